@@ -1,0 +1,61 @@
+# All targets work in a fresh checkout; `make help` lists them.
+
+VENV ?= .venv
+PYTHON ?=
+DIR ?= corps
+PATTERN ?= import
+ENVS ?=
+
+SHELL := bash
+installed := $(VENV)/.installed
+export VENV DIR PATTERN
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all docs bench clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(installed)  ## make .venv with everything that working on corps needs
+
+# PYTHON chooses the interpreter; without it the lowest suitable one is taken. A venv that still works is kept.
+$(installed): pyproject.toml
+	@if ! $(VENV)/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    python="$(PYTHON)"; \
+	    [ -n "$$python" ] || python="$$(scripts/pythons | awk 'NR == 1 {print $$2}')"; \
+	    [ -n "$$python" ] || { echo "make: found no CPython >= 3.11 with venv; install one or set PYTHON=" >&2; exit 1; }; \
+	    echo "making $(VENV) with $$python"; \
+	    "$$python" -m venv --clear $(VENV); \
+	fi
+	$(VENV)/bin/python -m pip install --quiet --editable '.[test,docs]'
+	@touch $@
+
+demo: setup  ## search files over several processes: make demo DIR=corps PATTERN=import ENVS=4
+	@$(if $(ENVS),CORPS_ENVS=$(ENVS)) $(VENV)/bin/corps run examples/grep.py -- "$$DIR" "$$PATTERN"
+
+test: setup  ## lint, types, documentation, then the whole test suite
+	@scripts/check
+	@scripts/test
+
+test-all:  ## the test suite on every CPython >= 3.11 of this machine
+	@found="$$(scripts/pythons)"; \
+	echo "found:"; echo "$$found" | sed 's/^/  /'; \
+	failed=; \
+	while read -r version python; do \
+	    echo "== $$version"; \
+	    $(MAKE) --no-print-directory setup VENV=".venv-$$version" PYTHON="$$python" </dev/null \
+	        && VENV=".venv-$$version" scripts/test </dev/null \
+	        || failed="$$failed $$version"; \
+	done <<< "$$found"; \
+	[ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
+
+docs: setup  ## build the documentation into site/
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
+
+bench:  ## say how to run the benchmarks
+	@echo "The benchmarks are a program of their own:"
+	@echo "    $(VENV)/bin/python -m benchmarks --help"
+
+clean:  ## remove what was built, and caches; venvs stay
+	rm -rf build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -path './.venv*' -prune -o -name __pycache__ -type d -exec rm -rf {} +

@@ -1,0 +1,49 @@
+"""The only place that reads the time.
+
+Durations are seconds as float. A point in time is a *deadline*: seconds on the monotonic clock of this
+process. Deadlines never travel: what goes over a wire is the time that remains.
+"""
+
+import time
+
+now = time.monotonic
+"""Seconds on the monotonic clock of this process."""
+
+
+def deadline_after(seconds: float | None) -> float | None:
+    """The deadline that lies `seconds` ahead; None stands for no deadline.
+
+    Args:
+        seconds: The time from now, or None.
+
+    Returns:
+        The deadline, or None.
+    """
+    return None if seconds is None else now() + seconds
+
+
+def remaining(deadline: float | None) -> float | None:
+    """The seconds left until a deadline, never negative; None stands for no deadline.
+
+    Args:
+        deadline: A point on the monotonic clock, or None.
+
+    Returns:
+        Seconds, or None.
+    """
+    return None if deadline is None else max(0.0, deadline - now())
+
+
+def earlier(one: float | None, other: float | None) -> float | None:
+    """The earlier of two deadlines, where None stands for none at all.
+
+    Args:
+        one: A deadline or None.
+        other: A deadline or None.
+
+    Returns:
+        The one that comes first, or None where both are None.
+    """
+    if one is None:
+        return other
+    return one if other is None or one < other else other

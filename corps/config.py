@@ -1,0 +1,305 @@
+"""How the value of a setting is found, and where it came from.
+
+A value is taken from the strongest of four sources: arguments, then environment variables ``CORPS_*``,
+then a file (``corps.toml``, or ``[tool.corps]`` of a ``pyproject.toml``), then the default in `settings`.
+A key that nobody knows is an error in each of them.
+
+Pure but for the one file it may read: the environment is an argument, and nothing is kept. Any thread
+may use it.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from corps.errors import ConfigError
+from corps.settings import Settings
+
+__all__ = ["LoadedSettings", "Setting", "Settings", "all_settings", "describe", "load_settings"]
+
+ENV_PREFIX: Final = "CORPS_"
+"""What every environment variable that is a setting begins with."""
+
+NOT_SETTINGS: Final = frozenset({"CORPS_WRITE_TABLES"})
+"""Environment variables with that beginning which are no settings."""
+
+FILE_NAMES: Final = ("corps.toml", "pyproject.toml")
+"""The files looked for beside an application. The first one that has settings is the only one that counts."""
+
+TRUE_WORDS: Final = frozenset({"1", "true", "yes", "on"})
+FALSE_WORDS: Final = frozenset({"0", "false", "no", "off"})
+
+
+class LoadedSettings(NamedTuple):
+    """Settings, and the source of each of them.
+
+    Attributes:
+        settings: The values that hold.
+        sources: For every dotted key such as ``"threads.max"``: ``"default"``, ``"file /x/corps.toml"``,
+            ``"environment CORPS_THREADS__MAX"`` or ``"argument threads.max"``.
+    """
+
+    settings: Settings
+    sources: dict[str, str]
+
+
+class Setting(NamedTuple):
+    """One setting as the reference describes it.
+
+    Attributes:
+        key: The dotted key, such as ``"threads.max"``.
+        variable: Its environment variable, such as ``"CORPS_THREADS__MAX"``.
+        field: The pydantic field behind it.
+        group: The model that holds the field.
+    """
+
+    key: str
+    variable: str
+    field: FieldInfo
+    group: type[BaseModel]
+
+    def allowed(self) -> str:
+        """What values it takes, in words.
+
+        Returns:
+            Such as ``"a whole number from 1 to 1024"``.
+        """
+        return _in_words(self.group.model_json_schema()["properties"][self.key.rpartition(".")[2]])
+
+
+def all_settings() -> dict[str, Setting]:
+    """Every setting there is.
+
+    Returns:
+        Settings by dotted key, in the order of the models.
+    """
+    return {setting.key: setting for setting in _walk(Settings, "")}
+
+
+def load_settings(
+    config: str | Path | Mapping[str, Any] | Settings | None = None,
+    *,
+    directory: Path | None = None,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, Any] | None = None,
+) -> LoadedSettings:
+    """Finds the value of every setting: defaults, then file, then environment, then arguments.
+
+    Args:
+        config: The path of a file to read instead of looking for one; or settings as arguments, nested
+            or with dotted keys. Of a `Settings` only those count that were given to its constructor.
+        directory: Where to look for ``corps.toml``, then ``pyproject.toml``; None looks nowhere.
+        environ: The environment variables.
+        overrides: More arguments, stronger than those in `config`.
+
+    Returns:
+        The settings, with the source of each. A value that a stronger source replaces is not judged.
+
+    Raises:
+        ConfigError: A file cannot be read, a key is unknown, or a value is not allowed. Names every
+            problem at once, each with its source.
+    """
+    found = _Found()
+    path = Path(config) if isinstance(config, str | Path) else _find_file(directory)
+    if path is not None:
+        found.add(_read_file(path), f"file {path.absolute()}")
+    found.add_environment(environ)
+    if isinstance(config, Settings):
+        found.add(config.model_dump(exclude_unset=True), "argument", names_key=True)
+    elif isinstance(config, Mapping):
+        found.add(config, "argument", names_key=True)
+    found.add(overrides or {}, "argument", names_key=True)
+    return found.settle()
+
+
+def describe(loaded: LoadedSettings) -> list[tuple[str, Any, str]]:
+    """The settings as a table.
+
+    Args:
+        loaded: What `load_settings` returned.
+
+    Returns:
+        Rows of dotted key, value and source, in the order of the reference.
+    """
+    rows = []
+    for key, source in loaded.sources.items():
+        value: Any = loaded.settings
+        for part in key.split("."):
+            value = getattr(value, part)
+        rows.append((key, value, source))
+    return rows
+
+
+class _Found:
+    """What the sources said, weakest first; lives for one call of `load_settings`."""
+
+    def __init__(self) -> None:
+        self.known = all_settings()
+        self.groups = {key.rpartition(".")[0] for key in self.known} - {""}
+        self.values: dict[str, tuple[Any, str]] = {}
+        self.problems: list[str] = []
+
+    def add(
+        self, values: Mapping[str, Any], source: str, *, names_key: bool = False, prefix: str = ""
+    ) -> None:
+        """Takes values, which replace earlier ones. `names_key` appends the key to the source."""
+        for name, value in values.items():
+            key = f"{prefix}{name}"
+            where = f"{source} {key}" if names_key else source
+            if key in self.known:
+                self.values[key] = (value, where)
+            elif key not in self.groups:
+                near = _nearest(key, [*self.known, *self.groups])
+                valid = [k for k in self.known if k.startswith(prefix)]
+                self.problems.append(f"{key} ({where}): no such setting{near} Valid: {', '.join(valid)}")
+            elif isinstance(value, Mapping | BaseModel):
+                inside = value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
+                self.add(inside, source, names_key=names_key, prefix=f"{key}.")
+            else:
+                inside_keys = ", ".join(k for k in self.known if k.startswith(f"{key}."))
+                self.problems.append(f"{key} = {value!r} ({where}): is a group of settings: {inside_keys}")
+
+    def add_environment(self, environ: Mapping[str, str]) -> None:
+        """Takes the variables that are settings."""
+        by_variable = {setting.variable: setting for setting in self.known.values()}
+        for variable in sorted(environ):
+            if not variable.startswith(ENV_PREFIX) or variable in NOT_SETTINGS:
+                continue
+            if variable not in by_variable:
+                near = _nearest(variable, by_variable)
+                valid = ", ".join(by_variable)
+                self.problems.append(f"{variable} (environment): no such setting{near} Valid: {valid}")
+                continue
+            setting = by_variable[variable]
+            value = _from_text(environ[variable], setting.field.annotation)
+            self.values[setting.key] = (value, f"environment {variable}")
+
+    def settle(self) -> LoadedSettings:
+        """Judges what was found.
+
+        Raises:
+            ConfigError: Something of it is unknown or not allowed.
+        """
+        sources = {key: self.values[key][1] if key in self.values else "default" for key in self.known}
+        tree: dict[str, Any] = {}
+        for key, (value, _) in self.values.items():
+            group, _, name = key.rpartition(".")
+            (tree.setdefault(group, {}) if group else tree)[name] = value
+        try:
+            settings = Settings.model_validate(tree)
+        except ValidationError as error:
+            lines = [*self.problems, *self._refused(error, sources)]
+            raise ConfigError("\n".join(lines)) from None  # the lines say all that the cause says
+        if self.problems:
+            raise ConfigError("\n".join(self.problems))
+        return LoadedSettings(settings, sources)
+
+    def _refused(self, error: ValidationError, sources: Mapping[str, str]) -> Iterator[str]:
+        """One line for each value that was refused: which, from where, and what is allowed."""
+        seen = set()
+        for detail in error.errors(include_url=False):
+            # A location may go on below the key, to the branch of a union that was tried.
+            key = next(k for k in self.known if tuple(k.split(".")) == detail["loc"][: k.count(".") + 1])
+            if key not in seen:
+                seen.add(key)
+                reason = detail.get("ctx", {}).get("error")
+                claim = reason if isinstance(reason, ValueError) else f"must be {self.known[key].allowed()}"
+                yield f"{key} = {detail['input']!r} ({sources[key]}): {claim}"
+
+
+def _walk(model: type[BaseModel], prefix: str) -> Iterator[Setting]:
+    for name, field in model.model_fields.items():
+        key = prefix + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _walk(field.annotation, f"{key}.")
+        else:
+            yield Setting(key, ENV_PREFIX + key.replace(".", "__").upper(), field, model)
+
+
+def _find_file(directory: Path | None) -> Path | None:
+    if directory is None:
+        return None
+    for name in FILE_NAMES:
+        path = directory / name
+        if path.is_file() and (name != "pyproject.toml" or _corps_table(_parse_file(path)) is not None):
+            return path
+    return None
+
+
+def _read_file(path: Path) -> Mapping[str, Any]:
+    """The settings in a file: all of it, or `[tool.corps]` if it is a pyproject.toml."""
+    document = _parse_file(path)
+    if path.name != "pyproject.toml":
+        return document
+    table = _corps_table(document)
+    if not isinstance(table, dict):
+        raise ConfigError(f"file {path.absolute()} has no table [tool.corps]")
+    return table
+
+
+def _corps_table(document: Mapping[str, Any]) -> Any:
+    tool = document.get("tool")
+    return tool.get("corps") if isinstance(tool, dict) else None
+
+
+def _parse_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no configuration file {path.absolute()}") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read file {path.absolute()}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"file {path.absolute()} is not a text in UTF-8: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"file {path.absolute()} is not valid TOML: {error}") from error
+
+
+def _nearest(name: str, valid: Collection[str]) -> str:
+    """The valid name that was probably meant, as a question; or the end of the sentence."""
+
+    def words(text: str) -> str:  # `max_threads` and `threads.max` are the same words
+        return " ".join(sorted(re.split(r"[._]+", text.casefold())))
+
+    candidates = {words(each): each for each in valid}
+    near = difflib.get_close_matches(words(name), candidates, n=1)
+    ends = [each for each in valid if re.split(r"\.|__", each)[-1].casefold() == name.casefold()]
+    meant = ends[0] if ends else candidates[near[0]] if near else None
+    return f"; did you mean {meant}?" if meant else "."
+
+
+def _from_text(text: str, annotation: Any) -> Any:
+    """What a variable stands for. What cannot be read stays a text, which the model will refuse."""
+    kinds = get_args(annotation) or (annotation,)
+    word = text.strip().lower()
+    try:
+        if bool in kinds:
+            return word in TRUE_WORDS if word in TRUE_WORDS | FALSE_WORDS else text
+        if int in kinds:
+            return int(word)
+        return float(word) if float in kinds else text
+    except ValueError:
+        return text
+
+
+def _in_words(schema: Mapping[str, Any]) -> str:
+    """What a JSON schema allows, as far as the fields above make use of one."""
+    if "allowed" in schema:
+        return str(schema["allowed"])
+    if "anyOf" in schema:
+        return " or ".join(_in_words(option) for option in schema["anyOf"])
+    if "enum" in schema:
+        return " or ".join(f'"{value}"' for value in schema["enum"])
+    word = {"boolean": "true or false", "null": '"none"', "integer": "a whole number", "number": "a number"}
+    text = word[schema["type"]]
+    if "maximum" in schema:
+        return f"{text} from {schema['minimum']} to {schema['maximum']}"
+    if "exclusiveMinimum" in schema:
+        return f"{text} greater than {schema['exclusiveMinimum']}"
+    return f"{text} not less than {schema['minimum']}" if "minimum" in schema else text

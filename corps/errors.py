@@ -1,0 +1,296 @@
+"""Every error that corps raises on purpose, in one tree.
+
+    CorpsError
+    ├── RequestError             a request did not give a value; says whether it was executed
+    │   ├── RemoteError              the method raised; also an instance of the original type where that could travel
+    │   ├── DeadlineExceeded         the request's deadline passed                            (TimeoutError)
+    │   ├── WorkerGone               the worker has ended
+    │   ├── EnvLost                  the process of the worker has died, or cannot be reached
+    │   ├── NoSuchWorker             the address was never given to a worker                  (LookupError)
+    │   ├── NoSuchMethod             no public method or attribute of that name               (AttributeError)
+    │   ├── Overloaded               no room for the request within its time limit
+    │   ├── DeadlockError            a cycle of workers that wait for each other              (RuntimeError)
+    │   └── Cancelled                the caller cancelled it          (concurrent.futures.CancelledError)
+    ├── WaitTimeout              a wait ended before its Future did; the request goes on      (TimeoutError)
+    ├── LoopBlocked              a blocking wait was tried on the event loop of an Env        (RuntimeError)
+    ├── PackingError
+    │   ├── PackError                an object cannot be turned into bytes                    (TypeError)
+    │   └── UnpackError              bytes cannot be turned into an object                    (ValueError)
+    │       ├── Untrusted                the bytes name something that this peer may not make us load
+    │       ├── Damaged                  stored bytes are truncated or changed
+    │       └── NewerFormat              stored bytes were written by a newer release
+    ├── WireError                a peer broke the protocol
+    │   ├── VersionMismatch          the peer speaks another version of it
+    │   └── JoinRefused              the peer is not one of this Corps
+    ├── BootError                a Corps did not start; carries the last output of its processes
+    │   ├── LoadError                the application could not be loaded
+    │   ├── EnvStartError            a process did not start, or ended while it started
+    │   └── CorpsStartError          the constructor of the Corps raised
+    ├── SupervisionError
+    │   └── RestartLimit             a worker failed more often than its policy allows
+    ├── ConfigError              a setting is unknown or has a bad value                      (ValueError)
+    ├── DefinitionError          a class cannot be a worker as it is written                  (TypeError)
+    ├── ContextError             asked inside a worker for what only a worker has             (RuntimeError)
+    ├── ClosedError              used after you closed it                                     (RuntimeError)
+    ├── BrokenError              the other side went away                                     (ConnectionError)
+    └── InternalError            a defect of corps; please report it
+
+The builtin in parentheses is a base class too, so that code which catches the builtin works unchanged.
+Every error can be made from its message alone and keeps its fields in ``__dict__``: that is why all of
+them survive pickling.
+"""
+
+import concurrent.futures
+from typing import Any, Literal
+
+Executed = Literal["no", "yes", "unknown"]
+"""Whether a failed request was executed: it certainly was not, it certainly was, or nobody can say."""
+
+
+class CorpsError(Exception):
+    """The root of all errors of corps.
+
+    Args:
+        message: What happened, to whom, with which value, and what to do.
+        **fields: Kept as attributes.
+    """
+
+    def __init__(self, message: str = "", **fields: Any) -> None:
+        super().__init__(message)
+        self.__dict__.update(fields)
+
+
+class RequestError(CorpsError):
+    """A request did not give a value.
+
+    Attributes:
+        executed: ``"no"``: the method never began, sending it again is safe; ``"yes"``: it ran;
+            ``"unknown"``: it may have run.
+        target: The worker the request was for, as text; None where there is none.
+    """
+
+    executed: Executed = "unknown"
+    target: str | None = None
+
+
+class RemoteError(RequestError):
+    """The method raised. Caught by ``except OriginalType`` too, where that type could travel.
+
+    Attributes:
+        type_name: Qualified name of the exception's type, such as ``"builtins.ValueError"``.
+        text: ``str()`` of the exception.
+        traceback: The traceback on the worker's side, as text. It is shown below the error's own.
+        origin: The original exception; None where it could not travel.
+    """
+
+    executed: Executed = "yes"
+    type_name: str = ""
+    text: str = ""
+    traceback: str = ""
+    origin: BaseException | None = None
+
+    @staticmethod
+    def of(
+        type_name: str, text: str, traceback: str, target: str | None, origin: BaseException | None = None
+    ) -> "RemoteError":
+        """Make the error for an exception that a method raised.
+
+        Args:
+            type_name: Qualified name of the exception's type.
+            text: ``str()`` of the exception.
+            traceback: Its traceback as text.
+            target: The worker that raised, as text.
+            origin: The exception itself, where it is at hand.
+
+        Returns:
+            A RemoteError that is also an instance of the type of `origin`, with its attributes.
+        """
+        short = type_name.removeprefix("builtins.")
+        message = f"{short}: {text}" if text else short
+        if target:
+            message += f"  [raised in {target}]"
+        error = _with_type_of(origin)
+        error.args = (message,)
+        error.__dict__.update(
+            type_name=type_name, text=text, traceback=traceback, target=target, origin=origin, executed="yes"
+        )
+        if traceback:
+            error.add_note(f"\nTraceback on the side of {target or 'the worker'}:\n{traceback.rstrip()}")
+        return error
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A class made for one exception cannot be found by name, so it is made again."""
+        return RemoteError.of, (self.type_name, self.text, self.traceback, self.target, self.origin)
+
+
+def _with_type_of(origin: BaseException | None) -> RemoteError:
+    """An empty RemoteError that is also an instance of the type of `origin`.
+
+    Plain where that cannot be: a type that refuses sub-classing, or one that is no Exception. A SystemExit
+    or KeyboardInterrupt of a worker must not be taken for one of the caller's own.
+    """
+    if not isinstance(origin, Exception):
+        return RemoteError()
+    kind = type(origin)
+    try:
+        mixed: type[RemoteError] = type("RemoteError", (RemoteError, kind), {"__module__": "corps"})
+        error: RemoteError = mixed.__new__(mixed)
+        # The constructor of the author's class may want other arguments than it kept; only the builtin
+        # below it is run, for the sake of fields such as `errno` that live in C.
+        builtin = next(base for base in kind.__mro__ if base.__module__ == "builtins")
+        builtin.__init__(error, *origin.args)
+        error.__dict__.update(vars(origin))
+    except Exception:  # whatever the author's class does, the failure itself must get through
+        return RemoteError()
+    return error
+
+
+class DeadlineExceeded(RequestError, TimeoutError):
+    """The deadline of the request passed before its answer came."""
+
+
+class WorkerGone(RequestError):
+    """The worker has ended. Its address is never given to another one."""
+
+
+class EnvLost(RequestError):
+    """The process of the worker has died, or can no longer be reached."""
+
+
+class NoSuchWorker(RequestError, LookupError):
+    """No worker ever had this address."""
+
+    executed: Executed = "no"
+
+
+class NoSuchMethod(RequestError, AttributeError):
+    """The worker has no public method or attribute of this name."""
+
+    executed: Executed = "no"
+
+
+class Overloaded(RequestError):
+    """There was no room for the request: the mailbox or the link's window stayed full too long."""
+
+    executed: Executed = "no"
+
+
+class DeadlockError(RequestError, RuntimeError):
+    """Waiting would never end: a cycle of workers, each waiting for the next.
+
+    Attributes:
+        cycle: The workers of the cycle as text, in the order in which they wait.
+    """
+
+    cycle: tuple[str, ...] = ()
+
+
+class Cancelled(RequestError, concurrent.futures.CancelledError):
+    """The request was cancelled by its caller."""
+
+
+class WaitTimeout(CorpsError, TimeoutError):
+    """A wait ended before what it waited for was there. The requests themselves go on."""
+
+
+class LoopBlocked(CorpsError, RuntimeError):
+    """A blocking wait was tried on the event loop of an Env, where it would stop every other coroutine."""
+
+
+class PackingError(CorpsError):
+    """An object could not be turned into bytes, or bytes into an object."""
+
+
+class PackError(PackingError, TypeError):
+    """An object cannot be packed. Raised in the caller, before anything is sent.
+
+    Attributes:
+        path: Where inside the object the culprit sits, such as ``"args[0]['lock']"``.
+    """
+
+    path: str = ""
+
+
+class UnpackError(PackingError, ValueError):
+    """Bytes could not be turned back into an object."""
+
+
+class Untrusted(UnpackError):
+    """The bytes name a class or function that their sender may not make us load."""
+
+
+class Damaged(UnpackError):
+    """Stored bytes are truncated, changed, or were never written by corps."""
+
+
+class NewerFormat(UnpackError):
+    """Stored bytes have a format that a newer release of corps wrote."""
+
+
+class WireError(CorpsError):
+    """A peer sent what the protocol does not allow."""
+
+
+class VersionMismatch(WireError):
+    """The peer speaks another version of the protocol."""
+
+
+class JoinRefused(WireError):
+    """The peer is not a member of this Corps."""
+
+
+class BootError(CorpsError):
+    """A Corps did not start. Nothing of it is left running.
+
+    Attributes:
+        output: The last lines that its processes wrote to stdout and stderr while they started.
+    """
+
+    output: str = ""
+
+
+class LoadError(BootError):
+    """The application could not be found, read, imported, or has not exactly one Corps class."""
+
+
+class EnvStartError(BootError):
+    """The process of an Env did not start, or ended while it started."""
+
+
+class CorpsStartError(BootError):
+    """The constructor of the Corps raised. The ``__cause__`` is its RemoteError."""
+
+
+class SupervisionError(CorpsError):
+    """Supervision gave up."""
+
+
+class RestartLimit(SupervisionError):
+    """A worker failed more often than its restart policy allows."""
+
+
+class ConfigError(CorpsError, ValueError):
+    """A setting is unknown or has a bad value."""
+
+
+class DefinitionError(CorpsError, TypeError):
+    """A class cannot be a worker as it is written."""
+
+
+class ContextError(CorpsError, RuntimeError):
+    """Something that only a worker has was asked for outside of every worker."""
+
+
+class ClosedError(CorpsError, RuntimeError):
+    """It was used after you closed it."""
+
+
+class BrokenError(CorpsError, ConnectionError):
+    """The other side went away."""
+
+
+class InternalError(CorpsError):
+    """A defect of corps itself. Please report it with its traceback."""

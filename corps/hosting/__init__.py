@@ -1,0 +1,1 @@
+"""Processes: started from a warm template, watched, their output kept, and ended without orphans."""

@@ -1,0 +1,126 @@
+"""Channel: messages of bytes between a booting process and one of its Envs.
+
+What has to reach an Env before it can join the Corps, keys and membership above all, goes over a stream
+socket pair that the Env inherits. It has no name in any file system, so nobody else can connect to it, and
+its end of file tells each side that the other process is gone.
+
+    length   4 bytes, big endian
+    message  that many bytes
+"""
+
+import contextlib
+import socket
+import struct
+import threading
+
+from corps.errors import BrokenError, ClosedError, InternalError, WireError
+
+MAX_MESSAGE = 64 * 1024 * 1024
+"""The longest message in bytes."""
+
+_HEADER = struct.Struct("!I")
+_JOIN_BELOW = 64 * 1024
+
+
+class Channel:
+    """One end of a stream of messages.
+
+    Any thread may call `send` and `close`; one thread at a time may call `recv`. Nothing bounds how long
+    `send` waits for a peer that does not read; `close`, from any thread, ends such a wait.
+
+    Args:
+        sock: A connected, blocking stream socket. The channel owns and closes it.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._is_closed = False
+        # Keeps messages whole, and the descriptor open while a send uses it. Held during the send, which may
+        # block; nobody else who needs the lock can go on before it anyway.
+        self._send_lock = threading.Lock()
+        # Keeps the descriptor open while a recv uses it: a descriptor that is closed under a blocked read can
+        # be given to another file. Held during the recv.
+        self._recv_lock = threading.Lock()
+        # Protects _is_closed and the shutdown that belongs to it. Nothing blocks while it is held.
+        self._state_lock = threading.Lock()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called on this end."""
+        return self._is_closed
+
+    def send(self, message: bytes) -> None:
+        """Send one message.
+
+        Args:
+            message: Its bytes, at most `MAX_MESSAGE`.
+
+        Raises:
+            BrokenError: The other side has gone.
+            ClosedError: This end is closed.
+            InternalError: The message is too long.
+        """
+        if len(message) > MAX_MESSAGE:
+            raise InternalError(f"a channel message of {len(message)} bytes is over {MAX_MESSAGE} bytes")
+        header = _HEADER.pack(len(message))
+        with self._send_lock:
+            if self._is_closed:
+                raise ClosedError("send on a channel that is closed")
+            try:
+                if len(message) < _JOIN_BELOW:
+                    self._sock.sendall(header + message)
+                else:
+                    self._sock.sendall(header)
+                    self._sock.sendall(message)
+            except OSError as error:
+                if self._is_closed:
+                    raise ClosedError("the channel was closed during a send") from error
+                raise BrokenError("the process at the other end of the channel has gone") from error
+
+    def recv(self) -> bytes | None:
+        """Wait for the next message.
+
+        Returns:
+            Its bytes; None when the other side has gone or closed its end, or this end is closed. A message
+            that its sender could not finish is dropped.
+
+        Raises:
+            WireError: The other side announced a message that is too long.
+        """
+        with self._recv_lock:
+            header = self._read(_HEADER.size)
+            if header is None:
+                return None
+            (length,) = _HEADER.unpack(header)
+            if length > MAX_MESSAGE:
+                raise WireError(f"the peer announced {length} bytes, a channel takes {MAX_MESSAGE}")
+            return self._read(length)
+
+    def _read(self, size: int) -> bytes | None:
+        data = bytearray(size)
+        view = memoryview(data)
+        done = 0
+        while done < size:
+            if self._is_closed:
+                return None
+            try:
+                count = self._sock.recv_into(view[done:])
+            except OSError:
+                # A peer that ends with unread messages resets the connection: the end of file for us.
+                return None
+            if count == 0:
+                return None
+            done += count
+        return bytes(data)
+
+    def close(self) -> None:
+        """Close this end. The other side can still read what was sent. Calling it again does nothing."""
+        with self._state_lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            # Wakes a thread that is blocked in send or recv, so that the two locks below come free.
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
+        with self._send_lock, self._recv_lock:
+            self._sock.close()

@@ -1,0 +1,85 @@
+"""The Env's side of its start: what its entry function is given, and how its end becomes an exit status."""
+
+import contextlib
+import importlib
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+
+from corps.hosting.channel import Channel
+
+
+class ChildSide:
+    """What the entry function of an Env gets.
+
+    Any thread may call it.
+
+    Args:
+        env_id: Which Env this process is.
+        channel: To the booting process. Its end of file says that the booting process has gone.
+        stdout_fd: A duplicate of the booting process's stdout, or None if output was never captured.
+        stderr_fd: The same for stderr.
+    """
+
+    def __init__(self, env_id: int, channel: Channel, stdout_fd: int | None, stderr_fd: int | None) -> None:
+        self.env_id = env_id
+        self.channel = channel
+        self._saved = [(saved, fd) for saved, fd in ((stdout_fd, 1), (stderr_fd, 2)) if saved is not None]
+        # Protects _saved. The output is flushed while it is held, so that no line is divided.
+        self._lock = threading.Lock()
+
+    def release_output(self) -> None:
+        """Write to the booting process's own stdout and stderr from now on, and no longer into its memory.
+
+        A terminal is a terminal again. Calling it again does nothing.
+        """
+        with self._lock:
+            flush_output()
+            for saved, fd in self._saved:
+                os.dup2(saved, fd)
+                os.close(saved)
+            self._saved.clear()
+
+
+def run_entry(entry: str, child: ChildSide) -> int:
+    """Import and call an entry function, as the whole life of this process.
+
+    Args:
+        entry: ``"module:function"``.
+        child: The function's only argument.
+
+    Returns:
+        The exit status: the function's, where None stands for 0; 1 if it raised, after the traceback was
+        printed.
+    """
+    try:
+        module_name, _, function_name = entry.partition(":")
+        module = importlib.import_module(module_name)
+        function: Callable[[ChildSide], int | None] = getattr(module, function_name)
+        code = function(child)
+    except SystemExit as stop:
+        return _status_of(stop.code)
+    except BaseException:
+        # Nothing is above this frame that could handle it: the process ends here, and has to say why.
+        traceback.print_exc()
+        return 1
+    return _status_of(code)
+
+
+def _status_of(code: object) -> int:
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    sys.stderr.write(f"{code}\n")
+    return 1
+
+
+def flush_output() -> None:
+    """Write out what Python still buffers for stdout and stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        # The streams may have been replaced, closed, or lead to a reader that has gone.
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.flush()

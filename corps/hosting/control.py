@@ -1,0 +1,167 @@
+"""The messages between a booting process and its template process.
+
+Each message is one packet of an ``AF_UNIX`` ``SOCK_SEQPACKET`` socket pair: borders are kept, and a packet
+arrives whole or not at all. The format is private to one release, since both sides come from the same
+installation; JSON keeps it readable in ``strace``.
+
+    booting process -> template   Spawn (with two descriptors), Kill
+    template -> booting process   Ready or Failed, once; Spawned or SpawnFailed per Spawn; Exited per process
+
+End of file towards the template means: kill everything, tell how it ended, and go.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import ClassVar, TypeAlias
+
+from corps.errors import InternalError
+
+MAX_PACKET = 64 * 1024
+"""No packet is longer. The kernel's default socket buffer takes several of them."""
+
+_MAX_TEXT = 8 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateConfig:
+    """What a template process is started with.
+
+    Attributes:
+        control_fd: Its end of the control socket.
+        parent_pid: The booting process.
+        runtime_dir: The directory that it removes at its end.
+        preload: Names of the modules to import before the first fork.
+        core_dumps: Whether Envs may write core files.
+        path: The `sys.path` of the booting process.
+        argv: The `sys.argv` of the booting process.
+    """
+
+    control_fd: int
+    parent_pid: int
+    runtime_dir: str
+    preload: list[str]
+    core_dumps: bool
+    path: list[str]
+    argv: list[str]
+
+    def to_json(self) -> str:
+        """This configuration as a command-line argument.
+
+        Returns:
+            JSON, ASCII only.
+        """
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Fork an Env. Carries two descriptors: the Env's end of its channel, and the write end of its output."""
+
+    env_id: int
+    entry: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Send a signal to an Env; nothing happens if it has ended."""
+
+    env_id: int
+    signal: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Everything is imported; Spawn is welcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The template cannot work, and ends."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spawned:
+    """The Env has been forked."""
+
+    env_id: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnFailed:
+    """The Env could not be forked."""
+
+    env_id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The Env has ended and was reaped. `code` is its exit status, or minus the signal that killed it."""
+
+    env_id: int
+    pid: int
+    code: int
+
+
+Message: TypeAlias = Spawn | Kill | Ready | Failed | Spawned | SpawnFailed | Exited
+
+
+class _Table:
+    """The message types by the word that stands for each in a packet."""
+
+    types: ClassVar[dict[str, type[Message]]] = {
+        kind.__name__: kind for kind in (Spawn, Kill, Ready, Failed, Spawned, SpawnFailed, Exited)
+    }
+
+
+def encode(message: Message) -> bytes:
+    """A message as a packet.
+
+    Args:
+        message: The message.
+
+    Returns:
+        The bytes to send.
+
+    Raises:
+        InternalError: It would be longer than `MAX_PACKET`.
+    """
+    packet = json.dumps({"message": type(message).__name__, **asdict(message)}).encode()
+    if len(packet) > MAX_PACKET:
+        raise InternalError(f"a {type(message).__name__} of {len(packet)} bytes is over {MAX_PACKET} bytes")
+    return packet
+
+
+def decode(packet: bytes) -> Message:
+    """The message of a packet.
+
+    Args:
+        packet: What `encode` returned on the other side.
+
+    Returns:
+        The message.
+
+    Raises:
+        InternalError: These bytes are no message.
+    """
+    try:
+        fields = json.loads(packet)
+        kind = _Table.types[fields.pop("message")]
+        return kind(**fields)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InternalError(f"not a control message: {packet[:200]!r}") from error
+
+
+def shortened(text: str) -> str:
+    """The end of a text, short enough for a packet even if every character needs an escape.
+
+    Args:
+        text: For example a traceback.
+
+    Returns:
+        At most its last 8192 characters.
+    """
+    return text[-_MAX_TEXT:]

@@ -1,0 +1,115 @@
+"""EnvProcess: an Env's process as the booting process sees it, and Exit: how it ended."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from corps.hosting.channel import Channel
+from corps.hosting.output import OutputTail
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended. Either `code` or `signal` is set.
+
+    Attributes:
+        env_id: The Env it was.
+        pid: Its process id, which may belong to another process by now.
+        code: Its exit status.
+        signal: The signal that killed it.
+        reason: Why, where its own status does not tell.
+    """
+
+    env_id: int
+    pid: int
+    code: int | None
+    signal: int | None
+    reason: str = ""
+
+    @classmethod
+    def from_returncode(cls, env_id: int, pid: int, returncode: int) -> "Exit":
+        """An Exit from one number, as `subprocess` counts.
+
+        Args:
+            env_id: The Env.
+            pid: Its process.
+            returncode: The exit status, or minus the number of a signal.
+
+        Returns:
+            The Exit.
+        """
+        if returncode < 0:
+            return cls(env_id, pid, None, -returncode)
+        return cls(env_id, pid, returncode, None)
+
+    def __str__(self) -> str:
+        because = f" ({self.reason})" if self.reason else ""
+        if self.signal is None:
+            return f"ended with exit status {self.code}{because}"
+        name = f"signal {self.signal}"
+        with contextlib.suppress(ValueError):
+            name = signal.Signals(self.signal).name
+        return f"was killed by {name}{because}"
+
+
+class EnvProcess:
+    """A process that a ProcessHost has forked.
+
+    Any thread may call it. The ProcessHost makes it and tells it what happens.
+
+    Args:
+        env_id: The Env it is.
+        channel: This side's end of the channel to it. Whoever uses it closes it; the ProcessHost's `close`
+            closes it at the latest.
+        send_signal: Has the template send a signal to an Env.
+    """
+
+    def __init__(self, env_id: int, channel: Channel, send_signal: Callable[[int, int], None]) -> None:
+        self.env_id = env_id
+        self.pid = 0
+        self.channel = channel
+        self.tail = OutputTail()
+        self._send_signal = send_signal
+        # Written once, before _ended is set, and read after: the event orders the two.
+        self._exit: Exit | None = None
+        self._ended = threading.Event()
+
+    def output(self) -> str:
+        """What the process wrote to stdout and stderr until it released its output.
+
+        Returns:
+            The last 200 lines of it, at most 64 KiB; complete once `wait` has returned an Exit.
+        """
+        return self.tail.text()
+
+    def wait(self, timeout: float | None = None) -> Exit | None:
+        """Wait for the process to end.
+
+        Args:
+            timeout: For how many seconds; None for any time.
+
+        Returns:
+            How it ended, or None if it has not.
+        """
+        return self._exit if self._ended.wait(timeout) else None
+
+    def kill(self, sig: int = signal.SIGKILL) -> None:
+        """Send it a signal. Nothing happens if it has ended: a process that took over its id is safe.
+
+        Args:
+            sig: The signal. After SIGKILL, and after any other end, the rest of its process group is killed
+                too.
+        """
+        if not self._ended.is_set():
+            self._send_signal(self.env_id, sig)
+
+    def mark_ended(self, how: Exit) -> None:
+        """Tell it its end; for the ProcessHost, once.
+
+        Args:
+            how: Its end.
+        """
+        self._exit = how
+        self._ended.set()

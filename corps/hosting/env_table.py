@@ -1,0 +1,148 @@
+"""EnvTable: the processes of one ProcessHost, and who waits for which of them to be forked."""
+
+import os
+import threading
+
+from corps.errors import ClosedError, EnvStartError
+from corps.hosting.channel import Channel
+from corps.hosting.env_process import EnvProcess
+
+
+class EnvEntry:
+    """One process in the table. The thread that took it out of the table, or the watcher, may touch it.
+
+    Args:
+        process: The process, or the process to be.
+        output_fd: The read end of its output pipe; the entry owns it.
+    """
+
+    def __init__(self, process: EnvProcess, output_fd: int) -> None:
+        self.process = process
+        self.output_fd: int | None = output_fd
+        self.is_answered = threading.Event()
+        self.is_abandoned = False
+        self.problem = ""
+
+    def close_output(self) -> None:
+        """Close the read end of the output pipe."""
+        if self.output_fd is not None:
+            os.close(self.output_fd)
+            self.output_fd = None
+
+    def fail(self, problem: str) -> None:
+        """Tell the waiting spawn that there will be no process.
+
+        Args:
+            problem: Why.
+        """
+        self.close_output()
+        self.problem = problem
+        self.is_answered.set()
+
+
+class EnvTable:
+    """Processes by Env id, from before their fork to their end. Any thread may call it."""
+
+    def __init__(self) -> None:
+        # Protects all below, and pid, is_abandoned and is_answered of the entries in it, so that a fork is
+        # either answered or abandoned. Nothing blocks while it is held.
+        self._lock = threading.Lock()
+        self._entries: dict[int, EnvEntry] = {}
+        self._channels: list[Channel] = []
+        self._is_closed = False
+
+    def add(self, entry: EnvEntry) -> None:
+        """Add a process that is about to be forked.
+
+        Args:
+            entry: The process.
+
+        Raises:
+            ClosedError: `close` was called.
+            EnvStartError: The Env has a process already.
+        """
+        env_id = entry.process.env_id
+        with self._lock:
+            if self._is_closed:
+                raise ClosedError(f"spawn of env {env_id}: the ProcessHost is not running")
+            if env_id in self._entries:
+                running = self._entries[env_id].process.pid
+                raise EnvStartError(f"env {env_id} has a process already, with id {running}")
+            self._entries[env_id] = entry
+            self._channels = [channel for channel in self._channels if not channel.is_closed]
+            self._channels.append(entry.process.channel)
+
+    def answer(self, env_id: int, pid: int) -> EnvEntry | None:
+        """Note that an Env was forked, and wake its spawn.
+
+        Args:
+            env_id: The Env.
+            pid: Its process.
+
+        Returns:
+            Its entry; None if it is not in the table.
+        """
+        with self._lock:
+            entry = self._entries.get(env_id)
+            if entry is not None:
+                entry.process.pid = pid
+                entry.is_answered.set()
+            return entry
+
+    def abandon(self, entry: EnvEntry) -> bool:
+        """Give up waiting for a fork.
+
+        Args:
+            entry: The process.
+
+        Returns:
+            False if the answer came before.
+        """
+        with self._lock:
+            entry.is_abandoned = not entry.is_answered.is_set()
+            return entry.is_abandoned
+
+    def take(self, env_id: int) -> EnvEntry | None:
+        """Take a process out.
+
+        Args:
+            env_id: Its Env.
+
+        Returns:
+            Its entry, now the caller's alone; None if it is not in the table.
+        """
+        with self._lock:
+            return self._entries.pop(env_id, None)
+
+    def take_all(self) -> list[EnvEntry]:
+        """Take every process out.
+
+        Returns:
+            The entries, now the caller's alone.
+        """
+        with self._lock:
+            entries = list(self._entries.values())
+            self._entries.clear()
+            return entries
+
+    def close(self) -> list[EnvProcess]:
+        """Accept no more processes.
+
+        Returns:
+            Those that have been forked and have not been seen to end.
+        """
+        with self._lock:
+            self._is_closed = True
+            return [entry.process for entry in self._entries.values() if entry.process.pid]
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._is_closed
+
+    def close_channels(self) -> None:
+        """Close every channel that its user has not closed."""
+        with self._lock:
+            channels, self._channels = self._channels, []
+        for channel in channels:
+            channel.close()

@@ -1,0 +1,325 @@
+"""ProcessHost: starts, watches and ends the processes of one Corps on this host, and leaves no orphans.
+
+The booting process starts one template process, which forks the Envs (see `template`); a thread watches
+them (see `watcher`). If this process dies, however it does, the template ends everything. If the template
+dies, the kernel kills the Envs, and each is reported.
+
+What is not guaranteed: a process that an Env started with a session of its own outlives it. If template and
+booting process are both killed with SIGKILL, the runtime directory stays, and so does what Envs have started.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from array import array
+from collections.abc import Callable, Sequence
+
+from corps.clock import deadline_after, remaining
+from corps.errors import ClosedError, EnvStartError, InternalError
+from corps.hosting.channel import Channel
+from corps.hosting.control import Kill, Spawn, TemplateConfig, encode
+from corps.hosting.env_process import EnvProcess, Exit
+from corps.hosting.env_table import EnvEntry, EnvTable
+from corps.hosting.runtime_dir import remove_runtime_dir
+from corps.hosting.watcher import Watcher
+
+_BOOTSTRAP = (
+    "import json, sys; arguments = json.loads(sys.argv[1]); sys.path[:] = arguments['path'];"
+    " from corps.hosting.template import main; main(arguments)"
+)
+_TEMPLATE_END = 5.0
+
+
+class ProcessHost:
+    """The processes of one Corps on this host. Linux only.
+
+    `start` is called first, once. After that any thread may call `spawn` and `close`, except inside
+    `on_exit`: both wait for what only the watcher's thread can see. A host that is not closed ends with its
+    process.
+
+    Args:
+        runtime_dir: From `make_runtime_dir`. It is removed when the host is closed or this process dies.
+        preload: Names of the modules to import once for all Envs. None of them may start a thread.
+        on_exit: Called with the end of each process that `spawn` returned, in the watcher's thread, when its
+            output is complete. Not called for a process that `spawn` gave up.
+        forward_output: Whether output goes to this process's stderr as well while it is captured.
+        core_dumps: Whether Envs may write core files. They would hold its keys.
+        start_timeout: For how many seconds `start` and `spawn` wait for the template.
+    """
+
+    def __init__(
+        self,
+        runtime_dir: str,
+        *,
+        preload: Sequence[str],
+        on_exit: Callable[[Exit], None],
+        forward_output: bool = True,
+        core_dumps: bool = False,
+        start_timeout: float = 30.0,
+    ) -> None:
+        self.runtime_dir = runtime_dir
+        self._preload = list(preload)
+        self._on_exit = on_exit
+        self._forward_output = forward_output
+        self._core_dumps = core_dumps
+        self._start_timeout = start_timeout
+        self._table = EnvTable()
+        self._control: socket.socket | None = None
+        self._template: subprocess.Popen[bytes] | None = None
+        self._thread: threading.Thread | None = None
+        # Protects the control socket against being closed under a send. The sends do not block.
+        self._control_lock = threading.Lock()
+        # Makes closing one sequence, which a second caller waits for, and goes on with after an interrupt.
+        # Held while the processes end.
+        self._closing_lock = threading.Lock()
+        self._is_finished = False
+
+    @property
+    def template_pid(self) -> int | None:
+        """The template process; None before `start`."""
+        return self._template.pid if self._template is not None else None
+
+    def start(self) -> None:
+        """Start the template process, and wait until it has imported everything.
+
+        Raises:
+            ClosedError: The host was started or closed before.
+            EnvStartError: The template did not start, or a module to preload cannot be used; `output` has the
+                traceback. The host is closed. Or one of stdin, stdout and stderr is closed.
+        """
+        if self._template is not None or self._table.is_closed:
+            raise ClosedError("a ProcessHost starts once, and not after close")
+        require_standard_fds()
+        try:
+            watcher = self._start_template()
+        except OSError as error:
+            self.close(0.0)
+            raise EnvStartError(f"the template process could not be started: {error}") from error
+        is_answered = watcher.is_ready.wait(self._start_timeout)
+        if is_answered and not watcher.problem:
+            return
+        self.close(0.0)
+        problem = watcher.problem if is_answered else f"it was not ready in {self._start_timeout} s"
+        raise EnvStartError(f"the template process did not start: {problem}", output=problem)
+
+    def _start_template(self) -> Watcher:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._template = subprocess.Popen(
+                self._command(theirs.fileno()),
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        watcher = Watcher(
+            self._control,
+            self._template,
+            self._table,
+            on_exit=self._on_exit,
+            forward_output=self._forward_output,
+        )
+        # A daemon: a main program that forgets to close must end, and takes its processes with it.
+        self._thread = threading.Thread(target=watcher.run, name="corps-host", daemon=True)
+        self._thread.start()
+        return watcher
+
+    def _command(self, control_fd: int) -> list[str]:
+        config = TemplateConfig(
+            control_fd=control_fd,
+            parent_pid=os.getpid(),
+            runtime_dir=self.runtime_dir,
+            preload=self._preload,
+            core_dumps=self._core_dumps,
+            path=[os.fspath(item) for item in sys.path],
+            argv=list(sys.argv),
+        )
+        return [sys.executable, *interpreter_options(), "-P", "-c", _BOOTSTRAP, config.to_json()]
+
+    def spawn(self, env_id: int, entry: str) -> EnvProcess:
+        """Fork an Env.
+
+        Args:
+            env_id: Its id; no process with this id may be running.
+            entry: ``"module:function"``. The function is called with a `ChildSide`; what it returns becomes
+                the exit status.
+
+        Returns:
+            The process. It exists, but may not have come to its entry function yet.
+
+        Raises:
+            ClosedError: The host is not running.
+            EnvStartError: It could not be forked.
+            InternalError: Called inside `on_exit`.
+        """
+        self._refuse_in_watcher("spawn")
+        if self._template is None:
+            raise ClosedError(f"spawn of env {env_id}: the ProcessHost was not started")
+        try:
+            ours, theirs, read_fd, write_fd = open_ends()
+        except OSError as error:
+            raise EnvStartError(f"env {env_id} could not be started: {error}") from error
+        pending = EnvEntry(EnvProcess(env_id, Channel(ours), self._send_signal), read_fd)
+        try:
+            self._add(pending)
+            self._request_fork(pending, entry, [theirs.fileno(), write_fd])
+        except BaseException:
+            pending.process.channel.close()
+            raise
+        finally:
+            # The Env's ends are in the packet now. A copy kept here would hide the end of the Env.
+            theirs.close()
+            os.close(write_fd)
+        return self._wait_for_fork(pending)
+
+    def _add(self, pending: EnvEntry) -> None:
+        try:
+            self._table.add(pending)
+        except BaseException:
+            pending.close_output()
+            raise
+
+    def _request_fork(self, pending: EnvEntry, entry: str, fds: list[int]) -> None:
+        env_id = pending.process.env_id
+        try:
+            self._send(encode(Spawn(env_id, entry)), fds)
+        except OSError as error:
+            # Not if the watcher took it in the meantime, because the template has ended: then it closes it.
+            if self._table.take(env_id) is not None:
+                pending.close_output()
+            if self._table.is_closed:
+                raise ClosedError(f"spawn of env {env_id}: the ProcessHost was closed") from error
+            raise EnvStartError(f"env {env_id} could not be started, the template: {error}") from error
+
+    def _wait_for_fork(self, pending: EnvEntry) -> EnvProcess:
+        process = pending.process
+        if not pending.is_answered.wait(self._start_timeout) and self._table.abandon(pending):
+            # The template takes requests in order: if it ever forks this Env, it kills it next.
+            process.kill(signal.SIGKILL)
+            pending.problem = f"the template process did not answer in {self._start_timeout} s"
+        if self._table.is_closed:
+            process.kill(signal.SIGKILL)
+            raise ClosedError(f"spawn of env {process.env_id}: the ProcessHost was closed")
+        if pending.problem:
+            process.channel.close()
+            message = f"env {process.env_id} could not be started: {pending.problem}"
+            raise EnvStartError(message, output=process.output())
+        return process
+
+    def close(self, grace: float) -> None:
+        """End every process, the template and the watcher, and remove the runtime directory.
+
+        In this order: no more spawns; SIGTERM to every process; after the grace the template is told to end,
+        which kills what is left, so that the ends are still reported; then, when nobody can report any more,
+        the thread and the descriptors. Calling it again does nothing; a second caller waits for the first.
+
+        Args:
+            grace: For how many seconds to wait after SIGTERM before SIGKILL.
+
+        Raises:
+            InternalError: Called inside `on_exit`.
+        """
+        self._refuse_in_watcher("close")
+        with self._closing_lock:
+            if self._is_finished:
+                return
+            processes = self._table.close()
+            if self._template is not None and self._thread is not None:
+                self._terminate(processes, grace)
+                self._end_template(self._template, self._thread)
+            with self._control_lock:
+                if self._control is not None:
+                    self._control.close()
+                    self._control = None
+            self._table.close_channels()
+            remove_runtime_dir(self.runtime_dir)
+            self._is_finished = True
+
+    def _terminate(self, processes: list[EnvProcess], grace: float) -> None:
+        deadline = deadline_after(grace)
+        for process in processes:
+            process.kill(signal.SIGTERM)
+        for process in processes:
+            process.wait(remaining(deadline))
+
+    def _end_template(self, template: subprocess.Popen[bytes], thread: threading.Thread) -> None:
+        self._shut_control(socket.SHUT_WR)
+        thread.join(_TEMPLATE_END)
+        if thread.is_alive():
+            # It is stopped, or an Env cannot be killed. The shutdown is an end of file of our own making.
+            template.kill()
+            self._shut_control(socket.SHUT_RDWR)
+            thread.join()
+
+    def _shut_control(self, how: int) -> None:
+        with self._control_lock, contextlib.suppress(OSError):
+            if self._control is not None:
+                self._control.shutdown(how)
+
+    def _send_signal(self, env_id: int, number: int) -> None:
+        # If the template has gone, or takes no more, the process ends with it.
+        with contextlib.suppress(OSError):
+            self._send(encode(Kill(env_id, number)), [])
+
+    def _send(self, packet: bytes, fds: list[int]) -> None:
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", fds))] if fds else []
+        with self._control_lock:
+            if self._control is None:
+                raise BrokenPipeError("the control socket is closed")
+            self._control.sendmsg([packet], rights, socket.MSG_DONTWAIT)
+
+    def _refuse_in_watcher(self, what: str) -> None:
+        if threading.current_thread() is self._thread:
+            raise InternalError(f"{what} inside on_exit would wait for itself; call it on another thread")
+
+
+def open_ends() -> tuple[socket.socket, socket.socket, int, int]:
+    """The descriptors between a booting process and a new Env; all close-on-exec.
+
+    Returns:
+        The booting process's end of the channel, the Env's end, the read and the write end of the output
+        pipe.
+
+    Raises:
+        OSError: There are no descriptors left.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        read_fd, write_fd = os.pipe()
+    except OSError:
+        ours.close()
+        theirs.close()
+        raise
+    os.set_blocking(read_fd, False)
+    return ours, theirs, read_fd, write_fd
+
+
+def interpreter_options() -> list[str]:
+    """The options with which this interpreter runs and another one should run too.
+
+    Returns:
+        Command-line options.
+    """
+    options = ["-" + "O" * sys.flags.optimize] if sys.flags.optimize else []
+    if sys.flags.ignore_environment:
+        options.append("-E")
+    options += [f"-W{option}" for option in sys.warnoptions]
+    for name, value in sys._xoptions.items():
+        options += ["-X", name if value is True else f"{name}={value}"]
+    return options
+
+
+def require_standard_fds() -> None:
+    """Make sure that stdin, stdout and stderr are open, for otherwise their numbers would go to sockets.
+
+    Raises:
+        EnvStartError: One of them is closed.
+    """
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError as error:
+            raise EnvStartError(f"file descriptor {fd} is closed; open /dev/null on it") from error

@@ -1,0 +1,94 @@
+"""The runtime directory of a Corps: where the sockets of its Envs have their names.
+
+It is made fresh for each Corps, belongs to this user and admits nobody else: whoever could put a file there
+could stand in for an Env. Its name carries the process id of its maker, so that what a crash left behind can
+be told from what is in use.
+"""
+
+import contextlib
+import os
+import shutil
+import stat
+import tempfile
+
+from corps.errors import BootError, ConfigError
+
+PREFIX = "corps-"
+_SUN_PATH = 107
+_ROOM_FOR_NAMES = 40
+
+
+def make_runtime_dir() -> str:
+    """Make a fresh directory that only this user can enter.
+
+    It lies in ``$XDG_RUNTIME_DIR/corps-<uid>/`` where that is, or can be made, ours and closed to others, and
+    otherwise in the directory for temporary files.
+
+    Returns:
+        Its absolute path, short enough that socket names of 40 characters fit.
+
+    Raises:
+        BootError: It could not be made, or is not what was made.
+        ConfigError: The path is too long for socket names.
+    """
+    try:
+        path = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=user_dir())
+    except OSError as error:
+        raise BootError(f"the runtime directory could not be made: {error}") from error
+    path = os.path.abspath(path)
+    problem = _problem_with(path)
+    if problem is not None:
+        raise BootError(f"the runtime directory {path} is not safe to use: {problem}")
+    if len(os.fsencode(path)) + _ROOM_FOR_NAMES > _SUN_PATH:
+        os.rmdir(path)
+        raise ConfigError(
+            f"the runtime directory {path} is too long: with a name of {_ROOM_FOR_NAMES} characters in it, a"
+            f" socket's path would exceed {_SUN_PATH} bytes; set XDG_RUNTIME_DIR or TMPDIR to a shorter path"
+        )
+    return path
+
+
+def remove_runtime_dir(path: str) -> None:
+    """Remove a directory of `make_runtime_dir` with all that is in it. A missing one is no error.
+
+    Anything that `make_runtime_dir` cannot have made is left alone: a wrong argument must not cost a user's
+    files.
+
+    Args:
+        path: What `make_runtime_dir` returned.
+    """
+    if os.path.basename(path).startswith(PREFIX) and _problem_with(path) is None:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def user_dir() -> str | None:
+    """The directory that holds the runtime directories of this user; made if it is not there.
+
+    Returns:
+        ``$XDG_RUNTIME_DIR/corps-<uid>``, or None if there is no such directory that is ours and closed to
+        others.
+    """
+    base = os.environ.get("XDG_RUNTIME_DIR", "")
+    if not os.path.isabs(base) or _problem_with(base) is not None:
+        return None
+    path = os.path.join(base, f"{PREFIX}{os.getuid()}")
+    with contextlib.suppress(OSError):
+        os.mkdir(path, 0o700)
+    return path if _problem_with(path) is None else None
+
+
+def _problem_with(path: str) -> str | None:
+    """Why this path is no directory that belongs to us alone; None if it is one."""
+    try:
+        found = os.lstat(path)
+    except OSError as error:
+        return str(error)
+    if stat.S_ISLNK(found.st_mode):
+        return "it is a symbolic link"
+    if not stat.S_ISDIR(found.st_mode):
+        return "it is not a directory"
+    if found.st_uid != os.getuid():
+        return f"it belongs to user {found.st_uid}, not to user {os.getuid()}"
+    if stat.S_IMODE(found.st_mode) != 0o700:
+        return f"its mode is {stat.S_IMODE(found.st_mode):04o}, not 0700"
+    return None

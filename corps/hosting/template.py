@@ -1,0 +1,316 @@
+"""The template process: imports everything once, and is forked into Envs.
+
+A fork of a process that has imported all an Env needs is ready in milliseconds, where importing takes a
+fifth of a second. Forking is safe only from a process with one thread that has opened nothing, so this one
+does nothing else: it makes no thread and no ZeroMQ context, and refuses a module that starts a thread.
+
+It is also what keeps Envs from being orphans:
+
+* It ends when the booting process does: the end of file of the control socket says so, and the booting
+  process's pidfd too, because a process that the user forked can hold a copy of the socket. Then it kills
+  and reaps its Envs, removes the runtime directory and goes.
+* The kernel kills each Env when the template ends. That is tied to the thread that forked, and the
+  template's only thread ends with the process.
+* Each Env leads a process group. What is left of the group is killed when its Env has ended, before the Env
+  is reaped: until then its process id, and so the group's, cannot belong to anybody else.
+
+Who holds which end, so that each end of file comes when it should: the booting process alone holds its ends
+of the control socket, the channels and the output pipes, all close-on-exec. The template holds the ends
+that are an Env's from the packet that brings them until its fork, never while another Env is forked. An Env
+closes all that is the template's before any other code runs.
+"""
+
+import contextlib
+import faulthandler
+import gc
+import importlib
+import os
+import resource
+import selectors
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from corps.hosting.channel import Channel
+from corps.hosting.child import ChildSide, flush_output, run_entry
+from corps.hosting.control import (
+    MAX_PACKET,
+    Exited,
+    Failed,
+    Kill,
+    Message,
+    Ready,
+    Spawn,
+    Spawned,
+    SpawnFailed,
+    TemplateConfig,
+    decode,
+    encode,
+    shortened,
+)
+from corps.hosting.prctl import die_with_parent, set_process_name
+from corps.hosting.runtime_dir import remove_runtime_dir
+
+# SIGTERM and SIGHUP too: a service manager sends them to every process at once, and only the booting process
+# knows how to stop in order.
+_IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_EXIT_IN_FORK = 70
+
+
+class Template:
+    """The template process. Its methods run on the only thread of that process.
+
+    Args:
+        config: What it was started with.
+    """
+
+    def __init__(self, config: TemplateConfig) -> None:
+        self._config = config
+        self._pid = os.getpid()
+        self._pids: dict[int, int] = {}
+        self._control = socket.socket(fileno=config.control_fd)
+        self._control.set_inheritable(False)
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        self._parent_fd = _open_pidfd(config.parent_pid)
+        self._is_wanted = True
+
+    def run(self) -> None:
+        """Serve until the booting process has gone, then leave nothing behind."""
+        self._take_signals()
+        if self._import_everything():
+            self._watch(self._control, self._read_request)
+            self._watch(self._wake_read, self._reap)
+            if self._parent_fd is not None:
+                self._watch(self._parent_fd, self._stop)
+            # Only now, when the pidfd is open: the number is certainly that of our parent.
+            self._is_wanted = os.getppid() == self._config.parent_pid
+            self._send(Ready())
+            self._serve()
+        self._end_all()
+        remove_runtime_dir(self._config.runtime_dir)
+
+    def _take_signals(self) -> None:
+        for ignored in _IGNORED:
+            signal.signal(ignored, signal.SIG_IGN)
+        # A Python handler must exist for the wake-up socket to be written to.
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+    def _import_everything(self) -> bool:
+        try:
+            preload(self._config.preload)
+        except BaseException:
+            self._send(Failed(shortened(traceback.format_exc())))
+            return False
+        return True
+
+    def _watch(self, file: Any, callback: Callable[[], None]) -> None:
+        self._selector.register(file, selectors.EVENT_READ, callback)
+
+    def _serve(self) -> None:
+        while self._is_wanted:
+            for key, _ in self._selector.select():
+                key.data()
+
+    def _stop(self) -> None:
+        self._is_wanted = False
+
+    def _send(self, message: Message) -> None:
+        # If the booting process has gone, the control socket is at its end and says so in the next round.
+        with contextlib.suppress(OSError):
+            self._control.send(encode(message))
+
+    def _read_request(self) -> None:
+        flags = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+        try:
+            packet, fds, _, _ = socket.recv_fds(self._control, MAX_PACKET, 2, flags)
+        except OSError:
+            packet, fds = b"", []
+        if not packet:
+            self._stop()
+            return
+        try:
+            match decode(packet):
+                case Spawn() as request:
+                    self._spawn(request, fds)
+                case Kill(env_id, number) if env_id in self._pids:
+                    # It is not reaped yet, so this id is certainly its own.
+                    os.kill(self._pids[env_id], number)
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+    def _spawn(self, request: Spawn, fds: Sequence[int]) -> None:
+        if len(fds) != 2:
+            # The kernel drops what would exceed the limit of open files.
+            self._send(SpawnFailed(request.env_id, "its descriptors did not arrive: too many open files"))
+            return
+        flush_output()
+        # A signal that comes before the Env has set its handlers waits, instead of being ignored or ending up
+        # in the template's wake-up socket.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._become_env(request, *fds)
+        except OSError as error:
+            self._send(SpawnFailed(request.env_id, str(error)))
+            return
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        # Done on both sides: whoever comes first, the group is there when either goes on.
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)
+        self._pids[request.env_id] = pid
+        self._send(Spawned(request.env_id, pid))
+
+    def _become_env(self, request: Spawn, channel_fd: int, output_fd: int) -> NoReturn:
+        code = _EXIT_IN_FORK
+        try:
+            if die_with_parent(self._pid):
+                self._forget_template()
+                saved = capture_output(output_fd)
+                settle_env(request.env_id, core_dumps=self._config.core_dumps)
+                child = ChildSide(request.env_id, Channel(socket.socket(fileno=channel_fd)), *saved)
+                code = run_entry(request.entry, child)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            flush_output()
+            os._exit(code)
+
+    def _forget_template(self) -> None:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        self._selector.close()
+        self._control.close()
+        self._wake_read.close()
+        self._wake_write.close()
+        if self._parent_fd is not None:
+            os.close(self._parent_fd)
+
+    def _reap(self) -> None:
+        # Emptied before the processes are looked at: a process that ends later wakes us again.
+        with contextlib.suppress(BlockingIOError):
+            while self._wake_read.recv(4096):
+                pass
+        for env_id, pid in list(self._pids.items()):
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+                self._bury(env_id, pid)
+
+    def _bury(self, env_id: int, pid: int) -> None:
+        _kill_group(pid)
+        _, status = os.waitpid(pid, 0)
+        del self._pids[env_id]
+        self._send(Exited(env_id, pid, os.waitstatus_to_exitcode(status)))
+
+    def _end_all(self) -> None:
+        for pid in self._pids.values():
+            os.kill(pid, signal.SIGKILL)
+        for env_id, pid in list(self._pids.items()):
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            self._bury(env_id, pid)
+
+
+def preload(modules: Sequence[str]) -> None:
+    """Import modules, and make what they hold cheap to share with forks.
+
+    Args:
+        modules: Their names.
+
+    Raises:
+        ImportError: One is missing.
+        RuntimeError: One started a thread.
+    """
+    # Objects made now stay out of every later collection, so that collecting in an Env does not write to, and
+    # thereby copy, the pages it shares with the others.
+    gc.disable()
+    for name in modules:
+        importlib.import_module(name)
+        if _count_threads() > 1:
+            raise RuntimeError(f"importing {name!r} started a thread; take it out of the modules to preload")
+    gc.freeze()
+
+
+def capture_output(output_fd: int) -> tuple[int, int]:
+    """Lead this process's stdout and stderr into a pipe.
+
+    Args:
+        output_fd: The write end of the pipe; it is closed.
+
+    Returns:
+        Duplicates of stdout and stderr as they were.
+    """
+    saved = os.dup(1), os.dup(2)
+    os.dup2(output_fd, 1)
+    os.dup2(output_fd, 2)
+    os.close(output_fd)
+    for stream in (sys.stdout, sys.stderr):
+        # Whole lines, at once: nothing is lost in a buffer when the process is killed, and the lines of
+        # several Envs do not mix, not even under PYTHONUNBUFFERED, which writes line ends on their own.
+        stream.reconfigure(line_buffering=True, write_through=False)  # type: ignore[union-attr]  # they are text files here
+    return saved
+
+
+def settle_env(env_id: int, *, core_dumps: bool) -> None:
+    """Make a fresh fork a process of its own. Signals come through from here on.
+
+    The `random` module reseeds itself in every fork, `secrets` and `uuid` ask the kernel.
+
+    Args:
+        env_id: The Env it becomes.
+        core_dumps: Whether it may write core files; they would hold its keys.
+    """
+    with contextlib.suppress(OSError):
+        os.setpgid(0, 0)
+    set_process_name(f"corps-env{env_id}")
+    if not core_dumps:
+        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    # On fd 2, whatever that is at the time of a crash.
+    faulthandler.enable(file=2)
+    gc.enable()
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def main(arguments: dict[str, Any]) -> NoReturn:
+    """The main program of the template process.
+
+    Args:
+        arguments: The fields of a `TemplateConfig`.
+    """
+    config = TemplateConfig(**arguments)
+    sys.argv[:] = config.argv
+    set_process_name("corps-template")
+    Template(config).run()
+    # Not sys.exit: what imported modules registered for the end of an interpreter is not for this process.
+    os._exit(0)
+
+
+def _count_threads() -> int:
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return threading.active_count()
+
+
+def _open_pidfd(pid: int) -> int | None:
+    """A descriptor that becomes readable when the process ends; None where the kernel has none."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)

@@ -1,0 +1,212 @@
+"""Watcher: the thread of a booting process that sees what its Envs write and how they end.
+
+It needs no wake-up of its own: all that concerns it arrives as a report of the template or as output, and
+the end of the template is the end of the watcher.
+"""
+
+import contextlib
+import logging
+import os
+import select
+import selectors
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable
+
+from corps.clock import deadline_after, remaining
+from corps.hosting.control import MAX_PACKET, Exited, Failed, Message, Ready, Spawned, SpawnFailed, decode
+from corps.hosting.env_process import Exit
+from corps.hosting.env_table import EnvEntry, EnvTable
+
+_LOST_END = 2.0
+_READ_SIZE = 64 * 1024
+# More than a pipe holds: all that a process wrote before its end fits, whatever others go on to write.
+_MAX_DRAIN = 1024 * 1024
+_STDERR_FD = 2
+
+logger = logging.getLogger("corps.hosting")
+
+
+class Watcher:
+    """Reads reports and output until the template has gone.
+
+    `run` is the body of its thread; any thread may wait for `is_ready` and then read `problem`.
+
+    Args:
+        control: This side's end of the control socket; still the ProcessHost's to close.
+        template: The template process.
+        table: The processes.
+        on_exit: Called in this thread with each end of a process.
+        forward_output: Whether captured output goes to stderr at once as well.
+    """
+
+    def __init__(
+        self,
+        control: socket.socket,
+        template: subprocess.Popen[bytes],
+        table: EnvTable,
+        *,
+        on_exit: Callable[[Exit], None],
+        forward_output: bool,
+    ) -> None:
+        self._control = control
+        self._template = template
+        self._table = table
+        self._on_exit = on_exit
+        self._forward_output = forward_output
+        self._selector = selectors.DefaultSelector()
+        self.is_ready = threading.Event()
+        self.problem = ""
+
+    def run(self) -> None:
+        """Watch until the template has gone and every process has been reported."""
+        try:
+            self._serve()
+        except Exception:
+            # Without a watcher nobody would learn of anything; the kernel ends the Envs with the template.
+            logger.exception("the watcher failed; all processes of this Corps end")
+            self._template.kill()
+        self._selector.close()
+        # The end of file comes a moment before the end. After this the kernel has signalled the Envs.
+        self._template.wait()
+        if not self.is_ready.is_set():
+            self.problem = self.problem or f"it ended with status {self._template.returncode}"
+            self.is_ready.set()
+        self._report_lost()
+
+    def _serve(self) -> None:
+        self._selector.register(self._control, selectors.EVENT_READ, None)
+        while True:
+            for key, _ in self._selector.select():
+                if key.data is not None:
+                    self._read_output(key.data)
+                elif not self._read_report():
+                    return
+
+    def _read_report(self) -> bool:
+        try:
+            packet = self._control.recv(MAX_PACKET)
+        except OSError:
+            return False
+        if packet:
+            self._handle(decode(packet))
+        return bool(packet)
+
+    def _handle(self, report: Message) -> None:
+        match report:
+            case Ready():
+                self.is_ready.set()
+            case Failed(text):
+                self.problem = text
+            case Spawned(env_id, pid):
+                entry = self._table.answer(env_id, pid)
+                if entry is not None and entry.output_fd is not None:
+                    self._selector.register(entry.output_fd, selectors.EVENT_READ, entry)
+            case SpawnFailed(env_id, text):
+                entry = self._table.take(env_id)
+                if entry is not None:
+                    entry.fail(text)
+            case Exited(env_id, pid, code):
+                entry = self._table.take(env_id)
+                if entry is not None:
+                    self._drain(entry)
+                    self._finish(entry, Exit.from_returncode(env_id, pid, code))
+
+    def _read_output(self, entry: EnvEntry) -> int:
+        """Read what is there, once; 0 if that is nothing, now or for ever."""
+        if entry.output_fd is None:
+            # Closed by an earlier event of the same round.
+            return 0
+        try:
+            data = os.read(entry.output_fd, _READ_SIZE)
+        except BlockingIOError:
+            return 0
+        if not data:
+            self._close_output(entry)
+            return 0
+        entry.process.tail.append(data)
+        if self._forward_output:
+            forward(data)
+        return len(data)
+
+    def _drain(self, entry: EnvEntry) -> None:
+        # The process has ended, so all that it wrote is in the pipe: an empty pipe is the end, even if a
+        # process that it started still holds the other side.
+        left = _MAX_DRAIN
+        while left > 0 and (count := self._read_output(entry)):
+            left -= count
+        self._close_output(entry)
+
+    def _close_output(self, entry: EnvEntry) -> None:
+        if entry.output_fd is not None:
+            # The selector is closed, and empty, once the template has gone.
+            with contextlib.suppress(KeyError, RuntimeError, ValueError):
+                self._selector.unregister(entry.output_fd)
+            entry.close_output()
+
+    def _finish(self, entry: EnvEntry, how: Exit) -> None:
+        entry.process.mark_ended(how)
+        if entry.is_abandoned:
+            return
+        try:
+            self._on_exit(how)
+        except Exception:
+            logger.exception("on_exit failed for env %d, which %s", how.env_id, how)
+
+    def _report_lost(self) -> None:
+        entries = self._table.take_all()
+        deadline = deadline_after(_LOST_END)
+        for entry in entries:
+            if entry.process.pid:
+                end_lost(entry.process.pid, self._template.pid, deadline)
+        for entry in entries:
+            process = entry.process
+            if not process.pid:
+                entry.fail("the template process died")
+                continue
+            self._drain(entry)
+            self._finish(entry, Exit(process.env_id, process.pid, None, signal.SIGKILL, "template died"))
+
+
+def end_lost(pid: int, session: int, deadline: float | None) -> None:
+    """Kill what is left of a process whose template has died, and wait until it has ended.
+
+    The kernel has sent SIGKILL to the process itself, so mostly there is only its group to end. The id may
+    belong to somebody else by now: that process is of another session, and is left alone. If there is no such
+    process, the number is either free or still held by what is left of the group.
+
+    Args:
+        pid: The process, which led a group.
+        session: The session of the template.
+        deadline: Until when to wait.
+    """
+    pidfd = -1
+    with contextlib.suppress(AttributeError, OSError):
+        pidfd = os.pidfd_open(pid)
+    try:
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(pid) != session:
+                return
+        with contextlib.suppress(OSError):
+            os.killpg(pid, signal.SIGKILL)
+        if pidfd >= 0:
+            poller = select.poll()
+            poller.register(pidfd, select.POLLIN)
+            poller.poll(1000 * (remaining(deadline) or 0.0))
+    finally:
+        if pidfd >= 0:
+            os.close(pidfd)
+
+
+def forward(data: bytes) -> None:
+    """Write to this process's stderr, below Python's own stream, as its processes would.
+
+    Args:
+        data: The bytes; dropped if stderr is closed or does not take them.
+    """
+    view = memoryview(data)
+    with contextlib.suppress(OSError):
+        while view:
+            view = view[os.write(_STDERR_FD, view) :]

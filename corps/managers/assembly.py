@@ -1,0 +1,90 @@
+"""The one place where an Env is put together. Construction only; decisions are made elsewhere."""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from corps.addresses import ConcAddr
+from corps.managers.env_mgr import EnvMgr
+from corps.messages.interfaces import Interface
+from corps.packing.packer import Packer
+from corps.runtime.env import Env, EnvOptions, WorkerOptions
+from corps.settings import Settings
+from corps.transport.link import Transport
+from corps.transport.peers import Peers
+from corps.workers.iterators import RemoteIterator
+from corps.workers.names import Name
+
+
+def build_env(
+    corps_id: str,
+    env_id: int,
+    settings: Settings,
+    transport: Transport | None = None,
+    *,
+    resolve_module: Callable[[str], ModuleType] | None = None,
+    main_alias: str | None = None,
+) -> Env:
+    """Put an Env together, with its EnvMgr in it.
+
+    Args:
+        corps_id: The Corps it belongs to.
+        env_id: Its own id there.
+        settings: Limits and durations.
+        transport: Its end of the links to other Envs; None for an Env that is alone.
+        resolve_module: Finds modules by the names they have in the whole Corps.
+        main_alias: The name that ``__main__`` of this process has in the whole Corps.
+
+    Returns:
+        The Env. It begins to read from its links with ``env.peers.start()``.
+    """
+    env = Env(corps_id, env_id, env_options(settings))
+
+    def make_name(addr: ConcAddr, interface: Interface) -> Name[Any]:
+        return Name(addr, interface, env)
+
+    def restore_name(
+        addr: tuple[str, int, int], interface: tuple[Any, ...], deadline: float | None = None
+    ) -> Name[Any]:
+        return Name(ConcAddr(*addr), Interface.from_tuple(*interface), env, deadline)
+
+    env.make_name = make_name
+    env.make_iterator = RemoteIterator
+    if transport is not None:
+        packer = Packer(
+            codec=settings.codec,
+            rebind={("corps.workers.names", "restore_name"): restore_name},
+            resolve_module=resolve_module,
+            main_alias=main_alias,
+            out_of_band=settings.out_of_band,
+        )
+        env.peers = Peers(
+            env,
+            transport,
+            packer,
+            window=(settings.window.requests, settings.window.bytes),
+            patience=settings.send_timeout,
+        )
+    cell = env.new_cell(EnvMgr._corps_interface, WorkerOptions(tag="EnvMgr"), None, None, None)
+    env.construct_here(cell, EnvMgr, (env,), {}).result()
+    return env
+
+
+def env_options(settings: Settings) -> EnvOptions:
+    """What of the settings an Env itself needs.
+
+    Args:
+        settings: All of them.
+
+    Returns:
+        The Env's part.
+    """
+    return EnvOptions(
+        threads_min=settings.threads.min,
+        threads_max=settings.threads.max,
+        threads_idle=settings.threads.idle,
+        mailbox=settings.mailbox,
+        send_timeout=settings.send_timeout,
+        exit_timeout=settings.exit_timeout,
+        deadlock_probe=settings.deadlock_probe,
+    )

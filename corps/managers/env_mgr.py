@@ -1,0 +1,68 @@
+"""The EnvMgr: the Conc through which an Env is asked for things from outside. One per Env, the first worker there."""
+
+from typing import Any, ClassVar
+
+from corps.addresses import ConcAddr
+from corps.runtime.env import Env, WorkerOptions
+from corps.workers.conc import Conc
+from corps.workers.names import Name
+
+
+class EnvMgr(Conc):
+    """Creates workers in its Env for creators elsewhere, and keeps the lists of children true.
+
+    It interleaves, so that a constructor that asks for further workers does not wait for itself.
+    """
+
+    interleave: ClassVar[bool | int] = True
+
+    def __init__(self, env: Env) -> None:
+        """For the assembly of an Env.
+
+        Args:
+            env: The Env it is the Mgr of.
+        """
+        self._env = env
+
+    async def create(
+        self,
+        cls: type[Conc],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: WorkerOptions,
+        mgr: Name[Any],
+        mgr_addr: ConcAddr,
+        corps_name: Name[Any] | None,
+    ) -> Name[Any]:
+        """Create a worker here.
+
+        Args:
+            cls: Its class.
+            args: For its constructor.
+            kwargs: For its constructor.
+            options: Its options.
+            mgr: Name of its creator, which will be its Mgr.
+            mgr_addr: Address of its creator.
+            corps_name: Name of the Corps it belongs to.
+
+        Returns:
+            Its Name.
+        """
+        cell = self._env.new_cell(cls._corps_interface, options, mgr, mgr_addr, corps_name)
+        name: Name[Any] = await self._env.construct_soon(cell, cls, args, kwargs)
+        return name
+
+    async def child_ended(self, mgr_addr: ConcAddr, child: ConcAddr) -> None:
+        """A worker in another Env, which a worker of this one created, has ended.
+
+        Args:
+            mgr_addr: The creator.
+            child: The worker that has ended.
+        """
+        cell = self._env.registry.find(mgr_addr.conc)
+        if cell is not None:
+            cell.disown(child)
+
+    async def statistics(self) -> dict[str, Any]:
+        """What goes on in this Env: workers, worker threads, requests under way."""
+        return self._env.statistics()

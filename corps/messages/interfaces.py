@@ -1,0 +1,58 @@
+"""What is known of a worker's class without having the class: a value that travels inside every Name."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """The outside of a worker class.
+
+    Attributes:
+        class_name: ``module:qualname`` of the class.
+        methods: Names that may be called from afar.
+        reserved: Names that may not be read or set from afar although they begin with no underscore:
+            hooks and other parts of the runtime.
+        async_methods: Those of the methods that are coroutine functions.
+        interleave: How many coroutines of one worker may be under way at once; 1 means one at a time.
+        has_steps: Whether the class overrides a step that each request passes through.
+        has_main: Whether the class has a loop of its own.
+    """
+
+    class_name: str
+    methods: frozenset[str]
+    reserved: frozenset[str] = frozenset()
+    async_methods: frozenset[str] = frozenset()
+    interleave: int = 1
+    has_steps: bool = False
+    has_main: bool = False
+
+    @property
+    def short_name(self) -> str:
+        """The class's own name, for texts."""
+        return self.class_name.rpartition(":")[2].rpartition(".")[2]
+
+    def as_tuple(self) -> tuple[object, ...]:
+        """As plain data: a Name travels with it, so it should pack small and fast."""
+        return (
+            self.class_name,
+            tuple(self.methods),
+            tuple(self.reserved),
+            tuple(self.async_methods),
+            self.interleave,
+            self.has_steps,
+            self.has_main,
+        )
+
+    @classmethod
+    def from_tuple(
+        cls,
+        class_name: str,
+        methods: Iterable[str],
+        reserved: Iterable[str],
+        async_methods: Iterable[str],
+        *rest: Any,
+    ) -> "Interface":
+        """Undo `as_tuple`."""
+        return cls(class_name, frozenset(methods), frozenset(reserved), frozenset(async_methods), *rest)

@@ -1,0 +1,149 @@
+"""How a request ended: with a value, with an exception of the method, or refused by the runtime.
+
+An outcome is what settles a promise. `unwrap()` gives the value or raises; it is called in the thread
+that wants the result.
+"""
+
+import traceback
+from types import TracebackType
+from typing import Any, NoReturn, Protocol
+
+from corps.errors import CorpsError, RemoteError
+
+
+class Outcome(Protocol):
+    """What every outcome offers.
+
+    Attributes:
+        failed: Whether `unwrap` will raise.
+    """
+
+    @property
+    def failed(self) -> bool: ...
+
+    def unwrap(self) -> Any:
+        """The value; or the error, raised.
+
+        Raises:
+            CorpsError: The request failed; which one says how.
+        """
+        ...
+
+    def opened(self) -> "Outcome":
+        """The same outcome with nothing left to unpack. Unpacking happens here, once."""
+        ...
+
+
+class Value:
+    """The method returned."""
+
+    __slots__ = ("value",)
+    failed = False
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def unwrap(self) -> Any:
+        return self.value
+
+    def opened(self) -> "Value":
+        return self
+
+
+class Raised:
+    """The method raised.
+
+    Attributes:
+        type_name, text, traceback: What is known of the exception, always, as text.
+        target: The worker that raised, as text.
+        origin: The exception itself; None where it could not travel.
+    """
+
+    __slots__ = ("_error", "origin", "target", "text", "traceback", "type_name")
+    failed = True
+
+    def __init__(
+        self, type_name: str, text: str, traceback: str, target: str | None, origin: BaseException | None
+    ) -> None:
+        self.type_name = type_name
+        self.text = text
+        self.traceback = traceback
+        self.target = target
+        self.origin = origin
+        self._error: RemoteError | None = None
+
+    @classmethod
+    def capture(cls, error: BaseException, target: str | None) -> "Raised":
+        """Keep an exception that a method raised, with its traceback as text.
+
+        An error that came from a further worker keeps that worker's type, and both tracebacks.
+
+        Args:
+            error: The exception, as caught.
+            target: The worker whose method raised it, as text.
+
+        Returns:
+            The outcome.
+        """
+        shown = _format(error)
+        if isinstance(error, RemoteError):
+            return cls(error.type_name, error.text, shown, target, error.origin)
+        kind = type(error)
+        return cls(f"{kind.__module__}.{kind.__qualname__}", _text(error), shown, target, error)
+
+    def unwrap(self) -> NoReturn:
+        raise self.error
+
+    def opened(self) -> "Raised":
+        return self
+
+    @property
+    def error(self) -> RemoteError:
+        """The error for the caller: made at the first use, then always the same one."""
+        if self._error is None:
+            # Two threads may both make one: either serves, the later replaces the earlier.
+            self._error = RemoteError.of(self.type_name, self.text, self.traceback, self.target, self.origin)
+        return self._error
+
+
+class Refused:
+    """The runtime itself has no value to give: the worker is gone, the deadline passed, ...
+
+    Attributes:
+        error: What the caller will see raised.
+    """
+
+    __slots__ = ("error",)
+    failed = True
+
+    def __init__(self, error: CorpsError) -> None:
+        self.error = error
+
+    def unwrap(self) -> NoReturn:
+        raise self.error
+
+    def opened(self) -> "Refused":
+        return self
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # an author's __str__ may raise; the failure must still get through
+        return f"<str() of it raised {type(broken).__name__}>"
+
+
+def _format(error: BaseException) -> str:
+    """The traceback as text, without the frames of corps that called the author's code."""
+    try:
+        shown = traceback.TracebackException(type(error), error, _author_frames(error.__traceback__))
+        return "".join(shown.format())
+    except Exception as broken:  # as above
+        return f"<formatting the traceback raised {type(broken).__name__}>\n"
+
+
+def _author_frames(tb: TracebackType | None) -> TracebackType | None:
+    inner = tb
+    while inner is not None and inner.tb_frame.f_globals.get("__name__", "").startswith("corps."):
+        inner = inner.tb_next
+    return inner or tb

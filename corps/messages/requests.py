@@ -1,0 +1,149 @@
+"""The request: what one worker or thread asks of a worker.
+
+A request is made by its caller, owned by one holder at a time (mailbox, running cell, link), and not
+shared after that; only `promise` is safe to touch from several threads.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from corps.addresses import ConcAddr
+from corps.messages.outcomes import Outcome, Raised, Value
+from corps.messages.promises import Promise
+
+CALL: Final = 1
+"""Call the method with the arguments."""
+GET: Final = 2
+"""Read the data attribute `method`."""
+SET: Final = 3
+"""Set the data attribute `method` to ``args[0]``."""
+PULL: Final = 4
+"""Give the next item of the generator number ``args[0]``."""
+DROP: Final = 5
+"""Close the generator number ``args[0]``."""
+EXIT: Final = 6
+"""End the worker in order."""
+CREATE: Final = 7
+"""Construct the worker; always the first request in its mailbox, and only its own Env sends it."""
+
+WAITING: Final = 0
+"""In a mailbox, or on its way there."""
+BEGUN: Final = 1
+"""Taken out of the mailbox to be run."""
+WITHDRAWN: Final = 2
+"""Taken back by its caller: it never begins."""
+
+
+class Route(Protocol):
+    """Who holds a request that was sent: the cell of its worker, or the peer it was sent to."""
+
+    def withdraw(self, request: "Request") -> None:
+        """Nobody wants the outcome any more: do not start it; end it if that can be done gently."""
+        ...
+
+
+class Request:
+    """One request.
+
+    Attributes:
+        kind: CALL, GET, ...
+        target: The worker it is for.
+        method: Name of the method or attribute.
+        args, kwargs: The arguments; empty until `open` if they came packed.
+        promise: Where the outcome goes.
+        sender: The worker that asks; None for a plain thread.
+        deadline: Point on this process's monotonic clock; None for none.
+        packed: Opens the packed arguments; None when they are live.
+        route: Who holds it now; set when it is sent.
+        number: Its number on the link it left by.
+        stage: WAITING, BEGUN or WITHDRAWN; changed under the lock of the cell that has it.
+        cancel_run: Ends the coroutine that runs it; None while nothing of that kind runs.
+    """
+
+    __slots__ = (
+        "args",
+        "cancel_run",
+        "deadline",
+        "kind",
+        "kwargs",
+        "method",
+        "number",
+        "packed",
+        "promise",
+        "route",
+        "sender",
+        "stage",
+        "target",
+    )
+
+    def __init__(
+        self,
+        kind: int,
+        target: ConcAddr,
+        method: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        promise: Promise,
+        sender: ConcAddr | None = None,
+        deadline: float | None = None,
+        packed: Callable[[], tuple[tuple[Any, ...], dict[str, Any]]] | None = None,
+    ) -> None:
+        self.kind = kind
+        self.target = target
+        self.method = method
+        self.args = args
+        self.kwargs = kwargs
+        self.promise = promise
+        self.sender = sender
+        self.deadline = deadline
+        self.packed = packed
+        self.route: Route | None = None
+        self.number = 0
+        self.stage = WAITING
+        self.cancel_run: Callable[[], None] | None = None
+
+    def open(self) -> None:
+        """Unpack the arguments if they came packed. Called in the thread that will use them.
+
+        Raises:
+            UnpackError: They cannot be unpacked here.
+        """
+        if self.packed is not None:
+            self.args, self.kwargs = self.packed()
+            self.packed = None
+
+    def answer(self, value: Any) -> bool:
+        """Settle the request with a value.
+
+        Args:
+            value: What the caller's Future will give.
+
+        Returns:
+            False if it had been settled before.
+        """
+        return self.promise.settle(Value(value))
+
+    def fail(self, error: BaseException) -> bool:
+        """Settle the request with an error: the caller sees a RemoteError of that type.
+
+        Args:
+            error: The exception.
+
+        Returns:
+            False if it had been settled before.
+        """
+        return self.promise.settle(Raised.capture(error, str(self.target)))
+
+    def settle(self, outcome: Outcome) -> bool:
+        """Settle the request with an outcome, as `Conc.reply` does.
+
+        Args:
+            outcome: How it ended.
+
+        Returns:
+            False if it had been settled before.
+        """
+        return self.promise.settle(outcome)
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method!r} to {self.target}>"

@@ -1,0 +1,15 @@
+"""Turning objects into bytes and back: for the wire, and in a durable form for files.
+
+The only place that calls a pickle. Pure: no threads, no sockets, no clock. Any thread may use it.
+
+- ``packer``: objects to body and buffers and back, for one border with its settings.
+- ``storage``: the durable form; ``durable_format``: its bytes.
+- ``codecs``: the tags of the codecs, and who may read which. ``data``: the codec that runs no code.
+- ``unpickler``: the one look-up of names, where trust is checked and Names are bound.
+- ``picklers``, ``dill_pickler``, ``durable_pickler``: three ways to write; ``plain``: what needs none.
+- ``references``, ``exceptions``: rules that all three share: by reference or by value, and errors.
+- ``refusals``: what is never packed, and why. ``blame``: where inside an object it sits.
+
+Nothing outside imports cloudpickle or dill. Nothing in here knows about Envs or links, nor about files other
+than those that ``storage`` writes.
+"""

@@ -1,0 +1,253 @@
+"""Finding what inside an object cannot be packed, and saying so.
+
+Runs only after a packing failed, so it may take its time, within bounds. It asks the packer itself: of the
+parts of an object that fails, one must fail too, down to the object none of whose parts does. So the answer
+agrees with the packer on every kind of object, which a list of suspects would not.
+
+Leans on refusals. The packer is passed in as a function.
+"""
+
+import functools
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import chain
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any, NamedTuple
+
+from corps.errors import PackError
+from corps.packing.plain import ATOMS
+from corps.packing.refusals import Refusal, reason_against
+from corps.packing.unpickler import describe
+
+Part = tuple[str, Any]
+"""A step of a path, such as ``"['lock']"`` or ``".handle"``, and the object that it leads to."""
+
+_DEEPEST = 100
+_MOST_TRIALS = 5_000
+_ADVICE = "leave it out (__getstate__), say how it is packed (__reduce__), or pass what it can be made from"
+
+
+class Culprit(NamedTuple):
+    """The innermost object that cannot be packed.
+
+    Attributes:
+        path: How to get there.
+        thing: The object.
+        error: What packing it alone raises.
+    """
+
+    path: str
+    thing: Any
+    error: BaseException
+
+
+def explain(
+    value: Any, what: str, error: BaseException, pack: Callable[[Any], object], *, only_data: bool = False
+) -> PackError:
+    """Returns the error to raise for a value that could not be packed.
+
+    Args:
+        value: The value.
+        what: What the caller calls it: where the path begins.
+        error: What packing it raised.
+        pack: Packs one object or raises; called for parts of the value.
+        only_data: The packer looks into exact builtin containers and into nothing else.
+    """
+    if isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError):
+        return PackError(
+            f"cannot pack {what}, {_type_of(value)}: it is nested too deeply, or never stops reducing to"
+            " something else; send it as a flat list, or in parts",
+            path=what,
+        )
+    parts_of = _parts_of_data if only_data else parts
+    path, thing, error = find_culprit(Culprit(what, value, error), pack, parts_of)
+    return PackError(f"cannot pack {path}, {_type_of(thing)}: {_reason(thing, error)}", path=path)
+
+
+def _reason(thing: Any, error: BaseException) -> str:
+    # Whoever raises these two has written for the reader already.
+    if isinstance(error, PackError | Refusal):
+        return str(error)
+    reason = reason_against(thing)
+    if reason is not None:
+        return f"{reason.why}; {reason.advice}"
+    return f"{describe(error)}; {_ADVICE}"
+
+
+def _type_of(thing: Any) -> str:
+    kind = type(thing)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    if isinstance(thing, type | FunctionType):
+        return f"the {name} {thing.__module__}.{thing.__qualname__}"
+    return f"of type {name}"
+
+
+def find_culprit(
+    start: Culprit, pack: Callable[[Any], object], parts_of: Callable[[Any], Iterator[Part]]
+) -> Culprit:
+    """Descends from an object that cannot be packed to the part of it that is to blame.
+
+    Args:
+        start: The whole value, and what packing it raised.
+        pack: Packs one object or raises.
+        parts_of: Gives the parts of an object.
+
+    Returns:
+        The innermost culprit; something on the way to it, if it is deeper or later than the bounds.
+    """
+    return _Search(start, pack, parts_of).descend(start, 0) or start
+
+
+class _Search:
+    """One search for a culprit: what it has seen, and how much it may still try."""
+
+    def __init__(
+        self, start: Culprit, pack: Callable[[Any], object], parts_of: Callable[[Any], Iterator[Part]]
+    ) -> None:
+        self._pack = pack
+        self._parts_of = parts_of
+        self._visited = {id(start.thing)}
+        self._failing = {id(start.thing)}
+        # Parts may be made on the fly; while they are kept, no other object gets their id.
+        self._kept: list[Any] = []
+
+    def descend(self, culprit: Culprit, depth: int) -> Culprit | None:
+        """Returns the innermost culprit inside this one, itself if there is none.
+
+        None says that it fails only because it refers back to something that fails: then it is not to blame,
+        and the search goes on beside it.
+        """
+        if isinstance(culprit.error, Refusal) and culprit.error.thing is culprit.thing:
+            return culprit
+        if depth == _DEEPEST:
+            return culprit
+        refers_back = False
+        for step, part in self._parts_of(culprit.thing):
+            if id(part) in self._visited:
+                refers_back = refers_back or id(part) in self._failing
+                continue
+            if len(self._kept) == _MOST_TRIALS:
+                return culprit
+            self._visited.add(id(part))
+            self._kept.append(part)
+            error = _failure(part, self._pack)
+            if error is None:
+                continue
+            self._failing.add(id(part))
+            found = self.descend(Culprit(culprit.path + step, part, error), depth + 1)
+            if found is not None:
+                return found
+            refers_back = True
+        return None if refers_back else culprit
+
+
+def _failure(part: Any, pack: Callable[[Any], object]) -> BaseException | None:
+    try:
+        pack(part)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return error
+    return None
+
+
+def _parts_of_data(thing: Any) -> Iterator[Part]:
+    return _items(thing) if type(thing) in (dict, list, tuple, set, frozenset) else iter(())
+
+
+def parts(thing: Any) -> Iterator[Part]:
+    """Yields the parts of an object that a pickler would go on to, except for atoms."""
+    if isinstance(thing, FunctionType):
+        found = _parts_of_function(thing)
+    elif isinstance(thing, MethodType):
+        found = iter([(".__self__", thing.__self__), (".__func__", thing.__func__)])
+    elif isinstance(thing, functools.partial):
+        found = iter([(".func", thing.func), (".args", thing.args), (".keywords", thing.keywords)])
+    elif isinstance(thing, type):
+        found = ((f".{name}", part) for name, part in vars(thing).items() if not name.startswith("__"))
+    elif type(thing) in (dict, list, tuple, set, frozenset):
+        found = _items(thing)
+    else:
+        found = chain(_items(thing), _parts_of_reduction(thing))
+    return (part for part in found if type(part[1]) not in ATOMS)
+
+
+def _items(thing: Any) -> Iterator[Part]:
+    if isinstance(thing, dict):
+        for key, item in thing.items():
+            yield f".<key {_label(key)}>", key
+            yield f"[{_label(key)}]", item
+    elif isinstance(thing, tuple) and hasattr(thing, "_fields"):
+        for name, item in zip(thing._fields, thing, strict=False):
+            yield f".{name}", item
+    elif isinstance(thing, list | tuple | deque):
+        for index, item in enumerate(thing):
+            yield f"[{index}]", item
+    elif isinstance(thing, set | frozenset):
+        for item in thing:
+            yield f".<element {_label(item)}>", item
+
+
+def _label(key: Any) -> str:
+    # The repr of anything but an atom is code of the application, and may be as long as it likes.
+    text = repr(key) if type(key) in ATOMS else f"<{type(key).__qualname__}>"
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _parts_of_function(function: FunctionType) -> Iterator[Part]:
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
+        try:
+            yield f".<closure {name}>", cell.cell_contents
+        except ValueError:  # The variable has no value yet.
+            continue
+    for name in _global_names(function.__code__):
+        used = function.__globals__.get(name)
+        # Modules go by name, and are the most frequent globals by far.
+        if used is not None and not isinstance(used, ModuleType):
+            yield f".<global {name}>", used
+    for index, default in enumerate(function.__defaults__ or ()):
+        yield f".<default {index}>", default
+    for name, default in (function.__kwdefaults__ or {}).items():
+        yield f".<default {name}>", default
+    for name, part in function.__dict__.items():
+        yield f".{name}", part
+
+
+def _global_names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _global_names(constant)
+
+
+def _parts_of_reduction(thing: Any) -> Iterator[Part]:
+    try:
+        reduced = thing.__reduce_ex__(5)
+    except KeyboardInterrupt:
+        raise
+    # The object itself is to blame then, and packing it has told why already.
+    except BaseException:
+        return
+    if not isinstance(reduced, tuple):
+        return
+    function, args, state, *_ = (*reduced, None)
+    yield from _parts_of_state(state)
+    for index, arg in enumerate(args):
+        if arg is type(thing):
+            continue
+        is_exception = isinstance(thing, BaseException)
+        yield (f".args[{index}]" if is_exception else f".<argument {index}>"), arg
+    yield ".__class__", type(thing)
+    if function is not type(thing):
+        yield ".<constructor>", function
+
+
+def _parts_of_state(state: Any) -> Iterator[Part]:
+    # Objects with __slots__ give a pair: their __dict__ or None, and their slots.
+    halves = state if isinstance(state, tuple) and len(state) == 2 else (state,)
+    if all(half is None or isinstance(half, dict) for half in halves):
+        for half in halves:
+            for name, part in (half or {}).items():
+                yield f".{name}" if isinstance(name, str) else f".<state {_label(name)}>", part
+    else:
+        yield ".<state>", state

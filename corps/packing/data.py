@@ -1,0 +1,138 @@
+"""The codec "data": MessagePack, for what must run no code on either side.
+
+Carries None, bool, int of any size, float, str, bytes, list, tuple, dict, set and frozenset, each exactly: no
+subclasses, since their class would be lost. ``bytearray`` and ``memoryview`` are taken and arrive as bytes.
+
+MessagePack has neither tuples nor sets. They are arrays whose first element is an extension of type
+``TUPLE``, ``SET`` or ``FROZENSET`` without content. The other way, an extension that holds packed items,
+calls the unpacker from inside the unpacker, and each level takes 40 KiB of C stack: a short message crashes
+the process.
+
+Leans on msgpack, and on the unpacked sizes being bounded by the size of the body.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NoReturn
+
+import msgpack
+
+from corps.errors import UnpackError
+from corps.packing.refusals import Reason, Refusal
+
+BIG_INT: Final = 1
+"""Extension type of integers beyond 64 bits: two's complement, big-endian, as short as possible."""
+TUPLE: Final = 2
+SET: Final = 3
+FROZENSET: Final = 4
+
+_MARKS: Final[dict[type, msgpack.ExtType]] = {
+    tuple: msgpack.ExtType(TUPLE, b""),
+    set: msgpack.ExtType(SET, b""),
+    frozenset: msgpack.ExtType(FROZENSET, b""),
+}
+_NOT_DATA: Final = Reason(
+    "the codec 'data' carries only None, bool, int, float, str, bytes, list, tuple, dict, set and frozenset,"
+    " and no subclasses of them",
+    "pass its fields as a dict or a tuple",
+)
+
+
+def encode_data(value: object) -> bytes:
+    """Turns plain data into bytes.
+
+    Raises:
+        Refusal: Something in it is not data.
+        RecursionError: It is nested too deeply (msgpack allows 511 levels; tuples and sets count twice).
+        UnicodeEncodeError: A str holds half a surrogate pair, which UTF-8 cannot express.
+    """
+    try:
+        return msgpack.packb(value, default=_encode_other, strict_types=True, use_bin_type=True)
+    except ValueError as error:
+        # msgpack has no type of its own for this.
+        if "recursion limit" in str(error):
+            raise RecursionError(str(error)) from error
+        raise
+
+
+def _encode_other(thing: Any) -> Any:
+    mark = _MARKS.get(type(thing))
+    if mark is not None:
+        return [mark, *thing]
+    if type(thing) is int:
+        length = thing.bit_length() // 8 + 1
+        return msgpack.ExtType(BIG_INT, thing.to_bytes(length, "big", signed=True))
+    raise Refusal(thing, _NOT_DATA)
+
+
+def decode_data(body: bytes) -> Any:
+    """Turns bytes that ``encode_data`` made, here or in another language, back into data.
+
+    Args:
+        body: The bytes.
+
+    Raises:
+        UnpackError: They are not one complete value of this codec.
+    """
+    limit = len(body)
+    reader = _Reader()
+    try:
+        value = msgpack.unpackb(
+            body,
+            raw=False,
+            strict_map_key=False,
+            list_hook=reader.read_array,
+            ext_hook=reader.read_extension,
+            max_str_len=limit,
+            max_bin_len=limit,
+            max_array_len=limit,
+            max_map_len=limit,
+            max_ext_len=limit,
+        )
+    except UnpackError:
+        raise
+    # Malformed bytes show up as ValueError and its kin, as TypeError for an unhashable key, as RecursionError
+    # or MemoryError for absurd structure: whatever it is, the bytes are at fault.
+    except Exception as error:
+        raise UnpackError(f"the bytes are not data: {type(error).__name__}: {error}") from error
+    if reader.marks_open:
+        _refuse("a mark of a tuple or set stands alone")
+    return value
+
+
+class _Mark:
+    """Stands in an array under construction for the extension that tells what the array is."""
+
+    __slots__ = ("build",)
+
+    def __init__(self, build: Callable[[Iterable[Any]], Any]) -> None:
+        self.build = build
+
+
+class _Reader:
+    """Counts the marks of one body: each must be used up by the array that it begins."""
+
+    __slots__ = ("marks_open",)
+
+    _marks: Final = {TUPLE: _Mark(tuple), SET: _Mark(set), FROZENSET: _Mark(frozenset)}
+
+    def __init__(self) -> None:
+        self.marks_open = 0
+
+    def read_array(self, items: list[Any]) -> Any:
+        if not items or type(items[0]) is not _Mark:
+            return items
+        self.marks_open -= 1
+        return items[0].build(items[1:])
+
+    def read_extension(self, kind: int, content: bytes) -> Any:
+        if kind == BIG_INT:
+            return int.from_bytes(content, "big", signed=True)
+        mark = self._marks.get(kind)
+        if mark is None or content:
+            _refuse(f"they hold an extension of the unknown type {kind}")
+        self.marks_open += 1
+        return mark
+
+
+def _refuse(what: str) -> NoReturn:
+    raise UnpackError(f"the bytes are not data: {what}")

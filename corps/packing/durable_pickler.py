@@ -1,0 +1,75 @@
+"""The pickler of the durable form: by reference only, and with a list of all that it names.
+
+A stored form outlives the code that wrote it. So it must not hold code, nor names that only the writer's
+process
+knows: ``__main__`` is refused, and everything by value. What it does name is gathered while it is written, so
+    that a
+reader can check the list before it runs anything.
+
+Leans on references, exceptions and refusals.
+"""
+
+import copyreg
+import pickle
+from types import FunctionType
+from typing import Any, BinaryIO, Final
+
+from corps.packing.exceptions import reduce_exception
+from corps.packing.picklers import PROTOCOL
+from corps.packing.references import TYPES_OF_SINGLETONS, reduce_by_reference
+from corps.packing.refusals import Reason, Refusal, refuse_if_hopeless
+
+_BY_VALUE: Final = Reason(
+    "it cannot be imported by its name (it is a lambda, local, part of __main__ or of a module made by hand),"
+    " and a stored form must not depend on code that may have moved when it is read",
+    "define it at the top level of an importable module",
+)
+
+
+class DurablePickler(pickle.Pickler):
+    """Packs one value for storage. Made for one value and thrown away.
+
+    Args:
+        file: Takes the bytes.
+
+    Attributes:
+        names: ``"module:qualname"`` of everything that the bytes name, after ``dump``.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file, PROTOCOL)
+        self.names: set[str] = set()
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Called by the C pickler for each object that is not exact builtin data.
+
+        Raises:
+            Refusal: The object cannot go by reference, or is of a kind that is never packed.
+        """
+        kind = type(obj)
+        if kind is FunctionType or issubclass(kind, type):
+            if reduce_by_reference(obj, None) is not NotImplemented:
+                raise Refusal(obj, _BY_VALUE)
+            # Those are written as "the type of this instance", which names builtins:type and comes by here.
+            if obj not in TYPES_OF_SINGLETONS:
+                self.names.add(f"{obj.__module__}:{obj.__qualname__}")
+            return NotImplemented
+        refuse_if_hopeless(obj)
+        reduced = reduce_exception(obj) if issubclass(kind, BaseException) else NotImplemented
+        if reduced is NotImplemented:
+            reduced = self._reduce_as_usual(kind, obj)
+        if isinstance(reduced, str):
+            self.names.add(f"{_module_of(obj, reduced)}:{reduced}")
+        return reduced
+
+    def _reduce_as_usual(self, kind: type, obj: Any) -> Any:
+        # What the C pickler would do next, done here to see whether the answer is a string: then the object
+        # is written as a name, past this hook (builtin functions, numpy ufuncs, some enums).
+        reducer = copyreg.dispatch_table.get(kind)
+        return obj.__reduce_ex__(PROTOCOL) if reducer is None else reducer(obj)
+
+
+def _module_of(obj: Any, qualname: str) -> str:
+    # pickle.whichmodule is what the C pickler calls; the stubs do not know it.
+    module: str = pickle.whichmodule(obj, qualname)  # type: ignore[attr-defined]
+    return module

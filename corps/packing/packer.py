@@ -1,0 +1,172 @@
+"""Objects to bytes and back, for the wire.
+
+``Packer`` holds the settings of one border: the codec, how names are answered, who is trusted. It guarantees
+that packing fails in the caller, with a path to the culprit, and that unpacking fails with an UnpackError
+whatever the bytes do. Large buffers are neither copied nor put among the bytes.
+
+Leans on the picklers, the unpickler, the data codec and, after a failure only, on blame.
+"""
+
+import pickle
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from types import ModuleType
+from typing import Any, NamedTuple, TypeAlias
+
+from corps.errors import UnpackError
+from corps.packing.blame import explain
+from corps.packing.codecs import DATA, DILL, PICKLE, check_may_read, tag_of
+from corps.packing.data import decode_data, encode_data
+from corps.packing.picklers import PROTOCOL, NeedsByValue, ReferencePickler, ValuePickler
+from corps.packing.plain import is_plain
+from corps.packing.unpickler import Finder, unpickle
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+"""What gives its memory away without a copy."""
+
+
+class Packed(NamedTuple):
+    """A packed object.
+
+    Attributes:
+        codec: The tag of the codec that the body is in.
+        body: The bytes.
+        buffers: Memory that belongs to the object and was not copied: one-dimensional views of bytes, in the
+            order in which the body refers to them. Whoever changes the object before they are sent changes
+            them.
+    """
+
+    codec: int
+    body: bytes
+    buffers: tuple[Buffer, ...]
+
+
+class Packer:
+    """Packs and unpacks at one border. Immutable; any thread may use it.
+
+    Args:
+        codec: ``"pickle"``, ``"dill"`` or ``"data"``: how to pack. A packer set to data reads nothing else.
+        rebind: What to answer for some ``(module, qualname)`` in arriving bytes instead of the real thing.
+            These names are not asked of ``allow``.
+        resolve_module: Gives the module of a name; None: the import system.
+        main_alias: The name under which other processes know this process' ``__main__``. None: they do not,
+            so that functions and classes of ``__main__`` travel by value.
+        allow: Whether ``(module, qualname)`` may be loaded by arriving bytes; None: everything may. It sees
+            the helpers of cloudpickle and dill too, and names with dots, which it should not judge by the
+            module.
+        out_of_band: Buffers of at least so many bytes stay outside of the body.
+
+    Raises:
+        ConfigError: There is no such codec.
+
+    Example:
+        >>> packer = Packer()
+        >>> packer.unpack(packer.pack((1, "two")))
+        (1, 'two')
+    """
+
+    def __init__(
+        self,
+        *,
+        codec: str = "pickle",
+        rebind: Mapping[tuple[str, str], Callable[..., Any]] | None = None,
+        resolve_module: Callable[[str], ModuleType] | None = None,
+        main_alias: str | None = None,
+        allow: Callable[[str, str], bool] | None = None,
+        out_of_band: int = 65536,
+    ) -> None:
+        self._codec = tag_of(codec)
+        self._encode = {PICKLE: self._pickle, DILL: self._dill, DATA: self._data}[self._codec]
+        if self._codec == DILL:
+            # Not at the top: see there what importing it costs those who do not use it.
+            from corps.packing.dill_pickler import DillPickler
+
+            self._dill_pickler = DillPickler
+        self._finder = Finder(rebind=rebind, resolve_module=resolve_module, allow=allow)
+        self._main_alias = main_alias
+        self._out_of_band = out_of_band
+
+    def pack(self, value: object, *, what: str = "value") -> Packed:
+        """Turns an object into bytes.
+
+        Args:
+            value: The object.
+            what: What to call it in errors: the path to the culprit begins with it.
+
+        Raises:
+            PackError: Something in it cannot be packed. The error says what, where inside, why, and what to
+                do.
+        """
+        # Plain data cannot fail, and most of what is packed is plain: it skips the rules and their calls.
+        if self._codec == PICKLE and is_plain(value):
+            # The constructor of a NamedTuple is Python: 0.26 µs against 0.15 µs for what it calls.
+            return tuple.__new__(Packed, (PICKLE, pickle.dumps(value, PROTOCOL), ()))
+        try:
+            return self._encode(value)
+        except KeyboardInterrupt:
+            raise
+        # What the application's own __reduce__ raises is a reason like any other, SystemExit included.
+        except BaseException as error:
+            raise explain(value, what, error, self._encode, only_data=self._codec == DATA) from error
+
+    def unpack(self, packed: Packed) -> Any:
+        """Turns bytes into an object.
+
+        Args:
+            packed: What ``pack`` returned, in this process or another. Its buffers become the object's
+                memory.
+
+        Raises:
+            UnpackError: The bytes cannot be turned into an object; the cause is kept.
+            Untrusted: They name what ``allow`` refuses, or this packer reads data only and they are not.
+        """
+        codec, body, buffers = packed
+        if codec != self._codec:
+            check_may_read(self._codec, codec)
+        if codec != DATA:
+            return unpickle(body, buffers, self._finder)
+        if buffers:
+            raise UnpackError(
+                f"a body of the codec 'data' came with {len(buffers)} buffers; it has no use for any"
+            )
+        return decode_data(body)
+
+    def _pickle(self, value: object) -> Packed:
+        try:
+            return self._by(ReferencePickler, value)
+        except NeedsByValue:
+            pass
+        return self._by(ValuePickler, value)
+
+    def _by(self, kind: type[ReferencePickler | ValuePickler], value: object) -> Packed:
+        file = BytesIO()
+        buffers: list[Buffer] = []
+        pickler = kind(file, PROTOCOL, buffer_callback=_collector(buffers, self._out_of_band))
+        pickler.main_alias = self._main_alias
+        pickler.dump(value)
+        return Packed(PICKLE, file.getvalue(), tuple(buffers))
+
+    def _dill(self, value: object) -> Packed:
+        file = BytesIO()
+        buffers: list[Buffer] = []
+        self._dill_pickler(file, self._main_alias, _collector(buffers, self._out_of_band)).dump(value)
+        return Packed(DILL, file.getvalue(), tuple(buffers))
+
+    def _data(self, value: object) -> Packed:
+        return Packed(DATA, encode_data(value), ())
+
+
+def _collector(buffers: list[Buffer], smallest: int) -> Callable[[pickle.PickleBuffer], bool]:
+    """Returns the callback that tells a pickler which buffers to leave out, and collects those.
+
+    It refers to the list and not to the pickler, so that no garbage cycle is left behind by every packing.
+    """
+
+    def stays_inside(buffer: pickle.PickleBuffer) -> bool:
+        memory = buffer.raw()
+        if memory.nbytes < smallest:
+            return True
+        buffers.append(memory)
+        return False
+
+    return stays_inside

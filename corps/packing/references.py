@@ -1,0 +1,137 @@
+"""By reference or by value: which functions and classes another process can import, and under which name.
+
+A thing goes by reference if walking its qualified name down from its module arrives at that very thing, and
+if the module can be imported elsewhere. Two modules need care: ``__main__`` is another program in every other
+process, so its things go under the alias by which those processes know it, or by value; and a module made by
+hand exists here alone, although it may sit in ``sys.modules``.
+
+Leans on the standard library alone.
+"""
+
+import sys
+from importlib import import_module
+from types import EllipsisType, ModuleType, NoneType, NotImplementedType
+from typing import Any, Final
+
+MAIN: Final = "__main__"
+
+# Pickle writes these three by their single instance; no module holds their names.
+TYPES_OF_SINGLETONS: Final = frozenset({NoneType, EllipsisType, NotImplementedType})
+
+
+def walk(module: ModuleType, qualname: str) -> Any:
+    """Returns what a qualified name means inside a module.
+
+    The walk does not cross from one module into another: with ``app`` trusted, ``os.system`` asked of ``app``
+    would be a way around every rule about ``os``, since most modules import others.
+
+    Args:
+        module: Where the walk starts.
+        qualname: Names with dots between them.
+
+    Raises:
+        AttributeError: There is nothing of this name.
+    """
+    found: Any = module
+    for position, name in enumerate(qualname.split(".")):
+        if position and isinstance(found, ModuleType):
+            raise AttributeError(f"{qualname!r} leads out of the module {module.__name__!r}")
+        found = getattr(found, name)
+    return found
+
+
+def is_importable(module: ModuleType) -> bool:
+    """Returns whether another process can be expected to import this module by its name.
+
+    What the import system loaded has a ``__spec__``. Submodules which extension modules make by hand have
+    none, but appear when their package is imported, so the package's word counts for them.
+    """
+    if module.__spec__ is not None or hasattr(module, "__file__"):
+        return True
+    package, dot, _ = module.__name__.partition(".")
+    parent = sys.modules.get(package)
+    return bool(dot) and parent is not None and parent.__spec__ is not None
+
+
+def is_held_by(module: ModuleType, qualname: str, thing: Any) -> bool:
+    """Returns whether the qualified name, asked of the module, gives this very thing."""
+    try:
+        return walk(module, qualname) is thing
+    # Any module may have a __getattr__ of its own, which may raise whatever it likes.
+    except Exception:
+        return False
+
+
+def reduce_by_reference(thing: Any, main_alias: str | None) -> Any:
+    """Decides how a function or a class travels.
+
+    Args:
+        thing: A function or a class.
+        main_alias: The name under which other processes know this process' ``__main__``; None if they do not.
+
+    Returns:
+        NotImplemented: by reference, under its own name; this is how ``reducer_override`` says so.
+        A reduction: by reference, under the alias.
+        None: it cannot go by reference.
+    """
+    module_name = getattr(thing, "__module__", None)
+    qualname = getattr(thing, "__qualname__", None)
+    if type(module_name) is not str or type(qualname) is not str:
+        return None
+    module = sys.modules.get(module_name)
+    if module is None:
+        return None
+    if module_name == MAIN:
+        if main_alias is not None and is_held_by(module, qualname, thing):
+            return restore_main, (main_alias, qualname)
+        return None
+    # The module's dictionary answers for whatever has no dot in its name: 0.05 µs against 0.35 µs for the
+    # walk.
+    if module.__dict__.get(qualname) is not thing and not is_held_by(module, qualname, thing):
+        return NotImplemented if thing in TYPES_OF_SINGLETONS else None
+    if module_name == main_alias or module.__spec__ is not None or is_importable(module):
+        return NotImplemented
+    return None
+
+
+def reduce_standard_stream(thing: Any) -> Any:
+    """Reduces the standard output streams to "yours": what a function that prints means by them.
+
+    Args:
+        thing: Any object.
+
+    Returns:
+        NotImplemented if it is another object.
+    """
+    if thing is sys.stdout:
+        return standard_stream, ("stdout",)
+    if thing is sys.stderr:
+        return standard_stream, ("stderr",)
+    return NotImplemented
+
+
+def standard_stream(name: str) -> Any:
+    """Returns this process' own standard stream.
+
+    Args:
+        name: ``"stdout"``; anything else means stderr.
+    """
+    return sys.stdout if name == "stdout" else sys.stderr
+
+
+def restore_main(alias: str, qualname: str) -> Any:
+    """Stands in a pickle for something of the writer's ``__main__``.
+
+    Readers of corps never run this function: their unpickler answers its name with a look-up of its own,
+    which asks the same trust and the same resolver as every other name. It works for any other reader of the
+    bytes.
+
+    Args:
+        alias: The importable name of the module that was ``__main__``.
+        qualname: The qualified name inside that module.
+
+    Raises:
+        ImportError: There is no such module.
+        AttributeError: There is nothing of this name in it.
+    """
+    return walk(import_module(alias), qualname)

@@ -1,0 +1,192 @@
+"""Storing objects in files and reading them back, by this release or a later one.
+
+The durable form differs from what travels on the wire: it carries no code, says which names it needs, has a
+version, and knows when it is damaged. Writing is atomic: a file is the old one or the new one, never half.
+
+What it does not give: protection from who can write the file. Reading a stored form in the codec "pickle"
+runs what its manifest names. Load files of your own, or pass ``allow``, or use the codec "data".
+
+Leans on the durable format and pickler, the unpickler and the data codec.
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from corps.errors import ConfigError, Untrusted
+from corps.packing.blame import explain
+from corps.packing.codecs import DATA, DILL, tag_of
+from corps.packing.data import decode_data, encode_data
+from corps.packing.durable_format import Manifest, build, take_apart
+from corps.packing.durable_pickler import DurablePickler
+from corps.packing.unpickler import Finder, unpickle
+
+Allow = Callable[[str, str], bool]
+Rebind = Mapping[tuple[str, str], Callable[..., Any]]
+
+
+def store(value: object, path: str | os.PathLike[str], *, codec: str = "pickle") -> None:
+    """Writes an object to a file that only its owner may read.
+
+    Args:
+        value: The object. Its functions and classes have to be importable by name.
+        path: The file. If it exists it is replaced, at once and as a whole; on failure it stays as it was.
+        codec: ``"pickle"``, or ``"data"`` for plain data that any reader may load safely.
+
+    Raises:
+        PackError: Something in the object cannot be stored.
+        ConfigError: The codec is unknown, or packs code by value.
+        OSError: The file cannot be written.
+    """
+    _write_atomically(Path(path), store_bytes(value, codec=codec))
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    allow: Allow | None = None,
+    resolve_module: Callable[[str], ModuleType] | None = None,
+    rebind: Rebind | None = None,
+) -> Any:
+    """Reads an object that ``store`` wrote.
+
+    Args:
+        path: The file.
+        allow: Whether ``(module, qualname)`` may be loaded; None: what the form's own manifest lists.
+        resolve_module: Gives the module of a name; None: the import system.
+        rebind: What to answer for some names instead of the real thing.
+
+    Raises:
+        Damaged: The file is truncated, changed, or was never written by ``store``.
+        NewerFormat: A newer release of corps wrote it.
+        Untrusted: It names what ``allow`` refuses, or something outside of its own manifest.
+        UnpackError: A class that it names no longer exists, or rebuilding the object failed.
+        OSError: The file cannot be read.
+    """
+    return load_bytes(Path(path).read_bytes(), allow=allow, resolve_module=resolve_module, rebind=rebind)
+
+
+def store_bytes(value: object, *, codec: str = "pickle") -> bytes:
+    """Returns the durable form of an object as bytes.
+
+    Args:
+        value: The object. Its functions and classes have to be importable by name.
+        codec: ``"pickle"`` or ``"data"``.
+
+    Raises:
+        PackError: Something in the object cannot be stored.
+        ConfigError: The codec is unknown, or packs code by value.
+    """
+    tag = tag_of(codec)
+    if tag == DILL:
+        raise ConfigError(
+            "the codec 'dill' packs code by value, which must not be stored; use 'pickle' or 'data'"
+        )
+    encode = _encode_data if tag == DATA else _encode_pickle
+    try:
+        body, names = encode(value)
+    except KeyboardInterrupt:
+        raise
+    # As in Packer.pack: whatever the application's own reducers raise is the reason why it cannot be packed.
+    except BaseException as error:
+        raise explain(value, "value", error, encode, only_data=tag == DATA) from error
+    return build(tag, names, body)
+
+
+def load_bytes(
+    data: bytes,
+    *,
+    allow: Allow | None = None,
+    resolve_module: Callable[[str], ModuleType] | None = None,
+    rebind: Rebind | None = None,
+) -> Any:
+    """Returns the object of a durable form given as bytes.
+
+    The manifest is checked as a whole, name by name, before anything of the body is run.
+
+    Args:
+        data: What ``store_bytes`` returned.
+        allow: Whether ``(module, qualname)`` may be loaded; None: what the form's own manifest lists.
+        resolve_module: Gives the module of a name; None: the import system.
+        rebind: What to answer for some names instead of the real thing.
+
+    Raises:
+        Damaged: The bytes are truncated, changed, or are no durable form.
+        NewerFormat: A newer release of corps wrote them.
+        Untrusted: They name what ``allow`` refuses, or something outside of their own manifest.
+        UnpackError: A class that they name no longer exists, or rebuilding the object failed.
+    """
+    manifest, body = take_apart(data)
+    if manifest.codec == "data":
+        return decode_data(bytes(body))
+    listed = frozenset(manifest.names)
+    checking = Finder(rebind=rebind, resolve_module=resolve_module, allow=allow)
+    for name in manifest.names:
+        module, _, qualname = name.partition(":")
+        checking.find(module, qualname)
+
+    def is_listed(module: str, qualname: str) -> bool:
+        if f"{module}:{qualname}" not in listed:
+            raise Untrusted(f"the stored form is forged: its manifest does not list {module}:{qualname}")
+        return allow is None or allow(module, qualname)
+
+    return unpickle(bytes(body), (), Finder(rebind=rebind, resolve_module=resolve_module, allow=is_listed))
+
+
+def read_manifest(path: str | os.PathLike[str]) -> Manifest:
+    """Returns what a stored file says about itself. Verifies its checksum, unpickles nothing.
+
+    Args:
+        path: The file.
+
+    Raises:
+        Damaged: The file is truncated, changed, or was never written by ``store``.
+        NewerFormat: A newer release of corps wrote it.
+        OSError: The file cannot be read.
+    """
+    return take_apart(Path(path).read_bytes())[0]
+
+
+def _encode_pickle(value: object) -> tuple[bytes, set[str]]:
+    file = BytesIO()
+    pickler = DurablePickler(file)
+    pickler.dump(value)
+    return file.getvalue(), pickler.names
+
+
+def _encode_data(value: object) -> tuple[bytes, set[str]]:
+    return encode_data(value), set()
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    # In the same directory, since a rename is atomic inside one file system only. mkstemp gives mode 0600 and
+    # a name that nobody can have prepared. Both the content and the directory entry are synced: without the
+    # second, a power failure brings the old file back after store() returned.
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    _sync_directory(path.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    # Windows cannot open directories, and syncs renames with the file.
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

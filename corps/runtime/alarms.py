@@ -1,0 +1,112 @@
+"""Calls a function at a point in time: deadlines, above all.
+
+One thread per Env, started with the first alarm. It sleeps until the next one is due.
+"""
+
+import heapq
+import itertools
+import logging
+from collections.abc import Callable
+from threading import Condition, Thread
+
+from corps.clock import now
+
+_log = logging.getLogger("corps.alarms")
+
+
+class Alarm:
+    """One alarm. Any thread may cancel it."""
+
+    __slots__ = ("_alarms", "due", "ring")
+
+    def __init__(self, alarms: "Alarms", due: float, ring: Callable[[], object]) -> None:
+        self._alarms = alarms
+        self.due = due
+        self.ring: Callable[[], object] | None = ring
+
+    def cancel(self) -> None:
+        """Do not ring. Without effect on one that has rung."""
+        if self.ring is not None:
+            self.ring = None
+            self._alarms.forget_one()
+
+
+class Alarms:
+    """The alarms of one Env. Any thread may call."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        # Protects everything below. Nothing rings while it is held.
+        self._changed = Condition()
+        self._heap: list[tuple[float, int, Alarm]] = []
+        self._order = itertools.count()
+        self._cancelled = 0
+        self._thread: Thread | None = None
+        self._closed = False
+
+    def at(self, due: float, ring: Callable[[], object]) -> Alarm:
+        """Ring at a point in time.
+
+        Args:
+            due: Point on the monotonic clock.
+            ring: Called in the alarm thread: short, and without waiting.
+
+        Returns:
+            The alarm, for cancelling.
+        """
+        alarm = Alarm(self, due, ring)
+        with self._changed:
+            if self._closed:
+                return alarm
+            heapq.heappush(self._heap, (due, next(self._order), alarm))
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+            elif self._heap[0][2] is alarm:
+                self._changed.notify()
+        return alarm
+
+    def forget_one(self) -> None:
+        """An alarm was cancelled: when most of the heap is that, build it anew without them."""
+        with self._changed:
+            self._cancelled += 1
+            if self._cancelled > 64 and self._cancelled * 2 > len(self._heap):
+                self._heap = [entry for entry in self._heap if entry[2].ring is not None]
+                heapq.heapify(self._heap)
+                self._cancelled = 0
+
+    def close(self) -> None:
+        """Stop; alarms that were not due yet never ring. Joins the thread."""
+        with self._changed:
+            self._closed = True
+            self._heap.clear()
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (ring := self._next_due()) is not None:
+            try:
+                ring()
+            except Exception:  # this thread must live for all the other alarms
+                _log.exception("an alarm raised")
+
+    def _next_due(self) -> Callable[[], object] | None:
+        with self._changed:
+            while not self._closed:
+                if not self._heap:
+                    self._changed.wait()
+                    continue
+                due, _, alarm = self._heap[0]
+                if alarm.ring is None:
+                    heapq.heappop(self._heap)
+                    self._cancelled = max(0, self._cancelled - 1)
+                    continue
+                left = due - now()
+                if left > 0:
+                    self._changed.wait(left)
+                    continue
+                heapq.heappop(self._heap)
+                ring, alarm.ring = alarm.ring, None
+                return ring
+        return None

@@ -1,0 +1,40 @@
+"""Who runs now: the one ContextVar of corps.
+
+It is set around every piece of an author's code that an Env runs (method, constructor, hook, coroutine),
+and inside ``with corps.env()`` and ``with corps.boot(...)``. Threads that an author starts have none.
+"""
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from corps.messages.requests import Request
+
+
+class Activity:
+    """One piece of author's code that runs in an Env. Used by the thread, or the coroutine, that runs it.
+
+    Attributes:
+        env: The Env it runs in.
+        cell: The cell of the worker that runs; None for a plain thread inside ``with corps.env()``.
+        request: What is being answered; None in constructors and plain threads.
+        deadline: The time limit that requests made from here inherit.
+        task: The asyncio task that runs it; None on a worker thread.
+        pooled: It runs on a thread of the Env's worker pool.
+        loading: An application is being imported, so booting another one has to wait for that.
+    """
+
+    __slots__ = ("cell", "deadline", "env", "loading", "pooled", "request", "task")
+
+    def __init__(self, env: Any, cell: Any = None, *, pooled: bool = False, loading: bool = False) -> None:
+        # Typed loosely: `runtime.env` and `runtime.cell` stand above this file.
+        self.env = env
+        self.cell = cell
+        self.request: Request | None = None
+        self.deadline: float | None = None
+        self.task: Any = None
+        self.pooled = pooled
+        self.loading = loading
+
+
+current: ContextVar[Activity | None] = ContextVar("corps_activity", default=None)

@@ -1,0 +1,405 @@
+"""One Env: the threads, the cells and the ways out of one process.
+
+Everything of an Env hangs on its object, so that several can live in one process. It is put together in
+`managers.assembly`; nothing here decides who lives where.
+"""
+
+import itertools
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from corps.addresses import ENV_MGR, ConcAddr
+from corps.clock import deadline_after, earlier
+from corps.errors import ClosedError, DeadlineExceeded, NoSuchWorker, WorkerGone
+from corps.messages.interfaces import Interface
+from corps.messages.outcomes import Refused, Value
+from corps.messages.promises import Unanswered
+from corps.messages.requests import CALL, CREATE, EXIT, Request
+from corps.runtime.alarms import Alarms
+from corps.runtime.cell import Cell
+from corps.runtime.context import current
+from corps.runtime.deadlock import Probe, Waiter, WaitGraph
+from corps.runtime.futures import Future
+from corps.runtime.loop_thread import LoopThread
+from corps.runtime.pool import WorkerPool
+from corps.runtime.registry import Registry
+from corps.transport.peers import Peers
+from corps.wire.frames import ProbeHeader
+
+_log = logging.getLogger("corps.env")
+
+
+@dataclass(frozen=True, slots=True)
+class EnvOptions:
+    """What an Env needs to know of the settings; durations in seconds.
+
+    Attributes:
+        threads_min: Worker threads that are kept when idle.
+        threads_max: Worker threads that may run at once, without those that wait inside corps.
+        threads_idle: After so long an idle thread ends.
+        mailbox: Requests that may wait for one worker, unless its options say otherwise.
+        send_timeout: A sender waits so long for room; None for as long as it takes.
+        exit_timeout: A worker that ends has so long for what it runs, and again for its cleanup.
+        deadlock_probe: After so long a wait, other Envs are asked whether they wait for us.
+    """
+
+    threads_min: int = 1
+    threads_max: int = 32
+    threads_idle: float = 10.0
+    mailbox: int = 10_000
+    send_timeout: float | None = 30.0
+    exit_timeout: float = 5.0
+    deadlock_probe: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How a worker is to be created.
+
+    Attributes:
+        tag: The author's own mark.
+        mailbox: Requests that may wait for it; None for the Env's default.
+    """
+
+    tag: str = ""
+    mailbox: int | None = None
+
+
+MakeName = Callable[[ConcAddr, Interface], Any]
+MakeIterator = Callable[[Any, int], Any]
+
+
+class Env:
+    """A process, or a part of one, in which workers live. Any thread may call."""
+
+    def __init__(self, corps_id: str, env_id: int, options: EnvOptions) -> None:
+        """Make it. It runs nothing, and listens nowhere, yet.
+
+        Args:
+            corps_id: The Corps it belongs to.
+            env_id: Its own id there.
+            options: Limits and durations.
+        """
+        self.corps_id = corps_id
+        self.id = env_id
+        self.label = f"env{env_id}"
+        self.options = options
+        self.exit_timeout = options.exit_timeout
+        self.probe_after = options.deadlock_probe
+        self.registry = Registry()
+        self.pool = WorkerPool(
+            f"{self.label}-worker",
+            least=options.threads_min,
+            most=options.threads_max,
+            idle=options.threads_idle,
+        )
+        self.alarms = Alarms(f"{self.label}-alarms")
+        self.loop = LoopThread(f"{self.label}-loop")
+        self.waits = WaitGraph(self._send_probe)
+        self.peers: Peers | None = None
+        self.make_name: MakeName | None = None
+        self.make_iterator: MakeIterator | None = None
+        self.corps_name: Any = None
+        """Name of the application's Corps, for workers that no other Corps created."""
+        self.worker_envs: list[int] = [env_id]
+        """Ids of the Envs in which workers may be created; replaced as a whole, never changed."""
+        self._turns = itertools.count()
+        self._closed = False
+
+    # --- asking -------------------------------------------------------------------------------------------
+
+    def ask(
+        self,
+        kind: int,
+        target: ConcAddr,
+        method: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        seconds: float | None = None,
+        future: Future[Any] | None = None,
+    ) -> Future[Any]:
+        """Send a request that wants an answer.
+
+        Args:
+            kind: CALL, GET, ...
+            target: The worker it is for.
+            method: Name of the method or attribute.
+            args: Positional arguments.
+            kwargs: Keyword arguments.
+            seconds: Time limit; what is left of the caller's own applies too.
+            future: A fresh one to use, of a class of its own; None for a plain one.
+
+        Returns:
+            The Future of the answer.
+
+        Raises:
+            PackError: The arguments cannot be packed.
+            Overloaded: There was no room for the request in time.
+        """
+        here = current.get()
+        deadline = deadline_after(seconds)
+        sender = None
+        if here is not None:
+            if here.deadline is not None:
+                deadline = earlier(deadline, here.deadline)
+            if here.cell is not None:
+                sender = here.cell.addr
+        if future is None:
+            future = Future()
+        request = Request(kind, target, method, args, kwargs, future, sender, deadline)
+        future.set_request(request)
+        if deadline is not None:
+            self._limit(future, request, deadline)
+        try:
+            self._dispatch(request)
+        except BaseException:
+            future.cancel()  # nobody holds the request: let go of its alarm
+            raise
+        return future
+
+    def tell(
+        self, kind: int, target: ConcAddr, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        """Send a request that wants no answer. If it fails, the log of the worker's Env says so.
+
+        Raises:
+            PackError: The arguments cannot be packed.
+            Overloaded: There was no room for the request in time.
+        """
+        here = current.get()
+        sender = here.cell.addr if here is not None and here.cell is not None else None
+        promise = Unanswered(f"{method!r} of {target}")
+        self._dispatch(Request(kind, target, method, args, kwargs, promise, sender))
+
+    def exit(self, target: ConcAddr) -> Future[Any]:
+        """Ask a worker to end in order.
+
+        Args:
+            target: The worker. One that has ended is no error.
+
+        Returns:
+            A Future of None, done when it has ended.
+        """
+        future: Future[Any] = Future()
+        request = Request(EXIT, target, "exit", (), {}, future)
+        future.set_request(request)
+        self._dispatch(request)
+        return future
+
+    def _limit(self, future: Future[Any], request: Request, deadline: float) -> None:
+        def late() -> None:
+            text = f"no answer to {request.method!r} from {request.target} before its deadline"
+            future.give_up(DeadlineExceeded(text, target=str(request.target)))
+
+        future.set_alarm(self.alarms.at(deadline, late))
+
+    def _dispatch(self, request: Request) -> None:
+        target = request.target
+        if target.env == self.id and target.corps == self.corps_id:
+            cell = self.registry.find(target.conc)
+            if cell is None:
+                self._no_cell(request)
+                return
+            if request.kind != EXIT:
+                cell.wait_for_room(request.deadline, self.options.send_timeout)
+            cell.deliver(request)
+        elif target.corps != self.corps_id:
+            text = f"{target} is not in this Corps ({self.corps_id[:6]})"
+            request.settle(Refused(NoSuchWorker(text, target=str(target))))
+        elif self.peers is None:
+            text = f"{target} is in another Env, and this one is alone"
+            request.settle(Refused(NoSuchWorker(text, target=str(target))))
+        else:
+            self.peers.send(request)
+
+    # --- what comes in --------------------------------------------------------------------------------------
+
+    def deliver(self, request: Request) -> None:
+        """Hand a request of another Env to its worker. In the reading thread; never blocks.
+
+        Args:
+            request: For a worker of this Env. It enters the mailbox even if that is full: how many of them
+                there can be is bounded by the windows of the senders.
+        """
+        cell = self.registry.find(request.target.conc)
+        if cell is None:
+            self._no_cell(request)
+        else:
+            cell.deliver(request)
+
+    def _no_cell(self, request: Request) -> None:
+        target = request.target
+        if not self.registry.existed(target.conc):
+            error: Any = NoSuchWorker(f"no worker ever had the address {target}", target=str(target))
+        elif request.kind == EXIT:
+            request.settle(Value(None))
+            return
+        else:
+            error = WorkerGone(f"the worker {target} has ended", executed="no", target=str(target))
+        request.settle(Refused(error))
+
+    def follow_probe(self, request: Request, header: ProbeHeader) -> None:
+        """A probe of another Env has come in, after the request it is about."""
+        waiter = Waiter(ConcAddr(self.corps_id, header.env, header.conc), header.serial, header.edge)
+        self.waits.follow(request, Probe(waiter, header.path))
+
+    def _send_probe(self, request: Request, probe: Probe) -> None:
+        if self.peers is not None:
+            addr, serial, edge = probe.waiter
+            self.peers.probe(
+                request, ProbeHeader(request.number, addr.env, addr.conc, serial, edge, probe.path)
+            )
+
+    def may_block(self) -> bool:
+        """Whether the calling thread may block: a coroutine may not."""
+        here = current.get()
+        return here is None or here.task is None
+
+    def enter_blocked(self) -> None:
+        """The calling thread is about to block inside corps."""
+        here = current.get()
+        if here is not None and here.pooled:
+            self.pool.enter_blocked()
+
+    def leave_blocked(self) -> None:
+        """The calling thread goes on."""
+        here = current.get()
+        if here is not None and here.pooled:
+            self.pool.leave_blocked()
+
+    # --- workers ----------------------------------------------------------------------------------------------
+
+    def next_turn(self) -> int:
+        """Numbers from 0 on, for taking the Envs of the Corps in turn."""
+        return next(self._turns)
+
+    def new_cell(
+        self, interface: Interface, options: WorkerOptions, mgr: Any, mgr_addr: ConcAddr | None, corps_name: Any
+    ) -> Cell:
+        """Make the cell of a new worker, with an address of its own.
+
+        Args:
+            interface: Of the worker's class.
+            options: Its options.
+            mgr: Name of the worker that creates it.
+            mgr_addr: Address of that worker.
+            corps_name: Name of the Corps it belongs to; None for the application's.
+
+        Returns:
+            The cell, registered and empty.
+
+        Raises:
+            ClosedError: The Env has closed.
+        """
+        if self._closed:
+            raise ClosedError(f"{self.label} has closed: no worker can be created there any more")
+        assert self.make_name is not None
+        addr = ConcAddr(self.corps_id, self.id, self.registry.next_number())
+        mailbox = options.mailbox if options.mailbox is not None else self.options.mailbox
+        cell = Cell(
+            self,
+            addr,
+            interface,
+            tag=options.tag,
+            mailbox=mailbox,
+            mgr=mgr,
+            mgr_addr=mgr_addr,
+            corps_name=corps_name,
+        )
+        cell.name = self.make_name(addr, interface)
+        self.registry.add(addr.conc, cell)
+        return cell
+
+    def construct_here(self, cell: Cell, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Future[Any]:
+        """Run the constructor in the calling thread.
+
+        Returns:
+            A Future of the new worker's Name, done.
+        """
+        future, request = self._create_request(cell, cls, args, kwargs)
+        here = current.get()
+        waits = here is not None and here.cell is not None and here.task is None
+        if waits and here is not None:
+            here.cell.begin_wait((future,))
+        try:
+            cell.run_first(request)
+        finally:
+            if waits and here is not None:
+                here.cell.end_wait()
+        return future
+
+    def construct_soon(self, cell: Cell, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Future[Any]:
+        """Have a worker thread run the constructor.
+
+        Returns:
+            A Future of the new worker's Name.
+        """
+        future, request = self._create_request(cell, cls, args, kwargs)
+        cell.deliver(request)
+        return future
+
+    def _create_request(
+        self, cell: Cell, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Future[Any], Request]:
+        future: Future[Any] = Future()
+        request = Request(CREATE, cell.addr, "__init__", (cls, *args), kwargs, future, cell.mgr_addr)
+        request.route = cell
+        future.set_request(request)
+        return future, request
+
+    def forget(self, cell: Cell) -> None:
+        """A worker has ended: its number is free of it, and its Mgr is told.
+
+        Args:
+            cell: Of this Env.
+        """
+        self.registry.remove(cell.addr.conc)
+        mgr = cell.mgr_addr
+        if mgr is None:
+            return
+        if mgr.env == self.id:
+            mgr_cell = self.registry.find(mgr.conc)
+            if mgr_cell is not None:
+                mgr_cell.disown(cell.addr)
+        elif not self._closed:
+            home = ConcAddr(self.corps_id, mgr.env, ENV_MGR)
+            self.tell(CALL, home, "child_ended", (mgr, cell.addr), {})
+
+    # --- the end ----------------------------------------------------------------------------------------------
+
+    def close(self, grace: float) -> list[str]:
+        """Stop everything, in the reverse order of what needs what. Workers are ended before.
+
+        Args:
+            grace: Seconds to wait for worker threads that are still busy.
+
+        Returns:
+            Names of threads that did not end in time.
+        """
+        if self._closed:
+            return []
+        self._closed = True
+        for cell in self.registry.cells():  # what is left has no orderly end any more
+            for request in cell.close_mailbox(None) or ():
+                request.settle(Refused(cell.gone("no")))
+        self.loop.close()
+        if self.peers is not None:  # after the loop: its last outcomes have gone out
+            self.peers.close()
+        late = self.pool.close(grace)
+        self.alarms.close()
+        return late
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    def statistics(self) -> dict[str, Any]:
+        """What goes on: workers, worker threads, requests under way between Envs."""
+        return {
+            "workers": len(self.registry.cells()),
+            "threads": self.pool.statistics(),
+            "peers": self.peers.statistics() if self.peers is not None else {},
+        }

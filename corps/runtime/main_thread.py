@@ -1,0 +1,69 @@
+"""The thread of a worker whose class overrides `main`: it takes its requests itself."""
+
+import logging
+from threading import Condition, Thread
+from typing import Any
+
+from corps.messages.outcomes import Refused
+from corps.messages.requests import EXIT, Request
+from corps.runtime.context import Activity, current
+
+_log = logging.getLogger("corps.workers")
+
+
+class MainThread:
+    """Runs ``main()`` of one worker. When that returns or raises, the worker ends."""
+
+    def __init__(self, cell: Any) -> None:
+        self._cell = cell
+        self.arrival = Condition(cell.lock)
+        """Notified, under the cell's lock, when a request arrives."""
+        self._open: list[Request] = []  # taken, and perhaps not settled yet; used by this thread alone
+        self._exiting = False
+        self._thread = Thread(target=self._run, name=f"{cell.env.label}-main-{cell.addr.conc}", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def receive(self, timeout: float | None) -> Request | None:
+        """The next request. For the worker's own `main`, in this thread.
+
+        Args:
+            timeout: Seconds to wait; None for as long as it takes.
+
+        Returns:
+            The request; None if the worker is to end, or the time was over first.
+        """
+        cell = self._cell
+        while not self._exiting:
+            with self.arrival:
+                if not self.arrival.wait_for(lambda: cell.has_mail, timeout):
+                    return None
+                request: Request = cell.take()
+            if request.kind == EXIT:
+                self._exiting = True
+            elif cell.is_wanted(request):
+                cell.activity.request = request
+                cell.activity.deadline = request.deadline
+                self._open = [taken for taken in self._open if not taken.promise.done()]
+                self._open.append(request)
+                return request
+        return None
+
+    @property
+    def exiting(self) -> bool:
+        """Whether the worker was asked to end."""
+        return self._exiting
+
+    def _run(self) -> None:
+        cell = self._cell
+        cell.activity = Activity(cell.env, cell)
+        current.set(cell.activity)
+        try:
+            cell.performer.worker.main()
+        except BaseException:  # the end of the worker must follow, whatever its main did
+            _log.exception("main() of %s raised: the worker ends", cell)
+        for request in self._open:
+            request.settle(Refused(cell.gone("unknown")))
+        cell.ending.finish()

@@ -1,0 +1,285 @@
+"""What a request does to the author's object: construct, call, read, set, pull the next item.
+
+The steps of a request are *receive, before, process, after, reply*. A class that overrides none of them
+takes the short way: the method is called, and the promise settled.
+"""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import AsyncGenerator, Coroutine, Generator
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import Any, Final
+
+from corps.errors import Cancelled, CorpsError, InternalError, NoSuchMethod, UnpackError
+from corps.messages.outcomes import Outcome, Raised, Refused, Value
+from corps.messages.promises import Unanswered
+from corps.messages.requests import CALL, CREATE, DROP, EXIT, GET, PULL, SET, Request
+from corps.runtime.context import Activity, current
+from corps.runtime.main_thread import MainThread
+
+_log = logging.getLogger("corps.workers")
+
+STEPS: Final = frozenset({"receive", "before", "process", "after", "reply"})
+"""Names of the overridable steps."""
+
+
+class _Refusal(Exception):
+    """Leaves the work with an error of the runtime rather than of the method."""
+
+    def __init__(self, error: CorpsError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class Performer:
+    """Runs the requests of one cell. Only the holder of the cell calls it, but for what coroutines end with."""
+
+    __slots__ = ("_cell", "_serials", "_streams", "_tasks", "worker")
+
+    def __init__(self, cell: Any) -> None:
+        self._cell = cell
+        self.worker: Any = None
+        self._streams: dict[int, Generator[Any, Any, Any] | AsyncGenerator[Any, Any]] | None = None
+        self._serials = itertools.count(1)
+        self._tasks: set[asyncio.Task[None]] = set()  # used on the loop's thread alone
+
+    @property
+    def has_worker(self) -> bool:
+        """Whether the constructor has succeeded."""
+        return self.worker is not None
+
+    def perform(self, request: Request) -> None:
+        """Run a request and settle it, or leave that to the coroutine that runs it.
+
+        Args:
+            request: One that is wanted.
+        """
+        try:
+            request.open()
+            value = self._work(request)
+            if type(value) is CoroutineType:
+                self._start(request, value)
+                return
+            outcome: Outcome = Value(self._kept(value))
+        except BaseException as error:
+            outcome = self._failure(request, error)
+        self._finish(request, outcome)
+
+    def _work(self, request: Request) -> Any:
+        kind = request.kind
+        if kind == CALL or kind == GET or kind == SET:
+            self._check_reachable(request)
+            if self._cell.interface.has_steps:
+                self.worker.before(request)
+                return self.worker.process(request)
+            return self.invoke(request)
+        if kind == CREATE:
+            return self._construct(request)
+        if kind == PULL:
+            return self._pull(request.args[0])
+        if kind == DROP:
+            return self._drop(request.args[0])
+        raise _Refusal(InternalError(f"{self._cell} was sent a request of the unknown kind {kind}"))
+
+    def invoke(self, request: Request) -> Any:
+        """The middle of the step `process`: call the method, read the attribute, or set it.
+
+        Args:
+            request: A CALL, GET or SET whose method is reachable.
+
+        Returns:
+            What the author's code gave; a coroutine for an ``async def`` method.
+        """
+        if request.kind == CALL:
+            return getattr(self.worker, request.method)(*request.args, **request.kwargs)
+        if request.kind == SET:
+            return setattr(self.worker, request.method, request.args[0])
+        try:
+            return getattr(self.worker, request.method)
+        except AttributeError as error:
+            if error.obj is not self.worker or error.name != request.method:
+                raise
+            raise _Refusal(self._no_such(request)) from None
+
+    def _check_reachable(self, request: Request) -> None:
+        interface = self._cell.interface
+        name = request.method
+        if request.kind == CALL:
+            reachable = name in interface.methods
+        else:
+            reachable = not (name.startswith("_") or name in interface.reserved or name in interface.methods)
+        if not reachable:
+            raise _Refusal(self._no_such(request))
+
+    def _no_such(self, request: Request) -> NoSuchMethod:
+        known = ", ".join(sorted(self._cell.interface.methods)) or "none"
+        what = "method" if request.kind == CALL else "data attribute"
+        return NoSuchMethod(
+            f"{self._cell} has no public {what} {request.method!r}; its methods are: {known}",
+            target=str(self._cell),
+        )
+
+    def _construct(self, request: Request) -> Any:
+        cls, *args = request.args
+        worker = cls.__new__(cls, *args, **request.kwargs)
+        worker._corps_cell = self._cell
+        worker.__init__(*args, **request.kwargs)
+        self.worker = worker
+        return self._cell.name
+
+    # --- settling ---------------------------------------------------------------------------------------
+
+    def _finish(self, request: Request, outcome: Outcome) -> None:
+        if self._cell.interface.has_steps and request.kind in (CALL, GET, SET) and self.has_worker:
+            outcome = self._last_steps(request, outcome)
+        request.promise.settle(outcome)
+
+    def _last_steps(self, request: Request, outcome: Outcome) -> Outcome:
+        """The steps `after` and `reply`. The outcome that counts if `reply` did not settle the request."""
+        try:
+            changed = self.worker.after(request, outcome)
+            if changed is not None:
+                outcome = changed
+            self.worker.reply(request, outcome)
+        except Exception as error:  # an exception in a step counts as one of the call
+            return Raised.capture(error, str(self._cell))
+        return outcome
+
+    def _failure(self, request: Request, error: BaseException) -> Outcome:
+        if isinstance(error, _Refusal):
+            return Refused(error.error)
+        if isinstance(error, UnpackError) and request.packed is not None:
+            error.__dict__.setdefault("executed", "no")
+            return Refused(error)
+        if isinstance(error, asyncio.CancelledError):
+            return Refused(Cancelled(f"the coroutine of {request.method!r} in {self._cell} was cancelled"))
+        if not isinstance(error, Exception):
+            return self._fatal(request, error)
+        return Raised.capture(error, str(self._cell))
+
+    def _fatal(self, request: Request, error: BaseException) -> Outcome:
+        """SystemExit and its like end the worker, in order; the process lives on."""
+        _log.error("%s ends: %r raised %r", self._cell, request.method, error)
+        self.end_soon()
+        gone = self._cell.gone("unknown")
+        gone.args = (f"{self._cell} has ended, since {request.method!r} raised {error!r}",)
+        return Refused(gone)
+
+    def end_soon(self) -> None:
+        """Have the worker end after what it does now."""
+        cell = self._cell
+        cell.deliver(Request(EXIT, cell.addr, "exit", (), {}, Unanswered(f"the exit of {cell}")))
+
+    # --- coroutines ---------------------------------------------------------------------------------------
+
+    def _start(self, request: Request, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Run a coroutine on the Env's loop. The cell is held, or goes on with others if it interleaves."""
+        cell = self._cell
+        cell.coroutine_started()
+        if not cell.env.loop.call(self._begin_task, request, coroutine):
+            coroutine.close()
+            cell.coroutine_ended()
+            self._finish(request, Refused(cell.gone("no")))
+
+    def _begin_task(self, request: Request, coroutine: Coroutine[Any, Any, Any]) -> None:
+        # A coroutine has an activity of its own, since other requests of an interleaving worker come between.
+        activity = Activity(self._cell.env, self._cell)
+        activity.request = request
+        activity.deadline = request.deadline
+        token = current.set(activity)
+        try:
+            activity.task = asyncio.get_running_loop().create_task(self._run_coroutine(request, coroutine))
+        finally:
+            current.reset(token)
+        task, call = activity.task, self._cell.env.loop.call
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        request.cancel_run = lambda: call(task.cancel)
+        if request.promise.done():  # it was cancelled before there was anything to cancel
+            task.cancel()
+
+    async def _run_coroutine(self, request: Request, coroutine: Coroutine[Any, Any, Any]) -> None:
+        try:
+            outcome: Outcome = Value(self._kept(await coroutine))
+        except BaseException as error:
+            outcome = self._failure(request, error)
+        finally:
+            request.cancel_run = None
+            coroutine.close()  # one that was cancelled before its first step would warn that nobody awaited it
+        try:
+            self._finish(request, outcome)
+        finally:
+            self._cell.coroutine_ended()
+
+    def cancel_coroutines(self) -> None:
+        """Cancel all coroutines under way. Any thread."""
+        self._cell.env.loop.call(lambda: [task.cancel() for task in self._tasks])
+
+    # --- generators ---------------------------------------------------------------------------------------
+
+    def _kept(self, value: Any) -> Any:
+        """A generator stays here; what goes out is an iterator that pulls its items one by one."""
+        kind = type(value)
+        if kind is not GeneratorType and kind is not AsyncGeneratorType:
+            return value
+        if self._streams is None:
+            self._streams = {}
+        number = next(self._serials)
+        self._streams[number] = value
+        return self._cell.env.make_iterator(self._cell.name, number)
+
+    def _pull(self, number: int) -> Any:
+        """The next item as ``(True, item)``, or ``(False, value)`` at the end."""
+        stream = (self._streams or {}).get(number)
+        if stream is None:
+            return False, None
+        if isinstance(stream, AsyncGeneratorType):
+            return self._pull_async(number, stream)
+        try:
+            return True, next(stream)
+        except StopIteration as end:
+            self._streams.pop(number, None)  # type: ignore[union-attr]
+            return False, end.value
+        except BaseException:
+            self._streams.pop(number, None)  # type: ignore[union-attr]
+            raise
+
+    async def _pull_async(self, number: int, stream: AsyncGenerator[Any, Any]) -> tuple[bool, Any]:
+        try:
+            return True, await anext(stream)
+        except StopAsyncIteration:
+            self._forget(number)
+            return False, None
+        except BaseException:
+            self._forget(number)
+            raise
+
+    def _drop(self, number: int) -> Any:
+        stream = self._forget(number)
+        if isinstance(stream, AsyncGeneratorType):
+            return stream.aclose()
+        if stream is not None:
+            stream.close()  # type: ignore[union-attr]
+        return None
+
+    def _forget(self, number: int) -> Any:
+        return self._streams.pop(number, None) if self._streams is not None else None
+
+    def close_streams(self) -> None:
+        """Close the generators nobody pulled to their end. Async ones are left to the loop."""
+        streams, self._streams = self._streams, None
+        for stream in (streams or {}).values():
+            if isinstance(stream, GeneratorType):
+                try:
+                    stream.close()
+                except Exception:  # an author's `finally` must not stop the end of the worker
+                    _log.exception("closing a generator of %s raised", self._cell)
+
+    # --- classes with a loop of their own -------------------------------------------------------------------
+
+    def start_main(self) -> None:
+        """Give the worker the thread in which its own `main` runs."""
+        thread = MainThread(self._cell)
+        self._cell.main_thread = thread  # before it starts: from here on arrivals notify it
+        thread.start()

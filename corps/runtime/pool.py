@@ -1,0 +1,183 @@
+"""The worker threads of one Env: few while they are enough, more when they are held up.
+
+A thread that waits inside corps for an answer does not count against the maximum: another one may start
+in its place. So threads that all wait for each other's answers make the pool grow, and never stall it.
+
+At most one thread is on its way to work at any time: it is woken (or started), takes a cell, and wakes
+the next one if there is more to do. A burst of short requests is so drained by one or two threads, and
+a cell that takes long is overtaken by the next thread.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from threading import Condition, Lock, Thread, current_thread
+from typing import Protocol
+
+_log = logging.getLogger("corps.pool")
+
+
+class Runnable(Protocol):
+    """What the pool runs."""
+
+    def run(self) -> None:
+        """Do what there is to do. Does not raise."""
+        ...
+
+
+class WorkerPool:
+    """The worker threads of one Env. Any thread may call, but for `enter_blocked` and `leave_blocked`."""
+
+    def __init__(self, name: str, *, least: int, most: int, idle: float) -> None:
+        """Make the pool; no thread starts before there is work.
+
+        Args:
+            name: Prefix of the threads' names.
+            least: Threads that are kept when idle.
+            most: Threads that may run at the same time, not counting those that wait inside corps.
+            idle: Seconds after which an idle thread above `least` ends.
+        """
+        self._name = name
+        self._least = least
+        self._most = most
+        self._idle_time = idle
+        # Protects everything below. No cell runs and no thread starts while it is held.
+        self._lock = Lock()
+        self._ready: deque[Runnable] = deque()
+        self._idle: list[Lock] = []
+        self._threads: set[Thread] = set()
+        self._total = 0
+        self._blocked = 0
+        self._coming = False  # a thread was woken or started and has not looked for work yet
+        self._closing = False
+        self._serial = 0
+        self._all_gone = Condition(self._lock)
+
+    def submit(self, cell: Runnable) -> None:
+        """Have a thread run the cell soon.
+
+        Args:
+            cell: What to run.
+        """
+        with self._lock:
+            self._ready.append(cell)
+            wake = self._next_thread()
+        if wake is not None:
+            wake()
+
+    def enter_blocked(self) -> None:
+        """The calling worker thread is about to wait for something that another may have to do."""
+        with self._lock:
+            self._blocked += 1
+            wake = self._next_thread() if self._ready else None
+        if wake is not None:
+            wake()
+
+    def leave_blocked(self) -> None:
+        """The calling worker thread goes on."""
+        with self._lock:
+            self._blocked -= 1
+
+    def statistics(self) -> dict[str, int]:
+        """How many threads there are, how many of them wait inside corps or are idle, and what is ready."""
+        with self._lock:
+            return {
+                "threads": self._total,
+                "blocked": self._blocked,
+                "idle": len(self._idle),
+                "ready": len(self._ready),
+            }
+
+    def close(self, timeout: float) -> list[str]:
+        """End the threads once they have nothing to run.
+
+        Args:
+            timeout: Seconds to wait for them.
+
+        Returns:
+            Names of the threads that were still busy. They end when what they run returns.
+        """
+        with self._lock:
+            self._closing = True
+            idle, self._idle = self._idle, []
+        for gate in idle:
+            gate.release()
+        with self._all_gone:
+            self._all_gone.wait_for(lambda: self._total == 0, timeout)
+            left = list(self._threads)
+        for thread in left:
+            if self._total == 0:
+                thread.join()
+        return [thread.name for thread in left if thread.is_alive()]
+
+    def _next_thread(self) -> Callable[[], object] | None:
+        """Which thread to send to work, as a function to call without the lock; None if one is coming."""
+        if self._coming or not self._ready:
+            return None
+        if self._idle:
+            self._coming = True
+            return self._idle.pop().release
+        if self._total - self._blocked < self._most:
+            self._coming = True
+            self._total += 1
+            self._serial += 1
+            thread = Thread(target=self._work, name=f"{self._name}-{self._serial}", daemon=True)
+            self._threads.add(thread)
+            return lambda: self._start(thread)
+        return None
+
+    def _start(self, thread: Thread) -> None:
+        try:
+            thread.start()
+        except RuntimeError:  # the system gives no more threads: those there are have to do
+            _log.exception("worker thread %s could not be started", thread.name)
+            with self._lock:
+                self._coming = False
+                self._total -= 1
+                self._threads.discard(thread)
+
+    def _work(self) -> None:
+        gate = Lock()
+        gate.acquire()
+        sent_for = True
+        while True:
+            with self._lock:
+                if sent_for:
+                    self._coming = False
+                    sent_for = False
+                cell = self._ready.popleft() if self._ready else None
+                if cell is not None:
+                    wake = self._next_thread()
+                elif self._closing:
+                    self._gone()
+                    return
+                else:
+                    self._idle.append(gate)
+            if cell is None:
+                if not self._sleep(gate):
+                    return
+                sent_for = True
+                continue
+            if wake is not None:
+                wake()
+            try:
+                cell.run()
+            except BaseException:  # a thread of the pool lives on, whatever it ran
+                _log.critical("a cell let an error through; please report it", exc_info=True)
+
+    def _sleep(self, gate: Lock) -> bool:
+        """Wait to be woken; False if this thread was idle for too long and has left the pool."""
+        while not gate.acquire(timeout=self._idle_time):
+            with self._lock:
+                if gate not in self._idle:  # woken at this very moment: the release has come, or is coming
+                    continue
+                if self._total > self._least:
+                    self._idle.remove(gate)
+                    self._gone()
+                    return False
+        return True
+
+    def _gone(self) -> None:
+        self._total -= 1
+        self._threads.discard(current_thread())
+        self._all_gone.notify_all()

@@ -1,0 +1,65 @@
+"""Who may connect: default deny, decided per connection, before any frame of it reaches Python.
+
+ZeroMQ asks by ZAP (https://rfc.zeromq.org/spec/27/). Over `ipc` the kernel vouches for the peer's user,
+over `tcp` CURVE vouches for its key. A refusal says why, for the audit log.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer to one ZAP request.
+
+    Attributes:
+        admitted: Whether the peer may connect.
+        user: Who it is: the incarnation of the Env whose key it proved; empty over `ipc`.
+        reason: For the log.
+    """
+
+    admitted: bool
+    user: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Admission:
+    """The rule of one Env. Its transport's lock protects `keys`.
+
+    Attributes:
+        uid: The user whose processes may connect over `ipc`.
+        keys: Incarnations by their CURVE public keys (Z85), of those that may connect over `tcp`.
+    """
+
+    uid: int
+    keys: dict[str, str] = field(default_factory=dict)
+
+    def judge_local(self, address: str) -> Verdict:
+        """Judge a connection over `ipc`.
+
+        Args:
+            address: As libzmq gives it: ``localhost:uid:gid:pid``.
+
+        Returns:
+            The verdict.
+        """
+        parts = address.split(":")
+        if len(parts) != 4 or not parts[1].isdigit():
+            return Verdict(False, "", f"peer address {address!r} does not tell its user")
+        if int(parts[1]) != self.uid:
+            return Verdict(False, "", f"process {parts[3]} belongs to user {parts[1]}, not to {self.uid}")
+        return Verdict(True, "", f"process {parts[3]} of user {self.uid}")
+
+    def judge_key(self, public_key: str) -> Verdict:
+        """Judge a connection over `tcp` that has proved to own a CURVE key.
+
+        Args:
+            public_key: Z85 encoded.
+
+        Returns:
+            The verdict.
+        """
+        incarnation = self.keys.get(public_key)
+        if incarnation is None:
+            return Verdict(False, "", f"unknown key {public_key[:8]}...")
+        return Verdict(True, incarnation, f"key {public_key[:8]}...")

@@ -1,0 +1,41 @@
+"""Counts and logs what was refused, without letting an attacker fill the log."""
+
+import logging
+from collections import Counter
+
+from corps.clock import now
+
+_log = logging.getLogger("corps.security")
+
+_LINES_PER_SECOND = 1.0
+
+
+class Audit:
+    """What one Env admitted and refused. Not thread safe: used by its reading thread.
+
+    Attributes:
+        counts: How often, by kind.
+    """
+
+    def __init__(self, env: str) -> None:
+        self._env = env
+        self.counts: Counter[str] = Counter()
+        self._quiet_until: dict[str, float] = {}
+
+    def admitted(self, reason: str) -> None:
+        """A peer may connect."""
+        self.counts["admitted"] += 1
+        _log.info("%s admitted a peer: %s", self._env, reason)
+
+    def refused(self, kind: str, reason: str) -> None:
+        """Something was refused: logged at most once per second and kind, counted always.
+
+        Args:
+            kind: A fixed word, such as ``"key"`` or ``"hello"``.
+            reason: What was wrong.
+        """
+        self.counts[kind] += 1
+        at = now()
+        if at >= self._quiet_until.get(kind, 0.0):
+            self._quiet_until[kind] = at + 1 / _LINES_PER_SECOND
+            _log.warning("%s refused (%s, %d so far): %s", self._env, kind, self.counts[kind], reason)

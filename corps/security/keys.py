@@ -1,0 +1,35 @@
+"""CURVE key pairs. One per Env and incarnation, made when it starts, never written to a file."""
+
+from dataclasses import dataclass, field
+
+import zmq
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A CURVE key pair, Z85 encoded.
+
+    Attributes:
+        public: May be known to all.
+        secret: Left out of `repr`, so that no log shows it.
+    """
+
+    public: str
+    secret: str = field(repr=False)
+
+
+def new_key_pair() -> KeyPair:
+    """Make a key pair.
+
+    Returns:
+        A fresh pair from libsodium's random source.
+
+    Raises:
+        RuntimeError: The installed libzmq has no CURVE.
+    """
+    if not zmq.has("curve"):
+        raise RuntimeError(
+            "the installed libzmq has no CURVE, so `tcp` cannot be used: install the pyzmq wheel from PyPI"
+        )
+    public, secret = zmq.curve_keypair()
+    return KeyPair(public.decode(), secret.decode())

@@ -1,0 +1,178 @@
+"""What can be set: every setting with its meaning, its unit, its limits and its default.
+
+Frozen values, judged when they are made; no file and no environment is read here, `config` does that.
+Any thread may use them. They cross to child processes as ``settings.model_dump()``.
+"""
+
+import ipaddress
+import os
+import re
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+
+LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+MIB: Final = 1024 * 1024
+
+# Spellings of 0.0.0.0 that the system's own parser accepts and `ipaddress` does not: "0", "0.0", "0x0".
+ZERO_ADDRESS: Final = re.compile(r"(0x0+|0+)(\.(0x0+|0+)){0,3}", re.IGNORECASE)
+
+
+def _cores() -> int:
+    return min(1024, max(1, os.cpu_count() or 1))
+
+
+def _number_as_text(value: Any) -> Any:
+    """Lets ``ports = 5000`` in a file mean the same as ``ports = "5000"``."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _none_word(value: Any) -> Any:
+    """Lets "none" be written in files and variables, which know no None."""
+    return None if isinstance(value, str) and value.strip().lower() == "none" else value
+
+
+def _is_wildcard(host: str) -> bool:
+    """Whether a socket bound to this host would listen on every interface."""
+    bare = host.removeprefix("[").removesuffix("]")
+    if bare == "*" or ZERO_ADDRESS.fullmatch(bare):
+        return True
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return address.is_unspecified or (mapped is not None and mapped.is_unspecified)
+
+
+def _setting(default: Any, doc: str, *, allowed: str | None = None, **limits: Any) -> Any:
+    """A field that says what it means and, where its limits do not say it already, what it takes."""
+    source: dict[str, Any] = {"default_factory": default} if callable(default) else {"default": default}
+    return Field(
+        **source, description=doc, json_schema_extra={"allowed": allowed} if allowed else None, **limits
+    )
+
+
+class _Group(BaseModel):
+    """Frozen values without unknown keys. Strict: a text is no number, and a number no truth value."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Threads(_Group):
+    """The threads that run workers, per Env."""
+
+    min: int = _setting(1, "Worker threads that are kept even when idle.", ge=1, le=10_000)
+    max: int = _setting(32, "Worker threads at most.", ge=1, le=10_000, validate_default=True)
+    idle: float = _setting(10.0, "Seconds after which an idle thread above the minimum ends.", ge=0)
+
+    @field_validator("max")
+    @classmethod
+    def _not_below_min(cls, value: int, info: ValidationInfo) -> int:
+        least = info.data.get("min", value)
+        if value < least:
+            raise ValueError(f"must not be less than threads.min, which is {least}")
+        return value
+
+
+class Window(_Group):
+    """Flow control: what may be on its way to one peer before senders have to wait."""
+
+    requests: int = _setting(1000, "Unanswered requests per peer at most.", ge=1)
+    bytes: int = _setting(64 * MIB, "Bytes of unanswered requests per peer at most.", ge=1)
+
+
+class Tcp(_Group):
+    """Where an Env listens, if `transport` is `tcp`."""
+
+    allow_wildcard: bool = _setting(False, "Allow a `tcp.host` that means every interface of the machine.")
+    host: str = _setting(
+        "127.0.0.1",
+        "Where to listen. `*`, `0.0.0.0` and `::` are refused unless `tcp.allow_wildcard` is true.",
+        allowed="a host name, an address, or the name of an interface",
+        pattern=r"^[^\s/@]{1,255}$",
+    )
+    ports: Annotated[str, BeforeValidator(_number_as_text)] = _setting(
+        "0",
+        'The ports to listen on, one for each Env; `"0"` takes any free one.',
+        allowed='"0", a port such as "5000", or a range such as "5000-5010"',
+        pattern=r"^(0|[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?)$",
+    )
+
+    @field_validator("host")
+    @classmethod
+    def _no_wildcard(cls, host: str, info: ValidationInfo) -> str:
+        if _is_wildcard(host) and not info.data.get("allow_wildcard", True):
+            raise ValueError(
+                "would listen on every interface of the machine; name one address, "
+                "or set tcp.allow_wildcard to true"
+            )
+        return host
+
+    @field_validator("ports")
+    @classmethod
+    def _is_range(cls, text: str) -> str:
+        first, _, last = text.partition("-")
+        if int(last or first) > 65535:
+            raise ValueError("must name ports from 1 to 65535")
+        if int(first) > int(last or first):
+            raise ValueError(f"is a range that ends before it begins: {first} is more than {last}")
+        return text
+
+    def port_range(self) -> range:
+        """The ports that may be used, in the order in which to try them; ``range(0, 1)`` stands for any.
+
+        Returns:
+            The range that `ports` describes.
+        """
+        first, _, last = self.ports.partition("-")
+        return range(int(first), int(last or first) + 1)
+
+
+class Settings(_Group):
+    """Everything about a Corps that can be set. Immutable; made by `load_settings`, or directly."""
+
+    envs: int = _setting(_cores, "Env processes to start.", ge=1, le=1024)
+    tag: str = _setting(
+        "",
+        "A label of this run, to tell its processes and log lines from those of others.",
+        allowed="at most 64 letters, digits, dots, underscores and hyphens",
+        pattern=r"^[A-Za-z0-9._-]{0,64}$",
+    )
+    threads: Threads = Threads()
+    mailbox: int = _setting(10_000, "Requests that may wait at one worker.", ge=1)
+    window: Window = Window()
+    send_timeout: Annotated[float | None, BeforeValidator(_none_word)] = _setting(
+        30.0, "Seconds that a sender waits for room in a mailbox or window, until it is `Overloaded`.", ge=0
+    )
+    codec: Literal["pickle", "dill"] = _setting(
+        "pickle", "What packs code and values. `pickle` is faster, `dill` packs more kinds of objects."
+    )
+    out_of_band: int = _setting(
+        65_536, "Bytes from which a buffer travels as a frame of its own, without a copy.", ge=0
+    )
+    transport: Literal["ipc", "tcp"] = _setting(
+        "ipc", "How Envs of a host reach each other. `ipc` uses files that only this user can open."
+    )
+    tcp: Tcp = Tcp()
+    max_message: int = _setting(
+        64 * MIB, "Bytes of a frame at most. A peer that sends more is cut off.", ge=1024, le=2**40
+    )
+    handshake_timeout: float = _setting(3.0, "Seconds that a peer may take to prove who it is.", gt=0)
+    boot_timeout: float = _setting(30.0, "Seconds that all Envs together may take to start.", gt=0)
+    exit_timeout: float = _setting(5.0, "Seconds that a worker may take to end, until it is given up.", ge=0)
+    grace: float = _setting(5.0, "Seconds that a process may take to end, until it is killed.", ge=0)
+    deadlock_probe: float = _setting(
+        0.02, "Seconds that a wait lasts until a cycle of waiting workers is looked for.", gt=0
+    )
+    log_level: str = _setting(
+        "WARNING", "What is logged at least.", allowed=f"one of {', '.join(LOG_LEVELS)}"
+    )
+
+    @field_validator("log_level")
+    @classmethod
+    def _is_level(cls, value: str) -> str:
+        if value.upper() not in LOG_LEVELS:
+            raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
+        return value.upper()

@@ -1,0 +1,148 @@
+"""What a test, or any stretch of code, leaves behind.
+
+Processes, threads, descriptors, shared memory and directories:
+
+    before = Snapshot.take()
+    ...
+    assert before.leaks() == []
+
+Only this process and its descendants are looked at. Shared memory and directories have no owner that the
+kernel knows, so there a new entry counts unless a process outside of this family uses it.
+"""
+
+import contextlib
+import os
+import tempfile
+import threading
+from collections import Counter
+from dataclasses import dataclass
+
+import psutil
+
+from corps.clock import deadline_after, remaining
+
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108  # only looked at
+_PREFIX = "corps-"
+_FIRST_PAUSE = 0.002
+_LONGEST_PAUSE = 0.1
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What there is at one moment. Any thread may call it.
+
+    Attributes:
+        processes: Descendants of this process; equality of two includes their time of creation.
+        threads: Living threads of this process.
+        fds: What each open descriptor points at.
+        paths: Entries of ``/dev/shm`` and directories named ``corps-*``.
+    """
+
+    processes: frozenset[psutil.Process]
+    threads: frozenset[threading.Thread]
+    fds: dict[int, str]
+    paths: frozenset[str]
+
+    @classmethod
+    def take(cls) -> "Snapshot":
+        """Look around.
+
+        Returns:
+            What there is now.
+        """
+        return cls(
+            frozenset(psutil.Process().children(recursive=True)),
+            frozenset(threading.enumerate()),
+            _open_fds(),
+            frozenset(_shared_memory() + _runtime_dirs()),
+        )
+
+    def leaks(self, settle: float = 5.0) -> list[str]:
+        """What is there now and was not then.
+
+        Args:
+            settle: For how many seconds things that are about to go may take.
+
+        Returns:
+            One readable line for each; empty, and at once, as soon as nothing is left.
+        """
+        deadline = deadline_after(settle)
+        pause = _FIRST_PAUSE
+        while lines := self._difference():
+            if remaining(deadline) == 0.0:
+                return lines
+            # A descriptor or a directory that goes away wakes nobody, so here we look again and again.
+            threading.Event().wait(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        return []
+
+    def _difference(self) -> list[str]:
+        after = Snapshot.take()
+        lines = [_describe_process(process) for process in after.processes - self.processes]
+        lines += [f"thread {thread.name!r}" for thread in after.threads - self.threads if thread.is_alive()]
+        lines += self._new_fds(after.fds)
+        lines += [f"path {path}" for path in after.paths - self.paths if not _is_foreign(path)]
+        return sorted(lines)
+
+    def _new_fds(self, after: dict[int, str]) -> list[str]:
+        # Counted by what they point at: a log file that was closed and opened again has another number.
+        surplus = Counter(after.values()) - Counter(self.fds.values())
+        lines = []
+        for fd, target in after.items():
+            if surplus[target] > 0 and self.fds.get(fd) != target:
+                surplus[target] -= 1
+                lines.append(f"fd {fd} -> {target}")
+        return lines
+
+
+def _open_fds() -> dict[int, str]:
+    fds = {}
+    with contextlib.suppress(OSError):
+        for name in os.listdir("/proc/self/fd"):
+            # The descriptor with which the directory was read is in the list, and closed by now.
+            with contextlib.suppress(OSError):
+                fds[int(name)] = os.readlink(f"/proc/self/fd/{name}")
+    return fds
+
+
+def _shared_memory() -> list[str]:
+    with contextlib.suppress(OSError):
+        return [os.path.join(_SHARED_MEMORY, name) for name in os.listdir(_SHARED_MEMORY)]
+    return []
+
+
+def _runtime_dirs() -> list[str]:
+    places = [tempfile.gettempdir()]
+    if base := os.environ.get("XDG_RUNTIME_DIR"):
+        places.append(os.path.join(base, f"{_PREFIX}{os.getuid()}"))
+    found = []
+    for place in places:
+        with contextlib.suppress(OSError):
+            found += [os.path.join(place, name) for name in os.listdir(place) if name.startswith(_PREFIX)]
+    return found
+
+
+def _describe_process(process: psutil.Process) -> str:
+    try:
+        command = " ".join(process.cmdline()) or process.name()
+        return f"process {process.pid} ({process.status()}): {command[:200]}"
+    except psutil.Error:
+        return f"process {process.pid}"
+
+
+def _is_foreign(path: str) -> bool:
+    """Whether a process that is not of our family made or uses this path."""
+    family = {os.getpid(), *(child.pid for child in psutil.Process().children(recursive=True))}
+    name = os.path.basename(path)
+    maker = name.removeprefix(_PREFIX).split("-")[0] if name.startswith(_PREFIX) else ""
+    if maker.isdecimal():
+        return int(maker) not in family and psutil.pid_exists(int(maker))
+    return path.startswith(_SHARED_MEMORY) and any(
+        _uses(pid, path) for pid in psutil.pids() if pid not in family
+    )
+
+
+def _uses(pid: int, path: str) -> bool:
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as maps:
+        return any(path in line for line in maps)
+    return False

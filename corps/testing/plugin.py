@@ -1,0 +1,45 @@
+"""A pytest plugin: every test fails that leaves something behind.
+
+Load it with ``pytest_plugins = ["corps.testing.plugin"]`` in a ``conftest.py``, or with ``-p`` on the command
+line. What fixtures with a wider scope hold is not a leak of a test: they are set up before it is looked at.
+Nothing is cleaned up: a leak stays, so that it can be examined.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from corps.testing.leaks import Snapshot
+
+_MARK = "leaks_allowed"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known.
+
+    Args:
+        config: Of this run.
+    """
+    config.addinivalue_line("markers", f"{_MARK}: this test may leave processes, threads or files behind")
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the test if it leaves a process, a thread, a descriptor, shared memory or a directory behind.
+
+    Opt out with ``@pytest.mark.leaks_allowed``.
+
+    Args:
+        request: Of the test.
+
+    Yields:
+        While the test runs.
+    """
+    if request.node.get_closest_marker(_MARK) is not None:
+        yield
+        return
+    before = Snapshot.take()
+    yield
+    leaks = before.leaks()
+    if leaks:
+        pytest.fail("the test left behind:\n  " + "\n  ".join(leaks), pytrace=False)

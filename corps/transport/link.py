@@ -1,0 +1,91 @@
+"""What every way of reaching another Env offers.
+
+A `Transport` is this Env's end: it listens, admits peers, and reads what comes. A `Link` leads to one
+peer. Messages sent on one link arrive in order, whole, once, or not at all; a link that breaks says so to
+the membership, not to the sender. The suite in `corps.testing.contract` holds every transport to this.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+from corps.messages.members import Member
+from corps.wire.frames import Frame
+
+OnMessage = Callable[[int, Sequence[Frame]], None]
+"""Called with the id of the Env that sent a message, which is proven, and its frames."""
+
+
+class Link(ABC):
+    """The way to one peer. Any thread may call."""
+
+    @abstractmethod
+    def send(self, frames: Sequence[Frame]) -> None:
+        """Send one message. Does not block; the frames may not be changed afterwards.
+
+        Args:
+            frames: The header, the body, and its buffers.
+
+        Raises:
+            BrokenError: The link was closed, or the transport gave up on it.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Send what is still to be sent if that takes no time, and let go. Idempotent."""
+
+
+class Transport(ABC):
+    """This Env's end of all its links."""
+
+    @property
+    @abstractmethod
+    def endpoint(self) -> str:
+        """Where this Env listens: what goes into its `Member`. Valid after the constructor."""
+
+    @property
+    @abstractmethod
+    def max_frame(self) -> int | None:
+        """The longest frame, in bytes, that peers take; None for no limit."""
+
+    @abstractmethod
+    def start(self, on_message: OnMessage) -> None:
+        """Begin to read.
+
+        Args:
+            on_message: Called in the reading thread for every message of an admitted peer. Must be quick
+                and must not raise.
+        """
+
+    @abstractmethod
+    def admit(self, member: Member) -> None:
+        """From now on this Env may connect to us. Any thread.
+
+        Args:
+            member: The Env, in one incarnation.
+        """
+
+    @abstractmethod
+    def expel(self, member: Member) -> None:
+        """From now on nothing of this Env is taken any more. Any thread.
+
+        Args:
+            member: The Env, in one incarnation.
+        """
+
+    @abstractmethod
+    def connect(self, member: Member) -> Link:
+        """Open the way to a peer. Does not wait for it. Any thread.
+
+        Args:
+            member: The Env to reach.
+
+        Returns:
+            The link.
+
+        Raises:
+            BrokenError: The transport was closed.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close all links, stop reading, let go of files and ports. Joins its threads. Idempotent."""

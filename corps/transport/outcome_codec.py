@@ -1,0 +1,132 @@
+"""Outcomes on the wire. Whatever a method returned or raised, something that can be packed goes back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import corps.errors as errors
+from corps.errors import CorpsError, InternalError, PackError, UnpackError
+from corps.messages.outcomes import Outcome, Raised, Refused, Value
+from corps.packing.codecs import CODEC_TAGS
+from corps.packing.packer import Packed, Packer
+from corps.wire.frames import RAISED, REFUSED, RETURNED, Frame
+
+_PLAIN = (str, int, float, bool, type(None))
+
+
+class OutcomeCodec:
+    """Packs and unpacks outcomes. Any thread may use it."""
+
+    def __init__(self, packer: Packer) -> None:
+        self._packer = packer
+        self._data = Packer(codec="data")
+
+    def packed(self, outcome: Outcome) -> tuple[int, Packed]:
+        """Pack an outcome. Never fails: what cannot be packed becomes an outcome that says so.
+
+        Args:
+            outcome: How a request ended.
+
+        Returns:
+            The status and the packed body.
+        """
+        opened = outcome.opened()
+        if isinstance(opened, Value):
+            try:
+                return RETURNED, self._packer.pack(opened.value, what="result")
+            except PackError as error:
+                error.__dict__["executed"] = "yes"
+                return REFUSED, self._refused(error)
+        if isinstance(opened, Raised):
+            return RAISED, self._raised(opened)
+        if isinstance(opened, Refused):
+            return REFUSED, self._refused(opened.error)
+        return REFUSED, self._refused(InternalError(f"an outcome of type {type(opened).__name__}"))
+
+    def _raised(self, outcome: Raised) -> Packed:
+        facts = [outcome.type_name, outcome.text, outcome.traceback, outcome.target]
+        packed = self._data.pack(facts)
+        if outcome.origin is None:
+            return packed
+        try:
+            origin = self._packer.pack(outcome.origin, what="exception")
+            if origin.buffers:
+                return packed
+        except PackError:
+            return packed  # its text and traceback do travel
+        return Packed(origin.codec, packed.body, (origin.body,))
+
+    def _refused(self, error: CorpsError) -> Packed:
+        fields = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in vars(error).items()
+            if isinstance(value, _PLAIN) or (isinstance(value, tuple) and all(isinstance(v, str) for v in value))
+        }
+        return self._data.pack([type(error).__name__, str(error), fields])
+
+    def received(self, status: int, codec: int, frames: Sequence[Frame]) -> "ReceivedOutcome":
+        """An outcome that came in; nothing is unpacked before somebody wants it.
+
+        Args:
+            status: RETURNED, RAISED or REFUSED.
+            codec: Tag of the codec of the value, or of the exception.
+            frames: The body and what follows it.
+
+        Returns:
+            The outcome.
+        """
+        return ReceivedOutcome(self, status, codec, frames)
+
+    def open(self, status: int, codec: int, frames: Sequence[Frame]) -> Outcome:
+        """Unpack an outcome, in the thread that wants it. Never fails: an error becomes the outcome."""
+        try:
+            if status == RETURNED:
+                return Value(self._packer.unpack(Packed(codec, bytes(frames[0]), tuple(frames[1:]))))
+            facts = self._data.unpack(Packed(CODEC_TAGS["data"], bytes(frames[0]), ()))
+            if status == RAISED:
+                type_name, text, shown, target = facts
+                return Raised(type_name, text, shown, target, self._origin(codec, frames))
+            return Refused(_error_named(*facts))
+        except UnpackError as error:
+            error.__dict__["executed"] = "yes"
+            return Refused(error)
+
+    def _origin(self, codec: int, frames: Sequence[Frame]) -> BaseException | None:
+        if len(frames) < 2:
+            return None
+        try:
+            origin = self._packer.unpack(Packed(codec, bytes(frames[1]), ()))
+        except UnpackError:
+            return None  # its class cannot be found here; the text tells
+        return origin if isinstance(origin, BaseException) else None
+
+
+class ReceivedOutcome:
+    """An outcome as it came in."""
+
+    __slots__ = ("_codec", "_frames", "_outcomes", "_status")
+
+    def __init__(self, outcomes: OutcomeCodec, status: int, codec: int, frames: Sequence[Frame]) -> None:
+        self._outcomes = outcomes
+        self._status = status
+        self._codec = codec
+        self._frames = frames
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is an error, as far as can be told without unpacking."""
+        return self._status != RETURNED
+
+    def opened(self) -> Outcome:
+        return self._outcomes.open(self._status, self._codec, self._frames)
+
+    def unwrap(self) -> Any:
+        return self.opened().unwrap()
+
+
+def _error_named(name: str, message: str, fields: dict[str, Any]) -> CorpsError:
+    """An error of corps by its name; only those of `corps.errors` can be named."""
+    kind = getattr(errors, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, CorpsError)):
+        return InternalError(f"the peer reports the unknown error {name}: {message}")
+    plain = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+    return kind(message, **plain)

@@ -1,0 +1,166 @@
+"""All other Envs of the Corps, as seen from one of them: the membership, and the way to each member."""
+
+import logging
+from collections.abc import Sequence
+from threading import Lock
+
+from corps.errors import EnvLost, WireError
+from corps.messages.members import Member
+from corps.messages.outcomes import Refused
+from corps.messages.requests import Request
+from corps.packing.packer import Packer
+from corps.transport.link import Transport
+from corps.transport.peer import LocalSide, Peer
+from corps.wire.frames import (
+    CancelHeader,
+    CreditHeader,
+    Frame,
+    OutcomeHeader,
+    ProbeHeader,
+    RequestHeader,
+    read_header,
+)
+
+_log = logging.getLogger("corps.transport")
+
+
+
+
+class Peers:
+    """The other Envs of a Corps. Any thread may call."""
+
+    def __init__(
+        self,
+        env: LocalSide,
+        transport: Transport,
+        packer: Packer,
+        *,
+        window: tuple[int, int],
+        patience: float | None,
+    ) -> None:
+        """Make it; nobody is a member yet.
+
+        Args:
+            env: The Env these are peers of.
+            transport: Its end of all links.
+            packer: Packs and unpacks requests and outcomes.
+            window: Requests and bytes that may be unanswered at one peer.
+            patience: Seconds a sender waits for room in the window.
+        """
+        self._env = env
+        self._transport = transport
+        self._packer = packer
+        self._window = window
+        self._patience = patience
+        self._lock = Lock()  # protects _peers and _lost
+        self._peers: dict[int, Peer] = {}
+        self._lost: dict[int, str] = {}
+
+    @property
+    def endpoint(self) -> str:
+        """Where this Env listens."""
+        return self._transport.endpoint
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._transport.start(self._on_message)
+
+    def learn(self, member: Member) -> None:
+        """An Env has joined.
+
+        Args:
+            member: The Env; one that is known already makes no difference.
+        """
+        with self._lock:
+            known = self._peers.get(member.env)
+            if member.env == self._env.id or (known is not None and known.member == member):
+                return
+            self._peers[member.env] = Peer(
+                self._env,
+                member,
+                self._transport.connect,
+                self._packer,
+                window=self._window,
+                patience=self._patience,
+                max_frame=self._transport.max_frame,
+            )
+            self._lost.pop(member.env, None)
+        self._transport.admit(member)
+
+    def lose(self, env: int, reason: str) -> None:
+        """An Env is gone: all that is unanswered there fails, and so does what is sent there from now on.
+
+        Args:
+            env: Its id.
+            reason: Why, for the texts of the errors.
+        """
+        with self._lock:
+            peer = self._peers.pop(env, None)
+            self._lost[env] = reason
+        if peer is not None:
+            self._transport.expel(peer.member)
+            peer.lose(reason)
+
+    def send(self, request: Request) -> None:
+        """Send a request to the Env of its target.
+
+        Args:
+            request: Its promise is settled with EnvLost if that Env is gone or was never there.
+
+        Raises:
+            PackError: The arguments cannot be packed, or are too large.
+            Overloaded: The window stayed full until the time limit.
+        """
+        peer = self._peers.get(request.target.env)  # one look-up is atomic
+        if peer is None:
+            reason = self._lost.get(request.target.env, "there is no such Env in this Corps")
+            text = f"env{request.target.env} is lost: {reason}"
+            request.settle(Refused(EnvLost(text, executed="no", target=str(request.target))))
+            return
+        peer.send(request)
+
+    def probe(self, request: Request, header: ProbeHeader) -> None:
+        """Send a probe after a request that was sent to another Env."""
+        peer = self._peers.get(request.target.env)
+        if peer is not None:
+            peer.probe(header)
+
+    def members(self) -> list[int]:
+        """Ids of the Envs that are there, without this one."""
+        with self._lock:
+            return sorted(self._peers)
+
+    def statistics(self) -> dict[int, dict[str, int]]:
+        """Requests unanswered in both directions, by Env."""
+        with self._lock:
+            peers = dict(self._peers)
+        return {env: peer.statistics() for env, peer in peers.items()}
+
+    def close(self) -> None:
+        """Let go of all links; what is unanswered fails."""
+        with self._lock:
+            peers = list(self._peers.values())
+        self._transport.close()
+        for peer in peers:
+            peer.lose("this Env has closed")
+
+    def _on_message(self, env: int, frames: Sequence[Frame]) -> None:
+        """A message of a member has arrived. In the reading thread."""
+        peer = self._peers.get(env)
+        if peer is None:
+            return
+        try:
+            header = read_header(frames)
+        except WireError as error:
+            _log.warning("env%d broke the protocol: %s", env, error)
+            return
+        if isinstance(header, OutcomeHeader):
+            peer.on_outcome(header, frames[1:])
+        elif isinstance(header, RequestHeader):
+            peer.on_request(header, frames[1:])
+        elif isinstance(header, CancelHeader):
+            peer.on_cancel(header)
+        elif isinstance(header, ProbeHeader):
+            peer.on_probe(header)
+        elif isinstance(header, CreditHeader):
+            peer.on_credit(header)

@@ -1,0 +1,65 @@
+"""Flow control of one link: so many requests, and so many bytes, may be unanswered at any time.
+
+Pure counting; who has to wait, and how, is the business of `transport`.
+"""
+
+
+class Window:
+    """How much one Env may have unanswered at another. Not thread safe: its owner's lock protects it."""
+
+    __slots__ = ("_bytes", "_max_bytes", "_max_requests", "_requests")
+
+    def __init__(self, requests: int, size: int) -> None:
+        """Make an empty window.
+
+        Args:
+            requests: Most requests that may be unanswered.
+            size: Most bytes that may be unanswered. One request alone may be larger.
+        """
+        self._max_requests = requests
+        self._max_bytes = size
+        self._requests = 0
+        self._bytes = 0
+
+    def has_room(self, size: int) -> bool:
+        """Whether a request of this many bytes may be sent now."""
+        if self._requests == 0:
+            return True
+        return self._requests < self._max_requests and self._bytes + size <= self._max_bytes
+
+    def take(self, size: int) -> None:
+        """A request of this many bytes is sent."""
+        self._requests += 1
+        self._bytes += size
+
+    def give_back(self, requests: int, size: int) -> None:
+        """So many requests, of so many bytes together, were dealt with."""
+        self._requests = max(0, self._requests - requests)
+        self._bytes = max(0, self._bytes - size)
+
+
+class Returns:
+    """What the receiving side owes the sender's window, handed back in lumps. Not thread safe."""
+
+    __slots__ = ("_bytes", "_lump_bytes", "_lump_requests", "_requests")
+
+    def __init__(self, requests: int, size: int) -> None:
+        """Make it, for a window of this size: a quarter of it is handed back at a time."""
+        self._lump_requests = max(1, requests // 4)
+        self._lump_bytes = max(1, size // 4)
+        self._requests = 0
+        self._bytes = 0
+
+    def add(self, size: int) -> tuple[int, int] | None:
+        """A request of this many bytes that wants no answer was dealt with.
+
+        Returns:
+            The requests and bytes to hand back now, or None to wait for more.
+        """
+        self._requests += 1
+        self._bytes += size
+        if self._requests < self._lump_requests and self._bytes < self._lump_bytes:
+            return None
+        lump = self._requests, self._bytes
+        self._requests = self._bytes = 0
+        return lump

@@ -1,0 +1,1 @@
+"""What authors of applications subclass and call: Conc, Corps, Name, and creation."""

@@ -1,0 +1,235 @@
+"""Creating workers, and choosing the Env they live in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, ParamSpec, TypeVar
+
+from corps.addresses import ENV_MGR, ConcAddr
+from corps.errors import ConfigError, ContextError, CorpsError, DefinitionError
+from corps.messages.requests import CALL
+from corps.runtime.context import current
+from corps.runtime.env import Env, WorkerOptions
+from corps.runtime.futures import Future
+from corps.runtime.waiting import wait_all
+from corps.workers.conc import Conc
+from corps.workers.corps import Corps
+from corps.workers.names import Name
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+Where = int | Literal["here"] | None
+"""An Env's id; the Env of the creator; or each Env of the Corps in turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How workers are to be created. Any thread may use it, inside a worker, or a ``with`` block of an Env.
+
+    Attributes:
+        tag: The author's own mark, for `my_tag` and for lists.
+        env: The id of the Env to create it in, or ``"here"`` for the creator's own. None takes the Envs of
+            the Corps in turn, beginning with the creator's own.
+        mailbox: How many requests may wait for the worker; None for the setting `mailbox`.
+        deadline: Seconds within which the worker must be constructed, and then each request through the
+            Name that is returned must be answered. None for no limit.
+    """
+
+    tag: str = ""
+    env: Where = None
+    mailbox: int | None = None
+    deadline: float | None = None
+    _of: Env | None = None
+
+    def create(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
+        """Create one worker; see `corps.create`."""
+        return self.create_nowait(cls, *args, **kwargs).result()
+
+    def create_nowait(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[Name[T]]:
+        """Create one worker without waiting for its constructor, as coroutines must.
+
+        Args:
+            cls: A subclass of Conc.
+            *args: For its constructor.
+            **kwargs: For its constructor.
+
+        Returns:
+            A Future of the worker's Name.
+
+        Raises:
+            As `create`, but for what the constructor raises: that is in the Future.
+        """
+        return self._begin(self._env(), self.env, cls, args, kwargs)
+
+    def create_many(self, n: int, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> list[Name[T]]:
+        """Create `n` workers, by default over all Envs of the Corps in turn.
+
+        Args:
+            n: How many.
+            cls: A subclass of Conc.
+            *args: For each constructor.
+            **kwargs: For each constructor.
+
+        Returns:
+            Their Names.
+
+        Raises:
+            As `create`. If one constructor raises, the workers that were created by this call end again.
+        """
+        if n < 0:
+            raise ConfigError(f"create_many({n}, ...): the number of workers cannot be negative")
+        env = self._env()
+        return _all_or_none([self._begin(env, self.env, cls, args, kwargs) for _ in range(n)])
+
+    def create_per_env(self, n: int, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> list[Name[T]]:
+        """Create `n` workers in each Env of the Corps.
+
+        Args:
+            n: How many in each.
+            cls: A subclass of Conc.
+            *args: For each constructor.
+            **kwargs: For each constructor.
+
+        Returns:
+            Their Names, Env by Env.
+
+        Raises:
+            As `create_many`.
+        """
+        if n < 0 or self.env is not None:
+            raise ConfigError(f"create_per_env({n}, ...) with env={self.env!r}: wants a number from 0, and no env")
+        env = self._env()
+        places = [place for place in env.worker_envs for _ in range(n)]
+        return _all_or_none([self._begin(env, place, cls, args, kwargs) for place in places])
+
+    def _env(self) -> Env:
+        if self._of is not None:
+            return self._of
+        here = current.get()
+        if here is None:
+            raise ContextError(
+                "there is no Env here to create a worker in: call this inside a worker, or inside "
+                "`with corps.boot(...)` or `with corps.env()`; a thread of your own can use `env.create(...)`"
+            )
+        env: Env = here.env
+        return env
+
+    def _begin(
+        self, env: Env, where: Where, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Future[Any]:
+        if not (isinstance(cls, type) and issubclass(cls, Conc)):
+            raise DefinitionError(f"{cls!r} cannot be created: a worker's class is a subclass of corps.Conc")
+        place = _choose(env, where)
+        here = current.get()
+        mgr = here.cell if here is not None and here.env is env and here.cell is not None else None
+        if mgr is None:
+            mgr = env.registry.find(ENV_MGR)
+        corps_name = mgr.name if isinstance(mgr.performer.worker, Corps) else mgr.corps_name
+        options = WorkerOptions(self.tag, self.mailbox)
+        if place == env.id:
+            cell = env.new_cell(cls._corps_interface, options, mgr.name, mgr.addr, corps_name)
+            mgr.adopt(cell.addr, cell.name)
+            made = env.construct_here(cell, cls, args, kwargs)
+        else:
+            order = (cls, args, kwargs, options, mgr.name, mgr.addr, corps_name)
+            home = ConcAddr(env.corps_id, place, ENV_MGR)
+            made = env.ask(CALL, home, "create", order, {}, self.deadline)
+            made.add_done_callback(lambda done: _adopt(env, mgr, done))
+        return made if self.deadline is None else _with_deadline(made, self.deadline)
+
+
+def _adopt(env: Env, mgr: Any, made: Future[Name[Any]]) -> None:
+    """A worker was created in another Env: its Mgr must know, or end it if that is ending itself."""
+    if made.outcome is None or made.outcome.failed:
+        return
+    name = made.result()
+    if not mgr.adopt(name._addr, name):
+        env.exit(name._addr)
+
+
+def _with_deadline(made: Future[Any], seconds: float) -> Future[Any]:
+    """A Future of the same Name whose requests have a deadline."""
+    limited: Future[Any] = Future()
+
+    def arrived(done: Future[Any]) -> None:
+        outcome = done.outcome
+        if outcome is not None and not outcome.failed:
+            outcome = type(outcome.opened())(done.result().options(deadline=seconds))  # type: ignore[call-arg]
+        if outcome is not None:
+            limited.settle(outcome)
+
+    made.add_done_callback(arrived)
+    return limited
+
+
+def _choose(env: Env, where: Where) -> int:
+    places = env.worker_envs
+    if where == "here":
+        return env.id
+    if where is None:
+        return places[env.next_turn() % len(places)]
+    if where not in places and where != env.id:
+        known = ", ".join(map(str, places))
+        raise ConfigError(f"env={where!r}: this Corps creates workers in the Envs {known}; or say env='here'")
+    return where
+
+
+def _all_or_none(made: list[Future[Any]]) -> list[Any]:
+    wait_all(made)
+    failed = next((future for future in made if future.outcome is not None and future.outcome.failed), None)
+    if failed is None:
+        return [future.result() for future in made]
+    ends = [future.result().exit() for future in made if future.outcome is not None and not future.outcome.failed]
+    wait_all(ends)
+    error = failed.exception()
+    raise error if error is not None else CorpsError("a worker was not created")
+
+
+def options(
+    *, tag: str = "", env: Where = None, mailbox: int | None = None, deadline: float | None = None
+) -> Options:
+    """Say how workers are to be created: ``corps.options(tag="a").create(Counter, 10)``.
+
+    Args:
+        tag: The author's own mark, for `my_tag` and for lists.
+        env: The id of the Env to create it in, or ``"here"`` for the creator's own. None takes the Envs of
+            the Corps in turn, beginning with the creator's own.
+        mailbox: How many requests may wait for the worker; None for the setting `mailbox`.
+        deadline: Seconds within which the worker must be constructed, and then each request through the
+            Name that is returned must be answered. None for no limit.
+
+    Returns:
+        Options with the methods `create`, `create_nowait`, `create_many` and `create_per_env`.
+
+    Raises:
+        ConfigError: A value is out of range.
+    """
+    if mailbox is not None and mailbox < 1:
+        raise ConfigError(f"mailbox={mailbox!r}: at least one request must have room")
+    if deadline is not None and not deadline > 0:
+        raise ConfigError(f"deadline={deadline!r}: wants a number of seconds above 0, or None")
+    return Options(tag, env, mailbox, deadline)
+
+
+def create(cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
+    """Create a worker, and wait until it is constructed.
+
+    The worker that calls this becomes its Mgr, and ends it when it ends itself. Call it inside a worker,
+    or inside ``with corps.boot(...)`` or ``with corps.env()``.
+
+    Args:
+        cls: A subclass of Conc.
+        *args: For its constructor.
+        **kwargs: For its constructor.
+
+    Returns:
+        The worker's Name.
+
+    Raises:
+        RemoteError: The constructor raised; also an instance of what it raised.
+        DefinitionError: `cls` is not a subclass of Conc.
+        ContextError: There is no Env here.
+        PackError: The worker will live in another Env, and an argument cannot be packed.
+        LoopBlocked: Called in a coroutine: use ``await corps.options().create_nowait(...)`` there.
+    """
+    return Options().create(cls, *args, **kwargs)

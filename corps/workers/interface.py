@@ -1,0 +1,72 @@
+"""What of a class may be called from afar: decided once, from the class, when it is defined."""
+
+import inspect
+import sys
+from typing import Any, Final
+
+from corps.errors import DefinitionError
+from corps.messages.interfaces import Interface
+from corps.runtime.performing import STEPS
+
+OF_NAME: Final = frozenset({"options", "exit"})
+"""Public methods of every Name: a worker's class cannot have them too."""
+
+
+def interface_of(cls: type, root: type, offered: frozenset[str]) -> Interface:
+    """Decide what of a class may be called from afar.
+
+    A method is a public attribute of the class, or of a class it inherits from, that is a function or
+    behaves like one. What the library's own classes define is the worker's own, but for `offered`.
+
+    Args:
+        cls: A class derived from `root`.
+        root: The library's class that it derives from: Conc.
+        offered: Methods of `root` that may be called from afar.
+
+    Returns:
+        Its interface.
+
+    Raises:
+        DefinitionError: The class uses a name that belongs to Names, or a bad value for `interleave`.
+    """
+    own = {name for name in dir(root) if not name.startswith("_")}
+    methods = set(offered)
+    coroutines = set()
+    for name in dir(cls):
+        if name.startswith("_") or name in own:
+            continue
+        if name in OF_NAME:
+            raise DefinitionError(
+                f"{cls.__qualname__}.{name} cannot be: every Name has a method {name!r} of its own; rename it"
+            )
+        raw = inspect.getattr_static(cls, name)
+        if _is_method(raw):
+            methods.add(name)
+            if inspect.iscoroutinefunction(inspect.unwrap(getattr(raw, "__func__", raw))):
+                coroutines.add(name)
+    return Interface(
+        class_name=f"{cls.__module__}:{cls.__qualname__}",
+        methods=frozenset(methods),
+        reserved=frozenset(own - offered),
+        async_methods=frozenset(coroutines),
+        interleave=_interleave(cls),
+        has_steps=any(getattr(cls, step) is not getattr(root, step) for step in STEPS),
+        has_main=getattr(cls, "main") is not getattr(root, "main"),  # noqa: B009 - `type` has no `main`
+    )
+
+
+def _is_method(raw: Any) -> bool:
+    if isinstance(raw, staticmethod | classmethod):
+        return True
+    return callable(raw) and hasattr(raw, "__get__") and not isinstance(raw, type)
+
+
+def _interleave(cls: Any) -> int:
+    value = cls.interleave
+    if value is True:
+        return sys.maxsize
+    if value is False:
+        return 1
+    if isinstance(value, int) and value >= 1:
+        return value
+    raise DefinitionError(f"{cls.__qualname__}.interleave is {value!r}: it must be True, False or a number from 1")

@@ -1,0 +1,253 @@
+"""The Name: what stands for a worker wherever it is needed.
+
+A Name is a value: an address, what is known of the worker's class, and the Env that it is used from. It
+packs as a call of `restore_name`; the Env that unpacks it answers that call itself, so that a Name that
+arrives is ready to use.
+"""
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, NoReturn, ParamSpec, TypeVar, overload
+
+from corps.addresses import ConcAddr
+from corps.errors import ContextError, LoopBlocked, NoSuchMethod
+from corps.messages.interfaces import Interface
+from corps.messages.requests import CALL, GET, SET
+from corps.runtime.context import current
+from corps.runtime.env import Env
+from corps.runtime.futures import Future
+
+if TYPE_CHECKING:
+    from corps.workers.iterators import RemoteIterator
+
+T = TypeVar("T")
+R = TypeVar("R")
+Y = TypeVar("Y")
+P = ParamSpec("P")
+
+
+class Name(Generic[T]):
+    """The Name of a worker of class `T`. Any thread may use it.
+
+    ``name.method(...)`` is a request, and gives a Future at once. ``name.method.send(...)`` wants no
+    answer. ``name.attribute`` gives a Future of a data attribute's value; ``name.attribute = value`` sets
+    it and raises if that failed. Only public names can be reached.
+
+    Names are equal if they stand for the same worker; they can be hashed, packed, passed and stored.
+    """
+
+    # No __slots__: each method's callable is made once and kept in the instance's dict, where the next
+    # use finds it without __getattr__ (0.05 µs against 0.4 µs).
+
+    _addr: ConcAddr
+    _interface: Interface
+    _env: Env | None
+    _deadline: float | None
+
+    def __init__(
+        self, addr: ConcAddr, interface: Interface, env: Env | None, deadline: float | None = None
+    ) -> None:
+        """For the runtime: applications get Names from `corps.create` and from each other."""
+        vars(self).update(_addr=addr, _interface=interface, _env=env, _deadline=deadline)
+
+    def options(self, *, deadline: float | None = None) -> "Name[T]":
+        """The same worker, called in another way.
+
+        Args:
+            deadline: Seconds within which each request must be answered, else it fails with
+                DeadlineExceeded; None for no limit.
+
+        Returns:
+            Another Name of the worker, equal to this one.
+        """
+        return Name(self._addr, self._interface, self._env, deadline)
+
+    def exit(self) -> Future[None]:
+        """End the worker in order.
+
+        The request it runs is finished, what waits fails with WorkerGone, the workers it created end,
+        newest first, then its ``cleanup()`` is called.
+
+        Returns:
+            A Future that is done when it has ended; fails with a RemoteError if its ``cleanup()`` raised.
+            Asking again is no error.
+        """
+        return self._bound().exit(self._addr)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    else:
+
+        def __getattr__(self, name: str) -> "Method | Attribute":
+            if name in self._interface.methods:
+                method = Method(self, name)
+                vars(self)[name] = method
+                return method
+            if name.startswith("_"):
+                raise AttributeError(f"{self!r}: {name!r} begins with an underscore and cannot be reached")
+            if name in self._interface.reserved:
+                raise NoSuchMethod(f"{self!r}: {name!r} belongs to the worker alone and cannot be reached")
+            future = Attribute(self, name)
+            return self._bound().ask(GET, self._addr, name, (), {}, self._deadline, future)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set a data attribute of the worker; waits until that is done.
+
+        Raises:
+            NoSuchMethod: The name is not public, or is a method.
+            RemoteError: Setting it raised.
+            LoopBlocked: Called in a coroutine.
+        """
+        if name.startswith("_") or name in self._interface.methods or name in self._interface.reserved:
+            raise NoSuchMethod(f"{self!r}: {name!r} is no public data attribute, so it cannot be set")
+        here = current.get()
+        if here is not None and here.task is not None:
+            raise LoopBlocked(f"{self!r}: setting {name!r} waits; in a coroutine call a method that sets it")
+        self._bound().ask(SET, self._addr, name, (value,), {}, self._deadline).result()
+
+    def _bound(self) -> Env:
+        env = self._env
+        if env is None:
+            raise ContextError(
+                f"{self!r} was unpacked outside of every Env, so there is no way to its worker: unpack it "
+                "inside a worker, or inside `with corps.boot(...)` or `with corps.env()`"
+            )
+        return env
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Name) and self._addr == other._addr
+
+    def __hash__(self) -> int:
+        return hash(self._addr)
+
+    def __repr__(self) -> str:
+        return f"<Name {self._interface.short_name} {self._addr}>"
+
+    def __copy__(self) -> "Name[T]":
+        return self
+
+    def __deepcopy__(self, memo: object) -> "Name[T]":
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return restore_name, (tuple(self._addr), self._interface.as_tuple(), self._deadline)
+
+
+class Method:
+    """A method of a worker, as seen through its Name. Any thread may call it."""
+
+    __slots__ = ("_method", "_name")
+
+    def __init__(self, name: Name[Any], method: str) -> None:
+        self._name = name
+        self._method = method
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Ask the worker to call the method.
+
+        Returns:
+            The Future of what it returns.
+
+        Raises:
+            PackError: The worker lives in another Env, and an argument cannot be packed.
+            Overloaded: There was no room for the request in time.
+        """
+        name = self._name
+        return name._bound().ask(CALL, name._addr, self._method, args, kwargs, name._deadline)
+
+    def send(self, *args: Any, **kwargs: Any) -> None:
+        """Ask the worker to call the method, and want no answer. A failure goes to the log of its Env.
+
+        Raises:
+            PackError: The worker lives in another Env, and an argument cannot be packed.
+            Overloaded: There was no room for the request in time.
+        """
+        name = self._name
+        name._bound().tell(CALL, name._addr, self._method, args, kwargs)
+
+    def __repr__(self) -> str:
+        return f"<method {self._method!r} of {self._name!r}>"
+
+
+class Attribute(Future[Any]):
+    """The Future of a data attribute."""
+
+    __slots__ = ("_attribute", "_owner")
+
+    def __init__(self, owner: Name[Any], attribute: str) -> None:
+        super().__init__()
+        self._owner = owner
+        self._attribute = attribute
+
+    def __call__(self, *args: object, **kwargs: object) -> NoReturn:
+        """Refused: the class has no such method.
+
+        Raises:
+            NoSuchMethod: Always; its text lists the methods there are.
+        """
+        known = ", ".join(sorted(self._owner._interface.methods))
+        raise NoSuchMethod(
+            f"{self._owner!r} has no method {self._attribute!r}; its methods are: {known}",
+            target=str(self._owner._addr),
+        )
+
+    send = __call__
+
+
+def restore_name(
+    addr: tuple[str, int, int], interface: tuple[Any, ...], deadline: float | None = None
+) -> Name[Any]:
+    """Make a Name of what it was packed as. An Env that unpacks one answers this itself.
+
+    Args:
+        addr: The worker's address.
+        interface: What is known of its class.
+        deadline: Time limit for its requests, in seconds.
+
+    Returns:
+        The Name, for the Env of the calling code; one that cannot be used if there is none.
+    """
+    here = current.get()
+    env = here.env if here is not None else None
+    return Name(ConcAddr(*addr), Interface.from_tuple(*interface), env, deadline)
+
+
+@overload
+def call(
+    name: Name[T], method: Callable[Concatenate[T, P], Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
+) -> Future[R]: ...
+@overload
+def call(
+    name: Name[T], method: Callable[Concatenate[T, P], Generator[Y, Any, Any]], /, *args: P.args, **kwargs: P.kwargs
+) -> Future["RemoteIterator[Y]"]: ...
+@overload
+def call(
+    name: Name[T], method: Callable[Concatenate[T, P], AsyncIterator[Y]], /, *args: P.args, **kwargs: P.kwargs
+) -> Future["RemoteIterator[Y]"]: ...
+@overload
+def call(
+    name: Name[T], method: Callable[Concatenate[T, P], R], /, *args: P.args, **kwargs: P.kwargs
+) -> Future[R]: ...
+def call(name: Name[Any], method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+    """``name.method(*args, **kwargs)`` with types: arguments and result are known to type checkers.
+
+    Example:
+        ``future = corps.call(counter, Counter.add, 3)`` is a ``Future[int]``.
+
+    Args:
+        name: The worker.
+        method: The method, taken from its class.
+        *args: Its arguments.
+        **kwargs: Its keyword arguments.
+
+    Returns:
+        The Future of what the method returns.
+
+    Raises:
+        NoSuchMethod: The worker's class has no public method of that name.
+        PackError: The worker lives in another Env, and an argument cannot be packed.
+        Overloaded: There was no room for the request in time.
+    """
+    future: Future[Any] = getattr(name, method.__name__)(*args, **kwargs)
+    return future

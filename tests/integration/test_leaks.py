@@ -1,0 +1,145 @@
+"""Claims about the leak check: each kind of leak is named, and what settles is none."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from corps.hosting.runtime_dir import make_runtime_dir, remove_runtime_dir
+from corps.testing.leaks import Snapshot
+
+
+@pytest.fixture
+def before() -> Iterator[Snapshot]:
+    before = Snapshot.take()
+    yield before
+    assert before.leaks() == []
+
+
+def sleeper() -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(["sleep", "600"])
+
+
+def test_nothing_is_no_leak(before: Snapshot) -> None:
+    assert before.leaks(0.0) == []
+
+
+def test_a_process_is_named_with_its_command(before: Snapshot) -> None:
+    with sleeper() as process:
+        (line,) = before.leaks(0.0)
+        process.kill()
+    assert line.startswith(f"process {process.pid} ")
+    assert line.endswith("sleep 600")
+
+
+def test_a_thread_is_named(before: Snapshot) -> None:
+    go = threading.Event()
+    thread = threading.Thread(target=go.wait, name="left-behind")
+    thread.start()
+    assert before.leaks(0.0) == ["thread 'left-behind'"]
+    go.set()
+    thread.join()
+
+
+def test_a_descriptor_is_named_with_what_it_points_at(before: Snapshot, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with path.open("w") as file:
+        assert before.leaks(0.0) == [f"fd {file.fileno()} -> {path}"]
+
+
+def test_a_descriptor_that_took_the_number_of_another_is_found(tmp_path: Path) -> None:
+    with tmp_path.joinpath("one").open("w"):
+        inside = Snapshot.take()
+    with tmp_path.joinpath("two").open("w"):
+        assert len(inside.leaks(0.0)) == 1
+
+
+def test_a_file_opened_again_is_no_leak(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with path.open("w"):
+        inside = Snapshot.take()
+    with open(os.devnull), path.open("w"):
+        assert not any(line.endswith(str(path)) for line in inside.leaks(0.0))
+
+
+def test_a_runtime_directory_is_named(before: Snapshot) -> None:
+    path = make_runtime_dir()
+    assert before.leaks(0.0) == [f"path {path}"]
+    remove_runtime_dir(path)
+
+
+def test_a_runtime_directory_of_a_process_outside_of_the_family_is_no_leak(before: Snapshot) -> None:
+    path = make_runtime_dir()
+    foreign = path.replace(f"corps-{os.getpid()}-", f"corps-{os.getppid()}-")
+    os.rename(path, foreign)
+    try:
+        assert before.leaks(0.0) == []
+    finally:
+        os.rmdir(foreign)
+
+
+def test_shared_memory_is_named(before: Snapshot) -> None:
+    path = f"/dev/shm/corps-{os.getpid()}-left-behind"
+    with open(path, "wb"):
+        pass
+    try:
+        assert before.leaks(0.0) == [f"path {path}"]
+    finally:
+        os.unlink(path)
+
+
+def test_what_ends_while_it_is_waited_for_is_no_leak(before: Snapshot) -> None:
+    thread = threading.Timer(0.1, lambda: None)
+    thread.start()
+    assert before.leaks() == []
+
+
+PLUGIN_TESTS = """
+import pytest, threading
+import corps.testing.leaks
+
+corps.testing.leaks.deadline_after = lambda settle: 0.0
+
+@pytest.fixture(scope="module")
+def shared():
+    go = threading.Event()
+    thread = threading.Thread(target=go.wait)
+    thread.start()
+    yield
+    go.set()
+    thread.join()
+
+def test_clean(shared):
+    pass
+
+def test_dirty():
+    test_dirty.file = open(__file__)
+
+@pytest.mark.leaks_allowed
+def test_excused():
+    test_excused.file = open(__file__)
+
+def test_clean_again():
+    pass
+"""
+
+
+def test_the_plugin_fails_the_test_that_leaks_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "test_inner.py"
+    path.write_text(PLUGIN_TESTS)
+    command = [sys.executable, "-m", "pytest", "-p", "corps.testing.plugin", "-p", "no:cacheprovider", "-rA"]
+    run = subprocess.run(
+        [*command, "--strict-markers", str(path)],
+        cwd=tmp_path,
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "4 passed, 1 error" in run.stdout, run.stdout
+    assert f"-> {path}" in run.stdout
+    assert "ERROR test_inner.py::test_dirty" in run.stdout

@@ -1,0 +1,41 @@
+"""Claims about EnvProcess and Exit that need no process."""
+
+import signal
+import socket
+
+import pytest
+
+from corps.hosting.channel import Channel
+from corps.hosting.env_process import EnvProcess, Exit
+
+
+@pytest.mark.parametrize(
+    ("returncode", "words"),
+    [
+        (0, "ended with exit status 0"),
+        (3, "ended with exit status 3"),
+        (-9, "was killed by SIGKILL"),
+        (-50, "was killed by signal 50"),
+    ],
+)
+def test_an_exit_reads_as_a_sentence(returncode: int, words: str) -> None:
+    assert str(Exit.from_returncode(1, 4242, returncode)) == words
+
+
+def test_an_exit_tells_its_reason() -> None:
+    how = Exit(1, 4242, None, signal.SIGKILL, "template died")
+    assert str(how) == "was killed by SIGKILL (template died)"
+
+
+def test_a_process_that_has_ended_is_sent_no_signal() -> None:
+    sent: list[tuple[int, int]] = []
+    ours, theirs = socket.socketpair()
+    process = EnvProcess(7, Channel(ours), lambda env_id, number: sent.append((env_id, number)))
+    assert process.wait(0) is None
+    process.kill(signal.SIGTERM)
+    process.mark_ended(Exit(7, 4242, 0, None))
+    process.kill()
+    assert sent == [(7, signal.SIGTERM)]
+    assert process.wait() == Exit(7, 4242, 0, None)
+    process.channel.close()
+    theirs.close()

@@ -1,0 +1,80 @@
+"""What `import corps` offers: listed, sorted, documented, and pickled by a name that outlives its file."""
+
+import inspect
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import corps
+import corps.errors
+
+DOCS = Path(__file__).parents[2] / "docs" / "reference"
+
+NAMES: list[str] = list(corps.__all__)
+
+
+def is_code(value: object) -> bool:
+    """Whether it is a class or function: what has a docstring and a module of its own."""
+    return inspect.isclass(value) or inspect.isroutine(value)
+
+
+def own_methods(cls: type[Any]) -> dict[str, Any]:
+    """The public methods and properties that a class defines or inherits from a class of corps."""
+    return {
+        name: value
+        for parent in reversed(cls.__mro__)
+        if parent.__module__.partition(".")[0] == "corps"
+        for name, value in vars(parent).items()
+        if not name.startswith("_") and (inspect.isroutine(value) or isinstance(value, property))
+    }
+
+
+def test_the_list_of_names_is_sorted_and_has_no_name_twice() -> None:
+    assert sorted(set(NAMES)) == NAMES
+
+
+def test_the_list_of_names_is_complete() -> None:
+    public = {
+        name
+        for name, value in vars(corps).items()
+        if not name.startswith("_") and not isinstance(value, types.ModuleType)
+    }
+    assert public == {name for name in NAMES if not name.startswith("__")}
+
+
+def test_every_error_is_public() -> None:
+    errors = {
+        name
+        for name, value in vars(corps.errors).items()
+        if inspect.isclass(value) and issubclass(value, corps.errors.CorpsError) and not name.startswith("_")
+    }
+    assert errors <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_name_is_documented(name: str) -> None:
+    value = getattr(corps, name)
+    if not is_code(value):
+        return
+    assert (value.__doc__ or "").strip(), f"corps.{name} has no docstring"
+    if inspect.isclass(value):
+        for method, function in own_methods(value).items():
+            assert inspect.getdoc(getattr(value, method)), (
+                f"corps.{name}.{method} has no docstring: {function}"
+            )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_name_says_that_it_lives_in_corps(name: str) -> None:
+    value = getattr(corps, name)
+    if is_code(value):
+        assert (value.__module__, value.__qualname__) == ("corps", name)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("__")])
+def test_the_name_has_its_place_in_the_reference(name: str) -> None:
+    places = [f"::: corps.{name}", *(["::: corps.errors"] if hasattr(corps.errors, name) else [])]
+    lines = {line.strip() for page in DOCS.glob("*.md") for line in page.read_text("utf-8").splitlines()}
+    assert lines.intersection(places), f"corps.{name} is on no page of docs/reference"
