@@ -140,7 +140,7 @@ def _with_type_of(origin: BaseException | None) -> RemoteError:
         error: RemoteError = mixed.__new__(mixed)
         # The constructor of the author's class may want other arguments than it kept; only the builtin
         # below it is run, for the sake of fields such as `errno` that live in C.
-        builtin = next(base for base in kind.__mro__ if base.__module__ == "builtins")
+        builtin: Any = next(base for base in kind.__mro__ if base.__module__ == "builtins")
         builtin.__init__(error, *origin.args)
         error.__dict__.update(vars(origin))
     except Exception:  # whatever the author's class does, the failure itself must get through

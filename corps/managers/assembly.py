@@ -12,6 +12,7 @@ from corps.runtime.env import Env, EnvOptions, WorkerOptions
 from corps.settings import Settings
 from corps.transport.link import Transport
 from corps.transport.peers import Peers
+from corps.workers.corps import Corps
 from corps.workers.iterators import RemoteIterator
 from corps.workers.names import Name
 
@@ -24,6 +25,7 @@ def build_env(
     *,
     resolve_module: Callable[[str], ModuleType] | None = None,
     main_alias: str | None = None,
+    application: type[Corps] | None = None,
 ) -> Env:
     """Put an Env together, with its EnvMgr in it.
 
@@ -34,6 +36,7 @@ def build_env(
         transport: Its end of the links to other Envs; None for an Env that is alone.
         resolve_module: Finds modules by the names they have in the whole Corps.
         main_alias: The name that ``__main__`` of this process has in the whole Corps.
+        application: The class of the Corps that may be started here.
 
     Returns:
         The Env. It begins to read from its links with ``env.peers.start()``.
@@ -66,7 +69,7 @@ def build_env(
             patience=settings.send_timeout,
         )
     cell = env.new_cell(EnvMgr._corps_interface, WorkerOptions(tag="EnvMgr"), None, None, None)
-    env.construct_here(cell, EnvMgr, (env,), {}).result()
+    env.construct_here(cell, EnvMgr, (env, application), {}).result()
     return env
 
 

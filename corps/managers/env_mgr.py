@@ -3,8 +3,10 @@
 from typing import Any, ClassVar
 
 from corps.addresses import ConcAddr
+from corps.errors import LoadError
 from corps.runtime.env import Env, WorkerOptions
 from corps.workers.conc import Conc
+from corps.workers.corps import Corps
 from corps.workers.names import Name
 
 
@@ -16,13 +18,37 @@ class EnvMgr(Conc):
 
     interleave: ClassVar[bool | int] = True
 
-    def __init__(self, env: Env) -> None:
+    def __init__(self, env: Env, application: type[Corps] | None = None) -> None:
         """For the assembly of an Env.
 
         Args:
             env: The Env it is the Mgr of.
+            application: The class of the Corps that may be started here.
         """
         self._env = env
+        self._application = application
+
+    async def start_application(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], tag: str, mgr: Name[Any], mgr_addr: ConcAddr
+    ) -> Name[Any]:
+        """Create the application's Corps here.
+
+        Args:
+            args: For its constructor.
+            kwargs: For its constructor.
+            tag: Its tag.
+            mgr: Name of the CorpsMgr.
+            mgr_addr: Address of the CorpsMgr.
+
+        Returns:
+            Its Name.
+
+        Raises:
+            LoadError: No application was loaded in this Env.
+        """
+        if self._application is None:
+            raise LoadError(f"no application was loaded in {self._env.label}")
+        return await self.create(self._application, args, kwargs, WorkerOptions(tag), mgr, mgr_addr, None)
 
     async def create(
         self,
@@ -61,7 +87,7 @@ class EnvMgr(Conc):
         """
         cell = self._env.registry.find(mgr_addr.conc)
         if cell is not None:
-            cell.disown(child)
+            cell.family.disown(child)
 
     async def statistics(self) -> dict[str, Any]:
         """What goes on in this Env: workers, worker threads, requests under way."""

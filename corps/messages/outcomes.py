@@ -44,9 +44,11 @@ class Value:
         self.value = value
 
     def unwrap(self) -> Any:
+        """See `Outcome.unwrap`."""
         return self.value
 
     def opened(self) -> "Value":
+        """See `Outcome.opened`."""
         return self
 
 
@@ -92,9 +94,11 @@ class Raised:
         return cls(f"{kind.__module__}.{kind.__qualname__}", _text(error), shown, target, error)
 
     def unwrap(self) -> NoReturn:
+        """See `Outcome.unwrap`."""
         raise self.error
 
     def opened(self) -> "Raised":
+        """See `Outcome.opened`."""
         return self
 
     @property
@@ -120,9 +124,11 @@ class Refused:
         self.error = error
 
     def unwrap(self) -> NoReturn:
+        """See `Outcome.unwrap`."""
         raise self.error
 
     def opened(self) -> "Refused":
+        """See `Outcome.opened`."""
         return self
 
 

@@ -42,6 +42,7 @@ class Unanswered:
         self._done = False
 
     def settle(self, outcome: Outcome) -> bool:
+        """See `Promise.settle`."""
         if self._done:
             return False
         self._done = True
@@ -52,4 +53,5 @@ class Unanswered:
         return True
 
     def done(self) -> bool:
+        """See `Promise.done`."""
         return self._done

@@ -37,8 +37,16 @@ WITHDRAWN: Final = 2
 class Route(Protocol):
     """Who holds a request that was sent: the cell of its worker, or the peer it was sent to."""
 
+    def take_back(self, request: "Request") -> bool:
+        """Keep a request from ever beginning.
+
+        Returns:
+            Whether that is certain; False if it has begun, or if nobody here can say.
+        """
+        ...
+
     def withdraw(self, request: "Request") -> None:
-        """Nobody wants the outcome any more: do not start it; end it if that can be done gently."""
+        """Nobody wants the outcome any more, and its promise is done: end what can be ended gently."""
         ...
 
 

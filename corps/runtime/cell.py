@@ -12,8 +12,8 @@ from collections import deque
 from threading import Condition, Lock
 from typing import Any
 
-from corps.clock import deadline_after, earlier, now, remaining
 from corps.addresses import ConcAddr
+from corps.clock import deadline_after, earlier, now, remaining
 from corps.errors import ContextError, DeadlineExceeded, Overloaded, WorkerGone
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Refused
@@ -21,6 +21,7 @@ from corps.messages.requests import BEGUN, CREATE, EXIT, WAITING, WITHDRAWN, Req
 from corps.runtime.context import Activity, current
 from corps.runtime.deadlock import Wait
 from corps.runtime.ending import Ending
+from corps.runtime.family import Family
 from corps.runtime.futures import Future
 from corps.runtime.main_thread import MainThread
 from corps.runtime.performing import Performer
@@ -36,8 +37,6 @@ class Cell:
     """One worker inside its Env. Any thread may call, unless a method says otherwise."""
 
     __slots__ = (
-        "_barren",
-        "_children",
         "_closing",
         "_inflight",
         "_lock",
@@ -46,9 +45,10 @@ class Cell:
         "_state",
         "activity",
         "addr",
-                "corps_name",
+        "corps_name",
         "ending",
         "env",
+        "family",
         "interface",
         "limit",
         "main_thread",
@@ -96,16 +96,15 @@ class Cell:
         self.activity = Activity(env, self, pooled=True)
         self.performer = Performer(self)
         self.ending = Ending(self)
+        self.family = Family()
         self.main_thread: MainThread | None = None  # of a class with a loop of its own
         self.wait: Wait | None = None  # what it waits for; protected by the lock of the Env's WaitGraph
         # Protects everything below. No author's code, no settling, no other lock under it.
         self._lock = Lock()
-        self._children: dict[ConcAddr, Any] = {}  # Names of the workers it created, oldest first
         self._mailbox: deque[Request] = deque()
         self._state = _IDLE
         self._inflight = 0  # coroutines under way
         self._closing = False
-        self._barren = False  # its children are being ended: it can have no more
         self._room: Condition | None = None  # made by the first sender that finds the mailbox full
 
     def __str__(self) -> str:
@@ -201,7 +200,9 @@ class Cell:
         with self._lock:
             if request.stage != WAITING:
                 return False
-            request.stage = WITHDRAWN  # it stays in the mailbox and is passed over: O(1), however long that is
+            request.stage = (
+                WITHDRAWN  # it stays in the mailbox and is passed over: O(1), however long that is
+            )
             return True
 
     def withdraw(self, request: Request) -> None:
@@ -404,44 +405,13 @@ class Cell:
         """The error for a request that this ended worker cannot run, or cannot finish."""
         return WorkerGone(f"{self} has ended", executed=executed, target=str(self))
 
-    def adopt(self, child: ConcAddr, name: Any) -> bool:
-        """Remember a worker that this one created.
-
-        Args:
-            child: Its address.
-            name: Its Name.
-
-        Returns:
-            False if this one is past ending its children: the new one has to be ended by the caller.
-        """
-        with self._lock:
-            if self._barren:
-                return False
-            self._children[child] = name
-            return True
-
-    def disown(self, child: ConcAddr) -> None:
-        """Forget a worker that this one created: it has ended."""
-        with self._lock:
-            self._children.pop(child, None)
-
-    def children(self) -> list[Any]:
-        """Names of the workers that this one created and that have not ended, oldest first."""
-        with self._lock:
-            return list(self._children.values())
-
-    def last_children(self) -> list[ConcAddr]:
-        """The workers that this one created and that have not ended, newest first. There will be no more."""
-        with self._lock:
-            self._barren = True
-            return list(reversed(self._children))
-
     def statistics(self) -> dict[str, Any]:
         """What it is doing: state, requests waiting, coroutines under way, children."""
+        children = len(self.family.children())
         with self._lock:
             return {
                 "state": self._state,
                 "waiting": len(self._mailbox),
                 "coroutines": self._inflight,
-                "children": len(self._children),
+                "children": children,
             }

@@ -109,7 +109,7 @@ class WaitGraph:
             request: The request, not answered yet.
             probe: What to look for.
         """
-        cell = request.route
+        cell: Any = request.route
         waiter = probe.waiter
         victim: Future[Any] | None = None
         frontier: list[tuple[int, tuple[str, ...], Request]] = []
@@ -155,7 +155,7 @@ class WaitGraph:
                 if request is None or request.route is None:  # answered meanwhile, or not a request
                     continue
                 edge = index if first is None else first
-                route = request.route
+                route: Any = request.route
                 if not hasattr(route, "wait"):
                     if request.target not in asked:
                         asked.add(request.target)

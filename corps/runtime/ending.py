@@ -90,7 +90,7 @@ class Ending:
 
     def _end_children(self) -> None:
         cell = self._cell
-        for child in cell.last_children():
+        for child in cell.family.close():
             try:
                 cell.env.exit(child).result()
             except CorpsError as error:  # one that cannot end must not keep its siblings from it
@@ -121,7 +121,7 @@ class Ending:
         running = cell.activity.request
         if running is not None:
             running.settle(Refused(WorkerGone(text, executed="unknown", target=str(cell))))
-        for child in cell.last_children():
+        for child in cell.family.close():
             cell.env.exit(child)
         self._leave(Refused(WorkerGone(text, executed="unknown", target=str(cell))))
 

@@ -276,7 +276,12 @@ class Env:
         return next(self._turns)
 
     def new_cell(
-        self, interface: Interface, options: WorkerOptions, mgr: Any, mgr_addr: ConcAddr | None, corps_name: Any
+        self,
+        interface: Interface,
+        options: WorkerOptions,
+        mgr: Any,
+        mgr_addr: ConcAddr | None,
+        corps_name: Any,
     ) -> Cell:
         """Make the cell of a new worker, with an address of its own.
 
@@ -312,7 +317,9 @@ class Env:
         self.registry.add(addr.conc, cell)
         return cell
 
-    def construct_here(self, cell: Cell, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Future[Any]:
+    def construct_here(
+        self, cell: Cell, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Future[Any]:
         """Run the constructor in the calling thread.
 
         Returns:
@@ -330,7 +337,9 @@ class Env:
                 here.cell.end_wait()
         return future
 
-    def construct_soon(self, cell: Cell, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Future[Any]:
+    def construct_soon(
+        self, cell: Cell, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Future[Any]:
         """Have a worker thread run the constructor.
 
         Returns:
@@ -362,10 +371,11 @@ class Env:
         if mgr.env == self.id:
             mgr_cell = self.registry.find(mgr.conc)
             if mgr_cell is not None:
-                mgr_cell.disown(cell.addr)
+                mgr_cell.family.disown(cell.addr)
         elif not self._closed:
+            # Asked, not told: if the Mgr's Env is ending too, its refusal is nothing to log.
             home = ConcAddr(self.corps_id, mgr.env, ENV_MGR)
-            self.tell(CALL, home, "child_ended", (mgr, cell.addr), {})
+            self.ask(CALL, home, "child_ended", (mgr, cell.addr), {})
 
     # --- the end ----------------------------------------------------------------------------------------------
 
@@ -390,6 +400,11 @@ class Env:
         late = self.pool.close(grace)
         self.alarms.close()
         return late
+
+    @property
+    def manager_addr(self) -> ConcAddr:
+        """The address of this Env's EnvMgr."""
+        return ConcAddr(self.corps_id, self.id, ENV_MGR)
 
     @property
     def closed(self) -> bool:

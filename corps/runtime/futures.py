@@ -11,9 +11,10 @@ from collections.abc import Callable, Generator
 from threading import Lock
 from typing import Any, NoReturn, TypeVar
 
-from corps.errors import Cancelled, LoopBlocked, PackError, RequestError, WaitTimeout
+from corps.errors import Cancelled, PackError, RequestError, WaitTimeout
 from corps.messages.outcomes import Outcome, Raised, Refused
 from corps.messages.requests import Request
+from corps.runtime.blocking import block_until
 from corps.runtime.context import current
 
 R = TypeVar("R")
@@ -117,7 +118,7 @@ class Future(concurrent.futures.Future[R]):
         what = f"the request {request.method!r} to {request.target}" if request is not None else "the request"
         return self.give_up(Cancelled(f"{what} was cancelled by its caller")) or self.cancelled()
 
-    def add_done_callback(self, fn: Callable[["Future[R]"], object]) -> None:  # type: ignore[override]
+    def add_done_callback(self, fn: Callable[["Future[R]"], object]) -> None:
         """Call `fn(self)` when the outcome is there; at once if it is there already.
 
         Args:
@@ -289,13 +290,13 @@ class Future(concurrent.futures.Future[R]):
     # --- what the standard library's functions on Futures expect ---------------------------------------
 
     @property
-    def _state(self) -> str:
+    def _state(self) -> str:  # type: ignore[override]
         if self._outcome is None:
             return "RUNNING"
         return "CANCELLED_AND_NOTIFIED" if self.cancelled() else "FINISHED"
 
     @property
-    def _waiters(self) -> list[Any]:
+    def _waiters(self) -> list[Any]:  # type: ignore[override]
         # Called by concurrent.futures with `_condition` held.
         if self._observers is None:
             self._observers = []
@@ -336,82 +337,3 @@ class Future(concurrent.futures.Future[R]):
         if self.cancelled():
             return "<Future, cancelled>"
         return "<Future, failed>" if outcome.failed else "<Future, done>"
-
-
-Subscribe = Callable[[Callable[[], object]], Callable[[], object]]
-"""Takes the function that wakes a waiting thread; gives the function that takes the subscription back."""
-
-
-def block_until(
-    futures: tuple[Future[Any], ...], subscribe: Subscribe, timeout: float | None, *, any_will_do: bool = False
-) -> bool:
-    """Block this thread until something wakes it. The one place where a thread waits for Futures.
-
-    A worker thread tells its pool, which may start another thread meanwhile, and its Env, which looks for
-    a cycle of workers that wait for each other: in this Env at once, in others after `probe_after`
-    seconds, since most answers come before that.
-
-    Args:
-        futures: What is waited for.
-        subscribe: Called with the function that wakes this thread; returns what takes it back.
-        timeout: Seconds; None for as long as it takes.
-        any_will_do: One of several futures is enough, so a cycle through one of them is no deadlock.
-
-    Returns:
-        False if the time was over first.
-
-    Raises:
-        LoopBlocked: This is the event loop of an Env.
-    """
-    here = current.get()
-    gate = _Gate()
-    if here is None or here.cell is None:
-        return gate.wait(subscribe, timeout)
-    if here.task is not None:
-        raise LoopBlocked(
-            "waiting here would stop the event loop of this Env, and with it every coroutine: "
-            "use `await future` in an `async def` method"
-        )
-    searches = not any_will_do or len(futures) == 1
-    patience: float = here.env.probe_after
-    if searches:
-        here.cell.begin_wait(futures)
-    if here.pooled:
-        here.env.pool.enter_blocked()
-    try:
-        if searches and (timeout is None or timeout > patience):
-            if gate.wait(subscribe, patience):
-                return True
-            here.cell.probe_wait()
-            timeout = None if timeout is None else timeout - patience
-        return gate.wait(subscribe, timeout)
-    finally:
-        if here.pooled:
-            here.env.pool.leave_blocked()
-        if searches:
-            here.cell.end_wait()
-
-
-class _Gate:
-    """Lets its one thread through once it was woken, however often and by how many that happens."""
-
-    __slots__ = ("_closed", "_woken")
-
-    def __init__(self) -> None:
-        self._closed = Lock()
-        self._closed.acquire()
-        self._woken = Lock()  # taken by the first to wake: a Lock must not be released twice
-
-    def wait(self, subscribe: Subscribe, timeout: float | None) -> bool:
-        unsubscribe = subscribe(self._wake)
-        opened = False
-        try:
-            opened = self._closed.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
-        finally:
-            if not opened:  # too late, or interrupted
-                unsubscribe()
-        return opened
-
-    def _wake(self) -> None:
-        if self._woken.acquire(blocking=False):
-            self._closed.release()

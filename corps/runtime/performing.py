@@ -24,6 +24,10 @@ STEPS: Final = frozenset({"receive", "before", "process", "after", "reply"})
 """Names of the overridable steps."""
 
 
+_REACHING: Final = frozenset({CALL, GET, SET})
+"""Kinds of requests for what the author wrote, which pass through the steps."""
+
+
 class _Refusal(Exception):
     """Leaves the work with an error of the runtime rather than of the method."""
 
@@ -68,7 +72,7 @@ class Performer:
 
     def _work(self, request: Request) -> Any:
         kind = request.kind
-        if kind == CALL or kind == GET or kind == SET:
+        if kind in _REACHING:
             self._check_reachable(request)
             if self._cell.interface.has_steps:
                 self.worker.before(request)
@@ -131,7 +135,7 @@ class Performer:
     # --- settling ---------------------------------------------------------------------------------------
 
     def _finish(self, request: Request, outcome: Outcome) -> None:
-        if self._cell.interface.has_steps and request.kind in (CALL, GET, SET) and self.has_worker:
+        if self._cell.interface.has_steps and request.kind in _REACHING and self.has_worker:
             outcome = self._last_steps(request, outcome)
         request.promise.settle(outcome)
 
@@ -234,18 +238,18 @@ class Performer:
         stream = (self._streams or {}).get(number)
         if stream is None:
             return False, None
-        if isinstance(stream, AsyncGeneratorType):
+        if not isinstance(stream, GeneratorType):
             return self._pull_async(number, stream)
         try:
             return True, next(stream)
         except StopIteration as end:
-            self._streams.pop(number, None)  # type: ignore[union-attr]
+            self._forget(number)
             return False, end.value
         except BaseException:
-            self._streams.pop(number, None)  # type: ignore[union-attr]
+            self._forget(number)
             raise
 
-    async def _pull_async(self, number: int, stream: AsyncGenerator[Any, Any]) -> tuple[bool, Any]:
+    async def _pull_async(self, number: int, stream: Any) -> tuple[bool, Any]:
         try:
             return True, await anext(stream)
         except StopAsyncIteration:
@@ -260,7 +264,7 @@ class Performer:
         if isinstance(stream, AsyncGeneratorType):
             return stream.aclose()
         if stream is not None:
-            stream.close()  # type: ignore[union-attr]
+            stream.close()
         return None
 
     def _forget(self, number: int) -> Any:

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from corps.clock import deadline_after, remaining
 from corps.errors import CorpsError, WaitTimeout
 from corps.messages.outcomes import Outcome, Refused, Value
-from corps.runtime.futures import Future, block_until
+from corps.runtime.blocking import block_until
+from corps.runtime.futures import Future
 
 R = TypeVar("R")
 

@@ -59,7 +59,8 @@ class OutcomeCodec:
         fields = {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in vars(error).items()
-            if isinstance(value, _PLAIN) or (isinstance(value, tuple) and all(isinstance(v, str) for v in value))
+            if isinstance(value, _PLAIN)
+            or (isinstance(value, tuple) and all(isinstance(v, str) for v in value))
         }
         return self._data.pack([type(error).__name__, str(error), fields])
 
@@ -117,9 +118,11 @@ class ReceivedOutcome:
         return self._status != RETURNED
 
     def opened(self) -> Outcome:
+        """See `Outcome.opened`."""
         return self._outcomes.open(self._status, self._codec, self._frames)
 
     def unwrap(self) -> Any:
+        """See `Outcome.unwrap`."""
         return self.opened().unwrap()
 
 

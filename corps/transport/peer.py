@@ -8,10 +8,10 @@ import itertools
 import logging
 from collections.abc import Callable, Sequence
 from threading import Condition, Lock
-from typing import Any, Protocol
+from typing import Protocol
 
-from corps.clock import deadline_after, earlier, remaining
 from corps.addresses import ConcAddr
+from corps.clock import deadline_after, earlier, remaining
 from corps.errors import CorpsError, EnvLost, Overloaded, PackError
 from corps.messages.members import Member
 from corps.messages.outcomes import Outcome, Refused
@@ -335,12 +335,14 @@ class WirePromise:
         self._done = False
 
     def settle(self, outcome: Outcome) -> bool:
+        """See `Promise.settle`."""
         if not self._first():
             return False
         self._peer.answer(self._number, outcome)
         return True
 
     def done(self) -> bool:
+        """See `Promise.done`."""
         return self._done
 
     def abandon(self) -> None:
@@ -364,6 +366,7 @@ class WireCredit(Unanswered):
         self._size = size
 
     def settle(self, outcome: Outcome) -> bool:
+        """See `Promise.settle`."""
         if not super().settle(outcome):
             return False
         self._peer.give_credit(self._size)

@@ -24,8 +24,6 @@ from corps.wire.frames import (
 _log = logging.getLogger("corps.transport")
 
 
-
-
 class Peers:
     """The other Envs of a Corps. Any thread may call."""
 

@@ -8,6 +8,7 @@ from threading import Lock
 from typing import Final
 
 import zmq
+from zmq.utils import z85
 
 from corps.security.admission import Admission, Verdict
 from corps.security.audit import Audit
@@ -18,7 +19,9 @@ _ENDPOINT: Final = "inproc://zeromq.zap.01"
 class ZapHandler:
     """The ZAP handler of one context (https://rfc.zeromq.org/spec/27/). The reading thread calls `answer`."""
 
-    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", admission: Admission, lock: Lock, audit: Audit) -> None:
+    def __init__(
+        self, context: "zmq.Context[zmq.Socket[bytes]]", admission: Admission, lock: Lock, audit: Audit
+    ) -> None:
         """Bind the handler; must come before any socket of the context is bound.
 
         Args:
@@ -52,7 +55,7 @@ class ZapHandler:
             return self._admission.judge_local(address.decode("utf-8", "replace"))
         if mechanism == b"CURVE" and len(credentials) == 1 and len(credentials[0]) == 32:
             with self._lock:
-                return self._admission.judge_key(zmq.utils.z85.encode(credentials[0]).decode())
+                return self._admission.judge_key(z85.encode(credentials[0]).decode())
         return Verdict(False, "", f"mechanism {mechanism!r} is not allowed")
 
     def close(self, linger: int) -> None:

@@ -125,7 +125,9 @@ class ZmqTransport(Transport):
                 self._router.bind(f"tcp://{host}:{port}")
             except zmq.ZMQError as error:
                 if error.errno != zmq.EADDRINUSE:
-                    raise EnvStartError(f"env{self._hello.env} cannot listen on {host}:{port}: {error}") from error
+                    raise EnvStartError(
+                        f"env{self._hello.env} cannot listen on {host}:{port}: {error}"
+                    ) from error
             else:
                 return self._router.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0").decode()  # type: ignore[union-attr]
         tried = f"{ports[0]}" if len(ports) == 1 else f"{ports[0]} to {ports[-1]}"
@@ -135,29 +137,35 @@ class ZmqTransport(Transport):
 
     @property
     def endpoint(self) -> str:
+        """See `Transport.endpoint`."""
         return self._endpoint
 
     @property
     def max_frame(self) -> int | None:
+        """See `Transport.max_frame`."""
         return self._max_frame
 
     def start(self, on_message: OnMessage) -> None:
+        """See `Transport.start`."""
         self._on_message = on_message
         self._thread = Thread(target=self._read, name=f"env{self._hello.env}-io", daemon=True)
         self._thread.start()
 
     def admit(self, member: Member) -> None:
+        """See `Transport.admit`."""
         with self._lock:
             self._members[member.incarnation] = member
             if member.public_key:
                 self._admission.keys[member.public_key] = member.incarnation
 
     def expel(self, member: Member) -> None:
+        """See `Transport.expel`."""
         with self._lock:
             self._members.pop(member.incarnation, None)
             self._admission.keys.pop(member.public_key, None)
 
     def connect(self, member: Member) -> Link:
+        """See `Transport.connect`."""
         with self._lock:
             if self._closed:
                 raise BrokenError(f"env{self._hello.env} has closed its links")
@@ -180,6 +188,7 @@ class ZmqTransport(Transport):
             self._links.discard(link)
 
     def close(self) -> None:
+        """See `Transport.close`."""
         with self._lock:
             if self._closed:
                 return
@@ -291,6 +300,7 @@ class _ZmqLink(Link):
         self._forget = forget
 
     def send(self, frames: Sequence[Frame]) -> None:
+        """See `Link.send`."""
         with self._lock:
             dealer = self._dealer
             if dealer is None:
@@ -302,6 +312,7 @@ class _ZmqLink(Link):
                 raise BrokenError(f"the link to env{self._member.env} broke: {error}") from error
 
     def close(self) -> None:
+        """See `Transport.close`."""
         with self._lock:
             dealer, self._dealer = self._dealer, None
         if dealer is not None:

@@ -37,7 +37,7 @@ _MAGIC: Final = "corps"
 _NUMBER: Final = (int, float)
 _NONE: Final = type(None)
 
-Frame = bytes | memoryview
+Frame = bytes | bytearray | memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class Hello:
     incarnation: str
 
     def header(self) -> bytes:
+        """The header as a frame."""
         return _pack([HELLO, _MAGIC, VERSION, self.corps, self.env, self.incarnation])
 
 
@@ -65,6 +66,7 @@ class RequestHeader:
     codec: int
 
     def header(self) -> bytes:
+        """The header as a frame."""
         return _pack(
             [
                 REQUEST,
@@ -88,6 +90,7 @@ class OutcomeHeader:
     codec: int
 
     def header(self) -> bytes:
+        """The header as a frame."""
         return _pack([OUTCOME, self.number, self.status, self.codec])
 
 
@@ -98,6 +101,7 @@ class CancelHeader:
     number: int
 
     def header(self) -> bytes:
+        """The header as a frame."""
         return _pack([CANCEL, self.number])
 
 
@@ -113,6 +117,7 @@ class ProbeHeader:
     path: tuple[str, ...]
 
     def header(self) -> bytes:
+        """The header as a frame."""
         return _pack([PROBE, self.number, self.env, self.conc, self.serial, self.edge, list(self.path)])
 
 
@@ -124,6 +129,7 @@ class CreditHeader:
     size: int
 
     def header(self) -> bytes:
+        """The header as a frame."""
         return _pack([CREDIT, self.requests, self.size])
 
 

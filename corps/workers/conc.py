@@ -90,10 +90,10 @@ class Conc:
 
     def my_children(self) -> "list[Name[Any]]":
         """The Names of the workers that this one created and that have not ended, oldest first."""
-        return self._corps_own_cell().children()
+        return self._corps_own_cell().family.children()
 
     def _corps_own_cell(self) -> "Cell":
-        cell = getattr(self, "_corps_cell", None)
+        cell: Cell | None = getattr(self, "_corps_cell", None)
         if cell is None:
             raise ContextError(
                 f"this {type(self).__qualname__} was made by calling its class: only a worker that "

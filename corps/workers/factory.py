@@ -81,7 +81,9 @@ class Options:
         env = self._env()
         return _all_or_none([self._begin(env, self.env, cls, args, kwargs) for _ in range(n)])
 
-    def create_per_env(self, n: int, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> list[Name[T]]:
+    def create_per_env(
+        self, n: int, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> list[Name[T]]:
         """Create `n` workers in each Env of the Corps.
 
         Args:
@@ -97,7 +99,9 @@ class Options:
             As `create_many`.
         """
         if n < 0 or self.env is not None:
-            raise ConfigError(f"create_per_env({n}, ...) with env={self.env!r}: wants a number from 0, and no env")
+            raise ConfigError(
+                f"create_per_env({n}, ...) with env={self.env!r}: wants a number from 0, and no env"
+            )
         env = self._env()
         places = [place for place in env.worker_envs for _ in range(n)]
         return _all_or_none([self._begin(env, place, cls, args, kwargs) for place in places])
@@ -128,7 +132,7 @@ class Options:
         options = WorkerOptions(self.tag, self.mailbox)
         if place == env.id:
             cell = env.new_cell(cls._corps_interface, options, mgr.name, mgr.addr, corps_name)
-            mgr.adopt(cell.addr, cell.name)
+            mgr.family.adopt(cell.addr, cell.name)
             made = env.construct_here(cell, cls, args, kwargs)
         else:
             order = (cls, args, kwargs, options, mgr.name, mgr.addr, corps_name)
@@ -143,7 +147,7 @@ def _adopt(env: Env, mgr: Any, made: Future[Name[Any]]) -> None:
     if made.outcome is None or made.outcome.failed:
         return
     name = made.result()
-    if not mgr.adopt(name._addr, name):
+    if not mgr.family.adopt(name._addr, name):
         env.exit(name._addr)
 
 
@@ -179,7 +183,9 @@ def _all_or_none(made: list[Future[Any]]) -> list[Any]:
     failed = next((future for future in made if future.outcome is not None and future.outcome.failed), None)
     if failed is None:
         return [future.result() for future in made]
-    ends = [future.result().exit() for future in made if future.outcome is not None and not future.outcome.failed]
+    ends = [
+        future.result().exit() for future in made if future.outcome is not None and not future.outcome.failed
+    ]
     wait_all(ends)
     error = failed.exception()
     raise error if error is not None else CorpsError("a worker was not created")

@@ -69,4 +69,6 @@ def _interleave(cls: Any) -> int:
         return 1
     if isinstance(value, int) and value >= 1:
         return value
-    raise DefinitionError(f"{cls.__qualname__}.interleave is {value!r}: it must be True, False or a number from 1")
+    raise DefinitionError(
+        f"{cls.__qualname__}.interleave is {value!r}: it must be True, False or a number from 1"
+    )

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, Generic, TypeVar
 
 from corps.errors import CorpsError
+from corps.messages.outcomes import Value
 from corps.messages.requests import DROP, PULL
+from corps.runtime.futures import Future
 from corps.workers.names import Name
 
 Y = TypeVar("Y")
@@ -77,9 +79,11 @@ class RemoteIterator(Generic[Y], Iterator[Y], AsyncIterator[Y]):
         self._was_passed_on = True
         return restore_iterator, (self._worker, self._number)
 
-    def _pull(self) -> Any:
+    def _pull(self) -> Future[Any]:
         if self._is_over:
-            return _Ended()
+            over: Future[Any] = Future()
+            over.settle(Value((False, None)))
+            return over
         return self._worker._bound().ask(PULL, self._worker._addr, "next", (self._number,), {})
 
     def _item(self, answer: tuple[bool, Y], end: type[Exception]) -> Y:
@@ -88,17 +92,6 @@ class RemoteIterator(Generic[Y], Iterator[Y], AsyncIterator[Y]):
             return item
         self._is_over = True
         raise end(item) if end is StopIteration else end
-
-
-class _Ended:
-    """Stands for the answer of a generator that is over."""
-
-    def result(self) -> tuple[bool, Any]:
-        return False, None
-
-    def __await__(self) -> Any:
-        return False, None
-        yield
 
 
 def restore_iterator(worker: Name[Any], number: int) -> RemoteIterator[Any]:

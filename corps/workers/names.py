@@ -5,8 +5,7 @@ packs as a call of `restore_name`; the Env that unpacks it answers that call its
 arrives is ready to use.
 """
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, NoReturn, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from corps.addresses import ConcAddr
 from corps.errors import ContextError, LoopBlocked, NoSuchMethod
@@ -16,13 +15,7 @@ from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
 
-if TYPE_CHECKING:
-    from corps.workers.iterators import RemoteIterator
-
 T = TypeVar("T")
-R = TypeVar("R")
-Y = TypeVar("Y")
-P = ParamSpec("P")
 
 
 class Name(Generic[T]):
@@ -211,43 +204,3 @@ def restore_name(
     here = current.get()
     env = here.env if here is not None else None
     return Name(ConcAddr(*addr), Interface.from_tuple(*interface), env, deadline)
-
-
-@overload
-def call(
-    name: Name[T], method: Callable[Concatenate[T, P], Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
-) -> Future[R]: ...
-@overload
-def call(
-    name: Name[T], method: Callable[Concatenate[T, P], Generator[Y, Any, Any]], /, *args: P.args, **kwargs: P.kwargs
-) -> Future["RemoteIterator[Y]"]: ...
-@overload
-def call(
-    name: Name[T], method: Callable[Concatenate[T, P], AsyncIterator[Y]], /, *args: P.args, **kwargs: P.kwargs
-) -> Future["RemoteIterator[Y]"]: ...
-@overload
-def call(
-    name: Name[T], method: Callable[Concatenate[T, P], R], /, *args: P.args, **kwargs: P.kwargs
-) -> Future[R]: ...
-def call(name: Name[Any], method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-    """``name.method(*args, **kwargs)`` with types: arguments and result are known to type checkers.
-
-    Example:
-        ``future = corps.call(counter, Counter.add, 3)`` is a ``Future[int]``.
-
-    Args:
-        name: The worker.
-        method: The method, taken from its class.
-        *args: Its arguments.
-        **kwargs: Its keyword arguments.
-
-    Returns:
-        The Future of what the method returns.
-
-    Raises:
-        NoSuchMethod: The worker's class has no public method of that name.
-        PackError: The worker lives in another Env, and an argument cannot be packed.
-        Overloaded: There was no room for the request in time.
-    """
-    future: Future[Any] = getattr(name, method.__name__)(*args, **kwargs)
-    return future

@@ -1,0 +1,125 @@
+"""corps: a Python actor runtime over ZeroMQ.
+
+This file is for applications: nothing inside the package imports it.
+"""
+
+from corps.errors import BootError as BootError
+from corps.errors import BrokenError as BrokenError
+from corps.errors import Cancelled as Cancelled
+from corps.errors import ClosedError as ClosedError
+from corps.errors import ConfigError as ConfigError
+from corps.errors import ContextError as ContextError
+from corps.errors import CorpsError as CorpsError
+from corps.errors import CorpsStartError as CorpsStartError
+from corps.errors import Damaged as Damaged
+from corps.errors import DeadlineExceeded as DeadlineExceeded
+from corps.errors import DeadlockError as DeadlockError
+from corps.errors import DefinitionError as DefinitionError
+from corps.errors import EnvLost as EnvLost
+from corps.errors import EnvStartError as EnvStartError
+from corps.errors import InternalError as InternalError
+from corps.errors import JoinRefused as JoinRefused
+from corps.errors import LoadError as LoadError
+from corps.errors import LoopBlocked as LoopBlocked
+from corps.errors import NewerFormat as NewerFormat
+from corps.errors import NoSuchMethod as NoSuchMethod
+from corps.errors import NoSuchWorker as NoSuchWorker
+from corps.errors import Overloaded as Overloaded
+from corps.errors import PackError as PackError
+from corps.errors import PackingError as PackingError
+from corps.errors import RemoteError as RemoteError
+from corps.errors import RequestError as RequestError
+from corps.errors import RestartLimit as RestartLimit
+from corps.errors import SupervisionError as SupervisionError
+from corps.errors import UnpackError as UnpackError
+from corps.errors import Untrusted as Untrusted
+from corps.errors import VersionMismatch as VersionMismatch
+from corps.errors import WaitTimeout as WaitTimeout
+from corps.errors import WireError as WireError
+from corps.errors import WorkerGone as WorkerGone
+from corps.launch.boot import boot as boot
+from corps.launch.local import LocalEnv as LocalEnv
+from corps.launch.local import env as env
+from corps.messages.outcomes import Outcome as Outcome
+from corps.messages.requests import Request as Request
+from corps.packing.storage import load as load
+from corps.packing.storage import store as store
+from corps.runtime.futures import Future as Future
+from corps.runtime.waiting import as_completed as as_completed
+from corps.runtime.waiting import gather as gather
+from corps.runtime.waiting import wait_all as wait_all
+from corps.runtime.waiting import wait_any as wait_any
+from corps.settings import Settings as Settings
+from corps.workers.calling import call as call
+from corps.workers.conc import Conc as Conc
+from corps.workers.corps import Corps as Corps
+from corps.workers.factory import Options as Options
+from corps.workers.factory import create as create
+from corps.workers.factory import options as options
+from corps.workers.iterators import RemoteIterator as RemoteIterator
+from corps.workers.names import Name as Name
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BootError",
+    "BrokenError",
+    "Cancelled",
+    "ClosedError",
+    "Conc",
+    "ConfigError",
+    "ContextError",
+    "Corps",
+    "CorpsError",
+    "CorpsStartError",
+    "Damaged",
+    "DeadlineExceeded",
+    "DeadlockError",
+    "DefinitionError",
+    "EnvLost",
+    "EnvStartError",
+    "Future",
+    "InternalError",
+    "JoinRefused",
+    "LoadError",
+    "LocalEnv",
+    "LoopBlocked",
+    "Name",
+    "NewerFormat",
+    "NoSuchMethod",
+    "NoSuchWorker",
+    "Options",
+    "Outcome",
+    "Overloaded",
+    "PackError",
+    "PackingError",
+    "RemoteError",
+    "RemoteIterator",
+    "Request",
+    "RequestError",
+    "RestartLimit",
+    "Settings",
+    "SupervisionError",
+    "UnpackError",
+    "Untrusted",
+    "VersionMismatch",
+    "WaitTimeout",
+    "WireError",
+    "WorkerGone",
+    "as_completed",
+    "boot",
+    "call",
+    "create",
+    "env",
+    "gather",
+    "load",
+    "options",
+    "store",
+    "wait_all",
+    "wait_any",
+]
+
+# Public things say that they are from `corps`: files can move, and peers of another version still find them.
+for _name in __all__:
+    globals()[_name].__module__ = "corps"
+del _name

@@ -1,0 +1,115 @@
+"""The life of an Env's process, from its first order to its last.
+
+Over the channel that it inherited it is told what to load and who else is there; nothing secret ever
+stands in its arguments, its environment or a file. The end of the channel means that the booting process
+has gone: then there is nothing left to do.
+"""
+
+import logging
+import secrets
+import traceback
+from typing import Any
+
+from corps.addresses import ConcAddr
+from corps.errors import BootError, CorpsError
+from corps.hosting.child import ChildSide
+from corps.launch.loading import ModuleFinder, load_class
+from corps.launch.sources import Source
+from corps.launch.transports import make_transport
+from corps.managers.assembly import build_env
+from corps.managers.orders import Orders
+from corps.messages.interfaces import Interface
+from corps.messages.members import Member
+from corps.runtime.env import Env
+from corps.settings import Settings
+from corps.workers.corps import Corps
+from corps.workers.names import Name
+
+_log = logging.getLogger("corps.env")
+
+
+def main(child: ChildSide) -> int:
+    """Be an Env until told to stop. The entry point of its process.
+
+    Args:
+        child: From the template.
+
+    Returns:
+        The exit status.
+    """
+    orders = Orders(child.channel)
+    first = orders.receive()
+    if first is None:
+        return 1
+    _, corps_id, settings_dict, source_list, runtime_dir = first
+    settings = Settings(**settings_dict)
+    logging.basicConfig(
+        level=settings.log_level, format=f"%(asctime)s env{child.env_id} %(levelname)s %(name)s: %(message)s"
+    )
+    source = Source(*source_list)
+    try:
+        cls = load_class(source)
+        env, member = _start(corps_id, child.env_id, settings, source, runtime_dir, cls)
+    except BootError as error:
+        orders.send("failed", type(error).__name__, str(error))
+        return 1
+    except Exception as error:  # a defect, but the booting process must hear of it
+        orders.send("failed", "EnvStartError", f"{error}\n{traceback.format_exc()}")
+        return 1
+    orders.send("ready", member.as_list(), list(cls._corps_interface.as_tuple()))
+    return _serve(child, orders, env, settings)
+
+
+def _start(
+    corps_id: str, env_id: int, settings: Settings, source: Source, runtime_dir: str, cls: type[Corps]
+) -> tuple[Env, Member]:
+    incarnation = secrets.token_hex(16)
+    transport, public_key = make_transport(corps_id, env_id, incarnation, settings, runtime_dir)
+    env = build_env(
+        corps_id, env_id, settings, transport, resolve_module=ModuleFinder(source), application=cls
+    )
+    assert env.peers is not None
+    env.peers.start()
+    return env, Member(env_id, incarnation, transport.endpoint, public_key)
+
+
+def _serve(child: ChildSide, orders: Orders, env: Env, settings: Settings) -> int:
+    """Follow orders until the last one."""
+    while (order := orders.receive()) is not None:
+        word, *rest = order
+        if word == "members":
+            _learn(env, rest[0])
+            orders.send("joined")
+        elif word == "lost":
+            assert env.peers is not None
+            env.worker_envs = [other for other in env.worker_envs if other != rest[0]]
+            env.peers.lose(rest[0], rest[1])
+        elif word == "corps":
+            env.corps_name = Name(ConcAddr(*rest[0]), Interface.from_tuple(*rest[1]), env)
+        elif word == "release":
+            child.release_output()
+        elif word == "stop":
+            _stop(env, settings)
+            return 0
+    return 1  # the booting process has gone, and everything with it
+
+
+def _learn(env: Env, members: list[list[Any]]) -> None:
+    assert env.peers is not None
+    for fields in members:
+        env.peers.learn(Member(*fields))
+    others = sorted({fields[0] for fields in members} - {0})
+    # In turn from this Env on, so that the first worker that is created here lives here.
+    at = others.index(env.id)
+    env.worker_envs = others[at:] + others[:at]
+
+
+def _stop(env: Env, settings: Settings) -> None:
+    """The end in order: what workers are left end, children first, then the threads and links."""
+    try:
+        env.exit(env.manager_addr).result(timeout=settings.grace)
+    except CorpsError as error:
+        _log.warning("%s did not end in order: %s", env.label, error)
+    late = env.close(settings.grace)
+    if late:
+        _log.warning("%s leaves threads behind that are still busy: %s", env.label, ", ".join(late))

@@ -1,0 +1,85 @@
+"""`corps.env`: one Env inside this process, for plain scripts and for tests."""
+
+import contextvars
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from corps.config import load_settings
+from corps.errors import ClosedError
+from corps.managers.assembly import build_env
+from corps.runtime.context import Activity, current
+from corps.runtime.env import Env
+from corps.settings import Settings
+from corps.workers.factory import Options, Where, options
+from corps.workers.names import Name
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class LocalEnv:
+    """One Env in this process. Any thread may use it; leaving its ``with`` block ends it."""
+
+    def __init__(self, env: Env, settings: Settings) -> None:
+        """For `env`."""
+        self._env = env
+        self._settings = settings
+        self._token: contextvars.Token[Activity | None] | None = None
+
+    def create(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
+        """Create a worker here; see `corps.create`."""
+        return self.options().create(cls, *args, **kwargs)
+
+    def options(
+        self, *, tag: str = "", env: Where = None, mailbox: int | None = None, deadline: float | None = None
+    ) -> Options:
+        """Say how workers are to be created here; see `corps.options`."""
+        if self._env.closed:
+            raise ClosedError("this Env has been closed: it can create no more workers")
+        chosen = options(tag=tag, env=env, mailbox=mailbox, deadline=deadline)
+        return Options(chosen.tag, chosen.env, chosen.mailbox, chosen.deadline, self._env)
+
+    def statistics(self) -> dict[str, Any]:
+        """What goes on here: workers, worker threads."""
+        return self._env.statistics()
+
+    def close(self) -> None:
+        """End the workers in order, children before their Mgr, then the threads. Idempotent."""
+        if not self._env.closed:
+            try:
+                self._env.exit(self._env.manager_addr).result()
+            finally:
+                self._env.close(self._settings.grace)
+
+    def __enter__(self) -> "LocalEnv":
+        self._token = current.set(Activity(self._env))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._token is not None:
+            current.reset(self._token)
+            self._token = None
+        self.close()
+
+
+def env(
+    threads: int | None = None, *, config: str | Path | Mapping[str, Any] | Settings | None = None
+) -> LocalEnv:
+    """Start an Env inside this process: workers without child processes.
+
+    Args:
+        threads: How many worker threads may run at once; None for the setting `threads.max`.
+        config: A configuration file, a mapping of settings, or Settings.
+
+    Returns:
+        The Env, which is also a context manager: ``with corps.env() as env: env.create(Counter)``.
+
+    Raises:
+        ConfigError: A setting is unknown or has a bad value.
+    """
+    overrides = {} if threads is None else {"threads.max": threads}
+    settings = load_settings(config, environ=os.environ, overrides=overrides).settings
+    return LocalEnv(build_env(secrets.token_hex(8), 0, settings), settings)

@@ -1,0 +1,151 @@
+"""What is to be booted: a file, a module, or a class, as the user gave it.
+
+Decided once, in the booting process. All Envs then load the same thing under the same module name, so that
+its classes and functions pack by reference everywhere.
+"""
+
+import hashlib
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from corps.errors import LoadError, PackError
+from corps.packing.packer import Packed, Packer
+from corps.workers.corps import Corps
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the application's Corps class is found, the same in every Env.
+
+    Attributes:
+        module: Name of its module in every Env; empty if the class travels by value.
+        path: The file of the module; empty if the import system finds it.
+        qualname: Name of the class in the module; empty for the only one there is.
+        by_value: The class itself, packed; empty unless it cannot be found by name.
+        codec: Tag of the codec of `by_value`.
+    """
+
+    module: str
+    path: str = ""
+    qualname: str = ""
+    by_value: bytes = b""
+    codec: int = 0
+
+    @property
+    def directory(self) -> Path | None:
+        """Where the application's configuration file is looked for."""
+        return Path(self.path).parent if self.path else None
+
+    def as_list(self) -> list[Any]:
+        """As plain data, for the way to the Envs."""
+        return [self.module, self.path, self.qualname, self.by_value, self.codec]
+
+    @property
+    def is_main(self) -> bool:
+        """Whether the file is the very script that this process runs."""
+        return bool(self.path) and _main_file() == Path(self.path)
+
+
+def find_source(given: Any) -> Source:
+    """Find out what the user wants booted.
+
+    Args:
+        given: ``"app.py"``, ``"app.py:Class"``, a `Path`, ``"package.module"``, ``"package.module:Class"``,
+            or a subclass of Corps.
+
+    Returns:
+        The source. The file has been read, but nothing of it was run.
+
+    Raises:
+        LoadError: There is no such file or module, or it has a syntax error, or it is nothing of that kind.
+    """
+    if isinstance(given, type):
+        return _of_class(given)
+    if isinstance(given, Path):
+        return _of_file(given, "")
+    if not isinstance(given, str) or not given:
+        raise LoadError(
+            f"{given!r} cannot be booted: give a file, a module's name, or a subclass of corps.Corps"
+        )
+    place, _, qualname = given.rpartition(":")
+    if not place or not qualname.replace(".", "").isidentifier():
+        place, qualname = given, ""
+    if place.endswith(".py") or "/" in place or Path(place).is_file():
+        return _of_file(Path(place), qualname)
+    return _of_module(place, qualname)
+
+
+def _of_class(cls: type) -> Source:
+    if not issubclass(cls, Corps):
+        raise LoadError(f"{cls.__qualname__} cannot be booted: it is not a subclass of corps.Corps")
+    main_file = _main_file()
+    is_local = "<locals>" in cls.__qualname__
+    if cls.__module__ == "__main__" and main_file is not None and not is_local:
+        return _of_file(main_file, cls.__qualname__)
+    if cls.__module__ != "__main__" and not is_local:
+        return Source(cls.__module__, qualname=cls.__qualname__)
+    try:
+        packed = Packer().pack(cls, what=cls.__qualname__)
+    except PackError as error:
+        raise LoadError(
+            f"{cls.__qualname__} cannot be booted: it is defined where other processes cannot find it, and "
+            f"cannot be sent to them: {error}. Define it at the top of a module"
+        ) from error
+    return Source("", qualname=cls.__qualname__, by_value=packed.body, codec=packed.codec)
+
+
+def _of_file(path: Path, qualname: str) -> Source:
+    path = path.expanduser().resolve()
+    try:
+        code = path.read_bytes()
+    except OSError as error:
+        raise LoadError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        compile(code, str(path), "exec")
+    except (SyntaxError, ValueError) as error:
+        where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        raise LoadError(f"{path}{where}: {type(error).__name__}: {error}") from error
+    return Source(_module_name(path), str(path), qualname)
+
+
+def _of_module(name: str, qualname: str) -> Source:
+    try:
+        found = importlib.util.find_spec(name)
+    except (ImportError, ValueError) as error:
+        raise LoadError(f"the module {name!r} cannot be found: {error}") from error
+    if found is None:
+        raise LoadError(f"there is no file and no module {name!r}; a file's name ends in .py")
+    return Source(name, qualname=qualname)
+
+
+def _module_name(path: Path) -> str:
+    """The file's own name, as an import of it would have; with a mark of its path if that name is taken."""
+    stem = path.stem if path.stem.isidentifier() else "app"
+    loaded = sys.modules.get(stem)
+    origin = getattr(loaded, "__file__", None)
+    if loaded is None:
+        try:
+            found = importlib.util.find_spec(stem)
+        except (ImportError, ValueError):
+            found = None
+        origin = found.origin if found is not None else str(path)
+    if origin is not None and Path(origin).resolve() == path:
+        return stem
+    return f"{stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+
+
+def _main_file() -> Path | None:
+    """The script that this process runs; None in an interactive session, with ``-c`` and from stdin."""
+    name = getattr(sys.modules.get("__main__"), "__file__", None)
+    if name is None:
+        return None
+    path = Path(name).resolve()
+    return path if path.is_file() else None
+
+
+def class_by_value(source: Source) -> Any:
+    """The class of a source that travels by value."""
+    return Packer().unpack(Packed(source.codec, source.by_value, ()))

@@ -1,0 +1,42 @@
+"""What the booting process and its Envs tell each other over the channel that each Env inherited."""
+
+from typing import Any, Protocol
+
+from corps.errors import BrokenError
+from corps.packing.codecs import CODEC_TAGS
+from corps.packing.packer import Packed, Packer
+
+
+class ByteChannel(Protocol):
+    """What carries the messages: a `corps.hosting.channel.Channel`."""
+
+    def send(self, message: bytes) -> None: ...
+
+    def recv(self) -> bytes | None: ...
+
+
+class Orders:
+    """The channel between the booting process and one Env: lists of plain data, the first item a word."""
+
+    def __init__(self, channel: ByteChannel) -> None:
+        self._channel = channel
+        self._packer = Packer(codec="data")
+
+    def send(self, *message: Any) -> None:
+        """Send a message. Any thread.
+
+        Raises:
+            BrokenError: The other side has gone.
+        """
+        self._channel.send(self._packer.pack(list(message)).body)
+
+    def receive(self) -> list[Any] | None:
+        """The next message; None if the other side has gone. One thread."""
+        try:
+            body = self._channel.recv()
+        except BrokenError:
+            return None
+        if body is None:
+            return None
+        message: list[Any] = self._packer.unpack(Packed(CODEC_TAGS["data"], body, ()))
+        return message
