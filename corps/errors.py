@@ -2,7 +2,7 @@
 
     CorpsError
     ├── RequestError             a request did not give a value; says whether it was executed
-    │   ├── RemoteError              the method raised; also an instance of the original type where that could travel
+    │   ├── RemoteError              the method raised; also of the original type where that could travel
     │   ├── DeadlineExceeded         the request's deadline passed                            (TimeoutError)
     │   ├── WorkerGone               the worker has ended
     │   ├── EnvLost                  the process of the worker has died, or cannot be reached
@@ -32,7 +32,7 @@
     ├── DefinitionError          a class cannot be a worker as it is written                  (TypeError)
     ├── ContextError             asked inside a worker for what only a worker has             (RuntimeError)
     ├── ClosedError              used after you closed it                                     (RuntimeError)
-    ├── BrokenError              the other side went away                                     (ConnectionError)
+    ├── BrokenError              the other side went away                                 (ConnectionError)
     └── InternalError            a defect of corps; please report it
 
 The builtin in parentheses is a base class too, so that code which catches the builtin works unchanged.

@@ -112,7 +112,8 @@ class RunningCorps:
         return BootedName(name, self, env)
 
     def _start_application(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Name[Any]:
-        assert self._mgr is not None and self._membership is not None
+        assert self._mgr is not None
+        assert self._membership is not None
         try:
             name: Name[Any] = self._mgr.start_application(args, kwargs, self._settings.tag).ret
         except RemoteError as error:

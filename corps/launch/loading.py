@@ -94,7 +94,8 @@ def _only(module: ModuleType, source: Source) -> type[Corps]:
     if len(found) > 1:
         names = ", ".join(cls.__qualname__ for cls in found)
         raise LoadError(
-            f"{where} defines several subclasses of corps.Corps ({names}): say which, as in {where}:{found[0].__qualname__}"
+            f"{where} defines several subclasses of corps.Corps ({names}): say which, "
+            f"as in {where}:{found[0].__qualname__}"
         )
     return found[0]
 

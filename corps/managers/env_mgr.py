@@ -1,4 +1,4 @@
-"""The EnvMgr: the Conc through which an Env is asked for things from outside. One per Env, the first worker there."""
+"""The EnvMgr: the Conc through which an Env is asked for things. One per Env, the first worker there."""
 
 from typing import Any, ClassVar
 

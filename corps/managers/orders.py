@@ -10,9 +10,13 @@ from corps.packing.packer import Packed, Packer
 class ByteChannel(Protocol):
     """What carries the messages: a `corps.hosting.channel.Channel`."""
 
-    def send(self, message: bytes) -> None: ...
+    def send(self, message: bytes) -> None:
+        """Send one message."""
+        ...
 
-    def recv(self) -> bytes | None: ...
+    def recv(self) -> bytes | None:
+        """The next message; None at the end."""
+        ...
 
 
 class Orders:

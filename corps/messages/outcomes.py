@@ -12,14 +12,12 @@ from corps.errors import CorpsError, RemoteError
 
 
 class Outcome(Protocol):
-    """What every outcome offers.
-
-    Attributes:
-        failed: Whether `unwrap` will raise.
-    """
+    """What every outcome offers."""
 
     @property
-    def failed(self) -> bool: ...
+    def failed(self) -> bool:
+        """Whether `unwrap` will raise, as far as can be told without unpacking."""
+        ...
 
     def unwrap(self) -> Any:
         """The value; or the error, raised.

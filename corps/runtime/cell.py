@@ -110,7 +110,7 @@ class Cell:
     def __str__(self) -> str:
         return f"{self.interface.short_name} {self.addr}"
 
-    # --- arriving ---------------------------------------------------------------------------------------
+    # --- arriving ---
 
     def deliver(self, request: Request) -> None:
         """Take a request into the mailbox, or refuse it.
@@ -215,7 +215,7 @@ class Cell:
         if cancel is not None:
             cancel()
 
-    # --- running ----------------------------------------------------------------------------------------
+    # --- running ---
 
     def run(self) -> None:
         """Drain the mailbox for a while. Called by a worker thread of the pool."""
@@ -358,7 +358,7 @@ class Cell:
         """Whether a coroutine of this worker is under way."""
         return self._inflight > 0
 
-    # --- waiting for others ---------------------------------------------------------------------------------
+    # --- waiting for others ---
 
     def begin_wait(self, futures: tuple[Future[Any], ...]) -> None:
         """This worker begins to wait for all these answers. By its own thread or coroutine."""
@@ -374,7 +374,7 @@ class Cell:
         if self.wait is not None:
             self.env.waits.end(self)
 
-    # --- ending -------------------------------------------------------------------------------------------
+    # --- ending ---
 
     def close_mailbox(self, last: Request | None) -> list[Request] | None:
         """Take nothing more; `last` is all that remains to be done.

@@ -108,7 +108,7 @@ class Env:
         self._turns = itertools.count()
         self._closed = False
 
-    # --- asking -------------------------------------------------------------------------------------------
+    # --- asking ---
 
     def ask(
         self,
@@ -214,7 +214,7 @@ class Env:
         else:
             self.peers.send(request)
 
-    # --- what comes in --------------------------------------------------------------------------------------
+    # --- what comes in ---
 
     def deliver(self, request: Request) -> None:
         """Hand a request of another Env to its worker. In the reading thread; never blocks.
@@ -269,7 +269,7 @@ class Env:
         if here is not None and here.pooled:
             self.pool.leave_blocked()
 
-    # --- workers ----------------------------------------------------------------------------------------------
+    # --- workers ---
 
     def next_turn(self) -> int:
         """Numbers from 0 on, for taking the Envs of the Corps in turn."""
@@ -377,7 +377,7 @@ class Env:
             home = ConcAddr(self.corps_id, mgr.env, ENV_MGR)
             self.ask(CALL, home, "child_ended", (mgr, cell.addr), {})
 
-    # --- the end ----------------------------------------------------------------------------------------------
+    # --- the end ---
 
     def close(self, grace: float) -> list[str]:
         """Stop everything, in the reverse order of what needs what. Workers are ended before.

@@ -41,7 +41,7 @@ class Future(concurrent.futures.Future[R]):
         self._request: Request | None = None
         self._alarm: Any = None
 
-    # --- for those who wait ---------------------------------------------------------------------------
+    # --- for those who wait ---
 
     @property
     def ret(self) -> R:
@@ -174,7 +174,7 @@ class Future(concurrent.futures.Future[R]):
             self.remove_callback(wake)
             raise
 
-    # --- for the runtime ------------------------------------------------------------------------------
+    # --- for the runtime ---
 
     def settle(self, outcome: Outcome) -> bool:
         """Give the outcome; the first one counts. For the runtime: any thread.
@@ -287,7 +287,7 @@ class Future(concurrent.futures.Future[R]):
         self.add_done_callback(woken)
         return lambda: self.remove_callback(woken)
 
-    # --- what the standard library's functions on Futures expect ---------------------------------------
+    # --- what the standard library's functions on Futures expect ---
 
     @property
     def _state(self) -> str:  # type: ignore[override]

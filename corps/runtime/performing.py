@@ -37,7 +37,7 @@ class _Refusal(Exception):
 
 
 class Performer:
-    """Runs the requests of one cell. Only the holder of the cell calls it, but for what coroutines end with."""
+    """Runs the requests of one cell. Only the holder of the cell calls it, and its coroutines."""
 
     __slots__ = ("_cell", "_serials", "_streams", "_tasks", "worker")
 
@@ -132,7 +132,7 @@ class Performer:
         self.worker = worker
         return self._cell.name
 
-    # --- settling ---------------------------------------------------------------------------------------
+    # --- settling ---
 
     def _finish(self, request: Request, outcome: Outcome) -> None:
         if self._cell.interface.has_steps and request.kind in _REACHING and self.has_worker:
@@ -175,7 +175,7 @@ class Performer:
         cell = self._cell
         cell.deliver(Request(EXIT, cell.addr, "exit", (), {}, Unanswered(f"the exit of {cell}")))
 
-    # --- coroutines ---------------------------------------------------------------------------------------
+    # --- coroutines ---
 
     def _start(self, request: Request, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine on the Env's loop. The cell is held, or goes on with others if it interleaves."""
@@ -210,7 +210,7 @@ class Performer:
             outcome = self._failure(request, error)
         finally:
             request.cancel_run = None
-            coroutine.close()  # one that was cancelled before its first step would warn that nobody awaited it
+            coroutine.close()  # one that was cancelled before its first step was never awaited, and would warn
         try:
             self._finish(request, outcome)
         finally:
@@ -220,7 +220,7 @@ class Performer:
         """Cancel all coroutines under way. Any thread."""
         self._cell.env.loop.call(lambda: [task.cancel() for task in self._tasks])
 
-    # --- generators ---------------------------------------------------------------------------------------
+    # --- generators ---
 
     def _kept(self, value: Any) -> Any:
         """A generator stays here; what goes out is an iterator that pulls its items one by one."""
@@ -280,7 +280,7 @@ class Performer:
                 except Exception:  # an author's `finally` must not stop the end of the worker
                     _log.exception("closing a generator of %s raised", self._cell)
 
-    # --- classes with a loop of their own -------------------------------------------------------------------
+    # --- classes with a loop of their own ---
 
     def start_main(self) -> None:
         """Give the worker the thread in which its own `main` runs."""

@@ -103,7 +103,7 @@ class Peer:
         self._link: Link | None = None
         self._lost: str | None = None
 
-    # --- our requests -----------------------------------------------------------------------------------
+    # --- our requests ---
 
     def send(self, request: Request) -> None:
         """Send a request; from now on this peer settles its promise.
@@ -209,7 +209,7 @@ class Peer:
             self._window.give_back(header.requests, header.size)
             self._room.notify_all()
 
-    # --- its requests -----------------------------------------------------------------------------------
+    # --- its requests ---
 
     def on_request(self, header: RequestHeader, frames: Sequence[Frame]) -> None:
         """The peer asks."""
@@ -276,7 +276,7 @@ class Peer:
         if lump is not None:
             self._transmit([CreditHeader(*lump).header()])
 
-    # --- the link ---------------------------------------------------------------------------------------
+    # --- the link ---
 
     def _transmit(self, frames: Sequence[Frame]) -> None:
         with self._lock:
@@ -356,7 +356,7 @@ class WirePromise:
 
 
 class WireCredit(Unanswered):
-    """The promise of a request that came over a link and wants no answer: its room in the window goes back."""
+    """The promise of a request over a link that wants no answer: its room in the window goes back."""
 
     __slots__ = ("_peer", "_size")
 

@@ -132,7 +132,8 @@ class ZmqTransport(Transport):
                 return self._router.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0").decode()  # type: ignore[union-attr]
         tried = f"{ports[0]}" if len(ports) == 1 else f"{ports[0]} to {ports[-1]}"
         raise EnvStartError(
-            f"env{self._hello.env} cannot listen on {host}: port {tried} is taken; free it, or widen tcp.ports"
+            f"env{self._hello.env} cannot listen on {host}: port {tried} is taken; free it, "
+            "or widen the setting tcp.ports"
         )
 
     @property
@@ -207,7 +208,7 @@ class ZmqTransport(Transport):
         self._wake_write.close()
         self._context.term()
 
-    # --- the reading thread -------------------------------------------------------------------------------
+    # --- the reading thread ---
 
     def _read(self) -> None:
         poller = zmq.Poller()

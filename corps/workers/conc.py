@@ -49,7 +49,7 @@ class Conc:
         super().__init_subclass__(**kwargs)
         cls._corps_interface = interface_of(cls, Conc, _OFFERED)
 
-    # --- who I am: in the worker itself, and through its Name but for my_env -----------------------------
+    # --- who I am: in the worker itself, and through its Name but for my_env ---
 
     def my_name(self) -> "Name[Self]":
         """The Name of this worker, to be passed to others."""
@@ -57,7 +57,7 @@ class Conc:
         return name
 
     def my_self(self) -> "Name[Self]":
-        """The Name of this worker, to ask itself: ``self.my_self().method()`` is queued like every request."""
+        """The Name of this worker, to ask itself: ``self.my_self().method()`` is queued like any request."""
         return self.my_name()
 
     def my_mgr(self) -> "Name[Any]":
@@ -101,7 +101,7 @@ class Conc:
             )
         return cell
 
-    # --- the steps of a request: override what you need --------------------------------------------------
+    # --- the steps of a request: override what you need ---
 
     def main(self) -> None:
         """The loop of a worker that wants a thread of its own: override it, and call `receive` in it.
