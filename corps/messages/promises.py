@@ -33,7 +33,7 @@ class Promise(Protocol):
 
 
 class Unanswered:
-    """The promise of a request that wants no answer: a failure goes to the log, so that somebody hears of it."""
+    """The promise of a request that wants no answer: its failure goes to the log instead."""
 
     __slots__ = ("_done", "_what")
 

@@ -210,7 +210,7 @@ class Performer:
             outcome = self._failure(request, error)
         finally:
             request.cancel_run = None
-            coroutine.close()  # one that was cancelled before its first step was never awaited, and would warn
+            coroutine.close()  # cancelled before its first step, it was never awaited, and would warn
         try:
             self._finish(request, outcome)
         finally:

@@ -55,7 +55,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class RequestHeader:
-    """A request. `number` 0 asks for no answer; `remaining` is what is left until the deadline, in seconds."""
+    """A request. `number` 0 asks for no answer; `remaining` is the rest of its time, in seconds."""
 
     number: int
     kind: int
