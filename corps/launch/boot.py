@@ -24,8 +24,9 @@ from corps.managers.membership import Membership
 from corps.messages.members import Member
 from corps.messages.outcomes import Raised, Refused, Value
 from corps.runtime.context import Activity, current
-from corps.runtime.env import Env, WorkerOptions
+from corps.runtime.env import Env
 from corps.runtime.futures import Future
+from corps.runtime.options import WorkerOptions
 from corps.settings import Settings
 from corps.workers.names import Name
 

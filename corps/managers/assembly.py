@@ -8,7 +8,8 @@ from corps.addresses import ConcAddr
 from corps.managers.env_mgr import EnvMgr
 from corps.messages.interfaces import Interface
 from corps.packing.packer import Packer
-from corps.runtime.env import Env, EnvOptions, WorkerOptions
+from corps.runtime.env import Env
+from corps.runtime.options import EnvOptions, WorkerOptions
 from corps.settings import Settings
 from corps.transport.link import Transport
 from corps.transport.peers import Peers

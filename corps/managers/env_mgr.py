@@ -4,7 +4,8 @@ from typing import Any, ClassVar
 
 from corps.addresses import ConcAddr
 from corps.errors import LoadError
-from corps.runtime.env import Env, WorkerOptions
+from corps.runtime.env import Env
+from corps.runtime.options import WorkerOptions
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
 from corps.workers.names import Name

@@ -45,6 +45,10 @@ class Route(Protocol):
         """
         ...
 
+    def help(self, promise: Promise) -> None:
+        """The calling thread waits for the promise: let it do the work itself, if it can."""
+        ...
+
     def withdraw(self, request: "Request") -> None:
         """Nobody wants the outcome any more, and its promise is done: end what can be ended gently."""
         ...

@@ -5,21 +5,19 @@ from threading import Lock
 from typing import Any
 
 from corps.errors import LoopBlocked
-from corps.runtime.context import current
+from corps.messages.requests import EXIT
+from corps.runtime.context import Activity, current
 
 Subscribe = Callable[[Callable[[], object]], Callable[[], object]]
 """Takes the function that wakes a waiting thread; gives the function that takes the subscription back."""
 
 
 def block_until(
-    futures: tuple[Any, ...],
-    subscribe: Subscribe,
-    timeout: float | None,
-    *,
-    any_will_do: bool = False,
+    futures: tuple[Any, ...], subscribe: Subscribe, timeout: float | None, *, any_will_do: bool = False
 ) -> bool:
-    """Block this thread until something wakes it. The one place where a thread waits for Futures.
+    """Block this thread until something wakes it.
 
+    A thread that waits as long as it takes first runs what it waits for itself, where nobody else does.
     A worker thread tells its pool, which may start another thread meanwhile, and its Env, which looks for
     a cycle of workers that wait for each other: in this Env at once, in others after `probe_after`
     seconds, since most answers come before that.
@@ -37,18 +35,40 @@ def block_until(
         LoopBlocked: This is the event loop of an Env.
     """
     here = current.get()
-    gate = _Gate()
-    if here is None or here.cell is None:
-        return gate.wait(subscribe, timeout)
+    if here is None:
+        return _Gate().wait(subscribe, timeout)
     if here.task is not None:
         raise LoopBlocked(
             "waiting here would stop the event loop of this Env, and with it every coroutine: "
             "use `await future` in an `async def` method"
         )
-    searches = not any_will_do or len(futures) == 1
-    patience: float = here.env.probe_after
+    helps = timeout is None and not any_will_do
+    searches = here.cell is not None and (not any_will_do or len(futures) == 1)
     if searches:
         here.cell.begin_wait(futures)
+    try:
+        if helps and _help(futures):
+            return True
+        return _block(here, searches, subscribe, timeout)
+    finally:
+        if searches:
+            here.cell.end_wait()
+
+
+def _help(futures: tuple[Any, ...]) -> bool:
+    """Do the work of the workers that are waited for; whether all of it is done then."""
+    for future in futures:
+        request = future.request
+        # One with a deadline, or the end of a worker, may be given up: then this thread must be free to go on.
+        if request is None or request.route is None or request.deadline is not None or request.kind == EXIT:
+            continue
+        request.route.help(future)
+    return all(future.done() for future in futures)
+
+
+def _block(here: Activity, searches: bool, subscribe: Subscribe, timeout: float | None) -> bool:
+    gate = _Gate()
+    patience: float = here.env.probe_after
     if here.pooled:
         here.env.pool.enter_blocked()
     try:
@@ -61,8 +81,6 @@ def block_until(
     finally:
         if here.pooled:
             here.env.pool.leave_blocked()
-        if searches:
-            here.cell.end_wait()
 
 
 class _Gate:

@@ -20,11 +20,12 @@ class Activity:
         request: What is being answered; None in constructors and plain threads.
         deadline: The time limit that requests made from here inherit.
         task: The asyncio task that runs it; None on a worker thread.
+        depth: How many calls deep this thread runs what it waits for itself; see `Cell.help`.
         pooled: It runs on a thread of the Env's worker pool.
         loading: An application is being imported, so booting another one has to wait for that.
     """
 
-    __slots__ = ("cell", "deadline", "env", "loading", "pooled", "request", "task")
+    __slots__ = ("cell", "deadline", "depth", "env", "loading", "pooled", "request", "task")
 
     def __init__(self, env: Any, cell: Any = None, *, pooled: bool = False, loading: bool = False) -> None:
         # Typed loosely: `runtime.env` and `runtime.cell` stand above this file.
@@ -33,6 +34,7 @@ class Activity:
         self.request: Request | None = None
         self.deadline: float | None = None
         self.task: Any = None
+        self.depth = 0
         self.pooled = pooled
         self.loading = loading
 

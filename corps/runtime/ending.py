@@ -94,7 +94,9 @@ class Ending:
             try:
                 cell.env.exit(child).result()
             except CorpsError as error:  # one that cannot end must not keep its siblings from it
-                _log.warning("while %s ended: its %r did not end in order: %s", cell, child, error)
+                _log.warning(
+                    "while %s ended, %s, which it created, did not end in order: %s", cell, child, error
+                )
 
     def _set_limit(self, what: str) -> None:
         env = self._cell.env

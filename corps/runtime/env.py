@@ -7,7 +7,6 @@ Everything of an Env hangs on its object, so that several can live in one proces
 import itertools
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from corps.addresses import ENV_MGR, ConcAddr
@@ -23,48 +22,13 @@ from corps.runtime.context import current
 from corps.runtime.deadlock import Probe, Waiter, WaitGraph
 from corps.runtime.futures import Future
 from corps.runtime.loop_thread import LoopThread
+from corps.runtime.options import EnvOptions, WorkerOptions
 from corps.runtime.pool import WorkerPool
 from corps.runtime.registry import Registry
 from corps.transport.peers import Peers
 from corps.wire.frames import ProbeHeader
 
 _log = logging.getLogger("corps.env")
-
-
-@dataclass(frozen=True, slots=True)
-class EnvOptions:
-    """What an Env needs to know of the settings; durations in seconds.
-
-    Attributes:
-        threads_min: Worker threads that are kept when idle.
-        threads_max: Worker threads that may run at once, without those that wait inside corps.
-        threads_idle: After so long an idle thread ends.
-        mailbox: Requests that may wait for one worker, unless its options say otherwise.
-        send_timeout: A sender waits so long for room; None for as long as it takes.
-        exit_timeout: A worker that ends has so long for what it runs, and again for its cleanup.
-        deadlock_probe: After so long a wait, other Envs are asked whether they wait for us.
-    """
-
-    threads_min: int = 1
-    threads_max: int = 32
-    threads_idle: float = 10.0
-    mailbox: int = 10_000
-    send_timeout: float | None = 30.0
-    exit_timeout: float = 5.0
-    deadlock_probe: float = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerOptions:
-    """How a worker is to be created.
-
-    Attributes:
-        tag: The author's own mark.
-        mailbox: Requests that may wait for it; None for the Env's default.
-    """
-
-    tag: str = ""
-    mailbox: int | None = None
 
 
 MakeName = Callable[[ConcAddr, Interface], Any]
@@ -203,7 +167,7 @@ class Env:
                 self._no_cell(request)
                 return
             if request.kind != EXIT:
-                cell.wait_for_room(request.deadline, self.options.send_timeout)
+                cell.mailbox.wait_for_room(cell, request.deadline, self.options.send_timeout)
             cell.deliver(request)
         elif target.corps != self.corps_id:
             text = f"{target} is not in this Corps ({self.corps_id[:6]})"

@@ -16,7 +16,7 @@ class MainThread:
 
     def __init__(self, cell: Any) -> None:
         self._cell = cell
-        self.arrival = Condition(cell.lock)
+        self.arrival = Condition(cell.mailbox.lock)
         """Notified, under the cell's lock, when a request arrives."""
         self._open: list[Request] = []  # taken, and perhaps not settled yet; used by this thread alone
         self._exiting = False
@@ -38,9 +38,9 @@ class MainThread:
         cell = self._cell
         while not self._exiting:
             with self.arrival:
-                if not self.arrival.wait_for(lambda: cell.has_mail, timeout):
+                if not self.arrival.wait_for(lambda: cell.mailbox.first is not None, timeout):
                     return None
-                request: Request = cell.take()
+                request: Request = cell.mailbox.take()
             if request.kind == EXIT:
                 self._exiting = True
             elif cell.is_wanted(request):

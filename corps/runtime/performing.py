@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import AsyncGenerator, Coroutine, Generator
+from threading import current_thread, main_thread
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final
 
@@ -158,6 +159,8 @@ class Performer:
             return Refused(error)
         if isinstance(error, asyncio.CancelledError):
             return Refused(Cancelled(f"the coroutine of {request.method!r} in {self._cell} was cancelled"))
+        if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
+            raise error  # meant for the caller, who runs this while it waits
         if not isinstance(error, Exception):
             return self._fatal(request, error)
         return Raised.capture(error, str(self._cell))

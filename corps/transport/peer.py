@@ -142,6 +142,9 @@ class Peer:
         """Only the peer knows whether a request has begun, so the answer is always no."""
         return False
 
+    def help(self, promise: Promise) -> None:
+        """A waiting thread cannot do the work of another Env."""
+
     def withdraw(self, request: Request) -> None:
         """Tell the peer that nobody wants the outcome any more."""
         with self._lock:

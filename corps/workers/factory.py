@@ -8,8 +8,9 @@ from corps.addresses import ENV_MGR, ConcAddr
 from corps.errors import ConfigError, ContextError, CorpsError, DefinitionError
 from corps.messages.requests import CALL
 from corps.runtime.context import current
-from corps.runtime.env import Env, WorkerOptions
+from corps.runtime.env import Env
 from corps.runtime.futures import Future
+from corps.runtime.options import WorkerOptions
 from corps.runtime.waiting import wait_all
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps

@@ -1,0 +1,137 @@
+"""The requests that wait for one worker."""
+
+from collections import deque
+from threading import Condition, Lock
+from typing import Any
+
+from corps.clock import deadline_after, earlier, remaining
+from corps.errors import Overloaded
+from corps.messages.requests import BEGUN, WAITING, WITHDRAWN, Request
+from corps.runtime.context import current
+
+
+class Mailbox:
+    """A bounded queue of requests, for one cell.
+
+    Attributes:
+        lock: Protects the mailbox, and whatever its cell decides together with it. No author's code, no
+            settling and no other lock under it.
+    """
+
+    __slots__ = ("_closed", "_limit", "_queue", "_room", "lock")
+
+    def __init__(self, limit: int) -> None:
+        """Make an empty mailbox.
+
+        Args:
+            limit: How many requests may wait.
+        """
+        self.lock = Lock()
+        self._limit = limit
+        self._queue: deque[Request] = deque()
+        self._closed = False
+        self._room: Condition | None = None  # made by the first sender that finds the mailbox full
+
+    # --- under the lock ---
+
+    def put(self, request: Request) -> bool:
+        """Add a request; False if the mailbox is closed."""
+        if self._closed:
+            return False
+        self._queue.append(request)
+        return True
+
+    @property
+    def first(self) -> Request | None:
+        """The request that is next; None if there is none."""
+        return self._queue[0] if self._queue else None
+
+    def take(self) -> Request:
+        """The request that is next, taken out. From now on it has begun, unless it was withdrawn."""
+        request = self._queue.popleft()
+        if request.stage == WAITING:
+            request.stage = BEGUN
+        if self._room is not None:
+            self._room.notify()
+        return request
+
+    def close(self, last: Request | None) -> list[Request] | None:
+        """Take nothing more, whatever comes.
+
+        Args:
+            last: All that remains to be done; None for nothing.
+
+        Returns:
+            The requests that were waiting; None if it was closed before.
+        """
+        if self._closed:
+            return None
+        self._closed = True
+        waiting = list(self._queue)
+        self._queue.clear()
+        if last is not None:
+            self._queue.append(last)
+        if self._room is not None:
+            self._room.notify_all()
+        return waiting
+
+    # --- by any thread, without the lock ---
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def take_back(self, request: Request) -> bool:
+        """Keep a request from ever beginning.
+
+        It stays where it is and is passed over later: that costs the same however many wait.
+
+        Args:
+            request: One that was put here.
+
+        Returns:
+            False if it has begun.
+        """
+        with self.lock:
+            if request.stage != WAITING:
+                return False
+            request.stage = WITHDRAWN
+            return True
+
+    def wait_for_room(self, cell: Any, deadline: float | None, patience: float | None) -> None:
+        """Block the calling thread while the mailbox is full. Called before `put`.
+
+        Several senders may see the last free place at once, so the limit may be passed by their number.
+
+        Args:
+            cell: Whose mailbox it is.
+            deadline: Of the request that is to be sent.
+            patience: Seconds to wait at most; None for as long as it takes.
+
+        Raises:
+            Overloaded: There was no room in time.
+        """
+        if len(self._queue) < self._limit:
+            return
+        here = current.get()
+        if here is not None and here.task is not None:
+            return  # a coroutine must not block its loop: what it sends beyond the limit is its own to bound
+        if here is not None and here.cell is cell:
+            raise Overloaded(f"{cell} fills its own mailbox of {self._limit}: nobody else can empty it")
+        until = earlier(deadline, deadline_after(patience))
+        cell.env.enter_blocked()
+        try:
+            with self.lock:
+                if self._room is None:
+                    self._room = Condition(self.lock)
+                roomy = self._room.wait_for(self._has_room, remaining(until))
+        finally:
+            cell.env.leave_blocked()
+        if not roomy:
+            raise Overloaded(
+                f"the mailbox of {cell} stayed full with {self._limit} requests until the time limit; send "
+                "slower, wait for answers in between, or give it more room with options(mailbox=...)",
+                target=str(cell),
+            )
+
+    def _has_room(self) -> bool:
+        return len(self._queue) < self._limit or self._closed
