@@ -93,7 +93,7 @@ class Raised:
 
     def unwrap(self) -> NoReturn:
         """See `Outcome.unwrap`."""
-        raise self.error
+        raise self.error.with_traceback(None)  # else each raise would lengthen the one before
 
     def opened(self) -> "Raised":
         """See `Outcome.opened`."""
@@ -123,7 +123,7 @@ class Refused:
 
     def unwrap(self) -> NoReturn:
         """See `Outcome.unwrap`."""
-        raise self.error
+        raise self.error.with_traceback(None)
 
     def opened(self) -> "Refused":
         """See `Outcome.opened`."""

@@ -1,5 +1,6 @@
 """The one place where a thread waits for Futures: woken by what it subscribed to, never polling."""
 
+import asyncio
 from collections.abc import Callable
 from threading import Lock
 from typing import Any
@@ -42,7 +43,8 @@ def block_until(
             "waiting here would stop the event loop of this Env, and with it every coroutine: "
             "use `await future` in an `async def` method"
         )
-    helps = timeout is None and not any_will_do
+    # Not in a thread with an event loop of its own: an author's method may want to start one.
+    helps = timeout is None and not any_will_do and asyncio._get_running_loop() is None
     searches = here.cell is not None and (not any_will_do or len(futures) == 1)
     if searches:
         here.cell.begin_wait(futures)
@@ -59,7 +61,7 @@ def _help(futures: tuple[Any, ...]) -> bool:
     """Do the work of the workers that are waited for; whether all of it is done then."""
     for future in futures:
         request = future.request
-        # One with a deadline, or the end of a worker, may be given up: then this thread must be free to go on.
+        # One with a deadline, or the end of a worker, may be given up: this thread must then be free to go on.
         if request is None or request.route is None or request.deadline is not None or request.kind == EXIT:
             continue
         request.route.help(future)
