@@ -61,7 +61,7 @@ def _help(futures: tuple[Any, ...]) -> bool:
     """Do the work of the workers that are waited for; whether all of it is done then."""
     for future in futures:
         request = future.request
-        # One with a deadline, or the end of a worker, may be given up: this thread must then be free to go on.
+        # One with a deadline, or the end of a worker, may be given up: then this thread has to be free again.
         if request is None or request.route is None or request.deadline is not None or request.kind == EXIT:
             continue
         request.route.help(future)

@@ -1,0 +1,1 @@
+"""Measures corps, and in the same run what the medium itself costs: ``python -m benchmarks --help``."""
