@@ -5,10 +5,12 @@ that wants the result.
 """
 
 import traceback
-from types import TracebackType
-from typing import Any, NoReturn, Protocol
+from pathlib import Path
+from typing import Any, Final, NoReturn, Protocol
 
 from corps.errors import CorpsError, RemoteError
+
+_OUR_FILES: Final = f"{Path(__file__).parents[1]}/"
 
 
 class Outcome(Protocol):
@@ -85,11 +87,13 @@ class Raised:
         Returns:
             The outcome.
         """
-        shown = _format(error)
+        shown = _Shown(error)
         if isinstance(error, RemoteError):
-            return cls(error.type_name, error.text, shown, target, error.origin)
+            if not shown.has_author_frames:  # only the runtime passed it on: nothing to add
+                return cls(error.type_name, error.text, error.traceback, error.target, error.origin)
+            return cls(error.type_name, error.text, shown.text, target, error.origin)
         kind = type(error)
-        return cls(f"{kind.__module__}.{kind.__qualname__}", _text(error), shown, target, error)
+        return cls(f"{kind.__module__}.{kind.__qualname__}", _text(error), shown.text, target, error)
 
     def unwrap(self) -> NoReturn:
         """See `Outcome.unwrap`."""
@@ -137,17 +141,28 @@ def _text(error: BaseException) -> str:
         return f"<str() of it raised {type(broken).__name__}>"
 
 
-def _format(error: BaseException) -> str:
-    """The traceback as text, without the frames of corps that called the author's code."""
-    try:
-        shown = traceback.TracebackException(type(error), error, _author_frames(error.__traceback__))
-        return "".join(shown.format())
-    except Exception as broken:  # as above
-        return f"<formatting the traceback raised {type(broken).__name__}>\n"
+class _Shown:
+    """The traceback of an exception as text, without the frames of corps itself: they would hide the others."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.has_author_frames = False
+        try:
+            shown = traceback.TracebackException.from_exception(error)
+            self.has_author_frames = any(not _is_ours(frame) for frame in shown.stack)
+            if self.has_author_frames:
+                _drop_ours(shown)
+            self.text = "".join(shown.format())
+        except Exception as broken:  # an author's class may break even this; the failure must get through
+            self.text = f"<formatting the traceback raised {type(broken).__name__}>\n"
 
 
-def _author_frames(tb: TracebackType | None) -> TracebackType | None:
-    inner = tb
-    while inner is not None and inner.tb_frame.f_globals.get("__name__", "").startswith("corps."):
-        inner = inner.tb_next
-    return inner or tb
+def _is_ours(frame: traceback.FrameSummary) -> bool:
+    return frame.filename.startswith(_OUR_FILES)
+
+
+def _drop_ours(shown: traceback.TracebackException | None) -> None:
+    """Take our frames out of a traceback, and of those it was caused by."""
+    while shown is not None:
+        kept = [frame for frame in shown.stack if not _is_ours(frame)]
+        shown.stack[:] = kept
+        shown = shown.__cause__ or shown.__context__
