@@ -35,9 +35,11 @@ def two_threads() -> Iterator[Measure]:
         there.put(_MESSAGE)
         back.get()
 
-    yield each(once)
-    there.put(None)
-    thread.join()
+    try:
+        yield each(once)
+    finally:
+        there.put(None)
+        thread.join()
 
 
 def _unix_echo(sock: socket.socket) -> None:
@@ -49,7 +51,7 @@ def _unix_echo(sock: socket.socket) -> None:
 def unix_sockets() -> Iterator[Measure]:
     """An AF_UNIX SOCK_SEQPACKET pair to another process."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    process = _FORK.Process(target=_unix_child, args=(ours, theirs))
+    process = _FORK.Process(target=_unix_child, args=(ours, theirs), daemon=True)
     process.start()
     theirs.close()
 
@@ -57,9 +59,11 @@ def unix_sockets() -> Iterator[Measure]:
         ours.send(_MESSAGE)
         ours.recv(1024)
 
-    yield each(once)
-    ours.close()
-    process.join()
+    try:
+        yield each(once)
+    finally:
+        ours.close()
+        process.join()
 
 
 def _unix_child(ours: socket.socket, theirs: socket.socket) -> None:
@@ -79,7 +83,7 @@ def _zmq_child(endpoint: str) -> None:
 
 @contextmanager
 def _zmq_pair(endpoint: str) -> Iterator[Measure]:
-    process = _FORK.Process(target=_zmq_child, args=(endpoint,))
+    process = _FORK.Process(target=_zmq_child, args=(endpoint,), daemon=True)
     process.start()
     with zmq.Context() as context, context.socket(zmq.PAIR) as sock:
         sock.bind(endpoint)
@@ -89,9 +93,11 @@ def _zmq_pair(endpoint: str) -> Iterator[Measure]:
             sock.recv()
 
         once()
-        yield each(once)
-        sock.send(b"")
-        sock.recv()
+        try:
+            yield each(once)
+        finally:
+            sock.send(b"")
+            sock.recv()
     process.join()
 
 
