@@ -142,7 +142,7 @@ def _text(error: BaseException) -> str:
 
 
 class _Shown:
-    """The traceback of an exception as text, without the frames of corps itself: they would hide the others."""
+    """The traceback of an exception as text, without the frames of corps: they would hide the others."""
 
     def __init__(self, error: BaseException) -> None:
         self.has_author_frames = False
