@@ -2,8 +2,8 @@
 
 VENV ?= .venv
 PYTHON ?=
-DIR ?= corps
-PATTERN ?= import
+DIR ?=
+PATTERN ?=
 ENVS ?=
 
 SHELL := bash
@@ -30,8 +30,9 @@ $(installed): pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --editable '.[test,docs]'
 	@touch $@
 
-demo: setup  ## search files over several processes: make demo DIR=corps PATTERN=import ENVS=4
-	@$(if $(ENVS),CORPS_ENVS=$(ENVS)) $(VENV)/bin/corps run examples/grep.py -- "$$DIR" "$$PATTERN"
+# Without DIR the standard library of the interpreter is searched; without ENVS there is one process per core.
+demo: setup  ## search files over several processes: make demo [DIR=~/src] [PATTERN='def \w+'] [ENVS=4]
+	@$(VENV)/bin/corps run $(if $(ENVS),--envs $(ENVS)) examples/grep.py -- "$$DIR" "$$PATTERN"
 
 test: setup  ## lint, types, documentation, then the whole test suite
 	@scripts/check

@@ -126,6 +126,10 @@ class RemoteError(RequestError):
         return RemoteError.of, (self.type_name, self.text, self.traceback, self.target, self.origin)
 
 
+_NOT_IN_ARGS = ("filename", "filename2", "name", "path")
+"""Fields of OSError, ImportError and their like that are given beside their ``args``."""
+
+
 def _with_type_of(origin: BaseException | None) -> RemoteError:
     """An empty RemoteError that is also an instance of the type of `origin`.
 
@@ -142,6 +146,10 @@ def _with_type_of(origin: BaseException | None) -> RemoteError:
         # below it is run, for the sake of fields such as `errno` that live in C.
         builtin: Any = next(base for base in kind.__mro__ if base.__module__ == "builtins")
         builtin.__init__(error, *origin.args)
+        for field in _NOT_IN_ARGS:
+            member = getattr(builtin, field, None)
+            if member is not None:
+                member.__set__(error, member.__get__(origin))
         error.__dict__.update(vars(origin))
     except Exception:  # whatever the author's class does, the failure itself must get through
         return RemoteError()

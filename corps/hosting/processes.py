@@ -27,9 +27,10 @@ from corps.hosting.env_table import EnvEntry, EnvTable
 from corps.hosting.runtime_dir import remove_runtime_dir
 from corps.hosting.watcher import Watcher
 
+# Nothing that is imported here is garbage soon: collecting meanwhile costs a twentieth of the time.
 _BOOTSTRAP = (
-    "import json, sys; arguments = json.loads(sys.argv[1]); sys.path[:] = arguments['path'];"
-    " from corps.hosting.template import main; main(arguments)"
+    "import gc, json, sys; gc.disable(); arguments = json.loads(sys.argv[1]);"
+    " sys.path[:] = arguments['path']; from corps.hosting.template import main; main(arguments)"
 )
 _TEMPLATE_END = 5.0
 
@@ -37,9 +38,9 @@ _TEMPLATE_END = 5.0
 class ProcessHost:
     """The processes of one Corps on this host. Linux only.
 
-    `start` is called first, once. After that any thread may call `spawn` and `close`, except inside
-    `on_exit`: both wait for what only the watcher's thread can see. A host that is not closed ends with its
-    process.
+    `start`, or `launch` and `wait_ready`, is called first, once. Any thread may call `close` at any time, and
+    `spawn` after the start, except inside `on_exit`: both wait for what only the watcher's thread can see. A
+    host that is not closed ends with its process.
 
     Args:
         runtime_dir: From `make_runtime_dir`. It is removed when the host is closed or this process dies.
@@ -71,6 +72,7 @@ class ProcessHost:
         self._control: socket.socket | None = None
         self._template: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
+        self._watcher: Watcher | None = None
         # Protects the control socket against being closed under a send. The sends do not block.
         self._control_lock = threading.Lock()
         # Makes closing one sequence, which a second caller waits for, and goes on with after an interrupt.
@@ -88,17 +90,43 @@ class ProcessHost:
 
         Raises:
             ClosedError: The host was started or closed before.
-            EnvStartError: The template did not start, or a module to preload cannot be used; `output` has the
-                traceback. The host is closed. Or one of stdin, stdout and stderr is closed.
+            EnvStartError: As `launch` and `wait_ready`.
         """
-        if self._template is not None or self._table.is_closed:
-            raise ClosedError("a ProcessHost starts once, and not after close")
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
+        """Start the template process, which takes a while to import everything. `wait_ready` comes next.
+
+        Raises:
+            ClosedError: The host was started or closed before.
+            EnvStartError: There is no process or no descriptor to be had: the host is closed. Or one of
+                stdin, stdout and stderr is closed.
+        """
         require_standard_fds()
-        try:
-            watcher = self._start_template()
-        except OSError as error:
-            self.close(0.0)
-            raise EnvStartError(f"the template process could not be started: {error}") from error
+        # A close from another thread comes before or after, and so sees nothing or all of it.
+        with self._closing_lock:
+            if self._template is not None or self._table.is_closed:
+                raise ClosedError("a ProcessHost starts once, and not after close")
+            try:
+                self._watcher = self._start_template()
+                return
+            except OSError as error:
+                problem = error
+        self.close(0.0)
+        raise EnvStartError(f"the template process could not be started: {problem}") from problem
+
+    def wait_ready(self) -> None:
+        """Wait until the template has imported everything.
+
+        Raises:
+            ClosedError: `launch` was not called.
+            EnvStartError: The template did not start, or a module to preload cannot be used; `output` has the
+                traceback. The host is closed.
+        """
+        watcher = self._watcher
+        if watcher is None:
+            raise ClosedError("a ProcessHost that was not launched never gets ready")
         is_answered = watcher.is_ready.wait(self._start_timeout)
         if is_answered and not watcher.problem:
             return

@@ -4,9 +4,11 @@ import importlib
 import importlib.util
 import sys
 import traceback
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from threading import RLock
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import Any
 
 from corps.errors import LoadError, UnpackError
@@ -39,38 +41,68 @@ def load_class(source: Source) -> type[Corps]:
             return _checked(class_by_value(source), source.qualname)
         except UnpackError as error:
             raise LoadError(f"the class {source.qualname} could not be unpacked: {error}") from error
+    where = source.path or source.module
     try:
-        module = _load_file(source) if source.path else importlib.import_module(source.module)
+        module = _load(source)
     except Exception as error:  # whatever the application raises while it is imported
-        shown = "".join(traceback.format_exception(error))
-        where = source.path or source.module
+        shown = "".join(traceback.TracebackException(type(error), error, _own_frames(error)).format())
         raise LoadError(f"{where} could not be loaded: {type(error).__name__}: {error}\n{shown}") from error
     return _named(module, source) if source.qualname else _only(module, source)
 
 
-def _load_file(source: Source) -> ModuleType:
+def _own_frames(error: BaseException) -> TracebackType | None:
+    """The application's part of a traceback: without corps and the import system, which called it."""
+    inner = error.__traceback__
+    while inner is not None:
+        caller = inner.tb_frame.f_globals.get("__name__", "")
+        if not caller.startswith(("corps.", "importlib.")):
+            break
+        inner = inner.tb_next
+    return inner
+
+
+def _load(source: Source) -> ModuleType:
+    """The module of a source: loaded before, or now."""
     loaded = sys.modules.get(source.module)
     if loaded is not None:
         return loaded
-    found = importlib.util.spec_from_file_location(source.module, source.path)
+    if source.path:
+        found = importlib.util.spec_from_file_location(source.module, source.path)
+        _make_siblings_importable(source)
+    else:
+        found = importlib.util.find_spec(source.module)
     if found is None or found.loader is None:
-        raise LoadError(f"{source.path} is not a Python file")
+        raise LoadError(f"{source.path or source.module} is nothing that Python can load")
+    return _execute(found, found.loader)
+
+
+def _execute(found: ModuleSpec, loader: Loader) -> ModuleType:
+    """Import a module as the import system does, but keep it if it stops at a call of `corps.boot`."""
     module = importlib.util.module_from_spec(found)
-    directory = str(Path(source.path).parent)
-    if directory not in sys.path:
-        sys.path.insert(0, directory)  # as for a script: it may import what lies beside it
-    sys.modules[source.module] = module
+    sys.modules[found.name] = module
     token = current.set(Activity(None, loading=True))
     try:
-        found.loader.exec_module(module)
+        loader.exec_module(module)
     except StopLoading:
         pass
     except BaseException:
-        sys.modules.pop(source.module, None)
+        sys.modules.pop(found.name, None)
         raise
     finally:
         current.reset(token)
+    parent = sys.modules.get(found.parent or "")
+    if parent is not None and found.parent != found.name:
+        setattr(parent, found.name.rpartition(".")[2], module)
     return module
+
+
+def _make_siblings_importable(source: Source) -> None:
+    """As for a script: it may import what lies beside it."""
+    directory, stem = str(Path(source.path).parent), Path(source.path).stem
+    if "." in source.module or directory in sys.path:
+        return  # inside a package siblings are imported by their full names
+    # An application named like a module of the standard library must not hide that from everybody else.
+    sys.path.insert(len(sys.path) if stem in sys.stdlib_module_names else 0, directory)
 
 
 def _named(module: ModuleType, source: Source) -> type[Corps]:
@@ -116,7 +148,7 @@ class ModuleFinder:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._lock = RLock()  # one thread loads; loading may come back here
-        self._own: ModuleType | None = None
+        self._own: ModuleType | None = sys.modules["__main__"] if source.is_main else None
 
     def __call__(self, name: str) -> ModuleType:
         """Find a module.
@@ -133,15 +165,21 @@ class ModuleFinder:
         source = self._source
         if not source.path or name != source.module:
             return importlib.import_module(name)
-        if source.is_main:
-            return sys.modules["__main__"]
-        with self._lock:
-            if self._own is None:
-                self._own = self._load()
-            return self._own
+        if self._own is None:
+            with self._lock:
+                if self._own is None:
+                    self._own = self._load()
+        return self._own
 
     def _load(self) -> ModuleType:
-        loaded = sys.modules.get(self._source.module)
-        if loaded is not None and getattr(loaded, "__file__", None) != self._source.path:
-            raise ImportError(f"another module has the name {self._source.module!r} in this process")
-        return _load_file(self._source)
+        source = self._source
+        loaded = sys.modules.get(source.module)
+        if loaded is None or getattr(loaded, "__file__", None) == source.path:
+            return _load(source)
+        # Another Corps of this process has a file of the same name. Its module keeps the place there; what
+        # came from ours and is sent back then goes by value.
+        try:
+            sys.modules.pop(source.module)
+            return _load(source)
+        finally:
+            sys.modules[source.module] = loaded

@@ -55,14 +55,19 @@ class LocalEnv:
                 self._env.close(self._settings.grace)
 
     def __enter__(self) -> "LocalEnv":
-        self._token = current.set(Activity(self._env))
+        outer = current.get()
+        # A file that is being loaded stays one: a boot inside this block still has to wait.
+        loading = outer is not None and outer.loading
+        self._token = current.set(Activity(self._env, loading=loading))
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self._token is not None:
-            current.reset(self._token)
-            self._token = None
-        self.close()
+        token, self._token = self._token, None
+        try:
+            self.close()
+        finally:
+            if token is not None:
+                current.reset(token)
 
 
 def env(

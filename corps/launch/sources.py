@@ -88,7 +88,8 @@ def _of_class(cls: type) -> Source:
     if cls.__module__ != "__main__" and not is_local:
         return Source(cls.__module__, qualname=cls.__qualname__)
     try:
-        packed = Packer().pack(cls, what=cls.__qualname__)
+        # Nothing aside: the bytes travel alone.
+        packed = Packer(out_of_band=sys.maxsize).pack(cls, what=cls.__qualname__)
     except PackError as error:
         raise LoadError(
             f"{cls.__qualname__} cannot be booted: it is defined where other processes cannot find it, and "
@@ -98,17 +99,17 @@ def _of_class(cls: type) -> Source:
 
 
 def _of_file(path: Path, qualname: str) -> Source:
-    path = path.expanduser().resolve()
     try:
+        path = path.expanduser().resolve()
         code = path.read_bytes()
-    except OSError as error:
-        raise LoadError(f"{path} cannot be read: {error.strerror}") from error
+    except (OSError, RuntimeError, ValueError) as error:  # no such file, home or directory; a zero byte in it
+        raise LoadError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     try:
         compile(code, str(path), "exec")
     except (SyntaxError, ValueError) as error:
         where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
         raise LoadError(f"{path}{where}: {type(error).__name__}: {error}") from error
-    return Source(_module_name(path), str(path), qualname)
+    return Source(_name_in_package(path) or _module_name(path), str(path), qualname)
 
 
 def _of_module(name: str, qualname: str) -> Source:
@@ -121,9 +122,24 @@ def _of_module(name: str, qualname: str) -> Source:
     return Source(name, qualname=qualname)
 
 
+def _name_in_package(path: Path) -> str:
+    """The full name of a script that runs as ``python -m package.module``; empty for any other file.
+
+    It may use relative imports, so it has to be in its package everywhere.
+    """
+    main = sys.modules.get("__main__")
+    spec = getattr(main, "__spec__", None)
+    if spec is None or not spec.parent or spec.origin is None or Path(spec.origin).resolve() != path:
+        return ""
+    return str(spec.name)
+
+
 def _module_name(path: Path) -> str:
-    """The file's own name, as an import of it would have; with a mark of its path if that name is taken."""
-    stem = path.stem if path.stem.isidentifier() else "app"
+    """The file's own name, as an import of it would have; with a mark of its path if that cannot be."""
+    mark = hashlib.sha256(str(path).encode()).hexdigest()[:8]
+    stem = path.stem
+    if not stem.isidentifier():
+        return f"app_{mark}"
     loaded = sys.modules.get(stem)
     origin = getattr(loaded, "__file__", None)
     if loaded is None:
@@ -134,7 +150,7 @@ def _module_name(path: Path) -> str:
         origin = found.origin if found is not None else str(path)
     if origin is not None and Path(origin).resolve() == path:
         return stem
-    return f"{stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    return f"{stem}_{mark}"
 
 
 def _main_file() -> Path | None:
@@ -142,7 +158,10 @@ def _main_file() -> Path | None:
     name = getattr(sys.modules.get("__main__"), "__file__", None)
     if name is None:
         return None
-    path = Path(name).resolve()
+    try:
+        path = Path(name).resolve()
+    except OSError:  # a relative name, and the directory is gone
+        return None
     return path if path.is_file() else None
 
 

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from corps.addresses import ConcAddr
 from corps.errors import LoadError
+from corps.managers.parameters import parameters_of
 from corps.runtime.env import Env
 from corps.runtime.options import WorkerOptions
 from corps.workers.conc import Conc
@@ -50,6 +51,22 @@ class EnvMgr(Conc):
         if self._application is None:
             raise LoadError(f"no application was loaded in {self._env.label}")
         return await self.create(self._application, args, kwargs, WorkerOptions(tag), mgr, mgr_addr, None)
+
+    async def has_worker(self, worker: ConcAddr) -> bool:
+        """Whether a worker of this Env has not ended.
+
+        Args:
+            worker: Its address.
+
+        Returns:
+            Whether its address still leads to it.
+        """
+        return self._env.registry.find(worker.conc) is not None
+
+    async def run_parameters(self) -> list[list[Any]] | None:
+        """The parameters of the application's method ``run`` as lists; None if it has no such method."""
+        run = getattr(self._application, "run", None)
+        return [each.as_list() for each in parameters_of(run)] if callable(run) else None
 
     async def create(
         self,

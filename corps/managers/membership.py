@@ -6,19 +6,24 @@ never meets an Env that has not heard of its sender.
 
 import logging
 from threading import Lock
-from typing import Any
+from typing import Any, Final
 
 import corps.errors as errors
+from corps.addresses import ENV_MGR, ConcAddr
 from corps.clock import now
-from corps.errors import BrokenError, ClosedError, EnvStartError
+from corps.errors import BrokenError, ClosedError, DeadlineExceeded, EnvStartError
 from corps.hosting.env_process import EnvProcess, Exit
 from corps.hosting.processes import ProcessHost
 from corps.managers.orders import Orders
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
+from corps.messages.requests import CALL
 from corps.runtime.env import Env
 
 _log = logging.getLogger("corps.managers")
+
+_LAST_WORDS: Final = 5.0
+"""Seconds between the last message of a process that fails to start and its end."""
 
 
 class _Place:
@@ -29,10 +34,17 @@ class _Place:
         self.orders = Orders(process.channel)
         self.member: Member | None = None
         self.interface: Interface | None = None
+        self.has_joined = False
+        self.is_gone = False
 
 
 class Membership:
-    """The processes of a Corps. `start` and `stop` are called once, by one thread; `env_ended` by any."""
+    """The processes of a Corps.
+
+    `start` is called first, once; until it is done, ends of processes are not told to `env_ended`, because it
+    sees them itself and only after it everybody is known. All else is for any thread. Sending an order may
+    block if its Env was stopped by a signal; the end of the ProcessHost ends that.
+    """
 
     def __init__(
         self, env: Env, me: Member, host: ProcessHost, first_order: list[Any], boot_timeout: float
@@ -51,7 +63,7 @@ class Membership:
         self._host = host
         self._first_order = first_order
         self._boot_timeout = boot_timeout
-        self._lock = Lock()  # protects _places
+        self._lock = Lock()  # protects _places, is_gone in them, and the Env's worker_envs
         self._places: dict[int, _Place] = {}
 
     def start(self, count: int) -> Interface:
@@ -83,6 +95,7 @@ class Membership:
                 self._tell(place, "members", records)
             for place in places:
                 self._expect(place, "joined", late)
+                place.has_joined = True
         finally:
             alarm.cancel()
         assert self._env.peers is not None
@@ -114,19 +127,19 @@ class Membership:
         """
         reason = f"its process (pid {ended.pid}) {ended}"
         with self._lock:
-            self._places.pop(ended.env_id, None)
-        self._env.worker_envs = [env for env in self._env.worker_envs if env != ended.env_id]
+            self._places[ended.env_id].is_gone = True
+            self._env.worker_envs = [env for env in self._env.worker_envs if env != ended.env_id]
         if self._env.peers is not None:
             self._env.peers.lose(ended.env_id, reason)
         self.tell_all("lost", ended.env_id, reason)
         return reason
 
     def output(self) -> str:
-        """The last lines that the processes wrote while they started."""
-        return "".join(place.process.output() for place in self._all())
+        """The last lines that the processes wrote while they started; complete once they have ended."""
+        return "".join(place.process.output() for place in self._all(with_gone=True))
 
     def stop(self, grace: float) -> None:
-        """Have the Envs end in order, then make sure that they have.
+        """Have the Envs end in order. What does not is left for the end of the ProcessHost.
 
         Args:
             grace: Seconds for the orderly end.
@@ -138,15 +151,28 @@ class Membership:
         for place in places:
             if place.process.wait(max(0.0, deadline - now())) is None:
                 _log.warning("env%d did not stop within %s s: it is killed", place.process.env_id, grace)
-        self._host.close(0.0)
 
-    def kill(self) -> None:
-        """End all processes at once."""
-        self._host.close(0.0)
+    def kill_silent(self, patience: float) -> None:
+        """End the processes whose EnvMgr does not answer: they are stopped, or hang.
 
-    def _all(self) -> list[_Place]:
+        Args:
+            patience: Seconds for the answer.
+        """
+        env = self._env
+        asked = {
+            place: env.ask(
+                CALL, ConcAddr(env.corps_id, place.process.env_id, ENV_MGR), "statistics", (), {}, patience
+            )
+            for place in self._all()
+        }
+        for place, answer in asked.items():
+            if isinstance(answer.exception(), DeadlineExceeded):
+                _log.warning("env%d gives no answer in %s s: it is killed", place.process.env_id, patience)
+                place.process.kill()
+
+    def _all(self, *, with_gone: bool = False) -> list[_Place]:
         with self._lock:
-            return list(self._places.values())
+            return [place for place in self._places.values() if with_gone or not place.is_gone]
 
     def _tell(self, place: _Place, *order: Any) -> None:
         try:
@@ -166,6 +192,7 @@ class Membership:
         if answer is not None and answer[0] == word:
             return answer[1:]
         if answer is not None and answer[0] == "failed":
+            process.wait(_LAST_WORDS)  # then its output is complete
             kind = getattr(errors, answer[1], EnvStartError)
             raise kind(answer[2], output=process.output())
         if process.env_id in late:
@@ -173,7 +200,7 @@ class Membership:
                 f"env{process.env_id} was not ready within {self._boot_timeout} s (setting boot_timeout)",
                 output=process.output(),
             )
-        ended = process.wait(5.0)
+        ended = process.wait(_LAST_WORDS)
         raise EnvStartError(
             f"env{process.env_id} {ended if ended is not None else 'closed its channel'} while it started",
             output=process.output(),
@@ -182,6 +209,6 @@ class Membership:
     def _give_up(self, late: list[int]) -> None:
         """The time for the start is over: whoever is not ready is ended, which wakes who waits for it."""
         for place in self._all():
-            if place.member is None:
+            if not place.has_joined:
                 late.append(place.process.env_id)
                 place.process.kill()

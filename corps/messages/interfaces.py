@@ -33,6 +33,11 @@ class Interface:
         """The class's own name, for texts."""
         return self.class_name.rpartition(":")[2].rpartition(".")[2]
 
+    @property
+    def known_methods(self) -> str:
+        """The author's methods, for texts; not those that every worker has."""
+        return ", ".join(sorted(name for name in self.methods if not name.startswith("my_"))) or "none"
+
     def as_tuple(self) -> tuple[object, ...]:
         """As plain data: a Name travels with it, so it should pack small and fast."""
         return (

@@ -151,6 +151,8 @@ class _Shown:
             self.has_author_frames = any(not _is_ours(frame) for frame in shown.stack)
             if self.has_author_frames:
                 _drop_ours(shown)
+            else:
+                del shown.stack[:-1]  # such as a call with wrong arguments: our own way there tells nothing
             self.text = "".join(shown.format())
         except Exception as broken:  # an author's class may break even this; the failure must get through
             self.text = f"<formatting the traceback raised {type(broken).__name__}>\n"

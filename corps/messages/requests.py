@@ -70,6 +70,7 @@ class Request:
         number: Its number on the link it left by.
         stage: WAITING, BEGUN or WITHDRAWN; changed under the lock of the cell that has it.
         cancel_run: Ends the coroutine that runs it; None while nothing of that kind runs.
+        wait: What its coroutine waits for, beside others of an interleaving worker; of the WaitGraph.
     """
 
     __slots__ = (
@@ -86,6 +87,7 @@ class Request:
         "sender",
         "stage",
         "target",
+        "wait",
     )
 
     def __init__(
@@ -113,6 +115,7 @@ class Request:
         self.number = 0
         self.stage = WAITING
         self.cancel_run: Callable[[], None] | None = None
+        self.wait: Any = None
 
     def open(self) -> None:
         """Unpack the arguments if they came packed. Called in the thread that will use them.

@@ -256,9 +256,21 @@ class Cell:
         Raises:
             ContextError: Its class has none.
         """
+        return self._own_main().receive(timeout)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether a worker whose class has a loop of its own was asked to end.
+
+        Raises:
+            ContextError: Its class has none.
+        """
+        return self._own_main().exiting
+
+    def _own_main(self) -> MainThread:
         if self.main_thread is None:
             raise ContextError(f"{self} has no main() of its own, so its requests are received for it")
-        return self.main_thread.receive(timeout)
+        return self.main_thread
 
     def _handle(self, request: Request) -> bool:
         """Run one request; False if the worker is no more to be run by this thread."""
@@ -329,17 +341,25 @@ class Cell:
 
     def begin_wait(self, futures: tuple[Future[Any], ...]) -> None:
         """This worker begins to wait for all these answers. By its own thread or coroutine."""
-        if self.interface.interleave == 1:  # an interleaving worker can be called while it waits
-            self.env.waits.begin(self, futures)
+        self.env.waits.begin(self, self._waiting(), futures)
 
     def probe_wait(self) -> None:
-        """The wait has lasted a while. By the worker's own thread."""
-        self.env.waits.probe(self)
+        """The wait has lasted a while. By the worker's own thread or coroutine."""
+        self.env.waits.probe(self._waiting())
 
     def end_wait(self) -> None:
         """This worker waits no more. By its own thread or coroutine."""
-        if self.wait is not None:
-            self.env.waits.end(self)
+        holder = self._waiting()
+        if holder.wait is not None:
+            self.env.waits.end(holder)
+
+    def _waiting(self) -> Any:
+        """What stands still while the calling thread or coroutine waits: all of it, or one request."""
+        if self.interface.interleave != 1:
+            here = current.get()
+            if here is not None and here.task is not None and here.request is not None:
+                return here.request
+        return self
 
     # --- ending ---
 

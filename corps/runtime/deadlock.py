@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from corps.addresses import ConcAddr
 from corps.errors import DeadlockError
-from corps.messages.requests import Request
+from corps.messages.requests import BEGUN, Request
 
 if TYPE_CHECKING:
     from corps.runtime.futures import Future
@@ -41,13 +41,21 @@ class Probe(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """One wait of one cell: it needs each of these answers."""
+    """One wait: its cell goes on when it has each of these answers.
+
+    In a worker that interleaves, a wait of a coroutine is one of that request alone: `holder` is the request
+    then. In every other case the whole worker stands still, and `holder` is the cell.
+    """
 
     serial: int
+    cell: Any
+    holder: Any
     futures: "tuple[Future[Any], ...]"
 
 
 SendProbe = Callable[[Request, Probe], None]
+_Edge = tuple[int, tuple[str, ...]]
+_Frontier = list[tuple[int, tuple[str, ...], Request]]
 
 
 class WaitGraph:
@@ -59,48 +67,54 @@ class WaitGraph:
         Args:
             send_probe: Sends a probe after a request that went to another Env.
         """
-        # Protects the `wait` of every cell of the Env and makes the search see all of them as they are
-        # at one moment. Nothing is settled and nothing is sent while it is held.
+        # Protects the `wait` of every holder of the Env, and _waits, and makes the search see all of them
+        # as they are at one moment. Nothing is settled and nothing is sent while it is held.
         self._lock = Lock()
         self._serials = itertools.count(1)
+        self._waits: dict[int, Wait] = {}
         self._send_probe = send_probe
 
-    def begin(self, cell: Any, futures: "tuple[Future[Any], ...]") -> None:
+    def begin(self, cell: Any, holder: Any, futures: "tuple[Future[Any], ...]") -> None:
         """A cell begins to wait; if that closes a circle in this Env, the Future in it fails now.
 
         Args:
             cell: The cell that waits.
+            holder: The cell; or, if that interleaves, the request whose coroutine waits.
             futures: What it needs, each of them.
         """
+        futures = _with_parts(futures)
         with self._lock:
-            cell.wait = Wait(next(self._serials), futures)
-            found, _ = self._search(cell, cell.addr, (str(cell),))
+            wait = Wait(next(self._serials), cell, holder, futures)
+            holder.wait = self._waits[wait.serial] = wait
+            found, _ = _search([wait], wait, (str(cell),))
         if found is not None:
             edge, path = found
             _fail(futures[edge], path)
 
-    def end(self, cell: Any) -> None:
-        """The cell waits no more.
+    def end(self, holder: Any) -> None:
+        """The wait is over.
 
         Args:
-            cell: The cell that waited.
+            holder: What waited.
         """
         with self._lock:
-            cell.wait = None
+            wait, holder.wait = holder.wait, None
+            if wait is not None:
+                self._waits.pop(wait.serial, None)
 
-    def probe(self, cell: Any) -> None:
+    def probe(self, holder: Any) -> None:
         """The wait has lasted a while: ask the other Envs that it depends on.
 
         Args:
-            cell: The cell that waits.
+            holder: What waits.
         """
         with self._lock:
-            wait = cell.wait
+            wait = holder.wait
             if wait is None:
                 return
-            _, frontier = self._search(cell, cell.addr, (str(cell),))
+            _, frontier = _search([wait], wait, (str(wait.cell),))
         for edge, path, request in frontier:
-            self._send_probe(request, Probe(Waiter(cell.addr, wait.serial, edge), path))
+            self._send_probe(request, Probe(Waiter(wait.cell.addr, wait.serial, edge), path))
 
     def follow(self, request: Request, probe: Probe) -> None:
         """A probe came in, after a request that was sent to this Env.
@@ -110,62 +124,90 @@ class WaitGraph:
             probe: What to look for.
         """
         cell: Any = request.route
+        if not hasattr(cell, "wait"):
+            return  # it never reached a worker
         waiter = probe.waiter
         victim: Future[Any] | None = None
-        frontier: list[tuple[int, tuple[str, ...], Request]] = []
+        frontier: _Frontier = []
         with self._lock:
-            path = (*probe.path, str(cell))
-            if getattr(cell, "addr", None) == waiter.addr:
-                found: tuple[int, tuple[str, ...]] | None = (0, probe.path)
-                home = cell
-            else:
-                found, frontier, home = self._search_from(cell, waiter.addr, path)
-            if found is not None:
-                wait = getattr(home, "wait", None)
-                if wait is not None and wait.serial == waiter.serial:
-                    victim = wait.futures[waiter.edge]
-                path = found[1]
-        if victim is not None:
-            _fail(victim, path)
+            goal = self._waits.get(waiter.serial)
+            if goal is not None and goal.cell.addr != waiter.addr:
+                goal = None  # a wait of another Env, which counts its own
+            found: _Edge | None = None
+            if goal is not None and _closes(request, goal):
+                found = (0, probe.path)
+            elif (behind := _behind(request)) is not None:
+                found, frontier = _search([behind], goal, (*probe.path, str(cell)))
+            if found is not None and goal is not None:
+                victim = goal.futures[waiter.edge]
+        if victim is not None and found is not None:
+            _fail(victim, found[1])
         for _, further, sent in frontier:
             self._send_probe(sent, Probe(waiter, further))
 
-    def _search(self, start: Any, goal: ConcAddr, path: tuple[str, ...]) -> Any:
-        found, frontier, _ = self._search_from(start, goal, path)
-        return found, frontier
 
-    def _search_from(
-        self, start: Any, goal: ConcAddr, path: tuple[str, ...]
-    ) -> tuple[tuple[int, tuple[str, ...]] | None, list[tuple[int, tuple[str, ...], Request]], Any]:
-        """Follow the waits of this Env, depth first, from one cell until `goal`.
+def _search(start: list[Wait], goal: Wait | None, path: tuple[str, ...]) -> tuple[_Edge | None, _Frontier]:
+    """Follow the waits of this Env, depth first, until one needs what `goal` will do when it goes on.
 
-        Returns:
-            The edge of `start` and the path that lead to the goal, or None; where the search left this
-            Env, as (edge of `start`, path, request); the cell of the goal.
-        """
-        frontier: list[tuple[int, tuple[str, ...], Request]] = []
-        seen = {id(start)}
-        asked: set[ConcAddr] = set()
-        todo: list[tuple[Any, tuple[str, ...], int | None]] = [(start, path, None)]
-        while todo:
-            cell, trail, first = todo.pop()
-            wait: Wait | None = getattr(cell, "wait", None)
-            for index, future in enumerate(wait.futures if wait is not None else ()):
-                request = future.request
-                if request is None or request.route is None:  # answered meanwhile, or not a request
-                    continue
-                edge = index if first is None else first
-                route: Any = request.route
-                if not hasattr(route, "wait"):
-                    if request.target not in asked:
-                        asked.add(request.target)
-                        frontier.append((edge, trail, request))
-                elif route.addr == goal:
-                    return (edge, trail), [], route
-                elif id(route) not in seen:
-                    seen.add(id(route))
-                    todo.append((route, (*trail, str(route)), edge))
-        return None, frontier, None
+    Returns:
+        The edge of the first wait and the path that lead to the goal, or None; where the search left this
+        Env, as (edge of the first wait, path, request).
+    """
+    frontier: _Frontier = []
+    seen = {wait.serial for wait in start}
+    asked: set[tuple[ConcAddr, str]] = set()
+    todo: list[tuple[Wait, tuple[str, ...], int | None]] = [(wait, path, None) for wait in start]
+    while todo:
+        wait, trail, first = todo.pop()
+        for index, future in enumerate(wait.futures):
+            request = future.request
+            if request is None or request.route is None:  # answered meanwhile, or not a request
+                continue
+            edge = index if first is None else first
+            if not hasattr(request.route, "wait"):
+                if (request.target, request.method) not in asked:
+                    asked.add((request.target, request.method))
+                    frontier.append((edge, trail, request))
+            elif goal is not None and _closes(request, goal):
+                return (edge, trail), []
+            elif (behind := _behind(request)) is not None and behind.serial not in seen:
+                seen.add(behind.serial)
+                todo.append((behind, (*trail, str(request.route)), edge))
+    return None, frontier
+
+
+def _is_apart(request: Request) -> bool:
+    """Whether a coroutine of its own runs the request, beside others of its worker."""
+    interface = request.route.interface  # type: ignore[union-attr]
+    return interface.interleave != 1 and request.stage == BEGUN and request.method in interface.async_methods
+
+
+def _behind(request: Request) -> Wait | None:
+    """What must come to its end before the request can, as far as it is a wait."""
+    holder: Any = request if _is_apart(request) else request.route
+    wait: Wait | None = holder.wait
+    return wait
+
+
+def _closes(request: Request, goal: Wait) -> bool:
+    """Whether the request cannot be answered before the wait `goal` is over."""
+    cell = goal.cell
+    if request.route is not cell:
+        return False
+    if _is_apart(request):
+        return request is goal.holder
+    # Further coroutines may begin beside a coroutine that waits, but a plain method runs alone.
+    return goal.holder is cell or request.method not in cell.interface.async_methods
+
+
+def _with_parts(futures: "tuple[Future[Any], ...]") -> "tuple[Future[Any], ...]":
+    """The Futures themselves in place of those that `gather` has joined."""
+    if not any(future.parts for future in futures):
+        return futures
+    flat: list[Future[Any]] = []
+    for future in futures:
+        flat += _with_parts(future.parts) if future.parts else (future,)
+    return tuple(flat)
 
 
 def _fail(future: "Future[Any]", cycle: tuple[str, ...]) -> None:

@@ -54,7 +54,7 @@ class Ending:
         waiting = self._cell.close_mailbox(request)
         if waiting is None:
             return
-        self._set_limit("the request it runs")
+        self._set_limit("the request it runs", finishing=False)
         for dropped in waiting:
             dropped.settle(Refused(self._cell.gone("no")))
 
@@ -73,7 +73,7 @@ class Ending:
             self._clear_limit()
             self._end_children()
             if cell.performer.has_worker:
-                self._set_limit("cleanup()")
+                self._set_limit("cleanup()", finishing=True)
                 cell.performer.close_streams()
                 cell.performer.worker.cleanup()
         except BaseException as error:  # the end goes on, whatever the author's cleanup did
@@ -98,11 +98,17 @@ class Ending:
                     "while %s ended, %s, which it created, did not end in order: %s", cell, child, error
                 )
 
-    def _set_limit(self, what: str) -> None:
+    def _set_limit(self, what: str, *, finishing: bool) -> None:
         env = self._cell.env
-        alarm = env.alarms.at(now() + env.exit_timeout, lambda: self._overdue(what))
+        alarm = env.alarms.at(now() + env.exit_timeout, lambda: self._overdue(what, finishing))
         with self._lock:
-            self._alarm = alarm
+            # The worker may have been faster: a limit for its last request must not count while its
+            # children end, for which there is none.
+            is_late = self._finishing is not finishing
+            if not is_late:
+                self._alarm = alarm
+        if is_late:
+            alarm.cancel()
 
     def _clear_limit(self) -> None:
         with self._lock:
@@ -110,22 +116,26 @@ class Ending:
         if alarm is not None:
             alarm.cancel()
 
-    def _overdue(self, what: str) -> None:
+    def _overdue(self, what: str, finishing: bool) -> None:
         """A step takes too long. In the alarm thread."""
         cell = self._cell
         if cell.has_coroutines and not self._cancelled:
             self._cancelled = True
             cell.performer.cancel_coroutines()
-            self._set_limit(what)
+            self._set_limit(what, finishing=finishing)
             return
         text = f"{cell} was abandoned: {what} did not end within {cell.env.exit_timeout} s"
         _log.error("%s", text)
+        error = WorkerGone(text, executed="unknown", target=str(cell))
         running = cell.activity.request
         if running is not None:
-            running.settle(Refused(WorkerGone(text, executed="unknown", target=str(cell))))
+            running.settle(Refused(error))
+        cell.performer.abandon_coroutines(error)
+        if cell.main_thread is not None:
+            cell.main_thread.abandon(error)
         for child in cell.family.close():
             cell.env.exit(child)
-        self._leave(Refused(WorkerGone(text, executed="unknown", target=str(cell))))
+        self._leave(Refused(error))
 
     def _leave(self, outcome: Outcome) -> None:
         with self._lock:

@@ -32,6 +32,9 @@ class Future(concurrent.futures.Future[R]):
     # the standard library's own functions touch (`_condition`, `_state`, `_waiters`) is offered below.
     __slots__ = ("_alarm", "_callbacks", "_condition", "_observers", "_outcome", "_request")
 
+    parts: "tuple[Future[Any], ...]" = ()
+    """The Futures that `gather` has joined in this one."""
+
     def __init__(self) -> None:
         # Protects _outcome, _callbacks and _observers. No callback and no send happens under it.
         self._condition = Lock()  # type: ignore[assignment]
@@ -143,13 +146,16 @@ class Future(concurrent.futures.Future[R]):
         if self._outcome is None:
             here = current.get()
             waits = here is not None and here.cell is not None and here.task is asyncio.current_task()
-            if waits and here is not None:
+            if not waits or here is None:
+                yield from self._awaitable()
+            else:
                 here.cell.begin_wait((self,))
-            try:
-                if self._outcome is None:
-                    yield from self._awaitable()
-            finally:
-                if waits and here is not None:
+                probing = asyncio.get_running_loop().call_later(here.env.probe_after, here.cell.probe_wait)
+                try:
+                    if self._outcome is None:
+                        yield from self._awaitable()
+                finally:
+                    probing.cancel()
                     here.cell.end_wait()
         return self._opened().unwrap()  # type: ignore[no-any-return]
 
@@ -267,11 +273,10 @@ class Future(concurrent.futures.Future[R]):
         assert outcome is not None
         opened = outcome.opened()
         if opened is not outcome:
-            with self._condition:  # two threads may both have unpacked: all see the first one's objects
-                if self._outcome is outcome:
-                    self._outcome = opened
-                else:
-                    opened = self._outcome  # type: ignore[assignment]
+            # Two threads may both have unpacked: all see the first one's objects. dict.setdefault is atomic;
+            # `_condition` will not do, since concurrent.futures.wait asks for errors while it holds that.
+            opened = vars(self).setdefault("opened", opened)
+            self._outcome = opened
         return opened
 
     def _wait(self, timeout: float | None) -> None:

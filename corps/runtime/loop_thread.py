@@ -9,7 +9,8 @@ from threading import Lock, Thread
 from typing import Any
 
 
-def _new_event_loop() -> asyncio.AbstractEventLoop:
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """A loop of uvloop, or of the standard library where there is no uvloop."""
     try:
         import uvloop
     except ImportError:  # not made for every platform
@@ -41,7 +42,7 @@ class LoopThread:
             if self._closed:
                 return False
             if self._loop is None:
-                self._loop = _new_event_loop()
+                self._loop = new_event_loop()
                 self._thread = Thread(target=self._run, args=(self._loop,), name=self._name, daemon=True)
                 self._thread.start()
             self._loop.call_soon_threadsafe(function, *args)

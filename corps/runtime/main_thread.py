@@ -4,6 +4,7 @@ import logging
 from threading import Condition, Thread
 from typing import Any
 
+from corps.errors import WorkerGone
 from corps.messages.outcomes import Refused
 from corps.messages.requests import EXIT, Request
 from corps.runtime.context import Activity, current
@@ -18,7 +19,7 @@ class MainThread:
         self._cell = cell
         self.arrival = Condition(cell.mailbox.lock)
         """Notified, under the cell's lock, when a request arrives."""
-        self._open: list[Request] = []  # taken, and perhaps not settled yet; used by this thread alone
+        self._open: list[Request] = []  # taken, and perhaps not settled yet; replaced by this thread alone
         self._exiting = False
         self._thread = Thread(target=self._run, name=f"{cell.env.label}-main-{cell.addr.conc}", daemon=True)
 
@@ -64,6 +65,10 @@ class MainThread:
             cell.performer.worker.main()
         except BaseException:  # the end of the worker must follow, whatever its main did
             _log.exception("main() of %s raised: the worker ends", cell)
-        for request in self._open:
-            request.settle(Refused(cell.gone("unknown")))
+        self.abandon(cell.gone("unknown"))
         cell.ending.finish()
+
+    def abandon(self, error: WorkerGone) -> None:
+        """Settle what was taken and not answered. Any thread."""
+        for request in self._open:
+            request.settle(Refused(error))

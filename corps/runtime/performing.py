@@ -5,6 +5,7 @@ takes the short way: the method is called, and the promise settled.
 """
 
 import asyncio
+import inspect
 import itertools
 import logging
 from collections.abc import AsyncGenerator, Coroutine, Generator
@@ -12,7 +13,7 @@ from threading import current_thread, main_thread
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final
 
-from corps.errors import Cancelled, CorpsError, InternalError, NoSuchMethod, UnpackError
+from corps.errors import Cancelled, CorpsError, InternalError, NoSuchMethod, UnpackError, WorkerGone
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.promises import Unanswered
 from corps.messages.requests import CALL, CREATE, DROP, EXIT, GET, PULL, SET, Request
@@ -47,7 +48,7 @@ class Performer:
         self.worker: Any = None
         self._streams: dict[int, Generator[Any, Any, Any] | AsyncGenerator[Any, Any]] | None = None
         self._serials = itertools.count(1)
-        self._tasks: set[asyncio.Task[None]] = set()  # used on the loop's thread alone
+        self._tasks: dict[asyncio.Task[None], Request] = {}  # changed on the loop's thread alone
 
     @property
     def has_worker(self) -> bool:
@@ -61,7 +62,9 @@ class Performer:
             request: One that is wanted.
         """
         try:
-            request.open()
+            if request.kind in _REACHING:
+                self._check_reachable(request)
+            request.open()  # only now: nothing is unpacked for a method that may not be called
             value = self._work(request)
             if type(value) is CoroutineType:
                 self._start(request, value)
@@ -74,7 +77,6 @@ class Performer:
     def _work(self, request: Request) -> Any:
         kind = request.kind
         if kind in _REACHING:
-            self._check_reachable(request)
             if self._cell.interface.has_steps:
                 self.worker.before(request)
                 return self.worker.process(request)
@@ -118,7 +120,7 @@ class Performer:
             raise _Refusal(self._no_such(request))
 
     def _no_such(self, request: Request) -> NoSuchMethod:
-        known = ", ".join(sorted(self._cell.interface.methods)) or "none"
+        known = self._cell.interface.known_methods
         what = "method" if request.kind == CALL else "data attribute"
         return NoSuchMethod(
             f"{self._cell} has no public {what} {request.method!r}; its methods are: {known}",
@@ -200,20 +202,30 @@ class Performer:
         finally:
             current.reset(token)
         task, call = activity.task, self._cell.env.loop.call
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = request
+        task.add_done_callback(lambda task: self._task_ended(task, request, coroutine))
         request.cancel_run = lambda: call(task.cancel)
         if request.promise.done():  # it was cancelled before there was anything to cancel
             task.cancel()
+
+    def _task_ended(
+        self, task: "asyncio.Task[None]", request: Request, coroutine: Coroutine[Any, Any, Any]
+    ) -> None:
+        self._tasks.pop(task, None)
+        if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+            # Cancelled before its first step, so nothing of `_run_coroutine` has run.
+            coroutine.close()
+            self._end_coroutine(request, self._failure(request, asyncio.CancelledError()))
 
     async def _run_coroutine(self, request: Request, coroutine: Coroutine[Any, Any, Any]) -> None:
         try:
             outcome: Outcome = Value(self._kept(await coroutine))
         except BaseException as error:
             outcome = self._failure(request, error)
-        finally:
-            request.cancel_run = None
-            coroutine.close()  # cancelled before its first step, it was never awaited, and would warn
+        self._end_coroutine(request, outcome)
+
+    def _end_coroutine(self, request: Request, outcome: Outcome) -> None:
+        request.cancel_run = None
         try:
             self._finish(request, outcome)
         finally:
@@ -222,6 +234,11 @@ class Performer:
     def cancel_coroutines(self) -> None:
         """Cancel all coroutines under way. Any thread."""
         self._cell.env.loop.call(lambda: [task.cancel() for task in self._tasks])
+
+    def abandon_coroutines(self, error: WorkerGone) -> None:
+        """Settle what coroutines under way were to answer: they refuse to end. Any thread."""
+        for request in list(self._tasks.values()):
+            request.promise.settle(Refused(error))
 
     # --- generators ---
 

@@ -100,15 +100,17 @@ class WorkerPool:
         with self._lock:
             self._closing = True
             idle, self._idle = self._idle, []
+            threads, busy = list(self._threads), self._total - len(idle)
         for gate in idle:
             gate.release()
         with self._all_gone:
+            self._all_gone.wait_for(lambda: self._total <= busy)  # the idle ones need no time limit
             self._all_gone.wait_for(lambda: self._total == 0, timeout)
-            left = list(self._threads)
-        for thread in left:
-            if self._total == 0:
+            late = set(self._threads)
+        for thread in threads:
+            if thread not in late:
                 thread.join()
-        return [thread.name for thread in left if thread.is_alive()]
+        return sorted(thread.name for thread in late)
 
     def _next_thread(self) -> Callable[[], object] | None:
         """Which thread to send to work, as a function to call without the lock; None if one is coming."""

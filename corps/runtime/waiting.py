@@ -56,7 +56,7 @@ def wait_all(futures: Iterable[Future[R]], timeout: float | None = None) -> list
     given = list(futures)
     waited = _unique(given)
     missing = [future for future in waited if not future.done()]
-    if missing and not block_until(tuple(missing), _Countdown(missing).subscribe, timeout):
+    if missing and not _wait_for(missing, timeout):
         undone = sum(not future.done() for future in waited)
         raise WaitTimeout(f"{undone} of {len(waited)} Futures were not done within {timeout} s")
     return given
@@ -90,6 +90,7 @@ def gather(*futures: Future[Any]) -> Future[list[Any]]:
         Cancelling it leaves the others alone.
     """
     joined: Future[list[Any]] = Future()
+    joined.parts = futures
     missing = _Countdown(list(futures))
 
     def arrived(future: Future[Any]) -> None:
@@ -125,6 +126,14 @@ class _Gathered:
             return Refused(error)
 
 
+def _wait_for(missing: list[Future[Any]], timeout: float | None) -> bool:
+    countdown = _Countdown(missing)
+    try:
+        return block_until(tuple(missing), countdown.subscribe, timeout)
+    finally:
+        countdown.forget()
+
+
 def _unique(futures: Iterable[Future[R]]) -> list[Future[R]]:
     return list(dict.fromkeys(futures))
 
@@ -157,6 +166,12 @@ class _Countdown:
             for future in self._futures:
                 future.add_done_callback(self._arrived)
         return self._unsubscribe
+
+    def forget(self) -> None:
+        """Take back what was left at Futures that are not done, else waits in a loop would pile up there."""
+        if self._left:
+            for future in self._futures:
+                future.remove_callback(self._arrived)
 
     def _arrived(self, _: Future[Any]) -> None:
         if self.count_down() and self._wake is not None:

@@ -44,7 +44,7 @@ class Admission:
             The verdict.
         """
         parts = address.split(":")
-        if len(parts) != 4 or not parts[1].isdigit():
+        if len(parts) != 4 or not parts[1].isdecimal():
             return Verdict(False, "", f"peer address {address!r} does not tell its user")
         if int(parts[1]) != self.uid:
             return Verdict(False, "", f"process {parts[3]} belongs to user {parts[1]}, not to {self.uid}")

@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 
 from corps.clock import now
 
@@ -15,11 +16,14 @@ class Audit:
 
     Attributes:
         counts: How often, by kind.
+        watch: Called with the kind and the reason of each refusal, in the reading thread: quick, and without
+            raising. None for nobody.
     """
 
     def __init__(self, env: str) -> None:
         self._env = env
         self.counts: Counter[str] = Counter()
+        self.watch: Callable[[str, str], object] | None = None
         self._quiet_until: dict[str, float] = {}
 
     def admitted(self, reason: str) -> None:
@@ -35,6 +39,8 @@ class Audit:
             reason: What was wrong.
         """
         self.counts[kind] += 1
+        if self.watch is not None:
+            self.watch(kind, reason)
         at = now()
         if at >= self._quiet_until.get(kind, 0.0):
             self._quiet_until[kind] = at + 1 / _LINES_PER_SECOND

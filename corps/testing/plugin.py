@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from corps.runtime.loop_thread import new_event_loop
 from corps.testing.leaks import Snapshot
 
 _MARK = "leaks_allowed"
@@ -21,6 +22,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config: Of this run.
     """
     config.addinivalue_line("markers", f"{_MARK}: this test may leave processes, threads or files behind")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def what_happens_once() -> None:
+    """Have done, before any test is looked at, what the process does once and keeps.
+
+    The first event loop of uvloop makes a pipe for signals, which serves all later ones.
+    """
+    new_event_loop().close()
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 from corps.messages.members import Member
+from corps.security.audit import Audit
 from corps.wire.frames import Frame
 
 OnMessage = Callable[[int, Sequence[Frame]], None]
@@ -20,7 +21,7 @@ class Link(ABC):
 
     @abstractmethod
     def send(self, frames: Sequence[Frame]) -> None:
-        """Send one message. Does not block; the frames may not be changed afterwards.
+        """Send one message. Does not block, and is done with the frames when it returns.
 
         Args:
             frames: The header, the body, and its buffers.
@@ -35,7 +36,13 @@ class Link(ABC):
 
 
 class Transport(ABC):
-    """This Env's end of all its links."""
+    """This Env's end of all its links.
+
+    Attributes:
+        audit: Counts what was admitted and refused. Used by the reading thread.
+    """
+
+    audit: Audit
 
     @property
     @abstractmethod
@@ -49,16 +56,18 @@ class Transport(ABC):
 
     @abstractmethod
     def start(self, on_message: OnMessage) -> None:
-        """Begin to read.
+        """Begin to read. What was sent here before, by members that are admitted by now, is not lost.
 
         Args:
-            on_message: Called in the reading thread for every message of an admitted peer. Must be quick
-                and must not raise.
+            on_message: Called in the reading thread for every message of an admitted peer. Must be quick;
+                what it raises is logged, and the reading goes on.
         """
 
     @abstractmethod
     def admit(self, member: Member) -> None:
         """From now on this Env may connect to us. Any thread.
+
+        A peer that connects before it was admitted is refused; its connection may stay useless afterwards.
 
         Args:
             member: The Env, in one incarnation.

@@ -1,7 +1,7 @@
 """Outcomes on the wire. Whatever a method returned or raised, something that can be packed goes back."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import corps.errors as errors
 from corps.errors import CorpsError, InternalError, PackError, UnpackError
@@ -10,7 +10,7 @@ from corps.packing.codecs import CODEC_TAGS
 from corps.packing.packer import Packed, Packer
 from corps.wire.frames import RAISED, REFUSED, RETURNED, Frame
 
-_PLAIN = (str, int, float, bool, type(None))
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 
 class OutcomeCodec:
@@ -43,7 +43,8 @@ class OutcomeCodec:
         return REFUSED, self._refused(InternalError(f"an outcome of type {type(opened).__name__}"))
 
     def _raised(self, outcome: Raised) -> Packed:
-        facts = [outcome.type_name, outcome.text, outcome.traceback, outcome.target]
+        target = None if outcome.target is None else _text(outcome.target)
+        facts = [_text(outcome.type_name), _text(outcome.text), _text(outcome.traceback), target]
         packed = self._data.pack(facts)
         if outcome.origin is None:
             return packed
@@ -56,13 +57,15 @@ class OutcomeCodec:
         return Packed(origin.codec, packed.body, (origin.body,))
 
     def _refused(self, error: CorpsError) -> Packed:
-        fields = {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in vars(error).items()
-            if isinstance(value, _PLAIN)
-            or (isinstance(value, tuple) and all(isinstance(v, str) for v in value))
-        }
-        return self._data.pack([type(error).__name__, str(error), fields])
+        fields: dict[str, Any] = {}
+        for name, value in vars(error).items():
+            if type(value) is str:
+                fields[_text(name)] = _text(value)
+            elif type(value) in _PLAIN:
+                fields[_text(name)] = value
+            elif isinstance(value, tuple) and all(isinstance(each, str) for each in value):
+                fields[_text(name)] = [_text(each) for each in value]
+        return self._data.pack([type(error).__name__, _text(str(error)), fields])
 
     def received(self, status: int, codec: int, frames: Sequence[Frame]) -> "ReceivedOutcome":
         """An outcome that came in; nothing is unpacked before somebody wants it.
@@ -90,6 +93,8 @@ class OutcomeCodec:
         except UnpackError as error:
             error.__dict__["executed"] = "yes"
             return Refused(error)
+        except Exception as error:  # the facts are not what they should be; whoever waits must hear of it
+            return Refused(UnpackError(f"a damaged outcome came: {type(error).__name__}: {error}"))
 
     def _origin(self, codec: int, frames: Sequence[Frame]) -> BaseException | None:
         if len(frames) < 2:
@@ -124,6 +129,11 @@ class ReceivedOutcome:
     def unwrap(self) -> Any:
         """See `Outcome.unwrap`."""
         return self.opened().unwrap()
+
+
+def _text(text: str) -> str:
+    """The same text as a plain `str` that UTF-8 can express: file names may hold half surrogate pairs."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _error_named(name: str, message: str, fields: dict[str, Any]) -> CorpsError:

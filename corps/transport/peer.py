@@ -7,21 +7,27 @@ promise stays here under a number until the outcome comes, or the peer is lost.
 import itertools
 import logging
 from collections.abc import Callable, Sequence
-from threading import Condition, Lock
-from typing import Protocol
+from threading import Lock
+from typing import Final
 
 from corps.addresses import ConcAddr
-from corps.clock import deadline_after, earlier, remaining
-from corps.errors import CorpsError, EnvLost, Overloaded, PackError
+from corps.clock import deadline_after, earlier, now, remaining
+from corps.errors import Cancelled, CorpsError, DeadlineExceeded, EnvLost, Overloaded, PackError, WireError
 from corps.messages.members import Member
 from corps.messages.outcomes import Outcome, Refused
 from corps.messages.promises import Promise, Unanswered
-from corps.messages.requests import Request
+from corps.messages.requests import DROP, EXIT, WITHDRAWN, Request
 from corps.packing.packer import Packed, Packer
+from corps.transport.limits import check_frames, check_method
 from corps.transport.link import Link
+from corps.transport.local_side import LocalSide
 from corps.transport.outcome_codec import OutcomeCodec
+from corps.transport.room import Room
+from corps.transport.wire_promises import WireCredit, WirePromise
 from corps.wire.credit import Returns, Window
 from corps.wire.frames import (
+    MAX_REMAINING,
+    REFUSED,
     CancelHeader,
     CreditHeader,
     Frame,
@@ -32,32 +38,11 @@ from corps.wire.frames import (
 
 _log = logging.getLogger("corps.transport")
 
+# What ends something need not wait for room: it makes room, and there is one at most per worker or generator.
+_URGENT: Final = frozenset({EXIT, DROP})
 
-class LocalSide(Protocol):
-    """What a peer needs of the Env that it is seen from."""
-
-    corps_id: str
-    id: int
-
-    def deliver(self, request: Request) -> None:
-        """Hand a request that came in to its worker."""
-        ...
-
-    def follow_probe(self, request: Request, probe: ProbeHeader) -> None:
-        """Look on for a circle of waits, from the worker that has the request."""
-        ...
-
-    def enter_blocked(self) -> None:
-        """The calling thread is about to block."""
-        ...
-
-    def leave_blocked(self) -> None:
-        """The calling thread goes on."""
-        ...
-
-    def may_block(self) -> bool:
-        """Whether the calling thread may block; a coroutine may not."""
-        ...
+# Credit below a lump is handed back after so many seconds: so the window of an idle link gets empty.
+_CREDIT_DELAY: Final = 0.05
 
 
 class Peer:
@@ -73,6 +58,7 @@ class Peer:
         window: tuple[int, int],
         patience: float | None,
         max_frame: int | None,
+        may_block: Callable[[], bool],
     ) -> None:
         """Make it; the link is opened by the first message.
 
@@ -84,6 +70,7 @@ class Peer:
             window: Requests and bytes that may be unanswered.
             patience: Seconds a sender waits for room in the window.
             max_frame: Bytes of the longest frame that the peer takes.
+            may_block: Whether the calling thread may wait for room in the window.
         """
         self.member = member
         self._env = env
@@ -92,13 +79,17 @@ class Peer:
         self._outcomes = OutcomeCodec(packer)
         self._patience = patience
         self._max_frame = max_frame
-        # Protects everything below. Nothing is packed, settled or sent while it is held.
+        self._may_block = may_block
+        # Protects everything below. Nothing is packed or settled while it is held, and nothing sent but the
+        # greeting of a new link, which does not block.
         self._lock = Lock()
-        self._room = Condition(self._lock)
-        self._window = Window(*window)
+        self._room = Room(self._lock, Window(*window))
         self._returns = Returns(*window)
+        self._is_credit_due = False
         self._numbers = itertools.count(1)
-        self._pending: dict[int, tuple[Promise, int]] = {}
+        # The promise and the size of each request until its outcome comes. A withdrawn one stays, without
+        # its promise: it takes up room at the peer until the peer says that it does not.
+        self._pending: dict[int, tuple[Promise | None, int]] = {}
         self._incoming: dict[int, Request] = {}
         self._link: Link | None = None
         self._lost: str | None = None
@@ -118,29 +109,35 @@ class Peer:
         request.route = self
         packed = self._packer.pack((request.args, request.kwargs), what="arguments")
         frames = [packed.body, *packed.buffers]
-        self._check_size(frames)
-        size = sum(len(frame) for frame in frames)
-        number = self._register(request, size)
-        if number is None:
-            self._refuse(request.promise, "no")
+        check_frames(frames, self._max_frame)
+        check_method(request.method)
+        if request.deadline is not None and now() >= request.deadline:
+            late = f"the deadline of {request.method!r} passed before it was sent"
+            request.settle(Refused(DeadlineExceeded(late, executed="no", target=str(request.target))))
             return
-        wants_answer = not isinstance(request.promise, Unanswered)
+        if not self._register(request, sum(len(frame) for frame in frames)):
+            return
         sender = request.sender
+        rest = remaining(request.deadline)
         header = RequestHeader(
-            number if wants_answer else 0,
+            0 if isinstance(request.promise, Unanswered) else request.number,
             request.kind,
             request.target.conc,
             request.method,
             None if sender is None else (sender.env, sender.conc),
-            remaining(request.deadline),
+            rest if rest is None or rest <= MAX_REMAINING else None,
             packed.codec,
         )
         request.args, request.kwargs = (), {}  # the caller's objects need not live until the answer
         self._transmit([header.header(), *frames])
 
     def take_back(self, request: Request) -> bool:
-        """Only the peer knows whether a request has begun, so the answer is always no."""
-        return False
+        """Keep a request from being sent; once it is, only the peer knows whether it has begun."""
+        with self._lock:
+            if request.number:
+                return False
+            request.stage = WITHDRAWN
+            return True
 
     def help(self, promise: Promise) -> None:
         """A waiting thread cannot do the work of another Env."""
@@ -148,74 +145,106 @@ class Peer:
     def withdraw(self, request: Request) -> None:
         """Tell the peer that nobody wants the outcome any more."""
         with self._lock:
-            pending = self._pending.pop(request.number, None)
-            if pending is not None:
-                self._window.give_back(1, pending[1])
-                self._room.notify_all()
-        if pending is not None:
-            self._transmit([CancelHeader(request.number).header()])
+            promise, size = self._pending.get(request.number, (None, 0))
+            if promise is None:
+                return
+            self._pending[request.number] = None, size
+        self._transmit([CancelHeader(request.number).header()])
 
     def probe(self, header: ProbeHeader) -> None:
         """Ask the peer to look on for a circle of waits."""
         self._transmit([header.header()])
 
-    def _register(self, request: Request, size: int) -> int | None:
-        """Wait for room, and take a number; None if the peer is lost."""
-        until = earlier(request.deadline, deadline_after(self._patience))
-        if not self._window.has_room(size) and self._env.may_block():  # looked at again under the lock
-            self._env.enter_blocked()
-            try:
-                with self._lock:
-                    roomy = self._room.wait_for(
-                        lambda: self._window.has_room(size) or self._lost is not None, remaining(until)
-                    )
-            finally:
-                self._env.leave_blocked()
-            if not roomy:
-                raise Overloaded(
-                    f"env{self.member.env} left too many requests unanswered for another one to "
-                    f"{request.method!r}: its window stayed full until the time limit",
-                    target=str(request.target),
-                )
+    def _register(self, request: Request, size: int) -> bool:
+        """Wait for room, and take a number; False if the request is not to be sent: then it is settled."""
         with self._lock:
-            if self._lost is not None:
-                return None
-            self._window.take(size)
-            request.number = next(self._numbers)
-            if not isinstance(request.promise, Unanswered):
-                self._pending[request.number] = (request.promise, size)
-            return request.number
+            is_lost = self._lost is not None
+            has_room = not is_lost and self._room.take(size)
+            if has_room:
+                self._number(request, size)
+        if not is_lost and not has_room:
+            self._wait_for_room(request, size)
+        if request.number:
+            return True
+        if request.stage != WITHDRAWN:  # else whoever took it back settles it
+            self._refuse(request.promise, "no")
+        return False
 
-    def _check_size(self, frames: Sequence[Frame]) -> None:
-        largest = max(len(frame) for frame in frames)
-        if self._max_frame is not None and largest > self._max_frame:
-            raise PackError(
-                f"{largest} bytes in one piece are more than a frame may have ({self._max_frame}): send it "
-                "in parts, or raise the setting max_message"
-            )
+    def _wait_for_room(self, request: Request, size: int) -> None:
+        if request.kind in _URGENT or not self._may_block():
+            with self._lock:
+                self._room.take_anyway(size)
+                self._number(request, size)
+            return
+        until = earlier(request.deadline, deadline_after(self._patience))
+        self._env.enter_blocked()
+        try:
+            with self._lock:
+                has_room = self._room.wait(size, remaining(until))
+                if has_room:
+                    self._number(request, size)
+                if has_room or self._lost is not None or request.stage == WITHDRAWN:
+                    return
+        finally:
+            self._env.leave_blocked()
+        raise Overloaded(
+            f"env{self.member.env} left too many requests unanswered for another one to "
+            f"{request.method!r}: its window stayed full until the time limit",
+            target=str(request.target),
+        )
+
+    def _number(self, request: Request, size: int) -> None:
+        """Under the lock, with room taken: give a number, unless there is nothing to be sent any more."""
+        if self._lost is not None or request.stage == WITHDRAWN:
+            self._room.give_back(1, size)
+            return
+        request.number = next(self._numbers)
+        if not isinstance(request.promise, Unanswered):
+            self._pending[request.number] = (request.promise, size)
 
     def on_outcome(self, header: OutcomeHeader, frames: Sequence[Frame]) -> None:
-        """The peer answers."""
+        """The peer answers.
+
+        Raises:
+            WireError: Nothing was asked under this number, or it was answered before.
+        """
         with self._lock:
             pending = self._pending.pop(header.number, None)
             if pending is not None:
-                self._window.give_back(1, pending[1])
-                self._room.notify()
+                self._room.give_back(1, pending[1])
+            is_lost = self._lost is not None
         if pending is None:
-            _log.debug("a late answer of env%d was dropped", self.member.env)
-            return
-        pending[0].settle(self._outcomes.received(header.status, header.codec, frames))
+            if is_lost:
+                return
+            raise WireError(f"there is no request {header.number} that waits for an outcome")
+        promise = pending[0]
+        if promise is not None:
+            promise.settle(self._outcomes.received(header.status, header.codec, frames))
 
     def on_credit(self, header: CreditHeader) -> None:
-        """The peer has dealt with requests that wanted no answer."""
+        """The peer has dealt with requests that wanted no answer.
+
+        Raises:
+            WireError: There are not so many of them.
+        """
         with self._lock:
-            self._window.give_back(header.requests, header.size)
-            self._room.notify_all()
+            window = self._room.window
+            if self._lost is not None:
+                return
+            if header.requests > window.requests - len(self._pending) or header.size > window.size:
+                raise WireError(f"credit for {header.requests} requests was given, and fewer were sent")
+            self._room.give_back(header.requests, header.size)
 
     # --- its requests ---
 
     def on_request(self, header: RequestHeader, frames: Sequence[Frame]) -> None:
-        """The peer asks."""
+        """The peer asks.
+
+        Raises:
+            WireError: It names a sender that does not live there, or a number that is in use.
+        """
+        if header.sender is not None and header.sender[0] != self.member.env:
+            raise WireError(f"a request names a sender in env{header.sender[0]}")
         size = sum(len(frame) for frame in frames)
         corps_id = self._env.corps_id
         packed = Packed(header.codec, bytes(frames[0]), tuple(frames[1:]))
@@ -235,25 +264,31 @@ class Peer:
             deadline_after(header.remaining),
             lambda: self._packer.unpack(packed),
         )
-        if header.number:
-            with self._lock:
+        with self._lock:
+            if self._lost is not None:  # nothing of a lost peer begins
+                return
+            if header.number in self._incoming:
+                raise WireError(f"the number {header.number} of a request is in use")
+            if header.number:
                 self._incoming[header.number] = request
         self._env.deliver(request)
 
     def on_cancel(self, header: CancelHeader) -> None:
-        """The peer does not want an outcome any more."""
+        """The peer does not want an outcome any more. It is told so, since it keeps the room until then."""
         with self._lock:
-            request = self._incoming.pop(header.number, None)
+            request = self._incoming.get(header.number)
         if request is None or request.route is None:
             return
-        request.route.take_back(request)
-        promise = request.promise
-        if isinstance(promise, WirePromise):
-            promise.abandon()
+        if request.route.take_back(request):
+            request.packed = None  # its place in the mailbox remains; its arguments need not
+        cancelled = f"the request {request.method!r} to {request.target} was cancelled by its caller"
+        request.settle(Refused(Cancelled(cancelled)))
         request.route.withdraw(request)
 
     def on_probe(self, header: ProbeHeader) -> None:
         """The peer looks for a circle of waits. A request that was answered meanwhile ends the search."""
+        if len(set(header.path)) < len(header.path):
+            return  # it runs in a circle that does not lead back to its start; one in the circle finds that
         with self._lock:
             request = self._incoming.get(header.number)
         if request is not None:
@@ -266,8 +301,10 @@ class Peer:
         status, packed = self._outcomes.packed(outcome)
         frames = [packed.body, *packed.buffers]
         try:
-            self._check_size(frames)
+            check_frames(frames, self._max_frame)
         except PackError as error:
+            if status != REFUSED:
+                error.__dict__["executed"] = "yes"
             status, packed = self._outcomes.packed(Refused(error))
             frames = [packed.body]
         self._transmit([OutcomeHeader(number, status, packed.codec).header(), *frames])
@@ -276,29 +313,43 @@ class Peer:
         """One of its requests that wanted no answer has been dealt with."""
         with self._lock:
             lump = self._returns.add(size)
+            is_first = lump is None and not self._is_credit_due and self._lost is None
+            if is_first:
+                self._is_credit_due = True
+        if lump is not None:
+            self._transmit([CreditHeader(*lump).header()])
+        elif is_first:
+            self._env.alarms.at(now() + _CREDIT_DELAY, self.give_rest)
+
+    def give_rest(self) -> None:
+        """Hand back what credit there is, be it less than a lump."""
+        with self._lock:
+            self._is_credit_due = False
+            lump = self._returns.rest()
         if lump is not None:
             self._transmit([CreditHeader(*lump).header()])
 
     # --- the link ---
 
     def _transmit(self, frames: Sequence[Frame]) -> None:
-        with self._lock:
-            if self._lost is not None:
-                return  # whoever waited for an answer was told when it was lost
-            link = self._link
-            if link is None:
-                link = self._link = self._connect(self.member)
         try:
+            with self._lock:
+                if self._lost is not None:
+                    return  # whoever waited for an answer was told when it was lost
+                link = self._link
+                if link is None:
+                    link = self._link = self._connect(self.member)
             link.send(frames)
         except CorpsError as error:
             _log.debug("a message to env%d was not sent: %s", self.member.env, error)
             self.lose(str(error))
 
-    def lose(self, reason: str) -> None:
+    def lose(self, reason: str, log_level: int = logging.WARNING) -> None:
         """The peer is gone: every request that it has not answered fails now, and every later one.
 
         Args:
             reason: Why, for the texts of the errors.
+            log_level: How to say that requests went with it whose callers wanted no answer.
         """
         with self._lock:
             if self._lost is not None:
@@ -307,11 +358,21 @@ class Peer:
             pending, self._pending = self._pending, {}
             incoming, self._incoming = self._incoming, {}
             link, self._link = self._link, None
-            self._room.notify_all()
+            unanswered = self._room.window.requests - len(pending)
+            self._room.close()
         if link is not None:
             link.close()
         for promise, _ in pending.values():
-            self._refuse(promise, "unknown")
+            if promise is not None:
+                self._refuse(promise, "unknown")
+        if unanswered:
+            _log.log(
+                log_level,
+                "env%d is lost (%s), and up to %d requests that were sent there without wanting an answer",
+                self.member.env,
+                reason,
+                unanswered,
+            )
         for request in incoming.values():  # nobody will ever read their outcomes
             if isinstance(request.promise, WirePromise):
                 request.promise.abandon()
@@ -324,53 +385,3 @@ class Peer:
         """Requests unanswered in both directions."""
         with self._lock:
             return {"sent": len(self._pending), "received": len(self._incoming)}
-
-
-class WirePromise:
-    """The promise of a request that came over a link: it knows the way back. Any thread."""
-
-    __slots__ = ("_done", "_lock", "_number", "_peer")
-
-    def __init__(self, peer: Peer, number: int) -> None:
-        self._peer = peer
-        self._number = number
-        self._lock = Lock()  # protects _done
-        self._done = False
-
-    def settle(self, outcome: Outcome) -> bool:
-        """See `Promise.settle`."""
-        if not self._first():
-            return False
-        self._peer.answer(self._number, outcome)
-        return True
-
-    def done(self) -> bool:
-        """See `Promise.done`."""
-        return self._done
-
-    def abandon(self) -> None:
-        """Nobody wants the outcome any more."""
-        self._first()
-
-    def _first(self) -> bool:
-        with self._lock:
-            first, self._done = not self._done, True
-        return first
-
-
-class WireCredit(Unanswered):
-    """The promise of a request over a link that wants no answer: its room in the window goes back."""
-
-    __slots__ = ("_peer", "_size")
-
-    def __init__(self, peer: Peer, what: str, size: int) -> None:
-        super().__init__(what)
-        self._peer = peer
-        self._size = size
-
-    def settle(self, outcome: Outcome) -> bool:
-        """See `Promise.settle`."""
-        if not super().settle(outcome):
-            return False
-        self._peer.give_credit(self._size)
-        return True

@@ -2,19 +2,22 @@
 
 import logging
 from collections.abc import Sequence
-from threading import Lock
+from threading import Lock, get_ident
 
 from corps.errors import EnvLost, WireError
 from corps.messages.members import Member
 from corps.messages.outcomes import Refused
 from corps.messages.requests import Request
 from corps.packing.packer import Packer
+from corps.security.audit import Audit
 from corps.transport.link import Transport
-from corps.transport.peer import LocalSide, Peer
+from corps.transport.local_side import LocalSide
+from corps.transport.peer import Peer
 from corps.wire.frames import (
     CancelHeader,
     CreditHeader,
     Frame,
+    Hello,
     OutcomeHeader,
     ProbeHeader,
     RequestHeader,
@@ -50,6 +53,9 @@ class Peers:
         self._packer = packer
         self._window = window
         self._patience = patience
+        self._reader: int | None = None  # the thread that reads; written by it alone
+        self.audit = Audit(f"env{env.id}")
+        """What members sent that the protocol does not allow, by kind. Used by the reading thread."""
         self._lock = Lock()  # protects _peers and _lost
         self._peers: dict[int, Peer] = {}
         self._lost: dict[int, str] = {}
@@ -73,6 +79,8 @@ class Peers:
             known = self._peers.get(member.env)
             if member.env == self._env.id or (known is not None and known.member == member):
                 return
+            # Admitted before it can be found here: so nobody can expel it before it is admitted.
+            self._transport.admit(member)
             self._peers[member.env] = Peer(
                 self._env,
                 member,
@@ -81,9 +89,12 @@ class Peers:
                 window=self._window,
                 patience=self._patience,
                 max_frame=self._transport.max_frame,
+                may_block=self._may_block,
             )
             self._lost.pop(member.env, None)
-        self._transport.admit(member)
+        if known is not None:  # it was started again before its end was told
+            self._transport.expel(known.member)
+            known.lose("it was started again")
 
     def lose(self, env: int, reason: str) -> None:
         """An Env is gone: all that is unanswered there fails, and so does what is sent there from now on.
@@ -138,20 +149,32 @@ class Peers:
         """Let go of all links; what is unanswered fails."""
         with self._lock:
             peers = list(self._peers.values())
+        for peer in peers:
+            peer.give_rest()
         self._transport.close()
         for peer in peers:
-            peer.lose("this Env has closed")
+            peer.lose("this Env has closed", logging.INFO)
+
+    def _may_block(self) -> bool:
+        """Whether the calling thread may wait for room: the one that reads would wait for itself."""
+        return get_ident() != self._reader and self._env.may_block()
 
     def _on_message(self, env: int, frames: Sequence[Frame]) -> None:
         """A message of a member has arrived. In the reading thread."""
+        self._reader = get_ident()
         peer = self._peers.get(env)
         if peer is None:
             return
         try:
-            header = read_header(frames)
+            self._hand_on(peer, frames)
         except WireError as error:
-            _log.warning("env%d broke the protocol: %s", env, error)
-            return
+            self.audit.refused("protocol", f"env{env} broke the protocol: {error}")
+        except Exception as error:  # a defect of ours; whatever brought it out may come again at any rate
+            self.audit.refused("defect", f"a message of env{env} led to {type(error).__name__}: {error}")
+            _log.debug("please report this", exc_info=True)
+
+    def _hand_on(self, peer: Peer, frames: Sequence[Frame]) -> None:
+        header = read_header(frames)
         if isinstance(header, OutcomeHeader):
             peer.on_outcome(header, frames[1:])
         elif isinstance(header, RequestHeader):
@@ -162,3 +185,5 @@ class Peers:
             peer.on_probe(header)
         elif isinstance(header, CreditHeader):
             peer.on_credit(header)
+        elif isinstance(header, Hello):
+            raise WireError("it said hello a second time")

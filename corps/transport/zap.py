@@ -40,7 +40,10 @@ class ZapHandler:
     def answer(self) -> None:
         """Answer one question that has arrived."""
         version, request, _, address, _, mechanism, *credentials = self.socket.recv_multipart()
-        verdict = self._judge(version, address, mechanism, credentials)
+        try:
+            verdict = self._judge(version, address, mechanism, credentials)
+        except Exception as error:  # a REP socket that does not answer is never asked again
+            verdict = Verdict(False, "", f"it could not be judged: {error}")
         if verdict.admitted:
             self._audit.admitted(verdict.reason)
         else:

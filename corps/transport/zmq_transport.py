@@ -32,6 +32,7 @@ _ZAP_DOMAIN: Final = b"corps"
 _ZAP_ENFORCE_DOMAIN: Final = 93  # not named by pyzmq; without it ZAP lets everybody in when it cannot ask
 _LEAST_LIBZMQ: Final = (4, 3, 5)  # earlier ones have known holes in front of the authentication
 _LINGER_MS: Final = 500  # last answers get this long to leave; a dead peer must not hold up the end
+_LARGE: Final = 65_536  # bytes from which a buffer is not copied when it comes in
 _BATCH: Final = 256  # messages read before connections are judged again
 
 
@@ -69,7 +70,7 @@ class ZmqTransport(Transport):
         self._keys = keys if runtime_dir is None else None
         self._max_frame = max_frame if runtime_dir is None else None
         self._handshake_ms = int(handshake_timeout * 1000)
-        self._audit = Audit(f"env{hello.env}")
+        self.audit = Audit(f"env{hello.env}")
         # Protects _members, the keys of the admission, _links and _closed.
         self._lock = Lock()
         self._members: dict[str, Member] = {}
@@ -83,7 +84,7 @@ class ZmqTransport(Transport):
         self._context = zmq.Context()
         self._wake_read, self._wake_write = socket.socketpair()
         try:
-            self._zap = ZapHandler(self._context, self._admission, self._lock, self._audit)
+            self._zap = ZapHandler(self._context, self._admission, self._lock, self.audit)
             self._router = self._new_socket(zmq.ROUTER)
             if self._keys is not None:
                 self._router.curve_server = True
@@ -115,7 +116,10 @@ class ZmqTransport(Transport):
     def _bind(self, runtime_dir: str | None, host: str, ports: Sequence[int]) -> str:
         if runtime_dir is not None:
             endpoint = f"ipc://{runtime_dir}/{self._hello.env}-{self._hello.incarnation[:12]}.sock"
-            self._router.bind(endpoint)
+            try:
+                self._router.bind(endpoint)
+            except zmq.ZMQError as error:
+                raise EnvStartError(f"env{self._hello.env} cannot listen on {endpoint}: {error}") from error
             return endpoint
         if ":" in host:
             self._router.setsockopt(zmq.IPV6, 1)
@@ -170,7 +174,17 @@ class ZmqTransport(Transport):
         with self._lock:
             if self._closed:
                 raise BrokenError(f"env{self._hello.env} has closed its links")
-            dealer = self._new_socket(zmq.DEALER)
+            try:
+                link = _ZmqLink(self._new_dealer(member), member, self._forget_link)
+            except (zmq.ZMQError, UnicodeError, ValueError) as error:
+                raise BrokenError(f"no link to env{member.env} at {member.endpoint}: {error}") from error
+            self._links.add(link)
+        link.send([self._hello.header()])
+        return link
+
+    def _new_dealer(self, member: Member) -> "zmq.Socket[bytes]":
+        dealer = self._new_socket(zmq.DEALER)
+        try:
             if self._keys is not None:
                 dealer.curve_serverkey = member.public_key.encode()
                 dealer.curve_publickey = self._keys.public.encode()
@@ -179,10 +193,10 @@ class ZmqTransport(Transport):
                 dealer.setsockopt(zmq.IPV6, 1)
             dealer.setsockopt(zmq.ROUTING_ID, _routing_id(self._hello.incarnation))
             dealer.connect(member.endpoint)
-            link = _ZmqLink(dealer, member, self._forget_link)
-            self._links.add(link)
-        link.send([self._hello.header()])
-        return link
+        except BaseException:
+            dealer.close(linger=0)  # a context with an open socket cannot end
+            raise
+        return dealer
 
     def _forget_link(self, link: "_ZmqLink") -> None:
         with self._lock:
@@ -232,7 +246,9 @@ class ZmqTransport(Transport):
                 return
             try:
                 self._take(routing_id, user, frames)
-            except Exception:  # this thread reads for the whole Env: no message may end it
+            # This thread reads for the whole Env: no message may end it, nor a callback that a Future runs
+            # here, whatever it raises.
+            except BaseException:
                 _log.exception("a message could not be handled; please report it")
 
     def _receive(self) -> tuple[bytes, str | None, list[Frame]]:
@@ -242,13 +258,17 @@ class ZmqTransport(Transport):
             routing_id: bytes = router.recv(zmq.NOBLOCK)
         else:
             first: Any = router.recv(zmq.NOBLOCK, copy=False)
-            routing_id, user = first.bytes, first.get("User-Id")
+            routing_id = first.bytes
+            with suppress(zmq.ZMQError):  # without one, it speaks for nobody
+                user = first.get("User-Id")
         frames: list[Frame] = []
         while router.getsockopt(zmq.RCVMORE):
             if len(frames) < 2:
                 frames.append(router.recv(zmq.NOBLOCK))
-            else:  # buffers are large: they stay where libzmq put them
-                frames.append(router.recv(zmq.NOBLOCK, copy=False).buffer)
+                continue
+            buffer: Any = router.recv(zmq.NOBLOCK, copy=False)
+            # Large ones stay where libzmq put them. A small one would keep alive all that came with it.
+            frames.append(buffer.buffer if len(buffer) >= _LARGE else buffer.bytes)
         return routing_id, user, frames
 
     def _take(self, routing_id: bytes, user: str | None, frames: list[Frame]) -> None:
@@ -256,12 +276,12 @@ class ZmqTransport(Transport):
         if member is None:
             self._greet(routing_id, user, frames)
             return
-        if user is not None and user != member.incarnation:
-            self._audit.refused("identity", f"the key of {user[:8]} speaks for env{member.env}")
+        if self._keys is not None and user != member.incarnation:
+            self.audit.refused("identity", f"the key of {user} speaks for env{member.env}")
             return
         if member.incarnation not in self._members:  # expelled; a single look-up needs no lock
             self._proven.pop(routing_id, None)
-            self._audit.refused("expelled", f"env{member.env} is no member any more")
+            self.audit.refused("expelled", f"env{member.env} is no member any more")
             return
         if self._on_message is None:
             raise InternalError("the transport reads before it was started")
@@ -272,10 +292,10 @@ class ZmqTransport(Transport):
         try:
             hello = read_header(frames)
         except WireError as error:
-            self._audit.refused("hello", str(error))
+            self.audit.refused("hello", str(error))
             return
         if not isinstance(hello, Hello):
-            self._audit.refused("hello", "a peer did not say hello first")
+            self.audit.refused("hello", "a peer did not say hello first")
             return
         with self._lock:
             member = self._members.get(hello.incarnation)
@@ -286,8 +306,10 @@ class ZmqTransport(Transport):
             or routing_id != _routing_id(hello.incarnation)
             or (self._keys is not None and user != hello.incarnation)
         ):
-            self._audit.refused("hello", f"no member of this Corps says it is env{hello.env}")
+            self.audit.refused("hello", f"no member of this Corps says it is env{hello.env}")
             return
+        for old in [known for known, of in self._proven.items() if of.incarnation not in self._members]:
+            del self._proven[old]
         self._proven[routing_id] = member
 
 
@@ -307,8 +329,11 @@ class _ZmqLink(Link):
             if dealer is None:
                 raise BrokenError(f"the link to env{self._member.env} is closed")
             try:
-                # pyzmq copies frames below 64 KiB and keeps larger ones alive until they are sent
-                dealer.send_multipart(frames, zmq.NOBLOCK, copy=False)
+                # Copied here, into memory of libzmq: without that, what the caller changes in an array after
+                # the call would still change what is sent, and pyzmq would run a thread and a context of its
+                # own for the whole process. It costs no throughput (1 MiB frames over ipc: 3.7 GB/s against
+                # 4.0, 16 MiB: 3.5 against 3.0), since who reads is the slower one.
+                dealer.send_multipart(frames, zmq.NOBLOCK)
             except zmq.ZMQError as error:
                 raise BrokenError(f"the link to env{self._member.env} broke: {error}") from error
 

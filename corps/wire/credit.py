@@ -21,6 +21,16 @@ class Window:
         self._requests = 0
         self._bytes = 0
 
+    @property
+    def requests(self) -> int:
+        """Requests that are not dealt with, as far as the other side has said."""
+        return self._requests
+
+    @property
+    def size(self) -> int:
+        """Their bytes."""
+        return self._bytes
+
     def has_room(self, size: int) -> bool:
         """Whether a request of this many bytes may be sent now."""
         if self._requests == 0:
@@ -59,6 +69,16 @@ class Returns:
         self._requests += 1
         self._bytes += size
         if self._requests < self._lump_requests and self._bytes < self._lump_bytes:
+            return None
+        return self.rest()
+
+    def rest(self) -> tuple[int, int] | None:
+        """What is less than a lump, to be handed back now all the same.
+
+        Returns:
+            The requests and bytes, or None if nothing is owed.
+        """
+        if not self._requests:
             return None
         lump = self._requests, self._bytes
         self._requests = self._bytes = 0

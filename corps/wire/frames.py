@@ -5,13 +5,15 @@ a process in the middle could pass messages on without unpacking them. `docs/ref
 is the specification; change it first, then this file, then VERSION.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgpack
 
-from corps.errors import WireError
+from corps.errors import VersionMismatch, WireError
+from corps.messages.requests import CALL, DROP, EXIT, GET, PULL, SET
 
 VERSION: Final = 1
 """Of the protocol. Peers with another one are refused."""
@@ -31,11 +33,27 @@ REFUSED: Final = 2
 """Status: the runtime had no value to give; the body says which error."""
 
 MAX_HEADER: Final = 64 * 1024
+"""Bytes of a header at most."""
+MAX_METHOD: Final = 32 * 1024
+"""Bytes of the name of a method or attribute at most."""
 MAX_FRAMES: Final = 10_000
+"""Frames of a message at most, the header among them."""
+MAX_NUMBER: Final = 2**63 - 1
+"""Every number in a header lies between 0 and this."""
+MAX_REMAINING: Final = 1e9
+"""Seconds a request may have left; whoever has more has no deadline. Waits take no longer ones."""
+MAX_CODEC: Final = 255
+
+REQUEST_KINDS: Final = frozenset({CALL, GET, SET, PULL, DROP, EXIT})
+"""What one Env may ask of another. CREATE is not among them: a worker's first request is its own Env's."""
+STATUSES: Final = frozenset({RETURNED, RAISED, REFUSED})
 
 _MAGIC: Final = "corps"
-_NUMBER: Final = (int, float)
-_NONE: Final = type(None)
+_OPTIONAL_NUMBER: Final[frozenset[type]] = frozenset({int, float, type(None)})
+_OPTIONAL_LIST: Final[frozenset[type]] = frozenset({list, type(None)})
+_INT: Final[frozenset[type]] = frozenset({int})
+_TEXT: Final[frozenset[type]] = frozenset({str})
+_LIST: Final[frozenset[type]] = frozenset({list})
 
 Frame = bytes | bytearray | memoryview
 
@@ -147,61 +165,117 @@ def read_header(frames: Sequence[Frame]) -> Header:
 
     Raises:
         WireError: It is not a message of this protocol; the text says what is wrong.
+        VersionMismatch: It is a HELLO of another version.
     """
     if not frames or len(frames) > MAX_FRAMES or len(frames[0]) > MAX_HEADER:
         raise WireError(f"a message of {len(frames)} frames, or its header, is outside the limits")
     try:
         fields = msgpack.unpackb(frames[0], use_list=True, raw=False)
-    except (ValueError, msgpack.UnpackException) as error:
-        raise WireError(f"the header is no msgpack: {error}") from error
-    if not isinstance(fields, list) or not fields:
+    # ValueError and its kin for most malformed bytes; whatever else it is, the bytes are at fault.
+    except Exception as error:
+        raise WireError(f"the header is no msgpack: {type(error).__name__}: {error}") from error
+    if type(fields) is not list or not fields:
         raise WireError("the header is no array")
     kind, rest = fields[0], fields[1:]
-    reader = _READERS.get(kind) if isinstance(kind, int) else None
+    reader = _READERS.get(kind) if type(kind) is int else None  # True is no 1 here
     if reader is None:
-        raise WireError(f"messages of kind {kind!r} are unknown")
-    types, least, most, make = reader
-    if len(rest) != len(types) or not all(map(isinstance, rest, types)):
-        raise WireError(f"the header of a message of kind {kind} has wrong fields")
+        raise WireError(f"messages of kind {kind!r:.40} are unknown")
+    signatures, least, most, make = reader
+    if tuple(map(type, rest)) not in signatures:
+        raise WireError(f"the header of a message of kind {kind} has wrong fields: {_types(rest)}")
     if not least <= len(frames) <= most:
         raise WireError(f"a message of kind {kind} has {len(frames)} frames")
     header: Header = make(*rest)
     return header
 
 
+def _types(fields: list[Any]) -> str:
+    return ", ".join(type(field).__name__ for field in fields[:16])
+
+
+def _check_numbers(what: str, *numbers: int) -> None:
+    if min(numbers) < 0 or max(numbers) > MAX_NUMBER:
+        raise WireError(f"{what} holds a number outside of 0 to {MAX_NUMBER}: {numbers}")
+
+
 def _hello(magic: str, version: int, corps: str, env: int, incarnation: str) -> Hello:
-    if magic != _MAGIC or version != VERSION:
-        raise WireError(f"the peer speaks {magic!r} version {version}, this is {_MAGIC!r} version {VERSION}")
+    _check_numbers("a HELLO", version, env)
+    if magic != _MAGIC:
+        raise WireError(f"the peer speaks {magic!r:.40}, this is {_MAGIC!r}")
+    if version != VERSION:
+        raise VersionMismatch(f"the peer speaks version {version} of the protocol, this is version {VERSION}")
     return Hello(corps, env, incarnation)
 
 
 def _request(
     number: int, kind: int, conc: int, method: str, sender: Any, remaining: float | None, codec: int
 ) -> RequestHeader:
+    if kind not in REQUEST_KINDS:
+        raise WireError(f"requests of kind {kind} do not come over a link")
+    if not (0 <= number <= MAX_NUMBER and 0 <= conc <= MAX_NUMBER and 0 <= codec <= MAX_CODEC):
+        raise WireError(f"a request holds a number out of range: {number}, {conc}, {codec}")
+    if len(method) * 4 > MAX_METHOD and len(method.encode()) > MAX_METHOD:
+        raise WireError(f"a request names a method of {len(method)} characters")
     if sender is not None:
-        if len(sender) != 2 or not all(isinstance(part, int) for part in sender):
+        if len(sender) != 2 or type(sender[0]) is not int or type(sender[1]) is not int:
             raise WireError("the sender of a request is not two numbers")
+        _check_numbers("the sender of a request", *sender)
         sender = (sender[0], sender[1])
+    if remaining is not None and not 0 <= remaining <= MAX_REMAINING:  # NaN is neither
+        raise WireError(f"a request has {remaining} s left: outside of 0 to {MAX_REMAINING}")
     return RequestHeader(number, kind, conc, method, sender, remaining, codec)
 
 
+def _outcome(number: int, status: int, codec: int) -> OutcomeHeader:
+    if status not in STATUSES or not (0 < number <= MAX_NUMBER and 0 <= codec <= MAX_CODEC):
+        raise WireError(f"an outcome holds a number out of range: {number}, {status}, {codec}")
+    return OutcomeHeader(number, status, codec)
+
+
+def _cancel(number: int) -> CancelHeader:
+    _check_numbers("a CANCEL", number)
+    return CancelHeader(number)
+
+
 def _probe(number: int, env: int, conc: int, serial: int, edge: int, path: list[Any]) -> ProbeHeader:
-    if not all(isinstance(part, str) for part in path):
+    _check_numbers("a PROBE", number, env, conc, serial, edge)
+    if not all(type(part) is str for part in path):
         raise WireError("the path of a probe is not made of texts")
     return ProbeHeader(number, env, conc, serial, edge, tuple(path))
 
 
-# kind: types of the fields, fewest and most frames, what makes the header of the fields
-_READERS: Final[dict[int, tuple[tuple[Any, ...], int, int, Any]]] = {
-    HELLO: ((str, int, str, int, str), 1, 1, _hello),
-    REQUEST: ((int, int, int, str, (list, _NONE), (*_NUMBER, _NONE), int), 2, MAX_FRAMES, _request),
-    OUTCOME: ((int, int, int), 2, MAX_FRAMES, OutcomeHeader),
-    CANCEL: ((int,), 1, 1, CancelHeader),
-    PROBE: ((int, int, int, int, int, list), 1, 1, _probe),
-    CREDIT: ((int, int), 1, 1, CreditHeader),
-}
+def _credit(requests: int, size: int) -> CreditHeader:
+    _check_numbers("a CREDIT", requests, size)
+    return CreditHeader(requests, size)
 
 
 def _pack(fields: list[Any]) -> bytes:
     packed: bytes = msgpack.packb(fields)
     return packed
+
+
+FIELDS: Final[Mapping[int, tuple[frozenset[type], ...]]] = {
+    HELLO: (_TEXT, _INT, _TEXT, _INT, _TEXT),
+    REQUEST: (_INT, _INT, _INT, _TEXT, _OPTIONAL_LIST, _OPTIONAL_NUMBER, _INT),
+    OUTCOME: (_INT, _INT, _INT),
+    CANCEL: (_INT,),
+    PROBE: (_INT, _INT, _INT, _INT, _INT, _LIST),
+    CREDIT: (_INT, _INT),
+}
+"""For each kind, which types each field of its header may have."""
+
+
+def _reader(kind: int, least: int, most: int, make: Any) -> tuple[frozenset[Any], int, int, Any]:
+    # All combinations of types that are allowed: one look-up decides about all fields.
+    return frozenset(itertools.product(*FIELDS[kind])), least, most, make
+
+
+# kind: its combinations of types, fewest and most frames, what makes the header of the fields
+_READERS: Final[dict[int, tuple[frozenset[Any], int, int, Any]]] = {
+    HELLO: _reader(HELLO, 1, 1, _hello),
+    REQUEST: _reader(REQUEST, 2, MAX_FRAMES, _request),
+    OUTCOME: _reader(OUTCOME, 2, MAX_FRAMES, _outcome),
+    CANCEL: _reader(CANCEL, 1, 1, _cancel),
+    PROBE: _reader(PROBE, 1, 1, _probe),
+    CREDIT: _reader(CREDIT, 1, 1, _credit),
+}

@@ -14,6 +14,10 @@ P = ParamSpec("P")
 
 
 @overload
+def call(  # before the others: a Name has any attribute, so checkers take it for an iterator too
+    name: Name[T], method: Callable[Concatenate[T, P], Name[R]], /, *args: P.args, **kwargs: P.kwargs
+) -> Future[Name[R]]: ...
+@overload
 def call(
     name: Name[T],
     method: Callable[Concatenate[T, P], Coroutine[Any, Any, R]],

@@ -125,6 +125,16 @@ class Conc:
         """
         return self._corps_own_cell().receive(timeout)
 
+    def is_ending(self) -> bool:
+        """Whether this worker was asked to end, and has no request left to receive.
+
+        For a `main` that calls `receive` with a timeout, and so cannot tell by its None.
+
+        Raises:
+            ContextError: The class has no `main` of its own.
+        """
+        return self._corps_own_cell().is_ending
+
     def handle(self, request: Request) -> None:
         """Steps 2 to 5, for a `main` that has received a request: run it, and settle it.
 

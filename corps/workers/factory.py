@@ -58,7 +58,7 @@ class Options:
             A Future of the worker's Name.
 
         Raises:
-            As `create`, but for what the constructor raises: that is in the Future.
+            CorpsError: As `create`, but for what the constructor raises: that is in the Future.
         """
         return self._begin(self._env(), self.env, cls, args, kwargs)
 
@@ -75,7 +75,7 @@ class Options:
             Their Names.
 
         Raises:
-            As `create`. If one constructor raises, the workers that were created by this call end again.
+            CorpsError: As `create`. If one constructor raises, what this call has created ends again.
         """
         if n < 0:
             raise ConfigError(f"create_many({n}, ...): the number of workers cannot be negative")
@@ -97,7 +97,7 @@ class Options:
             Their Names, Env by Env.
 
         Raises:
-            As `create_many`.
+            CorpsError: As `create_many`.
         """
         if n < 0 or self.env is not None:
             raise ConfigError(
@@ -114,7 +114,8 @@ class Options:
         if here is None:
             raise ContextError(
                 "there is no Env here to create a worker in: call this inside a worker, or inside "
-                "`with corps.boot(...)` or `with corps.env()`; a thread of your own can use `env.create(...)`"
+                "`with corps.boot(...)` or `with corps.env()`; start a thread of your own with "
+                "`contextvars.copy_context().run` to have the Env there too"
             )
         env: Env = here.env
         return env

@@ -74,7 +74,7 @@ class Name(Generic[T]):
 
         def __getattr__(self, name: str) -> "Method | Attribute":
             if name in self._interface.methods:
-                method = Method(self, name)
+                method = Method(self._addr, name, self._env, self._deadline, repr(self))
                 vars(self)[name] = method
                 return method
             if name.startswith("_"):
@@ -84,7 +84,7 @@ class Name(Generic[T]):
             future = Attribute(self, name)
             return self._bound().ask(GET, self._addr, name, (), {}, self._deadline, future)
 
-    def __setattr__(self, name: str, value: object) -> None:
+    def __setattr__(self, name: str, value: Any) -> None:
         """Set a data attribute of the worker; waits until that is done.
 
         Raises:
@@ -100,13 +100,11 @@ class Name(Generic[T]):
         self._bound().ask(SET, self._addr, name, (value,), {}, self._deadline).result()
 
     def _bound(self) -> Env:
-        env = self._env
-        if env is None:
-            raise ContextError(
-                f"{self!r} was unpacked outside of every Env, so there is no way to its worker: unpack it "
-                "inside a worker, or inside `with corps.boot(...)` or `with corps.env()`"
-            )
-        return env
+        return self._env or _no_env(repr(self))
+
+    def __dir__(self) -> list[str]:
+        """The methods, for completion; data attributes are known to the worker alone."""
+        return [*super().__dir__(), *self._interface.methods]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Name) and self._addr == other._addr
@@ -130,13 +128,19 @@ class Name(Generic[T]):
 class Method:
     """A method of a worker, as seen through its Name. Any thread may call it."""
 
-    __slots__ = ("_method", "_name")
+    # The parts of the Name and not the Name itself, which keeps this: no garbage cycle for every Name.
+    __slots__ = ("_addr", "_deadline", "_env", "_method", "_owner")
 
-    def __init__(self, name: Name[Any], method: str) -> None:
-        self._name = name
+    def __init__(
+        self, addr: ConcAddr, method: str, env: Env | None, deadline: float | None, owner: str
+    ) -> None:
+        self._addr = addr
         self._method = method
+        self._env = env
+        self._deadline = deadline
+        self._owner = owner
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Future[Any]:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Ask the worker to call the method.
 
         Returns:
@@ -146,21 +150,28 @@ class Method:
             PackError: The worker lives in another Env, and an argument cannot be packed.
             Overloaded: There was no room for the request in time.
         """
-        name = self._name
-        return name._bound().ask(CALL, name._addr, self._method, args, kwargs, name._deadline)
+        env = self._env or _no_env(self._owner)
+        return env.ask(CALL, self._addr, self._method, args, kwargs, self._deadline)
 
-    def send(self, *args: Any, **kwargs: Any) -> None:
+    def send(self, /, *args: Any, **kwargs: Any) -> None:
         """Ask the worker to call the method, and want no answer. A failure goes to the log of its Env.
 
         Raises:
             PackError: The worker lives in another Env, and an argument cannot be packed.
             Overloaded: There was no room for the request in time.
         """
-        name = self._name
-        name._bound().tell(CALL, name._addr, self._method, args, kwargs)
+        env = self._env or _no_env(self._owner)
+        env.tell(CALL, self._addr, self._method, args, kwargs)
 
     def __repr__(self) -> str:
-        return f"<method {self._method!r} of {self._name!r}>"
+        return f"<method {self._method!r} of {self._owner}>"
+
+
+def _no_env(owner: str) -> NoReturn:
+    raise ContextError(
+        f"{owner} was unpacked outside of every Env, so there is no way to its worker: unpack it "
+        "inside a worker, or inside `with corps.boot(...)` or `with corps.env()`"
+    )
 
 
 class Attribute(Future[Any]):
@@ -173,13 +184,13 @@ class Attribute(Future[Any]):
         self._owner = owner
         self._attribute = attribute
 
-    def __call__(self, *args: object, **kwargs: object) -> NoReturn:
+    def __call__(self, /, *args: object, **kwargs: object) -> NoReturn:
         """Refused: the class has no such method.
 
         Raises:
             NoSuchMethod: Always; its text lists the methods there are.
         """
-        known = ", ".join(sorted(self._owner._interface.methods))
+        known = self._owner._interface.known_methods
         raise NoSuchMethod(
             f"{self._owner!r} has no method {self._attribute!r}; its methods are: {known}",
             target=str(self._owner._addr),

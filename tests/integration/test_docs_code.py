@@ -7,7 +7,8 @@ that holds a copy of examples/:
 - A `python` block that opens with ``# file: app.py`` is written to that file instead.
 - In a `console` block, a line that begins with ``$ `` is run by bash and has to succeed; a backslash at its
   end continues it. The lines below it are what it prints, where ``...`` stands for any text within a line,
-  and for any lines where it stands alone. Nothing below it: anything may be printed.
+  and for any lines where it stands alone. Nothing below it: anything may be printed. The command `corps` is
+  that of this checkout.
 - Blocks of `toml`, `text` and other data are read by people only.
 
 Run as a program, this file is that fresh process.
@@ -173,11 +174,17 @@ def run_in_fresh_process(page: str, steps: list[Block], directory: Path) -> tupl
     if (ROOT / "examples").exists():
         shutil.copytree(ROOT / "examples", work / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     work.mkdir(exist_ok=True)
+    command = directory / "bin" / "corps"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m corps.cli.main "$@"\n', "utf-8")
+    command.chmod(0o755)
     script = directory / "steps.json"
     script.write_text(json.dumps([page, [asdict(step) for step in steps]]), "utf-8")
     environ = {
         **{name: value for name, value in os.environ.items() if not name.startswith("CORPS_")},
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        "PATH": os.pathsep.join(
+            [str(command.parent), str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+        ),
         "PYTHONPATH": str(ROOT),
         "NO_COLOR": "1",
         "TERM": "dumb",

@@ -78,3 +78,9 @@ def test_the_name_has_its_place_in_the_reference(name: str) -> None:
     places = [f"::: corps.{name}", *(["::: corps.errors"] if hasattr(corps.errors, name) else [])]
     lines = {line.strip() for page in DOCS.glob("*.md") for line in page.read_text("utf-8").splitlines()}
     assert lines.intersection(places), f"corps.{name} is on no page of docs/reference"
+
+
+def test_the_reference_lists_nothing_that_is_not_there() -> None:
+    text = (DOCS / "index.md").read_text("utf-8")
+    listed = {line.removeprefix("::: corps.") for line in text.splitlines() if line.startswith("::: corps.")}
+    assert listed - {"testing.plugin"} <= set(NAMES)

@@ -1,0 +1,381 @@
+"""A Corps that this process runs, from its first process to its last.
+
+One thread of its own boots it, waits until somebody wants it to end, and ends it, in this order whoever
+asks and however often. A KeyboardInterrupt, which comes to the main thread alone, so never tears a step of
+it apart: the main thread only waits. A second thread follows the ends of processes, because telling of a
+lost Env runs callbacks of the application and may block, and the thread that reports ends must not.
+
+The end, in order: the workers that the script created, newest first; the application, its children first;
+the CorpsMgr; the processes; the links and threads of this process.
+"""
+
+import atexit
+import concurrent.futures
+import logging
+import os
+import secrets
+from queue import SimpleQueue
+from threading import Event, Lock, Thread, current_thread
+from typing import Any, Final
+
+from corps.addresses import ENV_MGR, ConcAddr
+from corps.errors import (
+    BootError,
+    CorpsError,
+    CorpsStartError,
+    EnvLost,
+    EnvStartError,
+    PackError,
+    RemoteError,
+    WaitTimeout,
+)
+from corps.hosting.env_process import Exit
+from corps.hosting.processes import ProcessHost
+from corps.hosting.runtime_dir import make_runtime_dir
+from corps.launch.loading import ModuleFinder
+from corps.launch.sources import Source
+from corps.launch.transports import make_transport
+from corps.managers.assembly import build_env
+from corps.managers.corps_mgr import CorpsMgr
+from corps.managers.membership import Membership
+from corps.managers.parameters import Parameter
+from corps.messages.members import Member
+from corps.messages.outcomes import Outcome, Refused, Value
+from corps.messages.requests import CALL
+from corps.runtime.cell import Cell
+from corps.runtime.env import Env
+from corps.runtime.futures import Future
+from corps.runtime.options import WorkerOptions
+from corps.runtime.waiting import wait_all, wait_any
+from corps.settings import Settings
+from corps.workers.names import Name
+
+_log = logging.getLogger("corps.launch")
+
+HOME: Final = 1
+"""Id of the Env in which the Corps object lives."""
+
+_PRELOAD: Final = ("zmq", "msgpack", "cloudpickle", "asyncio", "corps.launch.child")
+
+
+class RunningCorps:
+    """A Corps that this process has booted. Any thread may call."""
+
+    def __init__(self, source: Source, settings: Settings) -> None:
+        """Start nothing yet.
+
+        Args:
+            source: What to load.
+            settings: All settings.
+        """
+        self._source = source
+        self._settings = settings
+        self._corps_id = secrets.token_hex(8)
+        self._pid = os.getpid()
+        # Made by the Corps's own thread, in this order; None until then.
+        self._host: ProcessHost | None = None
+        self._env: Env | None = None
+        self._membership: Membership | None = None
+        self._mgr: Cell | None = None
+        self._name: Name[Any] | None = None
+        self._exits: SimpleQueue[Exit | None] = SimpleQueue()
+        self._follower = Thread(target=self._follow, name="corps-exits", daemon=True)
+        self._thread: Thread | None = None
+        self._is_end_wanted = Event()
+        self._hurry: Future[None] = Future()  # settled: do not wait for workers any more
+        self._is_exiting = False  # the interpreter ends
+        self._is_stopping = False  # processes end because they were told to
+        self._lock = Lock()  # protects _asked and _has_ended
+        self._asked: list[Future[None]] = []
+        self._has_ended = False
+        self.is_over = Event()
+        """Set when the Corps can do nothing more: it has ended, or the Env of its Corps object has died."""
+        self.failure: str | None = None
+        """Why it is over, if it was not asked to end."""
+
+    # --- from the start to the end ---
+
+    def start(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Name[Any]:
+        """Start the processes and the application; once.
+
+        Args:
+            args: For the constructor of the Corps.
+            kwargs: For the constructor of the Corps.
+
+        Returns:
+            The Name of the Corps.
+
+        Raises:
+            BootError: It did not start. Nothing is left running, in this case and all others.
+            PackError: An argument cannot be packed.
+        """
+        booted: concurrent.futures.Future[Name[Any]] = concurrent.futures.Future()
+        self._thread = Thread(
+            target=self._live, args=(booted, args, kwargs), name=f"corps-{self._corps_id[:6]}", daemon=True
+        )
+        try:
+            self._thread.start()
+            return booted.result()
+        except BaseException:
+            self.end_now()
+            raise
+
+    @property
+    def env(self) -> Env:
+        """The Env of this process. After `start`."""
+        assert self._env is not None
+        return self._env
+
+    def run_parameters(self) -> list[Parameter] | None:
+        """The parameters of the application's method ``run``; None if it has none. After `start`."""
+        home = ConcAddr(self._corps_id, HOME, ENV_MGR)
+        described = self.env.ask(CALL, home, "run_parameters", (), {}).result()
+        return None if described is None else [Parameter(*fields) for fields in described]
+
+    def end_soon(self) -> Future[None]:
+        """Begin to end the Corps in order.
+
+        Returns:
+            A Future, done when nothing of it is left; fails with a RemoteError if the ``cleanup()`` of the
+            Corps raised. Asking again asks for the same end.
+        """
+        ended: Future[None] = Future()
+        with self._lock:
+            over = self._has_ended
+            if not over:
+                self._asked.append(ended)
+        if over:
+            ended.settle(Value(None))
+        self._is_end_wanted.set()
+        return ended
+
+    def end(self, *, interrupted: bool = False) -> None:
+        """End the Corps in order, and wait until nothing of it is left.
+
+        A first Ctrl-C leaves the end in order, and is raised after it; a second one ends the Corps at once.
+
+        Args:
+            interrupted: A Ctrl-C is why it ends.
+
+        Raises:
+            RemoteError: The ``cleanup()`` of the Corps raised.
+            KeyboardInterrupt: One came meanwhile.
+        """
+        ended = self.end_soon()
+        interrupt: KeyboardInterrupt | None = None
+        while not ended.done():
+            try:
+                wait_all([ended])
+            except KeyboardInterrupt as error:
+                if interrupted:
+                    self.end_now()
+                    raise
+                interrupted, interrupt = True, error
+        self._join()  # it has nothing left to do but to end
+        if interrupt is not None:
+            raise interrupt
+        ended.result()
+
+    def end_now(self) -> None:
+        """End the Corps at once: its processes are killed, no `cleanup` is called there."""
+        self._hurry.settle(Value(None))
+        self._is_end_wanted.set()
+        # Either we see the host here, or the thread that has made it sees that there is a hurry.
+        if self._host is not None:
+            self._host.close(0.0)
+        self._join()
+
+    def _join(self) -> None:
+        thread = self._thread
+        if thread is not None and thread.ident is not None and thread is not current_thread():
+            thread.join()
+
+    def _at_exit(self) -> None:
+        """The interpreter ends. A forked child of this process is none of the Corps's business."""
+        if os.getpid() == self._pid:
+            self._is_exiting = True
+            self.end()
+
+    # --- the Corps's own thread ---
+
+    def _live(
+        self, booted: "concurrent.futures.Future[Name[Any]]", args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        try:
+            name = self._boot(args, kwargs)
+        except BaseException as error:  # whatever it is, `start` is waiting for it
+            try:
+                self._end_processes()
+            finally:
+                if isinstance(error, BootError) and not error.output and self._membership is not None:
+                    error.output = self._membership.output()  # only now is it complete
+                self._be_over(Value(None))
+                booted.set_exception(error)
+            return
+        atexit.register(self._at_exit)
+        booted.set_result(name)
+        self._is_end_wanted.wait()
+        outcome: Outcome = Value(None)
+        try:
+            outcome = self._end_workers(name)
+        finally:
+            try:
+                self._end_processes()
+            finally:
+                atexit.unregister(self._at_exit)
+                self._be_over(outcome)
+
+    def _be_over(self, outcome: Outcome) -> None:
+        with self._lock:
+            self._has_ended = True
+            asked, self._asked = self._asked, []
+        self.is_over.set()
+        for ended in asked:
+            ended.settle(outcome)
+
+    def _boot(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Name[Any]:
+        settings = self._settings
+        host = self._host = ProcessHost(make_runtime_dir(), preload=_preload(), on_exit=self._exits.put)
+        if self._hurry.done():
+            host.close(0.0)
+        host.launch()
+        env, me = self._make_env(host.runtime_dir)  # while the template imports
+        host.wait_ready()
+        order = [self._corps_id, settings.model_dump(), self._source.as_list(), host.runtime_dir]
+        membership = self._membership = Membership(env, me, host, order, settings.boot_timeout)
+        interface = membership.start(settings.envs)
+        # Not before: until here an end is seen by who waits for the process, and then everybody is known.
+        self._follower.start()
+        self._mgr = env.new_cell(CorpsMgr._corps_interface, WorkerOptions(tag="CorpsMgr"), None, None, None)
+        self._mgr.family.on_end = self._is_end_wanted.set
+        env.construct_here(self._mgr, CorpsMgr, (env,), {}).result()
+        name = self._name = self._start_application(env, self._mgr, args, kwargs)
+        env.corps_name = name
+        membership.tell_all("corps", list(name._addr), list(interface.as_tuple()))
+        membership.tell_all("release")
+        # While the interpreter ends no thread can be started any more (3.12): have a worker thread, and the
+        # loop on which the ends of workers are told, before that.
+        env.ask(CALL, env.manager_addr, "statistics", (), {}).result()
+        return name
+
+    def _make_env(self, runtime_dir: str) -> tuple[Env, Member]:
+        settings, source = self._settings, self._source
+        incarnation = secrets.token_hex(16)
+        transport, public_key = make_transport(self._corps_id, 0, incarnation, settings, runtime_dir)
+        try:
+            env = self._env = build_env(
+                self._corps_id,
+                0,
+                settings,
+                transport,
+                resolve_module=ModuleFinder(source),
+                main_alias=source.module if source.is_main else None,
+            )
+        except BaseException:
+            transport.close()
+            raise
+        assert env.peers is not None
+        env.peers.start()
+        return env, Member(0, incarnation, transport.endpoint, public_key)
+
+    def _start_application(
+        self, env: Env, mgr: Cell, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Name[Any]:
+        home = ConcAddr(self._corps_id, HOME, ENV_MGR)
+        order = (args, kwargs, self._settings.tag, mgr.name, mgr.addr)
+        try:
+            name: Name[Any] = env.ask(CALL, home, "start_application", order, {}).result()
+        except PackError:
+            raise
+        except RemoteError as error:
+            raise CorpsStartError(
+                f"the constructor of the Corps raised {error.type_name}: {error.text}\n{error.traceback}"
+            ) from error
+        except EnvLost as error:
+            raise EnvStartError(f"the constructor of the Corps did not survive: {error}") from error
+        except CorpsError as error:
+            raise CorpsStartError(f"the Corps could not be constructed: {error}") from error
+        mgr.family.adopt(name._addr, name)
+        # From here on its end is told. It may have ended before, if its constructor asked for that.
+        alive = env.ask(CALL, home, "has_worker", (name._addr,), {})
+        alive.add_done_callback(self._note_whether_alive)
+        return name
+
+    def _note_whether_alive(self, alive: Future[bool]) -> None:
+        if alive.exception() is None and not alive.result():
+            self._is_end_wanted.set()
+
+    def _end_workers(self, name: Name[Any]) -> Outcome:
+        """Returns how the Corps object ended."""
+        assert self._env is not None
+        assert self._mgr is not None
+        self._end_worker(self._env.manager_addr)
+        outcome = self._end_worker(name._addr)
+        self._end_worker(self._mgr.addr)
+        return outcome
+
+    def _end_worker(self, addr: ConcAddr) -> Outcome:
+        """Returns how it ended; what cannot end in order ends with its process, which is no failure."""
+        assert self._env is not None
+        assert self._membership is not None
+        if self._hurry.done():
+            return Value(None)
+        try:
+            ended = self._env.exit(addr)
+            while not ended.done() and not self._hurry.done():
+                try:
+                    wait_any([ended, self._hurry], self._settings.grace)
+                except WaitTimeout:
+                    if self._is_exiting and addr.env == self._env.id:
+                        break  # it may want a thread that nobody can start any more
+                    # It may take long, as each of many workers may. But what does not even answer is stopped,
+                    # or hangs for ever, and nobody could end it later.
+                    self._membership.kill_silent(self._settings.grace)
+            error = ended.exception() if ended.done() else None
+        except CorpsError as failed:
+            error = failed
+        return Refused(error) if isinstance(error, RemoteError) else Value(None)
+
+    def _end_processes(self) -> None:
+        """What is there of processes, threads and links ends; after a failed boot that may be a part only."""
+        self._is_stopping = True
+        has_booted = self._name is not None
+        grace = self._settings.grace if has_booted and not self._hurry.done() else 0.0
+        if self._membership is not None and self._mgr is not None and not self._hurry.done():
+            self._membership.stop(self._settings.grace)
+        if self._host is not None:
+            self._host.close(0.0)
+        if self._follower.ident is not None:
+            self._exits.put(None)
+            # With a limit, for it may run a callback of the application that waits for this very end.
+            self._follower.join(grace or None)
+        if self._env is not None:
+            late = self._env.close(grace)
+            if late and not self._hurry.done():
+                _log.warning("threads of this process are still busy in workers: %s", ", ".join(late))
+
+    # --- the thread that follows the ends of processes ---
+
+    def _follow(self) -> None:
+        while (ended := self._exits.get()) is not None:
+            assert self._membership is not None
+            try:
+                reason = self._membership.env_ended(ended)
+            except Exception:  # the end of the next process must be followed too
+                _log.exception("the end of env%d could not be told; please report it", ended.env_id)
+                continue
+            if self._is_stopping:
+                continue
+            _log.warning("env%d is lost: %s", ended.env_id, reason)
+            if ended.env_id == HOME:
+                self.failure = f"env{HOME}, where the Corps itself lived, is lost: {reason}"
+                self.is_over.set()
+
+
+def _preload() -> list[str]:
+    """What the template imports once for all Envs."""
+    try:
+        import uvloop  # noqa: F401 - only to see whether it is there
+    except ImportError:
+        return list(_PRELOAD)
+    return [*_PRELOAD, "uvloop"]

@@ -1,0 +1,135 @@
+"""The parameters of a method that is called with words of a command line, and what the words stand for.
+
+An Env describes the method as plain data, since only Envs have loaded the application; the command reads
+the words by that.
+"""
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from corps.config import FALSE_WORDS, TRUE_WORDS
+
+_POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _truth(word: str) -> bool:
+    known = word.lower()
+    if known not in TRUE_WORDS | FALSE_WORDS:
+        raise ValueError
+    return known in TRUE_WORDS
+
+
+_READERS: Final[Mapping[str, Callable[[str], Any]]] = {
+    "int": int,
+    "float": float,
+    "Path": Path,
+    "bool": _truth,
+    "str": str,
+}
+_IN_WORDS: Final[Mapping[str, str]] = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter.
+
+    Attributes:
+        name: Its name.
+        kind: What a word is read as: ``"int"``, ``"float"``, ``"bool"``, ``"Path"`` or ``"str"``.
+        is_optional: Whether it may be left out.
+        is_repeated: Whether it takes all words that are left.
+    """
+
+    name: str
+    kind: str
+    is_optional: bool
+    is_repeated: bool
+
+    def as_list(self) -> list[Any]:
+        """As plain data, for the way between Envs."""
+        return [self.name, self.kind, self.is_optional, self.is_repeated]
+
+    def __str__(self) -> str:
+        shown = self.name.upper()
+        if self.is_repeated:
+            return f"[{shown}]..."
+        return f"[{shown}]" if self.is_optional else shown
+
+
+def parameters_of(method: Callable[..., Any]) -> list[Parameter]:
+    """The parameters that words can be given for.
+
+    Args:
+        method: A method as its class holds it, so its first parameter is the worker.
+
+    Returns:
+        The others, in order. One whose annotation says nothing that is known takes a word as it is.
+    """
+    try:
+        hints = typing.get_type_hints(method)
+    except Exception:  # annotations may name what exists for type checkers only
+        hints = {}
+    _, *rest = inspect.signature(method).parameters.values()
+    return [
+        Parameter(
+            each.name,
+            _kind_of(hints.get(each.name)),
+            each.default is not inspect.Parameter.empty,
+            each.kind is inspect.Parameter.VAR_POSITIONAL,
+        )
+        for each in rest
+        if each.kind in (*_POSITIONAL, inspect.Parameter.VAR_POSITIONAL)
+    ]
+
+
+def _kind_of(hint: Any) -> str:
+    """The first known type of a union, or of the type itself."""
+    for option in typing.get_args(hint) or (hint,):
+        name = getattr(option, "__name__", "")
+        if name in _READERS and option in (int, float, bool, str, Path):
+            return str(name)
+    return "str"
+
+
+def read_words(parameters: Sequence[Parameter], words: Sequence[str]) -> list[Any]:
+    """The arguments that words stand for.
+
+    Args:
+        parameters: From `parameters_of`.
+        words: From the command line.
+
+    Returns:
+        The arguments.
+
+    Raises:
+        ValueError: There are too many or too few words, or one cannot be read; the text says which.
+    """
+    single = [each for each in parameters if not each.is_repeated]
+    rest = next((each for each in parameters if each.is_repeated), None)
+    missing = [each for each in single[len(words) :] if not each.is_optional]
+    if missing:
+        raise ValueError(f"{' '.join(map(str, missing))} is missing; run takes: {_usage(parameters)}")
+    if len(words) > len(single) and rest is None:
+        raise ValueError(f"{words[len(single)]!r} is one too many; run takes: {_usage(parameters)}")
+    paired = zip([*single, *[rest] * (len(words) - len(single))], words, strict=False)
+    return [_read(each, word) for each, word in paired if each is not None]
+
+
+def _usage(parameters: Sequence[Parameter]) -> str:
+    return " ".join(map(str, parameters)) or "no arguments"
+
+
+def _read(parameter: Parameter, word: str) -> Any:
+    try:
+        return _READERS[parameter.kind](word)
+    except ValueError:
+        wanted = _IN_WORDS.get(parameter.kind, parameter.kind)
+        raise ValueError(f"{parameter.name.upper()} wants {wanted}, not {word!r}") from None

@@ -1,0 +1,131 @@
+"""Several Envs of one Corps in one process.
+
+network = MemoryNetwork()
+with memory_corps(2, network=network) as (one, two):
+counter = one.options(env=two.id).create(Counter)
+network.cut(one.id, two.id)
+"""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
+
+from corps.managers.assembly import build_env
+from corps.messages.members import Member
+from corps.runtime.env import Env
+from corps.settings import Settings
+from corps.testing.network import MemoryNetwork
+from corps.transport.peers import Peers
+from corps.wire.frames import Hello
+from corps.workers.factory import Options, Where, options
+from corps.workers.names import Name
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class MemoryEnv:
+    """One Env of a `memory_corps`. Any thread may use it.
+
+    Attributes:
+        id: Its id in the Corps.
+        env: The Env itself, for tests that look inside.
+        member: Its record in the membership.
+    """
+
+    def __init__(self, env: Env, member: Member) -> None:
+        """For `memory_corps`."""
+        self.id = env.id
+        self.env = env
+        self.member = member
+        self._others: list[MemoryEnv] = []
+        self.is_dead = False
+
+    @property
+    def peers(self) -> Peers:
+        """The other Envs, as seen from this one."""
+        peers = self.env.peers
+        assert peers is not None
+        return peers
+
+    def create(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
+        """Create a worker, by default in all Envs of the Corps in turn; see `corps.create`."""
+        return self.options().create(cls, *args, **kwargs)
+
+    def options(
+        self, *, tag: str = "", env: Where = None, mailbox: int | None = None, deadline: float | None = None
+    ) -> Options:
+        """Say how workers are to be created; see `corps.options`. This Env's own id is ``id``."""
+        chosen = options(tag=tag, env=env, mailbox=mailbox, deadline=deadline)
+        return Options(chosen.tag, chosen.env, chosen.mailbox, chosen.deadline, self.env)
+
+    def name(self, of: Name[T]) -> Name[T]:
+        """The same worker, as a Name that sends from this Env."""
+        return Name(of._addr, of._interface, self.env)
+
+    def die(self, reason: str = "it was killed by the test") -> None:
+        """Vanish without a word, as a process that is killed, and have the others told.
+
+        Args:
+            reason: What they are told.
+        """
+        self.is_dead = True
+        self.peers.close()
+        for other in self._others:
+            if not other.is_dead:
+                other.peers.lose(self.id, reason)
+
+    def exit_workers(self) -> None:
+        """End all workers of this Env in order."""
+        self.env.exit(self.env.manager_addr).result()
+
+
+@contextmanager
+def memory_corps(
+    n: int, *, network: MemoryNetwork | None = None, settings: Settings | None = None, **build: Any
+) -> Iterator[list[MemoryEnv]]:
+    """Several Envs of one Corps in this process, joined by a MemoryNetwork.
+
+    Leaving the block heals all lines, ends the workers in order, then the Envs.
+
+    Args:
+        n: How many; their ids are 1 to `n`.
+        network: The network to use; None for one of their own.
+        settings: Of each Env; None for the defaults.
+        **build: Further arguments of `corps.managers.assembly.build_env`.
+
+    Yields:
+        The Envs.
+    """
+    network = network if network is not None else MemoryNetwork()
+    settings = settings if settings is not None else Settings()
+    corps_id = secrets.token_hex(8)
+    made: list[MemoryEnv] = []
+    try:
+        made.extend(_memory_env(corps_id, each, network, settings, build) for each in range(1, n + 1))
+        for each in made:
+            each._others = [other for other in made if other is not each]
+            for other in each._others:
+                each.peers.learn(other.member)
+            ids = list(range(1, n + 1))
+            each.env.worker_envs = ids[each.id - 1 :] + ids[: each.id - 1]
+        for each in made:
+            each.peers.start()
+        yield made
+    finally:
+        network.heal_all()
+        for each in made:
+            if not each.is_dead:
+                each.exit_workers()
+        for each in made:
+            each.env.close(settings.grace)
+
+
+def _memory_env(
+    corps_id: str, env_id: int, network: MemoryNetwork, settings: Settings, build: dict[str, Any]
+) -> MemoryEnv:
+    hello = Hello(corps_id, env_id, secrets.token_hex(16))
+    transport = network.transport(hello)
+    env = build_env(corps_id, env_id, settings, transport, **build)
+    return MemoryEnv(env, Member(env_id, hello.incarnation, transport.endpoint))

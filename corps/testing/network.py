@@ -1,0 +1,289 @@
+"""Lines between Envs of one process that a test can cut, slow down and rob.
+
+`corps.testing.memory_corps` joins whole Envs by them. Nothing is shared across a line: every message is
+packed, framed and copied, and read by a thread of the receiving Env, as over ZeroMQ. The network has no
+thread of its own, and nothing in it polls.
+"""
+
+import heapq
+import itertools
+import logging
+from collections.abc import Sequence
+from threading import Condition, Lock, Thread
+
+from corps.clock import now
+from corps.errors import BrokenError
+from corps.messages.members import Member
+from corps.security.audit import Audit
+from corps.transport.link import Link, OnMessage, Transport
+from corps.wire.frames import Frame, Hello
+
+_log = logging.getLogger("corps.testing")
+
+_Message = tuple[Hello, list[bytes]]
+
+
+class _Line:
+    """One direction between two Envs. The network's lock protects it."""
+
+    def __init__(self) -> None:
+        self.is_cut = False
+        self.delay = 0.0
+        self.to_drop = 0
+        self.held: list[tuple[str, _Message]] = []
+        self.latest = 0.0  # when the last message is due: none may come before it
+
+
+class _Inbox:
+    """What is under way to one endpoint. The network's lock protects it, by way of `changed`."""
+
+    def __init__(self, lock: Lock) -> None:
+        self.changed = Condition(lock)
+        self.heap: list[tuple[float, int, _Message]] = []
+        self.is_closed = False
+
+
+class MemoryNetwork:
+    """The lines between the Envs of one process. Any thread may call.
+
+    It behaves as ZeroMQ does: `send` never blocks and never tells; what is sent to an Env that does not
+    listen yet waits for it; a line that is cut keeps what is sent on it until it is healed, and then
+    delivers all of it in order (as TCP does: no link is closed because of silence); what is sent to an Env
+    that has closed is lost without a word. Only the membership tells of deaths.
+    """
+
+    def __init__(self) -> None:
+        # Protects the lines and inboxes. Nothing else is called while it is held.
+        self._lock = Lock()
+        self._lines: dict[tuple[int, int], _Line] = {}
+        self._inboxes: dict[str, _Inbox] = {}
+        self._order = itertools.count()
+
+    def transport(self, hello: Hello) -> "MemoryTransport":
+        """An Env's end of its lines.
+
+        Args:
+            hello: Who the Env is.
+
+        Returns:
+            The transport. It reads in a thread of its own, from `start` to `close`.
+        """
+        return MemoryTransport(self, hello)
+
+    def cut(self, one: int, other: int) -> None:
+        """From now on nothing gets through between two Envs, in either direction.
+
+        Args:
+            one: Id of an Env.
+            other: Id of the other.
+        """
+        with self._lock:
+            for line in self._both(one, other):
+                line.is_cut = True
+
+    def heal(self, one: int, other: int) -> None:
+        """Let through again what is sent between two Envs, first of all what was held back.
+
+        Args:
+            one: Id of an Env.
+            other: Id of the other.
+        """
+        with self._lock:
+            for line in self._both(one, other):
+                line.is_cut = False
+                held, line.held = line.held, []
+                for endpoint, message in held:
+                    self._put(line, endpoint, message)
+
+    def heal_all(self) -> None:
+        """Undo every `cut`, `delay` and `drop_next`."""
+        with self._lock:
+            pairs = list(self._lines)
+            for line in self._lines.values():
+                line.delay, line.to_drop = 0.0, 0
+        for one, other in pairs:
+            self.heal(one, other)
+
+    def delay(self, sender: int, receiver: int, seconds: float) -> None:
+        """From now on each message of one Env to another takes a while. Their order stays.
+
+        Args:
+            sender: Id of the Env that sends.
+            receiver: Id of the Env that receives.
+            seconds: How long each takes; 0 undoes it.
+        """
+        with self._lock:
+            self._line(sender, receiver).delay = seconds
+
+    def drop_next(self, sender: int, receiver: int, n: int = 1) -> None:
+        """Lose the next messages of one Env to another, as a connection that breaks under way does.
+
+        Args:
+            sender: Id of the Env that sends.
+            receiver: Id of the Env that receives.
+            n: How many.
+        """
+        with self._lock:
+            self._line(sender, receiver).to_drop += n
+
+    # --- for the transports ---
+
+    def carry(self, sender: Hello, receiver: Member, frames: Sequence[Frame]) -> None:
+        """Take a message of `sender`, and copy it.
+
+        Args:
+            sender: Who sends.
+            receiver: To whom.
+            frames: The message.
+        """
+        message = sender, [bytes(frame) for frame in frames]
+        with self._lock:
+            line = self._line(sender.env, receiver.env)
+            if line.to_drop:
+                line.to_drop -= 1
+            elif line.is_cut:
+                line.held.append((receiver.endpoint, message))
+            else:
+                self._put(line, receiver.endpoint, message)
+
+    def next_message(self, endpoint: str) -> _Message | None:
+        """Wait for the next message to an endpoint; None when it has closed."""
+        inbox = self._inbox(endpoint)
+        with inbox.changed:
+            while not inbox.is_closed:
+                if not inbox.heap:
+                    inbox.changed.wait()
+                elif (left := inbox.heap[0][0] - now()) > 0:
+                    inbox.changed.wait(left)
+                else:
+                    return heapq.heappop(inbox.heap)[2]
+        return None
+
+    def close_endpoint(self, endpoint: str) -> None:
+        """Nobody listens there any more: what is under way is lost."""
+        inbox = self._inbox(endpoint)
+        with inbox.changed:
+            inbox.is_closed = True
+            inbox.heap.clear()
+            inbox.changed.notify_all()
+
+    def _inbox(self, endpoint: str) -> _Inbox:
+        with self._lock:
+            return self._inboxes.setdefault(endpoint, _Inbox(self._lock))
+
+    def _put(self, line: _Line, endpoint: str, message: _Message) -> None:
+        inbox = self._inboxes.setdefault(endpoint, _Inbox(self._lock))
+        if inbox.is_closed:
+            return
+        line.latest = max(line.latest, now() + line.delay)
+        heapq.heappush(inbox.heap, (line.latest, next(self._order), message))
+        inbox.changed.notify_all()
+
+    def _line(self, sender: int, receiver: int) -> _Line:
+        return self._lines.setdefault((sender, receiver), _Line())
+
+    def _both(self, one: int, other: int) -> tuple[_Line, _Line]:
+        return self._line(one, other), self._line(other, one)
+
+
+class MemoryTransport(Transport):
+    """One Env's end of its lines in a MemoryNetwork. Threads as `Transport` says."""
+
+    def __init__(self, network: MemoryNetwork, hello: Hello) -> None:
+        """For `MemoryNetwork.transport`."""
+        self._network = network
+        self._hello = hello
+        self.audit = Audit(f"env{hello.env}")
+        self._lock = Lock()  # protects everything below
+        self._members: dict[str, Member] = {}
+        self._thread: Thread | None = None
+        self._closed = False
+
+    @property
+    def endpoint(self) -> str:
+        """See `Transport.endpoint`."""
+        return f"memory://{self._hello.env}-{self._hello.incarnation}"
+
+    @property
+    def max_frame(self) -> int | None:
+        """See `Transport.max_frame`."""
+        return None
+
+    def start(self, on_message: OnMessage) -> None:
+        """See `Transport.start`."""
+        name = f"env{self._hello.env}-io"
+        self._thread = Thread(target=self._read, args=(on_message,), name=name, daemon=True)
+        self._thread.start()
+
+    def admit(self, member: Member) -> None:
+        """See `Transport.admit`."""
+        with self._lock:
+            self._members[member.incarnation] = member
+
+    def expel(self, member: Member) -> None:
+        """See `Transport.expel`."""
+        with self._lock:
+            self._members.pop(member.incarnation, None)
+
+    def connect(self, member: Member) -> Link:
+        """See `Transport.connect`."""
+        with self._lock:
+            if self._closed:
+                raise BrokenError(f"env{self._hello.env} has closed its links")
+        return _MemoryLink(self, member)
+
+    def close(self) -> None:
+        """See `Transport.close`."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._network.close_endpoint(self.endpoint)
+        if self._thread is not None:
+            self._thread.join()
+
+    def carry(self, member: Member, frames: Sequence[Frame]) -> None:
+        """Send a message, for a link of this transport.
+
+        Raises:
+            BrokenError: The transport was closed.
+        """
+        if self._closed:
+            raise BrokenError(f"env{self._hello.env} has closed its links")
+        self._network.carry(self._hello, member, frames)
+
+    def _read(self, on_message: OnMessage) -> None:
+        while (message := self._network.next_message(self.endpoint)) is not None:
+            sender, frames = message
+            with self._lock:
+                member = self._members.get(sender.incarnation)
+            if member is None or member.env != sender.env or sender.corps != self._hello.corps:
+                self.audit.refused("hello", f"no member of this Corps says it is env{sender.env}")
+                continue
+            try:
+                on_message(member.env, frames)
+            except BaseException:  # as in every transport: no message ends the thread that reads
+                _log.exception("a message could not be handled")
+
+
+class _MemoryLink(Link):
+    """The way to one peer. A reference to it takes nothing that would have to be let go of."""
+
+    def __init__(self, transport: MemoryTransport, member: Member) -> None:
+        # Makes checking and sending one step: after `close` has returned nothing more goes out.
+        self._lock = Lock()
+        self._transport = transport
+        self._member = member
+        self._closed = False
+
+    def send(self, frames: Sequence[Frame]) -> None:
+        """See `Link.send`."""
+        with self._lock:
+            if self._closed:
+                raise BrokenError(f"the link to env{self._member.env} is closed")
+            self._transport.carry(self._member, frames)
+
+    def close(self) -> None:
+        """See `Link.close`."""
+        with self._lock:
+            self._closed = True

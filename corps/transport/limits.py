@@ -1,0 +1,46 @@
+"""What no message can hold fails in the caller, and not in silence on the other side."""
+
+from collections.abc import Sequence
+
+from corps.errors import PackError
+from corps.wire.frames import MAX_FRAMES, MAX_METHOD, Frame
+
+
+def check_frames(frames: Sequence[Frame], max_frame: int | None) -> None:
+    """Check a body and its buffers.
+
+    Args:
+        frames: All frames of a message but the header.
+        max_frame: Bytes of the longest frame that the peer takes; None for no limit.
+
+    Raises:
+        PackError: One is too long, or there are too many.
+    """
+    largest = max(len(frame) for frame in frames)
+    if max_frame is not None and largest > max_frame:
+        raise PackError(
+            f"{largest} bytes in one piece are more than a frame may have ({max_frame}): send it "
+            "in parts, or raise the setting max_message"
+        )
+    if len(frames) >= MAX_FRAMES:
+        raise PackError(
+            f"{len(frames) - 1} buffers are more than a message may have ({MAX_FRAMES - 2}): send it in "
+            "parts, or raise the setting out_of_band"
+        )
+
+
+def check_method(method: str) -> None:
+    """Check the name of a method or attribute.
+
+    Args:
+        method: The name.
+
+    Raises:
+        PackError: A header cannot hold it.
+    """
+    try:
+        size = len(method.encode())
+    except UnicodeEncodeError as error:
+        raise PackError(f"the name {method!r:.80} is no text that can be sent: {error.reason}") from error
+    if size > MAX_METHOD:
+        raise PackError(f"a name of {size} bytes is more than can be sent ({MAX_METHOD})")

@@ -1,0 +1,47 @@
+"""What the far side of the links needs of the Env on the near side: its `runtime.env.Env`."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from corps.messages.requests import Request
+from corps.wire.frames import ProbeHeader
+
+
+class AlarmClock(Protocol):
+    """Calls a function later: a `corps.runtime.alarms.Alarms`."""
+
+    def at(self, due: float, ring: Callable[[], object]) -> object:
+        """Call `ring` at a point on the monotonic clock."""
+        ...
+
+
+class LocalSide(Protocol):
+    """What a peer needs of the Env that it is seen from."""
+
+    corps_id: str
+    id: int
+
+    @property
+    def alarms(self) -> AlarmClock:
+        """The Env's alarms."""
+        ...
+
+    def deliver(self, request: Request) -> None:
+        """Hand a request that came in to its worker."""
+        ...
+
+    def follow_probe(self, request: Request, probe: ProbeHeader) -> None:
+        """Look on for a circle of waits, from the worker that has the request."""
+        ...
+
+    def enter_blocked(self) -> None:
+        """The calling thread is about to block."""
+        ...
+
+    def leave_blocked(self) -> None:
+        """The calling thread goes on."""
+        ...
+
+    def may_block(self) -> bool:
+        """Whether the calling thread may block; a coroutine may not."""
+        ...

@@ -1,0 +1,104 @@
+"""Room in the window of one peer, and the senders that wait for it: first come, first served.
+
+Whoever gives room back hands it on himself to those it suffices for. So a wake-up is never lost, none is
+woken in vain, the window is never taken twice, and a large request is not overtaken by small ones for ever.
+"""
+
+from collections import deque
+from threading import Condition, Lock
+
+from corps.wire.credit import Window
+
+
+class _Ticket:
+    """One sender that waits."""
+
+    __slots__ = ("is_granted", "size", "turn")
+
+    def __init__(self, size: int, lock: Lock) -> None:
+        self.size = size
+        self.turn = Condition(lock)
+        self.is_granted = False
+
+
+class Room:
+    """A window with a queue. Any thread may call; the lock of its owner, which it holds, protects it."""
+
+    def __init__(self, lock: Lock, window: Window) -> None:
+        """Make it.
+
+        Args:
+            lock: The owner's; let go of while a sender waits.
+            window: What is shared out.
+        """
+        self.window = window
+        self._lock = lock
+        self._queue: deque[_Ticket] = deque()
+        self._is_closed = False
+
+    def take(self, size: int) -> bool:
+        """Take room for a request of so many bytes, if there is some and nobody waits for it.
+
+        Args:
+            size: Of the request.
+
+        Returns:
+            Whether it was taken.
+        """
+        if self._queue or not self.window.has_room(size):
+            return False
+        self.window.take(size)
+        return True
+
+    def take_anyway(self, size: int) -> None:
+        """Take room whether there is some or not, for those who must not wait."""
+        self.window.take(size)
+
+    def wait(self, size: int, seconds: float | None) -> bool:
+        """Queue for room, and take it.
+
+        Args:
+            size: Of the request.
+            seconds: To wait at most; None for as long as it takes.
+
+        Returns:
+            Whether it was taken; False when the time is over, or the room was closed.
+        """
+        if self._is_closed:
+            return False
+        ticket = _Ticket(size, self._lock)
+        self._queue.append(ticket)
+        self._hand_out()
+        try:
+            ticket.turn.wait_for(lambda: ticket.is_granted or self._is_closed, seconds)
+        except BaseException:  # Ctrl-C: the sender will not send
+            self._leave(ticket)
+            raise
+        if not ticket.is_granted:
+            self._leave(ticket)
+        return ticket.is_granted
+
+    def give_back(self, requests: int, size: int) -> None:
+        """So many requests, of so many bytes together, were dealt with: others may go."""
+        self.window.give_back(requests, size)
+        self._hand_out()
+
+    def close(self) -> None:
+        """Nobody needs room any more: all who wait go on at once, without it."""
+        self._is_closed = True
+        for ticket in self._queue:
+            ticket.turn.notify()
+
+    def _leave(self, ticket: _Ticket) -> None:
+        if ticket.is_granted:
+            self.give_back(1, ticket.size)
+            return
+        self._queue.remove(ticket)
+        self._hand_out()  # it may have held up smaller ones
+
+    def _hand_out(self) -> None:
+        while self._queue and not self._is_closed and self.window.has_room(self._queue[0].size):
+            ticket = self._queue.popleft()
+            self.window.take(ticket.size)
+            ticket.is_granted = True
+            ticket.turn.notify()

@@ -1,0 +1,69 @@
+"""The promises of requests that came over a link: settling them sends something back."""
+
+from threading import Lock
+from typing import Protocol
+
+from corps.messages.outcomes import Outcome
+from corps.messages.promises import Unanswered
+
+
+class Answers(Protocol):
+    """The way back: a `corps.transport.peer.Peer`."""
+
+    def answer(self, number: int, outcome: Outcome) -> None:
+        """Send the outcome of a request."""
+        ...
+
+    def give_credit(self, size: int) -> None:
+        """Hand the room of a request back that wanted no answer."""
+        ...
+
+
+class WirePromise:
+    """The promise of a request that came over a link: it knows the way back. Any thread."""
+
+    __slots__ = ("_done", "_lock", "_number", "_peer")
+
+    def __init__(self, peer: Answers, number: int) -> None:
+        self._peer = peer
+        self._number = number
+        self._lock = Lock()  # protects _done
+        self._done = False
+
+    def settle(self, outcome: Outcome) -> bool:
+        """See `Promise.settle`."""
+        if not self._first():
+            return False
+        self._peer.answer(self._number, outcome)
+        return True
+
+    def done(self) -> bool:
+        """See `Promise.done`."""
+        return self._done
+
+    def abandon(self) -> None:
+        """Nobody wants the outcome any more."""
+        self._first()
+
+    def _first(self) -> bool:
+        with self._lock:
+            first, self._done = not self._done, True
+        return first
+
+
+class WireCredit(Unanswered):
+    """The promise of a request over a link that wants no answer: its room in the window goes back."""
+
+    __slots__ = ("_peer", "_size")
+
+    def __init__(self, peer: Answers, what: str, size: int) -> None:
+        super().__init__(what)
+        self._peer = peer
+        self._size = size
+
+    def settle(self, outcome: Outcome) -> bool:
+        """See `Promise.settle`."""
+        if not super().settle(outcome):
+            return False
+        self._peer.give_credit(self._size)
+        return True

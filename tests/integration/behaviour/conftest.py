@@ -1,0 +1,31 @@
+"""The paths as a parameter: one Corps serves all the tests of a path, an Env in this process only one."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.behaviour.paths import Way, booted, local
+
+
+@pytest.fixture(scope="session", params=["env", "ipc", "tcp"])
+def corps_of_session(request: pytest.FixtureRequest) -> Iterator[Way | None]:
+    # Not closed by the tests, so it is here before the leak check looks, and after.
+    if request.param == "env":
+        yield None
+        return
+    with booted(request.param) as way:
+        yield way
+
+
+@pytest.fixture
+def way(corps_of_session: Way | None) -> Iterator[Way]:
+    """What a test creates is ended after it; only that, since others will use the Corps after it."""
+    if corps_of_session is None:
+        with local() as way:
+            yield way
+        return
+    with corps_of_session.entered() as way:
+        yield way
+        mgr = way.engine.registry.find(0)
+        for name in reversed(mgr.family.children()):
+            way.engine.exit(name._addr).exception()

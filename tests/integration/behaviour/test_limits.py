@@ -1,0 +1,225 @@
+"""Claims about time limits and full mailboxes, over every path."""
+
+import threading
+from typing import Any
+
+import pytest
+
+import corps
+from tests.integration.behaviour.paths import Way, booted, local
+from tests.integration.behaviour.workers import Holder, Latch
+
+
+class Nested(corps.Conc):
+    def ask(self, other: corps.Name[Any], method: str, *args: Any) -> Any:
+        return getattr(other, method)(*args).ret
+
+    async def ask_softly(self, other: corps.Name[Any], method: str, *args: Any) -> Any:
+        return await getattr(other, method)(*args)
+
+    def ask_with_more_time(self, other: corps.Name[Any], *args: Any) -> Any:
+        return other.options(deadline=60.0).ask(*args).ret
+
+    def sees_a_deadline(self) -> str:
+        try:
+            self.my_self().sees_a_deadline().result(timeout=0.0)
+        except corps.CorpsError as error:
+            return type(error).__name__
+        return "?"
+
+    def fill_own_mailbox(self, n: int) -> int:
+        for i in range(n):
+            self.my_self().nothing.send(i)
+        return n
+
+    def nothing(self, _: int) -> None:
+        pass
+
+    def send_many(self, other: corps.Name[Holder], n: int) -> int:
+        for i in range(n):
+            other.note.send(i)
+        return n
+
+
+@pytest.fixture
+def latch(way: Way) -> corps.Name[Latch]:
+    return way.create(Latch)
+
+
+def test_a_deadline_that_passes_while_the_request_waits_says_it_never_ran(
+    way: Way, latch: corps.Name[Latch]
+) -> None:
+    holder, busy = way.busy(latch)
+    future = holder.options(deadline=0.02).note("late")
+    with pytest.raises(corps.DeadlineExceeded) as caught:
+        future.result()
+    assert isinstance(caught.value, TimeoutError)
+    assert caught.value.executed == ("no" if way.is_local else "unknown")
+    latch.open().ret
+    assert busy.ret == "held"
+    assert holder.log.ret == ["held"]
+
+
+def test_a_deadline_that_passes_while_the_method_runs_leaves_it_running(
+    way: Way, latch: corps.Name[Latch]
+) -> None:
+    holder = way.create(Holder)
+    future = holder.options(deadline=0.03).ask(latch.options(deadline=None), "arrive")
+    assert future.ret is None
+    late = holder.options(deadline=0.03).hold(latch)
+    with pytest.raises(corps.DeadlineExceeded):
+        late.result()
+    latch.open().ret
+    assert holder.note("next").ret == "next"
+
+
+def test_a_coroutine_is_cancelled_at_its_deadline(way: Way, latch: corps.Name[Latch]) -> None:
+    holder = way.create(Holder)
+    future = holder.options(deadline=0.05).hold_softly(latch)
+    with pytest.raises(corps.DeadlineExceeded):
+        future.result()
+    assert holder.note("next").ret == "next"
+    assert holder.log.ret in (["cancelled", "next"], ["next"])
+
+
+@pytest.mark.parametrize("method", ["ask", "ask_softly"])
+def test_requests_made_for_a_request_inherit_its_deadline(
+    way: Way, latch: corps.Name[Latch], method: str
+) -> None:
+    holder, busy = way.busy(latch)
+    middle, front = way.create_far(Nested), way.create(Nested)
+    future = getattr(front.options(deadline=0.1), method)(middle, method, holder, "note", "late")
+    with pytest.raises(corps.DeadlineExceeded):
+        future.result()
+    assert front.nothing(1).ret is None
+    assert middle.nothing(1).ret is None, "freed by the deadline, although the last worker is busy still"
+    latch.open().ret
+    assert busy.ret == "held"
+    assert holder.log.ret == ["held"]
+
+
+def test_more_time_than_the_caller_has_is_not_given(way: Way, latch: corps.Name[Latch]) -> None:
+    holder, busy = way.busy(latch)
+    middle, front = way.create_far(Nested), way.create(Nested)
+    with pytest.raises(corps.DeadlineExceeded):
+        front.options(deadline=0.1).ask_with_more_time(middle, holder, "note", "late").result()
+    assert middle.nothing(1).ret is None
+    latch.open().ret
+    assert busy.ret == "held"
+
+
+def test_an_answer_in_time_is_an_answer(way: Way) -> None:
+    holder = way.create(Holder)
+    futures = [holder.options(deadline=30.0).note(i) for i in range(200)]
+    assert [future.ret for future in futures] == list(range(200))
+
+
+def test_a_sender_waits_for_room_in_a_full_mailbox() -> None:
+    with local({"send_timeout": None}) as way, way.entered():
+        latch, holder = way.create(Latch), way.options(mailbox=5).create(Holder)
+        busy = holder.hold(latch)
+        latch.arrived().ret
+        sent = threading.Semaphore(0)
+
+        def send() -> None:
+            for i in range(50):
+                holder.note.send(i)
+                sent.release()
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        for _ in range(5):
+            assert sent.acquire(timeout=20)
+        assert not sent.acquire(timeout=0.02)
+        latch.open().ret
+        sender.join()
+        assert busy.ret == "held"
+        assert holder.log.ret == ["held", *range(50)]
+
+
+def test_a_mailbox_that_stays_full_is_an_error_after_a_while() -> None:
+    with local({"send_timeout": 0.02}) as way, way.entered():
+        latch, holder = way.create(Latch), way.options(mailbox=3).create(Holder)
+        busy = holder.hold(latch)
+        latch.arrived().ret
+        futures = [holder.note(i) for i in range(3)]
+        with pytest.raises(corps.Overloaded, match="stayed full with 3 requests") as caught:
+            holder.note("too much")
+        assert caught.value.executed == "no"
+        with pytest.raises(corps.Overloaded):
+            holder.note.send("too much")
+        with pytest.raises(corps.Overloaded):
+            holder.options(deadline=0.001).note("too much")
+        latch.open().ret
+        assert [future.ret for future in [busy, *futures]] == ["held", 0, 1, 2]
+        assert holder.note("room").ret == "room"
+
+
+def test_a_sender_that_waits_for_room_is_told_of_the_end() -> None:
+    with local({"send_timeout": None}) as way, way.entered():
+        latch, holder = way.create(Latch), way.options(mailbox=1).create(Holder)
+        holder.hold(latch)
+        latch.arrived().ret
+        holder.note("first")
+        begun, futures = threading.Event(), []
+
+        def send() -> None:
+            begun.set()
+            futures.append(holder.note("second"))
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        begun.wait()
+        end = holder.exit()
+        latch.open().ret
+        sender.join()
+        assert end.ret is None
+        with pytest.raises(corps.WorkerGone):
+            futures[0].result()
+
+
+def test_an_end_needs_no_room() -> None:
+    with local() as way, way.entered():
+        latch, holder = way.create(Latch), way.options(mailbox=1).create(Holder)
+        holder.hold(latch)
+        latch.arrived().ret
+        queued = holder.note("first")
+        end = holder.exit()
+        assert isinstance(queued.exception(), corps.WorkerGone)
+        latch.open().ret
+        assert end.ret is None
+
+
+def test_a_worker_that_fills_its_own_mailbox_is_told_at_once() -> None:
+    with local({"send_timeout": None}) as way, way.entered():
+        nested = way.options(mailbox=10).create(Nested)
+        assert nested.fill_own_mailbox(9).ret == 9
+        with pytest.raises(corps.Overloaded, match="fills its own mailbox"):
+            nested.fill_own_mailbox(30).result()
+
+
+def test_two_workers_that_fill_each_others_mailboxes_end_up_overloaded() -> None:
+    with local({"send_timeout": 0.1}) as way, way.entered():
+        one, other = (way.options(mailbox=3).create(Filler) for _ in range(2))
+        futures = [one.fill(other, 50), other.fill(one, 50)]
+        for future in futures:
+            error = future.exception()
+            assert error is None or isinstance(error, corps.Overloaded)
+
+
+def test_the_window_of_a_link_holds_senders_back_and_loses_nothing() -> None:
+    with booted("ipc", {"window.requests": 8}) as way, way.entered():
+        holder, other = way.create(Holder), way.create_far(Nested)
+        futures = [holder.note(i) for i in range(500)]
+        assert other.send_many(holder, 500).ret == 500
+        assert [future.ret for future in futures] == list(range(500))
+        assert len(holder.log.ret) == 1_000
+
+
+class Filler(corps.Conc):
+    def fill(self, other: corps.Name["Filler"], n: int) -> None:
+        for _ in range(n):
+            other.nothing.send()
+
+    def nothing(self) -> None:
+        pass

@@ -1,0 +1,509 @@
+"""Claims about `corps.boot`: what can be booted, and that a boot that fails says why and leaves nothing."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import corps
+
+ROOT = Path(__file__).parents[2]
+
+APP = """
+import corps
+
+class Counter(corps.Conc):
+    def __init__(self, start=0):
+        self.value = start
+
+    def add(self, n=1):
+        self.value += n
+        return self.value
+
+    def where(self):
+        return self.my_env()
+
+class App(corps.Corps):
+    def __init__(self, n=2):
+        self.counters = corps.options(tag="counter").create_many(n, Counter, 10)
+
+    def total(self):
+        return sum(f.ret for f in [counter.add() for counter in self.counters])
+
+    def places(self):
+        return sorted({counter.where().ret for counter in self.counters})
+"""
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes a file of an application."""
+
+    def to_file(text: str, name: str = "app.py") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+        return path
+
+    return to_file
+
+
+def run_script(path: Path, *, cwd: Path | None = None, arguments: tuple[str, ...] = ()) -> str:
+    """Run a program of its own, and give what it printed."""
+    command = [sys.executable, *arguments] if arguments else [sys.executable, str(path)]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+# What can be booted
+
+
+def test_a_file_is_booted_over_several_envs(write: Write) -> None:
+    with corps.boot(write(APP), 4, envs=2) as app:
+        assert app.total().ret == 44
+        assert app.places().ret == [1, 2]
+
+
+def test_a_class_is_named_after_a_colon(write: Write) -> None:
+    path = write(APP + "\nclass Other(App):\n    def total(self):\n        return -1\n")
+    with corps.boot(f"{path}:Other", envs=1) as app:
+        assert app.total().ret == -1
+
+
+def test_a_module_of_a_package_is_booted_by_its_name(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("", "booted_package/__init__.py")
+    write("START = 5", "booted_package/beside.py")
+    write(
+        """
+        import corps
+        from . import beside
+        class App(corps.Corps):
+            def start(self):
+                return beside.START
+        """,
+        "booted_package/inner.py",
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with corps.boot("booted_package.inner", envs=1) as app:
+        assert app.start().ret == 5
+
+
+def test_an_application_imports_what_lies_beside_it(write: Write) -> None:
+    write("START = 6", "lying_beside.py")
+    path = write(
+        """
+        import corps
+        import lying_beside
+        class App(corps.Corps):
+            def start(self):
+                import lying_beside as later
+                return lying_beside.START + later.START
+        """
+    )
+    with corps.boot(path, envs=1) as app:
+        assert app.start().ret == 12
+
+
+@pytest.mark.parametrize("name", ["email.py", "random.py", "corps.py", "with-hyphen.py"])
+def test_the_name_of_a_file_may_be_taken(write: Write, name: str) -> None:
+    path = write(APP + "\n    def later(self):\n        import email.utils, random\n        return 3\n", name)
+    with corps.boot(path, envs=2) as app:
+        assert app.total().ret == 22
+        assert app.later().ret == 3
+
+
+def test_two_corps_of_files_with_the_same_name_live_in_one_process(write: Write) -> None:
+    text = """
+        import corps
+        class Mark:
+            def __init__(self, text):
+                self.text = text
+        class App(corps.Corps):
+            def give(self):
+                return Mark({!r})
+            def take(self, mark):
+                return type(mark).__name__ + mark.text
+    """
+    first, second = write(text.format("one"), "one/app.py"), write(text.format("two"), "two/app.py")
+    with corps.boot(first, envs=1) as one, corps.boot(second, envs=1) as two:
+        marks = one.give().ret, two.give().ret
+        assert [mark.text for mark in marks] == ["one", "two"]
+        assert type(marks[0]) is not type(marks[1])
+        assert one.take(marks[0]).ret == "Markone"
+        assert two.take(marks[1]).ret == "Marktwo"
+    sys.modules.pop("app", None)
+
+
+def test_a_script_boots_its_own_classes_without_a_guard(write: Write) -> None:
+    script = write(
+        """
+        import corps
+        class Point:
+            def __init__(self, x):
+                self.x = x
+        class App(corps.Corps):
+            def __init__(self, point):
+                self.point = point
+            def moved(self, other):
+                assert type(other) is Point and type(self.point) is Point
+                return Point(self.point.x + other.x)
+        def main():
+            try:
+                with corps.boot(App, Point(1), envs=2) as app:
+                    got = app.moved(Point(2)).ret
+                    assert type(got) is Point
+                    print(got.x)
+            except Exception as error:
+                print("caught", error)
+        main()
+        """,
+        "script.py",
+    )
+    assert run_script(script) == "3\n"
+
+
+def test_a_script_may_boot_inside_a_coroutine_and_inside_an_env(write: Write) -> None:
+    script = write(
+        """
+        import asyncio, corps
+        class App(corps.Corps):
+            def answer(self):
+                return 42
+        async def main():
+            with corps.env(), corps.boot(__file__, envs=1) as app:
+                print(await app.answer())
+        asyncio.run(main())
+        """,
+        "script.py",
+    )
+    assert run_script(script) == "42\n"
+
+
+def test_a_module_run_with_m_keeps_its_package(write: Write, tmp_path: Path) -> None:
+    write("", "run_package/__init__.py")
+    write("VALUE = 8", "run_package/beside.py")
+    script = write(
+        """
+        import corps
+        from . import beside
+        class App(corps.Corps):
+            def value(self):
+                return beside.VALUE
+        with corps.boot(App, envs=1) as app:
+            print(app.value().ret)
+        """,
+        "run_package/program.py",
+    )
+    assert run_script(script, cwd=tmp_path, arguments=("-m", "run_package.program")) == "8\n"
+
+
+def test_classes_of_the_command_line_travel_by_value(write: Write) -> None:
+    code = textwrap.dedent(
+        """
+        import corps
+        class Point:
+            x = 3
+        class Helper(corps.Conc):
+            def point(self): return Point()
+        class App(corps.Corps):
+            def __init__(self): self.helpers = corps.options().create_many(2, Helper)
+            def points(self): return [helper.point().ret for helper in self.helpers]
+        with corps.boot(App, envs=2) as app:
+            points = app.points().ret
+            print([type(point) is Point for point in points], points[0].x)
+        """
+    )
+    assert run_script(Path(), arguments=("-c", code)) == "[True, True] 3\n"
+
+
+def test_a_class_defined_in_a_function_travels_by_value() -> None:
+    big = bytes(200_000)
+
+    class Local(corps.Corps):
+        data = big
+
+        def size(self) -> int:
+            return len(self.data)
+
+    with corps.boot(Local, envs=1) as app:
+        assert app.size().ret == len(big)
+
+
+def test_a_corps_boots_in_a_directory_that_is_gone(write: Write, tmp_path: Path) -> None:
+    app = write(APP)
+    script = write(
+        f"""
+        import os, corps
+        os.mkdir("gone"); os.chdir("gone"); os.rmdir("../gone")
+        with corps.boot({str(app)!r}, envs=1) as app:
+            print(app.total().ret)
+        """,
+        "script.py",
+    )
+    assert run_script(script, cwd=tmp_path) == "22\n"
+
+
+def test_two_corps_live_in_one_process_and_end_apart(write: Write) -> None:
+    path = write(APP)
+    with corps.boot(path, envs=1) as first:
+        with corps.boot(path, envs=1) as second:
+            assert (first.total().ret, second.total().ret) == (22, 22)
+        assert first.total().ret == 24
+        with pytest.raises(corps.RequestError):
+            second.total().result(10)
+
+
+def test_a_corps_is_booted_and_ended_in_another_thread(write: Write) -> None:
+    path, got = write(APP), []
+
+    def work() -> None:
+        with corps.boot(path, envs=2) as app:
+            got.append(app.total().ret)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(30)
+    assert got == [22]
+
+
+def test_a_boot_inside_a_worker_is_refused(write: Write) -> None:
+    path = write(
+        """
+        import corps
+        class App(corps.Corps):
+            def boot(self):
+                corps.boot(__file__)
+        """
+    )
+    with corps.boot(path, envs=1) as app, pytest.raises(corps.RemoteError, match="cannot boot") as caught:
+        app.boot().ret  # noqa: B018  # waits
+    assert isinstance(caught.value, corps.BootError)
+
+
+def test_the_logging_of_the_booting_process_is_left_alone(write: Write) -> None:
+    script = write(
+        f"""
+        import logging, corps
+        with corps.boot({str(write(APP))!r}, envs=1) as app:
+            print(app.total().ret, logging.getLogger().handlers, logging.getLogger("corps").handlers)
+        """,
+        "script.py",
+    )
+    assert run_script(script) == "22 [] []\n"
+
+
+# What cannot be booted: the error says why, and nothing is left running (the leak check looks)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = 1", "defines no subclass"),
+        ("import corps\nclass A(corps.Corps): pass\nclass B(corps.Corps): pass", r"several.*\(A, B\)"),
+        ("def broken(:", "line 1: SyntaxError"),
+        ("import corps\nprint('on the way')\n1 / 0", "ZeroDivisionError"),
+        ("import nothing_of_this_name", "ModuleNotFoundError"),
+    ],
+)
+def test_what_cannot_be_loaded_is_a_load_error(write: Write, text: str, said: str) -> None:
+    path = write(text)
+    with pytest.raises(corps.LoadError, match=said) as caught:
+        corps.boot(path, envs=2)
+    assert str(path) in str(caught.value)
+    assert "corps/launch" not in str(caught.value)
+    if "on the way" in text:
+        assert "on the way" in caught.value.output
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["nowhere.py", "no.such.module", "", 7, int, "app.py:Nothing", "/", "x\0.py", "~nobody_here/a.py"],
+)
+def test_what_is_no_application_is_a_load_error(
+    write: Write, source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(APP)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(corps.LoadError):
+        corps.boot(source, envs=1)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("os._exit(3)", "exit status 3"),
+        ("sys.exit(4)", "exit status 4"),
+        ("ctypes.string_at(0)", "SIGSEGV"),
+        ("os.kill(os.getpid(), 9)", "SIGKILL"),
+    ],
+)
+def test_a_process_that_dies_while_it_imports_is_a_start_error(write: Write, line: str, said: str) -> None:
+    path = write(f"import corps, ctypes, os, sys\nprint('last words')\n{line}\n")
+    with pytest.raises(corps.EnvStartError, match=said) as caught:
+        corps.boot(path, envs=2)
+    assert "last words" in caught.value.output
+
+
+def test_an_import_that_hangs_ends_at_the_time_limit(write: Write) -> None:
+    path = write("import threading\nprint('hangs')\nthreading.Event().wait()\n")
+    with pytest.raises(corps.EnvStartError, match="boot_timeout") as caught:
+        corps.boot(path, envs=2, config={"boot_timeout": 0.3})
+    assert "hangs" in caught.value.output
+
+
+def test_a_constructor_that_raises_is_the_cause_of_the_error(write: Write) -> None:
+    path = write(
+        """
+        import corps
+        class Mine(Exception):
+            def __init__(self, *, code):
+                super().__init__(f"code {code}")
+                self.code = code
+        class Child(corps.Conc):
+            def cleanup(self):
+                print("child ended")
+        class App(corps.Corps):
+            def __init__(self, error):
+                print("before")
+                corps.options(env=2).create(Child)
+                raise Mine(code=7) if error == "mine" else KeyError(error)
+        """
+    )
+    with pytest.raises(corps.CorpsStartError, match="KeyError") as caught:
+        corps.boot(path, "x", envs=2)
+    cause = caught.value.__cause__
+    assert isinstance(cause, corps.RemoteError)
+    assert isinstance(cause, KeyError)
+    assert sorted(caught.value.output.split("\n")) == ["", "before", "child ended"]
+    with pytest.raises(corps.CorpsStartError, match="code 7"):
+        corps.boot(path, "mine", envs=2)
+    sys.modules.pop("app", None)
+
+
+def test_a_process_that_dies_in_the_constructor_is_a_start_error(write: Write) -> None:
+    path = write(
+        """
+        import corps, os
+        class App(corps.Corps):
+            def __init__(self):
+                print("last words")
+                os._exit(5)
+        """
+    )
+    with pytest.raises(corps.EnvStartError, match="exit status 5") as caught:
+        corps.boot(path, envs=2)
+    assert "last words" in caught.value.output
+
+
+def test_an_argument_that_cannot_be_packed_is_told_as_such(write: Write) -> None:
+    with pytest.raises(corps.PackError, match="lock") as caught:
+        corps.boot(write(APP), {"key": threading.Lock()}, envs=1)
+    assert not isinstance(caught.value, corps.RemoteError)
+
+
+def test_an_argument_that_cannot_be_unpacked_is_a_boot_error(write: Write) -> None:
+    with pytest.raises(corps.CorpsStartError, match="wrong side"):
+        corps.boot(write(APP), _Refusing(), envs=1)
+
+
+class _Refusing:
+    def __reduce__(self) -> Any:
+        return _refuse, (os.getpid(),)
+
+
+def _refuse(pid: int) -> None:
+    if os.getpid() != pid:
+        raise ValueError("wrong side")
+
+
+@pytest.mark.parametrize("taken", [1, 2])
+def test_a_port_that_is_taken_is_a_start_error(write: Write, taken: int) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        if taken == 2:  # this process finds a port, its Env finds none
+            with socket.socket() as probe:
+                try:
+                    probe.bind(("127.0.0.1", port + 1))
+                except OSError:
+                    pytest.skip("the port beside is taken by somebody else")
+            port = f"{port}-{port + 1}"
+        config = {"transport": "tcp", "tcp.ports": str(port)}
+        with pytest.raises(corps.EnvStartError, match="taken"):
+            corps.boot(write(APP), envs=1, config=config)
+
+
+def test_a_setting_that_is_unknown_is_an_error_before_anything_starts(write: Write) -> None:
+    with pytest.raises(corps.ConfigError, match="boot_timeout"):
+        corps.boot(write(APP), config={"boot_timeuot": 1})
+
+
+def test_the_configuration_beside_the_application_counts(write: Write) -> None:
+    write("envs = 1\n[threads]\nmax = 3\n", "corps.toml")
+    with corps.boot(write(APP)) as app:
+        assert app.places().ret == [1]
+
+
+def test_ctrl_c_in_a_boot_ends_it_at_once(write: Write, tmp_path: Path) -> None:
+    flag = tmp_path / "constructing"
+    path = write(
+        f"""
+        import corps, threading
+        class App(corps.Corps):
+            def __init__(self):
+                with open({str(flag)!r}, "w") as file:
+                    file.write("x")
+                threading.Event().wait()
+        """
+    )
+    os.mkfifo(flag)
+    main = threading.get_ident()
+
+    def interrupt() -> None:
+        flag.read_text()  # until the constructor writes
+        signal.pthread_kill(main, signal.SIGINT)
+
+    helper = threading.Thread(target=interrupt)
+    helper.start()
+    with pytest.raises(KeyboardInterrupt):
+        corps.boot(path, envs=2)
+    helper.join()
+
+
+def test_boots_in_several_threads_do_not_disturb_each_other(write: Write) -> None:
+    path = write(APP)
+    got: list[int] = []
+
+    def work() -> None:
+        with corps.boot(path, envs=1) as app:
+            got.append(app.total().ret)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert got == [22, 22, 22]

@@ -1,0 +1,568 @@
+"""The security properties of a Corps, as an attacker would try them. Each is said in docs/design/security."""
+
+import os
+import pickle
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+import corps
+from corps.addresses import ENV_MGR
+from corps.errors import NoSuchMethod
+from corps.hosting.runtime_dir import make_runtime_dir, remove_runtime_dir, user_dir
+from corps.managers.assembly import build_env
+from corps.managers.corps_mgr import CorpsMgr
+from corps.managers.env_mgr import EnvMgr
+from corps.messages.members import Member
+from corps.messages.outcomes import Value
+from corps.messages.requests import CALL, GET, SET
+from corps.runtime.env import Env
+from corps.runtime.options import WorkerOptions
+from corps.security.keys import KeyPair, new_key_pair
+from corps.settings import Settings
+from corps.testing.memory_corps import memory_corps
+from corps.testing.stations import Station
+from corps.transport.peer import Peer
+from corps.transport.zmq_transport import ZmqTransport
+from corps.wire.frames import Hello, RequestHeader
+
+CORPS = "0123456789abcdef"
+MS = 20_000  # milliseconds that anything may take
+EVENTS = (
+    zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_DISCONNECTED
+)
+
+
+class Attacker:
+    """Raw sockets, which say whatever they like."""
+
+    def __init__(self) -> None:
+        self.context = zmq.Context()
+        self.sockets: list[tuple[zmq.Socket[bytes], zmq.Socket[bytes] | None]] = []
+
+    def connect(
+        self,
+        server: Member,
+        keys: KeyPair | None = None,
+        server_key: str | None = None,
+        routing_id: bytes | None = None,
+        watch: bool = False,
+    ) -> "tuple[zmq.Socket[bytes], zmq.Socket[bytes] | None]":
+        dealer = self.context.socket(zmq.DEALER)
+        dealer.linger = 0
+        if keys is not None:
+            dealer.curve_publickey = keys.public.encode()
+            dealer.curve_secretkey = keys.secret.encode()
+            dealer.curve_serverkey = (server_key or server.public_key).encode()
+        if routing_id is not None:
+            dealer.setsockopt(zmq.ROUTING_ID, routing_id)
+        monitor = dealer.get_monitor_socket(EVENTS) if watch else None
+        self.sockets.append((dealer, monitor))
+        dealer.connect(server.endpoint)
+        return dealer, monitor
+
+    def say(self, dealer: "zmq.Socket[bytes]", hello: Hello, *messages: list[bytes]) -> None:
+        for message in ([hello.header()], *messages):
+            dealer.send_multipart(message)
+
+    def close(self) -> None:
+        for dealer, monitor in self.sockets:
+            if monitor is not None:
+                dealer.disable_monitor()
+                monitor.close(linger=0)
+            dealer.close(linger=0)
+        self.context.term()
+
+
+@pytest.fixture
+def attacker() -> Iterator[Attacker]:
+    attacker = Attacker()
+    yield attacker
+    attacker.close()
+
+
+def routing_id(incarnation: str) -> bytes:
+    return b"E" + bytes.fromhex(incarnation)
+
+
+class Server(Station):
+    """A station over TCP, with its keys."""
+
+    def __init__(self, env: int = 1, max_frame: int = 64 * 1024 * 1024) -> None:
+        self.keys = new_key_pair()
+        self.hello = Hello(CORPS, env, secrets.token_hex(16))
+        transport = ZmqTransport(self.hello, runtime_dir=None, keys=self.keys, max_frame=max_frame)
+        super().__init__(transport, Member(env, self.hello.incarnation, transport.endpoint, self.keys.public))
+
+
+@contextmanager
+def servers(n: int) -> Iterator[list[Server]]:
+    made = [Server(env) for env in range(1, n + 1)]
+    try:
+        yield made
+    finally:
+        for each in made:
+            each.transport.close()
+
+
+def outcome_of_handshake(monitor: "zmq.Socket[bytes] | None") -> int:
+    assert monitor is not None
+    assert monitor.poll(MS), "the connection neither came about nor failed"
+    return int(recv_monitor_message(monitor)["event"])
+
+
+# Who gets in over TCP
+
+
+@pytest.mark.parametrize("case", ["no key", "unknown key", "wrong server key", "expelled"])
+def test_over_tcp_only_the_right_key_gets_a_message_through(attacker: Attacker, case: str) -> None:
+    with servers(2) as (server, honest):
+        server.transport.admit(honest.member)
+        server.start()
+        keys: KeyPair | None = new_key_pair()
+        incarnation = secrets.token_hex(16)
+        intruder = Member(3, incarnation, "", keys.public if keys is not None else "")
+        server_key = None
+        if case == "no key":
+            server.transport.admit(intruder)
+            keys = None
+        elif case == "wrong server key":
+            server.transport.admit(intruder)
+            server_key = new_key_pair().public
+        elif case == "expelled":
+            server.transport.admit(intruder)
+            server.transport.expel(intruder)
+        dealer, monitor = attacker.connect(
+            server.member, keys, server_key, routing_id(incarnation), watch=True
+        )
+        attacker.say(dealer, Hello(CORPS, 3, incarnation), [b"let me in"])
+        assert outcome_of_handshake(monitor) != zmq.EVENT_HANDSHAKE_SUCCEEDED
+        honest.transport.connect(server.member).send([b"hello"])
+        server.wait_for(1)
+        assert server.bodies() == [b"hello"]
+
+
+def test_over_tcp_nobody_gets_in_before_somebody_judges(attacker: Attacker) -> None:
+    with servers(2) as (server, honest):
+        server.transport.admit(honest.member)
+        honest.transport.connect(server.member).send([b"hello"])
+        incarnation = secrets.token_hex(16)
+        dealer, monitor = attacker.connect(
+            server.member, new_key_pair(), routing_id=routing_id(incarnation), watch=True
+        )
+        attacker.say(dealer, Hello(CORPS, 2, incarnation), [b"let me in"])
+        assert monitor is not None
+        assert not monitor.poll(0)
+        server.start()
+        assert outcome_of_handshake(monitor) != zmq.EVENT_HANDSHAKE_SUCCEEDED
+        server.wait_for(1)
+        assert server.bodies() == [b"hello"]
+
+
+def test_an_expelled_peer_that_is_still_connected_gets_nothing_through(attacker: Attacker) -> None:
+    with servers(2) as (server, honest):
+        server.transport.admit(honest.member)
+        server.start()
+        keys, incarnation = new_key_pair(), secrets.token_hex(16)
+        member = Member(3, incarnation, "", keys.public)
+        server.transport.admit(member)
+        dealer, _ = attacker.connect(server.member, keys, routing_id=routing_id(incarnation))
+        attacker.say(dealer, Hello(CORPS, 3, incarnation), [b"before"])
+        server.wait_for(1)
+        server.transport.expel(member)
+        dealer.send(b"after")
+        server.wait_refused()
+        honest.transport.connect(server.member).send([b"hello"])
+        server.wait_for(2)
+        assert server.bodies() == [b"before", b"hello"]
+
+
+@pytest.mark.parametrize("claim", ["incarnation", "env", "corps", "routing id", "nothing"])
+def test_nobody_speaks_for_another_env(attacker: Attacker, claim: str) -> None:
+    with servers(3) as (server, victim, other):
+        server.transport.admit(victim.member)
+        server.start()
+        keys, incarnation = new_key_pair(), secrets.token_hex(16)
+        server.transport.admit(Member(3, incarnation, "", keys.public))
+        speaks_as = victim.member.incarnation if claim == "incarnation" else incarnation
+        own_id = victim.member.incarnation if claim in {"incarnation", "routing id"} else incarnation
+        env = {"incarnation": 2, "env": 2}.get(claim, 3)
+        corps_id = "f" * 16 if claim == "corps" else CORPS
+        dealer, _ = attacker.connect(server.member, keys, routing_id=routing_id(own_id))
+        if claim == "nothing":
+            dealer.send_multipart([b"no hello"])
+        else:
+            attacker.say(dealer, Hello(corps_id, env, speaks_as), [b"believe me"])
+        server.wait_refused()
+        server.transport.admit(other.member)
+        other.transport.connect(server.member).send([b"hello"])
+        server.wait_for(1)
+        assert server.bodies() == [b"hello"]
+        assert server.transport.audit.counts["hello"] >= 1
+
+
+@pytest.mark.parametrize("user", [None, "somebody else"])
+def test_a_key_is_compared_for_every_message(user: str | None) -> None:
+    with servers(2) as (server, victim):
+        server.transport.admit(victim.member)
+        transport = server.transport
+        assert isinstance(transport, ZmqTransport)
+        own = routing_id(victim.member.incarnation)
+        transport._take(own, victim.member.incarnation, [victim.hello.header()])
+        transport._take(own, user, [b"believe me"])
+        assert transport.audit.counts == {"identity": 1}
+
+
+# What costs little to send must cost little to refuse
+
+
+def push(raw: socket.socket, start: bytes) -> None:
+    """Send half a GiB, as long as somebody takes it."""
+    raw.sendall(start)
+    for _ in range(8 * 1024):
+        raw.sendall(bytes(65_536))
+
+
+GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"CURVE".ljust(20, b"\0") + bytes(32)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        pytest.param(GREETING + b"\x06" + (2**31).to_bytes(8, "big"), id="a command of 2 GiB"),
+        pytest.param(GREETING + b"\x02" + (2**62).to_bytes(8, "big"), id="a message of 4 EiB"),
+        pytest.param(b"GET / HTTP/1.1\r\n\r\n", id="no ZeroMQ at all"),
+    ],
+)
+def test_who_pushes_bytes_before_it_has_proved_who_it_is_gets_cut(start: bytes) -> None:
+    with servers(2) as (server, honest):
+        server.transport.admit(honest.member)
+        server.start()
+        host, port = server.member.endpoint.removeprefix("tcp://").split(":")
+        before = psutil.Process().memory_info().rss
+        with socket.create_connection((host, int(port)), MS / 1000) as raw, pytest.raises(ConnectionError):
+            push(raw, start)
+        assert psutil.Process().memory_info().rss - before < 32 * 1024 * 1024
+        honest.transport.connect(server.member).send([b"hello"])
+        assert server.wait_for(1) == [(2, [b"hello"])]
+
+
+# Who gets in over ipc
+
+OTHER_USER = """
+import os, sys, zmq
+endpoint, routing_id, hello = sys.argv[1], bytes.fromhex(sys.argv[2]), bytes.fromhex(sys.argv[3])
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+context = zmq.Context()
+dealer = context.socket(zmq.DEALER)
+dealer.linger = 0
+dealer.setsockopt(zmq.ROUTING_ID, routing_id)
+dealer.connect(endpoint)
+dealer.send(hello)
+dealer.send(b"let me in")
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def directory() -> Iterator[str]:
+    path = make_runtime_dir()
+    yield path
+    os.chmod(path, 0o700)
+    remove_runtime_dir(path)
+
+
+def ipc_station(directory: str, env: int) -> tuple[Station, Hello]:
+    hello = Hello(CORPS, env, secrets.token_hex(16))
+    transport = ZmqTransport(hello, runtime_dir=directory)
+    return Station(transport, Member(env, hello.incarnation, transport.endpoint)), hello
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can start a process of another user")
+def test_over_ipc_another_user_is_refused_even_where_the_directory_is_open(directory: str) -> None:
+    server, _ = ipc_station(directory, 1)
+    honest, _ = ipc_station(directory, 2)
+    victim = Hello(CORPS, 3, secrets.token_hex(16))
+    try:
+        server.transport.admit(honest.member)
+        server.transport.admit(Member(3, victim.incarnation, ""))
+        server.start()
+        os.chmod(directory, 0o755)
+        os.chmod(server.member.endpoint.removeprefix("ipc://"), 0o777)
+        arguments = [
+            server.member.endpoint,
+            routing_id(victim.incarnation).hex(),
+            victim.header().hex(),
+        ]
+        with subprocess.Popen(
+            [sys.executable, "-c", OTHER_USER, *arguments], stdin=subprocess.PIPE
+        ) as process:
+            server.wait_refused()
+            honest.transport.connect(server.member).send([b"hello"])
+            server.wait_for(1)
+            process.communicate()
+        assert process.returncode == 0
+        assert server.refused[0] == "connection"
+        assert server.bodies() == [b"hello"]
+    finally:
+        honest.transport.close()
+        server.transport.close()
+
+
+# Nothing is unpickled for strangers
+
+
+class Canary:
+    """Unpickling it makes a directory."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self._path),)
+
+
+def deadly_request(path: Path) -> list[bytes]:
+    header = RequestHeader(1, CALL, ENV_MGR, "statistics", None, None, 1)
+    return [header.header(), pickle.dumps(((), {"x": Canary(path)}))]
+
+
+def env_over(transport: ZmqTransport) -> Env:
+    env = build_env(CORPS, 1, Settings(), transport)
+    assert env.peers is not None
+    env.peers.start()
+    return env
+
+
+@pytest.mark.parametrize("who", ["no key", "unknown key", "expelled", "no hello", "a member"])
+def test_bytes_of_a_stranger_are_never_unpickled(
+    attacker: Attacker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    answered: corps.Future[None] = corps.Future()
+    monkeypatch.setattr(Peer, "answer", lambda *_: answered.settle(Value(None)))
+    server = Server()
+    transport = server.transport
+    assert isinstance(transport, ZmqTransport)
+    env = env_over(transport)
+    canary = tmp_path / "canary"
+    keys, incarnation = new_key_pair(), secrets.token_hex(16)
+    other = Member(2, incarnation, "tcp://127.0.0.1:1", keys.public)
+    try:
+        assert env.peers is not None
+        if who in {"expelled", "no hello", "a member"}:
+            env.peers.learn(other)
+        if who == "expelled":
+            env.peers.lose(2, "planted")
+        dealer, monitor = attacker.connect(
+            server.member,
+            None if who == "no key" else keys,
+            routing_id=routing_id(incarnation),
+            watch=True,
+        )
+        if who != "no hello":
+            dealer.send(Hello(CORPS, 2, incarnation).header())
+        dealer.send_multipart(deadly_request(canary))
+        if who == "no hello":
+            server.wait_refused()
+        elif who == "a member":  # the canary does sing, where it may
+            answered.result(MS / 1000)
+        else:
+            assert outcome_of_handshake(monitor) != zmq.EVENT_HANDSHAKE_SUCCEEDED
+        env.ask(CALL, env.manager_addr, "statistics", (), {}).result()
+    finally:
+        env.exit(env.manager_addr).result()
+        env.close(5.0)
+    assert canary.exists() == (who == "a member")
+
+
+# What can be reached from afar
+
+
+def every_attribute(worker: object) -> set[str]:
+    """All there is, on the object, its class and the class of that, and what looks like a way in."""
+    names = {*dir(worker), *dir(type(worker)), *dir(type), *vars(worker)}
+    return names | {"a.b", "_env.close", "__class__.__init__", "", " ", "\u0661", "my_name ", "create\0"}
+
+
+OFFERED = {"my_name", "my_self", "my_mgr", "my_corps", "my_tag", "my_class", "my_host", "my_children"}
+HOOKS = {
+    "main",
+    "receive",
+    "handle",
+    "before",
+    "process",
+    "after",
+    "reply",
+    "cleanup",
+    "my_env",
+    "interleave",
+}
+
+
+@pytest.mark.parametrize("cls", [corps.Conc, corps.Corps, EnvMgr, CorpsMgr])
+def test_of_the_systems_own_workers_only_marked_methods_can_be_reached(cls: type[Any]) -> None:
+    interface = cls._corps_interface
+    assert interface.methods >= OFFERED
+    assert not HOOKS & interface.methods
+    assert not [name for name in interface.methods if name.startswith("_")]
+    with memory_corps(2) as (near, far):
+        if cls is EnvMgr:
+            cell = far.env.registry.find(ENV_MGR)
+        else:
+            cell = far.env.new_cell(interface, WorkerOptions(), None, None, None)
+            needs: tuple[Any, ...] = (far.env,) if cls is CorpsMgr else ()
+            far.env.construct_here(cell, cls, needs, {}).result()
+        worker = cell.performer.worker
+        before = dict(vars(worker))
+        reached = []
+        for name in every_attribute(worker):
+            asked: list[tuple[int, tuple[Any, ...]]] = [(CALL, ()), (GET, ()), (SET, (None,))]
+            if name in interface.methods:
+                asked.remove((CALL, ()))
+            for kind, arguments in asked:
+                error = near.env.ask(kind, cell.addr, name, arguments, {}).exception()
+                if not isinstance(error, NoSuchMethod) and not (kind == SET and name.strip(" \0") == ""):
+                    reached.append((kind, name, error))
+        changed = {name for name in vars(worker) if vars(worker)[name] is not before.get(name, worker)}
+    assert [entry for entry in reached if entry[0] != SET] == []
+    # A new public data attribute can be set, as on every worker; nothing that was there can be changed.
+    assert {name for _, name, _ in reached} <= {
+        "a.b",
+        "__class__.__init__",
+        "\u0661",
+        "my_name ",
+        "create\0",
+        "mro",
+    }
+    assert not changed & before.keys()
+
+
+# A whole Corps
+
+
+APPLICATION = """
+import corps
+
+class Other(corps.Conc):
+    def secret(self):
+        transport = self._corps_cell.env.peers._transport
+        return transport._keys.secret if transport._keys is not None else ""
+
+class App(corps.Corps):
+    def __init__(self):
+        self.others = corps.options().create_per_env(1, Other)
+
+    def secrets(self):
+        return [other.secret().ret for other in self.others]
+"""
+
+
+@contextmanager
+def running(tmp_path: Path, **config: Any) -> Iterator[Any]:
+    path = tmp_path / "application.py"
+    path.write_text(APPLICATION)
+    with corps.boot(path, envs=2, config=config) as app:
+        yield app
+
+
+def family() -> list[psutil.Process]:
+    me = psutil.Process()
+    return [me, *me.children(recursive=True)]
+
+
+def listeners(before: frozenset[str] = frozenset()) -> set[str]:
+    """Addresses on which processes of this family listen over TCP."""
+    own = set()
+    for process in family():
+        for fd in Path(f"/proc/{process.pid}/fd").iterdir():
+            try:
+                own.add(os.readlink(fd))
+            except OSError:
+                continue  # closed meanwhile
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        if os.path.exists(table):
+            for line in Path(table).read_text().splitlines()[1:]:
+                local, state, inode = (line.split()[index] for index in (1, 3, 9))
+                if state == "0A" and f"socket:[{inode}]" in own:
+                    found.add(local)
+    return found - before
+
+
+def runtime_dirs() -> list[Path]:
+    places = [Path(tempfile.gettempdir()), *([Path(own)] if (own := user_dir()) else [])]
+    return [path for place in places for path in place.glob(f"corps-{os.getpid()}-*")]
+
+
+def test_a_default_corps_listens_on_no_tcp_port(tmp_path: Path) -> None:
+    before = frozenset(listeners())
+    with running(tmp_path):
+        assert listeners(before) == set()
+
+
+def test_over_tcp_a_corps_listens_on_loopback_only_and_on_the_ports_it_was_told(tmp_path: Path) -> None:
+    before = frozenset(listeners())
+    first = 23_000 + os.getpid() % 20_000
+    ports = range(first, first + 20)
+    with running(tmp_path, transport="tcp", tcp={"ports": f"{ports[0]}-{ports[-1]}"}):
+        found = listeners(before)
+    assert len(found) == 3  # this process, and two Envs
+    assert {address.partition(":")[0] for address in found} == {"0100007F"}
+    assert {int(address.partition(":")[2], 16) for address in found} <= set(ports)
+
+
+def test_the_runtime_directory_is_closed_to_others(tmp_path: Path) -> None:
+    with running(tmp_path):
+        (directory,) = runtime_dirs()
+        found = directory.stat()
+        assert found.st_mode & 0o7777 == 0o700
+        assert found.st_uid == os.getuid()
+        assert len([path for path in directory.iterdir() if path.suffix == ".sock"]) == 3
+    assert runtime_dirs() == []
+
+
+def test_no_secret_key_stands_where_others_could_read_it(tmp_path: Path) -> None:
+    with running(tmp_path, transport="tcp") as app:
+        keys = [key.encode() for key in app.secrets().ret]
+        keys.append(app._env.peers._transport._keys.secret.encode())
+        assert {len(key) for key in keys} == {40}
+        for process in family():
+            for where in ("cmdline", "environ", "comm"):
+                text = Path(f"/proc/{process.pid}/{where}").read_bytes()
+                assert not any(key in text for key in keys)
+        for directory in runtime_dirs():
+            for path in directory.rglob("*"):
+                assert path.is_socket() or not any(key in path.read_bytes() for key in keys)
+
+
+@pytest.mark.skipif(not __debug__, reason="this is what runs with -O")
+@pytest.mark.timeout(200)
+def test_all_of_this_holds_with_assertions_turned_off() -> None:
+    run = subprocess.run(
+        [
+            *(sys.executable, "-O", "-m", "pytest", __file__, "-q", "-p", "no:cacheprovider"),
+            *("-W", "ignore::pytest.PytestConfigWarning"),  # it says that assertions are off
+        ],
+        cwd=Path(corps.__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr

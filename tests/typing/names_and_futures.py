@@ -1,0 +1,145 @@
+"""What type checkers know of Names and Futures. Read by mypy with the other tests, never run.
+
+A ``type: ignore`` here is a claim: the line is wrong, and the checker has to say so (unused ones are errors).
+"""
+
+from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
+from typing import Any, assert_type
+
+import corps
+
+
+class Counter(corps.Conc):
+    def __init__(self, start: int, *, step: int = 1) -> None:
+        self.value = start
+        self.step = step
+
+    def add(self, n: int = 1) -> int:
+        return self.value + n
+
+    async def later(self, text: str) -> bytes:
+        return text.encode()
+
+    def numbers(self) -> Generator[int, None, str]:
+        yield 1
+        return "end"
+
+    async def letters(self) -> AsyncIterator[str]:
+        yield "a"
+
+    def lines(self) -> Iterator[str]:
+        yield "b"
+
+    def me(self) -> "corps.Name[Counter]":
+        name = self.my_name()
+        assert_type(name, corps.Name[Counter])
+        assert_type(self.my_self(), corps.Name[Counter])
+        assert_type(self.my_env(), int)
+        return name
+
+
+class Other(corps.Conc):
+    def size(self) -> int:
+        return 1
+
+
+class App(corps.Corps):
+    def __init__(self) -> None:
+        self.counters = corps.options(tag="c").create_per_env(2, Counter, 1)
+
+    def total(self) -> int:
+        return sum(corps.gather(*[corps.call(counter, Counter.add) for counter in self.counters]).ret)
+
+
+def constructors_are_checked() -> None:
+    assert_type(corps.create(Counter, 1, step=2), corps.Name[Counter])
+    corps.create(Counter)  # type: ignore[call-arg]
+    corps.create(Counter, "one")  # type: ignore[arg-type]
+    corps.create(Counter, 1, stride=2)  # type: ignore[call-arg]
+
+
+def options_keep_the_check() -> None:
+    chosen = corps.options(tag="a", env=1, mailbox=10, deadline=1.5)
+    assert_type(chosen, corps.Options)
+    assert_type(chosen.create(Counter, 1), corps.Name[Counter])
+    assert_type(chosen.create_nowait(Counter, 1), corps.Future[corps.Name[Counter]])
+    assert_type(chosen.create_many(3, Counter, 1, step=1), list[corps.Name[Counter]])
+    assert_type(chosen.create_per_env(1, Counter, 1), list[corps.Name[Counter]])
+    chosen.create(Counter, "one")  # type: ignore[arg-type]
+    chosen.create_many(3, Counter)  # type: ignore[call-arg]
+    chosen.create_per_env(3, Counter, 1, 2)  # type: ignore[call-arg]
+    corps.options(label="a")  # type: ignore[call-arg]
+    corps.options(env="there")  # type: ignore[arg-type]
+
+
+def an_env_keeps_the_check() -> None:
+    with corps.env(threads=2) as env:
+        assert_type(env, corps.LocalEnv)
+        assert_type(env.create(Counter, 1), corps.Name[Counter])
+        assert_type(env.options(tag="a").create(Counter, 1), corps.Name[Counter])
+        env.create(Counter)  # type: ignore[call-arg]
+
+
+def calls_are_typed(name: corps.Name[Counter]) -> None:
+    assert_type(corps.call(name, Counter.add, 1), corps.Future[int])
+    assert_type(corps.call(name, Counter.add, n=1).ret, int)
+    assert_type(corps.call(name, Counter.later, "a"), corps.Future[bytes])
+    assert_type(corps.call(name, Counter.numbers), corps.Future[corps.RemoteIterator[int]])
+    assert_type(corps.call(name, Counter.letters), corps.Future[corps.RemoteIterator[str]])
+    assert_type(corps.call(name, Counter.lines), corps.Future[Iterator[str]])
+    corps.call(name, Counter.add, "one")  # type: ignore[call-overload]
+    corps.call(name, Counter.add, m=1)  # type: ignore[call-overload]
+    corps.call(name, Other.size)  # type: ignore[call-overload]
+
+
+def iterators_keep_their_items(name: corps.Name[Counter]) -> None:
+    with corps.call(name, Counter.numbers).ret as numbers:
+        for number in numbers:
+            assert_type(number, int)
+
+
+def calls_by_attribute_are_not_typed(name: corps.Name[Counter]) -> None:
+    assert_type(name.add(1), Any)
+    assert_type(name.value, Any)
+
+
+def names_of_names(name: corps.Name[Counter]) -> None:
+    assert_type(corps.call(name, Counter.me), corps.Future[corps.Name[Counter]])
+    assert_type(name.options(deadline=1.0), corps.Name[Counter])
+    assert_type(name.exit(), corps.Future[None])
+    name.options(deadlin=1.0)  # type: ignore[call-arg]
+
+
+def futures_give_their_values(future: corps.Future[int]) -> None:
+    assert_type(future.ret, int)
+    assert_type(future.result(timeout=1), int)
+    assert_type(future.exception(), BaseException | None)
+    assert_type(future.cancel(), bool)
+
+
+async def futures_can_be_awaited(name: corps.Name[Counter], future: corps.Future[int]) -> None:
+    assert_type(await future, int)
+    assert_type(await corps.call(name, Counter.later, "a"), bytes)
+    iterator = await corps.call(name, Counter.letters)
+    async for letter in iterator:
+        assert_type(letter, str)
+
+
+def waits_keep_the_type(futures: list[corps.Future[int]]) -> None:
+    assert_type(corps.wait_any(futures), corps.Future[int])
+    assert_type(corps.wait_any(dict.fromkeys(futures, "tag")), corps.Future[int])
+    assert_type(corps.wait_all(futures, timeout=1.0), list[corps.Future[int]])
+    assert_type(corps.as_completed(futures), Iterator[corps.Future[int]])
+    assert_type(corps.gather(*futures), corps.Future[list[Any]])
+    corps.wait_any([1])  # type: ignore[arg-type]
+    corps.gather(1)  # type: ignore[arg-type]
+
+
+def boot_takes_what_can_be_booted() -> None:
+    with corps.boot(App, envs=2, config={"transport": "ipc"}) as app:
+        app.total().result()
+    corps.boot("app.py", 1, 2, word="x")
+    corps.boot(Path("app.py"), config=Path("corps.toml"))
+    corps.boot(3)  # type: ignore[arg-type]
+    corps.boot("app.py", envs="2")  # type: ignore[arg-type]

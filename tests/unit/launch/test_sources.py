@@ -1,0 +1,99 @@
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from corps.errors import LoadError
+from corps.launch.loading import load_class
+from corps.launch.sources import Source, class_by_value, find_source
+from corps.workers.corps import Corps
+
+
+class Here(Corps):
+    pass
+
+
+def test_a_file_gets_the_name_that_an_import_of_it_would_have(tmp_path: Path) -> None:
+    path = tmp_path / "found_app.py"
+    path.write_text("")
+    assert find_source(str(path)) == find_source(path) == Source("found_app", str(path))
+    assert find_source(f"{path}:Outer.Inner") == Source("found_app", str(path), "Outer.Inner")
+
+
+@pytest.mark.parametrize("name", ["email", "random", "corps", "with-hyphen", "2nd"])
+def test_a_name_that_is_taken_gets_a_mark_of_its_path(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"{name}.py"
+    path.write_text("")
+    found = find_source(path).module
+    assert found != name
+    assert found.rpartition("_")[0] in {name, "app"}
+    assert find_source(path).module == found
+
+
+def test_the_own_name_is_kept_if_it_is_this_very_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "loaded_app.py"
+    path.write_text("")
+    module = ModuleType("loaded_app")
+    module.__file__ = str(path)
+    monkeypatch.setitem(sys.modules, "loaded_app", module)
+    assert find_source(path).module == "loaded_app"
+    module.__file__ = str(tmp_path / "other.py")
+    assert find_source(path).module != "loaded_app"
+
+
+def test_a_class_of_a_module_goes_by_its_name() -> None:
+    assert find_source(Here) == Source(__name__, qualname="Here")
+
+
+def test_a_class_that_nobody_else_can_find_goes_by_value() -> None:
+    class Local(Corps):
+        buffer = bytearray(200_000)
+
+        def size(self) -> int:
+            return len(self.buffer)
+
+    source = find_source(Local)
+    assert (source.module, source.path) == ("", "")
+    assert class_by_value(source).__qualname__ == Local.__qualname__
+    assert load_class(Source(*source.as_list())) is Local
+
+
+def test_modules_are_found_without_being_run() -> None:
+    assert find_source("this") == Source("this")
+    assert "this" not in sys.modules
+    assert find_source("os.path:join") == Source("os.path", qualname="join")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "missing.py",
+        "missing_module",
+        "missing.inner",
+        "sys.inner",
+        ".relative",
+        "",
+        None,
+        3,
+        int,
+        "a b",
+        "x:y:z",
+    ],
+)
+def test_what_cannot_be_found_is_a_load_error(given: Any) -> None:
+    with pytest.raises(LoadError):
+        find_source(given)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [("a b", "line 1: SyntaxError"), ("a = '\0'", "SyntaxError|ValueError")]
+)
+def test_a_file_that_cannot_be_compiled_is_a_load_error(tmp_path: Path, code: str, said: str) -> None:
+    path = tmp_path / "broken_app.py"
+    path.write_text(code)
+    with pytest.raises(LoadError, match=said):
+        find_source(path)

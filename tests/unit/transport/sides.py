@@ -1,0 +1,223 @@
+"""Two Envs without threads and sockets: what one sends lies on the line until the test delivers it."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from corps.addresses import ConcAddr
+from corps.errors import BrokenError
+from corps.messages.members import Member
+from corps.messages.outcomes import Outcome
+from corps.messages.promises import Promise, Unanswered
+from corps.messages.requests import CALL, Request
+from corps.packing.packer import Packer
+from corps.security.audit import Audit
+from corps.transport.link import Link, OnMessage, Transport
+from corps.transport.peer import Peer
+from corps.transport.peers import Peers
+from corps.wire.frames import Frame, ProbeHeader
+
+CORPS = "0123456789abcdef"
+
+
+def member(env: int, incarnation: str = "a") -> Member:
+    return Member(env, incarnation * 32, f"line://{env}")
+
+
+class LineLink(Link):
+    def __init__(self, outbox: deque[list[bytes]]) -> None:
+        self._outbox = outbox
+        self.is_closed = False
+
+    def send(self, frames: Sequence[Frame]) -> None:
+        if self.is_closed:
+            raise BrokenError("closed")
+        self._outbox.append([bytes(frame) for frame in frames])
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class LineTransport(Transport):
+    """Leads to one other Env."""
+
+    def __init__(self, max_frame: int | None = None) -> None:
+        self.audit = Audit("line")
+        self.outbox: deque[list[bytes]] = deque()
+        self.admitted: list[Member] = []
+        self.links: list[LineLink] = []
+        self.refuses: BrokenError | None = None
+        self.on_message: OnMessage | None = None
+        self._max_frame = max_frame
+
+    @property
+    def endpoint(self) -> str:
+        return "line://"
+
+    @property
+    def max_frame(self) -> int | None:
+        return self._max_frame
+
+    def start(self, on_message: OnMessage) -> None:
+        self.on_message = on_message
+
+    def admit(self, member: Member) -> None:
+        self.admitted.append(member)
+
+    def expel(self, member: Member) -> None:
+        self.admitted.remove(member)
+
+    def connect(self, member: Member) -> Link:
+        if self.refuses is not None:
+            raise self.refuses
+        self.links.append(LineLink(self.outbox))
+        return self.links[-1]
+
+    def close(self) -> None:
+        for link in self.links:
+            link.close()
+
+
+class HandAlarms:
+    """Rings when the test says so."""
+
+    def __init__(self) -> None:
+        self.rings: list[Callable[[], object]] = []
+
+    def at(self, due: float, ring: Callable[[], object]) -> None:
+        self.rings.append(ring)
+
+    def ring_all(self) -> None:
+        rings, self.rings = self.rings, []
+        for ring in rings:
+            ring()
+
+
+class Holder:
+    """A mailbox: the route of what was delivered."""
+
+    def __init__(self) -> None:
+        self.begun: set[int] = set()
+        self.withdrawn: list[Request] = []
+
+    def take_back(self, request: Request) -> bool:
+        return id(request) not in self.begun
+
+    def help(self, promise: Promise) -> None:
+        pass
+
+    def withdraw(self, request: Request) -> None:
+        self.withdrawn.append(request)
+
+
+class Side:
+    """One Env: a `corps.transport.local_side.LocalSide`."""
+
+    def __init__(
+        self,
+        env: int,
+        other: int,
+        window: tuple[int, int] = (100, 1_000_000),
+        patience: float | None = 0.0,
+        max_frame: int | None = None,
+    ) -> None:
+        self.corps_id = CORPS
+        self.id = env
+        self.alarms = HandAlarms()
+        self.other = other
+        self.holder = Holder()
+        self.delivered: list[Request] = []
+        self.probes: list[ProbeHeader] = []
+        self.blocked = 0
+        self.is_coroutine = False
+        self.transport = LineTransport(max_frame)
+        self.peers = Peers(self, self.transport, Packer(), window=window, patience=patience)
+        self.peers.start()
+        self.peers.learn(member(other))
+
+    @property
+    def peer(self) -> Peer:
+        return self.peers._peers[self.other]
+
+    def deliver(self, request: Request) -> None:
+        request.route = self.holder
+        self.delivered.append(request)
+
+    def follow_probe(self, request: Request, probe: ProbeHeader) -> None:
+        self.probes.append(probe)
+
+    def enter_blocked(self) -> None:
+        self.blocked += 1
+
+    def leave_blocked(self) -> None:
+        self.blocked -= 1
+
+    def may_block(self) -> bool:
+        return not self.is_coroutine
+
+    def receive(self, frames: Sequence[Frame]) -> None:
+        """What the reading thread does with a message of the other side."""
+        assert self.transport.on_message is not None
+        self.transport.on_message(self.other, frames)
+        self.peers._reader = None  # the test's thread reads for both sides, and asks for them too
+
+    def request(
+        self, *args: Any, promise: Promise | None = None, kind: int = CALL, deadline: float | None = None
+    ) -> Request:
+        return Request(
+            kind,
+            ConcAddr(CORPS, self.other, 1),
+            "method",
+            args,
+            {},
+            promise if promise is not None else Kept(),
+            None,
+            deadline,
+        )
+
+    def ask(self, *args: Any, **options: Any) -> "Kept":
+        request = self.request(*args, **options)
+        self.peers.send(request)
+        assert isinstance(request.promise, Kept)
+        return request.promise
+
+    def tell(self, *args: Any) -> None:
+        self.peers.send(self.request(*args, promise=Unanswered("it")))
+
+
+class Kept:
+    """A promise that counts."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+
+    def settle(self, outcome: Outcome) -> bool:
+        self.outcomes.append(outcome)
+        return len(self.outcomes) == 1
+
+    def done(self) -> bool:
+        return bool(self.outcomes)
+
+    def error(self) -> BaseException:
+        (outcome,) = self.outcomes
+        try:
+            outcome.unwrap()
+        except Exception as error:
+            return error
+        raise AssertionError("it did not fail")
+
+    def value(self) -> Any:
+        (outcome,) = self.outcomes
+        return outcome.unwrap()
+
+
+def pair(**options: Any) -> tuple[Side, Side]:
+    return Side(1, 2, **options), Side(2, 1, **options)
+
+
+def carry(one: Side, other: Side) -> None:
+    """Deliver all that lies on the line, in both directions, until there is nothing left."""
+    while one.transport.outbox or other.transport.outbox:
+        for sender, receiver in ((one, other), (other, one)):
+            while sender.transport.outbox:
+                receiver.receive(sender.transport.outbox.popleft())

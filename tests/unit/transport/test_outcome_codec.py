@@ -1,0 +1,118 @@
+"""Claims about outcomes on the wire: something that can be sent always goes back, and is what it was."""
+
+from threading import Lock
+from typing import Any
+
+import pytest
+
+from corps.errors import CorpsError, DeadlockError, InternalError, NoSuchMethod, UnpackError, WorkerGone
+from corps.messages.outcomes import Outcome, Raised, Refused, Value
+from corps.packing.packer import Packer
+from corps.transport.outcome_codec import OutcomeCodec
+from corps.wire.frames import RAISED, REFUSED, RETURNED
+
+
+@pytest.fixture
+def codec() -> OutcomeCodec:
+    return OutcomeCodec(Packer())
+
+
+def there_and_back(codec: OutcomeCodec, outcome: Outcome) -> Outcome:
+    status, packed = codec.packed(outcome)
+    received = codec.received(status, packed.codec, [packed.body, *packed.buffers])
+    opened = received.opened()
+    assert received.failed == opened.failed
+    return opened
+
+
+def error_of(outcome: Outcome) -> BaseException:
+    with pytest.raises(CorpsError) as caught:
+        outcome.unwrap()
+    return caught.value
+
+
+def test_a_value_comes_back(codec: OutcomeCodec) -> None:
+    assert there_and_back(codec, Value({"a": [1, (2,)]})).unwrap() == {"a": [1, (2,)]}
+
+
+def test_a_value_that_cannot_be_packed_is_an_error_that_says_it_ran(codec: OutcomeCodec) -> None:
+    error: Any = error_of(there_and_back(codec, Value(Lock())))
+    assert error.executed == "yes"
+    assert error.path == "result"
+
+
+def test_an_exception_comes_back_as_its_type(codec: OutcomeCodec) -> None:
+    error: Any = error_of(there_and_back(codec, Raised.capture(KeyError("k"), "target")))
+    assert isinstance(error, KeyError)
+    assert vars(error)["type_name"] == "builtins.KeyError"
+
+
+class Unpackable(Exception):
+    def __reduce__(self) -> Any:
+        raise TypeError("planted")
+
+
+def test_an_exception_that_cannot_be_packed_comes_back_as_text(codec: OutcomeCodec) -> None:
+    error: Any = error_of(there_and_back(codec, Raised.capture(Unpackable("text"), None)))
+    assert error.origin is None
+    assert error.text == "text"
+
+
+def test_an_exception_whose_text_is_no_unicode_comes_back(codec: OutcomeCodec) -> None:
+    name = b"file-\xff".decode("utf-8", "surrogateescape")
+    error: Any = error_of(there_and_back(codec, Raised.capture(OSError(name), name)))
+    assert error.text == "file-\\udcff"
+
+
+class Text(str):
+    __slots__ = ()
+
+
+class TellsMore(Exception):
+    def __str__(self) -> str:
+        return Text("text of a class of its own")
+
+
+def test_an_exception_whose_text_is_of_a_class_of_its_own_comes_back(codec: OutcomeCodec) -> None:
+    assert "of its own" in str(error_of(there_and_back(codec, Raised.capture(TellsMore(), None))))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        WorkerGone("gone", executed="no", target="t"),
+        DeadlockError("cycle", cycle=("a", "b"), target="t"),
+        NoSuchMethod("half \udc80 pair", target="half \udc80 pair", odd=Text("x"), left_out=object()),
+    ],
+)
+def test_an_error_of_corps_comes_back_with_its_fields(codec: OutcomeCodec, error: CorpsError) -> None:
+    back = error_of(there_and_back(codec, Refused(error)))
+    assert type(back) is type(error)
+    assert vars(back).keys() <= vars(error).keys()
+    assert vars(back)["target"] in {"t", "half \\udc80 pair"}
+
+
+@pytest.mark.parametrize("name", ["ValueError", "Any", "system", "__builtins__", "concurrent"])
+def test_only_errors_of_corps_can_be_named(codec: OutcomeCodec, name: str) -> None:
+    packed = Packer(codec="data").pack([name, "message", {}])
+    assert isinstance(error_of(codec.open(REFUSED, packed.codec, [packed.body])), InternalError)
+
+
+@pytest.mark.parametrize("status", [RETURNED, RAISED, REFUSED])
+@pytest.mark.parametrize(
+    "facts",
+    [None, 1, [], ["WorkerGone"], ["WorkerGone", "m", {"message": 1}], ["WorkerGone", "m", {1: 2}], {}],
+)
+def test_damaged_facts_are_an_unpack_error(codec: OutcomeCodec, status: int, facts: object) -> None:
+    packed = Packer(codec="data").pack(facts)
+    outcome = codec.open(status, packed.codec, [packed.body])
+    if status == RETURNED:
+        assert outcome.unwrap() == facts
+    else:
+        assert isinstance(error_of(outcome), UnpackError)
+
+
+def test_nothing_is_unpacked_before_somebody_wants_it(codec: OutcomeCodec) -> None:
+    received = codec.received(RETURNED, 99, [b"no codec has this tag"])
+    assert not received.failed
+    assert isinstance(error_of(received.opened()), UnpackError)

@@ -1,0 +1,92 @@
+"""The page of the wire protocol says what the code does: kinds, fields, statuses, limits, version."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import corps.messages.requests as requests
+import corps.wire.frames as frames
+from corps.packing.codecs import CODEC_TAGS
+from corps.transport.peer import _CREDIT_DELAY
+
+PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "wire-protocol.md").read_text("utf-8")
+KINDS = ("HELLO", "REQUEST", "OUTCOME", "CANCEL", "PROBE", "CREDIT")
+TYPES = {
+    "text": {str},
+    "integer": {int},
+    "number or nil": {int, float, type(None)},
+    "array of two integers, or nil": {list, type(None)},
+    "array of texts": {list},
+}
+
+
+def tables(section: str) -> list[list[list[str]]]:
+    """The tables under a heading, as rows of cells without the head."""
+    text = re.split(r"^#+ ", PAGE.split(f"# {section}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    found = re.findall(r"(?:^ *\|.*\n)+", text, flags=re.MULTILINE)
+    rows = [
+        [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in table.splitlines()]
+        for table in found
+    ]
+    return [table[2:] for table in rows]
+
+
+def test_the_version_is_that_of_the_code() -> None:
+    assert f"\nVersion {frames.VERSION}. " in PAGE
+    assert ["version", "integer", f"{frames.VERSION}"] in tables("1: HELLO")[0]
+    assert ["magic", "text", f"`{frames._MAGIC}`"] in tables("1: HELLO")[0]
+
+
+def test_the_kinds_are_those_of_the_code() -> None:
+    assert [(int(row[0]), row[1]) for row in tables("Headers")[0]] == [
+        (getattr(frames, name), name) for name in KINDS
+    ]
+    assert sorted(frames._READERS) == [getattr(frames, name) for name in KINDS]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_fields_are_those_of_the_code(name: str) -> None:
+    kind = getattr(frames, name)
+    _, least, most, _ = frames._READERS[kind]
+    listed = [TYPES[row[1]] for row in tables(f"{kind}: {name}")[0]]
+    assert listed == [set(allowed) for allowed in frames.FIELDS[kind]]
+    shape = next(row[2] for row in tables("Headers")[0] if row[1] == name)
+    expected = (
+        ("header", (1, 1)) if least == 1 else ("header, body, any number of buffers", (2, frames.MAX_FRAMES))
+    )
+    assert (shape, (least, most)) == expected
+
+
+def test_the_request_kinds_are_those_of_the_code() -> None:
+    listed = {row[1]: int(row[0]) for row in tables("2: REQUEST")[1]}
+    assert listed == {name: getattr(requests, name) for name in listed}
+    assert set(listed.values()) == frames.REQUEST_KINDS
+    assert f"Kind {requests.CREATE}, the construction" in PAGE
+
+
+def test_the_statuses_are_those_of_the_code() -> None:
+    listed = {row[1]: int(row[0]) for row in tables("3: OUTCOME")[1]}
+    assert listed == {name: getattr(frames, name) for name in ("RETURNED", "RAISED", "REFUSED")}
+    assert set(listed.values()) == frames.STATUSES
+
+
+def test_the_codecs_are_those_of_the_code() -> None:
+    assert {row[1].strip("`"): int(row[0]) for row in tables("Codecs")[0]} == dict(CODEC_TAGS)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "value"),
+    [
+        ("at most {} bytes long", frames.MAX_HEADER),
+        ("at most {} frames", frames.MAX_FRAMES),
+        ("between 0 and {}", frames.MAX_NUMBER),
+        ("name of the method or attribute, at most {} bytes", frames.MAX_METHOD),
+        ("until its deadline, 0 to {}", int(frames.MAX_REMAINING)),
+        ("packed with, at most {}", frames.MAX_CODEC),
+        ("within {} ms", int(_CREDIT_DELAY * 1000)),
+    ],
+)
+def test_the_limits_are_those_of_the_code(sentence: str, value: Any) -> None:
+    assert sentence.format(value) in re.sub(r"\s+", " ", PAGE)
