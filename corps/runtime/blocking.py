@@ -7,7 +7,7 @@ from typing import Any
 
 from corps.errors import LoopBlocked
 from corps.messages.requests import EXIT
-from corps.runtime.context import Activity, current
+from corps.runtime.context import Activity, acting
 
 Subscribe = Callable[[Callable[[], object]], Callable[[], object]]
 """Takes the function that wakes a waiting thread; gives the function that takes the subscription back."""
@@ -33,11 +33,16 @@ def block_until(
         False if the time was over first.
 
     Raises:
-        LoopBlocked: This is the event loop of an Env.
+        LoopBlocked: This is the event loop of an Env, or a callback in the thread that reads.
     """
-    here = current.get()
+    here = acting()
     if here is None:
         return _Gate().wait(subscribe, timeout)
+    if here.reading:
+        raise LoopBlocked(
+            "waiting in a callback would stop the thread that brings the answers: leave the waiting to a "
+            "worker, or to a thread of your own"
+        )
     if here.task is not None:
         raise LoopBlocked(
             "waiting here would stop the event loop of this Env, and with it every coroutine: "

@@ -8,6 +8,7 @@ Here is the order of things; what a request does to the author's object is in `r
 how a worker ends in `runtime.ending`.
 """
 
+from threading import get_ident
 from typing import Any
 
 from corps.addresses import ConcAddr
@@ -17,7 +18,7 @@ from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Refused
 from corps.messages.promises import Promise
 from corps.messages.requests import CREATE, EXIT, WITHDRAWN, Request
-from corps.runtime.context import Activity, current
+from corps.runtime.context import Activity, acting, current
 from corps.runtime.deadlock import Wait
 from corps.runtime.ending import Ending
 from corps.runtime.family import Family
@@ -194,7 +195,7 @@ class Cell:
         Args:
             promise: What the caller waits for.
         """
-        here = current.get()
+        here = acting()
         if here is None or here.depth >= _DEPTH:
             return
         with self._lock:
@@ -224,7 +225,7 @@ class Cell:
             request: The CREATE request; the cell must be new.
         """
         request.route = self
-        here = current.get()
+        here = acting()
         with self._lock:
             self._state = _RUNNING
         self.activity = Activity(self.env, self, pooled=here is not None and here.pooled)
@@ -282,6 +283,7 @@ class Cell:
         activity = self.activity
         activity.request = request
         activity.deadline = request.deadline
+        activity.thread = get_ident()
         token = current.set(activity)
         try:
             self.performer.perform(request)
@@ -356,7 +358,7 @@ class Cell:
     def _waiting(self) -> Any:
         """What stands still while the calling thread or coroutine waits: all of it, or one request."""
         if self.interface.interleave != 1:
-            here = current.get()
+            here = acting()
             if here is not None and here.task is not None and here.request is not None:
                 return here.request
         return self

@@ -5,6 +5,7 @@ and inside ``with corps.env()`` and ``with corps.boot(...)``. Threads that an au
 """
 
 from contextvars import ContextVar
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,12 +21,25 @@ class Activity:
         request: What is being answered; None in constructors and plain threads.
         deadline: The time limit that requests made from here inherit.
         task: The asyncio task that runs it; None on a worker thread.
+        thread: The thread that runs it. A copy of the context may come to another one.
+        reading: It is the thread that reads from the links: what it waits for would never arrive.
         depth: How many calls deep this thread runs what it waits for itself; see `Cell.help`.
         pooled: It runs on a thread of the Env's worker pool.
         loading: An application is being imported, so booting another one has to wait for that.
     """
 
-    __slots__ = ("cell", "deadline", "depth", "env", "loading", "pooled", "request", "task")
+    __slots__ = (
+        "cell",
+        "deadline",
+        "depth",
+        "env",
+        "loading",
+        "pooled",
+        "reading",
+        "request",
+        "task",
+        "thread",
+    )
 
     def __init__(self, env: Any, cell: Any = None, *, pooled: bool = False, loading: bool = False) -> None:
         # Typed loosely: `runtime.env` and `runtime.cell` stand above this file.
@@ -37,6 +51,20 @@ class Activity:
         self.depth = 0
         self.pooled = pooled
         self.loading = loading
+        self.reading = False
+        self.thread = get_ident()
 
 
 current: ContextVar[Activity | None] = ContextVar("corps_activity", default=None)
+
+
+def acting() -> Activity | None:
+    """What the calling thread does for an Env; None if nothing.
+
+    A thread that has only got a copy of a worker's context, as from `asyncio.to_thread`, is not the worker:
+    it may block while the worker goes on, and the worker does not wait when it waits.
+    """
+    here = current.get()
+    if here is None or here.env is None:
+        return None
+    return here if here.cell is None or here.thread == get_ident() else None

@@ -129,10 +129,14 @@ class WaitGraph:
         waiter = probe.waiter
         victim: Future[Any] | None = None
         frontier: _Frontier = []
+        if probe.path.count(str(cell)) > 1:
+            return  # it goes round in a circle that the waiter is not in: who is in it looks for it, too
         with self._lock:
             goal = self._waits.get(waiter.serial)
             if goal is not None and goal.cell.addr != waiter.addr:
                 goal = None  # a wait of another Env, which counts its own
+            if goal is None and waiter.addr.env == cell.addr.env:
+                return  # the wait it was sent for is over
             found: _Edge | None = None
             if goal is not None and _closes(request, goal):
                 found = (0, probe.path)
@@ -178,7 +182,8 @@ def _search(start: list[Wait], goal: Wait | None, path: tuple[str, ...]) -> tupl
 
 def _is_apart(request: Request) -> bool:
     """Whether a coroutine of its own runs the request, beside others of its worker."""
-    interface = request.route.interface  # type: ignore[union-attr]
+    route: Any = request.route
+    interface = route.interface
     return interface.interleave != 1 and request.stage == BEGUN and request.method in interface.async_methods
 
 

@@ -11,7 +11,7 @@ from outside: the worker is then abandoned, which the answer says.
 """
 
 import logging
-from threading import Lock
+from threading import Lock, get_ident
 from typing import Any
 
 from corps.clock import now
@@ -68,6 +68,7 @@ class Ending:
         for dropped in cell.close_mailbox(None) or ():
             dropped.settle(Refused(cell.gone("no")))
         outcome: Outcome = Value(None)
+        cell.activity.thread = get_ident()
         token = current.set(cell.activity)
         try:
             self._clear_limit()

@@ -6,19 +6,20 @@ Everything of an Env hangs on its object, so that several can live in one proces
 
 import itertools
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from corps.addresses import ENV_MGR, ConcAddr
 from corps.clock import deadline_after, earlier
-from corps.errors import ClosedError, DeadlineExceeded, NoSuchWorker, WorkerGone
+from corps.errors import ClosedError, DeadlineExceeded, NoSuchWorker
 from corps.messages.interfaces import Interface
-from corps.messages.outcomes import Refused, Value
+from corps.messages.outcomes import Refused
 from corps.messages.promises import Unanswered
-from corps.messages.requests import CALL, CREATE, EXIT, Request
+from corps.messages.requests import CALL, CREATE, DROP, EXIT, Request
 from corps.runtime.alarms import Alarms
 from corps.runtime.cell import Cell
-from corps.runtime.context import current
+from corps.runtime.context import Activity, acting, current
 from corps.runtime.deadlock import Probe, Waiter, WaitGraph
 from corps.runtime.futures import Future
 from corps.runtime.loop_thread import LoopThread
@@ -70,6 +71,9 @@ class Env:
         self.worker_envs: list[int] = [env_id]
         """Ids of the Envs in which workers may be created; replaced as a whole, never changed."""
         self._turns = itertools.count()
+        # Generators whose last iterator was garbage: closed with the next request. A destructor may run at
+        # any point of any thread, so it must take no lock; appending to a deque takes none.
+        self.dropped: deque[tuple[ConcAddr, int]] = deque()
         self._closed = False
 
     # --- asking ---
@@ -102,6 +106,8 @@ class Env:
             PackError: The arguments cannot be packed.
             Overloaded: There was no room for the request in time.
         """
+        if self.dropped:
+            self._close_dropped()
         here = current.get()
         deadline = deadline_after(seconds)
         sender = None
@@ -152,6 +158,14 @@ class Env:
         self._dispatch(request)
         return future
 
+    def _close_dropped(self) -> None:
+        while self.dropped:
+            try:
+                addr, number = self.dropped.popleft()
+            except IndexError:  # another thread took the last one
+                return
+            self.tell(DROP, addr, "close", (number,), {})
+
     def _limit(self, future: Future[Any], request: Request, deadline: float) -> None:
         def late() -> None:
             text = f"no answer to {request.method!r} from {request.target} before its deadline"
@@ -164,7 +178,7 @@ class Env:
         if target.env == self.id and target.corps == self.corps_id:
             cell = self.registry.find(target.conc)
             if cell is None:
-                self._no_cell(request)
+                request.settle(self.registry.outcome_without_cell(request))
                 return
             if request.kind != EXIT:
                 cell.mailbox.wait_for_room(cell, request.deadline, self.options.send_timeout)
@@ -189,20 +203,9 @@ class Env:
         """
         cell = self.registry.find(request.target.conc)
         if cell is None:
-            self._no_cell(request)
+            request.settle(self.registry.outcome_without_cell(request))
         else:
             cell.deliver(request)
-
-    def _no_cell(self, request: Request) -> None:
-        target = request.target
-        if not self.registry.existed(target.conc):
-            error: Any = NoSuchWorker(f"no worker ever had the address {target}", target=str(target))
-        elif request.kind == EXIT:
-            request.settle(Value(None))
-            return
-        else:
-            error = WorkerGone(f"the worker {target} has ended", executed="no", target=str(target))
-        request.settle(Refused(error))
 
     def follow_probe(self, request: Request, header: ProbeHeader) -> None:
         """A probe of another Env has come in, after the request it is about."""
@@ -217,19 +220,25 @@ class Env:
             )
 
     def may_block(self) -> bool:
-        """Whether the calling thread may block: a coroutine may not."""
-        here = current.get()
-        return here is None or here.task is None
+        """Whether the calling thread may block: neither a coroutine may, nor the thread that reads."""
+        here = acting()
+        return here is None or not (here.reading or here.task is not None)
+
+    def begin_reading(self) -> None:
+        """The calling thread is the one that reads for this Env."""
+        here = Activity(self)
+        here.reading = True
+        current.set(here)
 
     def enter_blocked(self) -> None:
         """The calling thread is about to block inside corps."""
-        here = current.get()
+        here = acting()
         if here is not None and here.pooled:
             self.pool.enter_blocked()
 
     def leave_blocked(self) -> None:
         """The calling thread goes on."""
-        here = current.get()
+        here = acting()
         if here is not None and here.pooled:
             self.pool.leave_blocked()
 
@@ -290,7 +299,7 @@ class Env:
             A Future of the new worker's Name, done.
         """
         future, request = self._create_request(cell, cls, args, kwargs)
-        here = current.get()
+        here = acting()
         waits = here is not None and here.cell is not None and here.task is None
         if waits and here is not None:
             here.cell.begin_wait((future,))
@@ -336,7 +345,7 @@ class Env:
             mgr_cell = self.registry.find(mgr.conc)
             if mgr_cell is not None:
                 mgr_cell.family.disown(cell.addr)
-        elif not self._closed:
+        elif not self._closed and cell.performer.has_worker:  # else its creator never heard of it
             # Asked, not told: if the Mgr's Env is ending too, its refusal is nothing to log.
             home = ConcAddr(self.corps_id, mgr.env, ENV_MGR)
             self.ask(CALL, home, "child_ended", (mgr, cell.addr), {})

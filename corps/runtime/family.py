@@ -14,11 +14,12 @@ class Family:
         on_end: Called after a child has ended, by the thread that tells of it.
     """
 
-    __slots__ = ("_children", "_closed", "_lock", "on_end")
+    __slots__ = ("_children", "_closed", "_ended", "_lock", "on_end")
 
     def __init__(self) -> None:
-        self._lock = Lock()  # protects _children and _closed
+        self._lock = Lock()  # protects _children, _ended and _closed
         self._children: dict[ConcAddr, Any] = {}
+        self._ended: set[ConcAddr] = set()  # told of before they were adopted
         self._closed = False
         self.on_end: Callable[[], object] | None = None
 
@@ -35,7 +36,10 @@ class Family:
         with self._lock:
             if self._closed:
                 return False
-            self._children[child] = name
+            if child in self._ended:  # it was faster than the answer that told of it
+                self._ended.discard(child)
+            else:
+                self._children[child] = name
             return True
 
     def disown(self, child: ConcAddr) -> None:
@@ -46,6 +50,8 @@ class Family:
         """
         with self._lock:
             known = self._children.pop(child, None)
+            if known is None:
+                self._ended.add(child)
         if known is not None and self.on_end is not None:
             self.on_end()
 

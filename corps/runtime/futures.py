@@ -15,7 +15,7 @@ from corps.errors import Cancelled, PackError, RequestError, WaitTimeout
 from corps.messages.outcomes import Outcome, Raised, Refused
 from corps.messages.requests import Request
 from corps.runtime.blocking import block_until
-from corps.runtime.context import current
+from corps.runtime.context import acting
 
 R = TypeVar("R")
 _log = logging.getLogger("corps.futures")
@@ -144,7 +144,7 @@ class Future(concurrent.futures.Future[R]):
             RequestError: As `result`.
         """
         if self._outcome is None:
-            here = current.get()
+            here = acting()
             waits = here is not None and here.cell is not None and here.task is asyncio.current_task()
             if not waits or here is None:
                 yield from self._awaitable()

@@ -4,9 +4,12 @@ Started when the first one is called; uvloop where it is installed. Nothing else
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from threading import Lock, Thread
 from typing import Any
+
+_log = logging.getLogger("corps.env")
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -36,17 +39,28 @@ class LoopThread:
             *args: Its arguments.
 
         Returns:
-            False if the loop has been closed: the function will not be called.
+            False if there is no loop, or no more: the function will not be called.
         """
         with self._lock:
             if self._closed:
                 return False
-            if self._loop is None:
-                self._loop = new_event_loop()
-                self._thread = Thread(target=self._run, args=(self._loop,), name=self._name, daemon=True)
-                self._thread.start()
+            if self._loop is None and not self._start():
+                return False
+            assert self._loop is not None
             self._loop.call_soon_threadsafe(function, *args)
             return True
+
+    def _start(self) -> bool:
+        loop = new_event_loop()
+        thread = Thread(target=self._run, args=(loop,), name=self._name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system gives no more threads
+            _log.exception("the event loop's thread %s could not be started", self._name)
+            loop.close()
+            return False
+        self._loop, self._thread = loop, thread
+        return True
 
     def close(self) -> None:
         """Cancel what runs, and end the thread."""

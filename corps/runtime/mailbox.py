@@ -7,7 +7,7 @@ from typing import Any
 from corps.clock import deadline_after, earlier, remaining
 from corps.errors import Overloaded
 from corps.messages.requests import BEGUN, WAITING, WITHDRAWN, Request
-from corps.runtime.context import current
+from corps.runtime.context import acting
 
 
 class Mailbox:
@@ -112,9 +112,9 @@ class Mailbox:
         """
         if len(self._queue) < self._limit:
             return
-        here = current.get()
-        if here is not None and here.task is not None:
+        if not cell.env.may_block():
             return  # a coroutine must not block its loop: what it sends beyond the limit is its own to bound
+        here = acting()
         if here is not None and here.cell is cell:
             raise Overloaded(f"{cell} fills its own mailbox of {self._limit}: nobody else can empty it")
         until = earlier(deadline, deadline_after(patience))

@@ -4,6 +4,9 @@ from threading import Lock
 from typing import Any
 
 from corps.addresses import ENV_MGR
+from corps.errors import NoSuchWorker, WorkerGone
+from corps.messages.outcomes import Outcome, Refused, Value
+from corps.messages.requests import EXIT, Request
 
 
 class Registry:
@@ -38,6 +41,24 @@ class Registry:
     def existed(self, number: int) -> bool:
         """Whether a worker of this Env ever had this number."""
         return 0 <= number < self._next
+
+    def outcome_without_cell(self, request: Request) -> Outcome:
+        """The outcome of a request for a worker that is not here.
+
+        Args:
+            request: Its target is an address in this Env.
+
+        Returns:
+            A refusal, which says whether there ever was such a worker; but to be asked to end is no error
+            for one that has ended.
+        """
+        target = request.target
+        if not self.existed(target.conc):
+            return Refused(NoSuchWorker(f"no worker ever had the address {target}", target=str(target)))
+        if request.kind == EXIT:
+            return Value(None)
+        gone = f"the worker {target} has ended"
+        return Refused(WorkerGone(gone, executed="no", target=str(target)))
 
     def cells(self) -> list[Any]:
         """All cells, oldest first."""

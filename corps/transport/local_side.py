@@ -43,5 +43,9 @@ class LocalSide(Protocol):
         ...
 
     def may_block(self) -> bool:
-        """Whether the calling thread may block; a coroutine may not."""
+        """Whether the calling thread may block; neither a coroutine may, nor the thread that reads."""
+        ...
+
+    def begin_reading(self) -> None:
+        """The calling thread is the one that reads for this Env."""
         ...

@@ -58,7 +58,6 @@ class Peer:
         window: tuple[int, int],
         patience: float | None,
         max_frame: int | None,
-        may_block: Callable[[], bool],
     ) -> None:
         """Make it; the link is opened by the first message.
 
@@ -70,7 +69,6 @@ class Peer:
             window: Requests and bytes that may be unanswered.
             patience: Seconds a sender waits for room in the window.
             max_frame: Bytes of the longest frame that the peer takes.
-            may_block: Whether the calling thread may wait for room in the window.
         """
         self.member = member
         self._env = env
@@ -79,7 +77,6 @@ class Peer:
         self._outcomes = OutcomeCodec(packer)
         self._patience = patience
         self._max_frame = max_frame
-        self._may_block = may_block
         # Protects everything below. Nothing is packed or settled while it is held, and nothing sent but the
         # greeting of a new link, which does not block.
         self._lock = Lock()
@@ -171,7 +168,7 @@ class Peer:
         return False
 
     def _wait_for_room(self, request: Request, size: int) -> None:
-        if request.kind in _URGENT or not self._may_block():
+        if request.kind in _URGENT or not self._env.may_block():
             with self._lock:
                 self._room.take_anyway(size)
                 self._number(request, size)

@@ -89,7 +89,6 @@ class Peers:
                 window=self._window,
                 patience=self._patience,
                 max_frame=self._transport.max_frame,
-                may_block=self._may_block,
             )
             self._lost.pop(member.env, None)
         if known is not None:  # it was started again before its end was told
@@ -155,13 +154,11 @@ class Peers:
         for peer in peers:
             peer.lose("this Env has closed", logging.INFO)
 
-    def _may_block(self) -> bool:
-        """Whether the calling thread may wait for room: the one that reads would wait for itself."""
-        return get_ident() != self._reader and self._env.may_block()
-
     def _on_message(self, env: int, frames: Sequence[Frame]) -> None:
         """A message of a member has arrived. In the reading thread."""
-        self._reader = get_ident()
+        if self._reader != get_ident():
+            self._reader = get_ident()
+            self._env.begin_reading()
         peer = self._peers.get(env)
         if peer is None:
             return

@@ -111,7 +111,7 @@ class Options:
         if self._of is not None:
             return self._of
         here = current.get()
-        if here is None:
+        if here is None or here.env is None:
             raise ContextError(
                 "there is no Env here to create a worker in: call this inside a worker, or inside "
                 "`with corps.boot(...)` or `with corps.env()`; start a thread of your own with "

@@ -7,7 +7,6 @@ nothing is produced that nobody asked for.
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Generic, TypeVar
 
-from corps.errors import CorpsError
 from corps.messages.outcomes import Value
 from corps.messages.requests import DROP, PULL
 from corps.runtime.futures import Future
@@ -67,10 +66,9 @@ class RemoteIterator(Generic[Y], Iterator[Y], AsyncIterator[Y]):
     def __del__(self) -> None:
         if getattr(self, "_was_passed_on", True):
             return  # somebody else may still pull
-        try:
-            self.close()
-        except CorpsError:
-            pass  # the worker is gone, and the generator with it
+        env = self._worker._env
+        if env is not None and not self._is_over:
+            env.dropped.append((self._worker._addr, self._number))  # nothing else: see there
 
     def __repr__(self) -> str:
         return f"<RemoteIterator {self._number} of {self._worker!r}>"

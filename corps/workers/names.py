@@ -11,7 +11,7 @@ from corps.addresses import ConcAddr
 from corps.errors import ContextError, LoopBlocked, NoSuchMethod
 from corps.messages.interfaces import Interface
 from corps.messages.requests import CALL, GET, SET
-from corps.runtime.context import current
+from corps.runtime.context import acting
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
 
@@ -94,7 +94,7 @@ class Name(Generic[T]):
         """
         if name.startswith("_") or name in self._interface.methods or name in self._interface.reserved:
             raise NoSuchMethod(f"{self!r}: {name!r} is no public data attribute, so it cannot be set")
-        here = current.get()
+        here = acting()
         if here is not None and here.task is not None:
             raise LoopBlocked(f"{self!r}: setting {name!r} waits; in a coroutine call a method that sets it")
         self._bound().ask(SET, self._addr, name, (value,), {}, self._deadline).result()
@@ -212,6 +212,6 @@ def restore_name(
     Returns:
         The Name, for the Env of the calling code; one that cannot be used if there is none.
     """
-    here = current.get()
+    here = acting()
     env = here.env if here is not None else None
     return Name(ConcAddr(*addr), Interface.from_tuple(*interface), env, deadline)

@@ -46,7 +46,8 @@ RULES_BAND: Final = frozenset(name for name, band in BANDS.items() if band == 1)
 NO_ASSERT: Final = frozenset({"packing", "security", "wire", "transport"})
 PICKLES: Final = frozenset({"pickle", "_pickle", "cloudpickle", "dill"})
 VAGUE_NAMES: Final = frozenset({"util", "utils", "common", "helper", "helpers", "misc", "base"})
-AGREED_NAMES: Final = frozenset({"codecs"})  # the word of the wire protocol for what packs and unpacks
+# The words of the field for what packs and unpacks, and for where requests wait.
+AGREED_NAMES: Final = frozenset({"codecs", "mailbox"})
 STDLIB_NAMES: Final = frozenset(name for name in sys.stdlib_module_names if not name.startswith("_"))
 CONTAINERS: Final = frozenset({"list", "dict", "set", "bytearray", "deque", "defaultdict", "OrderedDict"})
 WEAK_CONTAINERS: Final = frozenset({"WeakSet", "WeakKeyDictionary", "WeakValueDictionary"})

@@ -1,12 +1,11 @@
 """One small face for all the paths that a request can take, so that each test runs over all of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Barrier
 from typing import Any, ParamSpec, TypeVar
-from collections.abc import Callable
 
 import corps
 from corps.runtime.context import Activity, current
@@ -48,7 +47,7 @@ class Way:
         """A worker that runs a request until the latch is opened, and the Future of that request."""
         holder = self.create_far(Holder) if far else self.create(Holder)
         future = holder.hold(latch)
-        latch.arrived().ret
+        latch.arrived().result()
         return holder, future
 
     @contextmanager
@@ -79,7 +78,7 @@ def booted(transport: str, config: dict[str, Any] | None = None) -> Iterator[Way
             _warm_up(way)
         yield way
     finally:
-        app.exit().ret
+        app.exit().result()
 
 
 class _Gathering(corps.Conc):
@@ -98,10 +97,11 @@ def _warm_up(way: Way) -> None:
     for future in [worker.come() for worker in here]:
         future.result(timeout=20)  # with a time limit, so that this thread does not run it itself
     latch = corps.options(env="here").create(Latch)
-    latch.open().ret
-    latch.wait().ret
+    latch.open().result()
+    latch.wait().result()
     counters = [way.create(Counter), way.create_far(Counter)]
     for counter in counters:
-        counter.options(deadline=20).add().ret
-    for name in [*here, latch, *counters]:
-        name.exit().ret
+        counter.options(deadline=20).add().result()
+    everybody: list[corps.Name[Any]] = [*here, latch, *counters]
+    for name in everybody:
+        name.exit().result()

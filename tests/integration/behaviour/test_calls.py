@@ -205,8 +205,8 @@ def test_a_worker_of_another_corps_is_no_such_worker(way: Way) -> None:
 
 def test_many_requests_to_oneself_are_run_in_turn(way: Way) -> None:
     chain, latch = way.create(Chained), way.create(Latch)
-    chain.count_down(50, latch).ret
-    latch.arrived().ret
+    chain.count_down(50, latch).result()
+    latch.arrived().result()
     assert chain.seen.ret == list(range(50, -1, -1))
 
 

@@ -1,12 +1,13 @@
 """Claims about ``async def`` methods and interleaving classes, over every path."""
 
 import asyncio
+from threading import Event
 from typing import Any, ClassVar
 
 import pytest
 
 import corps
-from tests.integration.behaviour.paths import Way
+from tests.integration.behaviour.paths import Way, local
 from tests.integration.behaviour.workers import Counter, Holder, Latch, Talker
 
 
@@ -35,9 +36,6 @@ class Inn(corps.Conc):
     async def create_inside(self, env: int) -> corps.Name[Counter]:
         return await corps.options(env=env).create_nowait(Counter, 4)
 
-    async def create_wrongly(self) -> corps.Name[Counter]:
-        return corps.options(env="here").create(Counter)
-
     async def spawn_task(self, other: corps.Name[Counter]) -> int:
         async def ask() -> int:
             result: int = await other.add(2)
@@ -48,6 +46,12 @@ class Inn(corps.Conc):
 
     async def set_wrongly(self, other: corps.Name[Counter]) -> None:
         other.value = 4
+
+
+class Blocker(corps.Conc):
+    async def block(self, entered: Event, gate: Event) -> None:
+        entered.set()
+        gate.wait()  # what no coroutine should do: nothing else begins on the loop meanwhile
 
 
 class OpenInn(Inn):
@@ -69,9 +73,9 @@ def test_without_interleaving_one_coroutine_runs_at_a_time(way: Way) -> None:
     inn, latch = way.create(Inn), way.create(Latch)
     stays = [inn.stay(latch) for _ in range(5)]
     look = inn.look()
-    latch.arrived(1).ret
+    latch.arrived(1).result()
     assert not look.done()
-    latch.open().ret
+    latch.open().result()
     assert [stay.ret for stay in stays] == [1] * 5
     assert look.ret == 0
 
@@ -79,20 +83,20 @@ def test_without_interleaving_one_coroutine_runs_at_a_time(way: Way) -> None:
 def test_with_interleaving_all_coroutines_run_together(way: Way) -> None:
     inn, latch = way.create(OpenInn), way.create(Latch)
     stays = [inn.stay(latch) for _ in range(20)]
-    latch.arrived(20).ret
+    latch.arrived(20).result()
     assert inn.look_softly().ret == 20
-    latch.open().ret
+    latch.open().result()
     assert max(stay.ret for stay in stays) == 20
 
 
 def test_a_number_limits_how_many_interleave(way: Way) -> None:
     inn, latch = way.create(SmallInn), way.create(Latch)
     stays = [inn.stay(latch) for _ in range(10)]
-    latch.arrived(3).ret
+    latch.arrived(3).result()
     fourth = latch.arrived(4)
     with pytest.raises(corps.WaitTimeout):
         fourth.result(timeout=0.05)
-    latch.open().ret
+    latch.open().result()
     assert max(stay.ret for stay in stays) == 3
 
 
@@ -101,10 +105,10 @@ def test_plain_methods_of_an_interleaving_class_run_alone_and_in_turn(way: Way) 
     first = inn.stay(latch)
     look = inn.look()
     behind = inn.stay(latch)
-    latch.arrived(1).ret
+    latch.arrived(1).result()
     assert not look.done()
     assert not behind.done()
-    latch.open().ret
+    latch.open().result()
     assert look.ret == 0
     assert (first.ret, behind.ret) == (1, 1)
 
@@ -127,11 +131,28 @@ def test_what_would_block_the_loop_is_refused(way: Way) -> None:
     assert inn.look().ret == 0
 
 
+def test_a_coroutine_cancelled_before_its_first_step_gives_the_turn_to_the_next() -> None:
+    with local({"threads.max": 1}) as way, way.entered():
+        entered, gate = Event(), Event()
+        talker, counter = way.create(Talker), way.create(Counter)
+        blocked = way.create(Blocker).block(entered, gate)
+        assert entered.wait(20)
+        future = talker.later("never")
+        counter.add().result(timeout=20)  # the only thread came by `talker` before
+        assert future.cancel()
+        gate.set()
+        assert talker.later("next").result(timeout=20) == "next"
+        assert blocked.result(timeout=20) is None
+        with pytest.raises(corps.Cancelled) as caught:
+            future.result()
+        assert caught.value.executed == "unknown"
+
+
 def test_many_coroutines_wait_at_once_without_threads(way: Way) -> None:
     inn, latch = way.create(OpenInn), way.create(Latch)
     stays = [inn.stay(latch) for _ in range(300)]
-    latch.arrived(300).ret
-    latch.open().ret
+    latch.arrived(300).result()
+    latch.open().result()
     assert corps.wait_all(stays)[-1].ret == 300
 
 
@@ -139,8 +160,8 @@ def test_a_coroutine_that_waits_holds_no_thread(way: Way) -> None:
     latch = way.create(Latch)
     holders = [way.create(Holder) for _ in range(50)]
     futures = [holder.hold_softly(latch) for holder in holders]
-    latch.arrived(50).ret
-    latch.open().ret
+    latch.arrived(50).result()
+    latch.open().result()
     assert {future.ret for future in futures} == {"held softly"}
 
 

@@ -28,7 +28,7 @@ class Fails(corps.Conc):
         raise ValueError("no such worker today")
 
     def cleanup(self) -> None:
-        self._witness.add(1000).ret
+        self._witness.add(1000).result()
 
 
 class Left(corps.Conc):
@@ -36,7 +36,7 @@ class Left(corps.Conc):
         self._witness = witness
 
     def cleanup(self) -> None:
-        self._witness.add(1).ret
+        self._witness.add(1).result()
 
 
 class FailsSometimes(corps.Conc):
@@ -49,7 +49,7 @@ class FailsSometimes(corps.Conc):
 
     def cleanup(self) -> None:
         assert self._made
-        self._witness.add(100).ret
+        self._witness.add(100).result()
 
 
 class Maker(corps.Conc):
@@ -121,7 +121,7 @@ def test_a_constructor_that_ends_programs_ends_none(way: Way) -> None:
 
 def test_wrong_arguments_of_a_constructor_are_a_type_error(way: Way) -> None:
     with pytest.raises(TypeError, match="unexpected keyword"):
-        way.create(Counter, **{"begin": 4})
+        way.create(Counter, begin=4)  # type: ignore[call-arg]
 
 
 def test_if_one_of_many_fails_the_others_end_again(way: Way) -> None:

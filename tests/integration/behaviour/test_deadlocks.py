@@ -66,8 +66,8 @@ class Ring(corps.Conc):
 
     def round_after(self, latch: corps.Name[Latch]) -> Any:
         assert self.next is not None
-        latch.arrive().ret
-        latch.wait().ret
+        latch.arrive().result()
+        latch.wait().result()
         return self.next.value().ret
 
     def ask_back_without_waiting(self, asker: corps.Name["Ring"]) -> str:
@@ -91,7 +91,7 @@ class Ring(corps.Conc):
 
     def catch_and_go_on(self) -> str:
         try:
-            self.my_self().value().ret
+            self.my_self().value().result()
         except corps.DeadlockError:
             return "went on"
         return "?"
@@ -139,8 +139,8 @@ def test_two_workers_that_ask_each_other_at_the_same_time_are_told(way: Way) -> 
         names = ring_of(way, 2)
         latch = way.create(Latch)
         futures = [name.round_after(latch) for name in names]
-        latch.arrived(2).ret
-        latch.open().ret
+        latch.arrived(2).result()
+        latch.open().result()
         errors = [future.exception() for future in futures]
         assert any(isinstance(error, corps.DeadlockError) for error in errors), errors
         for error in errors:
@@ -151,8 +151,8 @@ def test_five_workers_that_close_a_ring_at_the_same_time_are_told(way: Way) -> N
     names = ring_of(way, 5)
     latch = way.create(Latch)
     futures = [name.round_after(latch) for name in names]
-    latch.arrived(5).ret
-    latch.open().ret
+    latch.arrived(5).result()
+    latch.open().result()
     assert any(isinstance(future.exception(), corps.DeadlockError) for future in futures)
     assert [name.value().ret for name in names] == [42] * 5
 
@@ -186,7 +186,7 @@ def test_a_long_but_healthy_wait_is_no_deadlock(way: Way) -> None:
     future = way.create_far(Patient).wait_for(latch)
     with pytest.raises(corps.WaitTimeout):
         future.result(timeout=0.1)  # several times the time after which circles are looked for
-    latch.open().ret
+    latch.open().result()
     assert future.ret == "opened"
 
 
@@ -196,7 +196,7 @@ def test_a_chain_that_waits_for_one_slow_worker_is_no_deadlock(way: Way) -> None
     future = patient[0].pass_on(patient[1:], latch)
     with pytest.raises(corps.WaitTimeout):
         future.result(timeout=0.1)
-    latch.open().ret
+    latch.open().result()
     assert future.ret == "opened"
 
 
@@ -230,10 +230,10 @@ def test_a_plain_method_of_an_interleaving_worker_stands_still_as_a_whole(way: W
 def test_other_coroutines_of_an_interleaving_worker_are_no_circle(way: Way) -> None:
     one, other, latch = way.create(Open), way.create_far(Ring), way.create(Latch)
     waiting = one.wait_softly(latch)
-    latch.arrived().ret
+    latch.arrived().result()
     other.next = one
     assert other.ask_next_softly().ret == 42
-    latch.open().ret
+    latch.open().result()
     assert waiting.ret == "opened"
 
 
@@ -264,7 +264,7 @@ class Patient(corps.Conc):
 
 class Child(corps.Conc):
     def __init__(self, parent: corps.Name["Parent"]) -> None:
-        parent.hello().ret
+        parent.hello().result()
 
 
 class Parent(corps.Conc):

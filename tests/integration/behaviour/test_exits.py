@@ -31,17 +31,17 @@ class Member(corps.Conc):
         return corps.options(env=env).create(Member, self._diary, name)
 
     def cleanup(self) -> None:
-        self._diary.write(self._called).ret
+        self._diary.write(self._called).result()
 
     def leave(self) -> str:
         self.my_self().exit()
         return "left"
 
     def leave_and_wait(self) -> None:
-        self.my_self().exit().ret
+        self.my_self().exit().result()
 
     def end_child(self, child: corps.Name["Member"]) -> list[corps.Name[Any]]:
-        child.exit().ret
+        child.exit().result()
         return self.my_children()
 
 
@@ -128,10 +128,10 @@ def test_children_end_before_their_mgr_and_the_newest_first(way: Way) -> None:
     top = way.create(Member, diary, "top")
     first = top.bear("first", way.near).ret
     second = top.bear("second", way.far).ret
-    first.bear("first of first", way.far).ret
-    second.bear("first of second", way.near).ret
-    second.bear("second of second", way.near).ret
-    top.exit().ret
+    first.bear("first of first", way.far).result()
+    second.bear("first of second", way.near).result()
+    second.bear("second of second", way.near).result()
+    top.exit().result()
     assert diary.lines.ret == [
         "second of second", "first of second", "second", "first of first", "first", "top",
     ]  # fmt: skip
@@ -142,7 +142,7 @@ def test_a_child_that_has_ended_is_forgotten_by_its_mgr(way: Way) -> None:
     top = way.create(Member, diary, "top")
     first, second = top.bear("first", way.near).ret, top.bear("second", way.near).ret
     assert top.end_child(first).ret == [second]
-    top.exit().ret
+    top.exit().result()
     assert diary.lines.ret == ["first", "second", "top"]
 
 
@@ -156,7 +156,7 @@ def test_what_waits_when_a_worker_ends_fails_and_what_runs_is_finished(
         with pytest.raises(corps.WorkerGone) as caught:
             future.result()
         assert caught.value.executed == "no"
-    latch.open().ret
+    latch.open().result()
     assert busy.ret == "held"
     assert end.ret is None
 
@@ -165,7 +165,7 @@ def test_a_worker_ends_itself_and_still_answers(way: Way) -> None:
     diary = way.create(Diary)
     member = way.create(Member, diary, "me")
     assert member.leave().ret == "left"
-    member.exit().ret
+    member.exit().result()
     assert diary.lines.ret == ["me"]
 
 
@@ -173,7 +173,7 @@ def test_waiting_for_ones_own_end_is_a_deadlock(way: Way) -> None:
     member = way.create(Member, way.create(Diary), "me")
     with pytest.raises(corps.DeadlockError):
         member.leave_and_wait().result()
-    member.exit().ret
+    member.exit().result()
 
 
 def test_a_cleanup_that_raises_is_told_to_who_asked(way: Way) -> None:
@@ -186,7 +186,7 @@ def test_a_cleanup_that_raises_is_told_to_who_asked(way: Way) -> None:
 def test_a_worker_stuck_in_a_method_is_given_up(way: Way, latch: corps.Name[Latch], fifo: str) -> None:
     holder = way.create(Holder)
     stuck = holder.hold_hard(latch, fifo)
-    latch.arrived().ret
+    latch.arrived().result()
     with pytest.raises(corps.WorkerGone, match="was abandoned") as caught:
         holder.exit().result()
     assert caught.value.executed == "unknown"
@@ -202,7 +202,7 @@ def test_a_worker_that_waits_in_a_coroutine_is_cancelled_when_its_time_is_over(
 ) -> None:
     holder = way.create(Holder)
     soft = holder.hold_softly(latch)
-    latch.arrived().ret
+    latch.arrived().result()
     assert holder.exit().ret is None
     with pytest.raises(corps.Cancelled):
         soft.result()
@@ -212,13 +212,13 @@ def test_coroutines_that_refuse_to_end_are_given_up_each_of_them(way: Way) -> No
     release = way.create(Release)
     stubborn = way.create(Stubborn)
     stuck = [stubborn.refuse(release) for _ in range(3)]
-    release.arrived(3).ret
+    release.arrived(3).result()
     with pytest.raises(corps.WorkerGone, match="was abandoned"):
         stubborn.exit().result()
     for future in stuck:
         with pytest.raises(corps.WorkerGone):
             future.result()
-    release.open().ret
+    release.open().result()
 
 
 def test_what_a_stuck_loop_of_its_own_has_taken_fails_when_it_is_given_up(
@@ -226,7 +226,7 @@ def test_what_a_stuck_loop_of_its_own_has_taken_fails_when_it_is_given_up(
 ) -> None:
     hoarder = way.create(Hoarder, fifo, latch)
     taken = [hoarder.ask(), hoarder.ask()]
-    latch.arrived().ret
+    latch.arrived().result()
     with pytest.raises(corps.WorkerGone, match="was abandoned"):
         hoarder.exit().result()
     for future in taken:
@@ -241,15 +241,18 @@ def test_a_request_that_was_cancelled_does_not_keep_a_worker_from_ending(
     holder, busy = way.busy(latch)
     holder.note(1).cancel()
     end = holder.exit()
-    latch.open().ret
+    latch.open().result()
     assert (busy.ret, end.ret) == ("held", None)
 
 
-def test_the_end_of_an_env_settles_every_request_that_waits() -> None:
+def test_the_end_of_an_env_settles_every_request_that_waits(caplog: pytest.LogCaptureFixture) -> None:
     with corps.env(config={"exit_timeout": 0.2}) as env:
         latch, holder = env.create(Latch), env.create(Holder)
         busy = holder.hold(latch)
-        latch.arrived().ret
+        latch.arrived().result()
         queued = [holder.note(i) for i in range(50)]
     for future in [busy, *queued]:
         assert isinstance(future.exception(timeout=10), corps.RequestError)
+    abandoned = [record.message for record in caplog.records if "was abandoned" in record.message]
+    assert len([line for line in abandoned if line.startswith("Holder")]) == 1
+    assert not [line for line in abandoned if line.startswith("EnvMgr")], "it waited for its child in peace"

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+from collections.abc import AsyncIterator, Generator, Iterator
+from typing import Any
 
 import pytest
 
@@ -29,16 +31,14 @@ def test_a_generator_is_pulled_and_never_run_ahead_of(way: Way, method: str) -> 
 
 def test_other_requests_come_between_the_items(way: Way) -> None:
     talker = way.create(Talker)
-    seen = []
-    for item in talker.count(3).ret:
-        seen.append((item, talker.later(item).ret))
+    seen = [(item, talker.later(item).ret) for item in talker.count(3).ret]
     assert seen == [(0, 0), (1, 1), (2, 2)]
 
 
 def test_several_generators_of_one_worker_live_side_by_side(way: Way) -> None:
     talker = way.create(Talker)
     one, other = talker.count(3).ret, talker.acount(3).ret
-    assert [pair for pair in zip(one, other, strict=True)] == [(0, 0), (1, 1), (2, 2)]
+    assert list(zip(one, other, strict=True)) == [(0, 0), (1, 1), (2, 2)]
 
 
 @pytest.mark.parametrize("method", ["count", "acount"])
@@ -88,14 +88,13 @@ def test_what_a_generator_raises_ends_the_iteration(way: Way, method: str) -> No
 def test_the_value_of_a_generator_is_that_of_stop_iteration(way: Way) -> None:
     talker = way.create(Talker)
 
-    def delegate() -> object:
-        value = yield from talker.count_and_return(2).ret
-        return value
+    def delegate() -> Generator[int, None, Any]:
+        return (yield from talker.count_and_return(2).ret)
 
     generator = delegate()
-    assert [next(generator), next(generator)] == [0, 1]  # type: ignore[call-overload]
+    assert [next(generator), next(generator)] == [0, 1]
     with pytest.raises(StopIteration) as caught:
-        next(generator)  # type: ignore[call-overload]
+        next(generator)
     assert caught.value.value == "the end"
 
 
@@ -128,7 +127,7 @@ def test_iterating_over_a_worker_that_has_ended_is_an_error(way: Way) -> None:
     talker = way.create(Talker)
     items = talker.count(5).ret
     assert next(items) == 0
-    talker.exit().ret
+    talker.exit().result()
     with pytest.raises(corps.WorkerGone):
         next(items)
     items.close()
@@ -139,7 +138,7 @@ def test_generators_left_open_are_closed_when_the_worker_ends(way: Way) -> None:
     talker = way.create_far(Closing, keeper)
     items, aitems = talker.items().ret, talker.aitems().ret
     assert (next(items), next(aitems)) == (1, 1)
-    talker.exit().ret
+    talker.exit().result()
     assert sorted(keeper.log.ret) == ["async closed", "closed"]
     del items, aitems
 
@@ -147,16 +146,15 @@ def test_generators_left_open_are_closed_when_the_worker_ends(way: Way) -> None:
 class Closing(corps.Conc):
     def __init__(self, keeper: corps.Name[Talker]) -> None:
         self._keeper = keeper
-        self._log = keeper
 
-    def items(self):  # type: ignore[no-untyped-def]
+    def items(self) -> Iterator[int]:
         try:
             yield 1
             yield 2
         finally:
-            self._keeper.note("closed").ret
+            self._keeper.note("closed").result()
 
-    async def aitems(self):  # type: ignore[no-untyped-def]
+    async def aitems(self) -> AsyncIterator[int]:
         try:
             yield 1
             yield 2

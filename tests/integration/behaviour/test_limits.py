@@ -55,7 +55,7 @@ def test_a_deadline_that_passes_while_the_request_waits_says_it_never_ran(
         future.result()
     assert isinstance(caught.value, TimeoutError)
     assert caught.value.executed == ("no" if way.is_local else "unknown")
-    latch.open().ret
+    latch.open().result()
     assert busy.ret == "held"
     assert holder.log.ret == ["held"]
 
@@ -69,7 +69,7 @@ def test_a_deadline_that_passes_while_the_method_runs_leaves_it_running(
     late = holder.options(deadline=0.03).hold(latch)
     with pytest.raises(corps.DeadlineExceeded):
         late.result()
-    latch.open().ret
+    latch.open().result()
     assert holder.note("next").ret == "next"
 
 
@@ -93,7 +93,7 @@ def test_requests_made_for_a_request_inherit_its_deadline(
         future.result()
     assert front.nothing(1).ret is None
     assert middle.nothing(1).ret is None, "freed by the deadline, although the last worker is busy still"
-    latch.open().ret
+    latch.open().result()
     assert busy.ret == "held"
     assert holder.log.ret == ["held"]
 
@@ -104,7 +104,7 @@ def test_more_time_than_the_caller_has_is_not_given(way: Way, latch: corps.Name[
     with pytest.raises(corps.DeadlineExceeded):
         front.options(deadline=0.1).ask_with_more_time(middle, holder, "note", "late").result()
     assert middle.nothing(1).ret is None
-    latch.open().ret
+    latch.open().result()
     assert busy.ret == "held"
 
 
@@ -118,7 +118,7 @@ def test_a_sender_waits_for_room_in_a_full_mailbox() -> None:
     with local({"send_timeout": None}) as way, way.entered():
         latch, holder = way.create(Latch), way.options(mailbox=5).create(Holder)
         busy = holder.hold(latch)
-        latch.arrived().ret
+        latch.arrived().result()
         sent = threading.Semaphore(0)
 
         def send() -> None:
@@ -131,7 +131,7 @@ def test_a_sender_waits_for_room_in_a_full_mailbox() -> None:
         for _ in range(5):
             assert sent.acquire(timeout=20)
         assert not sent.acquire(timeout=0.02)
-        latch.open().ret
+        latch.open().result()
         sender.join()
         assert busy.ret == "held"
         assert holder.log.ret == ["held", *range(50)]
@@ -141,7 +141,7 @@ def test_a_mailbox_that_stays_full_is_an_error_after_a_while() -> None:
     with local({"send_timeout": 0.02}) as way, way.entered():
         latch, holder = way.create(Latch), way.options(mailbox=3).create(Holder)
         busy = holder.hold(latch)
-        latch.arrived().ret
+        latch.arrived().result()
         futures = [holder.note(i) for i in range(3)]
         with pytest.raises(corps.Overloaded, match="stayed full with 3 requests") as caught:
             holder.note("too much")
@@ -150,7 +150,7 @@ def test_a_mailbox_that_stays_full_is_an_error_after_a_while() -> None:
             holder.note.send("too much")
         with pytest.raises(corps.Overloaded):
             holder.options(deadline=0.001).note("too much")
-        latch.open().ret
+        latch.open().result()
         assert [future.ret for future in [busy, *futures]] == ["held", 0, 1, 2]
         assert holder.note("room").ret == "room"
 
@@ -159,7 +159,7 @@ def test_a_sender_that_waits_for_room_is_told_of_the_end() -> None:
     with local({"send_timeout": None}) as way, way.entered():
         latch, holder = way.create(Latch), way.options(mailbox=1).create(Holder)
         holder.hold(latch)
-        latch.arrived().ret
+        latch.arrived().result()
         holder.note("first")
         begun, futures = threading.Event(), []
 
@@ -171,7 +171,7 @@ def test_a_sender_that_waits_for_room_is_told_of_the_end() -> None:
         sender.start()
         begun.wait()
         end = holder.exit()
-        latch.open().ret
+        latch.open().result()
         sender.join()
         assert end.ret is None
         with pytest.raises(corps.WorkerGone):
@@ -182,11 +182,11 @@ def test_an_end_needs_no_room() -> None:
     with local() as way, way.entered():
         latch, holder = way.create(Latch), way.options(mailbox=1).create(Holder)
         holder.hold(latch)
-        latch.arrived().ret
+        latch.arrived().result()
         queued = holder.note("first")
         end = holder.exit()
         assert isinstance(queued.exception(), corps.WorkerGone)
-        latch.open().ret
+        latch.open().result()
         assert end.ret is None
 
 

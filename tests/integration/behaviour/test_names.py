@@ -108,7 +108,7 @@ def test_any_thread_uses_a_name(way: Way) -> None:
 def test_a_thread_that_a_worker_started_uses_its_names(way: Way) -> None:
     counter = way.create(Counter)
     spawner = way.create_far(Spawner)
-    spawner.spawn(counter, 4).ret
+    spawner.spawn(counter, 4).result()
     assert counter.add(0).ret == 4
 
 

@@ -30,7 +30,7 @@ class Sender(corps.Conc):
     def send_all(self, ledger: corps.Name[Ledger], sender: int, number: int) -> None:
         for i in range(number):
             ledger.enter.send(sender, i)
-        ledger.my_tag().ret
+        ledger.my_tag().result()
 
 
 def test_requests_of_each_sender_are_run_in_turn_and_one_at_a_time(way: Way) -> None:

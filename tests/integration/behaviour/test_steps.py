@@ -131,7 +131,7 @@ class Leaving(corps.Conc):
             raise RuntimeError("the loop is broken")
 
     def cleanup(self) -> None:
-        self._witness.add().ret
+        self._witness.add().result()
 
     def hello(self) -> str:
         return "hello"
@@ -217,7 +217,7 @@ def test_a_loop_of_ones_own_ends_when_it_is_asked(way: Way) -> None:
     futures = [late.ask() for _ in range(3)]
     assert [future.ret for future in futures] == [0, 1, 2]
     held = [late.ask(), late.ask()]
-    late.exit().ret
+    late.exit().result()
     for future in held:
         with pytest.raises(corps.WorkerGone):
             future.result()
@@ -232,7 +232,7 @@ def test_what_a_loop_has_received_and_not_answered_fails_when_it_ends(way: Way, 
     with pytest.raises(corps.WorkerGone) as caught:
         left.result()
     assert caught.value.executed == "unknown"
-    leaving.exit().ret
+    leaving.exit().result()
     assert witness.value.ret == 1
     with pytest.raises(corps.WorkerGone) as gone:
         leaving.hello().result()

@@ -28,7 +28,8 @@ class Link(corps.Conc):
         if depth == 0:
             return 1
         children = corps.options(env="here").create_many(2, Link)
-        return 1 + sum(corps.gather(*(child.tree(depth - 1) for child in children)).ret)
+        below: list[int] = corps.gather(*(child.tree(depth - 1) for child in children)).ret
+        return 1 + sum(below)
 
     def meet(self, barrier: Barrier) -> None:
         barrier.wait()
@@ -88,7 +89,7 @@ def test_no_more_threads_run_than_there_may_be() -> None:
     with local({"threads.max": 3}) as way, way.entered():
         gate, latch = Event(), way.create(Latch)
         futures = [way.create(Link).hang(gate) for _ in range(10)]
-        latch.open().ret
+        latch.open().result()
         assert way.engine.statistics()["threads"]["threads"] <= 3
         gate.set()
         for future in futures:

@@ -21,7 +21,7 @@ def test_wait_any_gives_the_first_that_is_done(way: Way, latch: corps.Name[Latch
     quick = way.create(Counter).add(3)
     assert corps.wait_any([slow, quick]) is quick
     assert corps.wait_any([slow, quick, slow, quick], timeout=20) is quick
-    latch.open().ret
+    latch.open().result()
     assert corps.wait_any([slow]) is slow
 
 
@@ -32,7 +32,7 @@ def test_wait_any_counts_failures_and_cancellations_as_done(way: Way, latch: cor
     queued = holder.note(1)
     queued.cancel()
     assert corps.wait_any([slow, queued]) is queued
-    latch.open().ret
+    latch.open().result()
 
 
 def test_waits_give_up_after_their_time_and_can_be_repeated(way: Way, latch: corps.Name[Latch]) -> None:
@@ -47,7 +47,7 @@ def test_waits_give_up_after_their_time_and_can_be_repeated(way: Way, latch: cor
     assert next(iterator) is quick
     with pytest.raises(corps.WaitTimeout):
         next(iterator)
-    latch.open().ret
+    latch.open().result()
     assert corps.wait_all([slow, quick], timeout=20) == [slow, quick]
 
 
@@ -57,7 +57,7 @@ def test_waits_given_up_leave_nothing_at_the_future(way: Way, latch: corps.Name[
         with pytest.raises(corps.WaitTimeout):
             wait([slow], timeout=0.0)
     assert not slow._callbacks
-    latch.open().ret
+    latch.open().result()
 
 
 def test_waiting_for_nothing_is_over_at_once(way: Way) -> None:
@@ -81,7 +81,7 @@ def test_as_completed_gives_each_future_once_in_the_order_of_completion(way: Way
     order = [2, 0, 3, 1]
     iterator = corps.as_completed([*held, *held])
     for place in order:
-        latches[place].open().ret
+        latches[place].open().result()
         assert next(iterator) is held[place]
     assert list(iterator) == []
 
@@ -93,7 +93,7 @@ def test_an_iteration_that_is_left_early_leaves_nothing_behind(way: Way, latch: 
         break
     del future
     assert not slow._callbacks
-    latch.open().ret
+    latch.open().result()
     assert slow.ret == "held"
 
 
@@ -109,14 +109,14 @@ def test_gather_fails_with_the_first_error_that_comes(way: Way, latch: corps.Nam
     with pytest.raises(TypeError):
         joined.result()
     assert not slow.done()
-    latch.open().ret
+    latch.open().result()
 
 
 def test_cancelling_a_gathered_future_leaves_the_others_alone(way: Way, latch: corps.Name[Latch]) -> None:
     _, slow = way.busy(latch)
     joined = corps.gather(slow)
     assert joined.cancel()
-    latch.open().ret
+    latch.open().result()
     assert slow.ret == "held"
     assert joined.cancelled()
 
@@ -155,7 +155,7 @@ def test_ten_thousand_futures_are_waited_for_at_once(way: Way) -> None:
         assert len(list(corps.as_completed(futures))) == batch
         assert corps.wait_all(futures) == futures
         assert len(corps.gather(*futures).ret) == batch
-        latch.open().ret
+        latch.open().result()
         assert held.ret == "held"
         seen += batch
     assert counter.add(0).ret == seen

@@ -130,6 +130,7 @@ class Side:
         self.probes: list[ProbeHeader] = []
         self.blocked = 0
         self.is_coroutine = False
+        self.is_reading = False
         self.transport = LineTransport(max_frame)
         self.peers = Peers(self, self.transport, Packer(), window=window, patience=patience)
         self.peers.start()
@@ -152,13 +153,17 @@ class Side:
     def leave_blocked(self) -> None:
         self.blocked -= 1
 
+    def begin_reading(self) -> None:
+        self.is_reading = True
+
     def may_block(self) -> bool:
-        return not self.is_coroutine
+        return not (self.is_coroutine or self.is_reading)
 
     def receive(self, frames: Sequence[Frame]) -> None:
         """What the reading thread does with a message of the other side."""
         assert self.transport.on_message is not None
         self.transport.on_message(self.other, frames)
+        self.is_reading = False
         self.peers._reader = None  # the test's thread reads for both sides, and asks for them too
 
     def request(

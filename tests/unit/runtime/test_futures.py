@@ -1,0 +1,184 @@
+"""Claims about the Future as a state machine: one outcome, whatever comes in whatever order."""
+
+import threading
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from corps.addresses import ConcAddr
+from corps.errors import Cancelled, DeadlineExceeded, WaitTimeout
+from corps.messages.outcomes import Outcome, Refused, Value
+from corps.messages.promises import Promise
+from corps.messages.requests import CALL, Request
+from corps.runtime.futures import Future
+
+STEPS = ["settle", "settle otherwise", "cancel", "give up", "callback", "remove", "alarm", "open"]
+
+
+class Packed:
+    """An outcome that has yet to be unpacked; each time gives another object."""
+
+    failed = False
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def unwrap(self) -> Any:
+        return self.opened().unwrap()
+
+    def opened(self) -> Outcome:
+        self.times += 1
+        return Value([self.times])
+
+
+class Alarm:
+    def __init__(self) -> None:
+        self.cancelled = 0
+
+    def cancel(self) -> None:
+        self.cancelled += 1
+
+
+class Route:
+    """Holds the request, and can take it back or not."""
+
+    def __init__(self, *, can: bool = True) -> None:
+        self.can = can
+        self.calls: list[str] = []
+
+    def take_back(self, request: Request) -> bool:
+        self.calls.append("take back")
+        return self.can
+
+    def withdraw(self, request: Request) -> None:
+        self.calls.append("withdraw")
+
+    def help(self, promise: Promise) -> None: ...
+
+
+def sent(route: Route | None = None) -> "Future[Any]":
+    future: Future[Any] = Future()
+    request = Request(CALL, ConcAddr("0" * 16, 1, 2), "add", (), {}, future)
+    request.route = route
+    future.set_request(request)
+    return future
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(STEPS), max_size=12))
+def test_the_first_outcome_counts_and_each_callback_is_called_once(steps: list[str]) -> None:
+    route = Route()
+    future = sent(route)
+    first: Outcome | None = None
+    alarms: list[Alarm] = []
+    called: list[int] = []
+    added = removed = 0
+
+    def callback(_: object) -> None:
+        called.append(1)
+
+    for step in steps:
+        before = future.outcome
+        if step in ("settle", "settle otherwise"):
+            outcome = Value(step)
+            assert future.settle(outcome) == (before is None)
+        elif step == "cancel":
+            assert future.cancel() == (before is None or future.cancelled())
+        elif step == "give up":
+            assert future.give_up(DeadlineExceeded("late")) == (before is None)
+        elif step == "callback":
+            future.add_done_callback(callback)
+            added += 1
+        elif step == "remove":
+            removed += before is None and added > removed
+            future.remove_callback(callback)
+        elif step == "alarm":
+            alarms.append(Alarm())
+            future.set_alarm(alarms[-1])
+        elif before is not None:
+            future.exception()
+        if first is None:
+            first = future.outcome
+        assert future.outcome is first
+        assert future.done() == (not future.running()) == (first is not None)
+        assert future.cancelled() == (isinstance(first, Refused) and isinstance(first.error, Cancelled))
+    if first is not None:
+        assert len(called) == added - removed
+        assert all(alarm.cancelled == 1 for alarm in alarms[-1:])
+        assert future.request is None
+        assert not future._callbacks
+    else:
+        assert called == []
+    assert route.calls.count("withdraw") <= 1
+
+
+@pytest.mark.parametrize("turn", range(20))
+def test_of_many_threads_one_settles_it(turn: int) -> None:
+    future, ready = sent(Route(can=bool(turn % 2))), threading.Barrier(5)
+    called: list[Any] = []
+    firsts: list[bool] = []
+    future.add_done_callback(called.append)
+
+    def race(how: int) -> None:
+        ready.wait()
+        if how == 0:
+            future.cancel()
+        elif how == 1:
+            firsts.append(future.give_up(DeadlineExceeded("late")))
+        else:
+            firsts.append(future.settle(Value(how)))
+
+    threads = [threading.Thread(target=race, args=(how,)) for how in range(4)]
+    for thread in threads:
+        thread.start()
+    ready.wait()
+    future.exception()
+    for thread in threads:
+        thread.join()
+    assert firsts.count(True) + future.cancelled() == 1
+    assert called == [future]
+
+
+@pytest.mark.parametrize(("can", "executed"), [(True, "no"), (False, "unknown")])
+def test_giving_up_says_whether_the_request_can_still_begin(can: bool, executed: str) -> None:
+    route = Route(can=can)
+    future = sent(route)
+    assert future.cancel()
+    error = future.exception()
+    assert isinstance(error, Cancelled)
+    assert error.executed == executed
+    assert route.calls == ["take back", "withdraw"]
+
+
+def test_giving_up_too_late_withdraws_nothing() -> None:
+    route = Route()
+    future = sent(route)
+    future.settle(Value(1))
+    assert not future.cancel()
+    assert "withdraw" not in route.calls
+
+
+def test_everybody_sees_the_objects_that_were_unpacked_first() -> None:
+    future, packed = sent(), Packed()
+    future.settle(packed)
+    first = future.result()
+    assert future.result() is first
+    assert future.ret is first
+    assert packed.times == 1
+
+
+def test_an_outcome_is_unpacked_while_the_standard_library_holds_the_future() -> None:
+    future = sent()
+    future.settle(Packed())
+    with future._condition:
+        assert future.exception() is None
+
+
+def test_a_wait_that_is_over_leaves_nothing_behind() -> None:
+    future = sent()
+    for _ in range(3):
+        with pytest.raises(WaitTimeout, match="'add' of"):
+            future.result(timeout=0.0)
+    assert not future._callbacks

@@ -1,0 +1,115 @@
+"""Claims about the pool: as many threads as are needed, no more, and none that is lost."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from corps.runtime.pool import WorkerPool
+
+
+class Task:
+    def __init__(self, do: Callable[[], object]) -> None:
+        self._do = do
+
+    def run(self) -> None:
+        self._do()
+
+
+@pytest.fixture
+def pool() -> Iterator[WorkerPool]:
+    pool = WorkerPool("test-pool", least=1, most=2, idle=10.0)
+    yield pool
+    assert pool.close(20.0) == []
+
+
+def test_without_work_there_is_no_thread(pool: WorkerPool) -> None:
+    assert pool.statistics() == {"threads": 0, "blocked": 0, "idle": 0, "ready": 0}
+
+
+def test_everything_that_is_submitted_runs(pool: WorkerPool) -> None:
+    done = threading.Semaphore(0)
+    for _ in range(1_000):
+        pool.submit(Task(done.release))
+    for _ in range(1_000):
+        assert done.acquire(timeout=20)
+    assert pool.statistics()["threads"] <= 2
+
+
+def test_no_more_run_than_may(pool: WorkerPool) -> None:
+    gate, begun = threading.Event(), threading.Semaphore(0)
+
+    def hang() -> None:
+        begun.release()
+        gate.wait()
+
+    for _ in range(5):
+        pool.submit(Task(hang))
+    assert begun.acquire(timeout=20)
+    assert begun.acquire(timeout=20)
+    assert not begun.acquire(blocking=False)
+    assert pool.statistics()["ready"] == 3
+    gate.set()
+    for _ in range(3):
+        assert begun.acquire(timeout=20)
+
+
+def test_threads_that_wait_for_each_other_make_room_for_more(pool: WorkerPool) -> None:
+    everybody = threading.Barrier(20)
+    done = threading.Semaphore(0)
+
+    def meet() -> None:
+        pool.enter_blocked()
+        try:
+            everybody.wait(20)
+        finally:
+            pool.leave_blocked()
+        done.release()
+
+    for _ in range(20):
+        pool.submit(Task(meet))
+    for _ in range(20):
+        assert done.acquire(timeout=20)
+
+
+def test_threads_above_the_least_end_when_they_are_idle() -> None:
+    pool = WorkerPool("test-pool", least=1, most=8, idle=0.001)
+    everybody = threading.Barrier(8)
+    for _ in range(8):
+        pool.submit(Task(everybody.wait))
+    with pool._all_gone:
+        assert pool._all_gone.wait_for(lambda: pool._total == 1, timeout=20)
+    over = threading.Event()
+    pool.submit(Task(over.set))
+    assert over.wait(20)
+    assert pool.close(20.0) == []
+
+
+def test_a_thread_lives_on_whatever_it_ran(pool: WorkerPool, caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> None:
+        raise SystemExit(1)
+
+    over = threading.Event()
+    with caplog.at_level(logging.CRITICAL, "corps.pool"):
+        pool.submit(Task(fail))
+        pool.submit(Task(over.set))
+        assert over.wait(20)
+    assert "please report it" in caplog.text
+
+
+def test_closing_finishes_what_is_ready_and_names_what_hangs() -> None:
+    pool = WorkerPool("test-pool", least=1, most=1, idle=10.0)
+    gate, begun, done = threading.Event(), threading.Event(), threading.Event()
+
+    def hang() -> None:
+        begun.set()
+        gate.wait()
+
+    pool.submit(Task(hang))
+    pool.submit(Task(done.set))
+    assert begun.wait(20)
+    assert pool.close(0.0) == ["test-pool-1"]
+    gate.set()
+    assert done.wait(20)
+    assert pool.close(20.0) == []

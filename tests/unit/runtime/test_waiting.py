@@ -1,0 +1,110 @@
+"""Claims about waiting for many Futures, without any Env."""
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from corps.errors import Cancelled, WaitTimeout
+from corps.messages.outcomes import Raised, Refused, Value
+from corps.runtime.futures import Future
+from corps.runtime.waiting import as_completed, gather, wait_all, wait_any
+
+
+def some(number: int) -> "list[Future[Any]]":
+    return [Future() for _ in range(number)]
+
+
+def undone(futures: "list[Future[Any]]") -> int:
+    return sum(len(future._callbacks or ()) for future in futures)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 8).flatmap(lambda n: st.tuples(st.permutations(range(n)), st.integers(0, n))))
+def test_as_completed_follows_the_order_of_completion(plan: tuple[list[int], int]) -> None:
+    order, before = plan
+    futures = some(len(order))
+    early = order[:before]
+    for place in early:
+        futures[place].settle(Value(place))
+    iterator = as_completed(futures + futures)
+    for place in order[before:]:
+        futures[place].settle(Value(place))
+    # What was done before has no order of its own; what came later follows in the order in which it came.
+    assert [future.result() for future in iterator] == sorted(early) + order[before:]
+    assert undone(futures) == 0
+
+
+def test_wait_any_of_done_ones_gives_the_first_that_was_given() -> None:
+    futures = some(3)
+    futures[2].settle(Value(2))
+    futures[1].settle(Value(1))
+    assert wait_any(futures) is futures[1]
+    assert wait_any(reversed(futures)) is futures[2]
+    assert undone(futures) == 0
+
+
+def test_waits_that_end_too_early_can_be_repeated_and_leave_nothing() -> None:
+    futures = some(3)
+    for _ in range(3):
+        with pytest.raises(WaitTimeout):
+            wait_any(futures, timeout=0.0)
+        with pytest.raises(WaitTimeout, match="3 of 3"):
+            wait_all(futures, timeout=0.0)
+        with pytest.raises(WaitTimeout):
+            list(as_completed(futures, timeout=0.0))
+    assert undone(futures) == 0
+
+
+def test_wait_all_is_over_when_the_last_one_is_done() -> None:
+    futures = some(3)
+    futures[0].settle(Value(0))
+    futures[1].cancel()
+    with pytest.raises(WaitTimeout, match="1 of 3"):
+        wait_all(futures, timeout=0.0)
+    futures[2].settle(Raised.capture(ValueError("x"), None))
+    assert wait_all(futures, timeout=0.0) == futures
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.permutations(range(5)), st.sets(st.integers(0, 4)))
+def test_gather_gives_all_values_or_the_first_failure(order: list[int], failing: set[int]) -> None:
+    futures = some(5)
+    joined = gather(*futures)
+    first = next((place for place in order if place in failing), None)
+    for place in order:
+        assert joined.done() == (first is not None and futures[first].done())
+        failure = Raised.capture(LookupError(place), None)
+        futures[place].settle(failure if place in failing else Value(place))
+    if first is None:
+        assert joined.result() == list(range(5))
+    else:
+        error = joined.exception()
+        assert isinstance(error, LookupError)
+        assert error.__dict__["text"] == str(first)
+
+
+def test_a_gathered_cancellation_is_one() -> None:
+    futures = some(2)
+    joined = gather(*futures)
+    futures[1].cancel()
+    assert joined.cancelled()
+    assert isinstance(joined.exception(), Cancelled)
+
+
+def test_ten_thousand_completions_are_one_callback_each() -> None:
+    futures = some(10_000)
+    iterator = as_completed(futures)
+    assert undone(futures) == 10_000
+    order = random.Random(1).sample(range(10_000), 10_000)
+    for place in order:
+        futures[place].settle(Value(place))
+    assert [future.result() for future in iterator] == order
+
+
+def test_refusals_count_as_done() -> None:
+    (future,) = some(1)
+    future.settle(Refused(Cancelled("no")))
+    assert wait_any([future]) is future

@@ -1,0 +1,89 @@
+"""Claims about what of a class may be called from afar."""
+
+import functools
+import sys
+from typing import Any, ClassVar
+
+import pytest
+
+from corps.errors import DefinitionError
+from corps.workers.conc import Conc
+from corps.workers.corps import Corps
+
+OFFERED = {"my_name", "my_self", "my_mgr", "my_corps", "my_tag", "my_class", "my_host", "my_children"}
+
+
+class Mixin:
+    def mixed_in(self) -> None: ...
+
+
+class Worker(Mixin, Conc):
+    data = 3
+    inner = dict
+    partly = functools.partial(print, "x")
+    shortened = lambda self: None  # noqa: E731
+
+    def plain(self) -> None: ...
+
+    def _private(self) -> None: ...
+
+    async def softly(self) -> None: ...
+
+    @staticmethod
+    def static() -> None: ...
+
+    @classmethod
+    def of_class(cls) -> None: ...
+
+    @property
+    def computed(self) -> int:
+        return 1
+
+    @functools.cache  # noqa: B019
+    def cached(self) -> None: ...
+
+    @functools.wraps(softly)
+    async def wrapped(self) -> None: ...
+
+
+def test_public_functions_are_methods_and_nothing_else_is() -> None:
+    assert Worker._corps_interface.methods - OFFERED == {
+        "plain", "softly", "static", "of_class", "cached", "wrapped", "mixed_in", "shortened",
+    }  # fmt: skip
+    assert Worker._corps_interface.async_methods == {"softly", "wrapped"}
+
+
+def test_what_the_library_defines_is_the_workers_own_but_for_my() -> None:
+    interface = Conc._corps_interface
+    assert interface.methods == OFFERED
+    assert {"main", "receive", "handle", "before", "process", "after", "reply", "cleanup", "my_env"} <= (
+        interface.reserved
+    )
+    assert Corps._corps_interface.methods == OFFERED
+
+
+def test_steps_and_a_main_of_its_own_are_noticed_where_they_are_overridden() -> None:
+    class Stepping(Conc):
+        def after(self, request: Any, outcome: Any) -> None: ...
+
+    class Serving(Stepping):
+        def main(self) -> None: ...
+
+    assert not Worker._corps_interface.has_steps
+    assert (Stepping._corps_interface.has_steps, Stepping._corps_interface.has_main) == (True, False)
+    assert (Serving._corps_interface.has_steps, Serving._corps_interface.has_main) == (True, True)
+    assert "after" not in Stepping._corps_interface.methods
+
+
+@pytest.mark.parametrize(("given", "kept"), [(True, sys.maxsize), (False, 1), (1, 1), (7, 7)])
+def test_interleaving_is_a_number(given: bool | int, kept: int) -> None:
+    class Some(Conc):
+        interleave: ClassVar[bool | int] = given
+
+    assert Some._corps_interface.interleave == kept
+
+
+@pytest.mark.parametrize("name", ["options", "exit"])
+def test_what_every_name_has_cannot_be_a_method(name: str) -> None:
+    with pytest.raises(DefinitionError, match=name):
+        type("Wrong", (Conc,), {name: lambda self: None})
