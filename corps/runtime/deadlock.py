@@ -196,8 +196,9 @@ def _behind(request: Request) -> Wait | None:
 
 def _closes(request: Request, goal: Wait) -> bool:
     """Whether the request cannot be answered before the wait `goal` is over."""
-    cell = goal.cell
-    if request.route is not cell:
+    cell: Any = goal.cell
+    route: Any = request.route
+    if route is not cell:
         return False
     if _is_apart(request):
         return request is goal.holder

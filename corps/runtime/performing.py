@@ -9,7 +9,7 @@ import inspect
 import itertools
 import logging
 from collections.abc import AsyncGenerator, Coroutine, Generator
-from threading import current_thread, main_thread
+from threading import Event, current_thread, main_thread
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final
 
@@ -282,7 +282,7 @@ class Performer:
     def _drop(self, number: int) -> Any:
         stream = self._forget(number)
         if isinstance(stream, AsyncGeneratorType):
-            return stream.aclose()
+            return self._close_async([stream])
         if stream is not None:
             stream.close()
         return None
@@ -291,14 +291,49 @@ class Performer:
         return self._streams.pop(number, None) if self._streams is not None else None
 
     def close_streams(self) -> None:
-        """Close the generators nobody pulled to their end. Async ones are left to the loop."""
+        """Close the generators nobody pulled to their end; waits for that. Not on the loop's thread."""
         streams, self._streams = self._streams, None
+        asynchronous = []
         for stream in (streams or {}).values():
-            if isinstance(stream, GeneratorType):
-                try:
-                    stream.close()
-                except Exception:  # an author's `finally` must not stop the end of the worker
-                    _log.exception("closing a generator of %s raised", self._cell)
+            if not isinstance(stream, GeneratorType):
+                asynchronous.append(stream)
+                continue
+            try:
+                stream.close()
+            except Exception:  # an author's `finally` must not stop the end of the worker
+                _log.exception("closing a generator of %s raised", self._cell)
+        if asynchronous:
+            self._await_on_loop(self._close_async(asynchronous))
+
+    async def _close_async(self, streams: list[Any]) -> None:
+        for stream in streams:
+            try:
+                await stream.aclose()
+            except Exception:  # as above
+                _log.exception("closing a generator of %s raised", self._cell)
+
+    def _await_on_loop(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine on the Env's loop, and wait for it."""
+        env = self._cell.env
+        over = Event()
+
+        def begin() -> None:
+            activity = Activity(env, self._cell)
+            token = current.set(activity)
+            try:
+                activity.task = asyncio.get_running_loop().create_task(coroutine)
+            finally:
+                current.reset(token)
+            activity.task.add_done_callback(lambda _: over.set())
+
+        if not env.loop.call(begin):
+            coroutine.close()
+            return
+        env.enter_blocked()
+        try:
+            over.wait()
+        finally:
+            env.leave_blocked()
 
     # --- classes with a loop of their own ---
 

@@ -38,6 +38,7 @@ class Nested(corps.Conc):
     def send_many(self, other: corps.Name[Holder], n: int) -> int:
         for i in range(n):
             other.note.send(i)
+        other.my_tag().result()  # behind all of them
         return n
 
 

@@ -86,7 +86,9 @@ def test_threads_above_the_least_end_when_they_are_idle() -> None:
     assert pool.close(20.0) == []
 
 
-def test_a_thread_lives_on_whatever_it_ran(pool: WorkerPool, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_thread_lives_on_whatever_it_ran(caplog: pytest.LogCaptureFixture) -> None:
+    pool = WorkerPool("test-pool", least=1, most=1, idle=10.0)
+
     def fail() -> None:
         raise SystemExit(1)
 
@@ -95,7 +97,9 @@ def test_a_thread_lives_on_whatever_it_ran(pool: WorkerPool, caplog: pytest.LogC
         pool.submit(Task(fail))
         pool.submit(Task(over.set))
         assert over.wait(20)
+        assert pool.close(20.0) == []  # the thread that failed has written its line
     assert "please report it" in caplog.text
+    assert pool.close(20.0) == []
 
 
 def test_closing_finishes_what_is_ready_and_names_what_hangs() -> None:
