@@ -55,6 +55,7 @@ from corps.workers.conc import Conc as Conc
 from corps.workers.corps import Corps as Corps
 from corps.workers.factory import Options as Options
 from corps.workers.factory import create as create
+from corps.workers.factory import envs as envs
 from corps.workers.factory import options as options
 from corps.workers.iterators import RemoteIterator as RemoteIterator
 from corps.workers.names import Name as Name
@@ -111,6 +112,7 @@ __all__ = [
     "call",
     "create",
     "env",
+    "envs",
     "gather",
     "load",
     "options",

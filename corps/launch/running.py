@@ -289,7 +289,7 @@ class RunningCorps:
             raise
         except RemoteError as error:
             raise CorpsStartError(
-                f"the constructor of the Corps raised {error.type_name}: {error.text}\n{error.traceback}"
+                f"the constructor of the Corps raised {error}\n{error.traceback}"
             ) from error
         except EnvLost as error:
             raise EnvStartError(f"the constructor of the Corps did not survive: {error}") from error

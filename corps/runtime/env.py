@@ -175,7 +175,10 @@ class Env:
 
     def _dispatch(self, request: Request) -> None:
         target = request.target
-        if target.env == self.id and target.corps == self.corps_id:
+        if self._closed:
+            text = f"{self.label} has been closed: nothing can be asked of {target} from here any more"
+            request.settle(Refused(ClosedError(text, executed="no", target=str(target))))
+        elif target.env == self.id and target.corps == self.corps_id:
             cell = self.registry.find(target.conc)
             if cell is None:
                 request.settle(self.registry.outcome_without_cell(request))

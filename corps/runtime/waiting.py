@@ -79,7 +79,7 @@ def as_completed(futures: Iterable[Future[R]], timeout: float | None = None) -> 
     return _Arrivals(_unique(futures)).within(timeout)
 
 
-def gather(*futures: Future[Any]) -> Future[list[Any]]:
+def gather(*futures: Future[R]) -> Future[list[R]]:
     """Join many Futures into one that gives all their values.
 
     Args:
@@ -89,7 +89,7 @@ def gather(*futures: Future[Any]) -> Future[list[Any]]:
         A Future of the list of values, in the order given. It fails with the first error that comes.
         Cancelling it leaves the others alone.
     """
-    joined: Future[list[Any]] = Future()
+    joined: Future[list[R]] = Future()
     joined.parts = futures
     missing = _Countdown(list(futures))
 

@@ -219,6 +219,18 @@ def options(
     return Options(tag, env, mailbox, deadline)
 
 
+def envs() -> list[int]:
+    """The Envs in which workers can be created, for ``corps.options(env=...)``.
+
+    Returns:
+        Their ids; in a worker beginning with its own Env.
+
+    Raises:
+        ContextError: There is no Env here.
+    """
+    return list(Options()._env().worker_envs)
+
+
 def create(cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
     """Create a worker, and wait until it is constructed.
 

@@ -271,7 +271,7 @@ def test_two_corps_live_in_one_process_and_end_apart(write: Write) -> None:
         with corps.boot(path, envs=1) as second:
             assert (first.total().ret, second.total().ret) == (22, 22)
         assert first.total().ret == 24
-        with pytest.raises(corps.RequestError):
+        with pytest.raises(corps.ClosedError):
             second.total().result(10)
 
 

@@ -131,7 +131,7 @@ def waits_keep_the_type(futures: list[corps.Future[int]]) -> None:
     assert_type(corps.wait_any(dict.fromkeys(futures, "tag")), corps.Future[int])
     assert_type(corps.wait_all(futures, timeout=1.0), list[corps.Future[int]])
     assert_type(corps.as_completed(futures), Iterator[corps.Future[int]])
-    assert_type(corps.gather(*futures), corps.Future[list[Any]])
+    assert_type(corps.gather(*futures), corps.Future[list[int]])
     corps.wait_any([1])  # type: ignore[arg-type]
     corps.gather(1)  # type: ignore[arg-type]
 
