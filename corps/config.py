@@ -26,9 +26,6 @@ __all__ = ["LoadedSettings", "Setting", "Settings", "all_settings", "describe", 
 ENV_PREFIX: Final = "CORPS_"
 """What every environment variable that is a setting begins with."""
 
-NOT_SETTINGS: Final = frozenset({"CORPS_WRITE_TABLES"})
-"""Environment variables with that beginning which are no settings."""
-
 FILE_NAMES: Final = ("corps.toml", "pyproject.toml")
 """The files looked for beside an application. The first one that has settings is the only one that counts."""
 
@@ -169,7 +166,7 @@ class _Found:
         """Takes the variables that are settings."""
         by_variable = {setting.variable: setting for setting in self.known.values()}
         for variable in sorted(environ):
-            if not variable.startswith(ENV_PREFIX) or variable in NOT_SETTINGS:
+            if not variable.startswith(ENV_PREFIX):
                 continue
             if variable not in by_variable:
                 near = _nearest(variable, by_variable)

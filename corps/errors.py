@@ -1,4 +1,4 @@
-"""Every error that corps raises on purpose, in one tree.
+"""Every error of corps, in one tree. SupervisionError and its kinds are for restarts, which are planned.
 
     CorpsError
     ├── RequestError             a request did not give a value; says whether it was executed
@@ -12,7 +12,7 @@
     │   ├── DeadlockError            a cycle of workers that wait for each other              (RuntimeError)
     │   └── Cancelled                the caller cancelled it          (concurrent.futures.CancelledError)
     ├── WaitTimeout              a wait ended before its Future did; the request goes on      (TimeoutError)
-    ├── LoopBlocked              a blocking wait was tried on the event loop of an Env        (RuntimeError)
+    ├── LoopBlocked              a blocking wait was tried where it would stop others         (RuntimeError)
     ├── PackingError
     │   ├── PackError                an object cannot be turned into bytes                    (TypeError)
     │   └── UnpackError              bytes cannot be turned into an object                    (ValueError)
@@ -205,7 +205,7 @@ class WaitTimeout(CorpsError, TimeoutError):
 
 
 class LoopBlocked(CorpsError, RuntimeError):
-    """A blocking wait was tried on the event loop of an Env, where it would stop every other coroutine."""
+    """A wait where it would stop others: on an event loop, or in a callback of the reading thread."""
 
 
 class PackingError(CorpsError):

@@ -79,7 +79,7 @@ class Threads(_Group):
 class Window(_Group):
     """Flow control: what may be on its way to one peer before senders have to wait."""
 
-    requests: int = _setting(1000, "Unanswered requests per peer at most.", ge=1)
+    requests: int = _setting(1000, "NoAnswer requests per peer at most.", ge=1)
     bytes: int = _setting(64 * MIB, "Bytes of unanswered requests per peer at most.", ge=1)
 
 

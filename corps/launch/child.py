@@ -10,7 +10,7 @@ import secrets
 import traceback
 from typing import Any
 
-from corps.addresses import ConcAddr
+from corps.addresses import FRONT_ENV, ConcAddr
 from corps.errors import BootError, CorpsError
 from corps.hosting.child import ChildSide
 from corps.launch.loading import ModuleFinder, load_class
@@ -98,7 +98,7 @@ def _learn(env: Env, members: list[list[Any]]) -> None:
     assert env.peers is not None
     for fields in members:
         env.peers.learn(Member(*fields))
-    others = sorted({fields[0] for fields in members} - {0})
+    others = sorted({fields[0] for fields in members} - {FRONT_ENV})
     # In turn from this Env on, so that the first worker that is created here lives here.
     at = others.index(env.id)
     env.worker_envs = others[at:] + others[:at]
@@ -107,7 +107,7 @@ def _learn(env: Env, members: list[list[Any]]) -> None:
 def _stop(env: Env, settings: Settings) -> None:
     """The end in order: what workers are left end, children first, then the threads and links."""
     try:
-        env.exit(env.manager_addr).result(timeout=settings.grace)
+        env.exit(env.manager_of(env.id)).result(timeout=settings.grace)
     except CorpsError as error:
         _log.warning("%s did not end in order: %s", env.label, error)
     late = env.close(settings.grace)

@@ -50,7 +50,7 @@ class LocalEnv:
         """End the workers in order, children before their Mgr, then the threads. Idempotent."""
         if not self._env.closed:
             try:
-                self._env.exit(self._env.manager_addr).result()
+                self._env.exit(self._env.manager_of(self._env.id)).result()
             finally:
                 self._env.close(self._settings.grace)
 

@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from threading import Event, Lock, Thread, current_thread
 from typing import Any, Final
 
-from corps.addresses import ENV_MGR, ConcAddr
+from corps.addresses import FRONT_ENV, ConcAddr
 from corps.errors import (
     BootError,
     CorpsError,
@@ -128,8 +128,7 @@ class RunningCorps:
 
     def run_parameters(self) -> list[Parameter] | None:
         """The parameters of the application's method ``run``; None if it has none. After `start`."""
-        home = ConcAddr(self._corps_id, HOME, ENV_MGR)
-        described = self.env.ask(CALL, home, "run_parameters", (), {}).result()
+        described = self.env.ask(CALL, self.env.manager_of(HOME), "run_parameters", (), {}).result()
         return None if described is None else [Parameter(*fields) for fields in described]
 
     def end_soon(self) -> Future[None]:
@@ -255,17 +254,17 @@ class RunningCorps:
         membership.tell_all("release")
         # While the interpreter ends no thread can be started any more (3.12): have a worker thread, and the
         # loop on which the ends of workers are told, before that.
-        env.ask(CALL, env.manager_addr, "statistics", (), {}).result()
+        env.ask(CALL, env.manager_of(env.id), "statistics", (), {}).result()
         return name
 
     def _make_env(self, runtime_dir: str) -> tuple[Env, Member]:
         settings, source = self._settings, self._source
         incarnation = secrets.token_hex(16)
-        transport, public_key = make_transport(self._corps_id, 0, incarnation, settings, runtime_dir)
+        transport, public_key = make_transport(self._corps_id, FRONT_ENV, incarnation, settings, runtime_dir)
         try:
             env = self._env = build_env(
                 self._corps_id,
-                0,
+                FRONT_ENV,
                 settings,
                 transport,
                 resolve_module=ModuleFinder(source),
@@ -276,12 +275,12 @@ class RunningCorps:
             raise
         assert env.peers is not None
         env.peers.start()
-        return env, Member(0, incarnation, transport.endpoint, public_key)
+        return env, Member(FRONT_ENV, incarnation, transport.endpoint, public_key)
 
     def _start_application(
         self, env: Env, mgr: Cell, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Name[Any]:
-        home = ConcAddr(self._corps_id, HOME, ENV_MGR)
+        home = env.manager_of(HOME)
         order = (args, kwargs, self._settings.tag, mgr.name, mgr.addr)
         try:
             name: Name[Any] = env.ask(CALL, home, "start_application", order, {}).result()
@@ -309,7 +308,7 @@ class RunningCorps:
         """Returns how the Corps object ended."""
         assert self._env is not None
         assert self._mgr is not None
-        self._end_worker(self._env.manager_addr)
+        self._end_worker(self._env.manager_of(self._env.id))
         outcome = self._end_worker(name._addr)
         self._end_worker(self._mgr.addr)
         return outcome

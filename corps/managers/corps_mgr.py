@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from corps.addresses import ENV_MGR, ConcAddr
 from corps.messages.requests import CALL
 from corps.runtime.env import Env
 from corps.workers.conc import Conc
@@ -23,7 +22,6 @@ class CorpsMgr(Conc):
         """What goes on in each Env of the Corps."""
         env = self._env
         asked = {
-            place: env.ask(CALL, ConcAddr(env.corps_id, place, ENV_MGR), "statistics", (), {})
-            for place in env.worker_envs
+            env_id: env.ask(CALL, env.manager_of(env_id), "statistics", (), {}) for env_id in env.worker_envs
         }
-        return {place: future.result() for place, future in asked.items()}
+        return {env_id: future.result() for env_id, future in asked.items()}

@@ -9,7 +9,6 @@ from threading import Lock
 from typing import Any, Final
 
 import corps.errors as errors
-from corps.addresses import ENV_MGR, ConcAddr
 from corps.clock import now
 from corps.errors import BrokenError, ClosedError, DeadlineExceeded, EnvStartError
 from corps.hosting.env_process import EnvProcess, Exit
@@ -160,9 +159,7 @@ class Membership:
         """
         env = self._env
         asked = {
-            place: env.ask(
-                CALL, ConcAddr(env.corps_id, place.process.env_id, ENV_MGR), "statistics", (), {}, patience
-            )
+            place: env.ask(CALL, env.manager_of(place.process.env_id), "statistics", (), {}, patience)
             for place in self._all()
         }
         for place, answer in asked.items():

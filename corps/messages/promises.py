@@ -32,7 +32,7 @@ class Promise(Protocol):
         ...
 
 
-class Unanswered:
+class NoAnswer:
     """The promise of a request that wants no answer: its failure goes to the log instead."""
 
     __slots__ = ("_open", "_what")

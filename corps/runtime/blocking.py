@@ -75,9 +75,8 @@ def _help(futures: tuple[Any, ...]) -> bool:
 
 def _block(here: Activity, searches: bool, subscribe: Subscribe, timeout: float | None) -> bool:
     gate = _Gate()
-    patience: float = here.env.probe_after
-    if here.pooled:
-        here.env.pool.enter_blocked()
+    patience: float = here.env.options.deadlock_probe
+    here.env.enter_blocked()
     try:
         if searches and (timeout is None or timeout > patience):
             if gate.wait(subscribe, patience):
@@ -86,8 +85,7 @@ def _block(here: Activity, searches: bool, subscribe: Subscribe, timeout: float 
             timeout = None if timeout is None else timeout - patience
         return gate.wait(subscribe, timeout)
     finally:
-        if here.pooled:
-            here.env.pool.leave_blocked()
+        here.env.leave_blocked()
 
 
 class _Gate:

@@ -309,7 +309,7 @@ class Cell:
 
     def _constructed(self) -> bool:
         if not self.performer.has_worker:
-            self.ending.vanish()
+            self.ending.finish()  # ends what the constructor created before it raised
             return False
         if self.interface.has_main:
             self.performer.start_main()

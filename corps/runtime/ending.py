@@ -75,7 +75,7 @@ class Ending:
             self._end_children()
             if cell.performer.has_worker:
                 self._set_limit("cleanup()", finishing=True)
-                cell.performer.close_streams()
+                cell.performer.close_generators()
                 cell.performer.worker.cleanup()
         except BaseException as error:  # the end goes on, whatever the author's cleanup did
             _log.exception("cleanup() of %s raised", cell)
@@ -84,10 +84,6 @@ class Ending:
             current.reset(token)
             self._clear_limit()
         self._leave(outcome)
-
-    def vanish(self) -> None:
-        """The constructor failed: end what it created, and be as if the worker had never been."""
-        self.finish()
 
     def _end_children(self) -> None:
         cell = self._cell
@@ -101,7 +97,7 @@ class Ending:
 
     def _set_limit(self, what: str, *, finishing: bool) -> None:
         env = self._cell.env
-        alarm = env.alarms.at(now() + env.exit_timeout, lambda: self._overdue(what, finishing))
+        alarm = env.alarms.at(now() + env.options.exit_timeout, lambda: self._overdue(what, finishing))
         with self._lock:
             # The worker may have been faster: a limit for its last request must not count while its
             # children end, for which there is none.
@@ -125,7 +121,7 @@ class Ending:
             cell.performer.cancel_coroutines()
             self._set_limit(what, finishing=finishing)
             return
-        text = f"{cell} was abandoned: {what} did not end within {cell.env.exit_timeout} s"
+        text = f"{cell} was abandoned: {what} did not end within {cell.env.options.exit_timeout} s"
         _log.error("%s", text)
         error = WorkerGone(text, executed="unknown", target=str(cell))
         running = cell.activity.request

@@ -15,7 +15,7 @@ from corps.clock import deadline_after, earlier
 from corps.errors import ClosedError, DeadlineExceeded, NoSuchWorker
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Refused
-from corps.messages.promises import Unanswered
+from corps.messages.promises import NoAnswer
 from corps.messages.requests import CALL, CREATE, DROP, EXIT, Request
 from corps.runtime.alarms import Alarms
 from corps.runtime.cell import Cell
@@ -51,8 +51,6 @@ class Env:
         self.id = env_id
         self.label = f"env{env_id}"
         self.options = options
-        self.exit_timeout = options.exit_timeout
-        self.probe_after = options.deadlock_probe
         self.registry = Registry()
         self.pool = WorkerPool(
             f"{self.label}-worker",
@@ -140,7 +138,7 @@ class Env:
         """
         here = current.get()
         sender = here.cell.addr if here is not None and here.cell is not None else None
-        promise = Unanswered(f"{method!r} of {target}")
+        promise = NoAnswer(f"{method!r} of {target}")
         self._dispatch(Request(kind, target, method, args, kwargs, promise, sender))
 
     def exit(self, target: ConcAddr) -> Future[Any]:
@@ -350,8 +348,7 @@ class Env:
                 mgr_cell.family.disown(cell.addr)
         elif not self._closed and cell.performer.has_worker:  # else its creator never heard of it
             # Asked, not told: if the Mgr's Env is ending too, its refusal is nothing to log.
-            home = ConcAddr(self.corps_id, mgr.env, ENV_MGR)
-            self.ask(CALL, home, "child_ended", (mgr, cell.addr), {})
+            self.ask(CALL, self.manager_of(mgr.env), "child_ended", (mgr, cell.addr), {})
 
     # --- the end ---
 
@@ -377,10 +374,13 @@ class Env:
         self.alarms.close()
         return late
 
-    @property
-    def manager_addr(self) -> ConcAddr:
-        """The address of this Env's EnvMgr."""
-        return ConcAddr(self.corps_id, self.id, ENV_MGR)
+    def manager_of(self, env_id: int) -> ConcAddr:
+        """The address of an Env's EnvMgr.
+
+        Args:
+            env_id: An Env of this Corps.
+        """
+        return ConcAddr(self.corps_id, env_id, ENV_MGR)
 
     @property
     def closed(self) -> bool:

@@ -52,7 +52,7 @@ class Future(concurrent.futures.Future[R]):
 
         Raises:
             RequestError: The request failed; which one says how, `executed` whether it ran.
-            LoopBlocked: Called on the event loop of an Env: use ``await`` there.
+            LoopBlocked: Called in a coroutine (use ``await`` there), or in a callback.
         """
         return self.result()
 
@@ -68,7 +68,7 @@ class Future(concurrent.futures.Future[R]):
         Raises:
             RequestError: The request failed; which one says how, `executed` whether it ran.
             WaitTimeout: The time was over first.
-            LoopBlocked: Called on the event loop of an Env: use ``await`` there.
+            LoopBlocked: Called in a coroutine (use ``await`` there), or in a callback.
         """
         outcome = self._outcome
         if outcome is None:
@@ -86,7 +86,7 @@ class Future(concurrent.futures.Future[R]):
 
         Raises:
             WaitTimeout: The time was over first.
-            LoopBlocked: Called on the event loop of an Env: use ``await`` there.
+            LoopBlocked: Called in a coroutine (use ``await`` there), or in a callback.
         """
         if self._outcome is None:
             self._wait(timeout)
@@ -150,7 +150,9 @@ class Future(concurrent.futures.Future[R]):
                 yield from self._awaitable()
             else:
                 here.cell.begin_wait((self,))
-                probing = asyncio.get_running_loop().call_later(here.env.probe_after, here.cell.probe_wait)
+                probing = asyncio.get_running_loop().call_later(
+                    here.env.options.deadlock_probe, here.cell.probe_wait
+                )
                 try:
                     if self._outcome is None:
                         yield from self._awaitable()

@@ -116,7 +116,11 @@ class Mailbox:
             return  # a coroutine must not block its loop: what it sends beyond the limit is its own to bound
         here = acting()
         if here is not None and here.cell is cell:
-            raise Overloaded(f"{cell} fills its own mailbox of {self._limit}: nobody else can empty it")
+            raise Overloaded(
+                f"{cell} fills its own mailbox of {self._limit}, and nobody else can empty it: do more "
+                "in one request, or give it more room with options(mailbox=...)",
+                target=str(cell),
+            )
         until = earlier(deadline, deadline_after(patience))
         cell.env.enter_blocked()
         try:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from corps.errors import Cancelled, CorpsError, InternalError, NoSuchMethod, UnpackError, WorkerGone
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
-from corps.messages.promises import Unanswered
+from corps.messages.promises import NoAnswer
 from corps.messages.requests import CALL, CREATE, DROP, EXIT, GET, PULL, SET, Request
 from corps.runtime.context import Activity, current
 from corps.runtime.main_thread import MainThread
@@ -41,13 +41,13 @@ class _Refusal(Exception):
 class Performer:
     """Runs the requests of one cell. Only the holder of the cell calls it, and its coroutines."""
 
-    __slots__ = ("_cell", "_serials", "_streams", "_tasks", "worker")
+    __slots__ = ("_cell", "_generators", "_numbers", "_tasks", "worker")
 
     def __init__(self, cell: Any) -> None:
         self._cell = cell
         self.worker: Any = None
-        self._streams: dict[int, Generator[Any, Any, Any] | AsyncGenerator[Any, Any]] | None = None
-        self._serials = itertools.count(1)
+        self._generators: dict[int, Generator[Any, Any, Any] | AsyncGenerator[Any, Any]] | None = None
+        self._numbers = itertools.count(1)
         self._tasks: dict[asyncio.Task[None], Request] = {}  # changed on the loop's thread alone
 
     @property
@@ -160,7 +160,8 @@ class Performer:
             error.__dict__.setdefault("executed", "no")
             return Refused(error)
         if isinstance(error, asyncio.CancelledError):
-            return Refused(Cancelled(f"the coroutine of {request.method!r} in {self._cell} was cancelled"))
+            text = f"the coroutine of {request.method!r} in {self._cell} was cancelled"
+            return Refused(Cancelled(text, target=str(self._cell)))
         if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
             raise error  # meant for the caller, who runs this while it waits
         if not isinstance(error, Exception):
@@ -171,14 +172,13 @@ class Performer:
         """SystemExit and its like end the worker, in order; the process lives on."""
         _log.error("%s ends: %r raised %r", self._cell, request.method, error)
         self.end_soon()
-        gone = self._cell.gone("unknown")
-        gone.args = (f"{self._cell} has ended, since {request.method!r} raised {error!r}",)
-        return Refused(gone)
+        text = f"{self._cell} has ended, since {request.method!r} raised {error!r}"
+        return Refused(WorkerGone(text, executed="unknown", target=str(self._cell)))
 
     def end_soon(self) -> None:
         """Have the worker end after what it does now."""
         cell = self._cell
-        cell.deliver(Request(EXIT, cell.addr, "exit", (), {}, Unanswered(f"the exit of {cell}")))
+        cell.deliver(Request(EXIT, cell.addr, "exit", (), {}, NoAnswer(f"the exit of {cell}")))
 
     # --- coroutines ---
 
@@ -247,15 +247,15 @@ class Performer:
         kind = type(value)
         if kind is not GeneratorType and kind is not AsyncGeneratorType:
             return value
-        if self._streams is None:
-            self._streams = {}
-        number = next(self._serials)
-        self._streams[number] = value
+        if self._generators is None:
+            self._generators = {}
+        number = next(self._numbers)
+        self._generators[number] = value
         return self._cell.env.make_iterator(self._cell.name, number)
 
     def _pull(self, number: int) -> Any:
         """The next item as ``(True, item)``, or ``(False, value)`` at the end."""
-        stream = (self._streams or {}).get(number)
+        stream = (self._generators or {}).get(number)
         if stream is None:
             return False, None
         if not isinstance(stream, GeneratorType):
@@ -288,11 +288,11 @@ class Performer:
         return None
 
     def _forget(self, number: int) -> Any:
-        return self._streams.pop(number, None) if self._streams is not None else None
+        return self._generators.pop(number, None) if self._generators is not None else None
 
-    def close_streams(self) -> None:
+    def close_generators(self) -> None:
         """Close the generators nobody pulled to their end; waits for that. Not on the loop's thread."""
-        streams, self._streams = self._streams, None
+        streams, self._generators = self._generators, None
         asynchronous = []
         for stream in (streams or {}).values():
             if not isinstance(stream, GeneratorType):

@@ -38,7 +38,7 @@ class Registry:
         with self._lock:
             self._cells.pop(number, None)
 
-    def existed(self, number: int) -> bool:
+    def _existed(self, number: int) -> bool:
         """Whether a worker of this Env ever had this number."""
         return 0 <= number < self._next
 
@@ -53,7 +53,7 @@ class Registry:
             for one that has ended.
         """
         target = request.target
-        if not self.existed(target.conc):
+        if not self._existed(target.conc):
             return Refused(NoSuchWorker(f"no worker ever had the address {target}", target=str(target)))
         if request.kind == EXIT:
             return Value(None)

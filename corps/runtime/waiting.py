@@ -31,7 +31,7 @@ def wait_any(futures: Iterable[Future[R]], timeout: float | None = None) -> Futu
     Raises:
         ValueError: No Future was given.
         WaitTimeout: The time was over first; the requests go on.
-        LoopBlocked: Called on the event loop of an Env.
+        LoopBlocked: Called in a coroutine, or in a callback.
     """
     given = _unique(futures)
     if not given:
@@ -51,7 +51,7 @@ def wait_all(futures: Iterable[Future[R]], timeout: float | None = None) -> list
 
     Raises:
         WaitTimeout: The time was over first; the requests go on.
-        LoopBlocked: Called on the event loop of an Env.
+        LoopBlocked: Called in a coroutine, or in a callback.
     """
     given = list(futures)
     waited = _unique(given)
@@ -74,7 +74,7 @@ def as_completed(futures: Iterable[Future[R]], timeout: float | None = None) -> 
 
     Raises:
         WaitTimeout: While iterating: the time was over first; the requests go on.
-        LoopBlocked: While iterating: called on the event loop of an Env.
+        LoopBlocked: While iterating: called in a coroutine, or in a callback.
     """
     return _Arrivals(_unique(futures)).within(timeout)
 

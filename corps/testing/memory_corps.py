@@ -78,7 +78,7 @@ class MemoryEnv:
 
     def exit_workers(self) -> None:
         """End all workers of this Env in order."""
-        self.env.exit(self.env.manager_addr).result()
+        self.env.exit(self.env.manager_of(self.env.id)).result()
 
 
 @contextmanager

@@ -20,7 +20,7 @@ class OutcomeCodec:
         self._packer = packer
         self._data = Packer(codec="data")
 
-    def packed(self, outcome: Outcome) -> tuple[int, Packed]:
+    def pack(self, outcome: Outcome) -> tuple[int, Packed]:
         """Pack an outcome. Never fails: what cannot be packed becomes an outcome that says so.
 
         Args:
@@ -35,14 +35,14 @@ class OutcomeCodec:
                 return RETURNED, self._packer.pack(opened.value, what="result")
             except PackError as error:
                 error.__dict__["executed"] = "yes"
-                return REFUSED, self._refused(error)
+                return REFUSED, self._pack_refused(error)
         if isinstance(opened, Raised):
-            return RAISED, self._raised(opened)
+            return RAISED, self._pack_raised(opened)
         if isinstance(opened, Refused):
-            return REFUSED, self._refused(opened.error)
-        return REFUSED, self._refused(InternalError(f"an outcome of type {type(opened).__name__}"))
+            return REFUSED, self._pack_refused(opened.error)
+        return REFUSED, self._pack_refused(InternalError(f"an outcome of type {type(opened).__name__}"))
 
-    def _raised(self, outcome: Raised) -> Packed:
+    def _pack_raised(self, outcome: Raised) -> Packed:
         target = None if outcome.target is None else _text(outcome.target)
         facts = [_text(outcome.type_name), _text(outcome.text), _text(outcome.traceback), target]
         packed = self._data.pack(facts)
@@ -56,7 +56,7 @@ class OutcomeCodec:
             return packed  # its text and traceback do travel
         return Packed(origin.codec, packed.body, (origin.body,))
 
-    def _refused(self, error: CorpsError) -> Packed:
+    def _pack_refused(self, error: CorpsError) -> Packed:
         fields: dict[str, Any] = {}
         for name, value in vars(error).items():
             if type(value) is str:
@@ -67,7 +67,7 @@ class OutcomeCodec:
                 fields[_text(name)] = [_text(each) for each in value]
         return self._data.pack([type(error).__name__, _text(str(error)), fields])
 
-    def received(self, status: int, codec: int, frames: Sequence[Frame]) -> "ReceivedOutcome":
+    def receive(self, status: int, codec: int, frames: Sequence[Frame]) -> "ReceivedOutcome":
         """An outcome that came in; nothing is unpacked before somebody wants it.
 
         Args:

@@ -15,7 +15,7 @@ from corps.clock import deadline_after, earlier, now, remaining
 from corps.errors import Cancelled, CorpsError, DeadlineExceeded, EnvLost, Overloaded, PackError, WireError
 from corps.messages.members import Member
 from corps.messages.outcomes import Outcome, Refused
-from corps.messages.promises import Promise, Unanswered
+from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import DROP, EXIT, WITHDRAWN, Request
 from corps.packing.packer import Packed, Packer
 from corps.transport.limits import check_frames, check_method
@@ -117,7 +117,7 @@ class Peer:
         sender = request.sender
         rest = remaining(request.deadline)
         header = RequestHeader(
-            0 if isinstance(request.promise, Unanswered) else request.number,
+            0 if isinstance(request.promise, NoAnswer) else request.number,
             request.kind,
             request.target.conc,
             request.method,
@@ -186,7 +186,8 @@ class Peer:
             self._env.leave_blocked()
         raise Overloaded(
             f"env{self.member.env} left too many requests unanswered for another one to "
-            f"{request.method!r}: its window stayed full until the time limit",
+            f"{request.method!r}: its window stayed full until the time limit; send slower, wait for "
+            "answers in between, or raise the settings window.requests and window.bytes",
             target=str(request.target),
         )
 
@@ -196,7 +197,7 @@ class Peer:
             self._room.give_back(1, size)
             return
         request.number = next(self._numbers)
-        if not isinstance(request.promise, Unanswered):
+        if not isinstance(request.promise, NoAnswer):
             self._pending[request.number] = (request.promise, size)
 
     def on_outcome(self, header: OutcomeHeader, frames: Sequence[Frame]) -> None:
@@ -216,7 +217,7 @@ class Peer:
             raise WireError(f"there is no request {header.number} that waits for an outcome")
         promise = pending[0]
         if promise is not None:
-            promise.settle(self._outcomes.received(header.status, header.codec, frames))
+            promise.settle(self._outcomes.receive(header.status, header.codec, frames))
 
     def on_credit(self, header: CreditHeader) -> None:
         """The peer has dealt with requests that wanted no answer.
@@ -295,14 +296,14 @@ class Peer:
         """Send the outcome of one of its requests. By the thread that ran it."""
         with self._lock:
             self._incoming.pop(number, None)
-        status, packed = self._outcomes.packed(outcome)
+        status, packed = self._outcomes.pack(outcome)
         frames = [packed.body, *packed.buffers]
         try:
             check_frames(frames, self._max_frame)
         except PackError as error:
             if status != REFUSED:
                 error.__dict__["executed"] = "yes"
-            status, packed = self._outcomes.packed(Refused(error))
+            status, packed = self._outcomes.pack(Refused(error))
             frames = [packed.body]
         self._transmit([OutcomeHeader(number, status, packed.codec).header(), *frames])
 
@@ -355,20 +356,20 @@ class Peer:
             pending, self._pending = self._pending, {}
             incoming, self._incoming = self._incoming, {}
             link, self._link = self._link, None
-            unanswered = self._room.window.requests - len(pending)
+            wanted_none = self._room.window.requests - len(pending)
             self._room.close()
         if link is not None:
             link.close()
         for promise, _ in pending.values():
             if promise is not None:
                 self._refuse(promise, "unknown")
-        if unanswered:
+        if wanted_none:
             _log.log(
                 log_level,
                 "env%d is lost (%s), and up to %d requests that were sent there without wanting an answer",
                 self.member.env,
                 reason,
-                unanswered,
+                wanted_none,
             )
         for request in incoming.values():  # nobody will ever read their outcomes
             if isinstance(request.promise, WirePromise):

@@ -4,7 +4,7 @@ from threading import Lock
 from typing import Protocol
 
 from corps.messages.outcomes import Outcome
-from corps.messages.promises import Unanswered
+from corps.messages.promises import NoAnswer
 
 
 class Answers(Protocol):
@@ -51,7 +51,7 @@ class WirePromise:
         return first
 
 
-class WireCredit(Unanswered):
+class WireCredit(NoAnswer):
     """The promise of a request over a link that wants no answer: its room in the window goes back."""
 
     __slots__ = ("_peer", "_size")

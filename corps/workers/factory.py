@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, ParamSpec, TypeVar
 
-from corps.addresses import ENV_MGR, ConcAddr
+from corps.addresses import ENV_MGR
 from corps.errors import ConfigError, ContextError, CorpsError, DefinitionError
+from corps.messages.outcomes import Value
 from corps.messages.requests import CALL
 from corps.runtime.context import current
 from corps.runtime.env import Env
@@ -138,8 +139,7 @@ class Options:
             made = env.construct_here(cell, cls, args, kwargs)
         else:
             order = (cls, args, kwargs, options, mgr.name, mgr.addr, corps_name)
-            home = ConcAddr(env.corps_id, place, ENV_MGR)
-            made = env.ask(CALL, home, "create", order, {}, self.deadline)
+            made = env.ask(CALL, env.manager_of(place), "create", order, {}, self.deadline)
             made.add_done_callback(lambda done: _adopt(env, mgr, done))
         return made if self.deadline is None else _with_deadline(made, self.deadline)
 
@@ -159,10 +159,11 @@ def _with_deadline(made: Future[Any], seconds: float) -> Future[Any]:
 
     def arrived(done: Future[Any]) -> None:
         outcome = done.outcome
-        if outcome is not None and not outcome.failed:
-            outcome = type(outcome.opened())(done.result().options(deadline=seconds))  # type: ignore[call-arg]
-        if outcome is not None:
-            limited.settle(outcome)
+        assert outcome is not None
+        opened = outcome.opened()
+        if isinstance(opened, Value):
+            opened = Value(opened.value.options(deadline=seconds))
+        limited.settle(opened)
 
     made.add_done_callback(arrived)
     return limited

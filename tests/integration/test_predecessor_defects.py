@@ -20,7 +20,7 @@ import pytest
 import corps
 from corps.managers.membership import Membership
 from corps.messages.outcomes import Value
-from corps.messages.promises import Unanswered
+from corps.messages.promises import NoAnswer
 from corps.messages.requests import CALL, Request
 from tests.integration.behaviour.paths import APP, booted, local
 from tests.integration.behaviour.workers import Counter, Holder, Latch, Talker
@@ -245,6 +245,6 @@ def _nested_class() -> type:
 
 def test_a_promise_that_wants_no_answer_is_settled_once() -> None:
     """3 and 6 again, where no Future is."""
-    promise = Unanswered("a request")
+    promise = NoAnswer("a request")
     assert promise.settle(Value(1))
     assert not promise.settle(Value(2))

@@ -385,9 +385,9 @@ def test_bytes_of_a_stranger_are_never_unpickled(
             answered.result(MS / 1000)
         else:
             assert outcome_of_handshake(monitor) != zmq.EVENT_HANDSHAKE_SUCCEEDED
-        env.ask(CALL, env.manager_addr, "statistics", (), {}).result()
+        env.ask(CALL, env.manager_of(env.id), "statistics", (), {}).result()
     finally:
-        env.exit(env.manager_addr).result()
+        env.exit(env.manager_of(env.id)).result()
         env.close(5.0)
     assert canary.exists() == (who == "a member")
 

@@ -196,7 +196,7 @@ def test_a_variable_is_spelled_exactly(variable: str) -> None:
 
 
 def test_variables_that_are_not_ours_are_left_alone() -> None:
-    environ = {"CORPSE": "1", "HOME": "/", "XCORPS_ENVS": "x", "corps_envs": "1", "CORPS_WRITE_TABLES": "1"}
+    environ = {"CORPSE": "1", "HOME": "/", "XCORPS_ENVS": "x", "corps_envs": "1", "WRITE_TABLES": "1"}
     assert set(load(environ=environ).sources.values()) == {"default"}
 
 
@@ -421,7 +421,7 @@ def reference_page() -> str:
     text = [
         "# Settings",
         "",
-        "<!-- Made from the code. CORPS_WRITE_TABLES=1 pytest tests/unit/test_config.py writes it anew. -->",
+        "<!-- Made from the code. WRITE_TABLES=1 pytest tests/unit/test_config.py writes it anew. -->",
         "",
         "A value is taken from the strongest source that has one: arguments, then environment variables,",
         "then a file, then the default. `corps config` shows every value with its source.",
@@ -455,6 +455,6 @@ def reference_page() -> str:
 
 def test_the_reference_page_lists_every_setting_as_it_is() -> None:
     page = reference_page()
-    if os.environ.get("CORPS_WRITE_TABLES"):
+    if os.environ.get("WRITE_TABLES"):
         REFERENCE.write_text(page, "utf-8")
-    assert REFERENCE.read_text("utf-8") == page, "run with CORPS_WRITE_TABLES=1 to write the page anew"
+    assert REFERENCE.read_text("utf-8") == page, "run with WRITE_TABLES=1 to write the page anew"

@@ -7,11 +7,11 @@ import pytest
 
 from corps.errors import WorkerGone
 from corps.messages.outcomes import Raised, Refused, Value
-from corps.messages.promises import Unanswered
+from corps.messages.promises import NoAnswer
 
 
 def test_it_is_settled_once() -> None:
-    promise = Unanswered("a request")
+    promise = NoAnswer("a request")
     assert not promise.done()
     assert promise.settle(Value(1))
     assert promise.done()
@@ -20,7 +20,7 @@ def test_it_is_settled_once() -> None:
 
 @pytest.mark.parametrize("turn", range(20))
 def test_of_many_threads_one_settles_it(turn: int) -> None:
-    promise, ready = Unanswered(f"request {turn}"), threading.Barrier(4)
+    promise, ready = NoAnswer(f"request {turn}"), threading.Barrier(4)
     firsts: list[bool] = []
 
     def settle() -> None:
@@ -36,13 +36,13 @@ def test_of_many_threads_one_settles_it(turn: int) -> None:
 
 
 def test_a_value_is_dropped_in_silence(caplog: pytest.LogCaptureFixture) -> None:
-    Unanswered("a request").settle(Value(1))
+    NoAnswer("a request").settle(Value(1))
     assert caplog.records == []
 
 
 def test_a_failure_goes_to_the_log_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
-        Unanswered("'add' of a Counter").settle(Raised.capture(ValueError("no"), "a Counter"))
-        Unanswered("'add' of a Counter").settle(Refused(WorkerGone("it has ended")))
+        NoAnswer("'add' of a Counter").settle(Raised.capture(ValueError("no"), "a Counter"))
+        NoAnswer("'add' of a Counter").settle(Refused(WorkerGone("it has ended")))
     assert "'add' of a Counter, sent without wanting an answer, failed: ValueError: no" in caplog.text
     assert "it has ended" in caplog.text

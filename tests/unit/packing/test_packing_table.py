@@ -1,6 +1,6 @@
 """The table of what each codec does with each kind of object: measured here, published in the reference.
 
-Set CORPS_WRITE_TABLES=1 to write the published page anew.
+Set WRITE_TABLES=1 to write the published page anew.
 """
 
 import os
@@ -154,11 +154,11 @@ _NOTES = """
 
 def test_the_published_table_is_what_the_codecs_do() -> None:
     page = _page()
-    if os.environ.get("CORPS_WRITE_TABLES") == "1":
+    if os.environ.get("WRITE_TABLES") == "1":
         _PAGE.parent.mkdir(parents=True, exist_ok=True)
         _PAGE.write_text(page, encoding="utf-8")
     assert _PAGE.read_text(encoding="utf-8") == page, (
-        "run the tests with CORPS_WRITE_TABLES=1 and read the difference"
+        "run the tests with WRITE_TABLES=1 and read the difference"
     )
 
 

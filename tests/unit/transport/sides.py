@@ -8,7 +8,7 @@ from corps.addresses import ConcAddr
 from corps.errors import BrokenError
 from corps.messages.members import Member
 from corps.messages.outcomes import Outcome
-from corps.messages.promises import Promise, Unanswered
+from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import CALL, Request
 from corps.packing.packer import Packer
 from corps.security.audit import Audit
@@ -187,7 +187,7 @@ class Side:
         return request.promise
 
     def tell(self, *args: Any) -> None:
-        self.peers.send(self.request(*args, promise=Unanswered("it")))
+        self.peers.send(self.request(*args, promise=NoAnswer("it")))
 
 
 class Kept:

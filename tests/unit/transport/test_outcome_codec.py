@@ -18,8 +18,8 @@ def codec() -> OutcomeCodec:
 
 
 def there_and_back(codec: OutcomeCodec, outcome: Outcome) -> Outcome:
-    status, packed = codec.packed(outcome)
-    received = codec.received(status, packed.codec, [packed.body, *packed.buffers])
+    status, packed = codec.pack(outcome)
+    received = codec.receive(status, packed.codec, [packed.body, *packed.buffers])
     opened = received.opened()
     assert received.failed == opened.failed
     return opened
@@ -113,6 +113,6 @@ def test_damaged_facts_are_an_unpack_error(codec: OutcomeCodec, status: int, fac
 
 
 def test_nothing_is_unpacked_before_somebody_wants_it(codec: OutcomeCodec) -> None:
-    received = codec.received(RETURNED, 99, [b"no codec has this tag"])
+    received = codec.receive(RETURNED, 99, [b"no codec has this tag"])
     assert not received.failed
     assert isinstance(error_of(received.opened()), UnpackError)

@@ -18,7 +18,7 @@ from corps.errors import (
     PackError,
 )
 from corps.messages.outcomes import Raised, Refused, Value
-from corps.messages.promises import Unanswered
+from corps.messages.promises import NoAnswer
 from corps.messages.requests import DROP, EXIT, WITHDRAWN, Request
 from corps.wire.frames import (
     CancelHeader,
@@ -625,5 +625,5 @@ def test_a_request_without_answer_that_a_lost_peer_refuses_is_logged(
     one, _ = pair()
     peer = one.peer
     one.peers.lose(2, "planted")
-    peer.send(one.request(promise=Unanswered("this one")))
+    peer.send(one.request(promise=NoAnswer("this one")))
     assert "this one, sent without wanting an answer, failed: env2 is lost: planted" in caplog.text

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from corps.addresses import ConcAddr
 from corps.errors import EnvLost
-from corps.messages.promises import Unanswered
+from corps.messages.promises import NoAnswer
 from corps.messages.requests import CALL, Request
 from corps.transport.peers import Peers
 from corps.wire.frames import Hello, ProbeHeader
@@ -108,7 +108,7 @@ def test_learning_of_oneself_or_of_the_same_member_again_changes_nothing() -> No
 
 def test_closing_hands_back_the_last_credit_before_the_links_close() -> None:
     one, two = pair()
-    one.peers.send(one.request(promise=Unanswered("it")))
+    one.peers.send(one.request(promise=NoAnswer("it")))
     carry(one, two)
     two.delivered[0].answer(None)
     two.peers.close()
