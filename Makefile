@@ -5,6 +5,7 @@ PYTHON ?=
 DIR ?=
 PATTERN ?=
 ENVS ?=
+ARGS ?=
 
 SHELL := bash
 installed := $(VENV)/.installed
@@ -53,9 +54,8 @@ test-all:  ## the test suite on every CPython >= 3.11 of this machine
 docs: setup  ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
-bench:  ## say how to run the benchmarks
-	@echo "The benchmarks are a program of their own:"
-	@echo "    $(VENV)/bin/python -m benchmarks --help"
+bench: setup  ## run the benchmarks: make bench [ARGS=--help]
+	@$(VENV)/bin/python -m benchmarks $(ARGS)
 
 clean:  ## remove what was built, and caches; venvs stay
 	rm -rf build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -185,11 +185,11 @@ class ProcessHost:
         """
         self._refuse_in_watcher("spawn")
         if self._template is None:
-            raise ClosedError(f"spawn of env {env_id}: the ProcessHost was not started")
+            raise ClosedError(f"spawn of env{env_id}: the ProcessHost was not started")
         try:
             ours, theirs, read_fd, write_fd = open_ends()
         except OSError as error:
-            raise EnvStartError(f"env {env_id} could not be started: {error}") from error
+            raise EnvStartError(f"env{env_id} could not be started: {error}") from error
         pending = EnvEntry(EnvProcess(env_id, Channel(ours), self._send_signal), read_fd)
         try:
             self._add(pending)
@@ -219,8 +219,10 @@ class ProcessHost:
             if self._table.take(env_id) is not None:
                 pending.close_output()
             if self._table.is_closed:
-                raise ClosedError(f"spawn of env {env_id}: the ProcessHost was closed") from error
-            raise EnvStartError(f"env {env_id} could not be started, the template: {error}") from error
+                raise ClosedError(f"spawn of env{env_id}: the ProcessHost was closed") from error
+            raise EnvStartError(
+                f"env{env_id} could not be started: the template takes no request: {error}"
+            ) from error
 
     def _wait_for_fork(self, pending: EnvEntry) -> EnvProcess:
         process = pending.process
@@ -230,10 +232,10 @@ class ProcessHost:
             pending.problem = f"the template process did not answer in {self._start_timeout} s"
         if self._table.is_closed:
             process.kill(signal.SIGKILL)
-            raise ClosedError(f"spawn of env {process.env_id}: the ProcessHost was closed")
+            raise ClosedError(f"spawn of env{process.env_id}: the ProcessHost was closed")
         if pending.problem:
             process.channel.close()
-            message = f"env {process.env_id} could not be started: {pending.problem}"
+            message = f"env{process.env_id} could not be started: {pending.problem}"
             raise EnvStartError(message, output=process.output())
         return process
 

@@ -13,6 +13,7 @@ from corps.launch.running import RunningCorps
 from corps.launch.sources import find_source
 from corps.runtime.context import Activity, current
 from corps.runtime.futures import Future
+from corps.runtime.interrupts import Interrupts
 from corps.settings import Settings
 from corps.workers.names import Name
 
@@ -24,12 +25,13 @@ class BootedName(Name[Any]):
     """
 
     _running: RunningCorps
+    _interrupts: Interrupts
     _token: "contextvars.Token[Activity | None] | None"
 
     def __init__(self, name: Name[Any], running: RunningCorps) -> None:
         """For `boot`."""
         super().__init__(name._addr, name._interface, running.env)
-        vars(self).update(_running=running, _token=None)
+        vars(self).update(_running=running, _token=None, _interrupts=Interrupts())
 
     def exit(self) -> Future[None]:
         """End the Corps: its workers in order, then its processes.
@@ -42,6 +44,7 @@ class BootedName(Name[Any]):
 
     def __enter__(self) -> "BootedName":
         vars(self)["_token"] = current.set(Activity(self._bound()))
+        self._interrupts.install()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
@@ -51,7 +54,10 @@ class BootedName(Name[Any]):
             if token is not None:
                 current.reset(token)
         finally:  # a block that was entered in another context has nothing to reset, but a Corps to end
-            self._running.end(interrupted=kind is not None and issubclass(kind, KeyboardInterrupt))
+            try:
+                self._running.end(interrupted=kind is not None and issubclass(kind, KeyboardInterrupt))
+            finally:
+                self._interrupts.remove()
 
 
 def boot(

@@ -12,6 +12,7 @@ from corps.errors import ClosedError
 from corps.managers.assembly import build_env
 from corps.runtime.context import Activity, current
 from corps.runtime.env import Env
+from corps.runtime.interrupts import Interrupts
 from corps.settings import Settings
 from corps.workers.factory import Options, Where, options
 from corps.workers.names import Name
@@ -28,6 +29,7 @@ class LocalEnv:
         self._env = env
         self._settings = settings
         self._token: contextvars.Token[Activity | None] | None = None
+        self._interrupts = Interrupts()
 
     def create(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
         """Create a worker here; see `corps.create`."""
@@ -59,6 +61,7 @@ class LocalEnv:
         # A file that is being loaded stays one: a boot inside this block still has to wait.
         loading = outer is not None and outer.loading
         self._token = current.set(Activity(self._env, loading=loading))
+        self._interrupts.install()
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -66,6 +69,7 @@ class LocalEnv:
         try:
             self.close()
         finally:
+            self._interrupts.remove()
             if token is not None:
                 current.reset(token)
 

@@ -23,7 +23,7 @@ def make_transport(
         The transport, and the public key of the Env; empty over `ipc`, where the kernel vouches for peers.
 
     Raises:
-        EnvStartError: No port is free.
+        EnvStartError: It cannot listen (a port is taken, a path cannot be bound), or libzmq is too old.
     """
     hello = Hello(corps_id, env_id, incarnation)
     if settings.transport == "ipc":

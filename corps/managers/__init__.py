@@ -1,1 +1,1 @@
-"""The runtime's own Concs (EnvMgr, CorpsMgr) and the one place where an Env is put together."""
+"""The runtime's own Concs, the membership of a Corps, and the one place where an Env is put together."""

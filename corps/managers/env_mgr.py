@@ -1,5 +1,6 @@
 """The EnvMgr: the Conc through which an Env is asked for things. One per Env, the first worker there."""
 
+import asyncio
 from typing import Any, ClassVar
 
 from corps.addresses import ConcAddr
@@ -93,7 +94,12 @@ class EnvMgr(Conc):
             Its Name.
         """
         cell = self._env.new_cell(cls._corps_interface, options, mgr, mgr_addr, corps_name)
-        name: Name[Any] = await self._env.construct_soon(cell, cls, args, kwargs)
+        made = self._env.construct_soon(cell, cls, args, kwargs)
+        try:
+            name: Name[Any] = await made
+        except asyncio.CancelledError:  # its creator has given up, and will never know the Name
+            self._env.exit(cell.addr)
+            raise
         return name
 
     async def child_ended(self, mgr_addr: ConcAddr, child: ConcAddr) -> None:

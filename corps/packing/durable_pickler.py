@@ -1,10 +1,8 @@
 """The pickler of the durable form: by reference only, and with a list of all that it names.
 
 A stored form outlives the code that wrote it. So it must not hold code, nor names that only the writer's
-process
-knows: ``__main__`` is refused, and everything by value. What it does name is gathered while it is written, so
-    that a
-reader can check the list before it runs anything.
+process knows: ``__main__`` is refused, and everything by value. What it does name is gathered while it is
+written, so that a reader can check the list before it runs anything.
 
 Leans on references, exceptions and refusals.
 """

@@ -26,16 +26,21 @@ class Alarm:
 
     def cancel(self) -> None:
         """Do not ring. Without effect on one that has rung."""
-        if self.ring is not None:
-            self.ring = None
-            self._alarms.forget_one()
+        self._alarms.cancel(self)
 
 
 class Alarms:
     """The alarms of one Env. Any thread may call."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, prepare: Callable[[], object]) -> None:
+        """Make it.
+
+        Args:
+            name: Of the thread.
+            prepare: Called first in the thread.
+        """
         self._name = name
+        self._prepare = prepare
         # Protects everything below. Nothing rings while it is held.
         self._changed = Condition()
         self._heap: list[tuple[float, int, Alarm]] = []
@@ -66,9 +71,12 @@ class Alarms:
                 self._changed.notify()
         return alarm
 
-    def forget_one(self) -> None:
-        """An alarm was cancelled: when most of the heap is that, build it anew without them."""
+    def cancel(self, alarm: Alarm) -> None:
+        """See `Alarm.cancel`. When most of the heap is cancelled, it is built anew without those."""
         with self._changed:
+            if alarm.ring is None:
+                return
+            alarm.ring = None
             self._cancelled += 1
             if self._cancelled > 64 and self._cancelled * 2 > len(self._heap):
                 self._heap = [entry for entry in self._heap if entry[2].ring is not None]
@@ -85,6 +93,7 @@ class Alarms:
             self._thread.join()
 
     def _run(self) -> None:
+        self._prepare()
         while (ring := self._next_due()) is not None:
             try:
                 ring()

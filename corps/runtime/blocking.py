@@ -37,7 +37,7 @@ def block_until(
     """
     here = acting()
     if here is None:
-        return _Gate().wait(subscribe, timeout)
+        return Gate().wait(subscribe, timeout)
     if here.reading:
         raise LoopBlocked(
             "waiting in a callback would stop the thread that brings the answers: leave the waiting to a "
@@ -51,9 +51,9 @@ def block_until(
     # Not in a thread with an event loop of its own: an author's method may want to start one.
     helps = timeout is None and not any_will_do and asyncio._get_running_loop() is None
     searches = here.cell is not None and (not any_will_do or len(futures) == 1)
-    if searches:
-        here.cell.begin_wait(futures)
     try:
+        if searches:
+            here.cell.begin_wait(futures)
         if helps and _help(futures):
             return True
         return _block(here, searches, subscribe, timeout)
@@ -74,7 +74,7 @@ def _help(futures: tuple[Any, ...]) -> bool:
 
 
 def _block(here: Activity, searches: bool, subscribe: Subscribe, timeout: float | None) -> bool:
-    gate = _Gate()
+    gate = Gate()
     patience: float = here.env.options.deadlock_probe
     here.env.enter_blocked()
     try:
@@ -88,7 +88,7 @@ def _block(here: Activity, searches: bool, subscribe: Subscribe, timeout: float 
         here.env.leave_blocked()
 
 
-class _Gate:
+class Gate:
     """Lets its one thread through once it was woken, however often and by how many that happens."""
 
     __slots__ = ("_closed", "_woken")
@@ -99,6 +99,15 @@ class _Gate:
         self._woken = Lock()  # taken by the first to wake: a Lock must not be released twice
 
     def wait(self, subscribe: Subscribe, timeout: float | None) -> bool:
+        """Block until woken.
+
+        Args:
+            subscribe: Called with what wakes this gate; returns what takes that back.
+            timeout: Seconds; None for as long as it takes.
+
+        Returns:
+            False if the time was over first.
+        """
         unsubscribe = subscribe(self._wake)
         opened = False
         try:

@@ -178,7 +178,7 @@ class Cell:
             if self._state is not _READY:
                 return  # a waiting caller was faster
             self._state = _RUNNING
-        self.activity.pooled = True
+        self.activity.pooled, self.activity.depth = True, 0
         for _ in range(_TURN):
             request = self._next()
             if request is None or not self._handle(request):
@@ -208,15 +208,15 @@ class Cell:
         try:
             while (request := self._next()) is not None and self._handle(request):
                 if promise.done():
+                    activity.depth = 0
                     self.release()
                     break
-        except BaseException:  # Ctrl-C in the main thread: neither the cell nor the request may stay behind
+        except BaseException:  # Ctrl-C in the author's method: neither cell nor request may stay behind
             if request is not None:
                 request.settle(Refused(Cancelled(f"{request!r} was interrupted", target=str(self))))
+            activity.depth = 0
             self.release()
             raise
-        finally:
-            activity.depth = 0
 
     def run_first(self, request: Request) -> None:
         """Construct the worker in the calling thread, which is creating it.
@@ -230,9 +230,14 @@ class Cell:
             self._state = _RUNNING
         self.activity = Activity(self.env, self, pooled=here is not None and here.pooled)
         self.activity.task = here.task if here is not None else None
-        goes_on = self._handle(request)
-        self.activity = Activity(self.env, self, pooled=True)
-        if goes_on:
+        try:
+            goes_on = self._handle(request)
+        except BaseException:  # Ctrl-C in the main thread
+            request.settle(Refused(Cancelled(f"the constructor of {self} was interrupted", target=str(self))))
+            self.ending.finish()
+            raise
+        if goes_on:  # else it has ended, or a thread of its own has made itself an activity
+            self.activity = Activity(self.env, self, pooled=True)
             self.release()
 
     def release(self) -> None:

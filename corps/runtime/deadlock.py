@@ -112,7 +112,9 @@ class WaitGraph:
             wait = holder.wait
             if wait is None:
                 return
-            _, frontier = _search([wait], wait, (str(wait.cell),))
+            found, frontier = _search([wait], wait, (str(wait.cell),))
+        if found is not None:  # closed by a wait that could not see this one, of a coroutine
+            _fail(wait.futures[found[0]], found[1])
         for edge, path, request in frontier:
             self._send_probe(request, Probe(Waiter(wait.cell.addr, wait.serial, edge), path))
 

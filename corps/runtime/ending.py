@@ -116,6 +116,9 @@ class Ending:
     def _overdue(self, what: str, finishing: bool) -> None:
         """A step takes too long. In the alarm thread."""
         cell = self._cell
+        with self._lock:
+            if self._over or self._finishing is not finishing:  # it went on at this very moment
+                return
         if cell.has_coroutines and not self._cancelled:
             self._cancelled = True
             cell.performer.cancel_coroutines()
@@ -140,6 +143,9 @@ class Ending:
                 return
             self._over = True
             asked, self._asked = self._asked, []
-        self._cell.env.forget(self._cell)
+        try:
+            self._cell.env.forget(self._cell)
+        except CorpsError as error:  # whoever asked for the end hears of it all the same
+            _log.warning("the Mgr of %s could not be told of its end: %s", self._cell, error)
         for request in asked:
             request.settle(outcome)

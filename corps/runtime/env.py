@@ -58,7 +58,7 @@ class Env:
             most=options.threads_max,
             idle=options.threads_idle,
         )
-        self.alarms = Alarms(f"{self.label}-alarms")
+        self.alarms = Alarms(f"{self.label}-alarms", self.begin_reading)
         self.loop = LoopThread(f"{self.label}-loop")
         self.waits = WaitGraph(self._send_probe)
         self.peers: Peers | None = None
@@ -226,7 +226,7 @@ class Env:
         return here is None or not (here.reading or here.task is not None)
 
     def begin_reading(self) -> None:
-        """The calling thread is the one that reads for this Env."""
+        """The calling thread brings answers, or ends deadlines: it must not wait for such things itself."""
         here = Activity(self)
         here.reading = True
         current.set(here)
@@ -367,10 +367,10 @@ class Env:
         for cell in self.registry.cells():  # what is left has no orderly end any more
             for request in cell.close_mailbox(None) or ():
                 request.settle(Refused(cell.gone("no")))
-        self.loop.close()
+        late = self.loop.close(grace)
         if self.peers is not None:  # after the loop: its last outcomes have gone out
             self.peers.close()
-        late = self.pool.close(grace)
+        late += self.pool.close(grace)
         self.alarms.close()
         return late
 

@@ -5,11 +5,13 @@ Started when the first one is called; uvloop where it is installed. Nothing else
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from threading import Lock, Thread
-from typing import Any
+from typing import Any, Final
 
 _log = logging.getLogger("corps.env")
+
+_LAST: Final = 0.5  # seconds that coroutines have for their last words at least
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -30,6 +32,7 @@ class LoopThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
         self._closed = False
+        self._grace = 0.0
 
     def call(self, function: Callable[..., object], *args: Any) -> bool:
         """Call a function on the loop's thread, soon.
@@ -62,31 +65,39 @@ class LoopThread:
         self._loop, self._thread = loop, thread
         return True
 
-    def close(self) -> None:
-        """Cancel what runs, and end the thread."""
+    def close(self, grace: float) -> list[str]:
+        """Cancel what runs, and end the thread.
+
+        Args:
+            grace: Seconds to wait for coroutines that are slow to end.
+
+        Returns:
+            The thread's name if some coroutine refuses to end; then the thread stays with it.
+        """
         with self._lock:
             self._closed = True
             if self._loop is None or self._thread is None:
-                return
+                return []
+            self._grace = grace
             self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        self._thread.join(grace + _LAST)
+        return [self._name] if self._thread.is_alive() else []
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
-        try:
-            loop.run_forever()
-        finally:
-            loop.run_until_complete(self._cancel_all(loop))
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            asyncio.set_event_loop(None)
-            loop.close()
+        while not self._closed:
+            try:
+                loop.run_forever()
+            except (SystemExit, KeyboardInterrupt):  # raised by a task that an author made himself
+                _log.exception("a task of its own ended a coroutine's loop; it goes on for all the others")
+        loop.run_until_complete(self._cancel_all(loop))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        asyncio.set_event_loop(None)
+        loop.close()
 
-    @staticmethod
-    def _cancel_all(loop: asyncio.AbstractEventLoop) -> Coroutine[Any, Any, None]:
-        async def cancel() -> None:
-            tasks = [task for task in asyncio.all_tasks(loop) if task is not asyncio.current_task()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-        return cancel()
+    async def _cancel_all(self, loop: asyncio.AbstractEventLoop) -> None:
+        tasks = [task for task in asyncio.all_tasks(loop) if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=max(self._grace, _LAST))

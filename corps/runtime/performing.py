@@ -149,8 +149,8 @@ class Performer:
             if changed is not None:
                 outcome = changed
             self.worker.reply(request, outcome)
-        except Exception as error:  # an exception in a step counts as one of the call
-            return Raised.capture(error, str(self._cell))
+        except BaseException as error:  # an exception in a step counts as one of the call
+            return self._failure(request, error)
         return outcome
 
     def _failure(self, request: Request, error: BaseException) -> Outcome:

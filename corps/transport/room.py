@@ -1,6 +1,6 @@
 """Room in the window of one peer, and the senders that wait for it: first come, first served.
 
-Whoever gives room back hands it on himself to those it suffices for. So a wake-up is never lost, none is
+Whoever gives room back hands it on itself to those it suffices for. So a wake-up is never lost, none is
 woken in vain, the window is never taken twice, and a large request is not overtaken by small ones for ever.
 """
 

@@ -338,7 +338,7 @@ class _ZmqLink(Link):
                 raise BrokenError(f"the link to env{self._member.env} broke: {error}") from error
 
     def close(self) -> None:
-        """See `Transport.close`."""
+        """See `Link.close`."""
         with self._lock:
             dealer, self._dealer = self._dealer, None
         if dealer is not None:

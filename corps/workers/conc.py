@@ -1,9 +1,9 @@
 """The Conc: a worker written as a class."""
 
 import socket
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
-from corps.errors import ContextError
+from corps.errors import ContextError, PackError
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Outcome
 from corps.messages.requests import Request
@@ -100,6 +100,17 @@ class Conc:
                 "corps.create has made knows a Name, a Mgr, an Env"
             )
         return cell
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        """Refused: a worker stays where it is, and what travels is its Name.
+
+        Raises:
+            PackError: Always.
+        """
+        raise PackError(
+            f"a worker itself cannot be packed (here a {type(self).__qualname__}): pass its Name, "
+            "self.my_name(), in its place"
+        )
 
     # --- the steps of a request: override what you need ---
 

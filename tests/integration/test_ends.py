@@ -123,7 +123,7 @@ def test_exit_is_done_when_nothing_is_left(case: Case) -> None:
     assert not any(psutil.pid_exists(pid) for pid in pids)
     assert case.noted() == IN_ORDER
     app.exit().result(LIMIT)
-    with pytest.raises(corps.RequestError):
+    with pytest.raises(corps.ClosedError):
         app.pid().result(LIMIT)
 
 

@@ -12,7 +12,7 @@ from corps.runtime.alarms import Alarms
 
 @pytest.fixture
 def alarms():  # type: ignore[no-untyped-def]
-    alarms = Alarms("test-alarms")
+    alarms = Alarms("test-alarms", lambda: None)
     yield alarms
     alarms.close()
 
@@ -74,7 +74,7 @@ def test_an_alarm_that_raises_does_not_silence_the_others(
 
 
 def test_after_closing_nothing_rings() -> None:
-    alarms = Alarms("test-alarms")
+    alarms = Alarms("test-alarms", lambda: None)
     rung: list[str] = []
     alarms.at(now() + 1000, lambda: rung.append("late"))
     alarms.close()
