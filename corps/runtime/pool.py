@@ -119,7 +119,8 @@ class WorkerPool:
         if self._idle:
             self._coming = True
             return self._idle.pop().release
-        if self._total - self._blocked < self._most:
+        # Not while closing: every mailbox is closed then, and an interpreter that ends starts no threads.
+        if not self._closing and self._total - self._blocked < self._most:
             self._coming = True
             self._total += 1
             self._serial += 1
