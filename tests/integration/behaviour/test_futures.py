@@ -253,11 +253,12 @@ def test_a_future_is_awaited_inside_async_methods(way: Way) -> None:
         talker.ask_softly(counter, "add", "x").result()
 
 
-def test_a_blocking_wait_in_an_async_method_is_refused(way: Way) -> None:
-    counter, talker = way.create_far(Counter, 5), way.create(Talker)
+def test_a_blocking_wait_in_an_async_method_is_refused(way: Way, latch: corps.Name[Latch]) -> None:
+    talker = way.create_far(Talker)
     with pytest.raises(corps.LoopBlocked, match="await future"):
-        talker.block_the_loop(counter).result()
+        talker.block_the_loop(latch).result()
     assert talker.later(1).ret == 1
+    latch.open().result()
 
 
 def test_a_future_says_what_it_is(way: Way, latch: corps.Name[Latch]) -> None:

@@ -207,8 +207,8 @@ class Talker(corps.Conc):
     def take_from(self, other: corps.Name[Any], n: int) -> list[int]:
         return list(other.count(n).ret)
 
-    async def block_the_loop(self, other: corps.Name[Any]) -> Any:
-        return other.add(1).ret
+    async def block_the_loop(self, latch: corps.Name[Latch]) -> Any:
+        return latch.wait().ret
 
 
 class Chained(corps.Conc):
