@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -44,7 +44,8 @@ def show(cases: list[Case], samples: Samples) -> None:
     facts = machine()
     table = Table(title=f"Python {facts['python']}, {facts['platform']}")
     for heading in ("work", "case", "p50 µs", "p99 µs", "per second", "spread of rounds", "/ floor"):
-        table.add_column(heading, justify="left" if heading in ("work", "case") else "right")
+        justify: Literal["left", "right"] = "left" if heading in ("work", "case") else "right"
+        table.add_column(heading, justify=justify, no_wrap=True)
     floors = {case.group: p50(samples[case.group, case.name]) for case in cases if case.is_floor}
     for case in sorted(cases, key=lambda case: (case.group, not case.is_floor)):
         rounds = samples[case.group, case.name]
@@ -60,7 +61,8 @@ def show(cases: list[Case], samples: Samples) -> None:
             f"{(max(medians) - min(medians)) / middle:.0%}",
             ratio,
         )
-    Console().print(table)
+    console = Console()
+    (console if console.is_terminal else Console(width=150)).print(table)
 
 
 def write_json(path: Path, samples: Samples) -> None:

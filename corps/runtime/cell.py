@@ -256,24 +256,12 @@ class Cell:
             self._state = _IDLE if self.mailbox.first is None else _HELD
             return None
 
-    def receive(self, timeout: float | None) -> Request | None:
-        """The next request, for a worker whose class has a loop of its own; see MainThread.
+    def own_main(self) -> MainThread:
+        """The thread of a worker whose class has a loop of its own.
 
         Raises:
             ContextError: Its class has none.
         """
-        return self._own_main().receive(timeout)
-
-    @property
-    def is_ending(self) -> bool:
-        """Whether a worker whose class has a loop of its own was asked to end.
-
-        Raises:
-            ContextError: Its class has none.
-        """
-        return self._own_main().exiting
-
-    def _own_main(self) -> MainThread:
         if self.main_thread is None:
             raise ContextError(f"{self} has no main() of its own, so its requests are received for it")
         return self.main_thread

@@ -134,7 +134,7 @@ class Conc:
         Raises:
             ContextError: The class has no `main` of its own.
         """
-        return self._corps_own_cell().receive(timeout)
+        return self._corps_own_cell().own_main().receive(timeout)
 
     def is_ending(self) -> bool:
         """Whether this worker was asked to end, and has no request left to receive.
@@ -144,7 +144,7 @@ class Conc:
         Raises:
             ContextError: The class has no `main` of its own.
         """
-        return self._corps_own_cell().is_ending
+        return self._corps_own_cell().own_main().exiting
 
     def handle(self, request: Request) -> None:
         """Steps 2 to 5, for a `main` that has received a request: run it, and settle it.

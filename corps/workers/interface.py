@@ -30,6 +30,11 @@ def interface_of(cls: type, root: type, offered: frozenset[str]) -> Interface:
         DefinitionError: The class uses a name that belongs to Names, or a bad value for `interleave`.
     """
     own = {name for name in dir(root) if not name.startswith("_")}
+    for hook in sorted(own):
+        if inspect.iscoroutinefunction(inspect.getattr_static(cls, hook)):
+            raise DefinitionError(
+                f"{cls.__qualname__}.{hook} cannot be async: nobody would await it; let it be a plain method"
+            )
     methods = set(offered)
     coroutines = set()
     for name in dir(cls):

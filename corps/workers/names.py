@@ -156,6 +156,9 @@ class Method:
     def send(self, /, *args: Any, **kwargs: Any) -> None:
         """Ask the worker to call the method, and want no answer. A failure goes to the log of its Env.
 
+        Nobody waits for it, so the deadline of `Name.options` does not count here. What still waits in a
+        mailbox when its worker ends is dropped.
+
         Raises:
             PackError: The worker lives in another Env, and an argument cannot be packed.
             Overloaded: There was no room for the request in time.
