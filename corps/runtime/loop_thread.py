@@ -32,6 +32,7 @@ class LoopThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
         self._closed = False
+        self._tasks: set[asyncio.Task[Any]] = set()  # used on the loop's thread alone
         self._grace = 0.0
 
     def call(self, function: Callable[..., object], *args: Any) -> bool:
@@ -52,6 +53,18 @@ class LoopThread:
             assert self._loop is not None
             self._loop.call_soon_threadsafe(function, *args)
             return True
+
+    def keep(self, task: "asyncio.Task[Any]") -> None:
+        """Hold a task until it is done. On the loop's thread.
+
+        asyncio itself holds none that waits. One that nobody holds any more, such as that of an abandoned
+        worker, would be destroyed by the garbage collection of whatever thread, under whatever lock.
+
+        Args:
+            task: Just made.
+        """
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _start(self) -> bool:
         loop = new_event_loop()

@@ -203,6 +203,7 @@ class Performer:
             current.reset(token)
         task, call = activity.task, self._cell.env.loop.call
         self._tasks[task] = request
+        self._cell.env.loop.keep(task)
         task.add_done_callback(lambda task: self._task_ended(task, request, coroutine))
         request.cancel_run = lambda: call(task.cancel)
         if request.promise.done():  # it was cancelled before there was anything to cancel
@@ -216,10 +217,16 @@ class Performer:
             # Cancelled before its first step, so nothing of `_run_coroutine` has run.
             coroutine.close()
             self._end_coroutine(request, self._failure(request, asyncio.CancelledError()))
+        elif not task.cancelled() and isinstance(task.exception(), GeneratorExit):
+            self._end_coroutine(request, self._failure(request, GeneratorExit()))  # the author raised it
 
     async def _run_coroutine(self, request: Request, coroutine: Coroutine[Any, Any, Any]) -> None:
         try:
             outcome: Outcome = Value(self._kept(await coroutine))
+        except GeneratorExit:
+            # Destroyed while it waits, at the end of the interpreter: that can come at any point of any
+            # thread, whatever lock it holds, so nothing more may be done.
+            raise
         except BaseException as error:
             outcome = self._failure(request, error)
         self._end_coroutine(request, outcome)
