@@ -1,0 +1,9 @@
+"""What holds for the whole suite."""
+
+import signal
+
+
+def pytest_configure() -> None:
+    """Undo what a shell does to a job in the background: it would ignore Ctrl-C, and so would what it starts."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
