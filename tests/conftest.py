@@ -4,6 +4,11 @@ import signal
 
 
 def pytest_configure() -> None:
-    """Undo what a shell does to a job in the background: it, and all that it starts, would ignore Ctrl-C."""
+    """Undo what a shell does to a job in the background.
+
+    It, and all that it starts, would ignore Ctrl-C; and a hang-up too, if `nohup` started it.
+    """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
