@@ -20,8 +20,8 @@ def block_until(
 
     A thread that waits as long as it takes first runs what it waits for itself, where nobody else does.
     A worker thread tells its pool, which may start another thread meanwhile, and its Env, which looks for
-    a cycle of workers that wait for each other: in this Env at once, in others after `probe_after`
-    seconds, since most answers come before that.
+    a cycle of workers that wait for each other: in this Env at once, in others after the time of the
+    setting `deadlock_probe`, since most answers come before that.
 
     Args:
         futures: What is waited for.
