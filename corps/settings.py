@@ -152,8 +152,10 @@ class Settings(_Group):
     out_of_band: int = _setting(
         65_536, "Bytes from which a buffer travels as a frame of its own, without a copy.", ge=0
     )
-    transport: Literal["ipc", "tcp"] = _setting(
-        "ipc", "How Envs of a host reach each other. `ipc` uses files that only this user can open."
+    transport: Literal["unix", "ipc", "tcp"] = _setting(
+        "unix",
+        "How Envs reach each other. `unix` (UNIX sockets, the fastest) and `ipc` (ZeroMQ) use files that "
+        "only this user can open; `tcp` (ZeroMQ, encrypted) uses ports.",
     )
     tcp: Tcp = Tcp()
     max_message: int = _setting(

@@ -68,8 +68,7 @@ def _start(
     env = build_env(
         corps_id, env_id, settings, transport, resolve_module=ModuleFinder(source), application=cls
     )
-    assert env.peers is not None
-    env.peers.start()
+    env.start_reading()
     return env, Member(env_id, incarnation, transport.endpoint, public_key)
 
 

@@ -273,8 +273,7 @@ class RunningCorps:
         except BaseException:
             transport.close()
             raise
-        assert env.peers is not None
-        env.peers.start()
+        env.start_reading()
         return env, Member(FRONT_ENV, incarnation, transport.endpoint, public_key)
 
     def _start_application(

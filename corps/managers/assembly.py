@@ -40,7 +40,7 @@ def build_env(
         application: The class of the Corps that may be started here.
 
     Returns:
-        The Env. It begins to read from its links with ``env.peers.start()``.
+        The Env. It begins to read from its links with ``env.start_reading()``.
     """
     env = Env(corps_id, env_id, env_options(settings))
 
@@ -62,13 +62,14 @@ def build_env(
             main_alias=main_alias,
             out_of_band=settings.out_of_band,
         )
-        env.peers = Peers(
+        peers = Peers(
             env,
             transport,
             packer,
             window=(settings.window.requests, settings.window.bytes),
             patience=settings.send_timeout,
         )
+        env.connect(peers, transport)
     cell = env.new_cell(EnvMgr._corps_interface, WorkerOptions(tag="EnvMgr"), None, None, None)
     env.construct_here(cell, EnvMgr, (env, application), {}).result()
     return env

@@ -37,6 +37,11 @@ WITHDRAWN: Final = 2
 class Route(Protocol):
     """Who holds a request that was sent: the cell of its worker, or the peer it was sent to."""
 
+    @property
+    def readers(self) -> Any:
+        """Those who read the answer from a link, where it comes by one; None for a worker of this Env."""
+        ...
+
     def take_back(self, request: "Request") -> bool:
         """Keep a request from ever beginning.
 

@@ -1,24 +1,30 @@
 """The one place where a thread waits for Futures: woken by what it subscribed to, never polling."""
 
 import asyncio
-from collections.abc import Callable
-from threading import Lock
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from corps.errors import LoopBlocked
 from corps.messages.requests import EXIT
 from corps.runtime.context import Activity, acting
+from corps.runtime.gates import Gate
 
 Subscribe = Callable[[Callable[[], object]], Callable[[], object]]
 """Takes the function that wakes a waiting thread; gives the function that takes the subscription back."""
 
 
 def block_until(
-    futures: tuple[Any, ...], subscribe: Subscribe, timeout: float | None, *, any_will_do: bool = False
+    futures: tuple[Any, ...],
+    subscribe: Subscribe,
+    timeout: float | None,
+    *,
+    any_will_do: bool = False,
+    readers: Any = None,
 ) -> bool:
     """Block this thread until something wakes it.
 
-    A thread that waits as long as it takes first runs what it waits for itself, where nobody else does.
+    A thread that waits as long as it takes first runs what it waits for itself, where nobody else does;
+    and one that waits for an answer of another Env reads from the links itself, where nobody else does.
     A worker thread tells its pool, which may start another thread meanwhile, and its Env, which looks for
     a cycle of workers that wait for each other: in this Env at once, in others after the time of the
     setting `deadlock_probe`, since most answers come before that.
@@ -28,6 +34,7 @@ def block_until(
         subscribe: Called with the function that wakes this thread; returns what takes it back.
         timeout: Seconds; None for as long as it takes.
         any_will_do: One of several futures is enough, so a cycle through one of them is no deadlock.
+        readers: The `Readers` of the links that an answer may come by; None: those of `futures`.
 
     Returns:
         False if the time was over first.
@@ -36,8 +43,10 @@ def block_until(
         LoopBlocked: This is the event loop of an Env, or a callback in the thread that reads.
     """
     here = acting()
+    if readers is None:
+        readers = readers_of(futures)
     if here is None:
-        return Gate().wait(subscribe, timeout)
+        return _wait(Gate(), subscribe, readers, timeout)
     if here.reading:
         raise LoopBlocked(
             "waiting in a callback would stop the thread that brings the answers: leave the waiting to a "
@@ -56,7 +65,7 @@ def block_until(
             here.cell.begin_wait(futures)
         if helps and _help(futures):
             return True
-        return _block(here, searches, subscribe, timeout)
+        return _block(here, searches, subscribe, readers, timeout)
     finally:
         if searches:
             here.cell.end_wait()
@@ -73,50 +82,37 @@ def _help(futures: tuple[Any, ...]) -> bool:
     return all(future.done() for future in futures)
 
 
-def _block(here: Activity, searches: bool, subscribe: Subscribe, timeout: float | None) -> bool:
-    gate = Gate()
+def readers_of(futures: Iterable[Any]) -> Any:
+    """The `Readers` of the links that the first answer from another Env will come by; None if there is none.
+
+    Args:
+        futures: What is waited for.
+    """
+    for future in futures:
+        request = future.request
+        if request is not None and request.route is not None and request.route.readers is not None:
+            return request.route.readers
+    return None
+
+
+def _block(here: Activity, searches: bool, subscribe: Subscribe, readers: Any, timeout: float | None) -> bool:
     patience: float = here.env.options.deadlock_probe
     here.env.enter_blocked()
     try:
         if searches and (timeout is None or timeout > patience):
-            if gate.wait(subscribe, patience):
+            if _wait(Gate(), subscribe, readers, patience):
                 return True
             here.cell.probe_wait()
             timeout = None if timeout is None else timeout - patience
-        return gate.wait(subscribe, timeout)
+        return _wait(Gate(), subscribe, readers, timeout)
     finally:
         here.env.leave_blocked()
 
 
-class Gate:
-    """Lets its one thread through once it was woken, however often and by how many that happens."""
-
-    __slots__ = ("_closed", "_woken")
-
-    def __init__(self) -> None:
-        self._closed = Lock()
-        self._closed.acquire()
-        self._woken = Lock()  # taken by the first to wake: a Lock must not be released twice
-
-    def wait(self, subscribe: Subscribe, timeout: float | None) -> bool:
-        """Block until woken.
-
-        Args:
-            subscribe: Called with what wakes this gate; returns what takes that back.
-            timeout: Seconds; None for as long as it takes.
-
-        Returns:
-            False if the time was over first.
-        """
-        unsubscribe = subscribe(self._wake)
-        opened = False
-        try:
-            opened = self._closed.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
-        finally:
-            if not opened:  # too late, or interrupted
-                unsubscribe()
-        return opened
-
-    def _wake(self) -> None:
-        if self._woken.acquire(blocking=False):
-            self._closed.release()
+def _wait(gate: Gate, subscribe: Subscribe, readers: Any, timeout: float | None) -> bool:
+    unsubscribe = subscribe(gate.open)
+    try:
+        return bool(gate.sleep(timeout) if readers is None else readers.wait(gate, timeout))
+    finally:
+        if not gate.is_open:  # too late, or interrupted
+            unsubscribe()

@@ -62,6 +62,8 @@ class Cell:
         "wait",
     )
 
+    readers = None  # its answers come by no link
+
     def __init__(
         self,
         env: Any,

@@ -25,7 +25,9 @@ from corps.runtime.futures import Future
 from corps.runtime.loop_thread import LoopThread
 from corps.runtime.options import EnvOptions, WorkerOptions
 from corps.runtime.pool import WorkerPool
+from corps.runtime.readers import Readers
 from corps.runtime.registry import Registry
+from corps.transport.link import Transport
 from corps.transport.peers import Peers
 from corps.wire.frames import ProbeHeader
 
@@ -58,10 +60,14 @@ class Env:
             most=options.threads_max,
             idle=options.threads_idle,
         )
-        self.alarms = Alarms(f"{self.label}-alarms", self.begin_reading)
+        # What a thread does that brings answers, or ends deadlines: it must not wait for such things itself.
+        self._bringing = Activity(self)
+        self._bringing.reading = True
+        self.alarms = Alarms(f"{self.label}-alarms", lambda: current.set(self._bringing))
         self.loop = LoopThread(f"{self.label}-loop")
         self.waits = WaitGraph(self._send_probe)
         self.peers: Peers | None = None
+        self.readers: Readers | None = None
         self.make_name: MakeName | None = None
         self.make_iterator: MakeIterator | None = None
         self.corps_name: Any = None
@@ -73,6 +79,29 @@ class Env:
         # any point of any thread, so it must take no lock; appending to a deque takes none.
         self.dropped: deque[tuple[ConcAddr, int]] = deque()
         self._closed = False
+
+    def connect(self, peers: Peers, transport: Transport) -> None:
+        """Let it reach others. Before it runs anything.
+
+        Args:
+            peers: The other Envs.
+            transport: Its end of the links to them.
+        """
+        self.peers = peers
+        self.readers = Readers(transport, self._bringing, f"{self.label}-io")
+        self.pool.rest = self.readers.rest
+
+    def start_reading(self) -> None:
+        """Begin to take what others send."""
+        if self.peers is not None and self.readers is not None:
+            self.peers.start()
+            self.readers.start()
+
+    def disconnect(self) -> None:
+        """Let go of all links; what is unanswered fails. Idempotent."""
+        if self.peers is not None and self.readers is not None:
+            self.readers.close()
+            self.peers.close()
 
     # --- asking ---
 
@@ -225,12 +254,6 @@ class Env:
         here = acting()
         return here is None or not (here.reading or here.task is not None)
 
-    def begin_reading(self) -> None:
-        """The calling thread brings answers, or ends deadlines: it must not wait for such things itself."""
-        here = Activity(self)
-        here.reading = True
-        current.set(here)
-
     def enter_blocked(self) -> None:
         """The calling thread is about to block inside corps."""
         here = acting()
@@ -368,8 +391,7 @@ class Env:
             for request in cell.close_mailbox(None) or ():
                 request.settle(Refused(cell.gone("no")))
         late = self.loop.close(grace)
-        if self.peers is not None:  # after the loop: its last outcomes have gone out
-            self.peers.close()
+        self.disconnect()  # after the loop: its last outcomes have gone out
         late += self.pool.close(grace)
         self.alarms.close()
         return late

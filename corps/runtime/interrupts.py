@@ -14,7 +14,8 @@ from threading import Timer, current_thread, main_thread
 from types import FrameType
 from typing import Final
 
-from corps.runtime.blocking import Gate
+from corps.runtime.context import current
+from corps.runtime.gates import Gate
 from corps.runtime.mailbox import Mailbox
 from corps.transport.room import Room
 
@@ -34,7 +35,8 @@ _CALLED: Final = tuple(
 )
 
 # Where the runtime waits, ready to be interrupted.
-_WAITS: Final = frozenset({Gate.wait.__code__, Mailbox.wait_for_room.__code__, Room.wait.__code__})
+_WAITS: Final = frozenset({Gate.sleep.__code__, Mailbox.wait_for_room.__code__, Room.wait.__code__})
+_READS: Final = "await_ready"  # of every Transport
 
 
 class Interrupts:
@@ -60,7 +62,9 @@ class Interrupts:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        if may_be_interrupted(frame):
+        here = current.get()
+        hands_on = here is not None and here.reading  # a callback of the author's runs in the runtime's midst
+        if not hands_on and may_be_interrupted(frame):
             raise KeyboardInterrupt
         again = Timer(_AGAIN_AFTER, interrupt_main)
         again.daemon = True
@@ -79,7 +83,7 @@ def may_be_interrupted(frame: FrameType | None) -> bool:
     while frame is not None:
         file = frame.f_code.co_filename
         if file.startswith(_GUARDED):
-            return frame.f_code in _WAITS
+            return frame.f_code in _WAITS or frame.f_code.co_name == _READS
         if not file.startswith(_CALLED) and (file.startswith(_INSTALLED) or not file.startswith(_STANDARD)):
             return True
         frame = frame.f_back

@@ -11,8 +11,10 @@ a cell that takes long is overtaken by the next thread.
 import logging
 from collections import deque
 from collections.abc import Callable
-from threading import Condition, Lock, Thread, current_thread
+from threading import Condition, Lock, Thread, current_thread, get_ident
 from typing import Protocol
+
+from corps.runtime.gates import Gate
 
 _log = logging.getLogger("corps.pool")
 
@@ -41,10 +43,12 @@ class WorkerPool:
         self._least = least
         self._most = most
         self._idle_time = idle
+        self.rest: Callable[[Gate, float], bool] = Gate.sleep
+        """How an idle thread waits for its gate, and for how many seconds; whether that was opened."""
         # Protects everything below. No cell runs and no thread starts while it is held.
         self._lock = Lock()
         self._ready: deque[Runnable] = deque()
-        self._idle: list[Lock] = []
+        self._idle: dict[int, Gate] = {}  # by the ident of the thread; the last to be idle comes last
         self._threads: set[Thread] = set()
         self._total = 0
         self._blocked = 0
@@ -99,10 +103,10 @@ class WorkerPool:
         """
         with self._lock:
             self._closing = True
-            idle, self._idle = self._idle, []
+            idle, self._idle = self._idle, {}
             threads, busy = list(self._threads), self._total - len(idle)
-        for gate in idle:
-            gate.release()
+        for gate in idle.values():
+            gate.open()
         with self._all_gone:
             self._all_gone.wait_for(lambda: self._total <= busy)  # the idle ones need no time limit
             self._all_gone.wait_for(lambda: self._total == 0, timeout)
@@ -118,7 +122,9 @@ class WorkerPool:
             return None
         if self._idle:
             self._coming = True
-            return self._idle.pop().release
+            # The calling thread itself, if it is idle: then it has just read what is to be done.
+            gate = self._idle.pop(get_ident(), None) or self._idle.popitem()[1]
+            return gate.open
         # Not while closing: every mailbox is closed then, and an interpreter that ends starts no threads.
         if not self._closing and self._total - self._blocked < self._most:
             self._coming = True
@@ -140,8 +146,7 @@ class WorkerPool:
                 self._threads.discard(thread)
 
     def _work(self) -> None:
-        gate = Lock()
-        gate.acquire()
+        me = get_ident()
         sent_for = True
         while True:
             with self._lock:
@@ -155,9 +160,9 @@ class WorkerPool:
                     self._gone()
                     return
                 else:
-                    self._idle.append(gate)
+                    self._idle[me] = gate = Gate()
             if cell is None:
-                if not self._sleep(gate):
+                if not self._wait_at(gate):
                     return
                 sent_for = True
                 continue
@@ -168,14 +173,14 @@ class WorkerPool:
             except BaseException:  # a thread of the pool lives on, whatever it ran
                 _log.critical("a cell let an error through; please report it", exc_info=True)
 
-    def _sleep(self, gate: Lock) -> bool:
+    def _wait_at(self, gate: Gate) -> bool:
         """Wait to be woken; False if this thread was idle for too long and has left the pool."""
-        while not gate.acquire(timeout=self._idle_time):
+        while not self.rest(gate, self._idle_time):
             with self._lock:
-                if gate not in self._idle:  # woken at this very moment: the release has come, or is coming
+                if self._idle.get(get_ident()) is not gate:  # woken at this very moment
                     continue
                 if self._total > self._least:
-                    self._idle.remove(gate)
+                    del self._idle[get_ident()]
                     self._gone()
                     return False
         return True

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from corps.clock import deadline_after, remaining
 from corps.errors import CorpsError, WaitTimeout
 from corps.messages.outcomes import Outcome, Refused, Value
-from corps.runtime.blocking import block_until
+from corps.runtime.blocking import block_until, readers_of
 from corps.runtime.futures import Future
 
 R = TypeVar("R")
@@ -189,9 +189,11 @@ class _Arrivals:
         self._lock = Lock()  # protects _arrived and _wake
         self._arrived: deque[Future[Any]] = deque()
         self._wake: Callable[[], object] | None = None
+        self._readers: Any = None
 
     def within(self, timeout: float | None) -> Iterator[Future[Any]]:
         deadline = deadline_after(timeout)
+        self._readers = readers_of(self._waiting)
         for future in self._waiting:
             future.add_done_callback(self._arrive)
         return self._iterate(deadline, timeout)
@@ -201,7 +203,10 @@ class _Arrivals:
             for left in range(len(self._waiting), 0, -1):
                 while not self._arrived:
                     undone = tuple(f for f in self._waiting if not f.done()) if left == 1 else ()
-                    if not block_until(undone, self._subscribe, remaining(deadline), any_will_do=True):
+                    left_over = remaining(deadline)
+                    if not block_until(
+                        undone, self._subscribe, left_over, any_will_do=True, readers=self._readers
+                    ):
                         raise WaitTimeout(
                             f"{left} of {len(self._waiting)} Futures were not done within {timeout} s"
                         )

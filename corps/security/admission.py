@@ -46,9 +46,21 @@ class Admission:
         parts = address.split(":")
         if len(parts) != 4 or not parts[1].isdecimal():
             return Verdict(False, "", f"peer address {address!r} does not tell its user")
-        if int(parts[1]) != self.uid:
-            return Verdict(False, "", f"process {parts[3]} belongs to user {parts[1]}, not to {self.uid}")
-        return Verdict(True, "", f"process {parts[3]} of user {self.uid}")
+        return self.judge_user(parts[3], int(parts[1]))
+
+    def judge_user(self, process: str, uid: int) -> Verdict:
+        """Judge a connection inside the host.
+
+        Args:
+            process: Id of the peer's process, for the reason.
+            uid: Its user, as the kernel says.
+
+        Returns:
+            The verdict.
+        """
+        if uid != self.uid:
+            return Verdict(False, "", f"process {process} belongs to user {uid}, not to {self.uid}")
+        return Verdict(True, "", f"process {process} of user {uid}")
 
     def judge_key(self, public_key: str) -> Verdict:
         """Judge a connection over `tcp` that has proved to own a CURVE key.

@@ -75,7 +75,7 @@ class TransportContract(ABC):
             yield made
         finally:
             for one in made:
-                one.transport.close()
+                one.close()
 
     # --- what arrives ---
 
@@ -191,8 +191,8 @@ class TransportContract(ABC):
             two.wait_for(100)
             assert two.bodies() == [b"%d" % number for number in range(100)]
         finally:
-            one.transport.close()
-            two.transport.close()
+            one.close()
+            two.close()
 
     def test_a_peer_that_is_started_again_is_reached_as_a_new_member(self) -> None:
         """The old link leads nowhere, the new one to the new incarnation."""
@@ -200,7 +200,7 @@ class TransportContract(ABC):
             old = one.transport.connect(two.member)
             old.send([b"to the old one"])
             two.wait_for(1)
-            two.transport.close()
+            two.close()
             one.transport.expel(two.member)
             again = self.station(2)
             try:
@@ -213,7 +213,7 @@ class TransportContract(ABC):
                 assert again.wait_for(1) == [(1, [b"to the new one"])]
                 assert one.wait_for(1) == [(2, [b"from the new one"])]
             finally:
-                again.transport.close()
+                again.close()
 
     def test_an_exception_of_the_receiver_does_not_end_the_reading(self) -> None:
         """Not even one that would end the thread."""
@@ -244,7 +244,7 @@ class TransportContract(ABC):
                 one.transport.connect(two.member).send([b"hello"])
                 assert two.wait_for(1) == [(1, [b"hello"])]
             finally:
-                stranger.transport.close()
+                stranger.close()
             assert two.bodies() == [b"hello"]
 
     def test_nothing_of_another_corps_is_received(self) -> None:
@@ -259,7 +259,7 @@ class TransportContract(ABC):
                 one.transport.connect(two.member).send([b"hello"])
                 assert two.wait_for(1) == [(1, [b"hello"])]
             finally:
-                other.transport.close()
+                other.close()
             assert two.bodies() == [b"hello"]
 
     def test_nothing_of_an_expelled_peer_is_received(self) -> None:
@@ -293,8 +293,8 @@ class TransportContract(ABC):
         """Neither on the links it had, nor on new ones."""
         with self.stations(2) as (one, two):
             link = one.transport.connect(two.member)
-            one.transport.close()
-            one.transport.close()
+            one.close()
+            one.close()
             with pytest.raises(BrokenError):
                 link.send([b"too late"])
             with pytest.raises(BrokenError):
@@ -306,10 +306,10 @@ class TransportContract(ABC):
             link = one.transport.connect(two.member)
             link.send([b"first"])
             two.wait_for(1)
-            two.transport.close()
+            two.close()
             for _ in range(100):
                 link.send([bytes(10_000)])
-            one.transport.close()
+            one.close()
 
     def test_closing_while_others_send_breaks_their_links_and_nothing_else(self) -> None:
         """Each sender ends with BrokenError."""
@@ -330,7 +330,7 @@ class TransportContract(ABC):
             def close() -> None:
                 started.wait()
                 two.wait_for(1)
-                one.transport.close()
+                one.close()
 
             _run_together([*[send] * threads, close])
         assert len(broken) == threads
@@ -341,7 +341,7 @@ class TransportContract(ABC):
         with self.stations(2) as (one, two):
             one.transport.connect(two.member).send([b"h", b"b", bytes(200_000)])
             two.wait_for(1)
-        self.station(3).transport.close()
+        self.station(3).close()
         del one, two
         assert before.leaks() == []
 

@@ -71,7 +71,7 @@ class MemoryEnv:
             reason: What they are told.
         """
         self.is_dead = True
-        self.peers.close()
+        self.env.disconnect()
         for other in self._others:
             if not other.is_dead:
                 other.peers.lose(self.id, reason)
@@ -111,7 +111,7 @@ def memory_corps(
             ids = list(range(1, n + 1))
             each.env.worker_envs = ids[each.id - 1 :] + ids[: each.id - 1]
         for each in made:
-            each.peers.start()
+            each.env.start_reading()
         yield made
     finally:
         network.heal_all()

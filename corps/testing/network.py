@@ -1,7 +1,7 @@
 """Lines between Envs of one process that a test can cut, slow down and rob.
 
 `corps.testing.memory_corps` joins whole Envs by them. Nothing is shared across a line: every message is
-packed, framed and copied, and read by a thread of the receiving Env, as over ZeroMQ. The network has no
+packed, framed and copied, and read by the receiving Env, as over ZeroMQ. The network has no
 thread of its own, and nothing in it polls.
 """
 
@@ -9,13 +9,13 @@ import heapq
 import itertools
 import logging
 from collections.abc import Sequence
-from threading import Condition, Lock, Thread
+from threading import Condition, Lock
 
-from corps.clock import now
+from corps.clock import deadline_after, now, remaining
 from corps.errors import BrokenError
 from corps.messages.members import Member
 from corps.security.audit import Audit
-from corps.transport.link import Link, OnMessage, Transport
+from corps.transport.link import Link, OnMessage, Ready, Transport
 from corps.wire.frames import Frame, Hello
 
 _log = logging.getLogger("corps.testing")
@@ -41,6 +41,7 @@ class _Inbox:
         self.changed = Condition(lock)
         self.heap: list[tuple[float, int, _Message]] = []
         self.is_closed = False
+        self.is_interrupted = False
 
 
 class MemoryNetwork:
@@ -66,7 +67,7 @@ class MemoryNetwork:
             hello: Who the Env is.
 
         Returns:
-            The transport. It reads in a thread of its own, from `start` to `close`.
+            The transport.
         """
         return MemoryTransport(self, hello)
 
@@ -146,18 +147,39 @@ class MemoryNetwork:
             else:
                 self._put(line, receiver.endpoint, message)
 
-    def next_message(self, endpoint: str) -> _Message | None:
-        """Wait for the next message to an endpoint; None when it has closed."""
+    def await_messages(self, endpoint: str, timeout: float | None) -> list[_Message]:
+        """Wait for messages to an endpoint.
+
+        Args:
+            endpoint: Whose they are.
+            timeout: Seconds; None for as long as it takes.
+
+        Returns:
+            All that are due; none if the time was over first, or on `interrupt_endpoint`.
+        """
+        inbox = self._inbox(endpoint)
+        until = deadline_after(timeout)
+        due: list[_Message] = []
+        with inbox.changed:
+            while not inbox.is_interrupted:
+                while inbox.heap and inbox.heap[0][0] <= now():
+                    due.append(heapq.heappop(inbox.heap)[2])
+                rest = remaining(until)
+                if due or (rest is not None and rest <= 0):
+                    return due
+                next_due = inbox.heap[0][0] - now() if inbox.heap else rest
+                if rest is not None and next_due is not None:
+                    next_due = min(next_due, rest)
+                inbox.changed.wait(next_due)
+            inbox.is_interrupted = False
+        return due
+
+    def interrupt_endpoint(self, endpoint: str) -> None:
+        """Make `await_messages` return."""
         inbox = self._inbox(endpoint)
         with inbox.changed:
-            while not inbox.is_closed:
-                if not inbox.heap:
-                    inbox.changed.wait()
-                elif (left := inbox.heap[0][0] - now()) > 0:
-                    inbox.changed.wait(left)
-                else:
-                    return heapq.heappop(inbox.heap)[2]
-        return None
+            inbox.is_interrupted = True
+            inbox.changed.notify_all()
 
     def close_endpoint(self, endpoint: str) -> None:
         """Nobody listens there any more: what is under way is lost."""
@@ -165,7 +187,6 @@ class MemoryNetwork:
         with inbox.changed:
             inbox.is_closed = True
             inbox.heap.clear()
-            inbox.changed.notify_all()
 
     def _inbox(self, endpoint: str) -> _Inbox:
         with self._lock:
@@ -196,7 +217,7 @@ class MemoryTransport(Transport):
         self.audit = Audit(f"env{hello.env}")
         self._lock = Lock()  # protects everything below
         self._members: dict[str, Member] = {}
-        self._thread: Thread | None = None
+        self._on_message: OnMessage | None = None
         self._closed = False
 
     @property
@@ -211,9 +232,7 @@ class MemoryTransport(Transport):
 
     def start(self, on_message: OnMessage) -> None:
         """See `Transport.start`."""
-        name = f"env{self._hello.env}-io"
-        self._thread = Thread(target=self._read, args=(on_message,), name=name, daemon=True)
-        self._thread.start()
+        self._on_message = on_message
 
     def admit(self, member: Member) -> None:
         """See `Transport.admit`."""
@@ -239,8 +258,6 @@ class MemoryTransport(Transport):
                 return
             self._closed = True
         self._network.close_endpoint(self.endpoint)
-        if self._thread is not None:
-            self._thread.join()
 
     def carry(self, member: Member, frames: Sequence[Frame]) -> None:
         """Send a message, for a link of this transport.
@@ -252,18 +269,27 @@ class MemoryTransport(Transport):
             raise BrokenError(f"env{self._hello.env} has closed its links")
         self._network.carry(self._hello, member, frames)
 
-    def _read(self, on_message: OnMessage) -> None:
-        while (message := self._network.next_message(self.endpoint)) is not None:
-            sender, frames = message
+    def await_ready(self, timeout: float | None) -> Ready:
+        """See `Transport.await_ready`."""
+        return self._network.await_messages(self.endpoint, timeout)
+
+    def hand_on(self, ready: Ready) -> None:
+        """See `Transport.hand_on`."""
+        for sender, frames in ready:
             with self._lock:
                 member = self._members.get(sender.incarnation)
             if member is None or member.env != sender.env or sender.corps != self._hello.corps:
                 self.audit.refused("hello", f"no member of this Corps says it is env{sender.env}")
                 continue
             try:
-                on_message(member.env, frames)
-            except BaseException:  # as in every transport: no message ends the thread that reads
+                if self._on_message is not None:
+                    self._on_message(member.env, frames)
+            except BaseException:  # as in every transport: no message ends the reading
                 _log.exception("a message could not be handled")
+
+    def interrupt(self) -> None:
+        """See `Transport.interrupt`."""
+        self._network.interrupt_endpoint(self.endpoint)
 
 
 class _MemoryLink(Link):

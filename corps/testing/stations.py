@@ -1,7 +1,7 @@
 """A transport under test, with all that it has received and refused."""
 
 from collections.abc import Callable, Sequence
-from threading import Condition
+from threading import Condition, Thread
 
 import pytest
 
@@ -30,11 +30,28 @@ class Station:
         self.refused: list[str] = []
         self.before_each: Callable[[], object] = lambda: None
         self._changed = Condition()
+        self._reader: Thread | None = None
+        self._is_over = False
         transport.audit.watch = self._refuse
 
     def start(self) -> None:
-        """Begin to read."""
+        """Begin to read, in a thread."""
         self.transport.start(self._receive)
+        self._reader = Thread(target=self._read, name=f"env{self.member.env}-io", daemon=True)
+        self._reader.start()
+
+    def close(self) -> None:
+        """Stop reading, and close the transport. Idempotent."""
+        self._is_over = True
+        if self._reader is not None:
+            self.transport.interrupt()
+            self._reader.join()
+            self._reader = None
+        self.transport.close()
+
+    def _read(self) -> None:
+        while not self._is_over:
+            self.transport.hand_on(self.transport.await_ready(None))
 
     def wait_for(self, n: int) -> list[Message]:
         """Wait until so many messages have come.

@@ -1,12 +1,14 @@
 """What every way of reaching another Env offers.
 
-A `Transport` is this Env's end: it listens, admits peers, and reads what comes. A `Link` leads to one
+A `Transport` is this Env's end: it listens, admits peers, and hands on what comes. It has no thread: whoever
+has nothing better to do reads, one thread at a time (see `corps.runtime.readers`). A `Link` leads to one
 peer. Messages sent on one link arrive in order, whole, once, or not at all; a link that breaks says so to
 the membership, not to the sender. The suite in `corps.testing.contract` holds every transport to this.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from corps.messages.members import Member
 from corps.security.audit import Audit
@@ -14,6 +16,10 @@ from corps.wire.frames import Frame
 
 OnMessage = Callable[[int, Sequence[Frame]], None]
 """Called with the id of the Env that sent a message, which is proven, and its frames."""
+
+
+Ready = Sequence[Any]
+"""What a transport has found to be ready; its own business."""
 
 
 class Link(ABC):
@@ -39,7 +45,7 @@ class Transport(ABC):
     """This Env's end of all its links.
 
     Attributes:
-        audit: Counts what was admitted and refused. Used by the reading thread.
+        audit: Counts what was admitted and refused. Used by the thread that reads.
     """
 
     audit: Audit
@@ -56,12 +62,37 @@ class Transport(ABC):
 
     @abstractmethod
     def start(self, on_message: OnMessage) -> None:
-        """Begin to read. What was sent here before, by members that are admitted by now, is not lost.
+        """Get ready for reading. What was sent here before, by members admitted by now, is not lost.
 
         Args:
-            on_message: Called in the reading thread for every message of an admitted peer. Must be quick;
+            on_message: Called in the thread that reads for every message of an admitted peer. Must be quick;
                 what it raises is logged, and the reading goes on.
         """
+
+    @abstractmethod
+    def await_ready(self, timeout: float | None) -> Ready:
+        """Block until there is something to read, or `interrupt` is called. By one thread at a time.
+
+        An exception may be raised in it at any point, as by Ctrl-C: nothing is lost by that.
+
+        Args:
+            timeout: Seconds; None for as long as it takes.
+
+        Returns:
+            What is ready, for `hand_on`; perhaps nothing.
+        """
+
+    @abstractmethod
+    def hand_on(self, ready: Ready) -> None:
+        """Read some of what is there, and call `on_message` with it. After `await_ready`, by its thread.
+
+        Args:
+            ready: What `await_ready` has returned.
+        """
+
+    @abstractmethod
+    def interrupt(self) -> None:
+        """Make `await_ready` return: the one under way, or else the next. Any thread."""
 
     @abstractmethod
     def admit(self, member: Member) -> None:
@@ -97,4 +128,4 @@ class Transport(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Close all links, stop reading, let go of files and ports. Joins its threads. Idempotent."""
+        """Close all links, let go of files and ports. Nobody reads any more. Idempotent."""

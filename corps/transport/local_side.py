@@ -1,7 +1,7 @@
 """What the far side of the links needs of the Env on the near side: its `runtime.env.Env`."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from corps.messages.requests import Request
 from corps.wire.frames import ProbeHeader
@@ -26,6 +26,11 @@ class LocalSide(Protocol):
         """The Env's alarms."""
         ...
 
+    @property
+    def readers(self) -> Any:
+        """Reads from the links: a `corps.runtime.readers.Readers`."""
+        ...
+
     def deliver(self, request: Request) -> None:
         """Hand a request that came in to its worker."""
         ...
@@ -44,8 +49,4 @@ class LocalSide(Protocol):
 
     def may_block(self) -> bool:
         """Whether the calling thread may block; neither a coroutine may, nor the thread that reads."""
-        ...
-
-    def begin_reading(self) -> None:
-        """The calling thread is the one that reads for this Env."""
         ...

@@ -8,7 +8,7 @@ import itertools
 import logging
 from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 from corps.addresses import ConcAddr
 from corps.clock import deadline_after, earlier, now, remaining
@@ -135,6 +135,11 @@ class Peer:
                 return False
             request.stage = WITHDRAWN
             return True
+
+    @property
+    def readers(self) -> Any:
+        """A thread that waits for an answer of this peer reads it with these."""
+        return self._env.readers
 
     def help(self, promise: Promise) -> None:
         """A waiting thread cannot do the work of another Env."""

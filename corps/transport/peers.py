@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from threading import Lock, get_ident
+from threading import Lock
 
 from corps.errors import EnvLost, WireError
 from corps.messages.members import Member
@@ -53,7 +53,6 @@ class Peers:
         self._packer = packer
         self._window = window
         self._patience = patience
-        self._reader: int | None = None  # the thread that reads; written by it alone
         self.audit = Audit(f"env{env.id}")
         """What members sent that the protocol does not allow, by kind. Used by the reading thread."""
         self._lock = Lock()  # protects _peers and _lost
@@ -66,7 +65,7 @@ class Peers:
         return self._transport.endpoint
 
     def start(self) -> None:
-        """Begin to read."""
+        """Take what is read from now on."""
         self._transport.start(self._on_message)
 
     def learn(self, member: Member) -> None:
@@ -145,7 +144,7 @@ class Peers:
         return {env: peer.statistics() for env, peer in peers.items()}
 
     def close(self) -> None:
-        """Let go of all links; what is unanswered fails."""
+        """Let go of all links; what is unanswered fails. Nobody reads any more."""
         with self._lock:
             peers = list(self._peers.values())
         for peer in peers:
@@ -156,9 +155,6 @@ class Peers:
 
     def _on_message(self, env: int, frames: Sequence[Frame]) -> None:
         """A message of a member has arrived. In the reading thread."""
-        if self._reader != get_ident():
-            self._reader = get_ident()
-            self._env.begin_reading()
         peer = self._peers.get(env)
         if peer is None:
             return

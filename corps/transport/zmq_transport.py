@@ -1,6 +1,6 @@
 """Links over ZeroMQ: `ipc` inside a host, `tcp` between hosts.
 
-An Env binds one ROUTER socket, which only its reading thread touches, and connects one DEALER socket to
+An Env binds one ROUTER socket, which only the thread that reads touches, and connects one DEALER socket to
 each peer it sends to, which is used by one thread at a time under a lock. So each direction between two
 Envs has a connection of its own, and no socket is ever read and written by two threads.
 
@@ -12,7 +12,8 @@ import os
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
-from threading import Lock, Thread
+from math import ceil
+from threading import Lock
 from typing import Any, Final
 
 import zmq
@@ -22,7 +23,7 @@ from corps.messages.members import Member
 from corps.security.admission import Admission
 from corps.security.audit import Audit
 from corps.security.keys import KeyPair
-from corps.transport.link import Link, OnMessage, Transport
+from corps.transport.link import Link, OnMessage, Ready, Transport
 from corps.transport.zap import ZapHandler
 from corps.wire.frames import Frame, Hello, read_header
 
@@ -76,13 +77,15 @@ class ZmqTransport(Transport):
         self._members: dict[str, Member] = {}
         self._links: set[_ZmqLink] = set()
         self._closed = False
-        # By routing id, the peers that have said hello; used by the reading thread alone.
+        # By routing id, the peers that have said hello; used by the thread that reads alone.
         self._proven: dict[bytes, Member] = {}
         self._admission = Admission(os.getuid())
         self._on_message: OnMessage | None = None
-        self._thread: Thread | None = None
+        self._poller = zmq.Poller()
         self._context = zmq.Context()
         self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
         try:
             self._zap = ZapHandler(self._context, self._admission, self._lock, self.audit)
             self._router = self._new_socket(zmq.ROUTER)
@@ -153,8 +156,9 @@ class ZmqTransport(Transport):
     def start(self, on_message: OnMessage) -> None:
         """See `Transport.start`."""
         self._on_message = on_message
-        self._thread = Thread(target=self._read, name=f"env{self._hello.env}-io", daemon=True)
-        self._thread.start()
+        self._poller.register(self._router, zmq.POLLIN)
+        self._poller.register(self._zap.socket, zmq.POLLIN)
+        self._poller.register(self._wake_read, zmq.POLLIN)
 
     def admit(self, member: Member) -> None:
         """See `Transport.admit`."""
@@ -211,10 +215,6 @@ class ZmqTransport(Transport):
             links = list(self._links)
         for link in links:
             link.close()
-        with suppress(OSError):
-            self._wake_write.send(b"x")
-        if self._thread is not None:
-            self._thread.join()
         for mine in ("_router", "_zap"):  # the constructor may have failed before it made them
             if hasattr(self, mine):
                 getattr(self, mine).close(linger=0)
@@ -222,21 +222,26 @@ class ZmqTransport(Transport):
         self._wake_write.close()
         self._context.term()
 
-    # --- the reading thread ---
+    # --- the thread that reads ---
 
-    def _read(self) -> None:
-        poller = zmq.Poller()
-        poller.register(self._router, zmq.POLLIN)
-        poller.register(self._zap.socket, zmq.POLLIN)
-        poller.register(self._wake_read, zmq.POLLIN)
-        while True:
-            ready = dict(poller.poll())
-            if self._wake_read.fileno() in ready:
-                return
-            if self._zap.socket in ready:
-                self._zap.answer()
-            if self._router in ready:
+    def interrupt(self) -> None:
+        """See `Transport.interrupt`."""
+        with suppress(BlockingIOError):  # full: there is more than enough to wake it
+            self._wake_write.send(b"x")
+
+    def await_ready(self, timeout: float | None) -> Ready:
+        """See `Transport.await_ready`."""
+        return self._poller.poll(None if timeout is None else ceil(timeout * 1000))
+
+    def hand_on(self, ready: Ready) -> None:
+        """See `Transport.hand_on`."""
+        for who, _ in ready:
+            if who is self._router:
                 self._read_batch()
+            elif who is self._zap.socket:
+                self._zap.answer()
+            else:
+                self._wake_read.recv(_BATCH)
 
     def _read_batch(self) -> None:
         for _ in range(_BATCH):
@@ -246,8 +251,7 @@ class ZmqTransport(Transport):
                 return
             try:
                 self._take(routing_id, user, frames)
-            # This thread reads for the whole Env: no message may end it, nor a callback that a Future runs
-            # here, whatever it raises.
+            # No message may end the reading, nor a callback that a Future runs here, whatever it raises.
             except BaseException:
                 _log.exception("a message could not be handled; please report it")
 

@@ -11,6 +11,7 @@ from corps.security.keys import new_key_pair
 from corps.testing.contract import TransportContract
 from corps.testing.network import MemoryNetwork
 from corps.transport.link import Transport
+from corps.transport.unix_transport import UnixTransport
 from corps.transport.zmq_transport import ZmqTransport
 from corps.wire.frames import Hello
 
@@ -31,6 +32,17 @@ class TestMemory(TransportContract):
 
     def make_transport(self, hello: Hello) -> tuple[Transport, str]:
         return self._network.transport(hello), ""
+
+
+class TestUnix(TransportContract):
+    @pytest.fixture(autouse=True)
+    def directory(self) -> Iterator[None]:
+        self._directory = make_runtime_dir()
+        yield
+        remove_runtime_dir(self._directory)
+
+    def make_transport(self, hello: Hello) -> tuple[Transport, str]:
+        return UnixTransport(hello, runtime_dir=self._directory), ""
 
 
 class TestZmqIpc(TransportContract):

@@ -44,6 +44,8 @@ class Alarm:
 class Route:
     """Holds the request, and can take it back or not."""
 
+    readers = None
+
     def __init__(self, *, can: bool = True) -> None:
         self.can = can
         self.calls: list[str] = []

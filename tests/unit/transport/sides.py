@@ -12,7 +12,7 @@ from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import CALL, Request
 from corps.packing.packer import Packer
 from corps.security.audit import Audit
-from corps.transport.link import Link, OnMessage, Transport
+from corps.transport.link import Link, OnMessage, Ready, Transport
 from corps.transport.peer import Peer
 from corps.transport.peers import Peers
 from corps.wire.frames import Frame, ProbeHeader
@@ -73,6 +73,15 @@ class LineTransport(Transport):
         self.links.append(LineLink(self.outbox))
         return self.links[-1]
 
+    def await_ready(self, timeout: float | None) -> Ready:
+        return ()
+
+    def hand_on(self, ready: Ready) -> None:
+        pass
+
+    def interrupt(self) -> None:
+        pass
+
     def close(self) -> None:
         for link in self.links:
             link.close()
@@ -96,6 +105,8 @@ class HandAlarms:
 class Holder:
     """A mailbox: the route of what was delivered."""
 
+    readers = None
+
     def __init__(self) -> None:
         self.begun: set[int] = set()
         self.withdrawn: list[Request] = []
@@ -112,6 +123,8 @@ class Holder:
 
 class Side:
     """One Env: a `corps.transport.local_side.LocalSide`."""
+
+    readers = None
 
     def __init__(
         self,
@@ -153,18 +166,15 @@ class Side:
     def leave_blocked(self) -> None:
         self.blocked -= 1
 
-    def begin_reading(self) -> None:
-        self.is_reading = True
-
     def may_block(self) -> bool:
         return not (self.is_coroutine or self.is_reading)
 
     def receive(self, frames: Sequence[Frame]) -> None:
         """What the reading thread does with a message of the other side."""
         assert self.transport.on_message is not None
+        self.is_reading = True
         self.transport.on_message(self.other, frames)
         self.is_reading = False
-        self.peers._reader = None  # the test's thread reads for both sides, and asks for them too
 
     def request(
         self, *args: Any, promise: Promise | None = None, kind: int = CALL, deadline: float | None = None

@@ -1,0 +1,62 @@
+"""Where one thread stands still until others let it go on."""
+
+from collections.abc import Callable
+from threading import Lock
+
+
+class Gate:
+    """Lets the one thread that made it through once it was opened, by whomever and however often.
+
+    While it is shut, that thread sleeps here, or reads from the links of its Env (see `runtime.readers`).
+    Only it may call `sleep` and `read_instead`; any thread may call the rest.
+    """
+
+    __slots__ = ("_interrupt", "_lock", "_permit", "is_open")
+
+    def __init__(self) -> None:
+        # Protects is_open, _interrupt, and the release of _permit, which must not be released twice.
+        self._lock = Lock()
+        self._permit = Lock()
+        self._permit.acquire()
+        self._interrupt: Callable[[], object] | None = None
+        self.is_open = False
+
+    def open(self) -> None:
+        """Let the thread through. Idempotent."""
+        with self._lock:
+            self.is_open = True
+            interrupt = self._interrupt
+            if interrupt is None and self._permit.locked():
+                self._permit.release()
+        if interrupt is not None:
+            interrupt()
+
+    def call(self) -> None:
+        """Wake the thread if it sleeps, without letting it through."""
+        with self._lock:
+            if self._permit.locked():
+                self._permit.release()
+
+    def sleep(self, timeout: float | None) -> bool:
+        """Block until the gate is opened, or its thread called.
+
+        Args:
+            timeout: Seconds; None for as long as it takes.
+
+        Returns:
+            False if the time was over first.
+        """
+        return self._permit.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
+
+    def read_instead(self, interrupt: Callable[[], object] | None) -> bool:
+        """The thread is going to read, and is to be interrupted by `open`; None: it reads no more.
+
+        Args:
+            interrupt: Makes the read return.
+
+        Returns:
+            Whether the gate is still shut.
+        """
+        with self._lock:
+            self._interrupt = interrupt
+            return not self.is_open

@@ -1,0 +1,196 @@
+"""Who of an Env's threads reads from its links: one at a time, and best of all the one that waits.
+
+An answer that is read by the thread that waits for it, and a request that is read by the worker thread that
+will run it, save a change of threads each: tens of microseconds. So there is a role, *the reader*, and
+nobody owns it (leader and followers: Schmidt and others, Pattern-Oriented Software Architecture 2, 2000):
+
+- A thread that waits for an answer takes the role if it is vacant, and reads until its own is there.
+- A worker thread with nothing to do takes it too, and leaves it to run what it has read.
+- Nobody is woken when the role falls vacant, since whoever left it is back in a moment, mostly. A *standby*
+  thread looks after a tick (a millisecond): if the role was vacant all the time, it calls a thread that
+  waits, or else takes the role itself. So a method that runs for long never stops the reading.
+- A standby, or an idle worker, that has read something leaves the role if a thread has begun to wait
+  meanwhile, which will want to read itself the next time.
+
+While nothing falls vacant, the standby sleeps for good.
+"""
+
+from threading import Condition, Lock, Thread, current_thread, get_ident
+from typing import Final
+
+from corps.clock import deadline_after, now, remaining
+from corps.runtime.context import Activity, current
+from corps.runtime.gates import Gate
+from corps.transport.link import Transport
+
+_TICK: Final = 0.001
+_WATCHFUL: Final = 50  # ticks without a change after which the standby sleeps until the role falls vacant
+
+
+class Readers:
+    """The role of the reader of one Env. Any thread may call."""
+
+    def __init__(self, transport: Transport, activity: Activity, name: str) -> None:
+        """Nobody reads before `start`.
+
+        Args:
+            transport: What is read from.
+            activity: What a thread does while it hands on what it has read.
+            name: Of the standby thread.
+        """
+        self._transport = transport
+        self._activity = activity
+        # Protects everything below. Nothing blocks while it is held.
+        self._lock = Lock()
+        self._reader: Gate | None = None  # whose thread has the role
+        self._reading = 0  # the ident of that thread while it reads; set by itself alone
+        self._waiting: dict[Gate, None] = {}  # asleep, and would rather read; the newest comes last
+        self._is_wanted = False  # a thread that would rather read has come since the role was taken
+        self._vacancies = 0  # how often the role fell vacant
+        self._vacated = Condition(self._lock)  # notified while closing
+        self._is_closed = True
+        self._standby = Gate()
+        self._is_asleep = False  # the standby sleeps until the role falls vacant
+        self._standby_thread = Thread(target=self._stand_by, name=name, daemon=True)
+
+    def start(self) -> None:
+        """From now on there is always somebody who reads, within two ticks."""
+        with self._lock:
+            self._is_closed = False
+        self._standby_thread.start()
+
+    def close(self) -> None:
+        """Have nobody read any more. Joins the standby thread. Idempotent."""
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+        self._standby.open()
+        self._interrupt()
+        with self._vacated:
+            self._vacated.wait_for(lambda: self._reader is None or self._reading == get_ident())
+        if current_thread() is not self._standby_thread:
+            self._standby_thread.join()
+
+    def wait(self, gate: Gate, timeout: float | None) -> bool:
+        """Wait at a gate, and read meanwhile if nobody else does. For a thread that waits for an answer.
+
+        Args:
+            gate: Of the calling thread.
+            timeout: Seconds; None for as long as it takes.
+
+        Returns:
+            Whether the gate was opened; False if the time was over first.
+        """
+        until = deadline_after(timeout)
+        while not gate.is_open:
+            if self._take(gate):
+                self._read(gate, until, steps_aside=False)
+            else:
+                self._sleep(gate, until)
+            if until is not None and now() >= until:
+                break
+        return gate.is_open
+
+    def rest(self, gate: Gate, timeout: float) -> bool:
+        """The same for a worker thread that has nothing to do: any thread that waits comes before it.
+
+        Args:
+            gate: Of the calling thread; opened to have it work.
+            timeout: Seconds.
+
+        Returns:
+            Whether the gate was opened; False if the time was over first.
+        """
+        until = deadline_after(timeout)
+        with self._lock:
+            takes = self._reader is None and not self._is_closed
+            if takes:
+                self._reader, self._is_wanted = gate, False
+            elif self._reader is self._standby:
+                self._is_wanted = True
+        if takes:
+            self._read(gate, until, steps_aside=True)
+        if not gate.is_open:
+            gate.sleep(remaining(until))
+        return gate.is_open
+
+    def _take(self, gate: Gate) -> bool:
+        with self._lock:
+            if self._reader is None and not self._is_closed:
+                self._reader, self._is_wanted = gate, False
+                return True
+            self._waiting[gate] = None
+            self._is_wanted = True
+            return False
+
+    def _sleep(self, gate: Gate, until: float | None) -> None:
+        try:
+            gate.sleep(remaining(until))
+        finally:
+            with self._lock:
+                del self._waiting[gate]
+
+    def _read(self, gate: Gate, until: float | None, *, steps_aside: bool) -> None:
+        """Read until the gate is open, or the time is over, or others shall do it. Leaves the role."""
+        transport = self._transport
+        self._reading = get_ident()
+        try:
+            goes_on = gate.read_instead(self._interrupt)
+            while goes_on and not self._is_closed:
+                ready = transport.await_ready(remaining(until))
+                token = current.set(self._activity)
+                try:
+                    transport.hand_on(ready)
+                finally:
+                    current.reset(token)
+                if gate.is_open or (steps_aside and self._is_wanted):
+                    return
+                goes_on = until is None or now() < until
+        finally:
+            gate.read_instead(None)
+            self._reading = 0
+            self._leave(calls=steps_aside and not gate.is_open)
+
+    def _leave(self, *, calls: bool) -> None:
+        with self._lock:
+            self._reader = None
+            self._vacancies += 1
+            called = self._newest_waiting() if calls else None
+            wakes, self._is_asleep = self._is_asleep, False
+            if self._is_closed:
+                self._vacated.notify_all()
+        if called is not None:
+            called.call()
+        if wakes:
+            self._standby.call()
+
+    def _newest_waiting(self) -> Gate | None:
+        return next((gate for gate in reversed(self._waiting) if not gate.is_open), None)
+
+    def _interrupt(self) -> None:
+        if self._reading != get_ident():  # else it looks at its gate before it blocks again
+            self._transport.interrupt()
+
+    # --- the standby thread ---
+
+    def _stand_by(self) -> None:
+        seen = -1
+        calm = 0
+        while True:
+            called = None
+            with self._lock:
+                if self._is_closed:
+                    return
+                is_vacant, is_unchanged = self._reader is None, self._vacancies == seen
+                seen = self._vacancies
+                takes = is_vacant and is_unchanged
+                if takes and (called := self._newest_waiting()) is None:
+                    self._reader, self._is_wanted = self._standby, False
+                calm = calm + 1 if is_unchanged and not is_vacant else 0
+                self._is_asleep = calm > _WATCHFUL
+            if called is not None:
+                called.call()
+            elif takes:
+                self._read(self._standby, None, steps_aside=True)
+            self._standby.sleep(None if calm > _WATCHFUL else _TICK)

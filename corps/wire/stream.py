@@ -1,0 +1,132 @@
+"""Messages in a stream of bytes: how many frames, how long each, and then the frames.
+
+Little-endian: the number of frames in 4 bytes, the length of each in 8, the frames without a gap. Pure
+bytes; who sends and receives them is the business of `transport`.
+"""
+
+from collections.abc import Sequence
+from struct import Struct
+from typing import Final
+
+from corps.errors import WireError
+from corps.wire.frames import MAX_FRAMES, Frame
+
+LARGE: Final = 64 * 1024
+"""Bytes from which a message is read straight into memory of its own."""
+
+_COUNT: Final = Struct("<I")
+_FEW: Final = tuple(Struct(f"<{count}Q") for count in range(9))
+_HEADS: Final = tuple(Struct(f"<I{count}Q") for count in range(9))
+
+
+def head(frames: Sequence[Frame]) -> bytes:
+    """What goes before the frames of a message.
+
+    Args:
+        frames: The message.
+
+    Returns:
+        Their number and their lengths.
+    """
+    count = len(frames)
+    form = _HEADS[count] if count < len(_HEADS) else Struct(f"<I{count}Q")
+    return form.pack(count, *map(len, frames))
+
+
+class Cutter:
+    """Cuts what comes on one connection into messages. One thread at a time."""
+
+    __slots__ = ("_large", "_lengths", "_limit", "_limit_later", "_missing", "_rest")
+
+    def __init__(self, first: int, later: int) -> None:
+        """Nothing has come yet.
+
+        Args:
+            first: Bytes of the first message at most: it is read before anybody knows who speaks.
+            later: Bytes of every other message at most.
+        """
+        self._limit = first
+        self._limit_later = later
+        self._rest = b""  # the beginning of a message that is not whole yet
+        self._large: bytearray | None = None  # the frames of a large message, being filled
+        self._lengths: tuple[int, ...] = ()
+        self._missing = 0
+
+    @property
+    def room(self) -> memoryview | None:
+        """Where the next bytes belong, if they are those of a large message: say `filled` afterwards."""
+        if self._large is None:
+            return None
+        return memoryview(self._large)[len(self._large) - self._missing :]
+
+    def filled(self, size: int) -> list[Frame] | None:
+        """So many bytes were read into `room`.
+
+        Args:
+            size: How many.
+
+        Returns:
+            The message, if it is whole now. Its frames are views of memory of its own.
+        """
+        self._missing -= size
+        if self._missing or self._large is None:
+            return None
+        whole, self._large = memoryview(self._large), None
+        frames: list[Frame] = []
+        begin = 0
+        for length in self._lengths:
+            frames.append(whole[begin : begin + length])
+            begin += length
+        return frames
+
+    def cut(self, data: bytes) -> list[list[Frame]]:
+        """Take the next bytes of the stream, while there is no `room`.
+
+        Args:
+            data: As they came.
+
+        Returns:
+            The messages that are whole now.
+
+        Raises:
+            WireError: These are no messages, or one is too long.
+        """
+        if self._rest:
+            data = self._rest + data
+        messages: list[list[Frame]] = []
+        at, end = 0, len(data)
+        while end - at >= 4:
+            (count,) = _COUNT.unpack_from(data, at)
+            begin = at + 4 + 8 * count
+            if begin > end:
+                if count > MAX_FRAMES:
+                    raise WireError(f"a message of {count} frames came; {MAX_FRAMES} are the most")
+                break
+            form = _FEW[count] if count < len(_FEW) else Struct(f"<{count}Q")
+            lengths = form.unpack_from(data, at + 4)
+            size = sum(lengths)
+            if begin + size > end:
+                if size > self._limit:
+                    raise WireError(f"a message of {size} bytes came; {self._limit} are the most")
+                if size > LARGE:
+                    self._begin_large(data[begin:], lengths, size)
+                    at = end
+                break
+            frames: list[Frame] = []
+            for length in lengths:
+                frames.append(data[begin : begin + length])
+                begin += length
+            messages.append(frames)
+            self._limit = self._limit_later
+            at = begin
+        self._rest = data[at:]
+        return messages
+
+    def _begin_large(self, begun: bytes, lengths: tuple[int, ...], size: int) -> None:
+        try:
+            self._large = bytearray(size)
+        except MemoryError as error:
+            raise WireError(f"there is no memory for a message of {size} bytes") from error
+        self._large[: len(begun)] = begun
+        self._lengths = lengths
+        self._missing = size - len(begun)
