@@ -43,6 +43,7 @@ from corps.messages.members import Member
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.requests import CALL
 from corps.runtime.cell import Cell
+from corps.runtime.constructing import construct_here
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
 from corps.runtime.options import WorkerOptions
@@ -247,7 +248,7 @@ class RunningCorps:
         self._follower.start()
         self._mgr = env.new_cell(CorpsMgr._corps_interface, WorkerOptions(tag="CorpsMgr"), None, None, None)
         self._mgr.family.on_end = self._is_end_wanted.set
-        env.construct_here(self._mgr, CorpsMgr, (env,), {}).result()
+        construct_here(self._mgr, CorpsMgr, (env,), {}).result()
         name = self._name = self._start_application(env, self._mgr, args, kwargs)
         env.corps_name = name
         membership.tell_all("corps", list(name._addr), list(interface.as_tuple()))

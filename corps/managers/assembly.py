@@ -8,6 +8,7 @@ from corps.addresses import ConcAddr
 from corps.managers.env_mgr import EnvMgr
 from corps.messages.interfaces import Interface
 from corps.packing.packer import Packer
+from corps.runtime.constructing import construct_here
 from corps.runtime.env import Env
 from corps.runtime.options import EnvOptions, WorkerOptions
 from corps.settings import Settings
@@ -71,7 +72,7 @@ def build_env(
         )
         env.connect(peers, transport)
     cell = env.new_cell(EnvMgr._corps_interface, WorkerOptions(tag="EnvMgr"), None, None, None)
-    env.construct_here(cell, EnvMgr, (env, application), {}).result()
+    construct_here(cell, EnvMgr, (env, application), {}).result()
     return env
 
 

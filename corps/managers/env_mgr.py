@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from corps.addresses import ConcAddr
 from corps.errors import LoadError
 from corps.managers.parameters import parameters_of
+from corps.runtime.constructing import construct_soon
 from corps.runtime.env import Env
 from corps.runtime.options import WorkerOptions
 from corps.workers.conc import Conc
@@ -94,7 +95,7 @@ class EnvMgr(Conc):
             Its Name.
         """
         cell = self._env.new_cell(cls._corps_interface, options, mgr, mgr_addr, corps_name)
-        made = self._env.construct_soon(cell, cls, args, kwargs)
+        made = construct_soon(cell, cls, args, kwargs)
         try:
             name: Name[Any] = await made
         except asyncio.CancelledError:  # its creator has given up, and will never know the Name

@@ -16,7 +16,7 @@ from corps.errors import ClosedError, DeadlineExceeded, NoSuchWorker
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Refused
 from corps.messages.promises import NoAnswer
-from corps.messages.requests import CALL, CREATE, DROP, EXIT, Request
+from corps.messages.requests import CALL, DROP, EXIT, Request
 from corps.runtime.alarms import Alarms
 from corps.runtime.cell import Cell
 from corps.runtime.context import Activity, acting, current
@@ -313,47 +313,6 @@ class Env:
         cell.name = self.make_name(addr, interface)
         self.registry.add(addr.conc, cell)
         return cell
-
-    def construct_here(
-        self, cell: Cell, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Future[Any]:
-        """Run the constructor in the calling thread.
-
-        Returns:
-            A Future of the new worker's Name, done.
-        """
-        future, request = self._create_request(cell, cls, args, kwargs)
-        here = acting()
-        waits = here is not None and here.cell is not None and here.task is None
-        if waits and here is not None:
-            here.cell.begin_wait((future,))
-        try:
-            cell.run_first(request)
-        finally:
-            if waits and here is not None:
-                here.cell.end_wait()
-        return future
-
-    def construct_soon(
-        self, cell: Cell, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Future[Any]:
-        """Have a worker thread run the constructor.
-
-        Returns:
-            A Future of the new worker's Name.
-        """
-        future, request = self._create_request(cell, cls, args, kwargs)
-        cell.deliver(request)
-        return future
-
-    def _create_request(
-        self, cell: Cell, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Future[Any], Request]:
-        future: Future[Any] = Future()
-        request = Request(CREATE, cell.addr, "__init__", (cls, *args), kwargs, future, cell.mgr_addr)
-        request.route = cell
-        future.set_request(request)
-        return future, request
 
     def forget(self, cell: Cell) -> None:
         """A worker has ended: its number is free of it, and its Mgr is told.

@@ -8,6 +8,7 @@ from corps.addresses import ENV_MGR
 from corps.errors import ConfigError, ContextError, CorpsError, DefinitionError
 from corps.messages.outcomes import Value
 from corps.messages.requests import CALL
+from corps.runtime.constructing import construct_here
 from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
@@ -136,7 +137,7 @@ class Options:
         if place == env.id:
             cell = env.new_cell(cls._corps_interface, options, mgr.name, mgr.addr, corps_name)
             mgr.family.adopt(cell.addr, cell.name)
-            made = env.construct_here(cell, cls, args, kwargs)
+            made = construct_here(cell, cls, args, kwargs)
         else:
             order = (cls, args, kwargs, options, mgr.name, mgr.addr, corps_name)
             made = env.ask(CALL, env.manager_of(place), "create", order, {}, self.deadline)

@@ -27,6 +27,7 @@ from corps.managers.env_mgr import EnvMgr
 from corps.messages.members import Member
 from corps.messages.outcomes import Value
 from corps.messages.requests import CALL, GET, SET
+from corps.runtime.constructing import construct_here
 from corps.runtime.env import Env
 from corps.runtime.options import WorkerOptions
 from corps.security.keys import KeyPair, new_key_pair
@@ -428,7 +429,7 @@ def test_of_the_systems_own_workers_only_marked_methods_can_be_reached(cls: type
         else:
             cell = far.env.new_cell(interface, WorkerOptions(), None, None, None)
             needs: tuple[Any, ...] = (far.env,) if cls is CorpsMgr else ()
-            far.env.construct_here(cell, cls, needs, {}).result()
+            construct_here(cell, cls, needs, {}).result()
         worker = cell.performer.worker
         before = dict(vars(worker))
         reached = []

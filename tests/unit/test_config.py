@@ -255,7 +255,7 @@ def test_all_problems_are_told_at_once(save: SaveFile) -> None:
         ("send_timeout", float("inf"), 'must be a number not less than 0 or "none"'),
         ("codec", "json", 'must be "pickle" or "dill"'),
         ("out_of_band", -1, "must be a whole number not less than 0"),
-        ("transport", "udp", 'must be "ipc" or "tcp"'),
+        ("transport", "udp", 'must be "unix" or "ipc" or "tcp"'),
         ("tcp.allow_wildcard", 1, "must be true or false"),
         ("tcp.host", "", "must be a host name, an address, or the name of an interface"),
         ("tcp.host", "tcp://x", "must be a host name, an address, or the name of an interface"),
