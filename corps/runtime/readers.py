@@ -15,6 +15,7 @@ nobody owns it (leader and followers: Schmidt and others, Pattern-Oriented Softw
 While nothing falls vacant, the standby sleeps for good.
 """
 
+import logging
 from threading import Condition, Lock, Thread, current_thread, get_ident
 from typing import Final
 
@@ -22,6 +23,8 @@ from corps.clock import deadline_after, now, remaining
 from corps.runtime.context import Activity, current
 from corps.runtime.gates import Gate
 from corps.transport.link import Transport
+
+_log = logging.getLogger("corps.transport")
 
 _TICK: Final = 0.001
 _WATCHFUL: Final = 50  # ticks without a change after which the standby sleeps until the role falls vacant
@@ -192,5 +195,8 @@ class Readers:
             if called is not None:
                 called.call()
             elif takes:
-                self._read(self._standby, None, steps_aside=True)
+                try:
+                    self._read(self._standby, None, steps_aside=True)
+                except BaseException:  # this thread has to be there for all that comes later
+                    _log.exception("the reading was broken off; please report it")
             self._standby.sleep(None if calm > _WATCHFUL else _TICK)

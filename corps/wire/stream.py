@@ -97,10 +97,10 @@ class Cutter:
         at, end = 0, len(data)
         while end - at >= 4:
             (count,) = _COUNT.unpack_from(data, at)
+            if count > MAX_FRAMES:
+                raise WireError(f"a message of {count} frames came; {MAX_FRAMES} are the most")
             begin = at + 4 + 8 * count
             if begin > end:
-                if count > MAX_FRAMES:
-                    raise WireError(f"a message of {count} frames came; {MAX_FRAMES} are the most")
                 break
             form = _FEW[count] if count < len(_FEW) else Struct(f"<{count}Q")
             lengths = form.unpack_from(data, at + 4)

@@ -118,7 +118,7 @@ def servers(n: int) -> Iterator[list[Server]]:
         yield made
     finally:
         for each in made:
-            each.transport.close()
+            each.close()
 
 
 def outcome_of_handshake(monitor: "zmq.Socket[bytes] | None") -> int:
@@ -323,8 +323,8 @@ def test_over_ipc_another_user_is_refused_even_where_the_directory_is_open(direc
         assert server.refused[0] == "connection"
         assert server.bodies() == [b"hello"]
     finally:
-        honest.transport.close()
-        server.transport.close()
+        honest.close()
+        server.close()
 
 
 # Nothing is unpickled for strangers
@@ -348,7 +348,7 @@ def deadly_request(path: Path) -> list[bytes]:
 def env_over(transport: ZmqTransport) -> Env:
     env = build_env(CORPS, 1, Settings(), transport)
     assert env.peers is not None
-    env.peers.start()
+    env.start_reading()
     return env
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.integration.behaviour.paths import Way, booted, local
 
 
-@pytest.fixture(scope="session", params=["env", "ipc", "tcp"])
+@pytest.fixture(scope="session", params=["env", "unix", "ipc", "tcp"])
 def corps_of_session(request: pytest.FixtureRequest) -> Iterator[Way | None]:
     # Not closed by the tests, so it is here before the leak check looks, and after.
     if request.param == "env":

@@ -1,0 +1,94 @@
+"""Claims about messages in a stream of bytes: whole, in order, however the stream is cut."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corps.errors import WireError
+from corps.wire.frames import MAX_FRAMES, Frame
+from corps.wire.stream import LARGE, Cutter, head
+
+messages = st.lists(st.lists(st.binary(max_size=300), min_size=1, max_size=12), max_size=8)
+
+
+def as_bytes(message: list[bytes]) -> bytes:
+    return b"".join((head(message), *message))
+
+
+def received(cutter: Cutter, pieces: list[bytes]) -> list[list[bytes]]:
+    """What comes out, when so many bytes can be read at a time."""
+    out: list[list[Frame]] = []
+    for piece in pieces:
+        rest = piece
+        while rest:
+            room = cutter.room
+            if room is None:
+                out += cutter.cut(rest)
+                break
+            size = min(len(room), len(rest))
+            room[:size] = rest[:size]
+            rest = rest[size:]
+            message = cutter.filled(size)
+            if message is not None:
+                out.append(message)
+    return [[bytes(frame) for frame in message] for message in out]
+
+
+@given(messages, st.lists(st.integers(0, 5_000)))
+def test_messages_come_out_as_they_went_in_wherever_the_stream_is_cut(
+    sent: list[list[bytes]], cuts: list[int]
+) -> None:
+    stream = b"".join(map(as_bytes, sent))
+    places = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
+    pieces = [stream[begin:end] for begin, end in pairwise(places)]
+    assert received(Cutter(2**20, 2**20), pieces) == sent
+
+
+@pytest.mark.parametrize("cut", [1, 4, 20, 21, 1000, LARGE, 3 * LARGE])
+def test_a_large_message_comes_out_whole(cut: int) -> None:
+    large = [b"header", bytes(range(256)) * 1024, b"", b"end"]
+    stream = as_bytes([b"first"]) + as_bytes(large) + as_bytes([b"last"])
+    pieces = [stream[at : at + cut] for at in range(0, len(stream), cut)]
+    assert received(Cutter(100, 2**30), pieces) == [[b"first"], large, [b"last"]]
+
+
+def test_frames_of_a_large_message_are_views_of_memory_of_its_own() -> None:
+    cutter = Cutter(100, 2**30)
+    body = bytes(LARGE * 2)
+    stream = as_bytes([b"first"]) + as_bytes([b"h", body])
+    cutter.cut(stream[: LARGE + 200])
+    room = cutter.room
+    assert room is not None
+    room[:] = stream[LARGE + 200 :]
+    frames = cutter.filled(len(room))
+    assert frames is not None
+    assert isinstance(frames[1], memoryview)
+    frames[1][0] = 7
+    assert cutter.room is None
+
+
+def test_the_first_message_may_not_be_long() -> None:
+    with pytest.raises(WireError, match="a message of 101 bytes came; 100 are the most"):
+        Cutter(100, 2**30).cut(head([bytes(101)]))
+
+
+def test_no_message_may_be_longer_than_the_limit() -> None:
+    cutter = Cutter(100, 1000)
+    cutter.cut(as_bytes([b"first"]))
+    with pytest.raises(WireError, match="a message of 1001 bytes came; 1000 are the most"):
+        cutter.cut(head([bytes(1001)]))
+
+
+def test_a_message_for_which_there_is_no_memory_is_refused() -> None:
+    cutter = Cutter(100, 2**62)
+    cutter.cut(as_bytes([b"first"]))
+    lengths = (1).to_bytes(4, "little") + (2**61).to_bytes(8, "little")
+    with pytest.raises(WireError, match="no memory"):
+        cutter.cut(lengths)
+
+
+def test_a_message_of_too_many_frames_is_refused_before_its_lengths_have_come() -> None:
+    with pytest.raises(WireError, match="10000 are the most"):
+        Cutter(100, 100).cut((MAX_FRAMES + 1).to_bytes(4, "little"))
