@@ -106,7 +106,7 @@ def test_no_wake_up_is_lost_between_looking_and_leaving() -> None:
 
 def test_a_request_without_an_answer_leaves_the_others_their_turn() -> None:
     """6. A request that is not answered, or whose answer fails, leaves the rest of the mailbox waiting."""
-    with booted("ipc") as way, way.entered():
+    with booted("unix") as way, way.entered():
         silent, defect = way.create(Silent), way.create(Defect)
         futures = []
         for worker in (silent, defect):
@@ -119,7 +119,7 @@ def test_a_request_without_an_answer_leaves_the_others_their_turn() -> None:
 
 def test_a_request_is_run_at_most_once() -> None:
     """7. A request that takes long, fails, or gives None is sent and run again."""
-    with booted("ipc") as way, way.entered():
+    with booted("unix") as way, way.entered():
         holder, latch, defect = way.create(Holder), way.create(Latch), way.create(Defect)
         slow = holder.hold(latch)
         latch.arrived().result()
@@ -135,7 +135,7 @@ def test_a_request_is_run_at_most_once() -> None:
 
 def test_an_exception_that_cannot_be_packed_is_an_answer() -> None:
     """8. An exception that cannot be packed loses the answer."""
-    with booted("ipc") as way, way.entered():
+    with booted("unix") as way, way.entered():
         with pytest.raises(corps.RemoteError, match="ValueError: with a lock") as caught:
             way.create(Defect).lock().result(timeout=20)
         assert "raise error" in caught.value.traceback
@@ -168,7 +168,7 @@ def test_no_bytes_of_a_stranger_are_unpacked(tmp_path: Path) -> None:
 
 def test_only_public_methods_are_called_from_afar() -> None:
     """10. Every inherited method can be called by every peer, and a wrong name ends the thread."""
-    with booted("ipc") as way, way.entered():
+    with booted("unix") as way, way.entered():
         talker = way.create(Talker)
         for method in ("__init__", "__kill__", "cleanup", "main", "_corps_own_cell", "exit", "nothing"):
             future = way.engine.ask(CALL, talker._addr, method, (), {})

@@ -87,13 +87,13 @@ def test_a_hundred_thousand_calls_from_eight_threads_over_four_envs_lose_none() 
         assert sum(till.count.ret for till in tills) == CALLS
 
 
-@pytest.mark.parametrize("path", ["env", "ipc"])
+@pytest.mark.parametrize("path", ["env", "unix", "ipc"])
 @pytest.mark.parametrize("cls", [Racer, OpenRacer])
 def test_each_request_has_one_end_whatever_races_for_it(path: str, cls: type[Racer]) -> None:
     seed = random.SystemRandom().randrange(2**32)
     print("seed", seed)
     order = random.Random(seed)
-    with local() if path == "env" else booted("ipc") as way, way.entered():
+    with local() if path == "env" else booted(path) as way, way.entered():
         for _ in range(15):
             names = [way.create(cls), way.create_far(cls)]
             seen: list[corps.Future[Any]] = []

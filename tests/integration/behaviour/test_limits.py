@@ -209,7 +209,7 @@ def test_two_workers_that_fill_each_others_mailboxes_end_up_overloaded() -> None
 
 
 def test_the_window_of_a_link_holds_senders_back_and_loses_nothing() -> None:
-    with booted("ipc", {"window.requests": 8}) as way, way.entered():
+    with booted("unix", {"window.requests": 8}) as way, way.entered():
         holder, other = way.create(Holder), way.create_far(Nested)
         futures = [holder.note(i) for i in range(500)]
         assert other.send_many(holder, 500).ret == 500

@@ -49,7 +49,7 @@ def test_a_chain_of_forty_that_wait_for_each_other_never_stalls_two_threads(meth
 
 @pytest.mark.parametrize("method", ["reach", "reach_with_patience"])
 def test_a_chain_over_two_processes_never_stalls_two_threads(method: str) -> None:
-    with booted("ipc", {"threads.max": 4, "threads.min": 4}) as way, way.entered():
+    with booted("unix", {"threads.max": 4, "threads.min": 4}) as way, way.entered():
         names = [way.create(Link) if i % 2 else way.create_far(Link) for i in range(40)]
         assert getattr(names[0], method)(names[1:]).ret == 40
 
