@@ -72,14 +72,18 @@ def block_until(
 
 
 def _help(futures: tuple[Any, ...]) -> bool:
-    """Do the work of the workers that are waited for; whether all of it is done then."""
+    """Do the work of the workers that are waited for, as far as they live here; whether all is done then."""
+    helped = False
     for future in futures:
         request = future.request
         # One with a deadline, or the end of a worker, may be given up: then this thread has to be free again.
-        if request is None or request.route is None or request.deadline is not None or request.kind == EXIT:
+        if request is None or request.deadline is not None or request.kind == EXIT:
             continue
-        request.route.help(future)
-    return all(future.done() for future in futures)
+        route = request.route
+        if route is not None and route.readers is None:
+            route.help(future)
+            helped = True
+    return helped and all(future.done() for future in futures)
 
 
 def readers_of(futures: Iterable[Any]) -> Any:

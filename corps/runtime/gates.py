@@ -23,6 +23,8 @@ class Gate:
 
     def open(self) -> None:
         """Let the thread through. Idempotent."""
+        if self.is_open:  # for good, so that a look without the lock will do
+            return
         with self._lock:
             self.is_open = True
             interrupt = self._interrupt

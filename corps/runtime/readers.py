@@ -151,7 +151,8 @@ class Readers:
                     return
                 goes_on = until is None or now() < until
         finally:
-            gate.read_instead(None)
+            if not gate.is_open:
+                gate.read_instead(None)
             self._reading = 0
             self._leave(calls=steps_aside and not gate.is_open)
 

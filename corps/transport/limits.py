@@ -16,8 +16,7 @@ def check_frames(frames: Sequence[Frame], max_frame: int | None) -> None:
     Raises:
         PackError: One is too long, or there are too many.
     """
-    largest = max(len(frame) for frame in frames)
-    if max_frame is not None and largest > max_frame:
+    if max_frame is not None and (largest := max(map(len, frames))) > max_frame:
         raise PackError(
             f"{largest} bytes in one piece are more than a frame may have ({max_frame}): send it "
             "in parts, or raise the setting max_message"
@@ -38,6 +37,8 @@ def check_method(method: str) -> None:
     Raises:
         PackError: A header cannot hold it.
     """
+    if method.isascii() and len(method) <= MAX_METHOD:
+        return
     try:
         size = len(method.encode())
     except UnicodeEncodeError as error:

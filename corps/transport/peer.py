@@ -112,7 +112,7 @@ class Peer:
             late = f"the deadline of {request.method!r} passed before it was sent"
             request.settle(Refused(DeadlineExceeded(late, executed="no", target=str(request.target))))
             return
-        if not self._register(request, sum(len(frame) for frame in frames)):
+        if not self._register(request, sum(map(len, frames))):
             return
         sender = request.sender
         rest = remaining(request.deadline)
@@ -222,9 +222,9 @@ class Peer:
             raise WireError(f"there is no request {header.number} that waits for an outcome")
         promise = pending[0]
         if promise is not None:
-            promise.settle(self._outcomes.receive(header.status, header.codec, frames))
+            promise.settle(self._outcomes.receive(header.status, header.codec, frames[1:]))
 
-    def on_credit(self, header: CreditHeader) -> None:
+    def on_credit(self, header: CreditHeader, _: Sequence[Frame] = ()) -> None:
         """The peer has dealt with requests that wanted no answer.
 
         Raises:
@@ -248,9 +248,9 @@ class Peer:
         """
         if header.sender is not None and header.sender[0] != self.member.env:
             raise WireError(f"a request names a sender in env{header.sender[0]}")
-        size = sum(len(frame) for frame in frames)
+        size = sum(map(len, frames)) - len(frames[0])
         corps_id = self._env.corps_id
-        packed = Packed(header.codec, bytes(frames[0]), tuple(frames[1:]))
+        packed = Packed(header.codec, bytes(frames[1]), tuple(frames[2:]))
         promise: Promise
         if header.number:
             promise = WirePromise(self, header.number)
@@ -276,7 +276,7 @@ class Peer:
                 self._incoming[header.number] = request
         self._env.deliver(request)
 
-    def on_cancel(self, header: CancelHeader) -> None:
+    def on_cancel(self, header: CancelHeader, _: Sequence[Frame] = ()) -> None:
         """The peer does not want an outcome any more. It is told so, since it keeps the room until then."""
         with self._lock:
             request = self._incoming.get(header.number)
@@ -288,7 +288,7 @@ class Peer:
         request.settle(Refused(Cancelled(cancelled)))
         request.route.withdraw(request)
 
-    def on_probe(self, header: ProbeHeader) -> None:
+    def on_probe(self, header: ProbeHeader, _: Sequence[Frame] = ()) -> None:
         """The peer looks for a circle of waits. A request that was answered meanwhile ends the search."""
         if len(set(header.path)) < len(header.path):
             return  # it runs in a circle that does not lead back to its start; one in the circle finds that

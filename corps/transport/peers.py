@@ -1,8 +1,9 @@
 """All other Envs of the Corps, as seen from one of them: the membership, and the way to each member."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
+from typing import Any, Final
 
 from corps.errors import EnvLost, WireError
 from corps.messages.members import Member
@@ -17,7 +18,6 @@ from corps.wire.frames import (
     CancelHeader,
     CreditHeader,
     Frame,
-    Hello,
     OutcomeHeader,
     ProbeHeader,
     RequestHeader,
@@ -159,24 +159,22 @@ class Peers:
         if peer is None:
             return
         try:
-            self._hand_on(peer, frames)
+            header = read_header(frames)
+            on_header = _HANDLERS.get(type(header))
+            if on_header is None:
+                raise WireError("it said hello a second time")
+            on_header(peer, header, frames)
         except WireError as error:
             self.audit.refused("protocol", f"env{env} broke the protocol: {error}")
         except Exception as error:  # a defect of ours; whatever brought it out may come again at any rate
             self.audit.refused("defect", f"a message of env{env} led to {type(error).__name__}: {error}")
             _log.debug("please report this", exc_info=True)
 
-    def _hand_on(self, peer: Peer, frames: Sequence[Frame]) -> None:
-        header = read_header(frames)
-        if isinstance(header, OutcomeHeader):
-            peer.on_outcome(header, frames[1:])
-        elif isinstance(header, RequestHeader):
-            peer.on_request(header, frames[1:])
-        elif isinstance(header, CancelHeader):
-            peer.on_cancel(header)
-        elif isinstance(header, ProbeHeader):
-            peer.on_probe(header)
-        elif isinstance(header, CreditHeader):
-            peer.on_credit(header)
-        elif isinstance(header, Hello):
-            raise WireError("it said hello a second time")
+
+_HANDLERS: Final[Mapping[type, Callable[[Peer, Any, Sequence[Frame]], None]]] = {
+    OutcomeHeader: Peer.on_outcome,
+    RequestHeader: Peer.on_request,
+    CancelHeader: Peer.on_cancel,
+    ProbeHeader: Peer.on_probe,
+    CreditHeader: Peer.on_credit,
+}

@@ -7,8 +7,7 @@ is the specification; change it first, then this file, then VERSION.
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgpack
 
@@ -50,16 +49,15 @@ STATUSES: Final = frozenset({RETURNED, RAISED, REFUSED})
 
 _MAGIC: Final = "corps"
 _OPTIONAL_NUMBER: Final[frozenset[type]] = frozenset({int, float, type(None)})
-_OPTIONAL_LIST: Final[frozenset[type]] = frozenset({list, type(None)})
+_OPTIONAL_ARRAY: Final[frozenset[type]] = frozenset({tuple, type(None)})
 _INT: Final[frozenset[type]] = frozenset({int})
 _TEXT: Final[frozenset[type]] = frozenset({str})
-_LIST: Final[frozenset[type]] = frozenset({list})
+_ARRAY: Final[frozenset[type]] = frozenset({tuple})
 
 Frame = bytes | bytearray | memoryview
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(NamedTuple):
     """The first message on every connection: who speaks."""
 
     corps: str
@@ -68,11 +66,10 @@ class Hello:
 
     def header(self) -> bytes:
         """The header as a frame."""
-        return _pack([HELLO, _MAGIC, VERSION, self.corps, self.env, self.incarnation])
+        return _pack((HELLO, _MAGIC, VERSION, *self))
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHeader:
+class RequestHeader(NamedTuple):
     """A request. `number` 0 asks for no answer; `remaining` is the rest of its time, in seconds."""
 
     number: int
@@ -85,22 +82,10 @@ class RequestHeader:
 
     def header(self) -> bytes:
         """The header as a frame."""
-        return _pack(
-            [
-                REQUEST,
-                self.number,
-                self.kind,
-                self.conc,
-                self.method,
-                self.sender,
-                self.remaining,
-                self.codec,
-            ]
-        )
+        return _pack((REQUEST, *self))
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeHeader:
+class OutcomeHeader(NamedTuple):
     """The outcome of the request with this number."""
 
     number: int
@@ -109,22 +94,20 @@ class OutcomeHeader:
 
     def header(self) -> bytes:
         """The header as a frame."""
-        return _pack([OUTCOME, self.number, self.status, self.codec])
+        return _pack((OUTCOME, *self))
 
 
-@dataclass(frozen=True, slots=True)
-class CancelHeader:
+class CancelHeader(NamedTuple):
     """Nobody wants the outcome of the request with this number any more."""
 
     number: int
 
     def header(self) -> bytes:
         """The header as a frame."""
-        return _pack([CANCEL, self.number])
+        return _pack((CANCEL, *self))
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeHeader:
+class ProbeHeader(NamedTuple):
     """Whether the worker that has the request with this number waits, in the end, for the one named here."""
 
     number: int
@@ -136,11 +119,10 @@ class ProbeHeader:
 
     def header(self) -> bytes:
         """The header as a frame."""
-        return _pack([PROBE, self.number, self.env, self.conc, self.serial, self.edge, list(self.path)])
+        return _pack((PROBE, *self))
 
 
-@dataclass(frozen=True, slots=True)
-class CreditHeader:
+class CreditHeader(NamedTuple):
     """So many requests that wanted no answer, of so many bytes, have been dealt with."""
 
     requests: int
@@ -148,7 +130,7 @@ class CreditHeader:
 
     def header(self) -> bytes:
         """The header as a frame."""
-        return _pack([CREDIT, self.requests, self.size])
+        return _pack((CREDIT, *self))
 
 
 Header = Hello | RequestHeader | OutcomeHeader | CancelHeader | ProbeHeader | CreditHeader
@@ -170,11 +152,11 @@ def read_header(frames: Sequence[Frame]) -> Header:
     if not frames or len(frames) > MAX_FRAMES or len(frames[0]) > MAX_HEADER:
         raise WireError(f"a message of {len(frames)} frames, or its header, is outside the limits")
     try:
-        fields = msgpack.unpackb(frames[0], use_list=True, raw=False)
+        fields = msgpack.unpackb(frames[0], use_list=False)
     # ValueError and its kin for most malformed bytes; whatever else it is, the bytes are at fault.
     except Exception as error:
         raise WireError(f"the header is no msgpack: {type(error).__name__}: {error}") from error
-    if type(fields) is not list or not fields:
+    if type(fields) is not tuple or not fields:
         raise WireError("the header is no array")
     kind, rest = fields[0], fields[1:]
     reader = _READERS.get(kind) if type(kind) is int else None  # True is no 1 here
@@ -189,7 +171,7 @@ def read_header(frames: Sequence[Frame]) -> Header:
     return header
 
 
-def _types(fields: list[Any]) -> str:
+def _types(fields: tuple[Any, ...]) -> str:
     return ", ".join(type(field).__name__ for field in fields[:16])
 
 
@@ -220,16 +202,16 @@ def _request(
         if len(sender) != 2 or type(sender[0]) is not int or type(sender[1]) is not int:
             raise WireError("the sender of a request is not two numbers")
         _check_numbers("the sender of a request", *sender)
-        sender = (sender[0], sender[1])
     if remaining is not None and not 0 <= remaining <= MAX_REMAINING:  # NaN is neither
         raise WireError(f"a request has {remaining} s left: outside of 0 to {MAX_REMAINING}")
-    return RequestHeader(number, kind, conc, method, sender, remaining, codec)
+    # The constructor of a NamedTuple is Python: 0.27 µs against 0.13 µs for what it calls.
+    return tuple.__new__(RequestHeader, (number, kind, conc, method, sender, remaining, codec))
 
 
 def _outcome(number: int, status: int, codec: int) -> OutcomeHeader:
     if status not in STATUSES or not (0 < number <= MAX_NUMBER and 0 <= codec <= MAX_CODEC):
         raise WireError(f"an outcome holds a number out of range: {number}, {status}, {codec}")
-    return OutcomeHeader(number, status, codec)
+    return tuple.__new__(OutcomeHeader, (number, status, codec))
 
 
 def _cancel(number: int) -> CancelHeader:
@@ -237,11 +219,11 @@ def _cancel(number: int) -> CancelHeader:
     return CancelHeader(number)
 
 
-def _probe(number: int, env: int, conc: int, serial: int, edge: int, path: list[Any]) -> ProbeHeader:
+def _probe(number: int, env: int, conc: int, serial: int, edge: int, path: tuple[Any, ...]) -> ProbeHeader:
     _check_numbers("a PROBE", number, env, conc, serial, edge)
     if not all(type(part) is str for part in path):
         raise WireError("the path of a probe is not made of texts")
-    return ProbeHeader(number, env, conc, serial, edge, tuple(path))
+    return ProbeHeader(number, env, conc, serial, edge, path)
 
 
 def _credit(requests: int, size: int) -> CreditHeader:
@@ -249,17 +231,19 @@ def _credit(requests: int, size: int) -> CreditHeader:
     return CreditHeader(requests, size)
 
 
-def _pack(fields: list[Any]) -> bytes:
-    packed: bytes = msgpack.packb(fields)
+def _pack(fields: tuple[Any, ...]) -> bytes:
+    packed: bytes = msgpack.Packer().pack(
+        fields
+    )  # msgpack.packb does the same by way of Python: 0.7 µs, not 0.3
     return packed
 
 
 FIELDS: Final[Mapping[int, tuple[frozenset[type], ...]]] = {
     HELLO: (_TEXT, _INT, _TEXT, _INT, _TEXT),
-    REQUEST: (_INT, _INT, _INT, _TEXT, _OPTIONAL_LIST, _OPTIONAL_NUMBER, _INT),
+    REQUEST: (_INT, _INT, _INT, _TEXT, _OPTIONAL_ARRAY, _OPTIONAL_NUMBER, _INT),
     OUTCOME: (_INT, _INT, _INT),
     CANCEL: (_INT,),
-    PROBE: (_INT, _INT, _INT, _INT, _INT, _LIST),
+    PROBE: (_INT, _INT, _INT, _INT, _INT, _ARRAY),
     CREDIT: (_INT, _INT),
 }
 """For each kind, which types each field of its header may have."""

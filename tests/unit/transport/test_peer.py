@@ -390,7 +390,7 @@ def test_nothing_of_a_lost_peer_begins() -> None:
     peer = two.peer
     header = read_header(one.transport.outbox[0])
     two.peers.lose(1, "planted")
-    peer.on_request(header, one.transport.outbox[0][1:])  # type: ignore[arg-type]
+    peer.on_request(header, one.transport.outbox[0])  # type: ignore[arg-type]
     assert two.delivered == []
 
 

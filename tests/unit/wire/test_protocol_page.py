@@ -17,8 +17,8 @@ TYPES = {
     "text": {str},
     "integer": {int},
     "number or nil": {int, float, type(None)},
-    "array of two integers, or nil": {list, type(None)},
-    "array of texts": {list},
+    "array of two integers, or nil": {tuple, type(None)},
+    "array of texts": {tuple},
 }
 
 
