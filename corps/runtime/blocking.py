@@ -9,8 +9,9 @@ from corps.messages.requests import EXIT
 from corps.runtime.context import Activity, acting
 from corps.runtime.gates import Gate
 
-Subscribe = Callable[[Callable[[], object]], Callable[[], object]]
-"""Takes the function that wakes a waiting thread; gives the function that takes the subscription back."""
+Subscribe = Callable[[Callable[[object], object]], Callable[[], object]]
+"""Takes the function that wakes a waiting thread, whatever its argument; gives the function that takes the
+subscription back."""
 
 
 def block_until(
@@ -101,7 +102,9 @@ def readers_of(futures: Iterable[Any]) -> Any:
 
 def _block(here: Activity, searches: bool, subscribe: Subscribe, readers: Any, timeout: float | None) -> bool:
     patience: float = here.env.options.deadlock_probe
-    here.env.enter_blocked()
+    pool = here.env.pool if here.pooled else None
+    if pool is not None:
+        pool.enter_blocked()
     try:
         if searches and (timeout is None or timeout > patience):
             if _wait(Gate(), subscribe, readers, patience):
@@ -110,7 +113,8 @@ def _block(here: Activity, searches: bool, subscribe: Subscribe, readers: Any, t
             timeout = None if timeout is None else timeout - patience
         return _wait(Gate(), subscribe, readers, timeout)
     finally:
-        here.env.leave_blocked()
+        if pool is not None:
+            pool.leave_blocked()
 
 
 def _wait(gate: Gate, subscribe: Subscribe, readers: Any, timeout: float | None) -> bool:

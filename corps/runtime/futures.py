@@ -287,12 +287,9 @@ class Future(concurrent.futures.Future[R]):
             what = f"{request.method!r} of {request.target}" if request is not None else "the request"
             raise WaitTimeout(f"no answer from {what} within {timeout} s; it is still under way")
 
-    def _add_waiter(self, wake: Callable[[], object]) -> Callable[[], object]:
-        def woken(_: object) -> None:
-            wake()
-
-        self.add_done_callback(woken)
-        return lambda: self.remove_callback(woken)
+    def _add_waiter(self, wake: Callable[[object], object]) -> Callable[[], object]:
+        self.add_done_callback(wake)
+        return lambda: self.remove_callback(wake)
 
     # --- what the standard library's functions on Futures expect ---
 

@@ -21,8 +21,8 @@ class Gate:
         self._interrupt: Callable[[], object] | None = None
         self.is_open = False
 
-    def open(self) -> None:
-        """Let the thread through. Idempotent."""
+    def open(self, _: object = None) -> None:
+        """Let the thread through. Idempotent. Serves as the callback of a Future as it is."""
         if self.is_open:  # for good, so that a look without the lock will do
             return
         with self._lock:

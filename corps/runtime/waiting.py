@@ -145,7 +145,7 @@ class _Countdown:
         self._futures = futures
         self._left = len(futures)
         self._lock = Lock()  # protects _left
-        self._wake: Callable[[], object] | None = None
+        self._wake: Callable[[object], object] | None = None
         self._subscribed = False
 
     def count_down(self) -> bool:
@@ -158,7 +158,7 @@ class _Countdown:
             self._left -= 1
             return self._left == 0
 
-    def subscribe(self, wake: Callable[[], object]) -> Callable[[], object]:
+    def subscribe(self, wake: Callable[[object], object]) -> Callable[[], object]:
         """Have `wake` called when all are done. The Futures are asked once, however often this is called."""
         self._wake = wake
         if not self._subscribed:
@@ -175,7 +175,7 @@ class _Countdown:
 
     def _arrived(self, _: Future[Any]) -> None:
         if self.count_down() and self._wake is not None:
-            self._wake()
+            self._wake(None)
 
     def _unsubscribe(self) -> None:
         """Nothing to take back: a call that comes too late wakes a gate that nobody stands at."""
@@ -188,7 +188,7 @@ class _Arrivals:
         self._waiting = futures
         self._lock = Lock()  # protects _arrived and _wake
         self._arrived: deque[Future[Any]] = deque()
-        self._wake: Callable[[], object] | None = None
+        self._wake: Callable[[object], object] | None = None
         self._readers: Any = None
 
     def within(self, timeout: float | None) -> Iterator[Future[Any]]:
@@ -220,14 +220,14 @@ class _Arrivals:
             self._arrived.append(future)
             wake, self._wake = self._wake, None
         if wake is not None:
-            wake()
+            wake(None)
 
-    def _subscribe(self, wake: Callable[[], object]) -> Callable[[], object]:
+    def _subscribe(self, wake: Callable[[object], object]) -> Callable[[], object]:
         with self._lock:
             if not self._arrived:
                 self._wake = wake
                 return self._unsubscribe
-        wake()
+        wake(None)
         return self._unsubscribe
 
     def _unsubscribe(self) -> None:

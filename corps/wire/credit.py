@@ -44,8 +44,10 @@ class Window:
 
     def give_back(self, requests: int, size: int) -> None:
         """So many requests, of so many bytes together, were dealt with."""
-        self._requests = max(0, self._requests - requests)
-        self._bytes = max(0, self._bytes - size)
+        self._requests -= requests
+        self._bytes -= size
+        if self._requests < 0 or self._bytes < 0:  # the other side gives back more than it has got
+            self._requests, self._bytes = max(0, self._requests), max(0, self._bytes)
 
 
 class Returns:
