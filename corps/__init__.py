@@ -3,6 +3,8 @@
 This file is for applications: nothing inside the package imports it.
 """
 
+import typing
+
 from corps.errors import BootError as BootError
 from corps.errors import BrokenError as BrokenError
 from corps.errors import Cancelled as Cancelled
@@ -49,7 +51,6 @@ from corps.runtime.waiting import as_completed as as_completed
 from corps.runtime.waiting import gather as gather
 from corps.runtime.waiting import wait_all as wait_all
 from corps.runtime.waiting import wait_any as wait_any
-from corps.settings import Settings as Settings
 from corps.workers.calling import call as call
 from corps.workers.conc import Conc as Conc
 from corps.workers.corps import Corps as Corps
@@ -59,6 +60,9 @@ from corps.workers.factory import envs as envs
 from corps.workers.factory import options as options
 from corps.workers.iterators import RemoteIterator as RemoteIterator
 from corps.workers.names import Name as Name
+
+if typing.TYPE_CHECKING:
+    from corps.settings import Settings as Settings
 
 __version__ = "0.1.0"
 
@@ -122,6 +126,23 @@ __all__ = [
 ]
 
 # Public things say that they are from `corps`: files can move, and peers of another version still find them.
-for _name in __all__:
+for _name in {*__all__} - {"Settings"}:
     globals()[_name].__module__ = "corps"
 del _name
+
+
+def __getattr__(name: str) -> typing.Any:
+    """Import Settings when somebody asks for it.
+
+    It stands on pydantic, which takes 65 ms to import, and all the rest 100. No template and no Env needs it.
+    """
+    if name != "Settings":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from corps.settings import Settings
+
+    globals()[name] = Settings
+    return Settings
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

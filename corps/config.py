@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 
 from corps.errors import ConfigError
 from corps.settings import Settings
+from corps.truth_words import FALSE_WORDS, TRUE_WORDS
 
 __all__ = ["LoadedSettings", "Setting", "Settings", "all_settings", "describe", "load_settings"]
 
@@ -28,9 +29,6 @@ ENV_PREFIX: Final = "CORPS_"
 
 FILE_NAMES: Final = ("corps.toml", "pyproject.toml")
 """The files looked for beside an application. The first one that has settings is the only one that counts."""
-
-TRUE_WORDS: Final = frozenset({"1", "true", "yes", "on"})
-FALSE_WORDS: Final = frozenset({"0", "false", "no", "off"})
 
 
 class LoadedSettings(NamedTuple):

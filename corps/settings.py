@@ -1,7 +1,8 @@
 """What can be set: every setting with its meaning, its unit, its limits and its default.
 
 Frozen values, judged when they are made; no file and no environment is read here, `config` does that.
-Any thread may use them. They cross to child processes as ``settings.model_dump()``.
+Any thread may use them. They stay in the process that judged them: an Env gets an `EnvOptions` made of them,
+and so needs no pydantic.
 """
 
 import ipaddress
@@ -178,3 +179,6 @@ class Settings(_Group):
         if value.upper() not in LOG_LEVELS:
             raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
         return value.upper()
+
+
+Settings.__module__ = "corps"  # as the package root says of all that is public; it imports this file late

@@ -12,15 +12,18 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from corps.config import LoadedSettings, describe, load_settings
 from corps.errors import BootError, ConfigError, CorpsError, LoadError, RemoteError
 from corps.launch.boot import BootedName, start
+from corps.launch.found_settings import find_settings
 from corps.launch.running import RunningCorps
 from corps.launch.sources import Source, find_source
 from corps.managers.parameters import read_words
 from corps.workers.iterators import RemoteIterator
+
+if TYPE_CHECKING:
+    from corps.settings import Settings
 
 OK: Final = 0
 APPLICATION_ERROR: Final = 1
@@ -56,15 +59,18 @@ def run_application(
     Returns:
         The exit status.
     """
-    overrides = {key: value for key, value in (("envs", envs), ("tag", tag)) if value is not None}
     try:
         with _stopping_signals():
             source = _find(application)
-            loaded = _settings(source, config, overrides)
-            logging.basicConfig(
-                level=loaded.settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-            )
-            return _boot_and_run(RunningCorps(source, loaded.settings), words)
+
+            def settings() -> "Settings":
+                found = find_settings(config, {"envs": envs, "tag": tag}, directory=source.directory).settings
+                logging.basicConfig(
+                    level=found.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+                )
+                return found
+
+            return _boot_and_run(RunningCorps(source, settings), words)
     except UsageProblem as problem:
         return _complain(str(problem), USAGE_ERROR)
     except ConfigError as error:
@@ -89,9 +95,11 @@ def show_settings(application: str | None, *, config: Path | None) -> int:
     Returns:
         The exit status.
     """
+    from corps.config import describe
+
     try:
-        source = None if application is None else _find(application)
-        rows = describe(_settings(source, config, {}))
+        directory = Path.cwd() if application is None else _find(application).directory
+        rows = describe(find_settings(config, {}, directory=directory))
     except (UsageProblem, ConfigError, LoadError) as error:
         return _complain(str(error), USAGE_ERROR)
     if sys.stdout.isatty():
@@ -125,11 +133,6 @@ def _find(application: str) -> Source:
         if isinstance(error.__cause__, SyntaxError):
             raise
         raise UsageProblem(str(error)) from error
-
-
-def _settings(source: Source | None, config: Path | None, overrides: dict[str, Any]) -> LoadedSettings:
-    directory = Path.cwd() if source is None else source.directory
-    return load_settings(config, directory=directory, environ=os.environ, overrides=overrides)
 
 
 def _boot_and_run(running: RunningCorps, words: Sequence[str]) -> int:

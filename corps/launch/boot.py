@@ -1,21 +1,22 @@
 """`corps.boot`: from a source to a running Corps, and to its end."""
 
 import contextvars
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from corps.config import load_settings
 from corps.errors import BootError, EnvStartError
+from corps.launch.found_settings import find_settings
 from corps.launch.loading import StopLoading
 from corps.launch.running import RunningCorps
 from corps.launch.sources import find_source
 from corps.runtime.context import Activity, current
 from corps.runtime.futures import Future
 from corps.runtime.interrupts import Interrupts
-from corps.settings import Settings
 from corps.workers.names import Name
+
+if TYPE_CHECKING:
+    from corps.settings import Settings
 
 
 class BootedName(Name[Any]):
@@ -65,7 +66,7 @@ def boot(
     *args: Any,
     envs: int | None = None,
     tag: str | None = None,
-    config: str | Path | Mapping[str, Any] | Settings | None = None,
+    config: "str | Path | Mapping[str, Any] | Settings | None" = None,
     **kwargs: Any,
 ) -> BootedName:
     """Boot a Corps: start its processes, load the application in each, and create the Corps object.
@@ -101,13 +102,15 @@ def boot(
             "a worker cannot boot a Corps of its own: create it inside this one with corps.create(...)"
         )
     found = find_source(source)
-    overrides = {key: value for key, value in (("envs", envs), ("tag", tag)) if value is not None}
-    loaded = load_settings(config, directory=found.directory, environ=os.environ, overrides=overrides)
-    return start(RunningCorps(found, loaded.settings), *args, **kwargs)
+
+    def settings() -> "Settings":
+        return find_settings(config, {"envs": envs, "tag": tag}, directory=found.directory).settings
+
+    return start(RunningCorps(found, settings), *args, **kwargs)
 
 
 def start(running: RunningCorps, /, *args: Any, **kwargs: Any) -> BootedName:
-    """Start a Corps whose source and settings have been found.
+    """Start a Corps whose source has been found.
 
     Args:
         running: Not started yet.

@@ -5,6 +5,7 @@ stands in its arguments, its environment or a file. The end of the channel means
 has gone: then there is nothing left to do.
 """
 
+import contextlib
 import logging
 import secrets
 import traceback
@@ -21,9 +22,12 @@ from corps.managers.orders import Orders
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.runtime.env import Env
-from corps.settings import Settings
+from corps.runtime.options import EnvOptions
 from corps.workers.corps import Corps
 from corps.workers.names import Name
+
+with contextlib.suppress(ImportError):  # not made for every platform
+    import uvloop  # noqa: F401 - once, in the template, and not in each Env when its first coroutine runs
 
 _log = logging.getLogger("corps.env")
 
@@ -41,15 +45,15 @@ def main(child: ChildSide) -> int:
     first = orders.receive()
     if first is None:
         return 1
-    _, corps_id, settings_dict, source_list, runtime_dir = first
-    settings = Settings(**settings_dict)
+    _, corps_id, option_fields, source_list, runtime_dir = first
+    options = EnvOptions(**option_fields)
     logging.basicConfig(
-        level=settings.log_level, format=f"%(asctime)s env{child.env_id} %(levelname)s %(name)s: %(message)s"
+        level=options.log_level, format=f"%(asctime)s env{child.env_id} %(levelname)s %(name)s: %(message)s"
     )
     source = Source(*source_list)
     try:
         cls = load_class(source)
-        env, member = _start(corps_id, child.env_id, settings, source, runtime_dir, cls)
+        env, member = _start(corps_id, child.env_id, options, source, runtime_dir, cls)
     except BootError as error:
         orders.send("failed", type(error).__name__, str(error))
         return 1
@@ -57,22 +61,22 @@ def main(child: ChildSide) -> int:
         orders.send("failed", "EnvStartError", f"{error}\n{traceback.format_exc()}")
         return 1
     orders.send("ready", member.as_list(), list(cls._corps_interface.as_tuple()))
-    return _serve(child, orders, env, settings)
+    return _serve(child, orders, env)
 
 
 def _start(
-    corps_id: str, env_id: int, settings: Settings, source: Source, runtime_dir: str, cls: type[Corps]
+    corps_id: str, env_id: int, options: EnvOptions, source: Source, runtime_dir: str, cls: type[Corps]
 ) -> tuple[Env, Member]:
     incarnation = secrets.token_hex(16)
-    transport, public_key = make_transport(corps_id, env_id, incarnation, settings, runtime_dir)
+    transport, public_key = make_transport(corps_id, env_id, incarnation, options, runtime_dir)
     env = build_env(
-        corps_id, env_id, settings, transport, resolve_module=ModuleFinder(source), application=cls
+        corps_id, env_id, options, transport, resolve_module=ModuleFinder(source), application=cls
     )
     env.start_reading()
     return env, Member(env_id, incarnation, transport.endpoint, public_key)
 
 
-def _serve(child: ChildSide, orders: Orders, env: Env, settings: Settings) -> int:
+def _serve(child: ChildSide, orders: Orders, env: Env) -> int:
     """Follow orders until the last one."""
     while (order := orders.receive()) is not None:
         word, *rest = order
@@ -88,7 +92,7 @@ def _serve(child: ChildSide, orders: Orders, env: Env, settings: Settings) -> in
         elif word == "release":
             child.release_output()
         elif word == "stop":
-            _stop(env, settings)
+            _stop(env)
             return 0
     return 1  # the booting process has gone, and everything with it
 
@@ -103,12 +107,12 @@ def _learn(env: Env, members: list[list[Any]]) -> None:
     env.worker_envs = others[at:] + others[:at]
 
 
-def _stop(env: Env, settings: Settings) -> None:
+def _stop(env: Env) -> None:
     """The end in order: what workers are left end, children first, then the threads and links."""
     try:
-        env.exit(env.manager_of(env.id)).result(timeout=settings.grace)
+        env.exit(env.manager_of(env.id)).result(timeout=env.options.grace)
     except CorpsError as error:
         _log.warning("%s did not end in order: %s", env.label, error)
-    late = env.close(settings.grace)
+    late = env.close(env.options.grace)
     if late:
         _log.warning("%s leaves threads behind that are still busy: %s", env.label, ", ".join(late))

@@ -1,21 +1,22 @@
 """`corps.env`: one Env inside this process, for plain scripts and for tests."""
 
 import contextvars
-import os
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from corps.config import load_settings
 from corps.errors import ClosedError
-from corps.managers.assembly import build_env
+from corps.launch.found_settings import find_settings
+from corps.managers.assembly import build_env, env_options
 from corps.runtime.context import Activity, current
 from corps.runtime.env import Env
 from corps.runtime.interrupts import Interrupts
-from corps.settings import Settings
 from corps.workers.factory import Options, Where, options
 from corps.workers.names import Name
+
+if TYPE_CHECKING:
+    from corps.settings import Settings
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -24,10 +25,9 @@ P = ParamSpec("P")
 class LocalEnv:
     """One Env in this process. Any thread may use it; leaving its ``with`` block ends it."""
 
-    def __init__(self, env: Env, settings: Settings) -> None:
+    def __init__(self, env: Env) -> None:
         """For `env`."""
         self._env = env
-        self._settings = settings
         self._token: contextvars.Token[Activity | None] | None = None
         self._interrupts = Interrupts()
 
@@ -54,7 +54,7 @@ class LocalEnv:
             try:
                 self._env.exit(self._env.manager_of(self._env.id)).result()
             finally:
-                self._env.close(self._settings.grace)
+                self._env.close(self._env.options.grace)
 
     def __enter__(self) -> "LocalEnv":
         outer = current.get()
@@ -75,7 +75,7 @@ class LocalEnv:
 
 
 def env(
-    threads: int | None = None, *, config: str | Path | Mapping[str, Any] | Settings | None = None
+    threads: int | None = None, *, config: "str | Path | Mapping[str, Any] | Settings | None" = None
 ) -> LocalEnv:
     """Start an Env inside this process: workers without child processes.
 
@@ -89,6 +89,5 @@ def env(
     Raises:
         ConfigError: A setting is unknown or has a bad value.
     """
-    overrides = {} if threads is None else {"threads.max": threads}
-    settings = load_settings(config, environ=os.environ, overrides=overrides).settings
-    return LocalEnv(build_env(secrets.token_hex(8), 0, settings), settings)
+    settings = find_settings(config, {"threads.max": threads}).settings
+    return LocalEnv(build_env(secrets.token_hex(8), 0, env_options(settings)))

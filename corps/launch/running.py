@@ -14,9 +14,11 @@ import concurrent.futures
 import logging
 import os
 import secrets
+from collections.abc import Callable
+from dataclasses import asdict
 from queue import SimpleQueue
 from threading import Event, Lock, Thread, current_thread
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from corps.addresses import FRONT_ENV, ConcAddr
 from corps.errors import (
@@ -35,7 +37,7 @@ from corps.hosting.runtime_dir import make_runtime_dir
 from corps.launch.loading import ModuleFinder
 from corps.launch.sources import Source
 from corps.launch.transports import make_transport
-from corps.managers.assembly import build_env
+from corps.managers.assembly import build_env, env_options
 from corps.managers.corps_mgr import CorpsMgr
 from corps.managers.membership import Membership
 from corps.managers.parameters import Parameter
@@ -46,10 +48,12 @@ from corps.runtime.cell import Cell
 from corps.runtime.constructing import construct_here
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
-from corps.runtime.options import WorkerOptions
+from corps.runtime.options import EnvOptions, WorkerOptions
 from corps.runtime.waiting import wait_all, wait_any
-from corps.settings import Settings
 from corps.workers.names import Name
+
+if TYPE_CHECKING:
+    from corps.settings import Settings
 
 _log = logging.getLogger("corps.launch")
 
@@ -62,15 +66,16 @@ _PRELOAD: Final = ("zmq", "msgpack", "cloudpickle", "asyncio", "corps.launch.chi
 class RunningCorps:
     """A Corps that this process has booted. Any thread may call."""
 
-    def __init__(self, source: Source, settings: Settings) -> None:
+    def __init__(self, source: Source, find_settings: "Callable[[], Settings]") -> None:
         """Start nothing yet.
 
         Args:
             source: What to load.
-            settings: All settings.
+            find_settings: Gives all settings. Called once by `start`, in the Corps's own thread, while the
+                template imports; what it raises is raised there.
         """
         self._source = source
-        self._settings = settings
+        self._find_settings = find_settings
         self._corps_id = secrets.token_hex(8)
         self._pid = os.getpid()
         # Made by the Corps's own thread, in this order; None until then.
@@ -108,6 +113,7 @@ class RunningCorps:
 
         Raises:
             BootError: It did not start. Nothing is left running, in this case and all others.
+            ConfigError: From finding the settings.
             PackError: An argument cannot be packed.
         """
         booted: concurrent.futures.Future[Name[Any]] = concurrent.futures.Future()
@@ -234,14 +240,16 @@ class RunningCorps:
             ended.settle(outcome)
 
     def _boot(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Name[Any]:
-        settings = self._settings
-        host = self._host = ProcessHost(make_runtime_dir(), preload=_preload(), on_exit=self._exits.put)
+        host = self._host = ProcessHost(make_runtime_dir(), preload=_PRELOAD, on_exit=self._exits.put)
         if self._hurry.done():
             host.close(0.0)
         host.launch()
-        env, me = self._make_env(host.runtime_dir)  # while the template imports
+        # While the template imports, which takes longer than both.
+        settings = self._find_settings()
+        options = env_options(settings)
+        env, me = self._make_env(options, host.runtime_dir)
         host.wait_ready()
-        order = [self._corps_id, settings.model_dump(), self._source.as_list(), host.runtime_dir]
+        order = [self._corps_id, asdict(options), self._source.as_list(), host.runtime_dir]
         membership = self._membership = Membership(env, me, host, order, settings.boot_timeout)
         interface = membership.start(settings.envs)
         # Not before: until here an end is seen by who waits for the process, and then everybody is known.
@@ -249,7 +257,7 @@ class RunningCorps:
         self._mgr = env.new_cell(CorpsMgr._corps_interface, WorkerOptions(tag="CorpsMgr"), None, None, None)
         self._mgr.family.on_end = self._is_end_wanted.set
         construct_here(self._mgr, CorpsMgr, (env,), {}).result()
-        name = self._name = self._start_application(env, self._mgr, args, kwargs)
+        name = self._name = self._start_application(env, self._mgr, settings.tag, args, kwargs)
         env.corps_name = name
         membership.tell_all("corps", list(name._addr), list(interface.as_tuple()))
         membership.tell_all("release")
@@ -258,15 +266,15 @@ class RunningCorps:
         env.ask(CALL, env.manager_of(env.id), "statistics", (), {}).result()
         return name
 
-    def _make_env(self, runtime_dir: str) -> tuple[Env, Member]:
-        settings, source = self._settings, self._source
+    def _make_env(self, options: EnvOptions, runtime_dir: str) -> tuple[Env, Member]:
+        source = self._source
         incarnation = secrets.token_hex(16)
-        transport, public_key = make_transport(self._corps_id, FRONT_ENV, incarnation, settings, runtime_dir)
+        transport, public_key = make_transport(self._corps_id, FRONT_ENV, incarnation, options, runtime_dir)
         try:
             env = self._env = build_env(
                 self._corps_id,
                 FRONT_ENV,
-                settings,
+                options,
                 transport,
                 resolve_module=ModuleFinder(source),
                 main_alias=source.module if source.is_main else None,
@@ -278,10 +286,10 @@ class RunningCorps:
         return env, Member(FRONT_ENV, incarnation, transport.endpoint, public_key)
 
     def _start_application(
-        self, env: Env, mgr: Cell, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, env: Env, mgr: Cell, tag: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Name[Any]:
         home = env.manager_of(HOME)
-        order = (args, kwargs, self._settings.tag, mgr.name, mgr.addr)
+        order = (args, kwargs, tag, mgr.name, mgr.addr)
         try:
             name: Name[Any] = env.ask(CALL, home, "start_application", order, {}).result()
         except PackError:
@@ -323,13 +331,13 @@ class RunningCorps:
             ended = self._env.exit(addr)
             while not ended.done() and not self._hurry.done():
                 try:
-                    wait_any([ended, self._hurry], self._settings.grace)
+                    wait_any([ended, self._hurry], self._env.options.grace)
                 except WaitTimeout:
                     if self._is_exiting and addr.env == self._env.id:
                         break  # it may want a thread that nobody can start any more
                     # It may take long, as each of many workers may. But what does not even answer is stopped,
                     # or hangs for ever, and nobody could end it later.
-                    self._membership.kill_silent(self._settings.grace)
+                    self._membership.kill_silent(self._env.options.grace)
             error = ended.exception() if ended.done() else None
         except CorpsError as failed:
             error = failed
@@ -338,10 +346,11 @@ class RunningCorps:
     def _end_processes(self) -> None:
         """What is there of processes, threads and links ends; after a failed boot that may be a part only."""
         self._is_stopping = True
+        patience = self._env.options.grace if self._env is not None and not self._hurry.done() else 0.0
         has_booted = self._name is not None
-        grace = self._settings.grace if has_booted and not self._hurry.done() else 0.0
+        grace = patience if has_booted else 0.0
         if self._membership is not None and self._mgr is not None and not self._hurry.done():
-            self._membership.stop(self._settings.grace)
+            self._membership.stop(patience)
         if self._host is not None:
             self._host.close(0.0)
         if self._follower.ident is not None:
@@ -369,12 +378,3 @@ class RunningCorps:
             if ended.env_id == HOME:
                 self.failure = f"env{HOME}, where the Corps itself lived, is lost: {reason}"
                 self.is_over.set()
-
-
-def _preload() -> list[str]:
-    """What the template imports once for all Envs."""
-    try:
-        import uvloop  # noqa: F401 - only to see whether it is there
-    except ImportError:
-        return list(_PRELOAD)
-    return [*_PRELOAD, "uvloop"]

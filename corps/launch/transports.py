@@ -1,7 +1,7 @@
-"""Chooses the links of an Env by its settings."""
+"""Chooses the links of an Env by its options."""
 
+from corps.runtime.options import EnvOptions
 from corps.security.keys import new_key_pair
-from corps.settings import Settings
 from corps.transport.link import Transport
 from corps.transport.unix_transport import UnixTransport
 from corps.transport.zmq_transport import ZmqTransport
@@ -9,7 +9,7 @@ from corps.wire.frames import Hello
 
 
 def make_transport(
-    corps_id: str, env_id: int, incarnation: str, settings: Settings, runtime_dir: str
+    corps_id: str, env_id: int, incarnation: str, options: EnvOptions, runtime_dir: str
 ) -> tuple[Transport, str]:
     """Make an Env's end of all its links.
 
@@ -17,7 +17,7 @@ def make_transport(
         corps_id: The Corps it belongs to.
         env_id: Its own id there.
         incarnation: Its incarnation.
-        settings: Say over what.
+        options: Say over what.
         runtime_dir: For the socket files.
 
     Returns:
@@ -27,18 +27,19 @@ def make_transport(
         EnvStartError: It cannot listen (a port is taken, a path cannot be bound), or libzmq is too old.
     """
     hello = Hello(corps_id, env_id, incarnation)
-    if settings.transport == "unix":
+    if options.transport == "unix":
         return UnixTransport(hello, runtime_dir=runtime_dir), ""
-    if settings.transport == "ipc":
-        return ZmqTransport(hello, runtime_dir=runtime_dir, handshake_timeout=settings.handshake_timeout), ""
+    if options.transport == "ipc":
+        return ZmqTransport(hello, runtime_dir=runtime_dir, handshake_timeout=options.handshake_timeout), ""
     keys = new_key_pair()
+    first, last = options.tcp_ports
     transport = ZmqTransport(
         hello,
         runtime_dir=None,
-        host=settings.tcp.host,
-        ports=list(settings.tcp.port_range()),
+        host=options.tcp_host,
+        ports=list(range(first, last + 1)),
         keys=keys,
-        max_frame=settings.max_message,
-        handshake_timeout=settings.handshake_timeout,
+        max_frame=options.max_message,
+        handshake_timeout=options.handshake_timeout,
     )
     return transport, keys.public

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from corps.addresses import ConcAddr
 from corps.managers.env_mgr import EnvMgr
@@ -11,18 +11,20 @@ from corps.packing.packer import Packer
 from corps.runtime.constructing import construct_here
 from corps.runtime.env import Env
 from corps.runtime.options import EnvOptions, WorkerOptions
-from corps.settings import Settings
 from corps.transport.link import Transport
 from corps.transport.peers import Peers
 from corps.workers.corps import Corps
 from corps.workers.iterators import RemoteIterator
 from corps.workers.names import Name
 
+if TYPE_CHECKING:
+    from corps.settings import Settings
+
 
 def build_env(
     corps_id: str,
     env_id: int,
-    settings: Settings,
+    options: EnvOptions,
     transport: Transport | None = None,
     *,
     resolve_module: Callable[[str], ModuleType] | None = None,
@@ -34,7 +36,7 @@ def build_env(
     Args:
         corps_id: The Corps it belongs to.
         env_id: Its own id there.
-        settings: Limits and durations.
+        options: Limits and durations.
         transport: Its end of the links to other Envs; None for an Env that is alone.
         resolve_module: Finds modules by the names they have in the whole Corps.
         main_alias: The name that ``__main__`` of this process has in the whole Corps.
@@ -43,7 +45,7 @@ def build_env(
     Returns:
         The Env. It begins to read from its links with ``env.start_reading()``.
     """
-    env = Env(corps_id, env_id, env_options(settings))
+    env = Env(corps_id, env_id, options)
 
     def make_name(addr: ConcAddr, interface: Interface) -> Name[Any]:
         return Name(addr, interface, env)
@@ -57,18 +59,18 @@ def build_env(
     env.make_iterator = RemoteIterator
     if transport is not None:
         packer = Packer(
-            codec=settings.codec,
+            codec=options.codec,
             rebind={("corps.workers.names", "restore_name"): restore_name},
             resolve_module=resolve_module,
             main_alias=main_alias,
-            out_of_band=settings.out_of_band,
+            out_of_band=options.out_of_band,
         )
         peers = Peers(
             env,
             transport,
             packer,
-            window=(settings.window.requests, settings.window.bytes),
-            patience=settings.send_timeout,
+            window=(options.window_requests, options.window_bytes),
+            patience=options.send_timeout,
         )
         env.connect(peers, transport)
     cell = env.new_cell(EnvMgr._corps_interface, WorkerOptions(tag="EnvMgr"), None, None, None)
@@ -76,7 +78,7 @@ def build_env(
     return env
 
 
-def env_options(settings: Settings) -> EnvOptions:
+def env_options(settings: "Settings") -> EnvOptions:
     """What of the settings an Env itself needs.
 
     Args:
@@ -85,6 +87,7 @@ def env_options(settings: Settings) -> EnvOptions:
     Returns:
         The Env's part.
     """
+    ports = settings.tcp.port_range()
     return EnvOptions(
         threads_min=settings.threads.min,
         threads_max=settings.threads.max,
@@ -93,4 +96,15 @@ def env_options(settings: Settings) -> EnvOptions:
         send_timeout=settings.send_timeout,
         exit_timeout=settings.exit_timeout,
         deadlock_probe=settings.deadlock_probe,
+        grace=settings.grace,
+        window_requests=settings.window.requests,
+        window_bytes=settings.window.bytes,
+        codec=settings.codec,
+        out_of_band=settings.out_of_band,
+        transport=settings.transport,
+        tcp_host=settings.tcp.host,
+        tcp_ports=(ports[0], ports[-1]),
+        max_message=settings.max_message,
+        handshake_timeout=settings.handshake_timeout,
+        log_level=settings.log_level,
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from corps.config import FALSE_WORDS, TRUE_WORDS
+from corps.truth_words import FALSE_WORDS, TRUE_WORDS
 
 _POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 

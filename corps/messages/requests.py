@@ -74,12 +74,14 @@ class Request:
         route: Who holds it now; set when it is sent.
         number: Its number on the link it left by.
         stage: WAITING, BEGUN or WITHDRAWN; changed under the lock of the cell that has it.
+        behind: The request behind it in the mailbox.
         cancel_run: Ends the coroutine that runs it; None while nothing of that kind runs.
         wait: What its coroutine waits for, beside others of an interleaving worker; of the WaitGraph.
     """
 
     __slots__ = (
         "args",
+        "behind",
         "cancel_run",
         "deadline",
         "kind",
@@ -119,6 +121,7 @@ class Request:
         self.route: Route | None = None
         self.number = 0
         self.stage = WAITING
+        self.behind: Request | None = None
         self.cancel_run: Callable[[], None] | None = None
         self.wait: Any = None
 

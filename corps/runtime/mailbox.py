@@ -1,6 +1,5 @@
 """The requests that wait for one worker."""
 
-from collections import deque
 from threading import Condition, Lock
 from typing import Any
 
@@ -16,9 +15,10 @@ class Mailbox:
     Attributes:
         lock: Protects the mailbox, and whatever its cell decides together with it. No author's code, no
             settling and no other lock under it.
+        first: The request that is next; None if there is none. For others to read, under the lock.
     """
 
-    __slots__ = ("_closed", "_limit", "_queue", "_room", "lock")
+    __slots__ = ("_closed", "_count", "_last", "_limit", "_room", "first", "lock")
 
     def __init__(self, limit: int) -> None:
         """Make an empty mailbox.
@@ -28,7 +28,11 @@ class Mailbox:
         """
         self.lock = Lock()
         self._limit = limit
-        self._queue: deque[Request] = deque()
+        # The queue is a chain through the requests themselves. An empty deque takes 0.7 KiB, a quarter of an
+        # idle worker, and one made under the lock might start a garbage collection there.
+        self.first: Request | None = None
+        self._last: Request | None = None
+        self._count = 0
         self._closed = False
         self._room: Condition | None = None  # made by the first sender that finds the mailbox full
 
@@ -38,17 +42,22 @@ class Mailbox:
         """Add a request; False if the mailbox is closed."""
         if self._closed:
             return False
-        self._queue.append(request)
+        if self._last is None:
+            self.first = request
+        else:
+            self._last.behind = request
+        self._last = request
+        self._count += 1
         return True
-
-    @property
-    def first(self) -> Request | None:
-        """The request that is next; None if there is none."""
-        return self._queue[0] if self._queue else None
 
     def take(self) -> Request:
         """The request that is next, taken out. From now on it has begun, unless it was withdrawn."""
-        request = self._queue.popleft()
+        request = self.first
+        assert request is not None
+        self.first, request.behind = request.behind, None
+        if self.first is None:
+            self._last = None
+        self._count -= 1
         if request.stage == WAITING:
             request.stage = BEGUN
         if self._room is not None:
@@ -67,10 +76,12 @@ class Mailbox:
         if self._closed:
             return None
         self._closed = True
-        waiting = list(self._queue)
-        self._queue.clear()
-        if last is not None:
-            self._queue.append(last)
+        waiting = []
+        while (request := self.first) is not None:
+            waiting.append(request)
+            self.first, request.behind = request.behind, None
+        self.first = self._last = last
+        self._count = 0 if last is None else 1
         if self._room is not None:
             self._room.notify_all()
         return waiting
@@ -78,7 +89,7 @@ class Mailbox:
     # --- by any thread, without the lock ---
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return self._count
 
     def take_back(self, request: Request) -> bool:
         """Keep a request from ever beginning.
@@ -110,7 +121,7 @@ class Mailbox:
         Raises:
             Overloaded: There was no room in time.
         """
-        if len(self._queue) < self._limit:
+        if self._count < self._limit:
             return
         if not cell.env.may_block():
             return  # a coroutine must not block its loop: what it sends beyond the limit is its own to bound
@@ -138,4 +149,4 @@ class Mailbox:
             )
 
     def _has_room(self) -> bool:
-        return len(self._queue) < self._limit or self._closed
+        return self._count < self._limit or self._closed

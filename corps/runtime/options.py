@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class EnvOptions:
-    """What an Env needs to know of the settings; durations in seconds.
+    """What an Env needs to know of the settings. Plain data, for it crosses to its process.
+
+    Durations are in seconds.
 
     Attributes:
         threads_min: Worker threads that are kept when idle.
@@ -15,15 +17,37 @@ class EnvOptions:
         send_timeout: A sender waits so long for room; None for as long as it takes.
         exit_timeout: A worker that ends has so long for what it runs, and again for its cleanup.
         deadlock_probe: After so long a wait, other Envs are asked whether they wait for us.
+        grace: The Env itself has so long for its end.
+        window_requests: NoAnswer requests that may be on their way to one peer.
+        window_bytes: Bytes of unanswered requests that may be on their way to one peer.
+        codec: What packs values for other Envs.
+        out_of_band: Bytes from which a buffer travels as a frame of its own.
+        transport: The kind of its links.
+        tcp_host: Where it listens over TCP.
+        tcp_ports: The first and the last port that it may listen on; 0 and 0 for any.
+        max_message: Bytes of a frame at most, over TCP.
+        handshake_timeout: A peer has so long to prove who it is.
+        log_level: What its process logs at least.
     """
 
-    threads_min: int = 1
-    threads_max: int = 32
-    threads_idle: float = 10.0
-    mailbox: int = 10_000
-    send_timeout: float | None = 30.0
-    exit_timeout: float = 5.0
-    deadlock_probe: float = 0.02
+    threads_min: int
+    threads_max: int
+    threads_idle: float
+    mailbox: int
+    send_timeout: float | None
+    exit_timeout: float
+    deadlock_probe: float
+    grace: float
+    window_requests: int
+    window_bytes: int
+    codec: str
+    out_of_band: int
+    transport: str
+    tcp_host: str
+    tcp_ports: tuple[int, int]
+    max_message: int
+    handshake_timeout: float
+    log_level: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
-from corps.managers.assembly import build_env
+from corps.managers.assembly import build_env, env_options
 from corps.messages.members import Member
 from corps.runtime.env import Env
 from corps.settings import Settings
@@ -127,5 +127,5 @@ def _memory_env(
 ) -> MemoryEnv:
     hello = Hello(corps_id, env_id, secrets.token_hex(16))
     transport = network.transport(hello)
-    env = build_env(corps_id, env_id, settings, transport, **build)
+    env = build_env(corps_id, env_id, env_options(settings), transport, **build)
     return MemoryEnv(env, Member(env_id, hello.incarnation, transport.endpoint))

@@ -84,6 +84,20 @@ def test_a_file_is_booted_over_several_envs(write: Write) -> None:
         assert app.places().ret == [1, 2]
 
 
+def test_an_env_does_without_pydantic(write: Write) -> None:
+    text = """
+    import sys
+
+    import corps
+
+    class App(corps.Corps):
+        def loaded(self):
+            return [name for name in ("pydantic", "corps.config") if name in sys.modules]
+    """
+    with corps.boot(write(text), envs=1) as app:
+        assert app.loaded().ret == []
+
+
 def test_a_class_is_named_after_a_colon(write: Write) -> None:
     path = write(APP + "\nclass Other(App):\n    def total(self):\n        return -1\n")
     with corps.boot(f"{path}:Other", envs=1) as app:
@@ -456,7 +470,7 @@ def test_a_port_that_is_taken_is_a_start_error(write: Write, taken: int) -> None
             corps.boot(write(APP), envs=1, config=config)
 
 
-def test_a_setting_that_is_unknown_is_an_error_before_anything_starts(write: Write) -> None:
+def test_a_setting_that_is_unknown_is_an_error(write: Write) -> None:
     with pytest.raises(corps.ConfigError, match="boot_timeout"):
         corps.boot(write(APP), config={"boot_timeuot": 1})
 

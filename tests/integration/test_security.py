@@ -21,7 +21,7 @@ import corps
 from corps.addresses import ENV_MGR
 from corps.errors import NoSuchMethod
 from corps.hosting.runtime_dir import make_runtime_dir, remove_runtime_dir, user_dir
-from corps.managers.assembly import build_env
+from corps.managers.assembly import build_env, env_options
 from corps.managers.corps_mgr import CorpsMgr
 from corps.managers.env_mgr import EnvMgr
 from corps.messages.members import Member
@@ -346,7 +346,7 @@ def deadly_request(path: Path) -> list[bytes]:
 
 
 def env_over(transport: ZmqTransport) -> Env:
-    env = build_env(CORPS, 1, Settings(), transport)
+    env = build_env(CORPS, 1, env_options(Settings()), transport)
     assert env.peers is not None
     env.start_reading()
     return env

@@ -18,7 +18,7 @@ import pytest
 PACKAGE: Final = Path(__file__).parents[2] / "corps"
 
 BANDS: Final[Mapping[str, int]] = {
-    **dict.fromkeys(("errors", "clock", "addresses", "settings", "config", "messages"), 0),
+    **dict.fromkeys(("errors", "clock", "addresses", "truth_words", "settings", "config", "messages"), 0),
     **dict.fromkeys(("security", "packing", "wire", "supervision"), 1),
     **dict.fromkeys(("transport", "runtime", "hosting"), 2),
     **dict.fromkeys(("workers", "services"), 3),
@@ -29,7 +29,7 @@ BANDS: Final[Mapping[str, int]] = {
 SIDEWAYS: Final[Mapping[str, frozenset[str]]] = {
     "addresses": frozenset({"errors"}),
     "settings": frozenset({"errors"}),
-    "config": frozenset({"errors", "settings"}),
+    "config": frozenset({"errors", "settings", "truth_words"}),
     "messages": frozenset({"errors", "clock", "addresses", "settings", "config"}),
     "packing": frozenset({"security"}),
     "wire": frozenset({"security"}),
@@ -222,6 +222,7 @@ pickles_only_in_packing = only_in(
     PICKLES | {"msgpack", "marshal", "shelve", "pickletools"}, frozenset({"packing", "wire"})
 )
 time_only_in_clock = only_in(frozenset({"time"}), frozenset({"clock"}))
+pydantic_only_in_settings = only_in(frozenset({"pydantic"}), frozenset({"settings", "config"}))
 
 
 def unpickling_only_in_packing(files: Files) -> Iterator[str]:
@@ -244,6 +245,26 @@ def unpickling_only_in_packing(files: Files) -> Iterator[str]:
                     yield file.at(node.lineno, "uses Unpickler; only packing unpickles")
                 case ast.Attribute(value=ast.Name(id=name), attr="load" | "loads") if name in aliases:
                     yield file.at(node.lineno, f"uses {name}.{node.attr}; only packing unpickles")
+
+
+def settings_are_imported_late(files: Files) -> Iterator[str]:
+    """No file loads pydantic when it is imported: an Env does without it, and an application at first."""
+    for file in files:
+        if file.unit in {"settings", "config", "testing"}:
+            continue
+        for_types = {
+            id(each)
+            for node in ast.walk(file.tree)
+            if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+            for each in node.body
+        }
+        for node in module_level(file.tree.body):
+            match node:
+                case ast.ImportFrom(module="corps.settings" | "corps.config" as module):
+                    if id(node) not in for_types:
+                        yield file.at(
+                            node.lineno, f"imports {module} too early; see launch/found_settings.py"
+                        )
 
 
 def no_threads_in_the_rules(files: Files) -> Iterator[str]:
@@ -384,6 +405,8 @@ RULES: Final[tuple[Rule, ...]] = (
     zmq_only_in_transport,
     pickles_only_in_packing,
     time_only_in_clock,
+    pydantic_only_in_settings,
+    settings_are_imported_late,
     unpickling_only_in_packing,
     no_threads_in_the_rules,
     no_wall_clock_but_in_clock,
@@ -465,6 +488,10 @@ def planted(sources: Mapping[str, str]) -> Files:
         (pickles_only_in_packing, {"workers/a.py": "import pickle"}),
         (pickles_only_in_packing, {"transport/a.py": "from msgpack import packb"}),
         (time_only_in_clock, {"runtime/a.py": "from time import sleep"}),
+        (pydantic_only_in_settings, {"wire/a.py": "def f():\n    import pydantic"}),
+        (settings_are_imported_late, {"launch/a.py": "from corps.settings import Settings"}),
+        (settings_are_imported_late, {"__init__.py": "from corps.config import load_settings"}),
+        (settings_are_imported_late, {"cli/a.py": "try:\n    from corps.config import x\nfinally: pass"}),
         (unpickling_only_in_packing, {"wire/a.py": "import pickle\npickle.loads(b'')"}),
         (unpickling_only_in_packing, {"wire/a.py": "import dill as d\nf = d.load"}),
         (unpickling_only_in_packing, {"wire/a.py": "from pickle import loads"}),
@@ -523,6 +550,8 @@ def test_the_checker_lets_pass_what_is_allowed() -> None:
             "testing/plugin.py": "import corps.cli.main\nimport corps.testing.leaks",
             "transport/a.py": "import zmq\nimport threading\nimport corps.wire.a",
             "cli/main.py": "import corps.launch.boot",
+            "launch/a.py": "if TYPE_CHECKING:\n    from corps.settings import Settings\n"
+            "def f():\n    from corps.config import load_settings\n",
         }
     )
     for rule in RULES:

@@ -1,0 +1,80 @@
+"""Claims about the queue of one worker, without any worker."""
+
+import pytest
+
+from corps.addresses import ConcAddr
+from corps.messages.requests import BEGUN, CALL, WITHDRAWN, Request
+from corps.runtime.futures import Future
+from corps.runtime.mailbox import Mailbox
+
+ADDR = ConcAddr("00", 0, 1)
+
+
+def request(number: int) -> Request:
+    future: Future[None] = Future()
+    return Request(CALL, ADDR, f"method{number}", (), {}, future)
+
+
+@pytest.fixture
+def mailbox() -> Mailbox:
+    return Mailbox(limit=3)
+
+
+def put_all(mailbox: Mailbox, count: int) -> list[Request]:
+    requests = [request(number) for number in range(count)]
+    assert all(mailbox.put(each) for each in requests)
+    return requests
+
+
+def test_a_new_mailbox_is_empty(mailbox: Mailbox) -> None:
+    assert (mailbox.first, len(mailbox)) == (None, 0)
+
+
+def test_requests_are_taken_in_the_order_in_which_they_came(mailbox: Mailbox) -> None:
+    requests = put_all(mailbox, 4)
+    assert len(mailbox) == 4
+    assert [mailbox.take() for _ in requests] == requests
+    assert (mailbox.first, len(mailbox)) == (None, 0)
+
+
+def test_a_mailbox_that_was_emptied_is_filled_again(mailbox: Mailbox) -> None:
+    for _ in range(2):
+        first, second = put_all(mailbox, 2)
+        assert mailbox.take() is first
+        (third,) = put_all(mailbox, 1)
+        assert [mailbox.take(), mailbox.take()] == [second, third]
+
+
+def test_a_request_that_was_taken_holds_no_other(mailbox: Mailbox) -> None:
+    put_all(mailbox, 2)
+    assert mailbox.take().behind is None
+
+
+def test_the_first_request_is_the_next_that_is_taken(mailbox: Mailbox) -> None:
+    put_all(mailbox, 2)
+    assert mailbox.first is mailbox.take()
+    assert mailbox.first is mailbox.take()
+
+
+def test_a_request_has_begun_when_it_was_taken_unless_it_was_taken_back(mailbox: Mailbox) -> None:
+    begun, withdrawn = put_all(mailbox, 2)
+    assert mailbox.take_back(withdrawn)
+    assert [mailbox.take().stage, mailbox.take().stage] == [BEGUN, WITHDRAWN]
+    assert not mailbox.take_back(begun)
+
+
+def test_a_closed_mailbox_gives_what_waited_and_takes_nothing(mailbox: Mailbox) -> None:
+    requests = put_all(mailbox, 3)
+    assert mailbox.close(None) == requests
+    assert [each.behind for each in requests] == [None, None, None]
+    assert not mailbox.put(request(9))
+    assert (mailbox.first, len(mailbox), mailbox.close(None)) == (None, 0, None)
+
+
+def test_a_closed_mailbox_keeps_its_last_request(mailbox: Mailbox) -> None:
+    put_all(mailbox, 2)
+    last = request(9)
+    mailbox.close(last)
+    assert (mailbox.first, len(mailbox)) == (last, 1)
+    assert mailbox.take() is last
+    assert (mailbox.first, len(mailbox)) == (None, 0)
