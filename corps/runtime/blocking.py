@@ -75,7 +75,8 @@ def block_until(
 def _help(futures: tuple[Any, ...]) -> bool:
     """Do the work of the workers that are waited for, as far as they live here; whether all is done then."""
     helped = False
-    for future in futures:
+    # The last one first: with it, those before it in the same mailbox are done.
+    for future in reversed(futures):
         request = future.request
         # One with a deadline, or the end of a worker, may be given up: then this thread has to be free again.
         if request is None or request.deadline is not None or request.kind == EXIT:
@@ -84,7 +85,11 @@ def _help(futures: tuple[Any, ...]) -> bool:
         if route is not None and route.readers is None:
             route.help(future)
             helped = True
-    return helped and all(future.done() for future in futures)
+    if helped:
+        for future in futures:
+            if not future.done():
+                return False
+    return helped
 
 
 def readers_of(futures: Iterable[Any]) -> Any:

@@ -154,7 +154,7 @@ class Cell:
             return False
         if self._state is not _IDLE:
             return False
-        self._state = _READY if self._may_begin() else _HELD
+        self._state = _READY if not self._inflight or self._may_begin() else _HELD
         return self._state is _READY and self._enqueue()
 
     def _enqueue(self) -> bool:
@@ -266,10 +266,11 @@ class Cell:
 
     def _next(self) -> Request | None:
         """The next request; None if there is none that may begin: then the thread has the cell no more."""
+        mailbox = self.mailbox
         with self._lock:
-            if self._may_begin():
-                return self.mailbox.take()
-            self._state = _IDLE if self.mailbox.first is None else _HELD
+            if mailbox.first is not None and (not self._inflight or self._may_begin()):
+                return mailbox.take()
+            self._state = _IDLE if mailbox.first is None else _HELD
             return None
 
     def own_main(self) -> MainThread:

@@ -64,7 +64,8 @@ class Performer:
         try:
             if request.kind in _REACHING:
                 self._check_reachable(request)
-            request.open()  # only now: nothing is unpacked for a method that may not be called
+            if request.packed is not None:  # only now: nothing is unpacked for what may not be called
+                request.open()
             value = self._work(request)
             if type(value) is CoroutineType:
                 self._start(request, value)
