@@ -1,0 +1,314 @@
+"""Large buffers for other processes of this host, in shared memory that is used again and again.
+
+Fresh memory costs several times what the copying costs, since the kernel fetches and clears every page. So
+segments are kept, and the next buffer of about that size goes into one whose receiver is done with it.
+`corps.transport.mappings` is the other side; `docs/design/large-data.md` has the numbers.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import count, islice
+from threading import Lock
+from typing import Final
+
+from corps.errors import ClosedError, Overloaded
+from corps.packing.packer import Buffer
+from corps.transport.segments import FREE, HEAD, LEASED, Segment, capacity_for
+
+_LOOKS: Final = 16  # leases that each `place` looks at: so it takes no longer when there are many
+_STRETCH: Final = 2  # a free segment may be so many times as large as needed
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A buffer in shared memory, leased to one receiver.
+
+    Attributes:
+        memory: Keeps the descriptor open: keep this object until the descriptor is sent.
+        size: Bytes of the buffer.
+        is_first: The holder has never had this segment: the descriptor has to go with the message.
+        lease: Which lease of the segment it is.
+    """
+
+    memory: Segment
+    size: int
+    is_first: bool
+    lease: int
+
+    @property
+    def segment(self) -> int:
+        """The id of the segment; in this process no other one ever has it."""
+        return self.memory.number
+
+    @property
+    def fd(self) -> int:
+        """The descriptor of the segment; open as long as this object lives."""
+        return self.memory.fd
+
+    @property
+    def capacity(self) -> int:
+        """Bytes of the longest buffer that the segment holds."""
+        return self.memory.capacity
+
+
+class Arenas:
+    """All shared memory that one process fills for others. Any thread may call.
+
+    A lease ends when the receiver is done with the memory. Nobody is told: segments are looked at when there
+    is something to be placed.
+
+    Args:
+        limit: Bytes of all segments together, leased or kept.
+        kept: Bytes of free segments that are kept to be used again.
+        most: Segments that there may be; each takes two descriptors here and one at each receiver.
+    """
+
+    def __init__(self, limit: int, kept: int, *, most: int = 256) -> None:
+        self._limit = limit
+        self._kept = kept
+        self._most = most
+        # Protects all below, and who holds a segment; nothing is copied and no memory is given back under it.
+        self._lock = Lock()
+        self._leased: dict[int, Segment] = {}  # by id, the oldest lease first
+        self._round: Iterator[int] = iter(())  # ids of leases that are still to be looked at in this round
+        self._vacant: dict[int, deque[Segment]] = {}  # by capacity, the longest vacant first
+        self._bytes = 0  # of all segments
+        self._vacant_bytes = 0
+        self._numbers = count(1)
+        self._moments = count(1)
+        self._is_closed = False
+
+    def place(self, buffer: Buffer, holder: int) -> Placed:
+        """Copy a buffer into shared memory and lease that to a peer.
+
+        If the message is not sent after all, say so with `take_back`; if that is not known, with `release`.
+
+        Args:
+            buffer: C-contiguous memory. It is not needed any more afterwards.
+            holder: Stands for one connection; the same for all that is placed for it, and for none other.
+
+        Returns:
+            Where it is now.
+
+        Raises:
+            Overloaded: The limit is reached, or the system's memory or descriptors are at an end. The
+                buffer can still be sent another way.
+            ClosedError: It is closed.
+            TypeError: The buffer is not C-contiguous.
+        """
+        source = memoryview(buffer)
+        if source.format != "B" or source.ndim != 1 or not source.c_contiguous:
+            source = source.cast("B")
+        size = source.nbytes
+        retired: list[Segment] = []
+        try:
+            with self._lock:
+                placed = self._lease(size, holder, retired)
+        finally:
+            _retire(retired)
+        try:
+            placed.memory.fill(source)
+        except BaseException as error:
+            self.take_back(placed)
+            if isinstance(error, OSError):
+                raise _out_of(error, size) from error
+            raise
+        return placed
+
+    def take_back(self, placed: Placed) -> None:
+        """What was placed was not sent, not even its descriptor: the lease ends.
+
+        Args:
+            placed: What `place` returned; a lease that has ended already makes no difference.
+        """
+        segment = placed.memory
+        retired: list[Segment] = []
+        with self._lock:
+            if self._leased.get(segment.number) is not segment or segment.lease != placed.lease:
+                return
+            if placed.is_first:
+                segment.known_by.discard(segment.holder)
+            segment.mark(FREE)
+            self._end_lease(segment, FREE, retired)
+            self._drop_surplus(retired)
+        _retire(retired)
+
+    def release(self, holder: int) -> None:
+        """A connection has ended: all its leases end.
+
+        Segments that it was not done with are never used again, since its process may be alive all the same,
+        and write to them. What it has received stays valid there. Nothing may be placed for it any more.
+
+        Args:
+            holder: As it was given to `place`.
+        """
+        retired: list[Segment] = []
+        with self._lock:
+            for segment in list(self._leased.values()):
+                if segment.holder == holder:
+                    self._end_lease(segment, segment.state, retired)
+            for segments in (self._leased.values(), *self._vacant.values()):
+                for segment in segments:
+                    segment.known_by.discard(holder)
+            self._drop_surplus(retired)
+        _retire(retired)
+
+    def tidy(self) -> None:
+        """Find all leases that have ended, and give back free memory beyond what is kept.
+
+        `place` does as much as it needs; this is for when nothing is placed for a while.
+        """
+        retired: list[Segment] = []
+        with self._lock:
+            self._look(list(self._leased), retired)
+            self._drop_surplus(retired)
+        _retire(retired)
+
+    def close(self) -> None:
+        """Let go of everything. What was received stays valid there. Idempotent."""
+        with self._lock:
+            self._is_closed = True
+            retired = [*self._leased.values(), *(each for some in self._vacant.values() for each in some)]
+            self._leased.clear()
+            self._vacant.clear()
+            self._bytes = self._vacant_bytes = 0
+        _retire(retired)
+
+    def statistics(self) -> dict[str, int]:
+        """Segments and bytes, as far as it is known without looking: all, and those that are kept free."""
+        with self._lock:
+            vacant = sum(map(len, self._vacant.values()))
+            return {
+                "segments": len(self._leased) + vacant,
+                "bytes": self._bytes,
+                "free_segments": vacant,
+                "free_bytes": self._vacant_bytes,
+            }
+
+    # --- under the lock; what is given up is appended to `retired` ---
+
+    def _lease(self, size: int, holder: int, retired: list[Segment]) -> Placed:
+        if self._is_closed:
+            raise ClosedError("shared memory was asked for after this Env had closed")
+        self._look_at_some(retired)
+        segment = self._take_vacant(size) or self._take_ended(size, retired) or self._make(size, retired)
+        is_first = holder not in segment.known_by
+        segment.known_by.add(holder)
+        segment.holder = holder
+        segment.lease += 1
+        segment.mark(LEASED)
+        self._leased[segment.number] = segment
+        self._drop_surplus(retired)
+        return Placed(segment, size, is_first, segment.lease)
+
+    def _look_at_some(self, retired: list[Segment]) -> None:
+        """Look at a few leases, others each time: in the end all that have ended are found."""
+        some = list(islice(self._round, _LOOKS))
+        if not some:
+            self._round = iter(list(self._leased))
+            some = list(islice(self._round, _LOOKS))
+        self._look(some, retired)
+
+    def _look(self, numbers: Iterable[int], retired: list[Segment]) -> None:
+        """Find out which of these leases have ended."""
+        for number in numbers:
+            segment = self._leased.get(number)  # None: it ended while the round went on
+            if segment is not None:
+                state = segment.state
+                if state != LEASED:
+                    self._end_lease(segment, state, retired)
+
+    def _end_lease(self, segment: Segment, state: int, retired: list[Segment]) -> None:
+        del self._leased[segment.number]
+        if state != FREE:  # spoiled, nonsense, or a lease of a peer that has gone
+            self._bytes -= segment.size
+            retired.append(segment)
+            return
+        segment.vacated = next(self._moments)
+        self._vacant.setdefault(segment.capacity, deque()).append(segment)
+        self._vacant_bytes += segment.size
+
+    def _take_ended(self, size: int, retired: list[Segment]) -> Segment | None:
+        """Look until a lease has ended that leaves room, young ones first: most are short.
+
+        Looking at all of them takes less time than making a segment.
+        """
+        for number in reversed(list(self._leased)):
+            self._look((number,), retired)
+            if number not in self._leased and (segment := self._take_vacant(size)) is not None:
+                return segment
+        return None
+
+    def _take_vacant(self, size: int) -> Segment | None:
+        capacity = capacity_for(size)
+        while capacity <= _STRETCH * capacity_for(size):
+            if capacity in self._vacant:
+                # The one that was vacated last: the caches may still know it, and the others can grow old.
+                return self._remove_vacant(capacity, -1)
+            capacity = capacity_for(capacity + 1)
+        return None
+
+    def _remove_vacant(self, capacity: int, index: int) -> Segment:
+        segments = self._vacant[capacity]
+        segment = segments[index]
+        del segments[index]
+        if not segments:
+            del self._vacant[capacity]
+        self._vacant_bytes -= segment.size
+        return segment
+
+    def _make(self, size: int, retired: list[Segment]) -> Segment:
+        capacity = capacity_for(size)
+        leased = self._bytes - self._vacant_bytes
+        if leased + HEAD + capacity > self._limit or len(self._leased) >= self._most:
+            raise self._overloaded(size)
+        vacant = sum(map(len, self._vacant.values()))
+        while self._bytes + HEAD + capacity > self._limit or len(self._leased) + vacant >= self._most:
+            self._drop_oldest(retired)
+            vacant -= 1
+        try:
+            segment = Segment(next(self._numbers), capacity)
+        except OSError as error:
+            raise _out_of(error, size) from error
+        self._bytes += segment.size
+        return segment
+
+    def _drop_surplus(self, retired: list[Segment]) -> None:
+        while self._vacant_bytes > self._kept:
+            self._drop_oldest(retired)
+
+    def _drop_oldest(self, retired: list[Segment]) -> None:
+        oldest = min((segments[0] for segments in self._vacant.values()), key=lambda each: each.vacated)
+        self._remove_vacant(oldest.capacity, 0)
+        self._bytes -= oldest.size
+        retired.append(oldest)
+
+    def _overloaded(self, wanted: int) -> Overloaded:
+        counts: Counter[int] = Counter()
+        held: Counter[int] = Counter()
+        for segment in self._leased.values():
+            counts[segment.holder] += 1
+            held[segment.holder] += segment.size
+        peers = ", ".join(
+            f"peer {peer}: {size} bytes in {counts[peer]}" for peer, size in held.most_common(8)
+        )
+        return Overloaded(
+            f"there is no shared memory for {wanted} bytes: {held.total()} of {self._limit} bytes, in "
+            f"{len(self._leased)} of {self._most} segments, are held by receivers ({peers or 'by none'}); "
+            "let go there of what was received, copy what is kept for long, send smaller parts, or raise the "
+            "setting shared_memory.bytes"
+        )
+
+
+def _retire(segments: list[Segment]) -> None:
+    """Without the lock: giving memory back takes the kernel a millisecond for every 20 MiB."""
+    for segment in segments:
+        segment.retire()
+
+
+def _out_of(error: OSError, size: int) -> Overloaded:
+    return Overloaded(
+        f"the system gives no shared memory for {size} bytes: {error}; free memory or descriptors, or lower "
+        "the setting shared_memory.bytes"
+    )

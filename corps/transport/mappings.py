@@ -1,0 +1,168 @@
+"""Large buffers from another process of this host, used where they lie: in its shared memory.
+
+What `Mappings.open` gives is a plain memoryview; arrays can be made on it, and others on those. When the
+last of them is gone the segment is free, and its sender puts the next buffer there. `corps.transport.arenas`
+is the other side.
+"""
+
+import ctypes
+import gc
+import mmap
+import os
+from typing import Any
+
+from corps.errors import WireError
+from corps.transport.segments import FREE, HEAD, RETIRED, SPOILED, STATE, check_segment, map_segment
+
+
+class Mappings:
+    """The shared memory that one connection brings. One thread at a time calls `open`, `sweep` and `close`.
+
+    The views that it gives, and all that is made of them, may live and end in any thread, and longer than
+    this object, the connection, and the peer.
+
+    Args:
+        most: Segments that the peer may have here at a time. Each takes a descriptor before Python 3.13.
+    """
+
+    def __init__(self, *, most: int = 1024) -> None:
+        self._most = most
+        self._segments: dict[int, _Mapped] = {}
+        self._forks = _Forks()
+
+    def open(self, segment: int, fd: int | None, capacity: int, size: int) -> memoryview:
+        """Give access to a buffer that the peer has placed.
+
+        Args:
+            segment: Id of the segment, as the peer counts them.
+            fd: Its descriptor, if this is the first time that the peer uses this segment here. It is closed
+                in every case.
+            capacity: Bytes of the longest buffer that the segment holds.
+            size: Bytes of the buffer.
+
+        Returns:
+            The buffer itself: bytes that may be changed. The segment is free for the next one when the last
+            object that uses this memory is gone.
+
+        Raises:
+            WireError: The peer says what cannot be; nothing has changed.
+        """
+        try:
+            if not 0 <= size <= capacity or capacity == 0:
+                raise WireError(f"{size} bytes are said to be in a segment for {capacity}")
+            mapped = self._known(segment, capacity) if fd is None else self._map(segment, fd, capacity)
+        finally:
+            if fd is not None:
+                os.close(fd)
+        return mapped.view(size, self._forks)
+
+    def _known(self, segment: int, capacity: int) -> "_Mapped":
+        mapped = self._segments.get(segment)
+        if mapped is None:
+            raise WireError(f"segment {segment} is used before its descriptor has come")
+        if mapped.capacity != capacity:
+            raise WireError(f"segment {segment} is for {mapped.capacity} bytes, not for {capacity}")
+        if mapped.is_in_use:
+            raise WireError(f"segment {segment} is used again while its last buffer is still in use here")
+        return mapped
+
+    def _map(self, segment: int, fd: int, capacity: int) -> "_Mapped":
+        if segment in self._segments:
+            raise WireError(f"the descriptor of segment {segment} came a second time")
+        check_segment(fd, capacity)
+        self.sweep()
+        if len(self._segments) >= self._most:
+            raise WireError(f"the peer uses more than {self._most} segments")
+        try:
+            mapped = self._segments[segment] = _Mapped(fd, capacity)
+        except OSError as error:
+            raise WireError(f"segment {segment} of {capacity} bytes cannot be mapped: {error}") from error
+        return mapped
+
+    def sweep(self) -> None:
+        """Let go of segments that the peer will not use again; a new one makes this happen, too."""
+        for segment, mapped in list(self._segments.items()):
+            if mapped.is_retired and not mapped.is_in_use:
+                del self._segments[segment]
+
+    def forking(self) -> None:
+        """This process forks. Call it before, and again after in the parent. Any thread.
+
+        The child sees the memory of all views that there are at this moment. So their segments are not used
+        again: what an author's child process got by the fork must not change when the parent is done with it.
+        """
+        self._forks.last = object()
+
+    def close(self) -> None:
+        """The connection has ended: let go of all that is not in use. The rest goes when its views go."""
+        self._segments.clear()
+
+
+class _Forks:
+    """Stands for the last fork: a new object for each, so that none is missed, whichever threads fork."""
+
+    __slots__ = ("last",)
+
+    def __init__(self) -> None:
+        self.last = object()
+
+
+class _Mapped:
+    """One segment of the peer, in the memory of this process.
+
+    Attributes:
+        is_in_use: There is a view of it. Set by the thread that opens, where it is not set; cleared by the
+            end of that view, in any thread. So there is one writer at any time.
+    """
+
+    __slots__ = ("_array_type", "capacity", "is_in_use", "memory")
+
+    def __init__(self, fd: int, capacity: int) -> None:
+        self.capacity = capacity
+        self.memory: mmap.mmap = map_segment(fd, capacity)
+        self.is_in_use = False
+        self._array_type: Any = ctypes.c_ubyte * capacity
+
+    @property
+    def is_retired(self) -> bool:
+        return self.memory[RETIRED] != 0
+
+    def view(self, size: int, forks: _Forks) -> memoryview:
+        # All views of a ctypes array, and views of views, refer to the array and to nothing above it. So its
+        # end is the end of the last of them. A memoryview or an mmap tells nobody of such an end.
+        array = self._array_type.from_buffer(self.memory, HEAD)
+        array.end = _End(self, forks, forks.last, os.getpid())
+        return memoryview(array).cast("B")[:size]
+
+
+class _End:
+    """An attribute of an array: ends with it, and gives the segment back.
+
+    It takes no lock, so it may happen anywhere: in the garbage collection of any thread, under any lock.
+
+    The finalizer of a thing in a garbage cycle is called while others of that cycle still have theirs before
+    them. These may use the memory, and even bring it back to life. (A weak reference has the same flaw: its
+    callback comes before all finalizers.) So a finalizer that the garbage collection calls puts another End
+    into its place, which is not in that cycle's list, and goes when the array really does.
+    """
+
+    __slots__ = ("_fork", "_forks", "_mapped", "_pid", "_successor")
+
+    def __init__(self, mapped: _Mapped, forks: _Forks, fork: object, pid: int) -> None:
+        self._mapped = mapped
+        self._forks = forks
+        self._fork = fork  # the last one when the view was made
+        self._pid = pid
+        mapped.is_in_use = True
+
+    def __del__(self) -> None:
+        # The garbage collection sets this before it calls the finalizer; the last reference does after it.
+        if gc.is_finalized(self):
+            self._successor = _End(self._mapped, self._forks, self._fork, self._pid)
+            return
+        if os.getpid() != self._pid:
+            return  # a copy of it, in a child that was forked
+        mapped = self._mapped
+        # First what this process knows: as soon as the peer knows, it may use the segment again.
+        mapped.is_in_use = False
+        mapped.memory[STATE] = FREE if self._forks.last is self._fork else SPOILED

@@ -1,0 +1,223 @@
+"""A segment: memory that two processes share, for one large buffer at a time.
+
+Its first page, the head, says in one byte who may use the rest, and in another one whether it is given up.
+The buffer begins on the second page, aligned for whatever looks at it. The states:
+
+    ============  =====================================  =======================================
+    state         written by                             means
+    ============  =====================================  =======================================
+    FREE          the receiver; the kernel, when made    nobody uses it, the sender may fill it
+    LEASED        the sender, before it fills it         the receiver has it, or will have it
+    SPOILED       the receiver, instead of FREE          done with, but another process sees it
+    ============  =====================================  =======================================
+
+So a lease ends with the store of one byte, without a message or a lock. A segment never shrinks, which seals
+see to: a process that reads from it cannot be killed by a bus error because another one made it shorter.
+
+Linux only.
+"""
+
+import ctypes
+import fcntl
+import mmap
+import os
+import sys
+from typing import Final
+
+from corps.errors import WireError
+
+HEAD: Final = mmap.PAGESIZE
+"""Bytes before the buffer."""
+STATE: Final = 0
+"""Where in the head the state is."""
+RETIRED: Final = 1
+"""Where in the head the sender puts a byte other than 0 when it will not use the segment again."""
+
+FREE: Final = 0
+LEASED: Final = 1
+SPOILED: Final = 2
+
+_MADV_POPULATE_WRITE: Final = 23  # not named by the standard library before Python 3.14
+_SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+_MOST_WITH_GIL: Final = 4 * 1024 * 1024  # bytes copied in some 200 µs; getting the GIL back can take 5 ms
+
+
+def capacity_for(size: int) -> int:
+    """The capacity of a segment that is made for a buffer of `size` bytes.
+
+    Four per doubling, in pages: so that segments fit one another's buffers, and at most a fifth of one is
+    not used.
+    """
+    pages = max(1, -(-size // mmap.PAGESIZE))
+    step = 1 << max(0, pages.bit_length() - 3)
+    return -(-pages // step) * step * mmap.PAGESIZE
+
+
+def map_segment(fd: int, capacity: int) -> mmap.mmap:
+    """Map a segment.
+
+    Args:
+        fd: Its descriptor, which is not needed afterwards.
+        capacity: Bytes of the longest buffer that it holds.
+
+    Returns:
+        The head and the buffer.
+
+    Raises:
+        OSError: The kernel refused.
+    """
+    if sys.version_info >= (3, 13):  # earlier ones keep a copy of the descriptor for as long as the mapping
+        return mmap.mmap(fd, HEAD + capacity, trackfd=False)
+    return mmap.mmap(fd, HEAD + capacity)
+
+
+def check_segment(fd: int, capacity: int) -> None:
+    """Check that a descriptor which came from a peer is a segment.
+
+    Args:
+        fd: The descriptor.
+        capacity: What the peer says of it, in bytes.
+
+    Raises:
+        WireError: It is not, or is of another size, or could become shorter.
+    """
+    try:
+        seals = fcntl.fcntl(fd, fcntl.F_GET_SEALS)
+    except OSError as error:
+        raise WireError(f"the descriptor of a segment is no shared memory: {error}") from error
+    if seals & _SEALS != _SEALS:
+        raise WireError(f"a segment is not sealed (seals {seals:#x}): it could shrink while it is read")
+    size = os.fstat(fd).st_size
+    if size != HEAD + capacity:
+        raise WireError(f"a segment has {size} bytes, and {HEAD + capacity} were announced")
+    if os.fstatvfs(fd).f_bsize != mmap.PAGESIZE:
+        raise WireError("a segment is made of huge pages: the kernel may run out of them while it is read")
+
+
+class Descriptor:
+    """A file descriptor that is closed when nobody refers to this object any more.
+
+    So a thread that has the object may use the number, whatever other threads give up meanwhile: it cannot
+    come to mean another file.
+    """
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __del__(self) -> None:
+        os.close(self.number)
+
+
+class Segment:
+    """A segment as the process has it that made it. Its owner, an `Arenas`, says which thread may do what.
+
+    The memory goes back to the kernel when nobody refers to this object any more, and no receiver has it.
+
+    Args:
+        number: Its id, unique in this process.
+        capacity: Bytes of the longest buffer that it holds: a multiple of the size of a page.
+
+    Attributes:
+        size: Bytes that it takes altogether.
+        holder: To whom it is leased, or was last.
+        lease: Counts its leases.
+        known_by: The holders that have had it, and so have mapped it.
+        vacated: When it was last found to be free, as a serial number.
+
+    Raises:
+        OSError: There is no memory, or no descriptor.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_descriptor",
+        "_filled",
+        "_memory",
+        "_populated",
+        "capacity",
+        "holder",
+        "known_by",
+        "lease",
+        "number",
+        "size",
+        "vacated",
+    )
+
+    def __init__(self, number: int, capacity: int) -> None:
+        self.number = number
+        self.capacity = capacity
+        self.size = HEAD + capacity
+        self.holder = 0
+        self.lease = 0
+        self.known_by: set[int] = set()
+        self.vacated = 0
+        self._filled = 0  # bytes of the buffer that have been written to, ever
+        self._populated = 0  # those of them that have been written to through the mapping
+        self._descriptor = Descriptor(os.memfd_create("corps", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING))
+        os.ftruncate(self.fd, self.size)
+        fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, _SEALS)
+        self._memory = map_segment(self.fd, capacity)
+
+    @property
+    def fd(self) -> int:
+        """Its descriptor; valid as long as this object."""
+        return self._descriptor.number
+
+    @property
+    def state(self) -> int:
+        """What the head says. Any thread; receivers change it at any time."""
+        return self._memory[STATE]
+
+    def mark(self, state: int) -> None:
+        """Write the state."""
+        self._memory[STATE] = state
+
+    def fill(self, source: memoryview) -> None:
+        """Copy a buffer in. By whoever leased it, and nobody else.
+
+        Args:
+            source: Bytes, one-dimensional, not more than the capacity.
+
+        Raises:
+            OSError: There is no memory for them.
+        """
+        size = source.nbytes
+        is_fresh = size > self._filled
+        if is_fresh or (size > _MOST_WITH_GIL and source.readonly):
+            # Into fresh memory twice as fast as a copy, since the kernel fetches and fills pages at once.
+            # Else 1.6 times as slow, but without the GIL; ctypes finds no address of what is read-only.
+            _write(self.fd, source, HEAD)
+            self._filled = max(size, self._filled)
+            return
+        if size > self._populated:
+            self._populate(size)
+        if size <= _MOST_WITH_GIL:
+            self._memory[HEAD : HEAD + size] = source
+        else:
+            to, start = ctypes.c_char.from_buffer(self._memory, HEAD), ctypes.c_char.from_buffer(source)
+            ctypes.memmove(ctypes.addressof(to), ctypes.addressof(start), size)  # without the GIL
+
+    def _populate(self, size: int) -> None:
+        """Have all pages entered into the tables of this process at once, and not by a fault for each."""
+        try:
+            self._memory.madvise(_MADV_POPULATE_WRITE, 0, HEAD + size)
+        except OSError:
+            pass  # before Linux 5.14: so they are
+        self._populated = size
+
+    def retire(self) -> None:
+        """Tell all receivers to let go of it. It must not be leased again.
+
+        If it is free, its memory goes back to the kernel at once, whether they do or not.
+        """
+        self._memory[RETIRED] = 1
+        if self.state == FREE:
+            self._memory.madvise(mmap.MADV_REMOVE, HEAD, self.capacity)
+
+
+def _write(fd: int, source: memoryview, offset: int) -> None:
+    done = 0
+    while done < source.nbytes:  # the kernel takes 2 GiB at a time
+        done += os.pwrite(fd, source[done:], offset + done)
