@@ -11,8 +11,13 @@ The buffer begins on the second page, aligned for whatever looks at it. The stat
     SPOILED       the receiver, instead of FREE          done with, but another process sees it
     ============  =====================================  =======================================
 
-So a lease ends with the store of one byte, without a message or a lock. A segment never shrinks, which seals
-see to: a process that reads from it cannot be killed by a bus error because another one made it shorter.
+So a lease ends with the store of one byte, without a message or a lock. A byte is never half written. What
+the sender writes cannot come before the receiver's last look at the buffer: it depends on the byte that the
+receiver stored, and between that look and that store lie thousands of instructions of the interpreter, more
+than any processor reorders. In the other direction the message itself is the barrier.
+
+A segment never shrinks, which seals see to: a process that reads from it cannot be killed by a bus error
+because another one made it shorter.
 
 Linux only.
 """
@@ -214,7 +219,10 @@ class Segment:
         """
         self._memory[RETIRED] = 1
         if self.state == FREE:
-            self._memory.madvise(mmap.MADV_REMOVE, HEAD, self.capacity)
+            try:
+                self._memory.madvise(mmap.MADV_REMOVE, HEAD, self.capacity)
+            except OSError:
+                pass  # this process locks all its memory: it goes when nobody has mapped it any more
 
 
 def _write(fd: int, source: memoryview, offset: int) -> None:
