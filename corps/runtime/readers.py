@@ -200,4 +200,6 @@ class Readers:
                     self._read(self._standby, None, steps_aside=True)
                 except BaseException:  # this thread has to be there for all that comes later
                     _log.exception("the reading was broken off; please report it")
+            if calm > _WATCHFUL:
+                self._transport.tidy()
             self._standby.sleep(None if calm > _WATCHFUL else _TICK)

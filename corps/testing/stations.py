@@ -48,6 +48,7 @@ class Station:
             self._reader.join()
             self._reader = None
         self.transport.close()
+        self.transport.audit.watch = None  # no cycle: what was received ends with this object
 
     def _read(self) -> None:
         while not self._is_over:

@@ -34,6 +34,7 @@ class Link(ABC):
 
         Raises:
             BrokenError: The link was closed, or the transport gave up on it.
+            Overloaded: There is no shared memory left for so large a message. Nothing was sent.
         """
 
     @abstractmethod
@@ -89,6 +90,9 @@ class Transport(ABC):
         Args:
             ready: What `await_ready` has returned.
         """
+
+    def tidy(self) -> None:  # noqa: B027 - most have nothing to give back
+        """Give back what is not needed any more. Called now and then while little happens. Any thread."""
 
     @abstractmethod
     def interrupt(self) -> None:

@@ -101,7 +101,7 @@ class Peer:
 
         Raises:
             PackError: The arguments cannot be packed, or are too large.
-            Overloaded: The window stayed full until the time limit.
+            Overloaded: The window stayed full until the time limit, or there is no shared memory left.
         """
         request.route = self
         packed = self._packer.pack((request.args, request.kwargs), what="arguments")
@@ -112,7 +112,8 @@ class Peer:
             late = f"the deadline of {request.method!r} passed before it was sent"
             request.settle(Refused(DeadlineExceeded(late, executed="no", target=str(request.target))))
             return
-        if not self._register(request, sum(map(len, frames))):
+        size = sum(map(len, frames))
+        if not self._register(request, size):
             return
         sender = request.sender
         rest = remaining(request.deadline)
@@ -126,7 +127,13 @@ class Peer:
             packed.codec,
         )
         request.args, request.kwargs = (), {}  # the caller's objects need not live until the answer
-        self._transmit([header.header(), *frames])
+        try:
+            self._transmit([header.header(), *frames])
+        except Overloaded:
+            with self._lock:
+                self._pending.pop(request.number, None)
+                self._room.give_back(1, size)
+            raise
 
     def take_back(self, request: Request) -> bool:
         """Keep a request from being sent; once it is, only the peer knows whether it has begun."""
@@ -305,12 +312,12 @@ class Peer:
         frames = [packed.body, *packed.buffers]
         try:
             check_frames(frames, self._max_frame)
-        except PackError as error:
+            self._transmit([OutcomeHeader(number, status, packed.codec).header(), *frames])
+        except (PackError, Overloaded) as error:
             if status != REFUSED:
                 error.__dict__["executed"] = "yes"
             status, packed = self._outcomes.pack(Refused(error))
-            frames = [packed.body]
-        self._transmit([OutcomeHeader(number, status, packed.codec).header(), *frames])
+            self._transmit([OutcomeHeader(number, status, packed.codec).header(), packed.body])
 
     def give_credit(self, size: int) -> None:
         """One of its requests that wanted no answer has been dealt with."""
@@ -343,6 +350,8 @@ class Peer:
                 if link is None:
                     link = self._link = self._connect(self.member)
             link.send(frames)
+        except Overloaded:
+            raise  # nothing was sent, and the link is as good as before
         except CorpsError as error:
             _log.debug("a message to env%d was not sent: %s", self.member.env, error)
             self.lose(str(error))

@@ -2,20 +2,27 @@
 
 import select
 import socket
+from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 from threading import Lock
 from typing import Final
 
 from corps.clock import deadline_after, now
 from corps.errors import BrokenError
 from corps.messages.members import Member
+from corps.transport.arenas import Arenas, Placed
 from corps.transport.link import Link
 from corps.wire.frames import Frame
-from corps.wire.stream import head
+from corps.wire.stream import Piece, Place, as_bytes, head
 
-# Up to so many bytes are joined before they are sent: 0.4 µs less than to give the kernel a list of pieces.
-_JOINED: Final = 16 * 1024
+_SHARED_FROM: Final = 128 * 1024  # bytes from which a frame goes faster through shared memory
+
+MOST_SHARED: Final = 64
+"""Frames of a message that go through shared memory at most: each may bring a descriptor."""
+
+_PIECES: Final = 64  # messages that are given to the kernel at once
 
 # The thread that reads sends no more than this in one go, so that it comes back to reading.
 _AT_ONCE: Final = 1024 * 1024
@@ -28,6 +35,8 @@ class UnixLink(Link):
         self,
         sock: socket.socket,
         member: Member,
+        arenas: Arenas,
+        number: int,
         wait_writable: "Callable[[UnixLink], None]",
         forget: "Callable[[UnixLink], None]",
     ) -> None:
@@ -36,6 +45,8 @@ class UnixLink(Link):
         Args:
             sock: Connected, and not blocking.
             member: The peer.
+            arenas: Memory for large frames.
+            number: Of this connection; none of this process has it again.
             wait_writable: Has `flush` called when there is room in the socket.
             forget: Called before the socket is closed.
         """
@@ -43,29 +54,53 @@ class UnixLink(Link):
         self.fd: Final = sock.fileno()
         """The descriptor of the socket; stale after `close`."""
         self._member = member
+        self._arenas = arenas
+        self._number = number
         self._wait_writable = wait_writable
         self._forget_me = forget
         # Protects what follows, and the order of what is sent.
         self._lock = Lock()
-        self._left: deque[memoryview] = deque()  # what the socket had no room for
+        # What the socket had no room for, and what it refers to: that is sent with its first byte.
+        self._left: deque[tuple[memoryview, tuple[Placed, ...]]] = deque()
         self._is_dead = False  # the peer has gone: what is sent is lost, as it would be a moment later
         self._is_closed = False
 
     def send(self, frames: Sequence[Frame]) -> None:
         """See `Link.send`."""
-        begin = head(frames)
-        size = len(begin) + sum(map(len, frames))
-        pieces: Sequence[Frame] = (b"".join((begin, *frames)),) if size <= _JOINED else (begin, *frames)
+        placed: tuple[Placed, ...] = ()
+        if max(map(len, frames)) >= _SHARED_FROM:
+            pieces, placed = self._place(frames)
+            message = as_bytes(pieces)
+        else:
+            message = b"".join((head(frames), *frames))
         with self._lock:
             if self._is_closed:
                 raise BrokenError(f"the link to env{self._member.env} is closed")
             had_left = bool(self._left)
-            sent = 0 if had_left else self._send_now(pieces)
-            if sent == size or self._is_dead:
+            sent = 0 if had_left else self._send_now((message,), placed)
+            if sent == len(message) or self._is_dead:
                 return
-            self._keep(pieces, sent)
+            self._left.append((memoryview(message)[sent:], () if sent else placed))
         if not had_left:
             self._wait_writable(self)
+
+    def _place(self, frames: Sequence[Frame]) -> tuple[list[Piece], tuple[Placed, ...]]:
+        """Put large frames into shared memory."""
+        pieces: list[Piece] = []
+        placed: list[Placed] = []
+        try:
+            for frame in frames:
+                if len(frame) < _SHARED_FROM or len(placed) == MOST_SHARED:
+                    pieces.append(frame)
+                    continue
+                there = self._arenas.place(frame, self._number)
+                placed.append(there)
+                pieces.append(Place(there.segment, there.capacity, there.size, there.is_first))
+        except BaseException:
+            for there in placed:
+                self._arenas.take_back(there)
+            raise
+        return pieces, tuple(there for there in placed if there.is_first)
 
     def flush(self) -> bool:
         """Send what is left, or some of it. By the thread that reads.
@@ -76,8 +111,7 @@ class UnixLink(Link):
         total = 0
         with self._lock:
             while self._left and not self._is_closed:
-                sent = self._send_now(list(self._left)[:64])
-                self._forget(sent)
+                sent = self._send_left()
                 total += sent
                 if not sent or total > _AT_ONCE:
                     return not self._left
@@ -99,38 +133,42 @@ class UnixLink(Link):
             if self._is_closed:
                 return
             while self._left and not self._is_dead and (rest := until - now()) > 0:
-                ready = select.poll()
-                ready.register(self.fd, select.POLLOUT)
-                ready.poll(rest * 1000)
-                self._forget(self._send_now(list(self._left)[:64]))
+                writable = select.poll()
+                writable.register(self.fd, select.POLLOUT)
+                writable.poll(rest * 1000)
+                self._send_left()
             self._is_closed = True
             self._left.clear()
         self._forget_me(self)
         self._sock.close()
+        self._arenas.release(self._number)
 
-    def _send_now(self, pieces: Sequence[Frame]) -> int:
-        """Send what the socket takes; how many bytes those were."""
+    def _send_left(self) -> int:
+        """Send some of what is left; how many bytes those were."""
+        first, placed = self._left[0]
+        views = [first]
+        for view, more in islice(self._left, 1, _PIECES):
+            if more:
+                break
+            views.append(view)
+        total = sent = self._send_now(views, placed)
+        while sent and self._left:
+            view, _ = self._left.popleft()
+            if sent < len(view):
+                self._left.appendleft((view[sent:], ()))
+            sent = max(0, sent - len(view))
+        return total
+
+    def _send_now(self, views: Sequence[Frame], placed: Sequence[Placed]) -> int:
+        """Send what the socket takes; how many bytes those were. Descriptors go with the first of them."""
         try:
-            return self._sock.send(pieces[0]) if len(pieces) == 1 else self._sock.sendmsg(pieces[:64])
+            if placed:
+                rights = array("i", [there.fd for there in placed])
+                return self._sock.sendmsg(views, [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+            return self._sock.send(views[0]) if len(views) == 1 else self._sock.sendmsg(views)
         except BlockingIOError:
             return 0
         except OSError:
             self._is_dead = True
             self._left.clear()
             return 0
-
-    def _keep(self, pieces: Sequence[Frame], sent: int) -> None:
-        """Keep a copy of what was not sent: the caller may change its buffers."""
-        for piece in pieces:
-            if sent < len(piece):
-                self._left.append(memoryview(bytes(memoryview(piece)[sent:])))
-            sent = max(0, sent - len(piece))
-
-    def _forget(self, sent: int) -> None:
-        while sent and self._left:
-            first = self._left[0]
-            if sent < len(first):
-                self._left[0] = first[sent:]
-                return
-            sent -= len(first)
-            self._left.popleft()

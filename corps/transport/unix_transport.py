@@ -2,16 +2,21 @@
 
 Each direction between two Envs has a stream socket of its own, as with ZeroMQ, and the kernel vouches on both
 ends for the user on the other one. The calling thread sends; what the socket has no room for, the thread
-that reads sends later. One `recv` takes many small messages.
+that reads sends later. One read takes many small messages. Large frames go through shared memory, whose
+descriptors come with the first message that uses it.
 
 Like every link it says nothing when the other side dies: the membership does.
 """
 
+import itertools
 import logging
 import os
 import select
 import socket
-from collections.abc import Sequence
+import weakref
+from array import array
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from struct import Struct
 from threading import Lock
@@ -21,10 +26,12 @@ from corps.errors import BrokenError, EnvStartError, WireError
 from corps.messages.members import Member
 from corps.security.admission import Admission
 from corps.security.audit import Audit
+from corps.transport.arenas import Arenas
 from corps.transport.link import Link, OnMessage, Ready, Transport
-from corps.transport.unix_link import UnixLink
+from corps.transport.mappings import Mappings
+from corps.transport.unix_link import MOST_SHARED, UnixLink
 from corps.wire.frames import MAX_HEADER, Frame, Hello, read_header
-from corps.wire.stream import Cutter
+from corps.wire.stream import Cutter, Piece, Place
 
 _log = logging.getLogger("corps.transport")
 
@@ -33,18 +40,24 @@ _AT_ONCE: Final = 64 * 1024  # bytes that are read at once
 _MAX_MESSAGE: Final = 2**40  # of a member; what does not fit into memory is refused too
 _LINGER: Final = 0.5  # seconds: last answers get this long to leave
 _BACKLOG: Final = 1024
+_MIB: Final = 1024 * 1024
+_RIGHTS: Final = socket.CMSG_SPACE(4 * MOST_SHARED)
 _CREDENTIALS: Final = Struct("3i")  # pid, uid, gid
 
 
 class UnixTransport(Transport):
     """One Env's UNIX sockets. Threads as `Transport` says."""
 
-    def __init__(self, hello: Hello, *, runtime_dir: str) -> None:
+    def __init__(
+        self, hello: Hello, *, runtime_dir: str, shared: int = 1024 * _MIB, kept: int = 256 * _MIB
+    ) -> None:
         """Bind the Env's socket file.
 
         Args:
             hello: Who this Env is.
             runtime_dir: A directory of mode 0700 for the socket file.
+            shared: Bytes of the shared memory that large frames go through, at most.
+            kept: Bytes of it that are kept to be used again.
 
         Raises:
             EnvStartError: It cannot listen there.
@@ -57,6 +70,8 @@ class UnixTransport(Transport):
         self._lock = Lock()
         self._members: dict[str, Member] = {}
         self._links: set[UnixLink] = set()
+        self._numbers = itertools.count(1)
+        self._arenas = Arenas(shared, kept)
         self._flushing: dict[int, UnixLink] = {}  # by descriptor: links that have something left to send
         self._closed = False
         self._inbound: dict[int, _Inbound] = {}  # by descriptor; used by the thread that reads alone
@@ -87,6 +102,14 @@ class UnixTransport(Transport):
         self._on_message = on_message
         self._poll.register(self._listener, select.EPOLLIN)
         self._poll.register(self._wake, select.EPOLLIN)
+        known = weakref.ref(self)
+
+        def forking() -> None:
+            transport = known()
+            for inbound in [] if transport is None else list(transport._inbound.values()):
+                inbound.mappings.forking()
+
+        os.register_at_fork(before=forking, after_in_parent=forking)  # for ever, but it holds nothing
 
     def admit(self, member: Member) -> None:
         """See `Transport.admit`."""
@@ -107,7 +130,9 @@ class UnixTransport(Transport):
             verdict = self._admission.judge_user(*_peer_of(sock))
             if not verdict.admitted:
                 raise BrokenError(f"the socket of env{member.env} is not its own: {verdict.reason}")
-            link = UnixLink(sock, member, self._wait_writable, self._forget)
+            link = UnixLink(
+                sock, member, self._arenas, next(self._numbers), self._wait_writable, self._forget
+            )
             with self._lock:
                 if self._closed:
                     raise BrokenError(f"env{self._hello.env} has closed its links")
@@ -142,8 +167,10 @@ class UnixTransport(Transport):
             links = list(self._links)
         for link in links:
             link.close(_LINGER)
+        self._on_message = None  # no cycle: what was received may hold shared memory
+        self._arenas.close()
         for inbound in self._inbound.values():
-            inbound.sock.close()
+            inbound.close()
         self._listener.close()
         with suppress(FileNotFoundError):
             os.unlink(self._path)
@@ -151,6 +178,10 @@ class UnixTransport(Transport):
         os.close(self._wake)
 
     # --- the thread that reads ---
+
+    def tidy(self) -> None:
+        """See `Transport.tidy`."""
+        self._arenas.tidy()
 
     def interrupt(self) -> None:
         """See `Transport.interrupt`."""
@@ -244,7 +275,7 @@ class UnixTransport(Transport):
         fd = inbound.sock.fileno()
         self._poll.unregister(fd)
         del self._inbound[fd]
-        inbound.sock.close()
+        inbound.close()
 
     def _flush(self, fd: int) -> None:
         with self._lock:
@@ -263,20 +294,23 @@ class _Inbound:
     Attributes:
         sock: The connection, not blocking.
         member: Who speaks; None before it has said so.
+        mappings: The shared memory that came by it.
     """
 
-    __slots__ = ("_cutter", "member", "sock")
+    __slots__ = ("_cutter", "_fds", "mappings", "member", "sock")
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.member: Member | None = None
         self._cutter = Cutter(MAX_HEADER, _MAX_MESSAGE)
+        self.mappings = Mappings()
+        self._fds: deque[int] = deque()  # descriptors whose messages have not come
 
-    def read(self) -> Sequence[list[Frame]]:
+    def read(self) -> Iterator[Sequence[Frame]]:
         """Read once.
 
-        Returns:
-            The messages that are whole now.
+        Yields:
+            The messages that are whole now. `member` is to be set before the second one of the connection.
 
         Raises:
             EOFError: The peer has closed it.
@@ -284,16 +318,54 @@ class _Inbound:
             OSError: It broke.
         """
         room = self._cutter.room
-        if room is None:
-            data = self.sock.recv(_AT_ONCE)
-            if not data:
+        if room is not None:
+            size = self.sock.recv_into(room)
+            if not size:
                 raise EOFError
-            return self._cutter.cut(data)
-        size = self.sock.recv_into(room)
-        if not size:
+            message = self._cutter.filled(size)
+            if message is not None:
+                yield message
+            return
+        data, rights, flags, _ = self.sock.recvmsg(_AT_ONCE, _RIGHTS, socket.MSG_CMSG_CLOEXEC)
+        if not data:
             raise EOFError
-        message = self._cutter.filled(size)
-        return () if message is None else (message,)
+        if rights:
+            self._keep(rights)
+        if flags & socket.MSG_CTRUNC:
+            raise WireError(
+                "descriptors were lost: this process has no more of them, or too many came at once"
+            )
+        for pieces in self._cutter.cut(data):
+            yield self._whole(pieces)
+
+    def _keep(self, rights: Sequence[tuple[int, int, bytes]]) -> None:
+        for _, _, data in rights:
+            self._fds += array("i", data[: len(data) - len(data) % 4])
+        if len(self._fds) > MOST_SHARED:
+            raise WireError(f"more than {MOST_SHARED} descriptors came without their messages")
+
+    def _whole(self, pieces: Sequence[Piece]) -> Sequence[Frame]:
+        """The frames of a message, of which some may lie in shared memory."""
+        if not any(type(piece) is Place for piece in pieces):
+            return pieces  # type: ignore[return-value]
+        return [self._frame(piece) if isinstance(piece, Place) else piece for piece in pieces]
+
+    def _frame(self, place: Place) -> Frame:
+        if self.member is None:
+            raise WireError("a peer speaks of shared memory before it has said who it is")
+        fd = None
+        if place.is_first:
+            if not self._fds:
+                raise WireError(f"the descriptor of segment {place.segment} has not come")
+            fd = self._fds.popleft()
+        return self.mappings.open(place.segment, fd, place.capacity, place.size)
+
+    def close(self) -> None:
+        """Let go of it. What was received stays valid."""
+        self.sock.close()
+        self.mappings.close()
+        while self._fds:
+            os.close(self._fds.popleft())
 
 
 def _peer_of(sock: socket.socket) -> tuple[str, int]:

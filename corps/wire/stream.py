@@ -1,12 +1,13 @@
 """Messages in a stream of bytes: how many frames, how long each, and then the frames.
 
-Little-endian: the number of frames in 4 bytes, the length of each in 8, the frames without a gap. Pure
-bytes; who sends and receives them is the business of `transport`.
+Little-endian: the number of frames in 4 bytes, the length of each in 8, the frames without a gap. A frame
+may lie in memory that both processes share: then its length has the highest bit set, and what stands in the
+stream is where to find it. Pure bytes; who sends and receives them is the business of `transport`.
 """
 
 from collections.abc import Sequence
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from corps.errors import WireError
 from corps.wire.frames import MAX_FRAMES, Frame
@@ -15,8 +16,30 @@ LARGE: Final = 64 * 1024
 """Bytes from which a message is read straight into memory of its own."""
 
 _COUNT: Final = Struct("<I")
+_SHARED: Final = 1 << 63
+_PLACE: Final = Struct("<QQQQ")
 _FEW: Final = tuple(Struct(f"<{count}Q") for count in range(9))
 _HEADS: Final = tuple(Struct(f"<I{count}Q") for count in range(9))
+
+
+class Place(NamedTuple):
+    """Where a frame lies in shared memory.
+
+    Attributes:
+        segment: Id of the segment, as the sender counts them.
+        capacity: Bytes that the segment holds.
+        size: Bytes of the frame.
+        is_first: Its descriptor comes with this message.
+    """
+
+    segment: int
+    capacity: int
+    size: int
+    is_first: bool
+
+
+Piece = Frame | Place
+"""A frame, or where it is."""
 
 
 def head(frames: Sequence[Frame]) -> bytes:
@@ -28,9 +51,30 @@ def head(frames: Sequence[Frame]) -> bytes:
     Returns:
         Their number and their lengths.
     """
-    count = len(frames)
+    return _head(list(map(len, frames)))
+
+
+def as_bytes(pieces: Sequence[Piece]) -> bytes:
+    """A whole message some of whose frames lie in shared memory.
+
+    Args:
+        pieces: Its frames, or where they are.
+
+    Returns:
+        What stands in the stream.
+    """
+    lengths, parts = [], []
+    for piece in pieces:
+        part = _PLACE.pack(*piece) if isinstance(piece, Place) else piece
+        lengths.append(len(part) | (_SHARED if isinstance(piece, Place) else 0))
+        parts.append(part)
+    return b"".join((_head(lengths), *parts))
+
+
+def _head(lengths: list[int]) -> bytes:
+    count = len(lengths)
     form = _HEADS[count] if count < len(_HEADS) else Struct(f"<I{count}Q")
-    return form.pack(count, *map(len, frames))
+    return form.pack(count, *lengths)
 
 
 class Cutter:
@@ -79,7 +123,7 @@ class Cutter:
             begin += length
         return frames
 
-    def cut(self, data: bytes) -> list[list[Frame]]:
+    def cut(self, data: bytes) -> list[list[Piece]]:
         """Take the next bytes of the stream, while there is no `room`.
 
         Args:
@@ -93,7 +137,7 @@ class Cutter:
         """
         if self._rest:
             data = self._rest + data
-        messages: list[list[Frame]] = []
+        messages: list[list[Piece]] = []
         at, end = 0, len(data)
         while end - at >= 4:
             (count,) = _COUNT.unpack_from(data, at)
@@ -105,18 +149,25 @@ class Cutter:
             form = _FEW[count] if count < len(_FEW) else Struct(f"<{count}Q")
             lengths = form.unpack_from(data, at + 4)
             size = sum(lengths)
+            has_places = size >= _SHARED
+            if has_places:
+                size = sum(length & ~_SHARED for length in lengths)
             if begin + size > end:
                 if size > self._limit:
                     raise WireError(f"a message of {size} bytes came; {self._limit} are the most")
-                if size > LARGE:
+                if size > LARGE and not has_places:
                     self._begin_large(data[begin:], lengths, size)
                     at = end
                 break
-            frames: list[Frame] = []
-            for length in lengths:
-                frames.append(data[begin : begin + length])
-                begin += length
-            messages.append(frames)
+            if has_places:
+                messages.append(_with_places(data, begin, lengths))
+                begin += size
+            else:
+                frames: list[Piece] = []
+                for length in lengths:
+                    frames.append(data[begin : begin + length])
+                    begin += length
+                messages.append(frames)
             self._limit = self._limit_later
             at = begin
         self._rest = data[at:]
@@ -130,3 +181,19 @@ class Cutter:
         self._large[: len(begun)] = begun
         self._lengths = lengths
         self._missing = size - len(begun)
+
+
+def _with_places(data: bytes, begin: int, lengths: Sequence[int]) -> list[Piece]:
+    pieces: list[Piece] = []
+    for length in lengths:
+        size = length & ~_SHARED
+        part = data[begin : begin + size]
+        begin += size
+        if length < _SHARED:
+            pieces.append(part)
+        elif size != _PLACE.size:
+            raise WireError(f"{size} bytes are said to tell where a frame is; it takes {_PLACE.size}")
+        else:
+            segment, capacity, frame_size, is_first = _PLACE.unpack(part)
+            pieces.append(Place(segment, capacity, frame_size, bool(is_first)))
+    return pieces

@@ -1,5 +1,6 @@
 """Claims about messages in a stream of bytes: whole, in order, however the stream is cut."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -7,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corps.errors import WireError
-from corps.wire.frames import MAX_FRAMES, Frame
-from corps.wire.stream import LARGE, Cutter, head
+from corps.wire.frames import MAX_FRAMES
+from corps.wire.stream import LARGE, Cutter, Piece, Place, head
+from corps.wire.stream import as_bytes as with_places
 
 messages = st.lists(st.lists(st.binary(max_size=300), min_size=1, max_size=12), max_size=8)
 
@@ -19,7 +21,7 @@ def as_bytes(message: list[bytes]) -> bytes:
 
 def received(cutter: Cutter, pieces: list[bytes]) -> list[list[bytes]]:
     """What comes out, when so many bytes can be read at a time."""
-    out: list[list[Frame]] = []
+    out: list[Sequence[Piece]] = []
     for piece in pieces:
         rest = piece
         while rest:
@@ -33,7 +35,7 @@ def received(cutter: Cutter, pieces: list[bytes]) -> list[list[bytes]]:
             message = cutter.filled(size)
             if message is not None:
                 out.append(message)
-    return [[bytes(frame) for frame in message] for message in out]
+    return [[bytes(piece) for piece in message if not isinstance(piece, Place)] for message in out]
 
 
 @given(messages, st.lists(st.integers(0, 5_000)))
@@ -92,3 +94,17 @@ def test_a_message_for_which_there_is_no_memory_is_refused() -> None:
 def test_a_message_of_too_many_frames_is_refused_before_its_lengths_have_come() -> None:
     with pytest.raises(WireError, match="10000 are the most"):
         Cutter(100, 100).cut((MAX_FRAMES + 1).to_bytes(4, "little"))
+
+
+places = st.builds(Place, st.integers(0, 2**63), st.integers(0, 2**63), st.integers(0, 2**63), st.booleans())
+
+
+@given(st.lists(st.lists(st.binary(max_size=50) | places, min_size=1, max_size=12), max_size=8))
+def test_where_a_frame_lies_comes_out_in_its_place(sent: list[list[Piece]]) -> None:
+    stream = b"".join(map(with_places, sent))
+    assert Cutter(2**20, 2**20).cut(stream) == sent
+
+
+def test_a_place_of_a_wrong_length_is_refused() -> None:
+    with pytest.raises(WireError, match="3 bytes are said to tell where a frame is; it takes 32"):
+        Cutter(100, 100).cut((1).to_bytes(4, "little") + (3 | 1 << 63).to_bytes(8, "little") + b"abc")
