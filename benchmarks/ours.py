@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from itertools import pairwise
 from time import perf_counter
 from typing import Any, Final
 
@@ -75,8 +76,8 @@ def _creation(options: corps.Options) -> Works:
 
 
 def _ring(links: list[Any]) -> Measure:
-    for link, after in zip(links, [*links[1:], links[0]], strict=True):
-        link.join(after).result()
+    for link, follower in pairwise([*links, links[0]]):
+        link.join(follower).result()
 
     def once() -> None:
         done = threading.Event()

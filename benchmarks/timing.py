@@ -70,6 +70,38 @@ def each(operation: Callable[[], Any], *, after: Callable[[list[Any]], Any] | No
     return measure
 
 
+async def timed(
+    operation: Callable[[], Awaitable[Any]],
+    effort: Effort,
+    *,
+    after: Callable[[list[Any]], Awaitable[Any]] | None = None,
+) -> list[float]:
+    """Time an operation of coroutines; see `Timer`.
+
+    Args:
+        operation: What to await, again and again.
+        effort: How much of it.
+        after: Gets all that the operations returned, and is not timed.
+
+    Returns:
+        The samples.
+    """
+    samples: list[float] = []
+    made: list[Any] = []
+    end = perf_counter()
+    until = end + effort.seconds
+    while len(samples) < effort.operations and (not samples or end < until):
+        begin = perf_counter()
+        answer = await operation()
+        end = perf_counter()
+        samples.append(end - begin)
+        if after is not None:
+            made.append(answer)
+    if after is not None:
+        await after(made)
+    return samples
+
+
 def each_coroutine(run: Callable[[Coroutine[Any, Any, list[float]]], list[float]]) -> Timer:
     """Time coroutines, all of them from within one, as those who write coroutines call them.
 
@@ -83,23 +115,7 @@ def each_coroutine(run: Callable[[Coroutine[Any, Any, list[float]]], list[float]
     def timer(
         operation: Callable[[], Awaitable[Any]], *, after: Callable[[list[Any]], Awaitable[Any]] | None = None
     ) -> Measure:
-        async def measured(effort: Effort) -> list[float]:
-            samples: list[float] = []
-            made: list[Any] = []
-            end = perf_counter()
-            until = end + effort.seconds
-            while len(samples) < effort.operations and (not samples or end < until):
-                begin = perf_counter()
-                answer = await operation()
-                end = perf_counter()
-                samples.append(end - begin)
-                if after is not None:
-                    made.append(answer)
-            if after is not None:
-                await after(made)
-            return samples
-
-        return lambda effort: run(measured(effort))
+        return lambda effort: run(timed(operation, effort, after=after))
 
     return timer
 

@@ -82,16 +82,16 @@ class Link(corps.Conc):
     """One of a ring."""
 
     def __init__(self) -> None:
-        self.after: corps.Name[Link] | None = None
+        self.follower: corps.Name[Link] | None = None
 
-    def join(self, after: "corps.Name[Link]") -> None:
+    def join(self, follower: "corps.Name[Link]") -> None:
         """Say who is next."""
-        self.after = after
+        self.follower = follower
 
     def hop(self, hops: int, done: threading.Event) -> None:
         """Pass it on, until it has hopped often enough."""
-        if hops and self.after is not None:
-            self.after.hop.send(hops - 1, done)
+        if hops and self.follower is not None:
+            self.follower.hop.send(hops - 1, done)
         else:
             done.set()
 
