@@ -21,7 +21,9 @@ KEPT_SAMPLES: Final = 20
 FILE: Final = click.Path(path_type=Path, dir_okay=False)
 
 
-def measure(only: str, rounds: int, *, quick: bool, peers: bool, say: Console) -> tuple[Run, bool]:
+def measure(
+    only: str, rounds: int, *, quick: bool, peers: bool, soak: bool, say: Console
+) -> tuple[Run, bool]:
     """Measure what was chosen.
 
     Args:
@@ -29,12 +31,13 @@ def measure(only: str, rounds: int, *, quick: bool, peers: bool, say: Console) -
         rounds: How often each work is measured.
         quick: Whether to do it once, and little of it.
         peers: Whether peers are measured too.
+        soak: Whether what takes minutes is measured too.
         say: Where to tell what goes on.
 
     Returns:
         The run, and whether corps or a floor has failed.
     """
-    sections = chosen(only, quick=quick)
+    sections = chosen(only, quick=quick, soak=soak)
     if not sections:
         raise click.UsageError(f"no section and no work has {only!r} in its name")
     runner = Runner(rounds, quick, lambda text: say.print(text, style="dim", highlight=False))
@@ -50,7 +53,10 @@ def measure(only: str, rounds: int, *, quick: bool, peers: bool, say: Console) -
 @click.command()
 @click.option("--only", metavar="NAME", default="", help="Only sections and works whose name contains NAME.")
 @click.option("--peers", is_flag=True, help="Measure the peers that are installed, too.")
-@click.option("--rounds", default=7, show_default=True, help="How often each work is measured.")
+@click.option("--soak", is_flag=True, help="Measure over a million calls, too; takes minutes.")
+@click.option(
+    "--rounds", type=click.IntRange(1), default=7, show_default=True, help="How often each work is measured."
+)
 @click.option("--quick", is_flag=True, help="A few seconds: shows that it works, measures nothing well.")
 @click.option("--from", "source", type=FILE, help="Measure nothing: take the run that --json has written.")
 @click.option("--json", "target", type=FILE, help="Write every sample; compressed if the name ends in .gz.")
@@ -67,6 +73,7 @@ def measure(only: str, rounds: int, *, quick: bool, peers: bool, say: Console) -
 def main(
     only: str,
     peers: bool,
+    soak: bool,
     rounds: int,
     quick: bool,
     source: Path | None,
@@ -76,13 +83,19 @@ def main(
     keep: bool,
 ) -> None:
     """Measure corps; in the same run what the media themselves cost, and with --peers what others need."""
+    if earlier is not None and not earlier.exists():
+        raise click.UsageError(f"there is no run {earlier} to compare with: --keep makes the reference")
+    if keep and (only or quick):
+        raise click.UsageError("only a whole run can be kept: leave out --only and --quick")
     console = Console()
     if not console.is_terminal:
         console = Console(width=170)
     if source is None:
-        run, is_broken = measure(only, rounds, quick=quick, peers=peers, say=Console(stderr=True))
+        run, is_broken = measure(only, rounds, quick=quick, peers=peers, soak=soak, say=Console(stderr=True))
     else:
         run, is_broken = read_json(source), False
+    if keep and run.is_quick:
+        raise click.UsageError("a quick run cannot be kept: its figures mean nothing")
     report.show(console, run)
     if earlier is not None:
         report.show_changes(console, compare.changes(read_json(earlier), run), earlier.name)

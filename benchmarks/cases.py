@@ -222,19 +222,20 @@ SECTIONS: Final = (
 )
 
 
-def chosen(only: str, *, quick: bool) -> list[Section]:
+def chosen(only: str, *, quick: bool, soak: bool = False) -> list[Section]:
     """The sections and works to measure.
 
     Args:
         only: What the name of the section or work has to contain; empty: all that are not on demand.
         quick: Whether works without quick operations are left out.
+        soak: Whether sections on demand are measured, too.
 
     Returns:
         The sections that have such works, with these only.
     """
     sections = []
     for section in SECTIONS:
-        if section.on_demand and not only.startswith(section.name):
+        if section.on_demand and not soak and not only.startswith(section.name):
             continue
         works = tuple(
             work

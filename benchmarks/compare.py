@@ -55,7 +55,7 @@ def judge(before: list[float], after: list[float]) -> tuple[float, float | None,
     factor = statistics.median(after) / statistics.median(before)
     parts = half_spread(before), half_spread(after)
     if parts[0] is None or parts[1] is None:
-        return factor, None, "unclear"
+        return factor, None, "same" if 1 / (1 + LEAST) <= factor <= 1 + LEAST else "unclear"
     noise = max(LEAST, parts[0] + parts[1])
     if factor > 1 + noise:
         return factor, noise, "worse"

@@ -22,14 +22,21 @@ from benchmarks.cases import (
     echo,
     in_flight,
 )
+from benchmarks.report import amount
 from benchmarks.results import Key, Result, Run
 from benchmarks.sizes import ENVS, WORKERS
 
 PLOTS: Final = {
     "latency-by-payload": "Time of an echo between two processes, by payload",
     "cost-by-number": "Time of a call, by the number of workers and of Envs",
-    "against-peers": "corps beside its peers and its floors; shorter is better",
+    "against-peers": "Time of one operation, p50, on a logarithmic scale: corps red, peers blue, floors grey",
     "memory-over-calls": "Resident memory over a million calls",
+}
+STYLE: Final = {
+    "figure.constrained_layout.use": True,
+    "font.size": 9,
+    "svg.fonttype": "none",  # letters as letters: a fifth of the size
+    "svg.hashsalt": "corps",  # the same figures give the same file
 }
 COLOURS: Final = {"floor": "0.6", "corps": "tab:red", "peer": "tab:blue"}
 AGAINST: Final = (
@@ -56,9 +63,7 @@ def draw(directory: Path, run: Run) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    matplotlib.rcParams.update(
-        {"svg.hashsalt": "corps", "font.size": 9, "figure.constrained_layout.use": True}
-    )
+    matplotlib.rcParams.update(STYLE)
     import matplotlib.pyplot as plt
 
     directory.mkdir(parents=True, exist_ok=True)
@@ -78,30 +83,34 @@ def _of(run: Run, section: str, work: str) -> list[Result]:
 
 
 def _by_payload(plt: Any, run: Run) -> Any:
-    figure, axes = plt.subplots(1, len(KINDS), figsize=(11, 5), sharey=True)
-    drawn = False
-    for axis, kind in zip(axes, KINDS, strict=True):
-        lines: dict[str, list[tuple[int, Result]]] = {}
-        for text, size in SIZES.items():
-            for result in _of(run, BETWEEN, echo(kind, text)):
-                lines.setdefault(result.key.subject, []).append((size, result))
-        for subject, points in lines.items():
-            role = points[0][1].role
+    measured = [
+        (kind, size, result)
+        for kind in KINDS
+        for text, size in SIZES.items()
+        for result in _of(run, BETWEEN, echo(kind, text))
+    ]
+    if not measured:
+        return None
+    figure, axes = plt.subplots(1, len(KINDS), figsize=(12, 5.5), sharey=True)
+    roles = {result.key.subject: result.role for _, _, result in measured}
+    palette = plt.get_cmap("tab20").colors
+    for number, (subject, role) in enumerate(roles.items()):
+        for axis, kind in zip(axes, KINDS, strict=True):
+            points = [(size, r.p50 * 1e6) for k, size, r in measured if (k, r.key.subject) == (kind, subject)]
             axis.plot(
-                [size for size, _ in points],
-                [result.p50 * 1e6 for _, result in points],
+                *zip(*points, strict=True) if points else ((), ()),
+                color=palette[number % len(palette)],
+                label=subject,
+                linestyle={"floor": ":", "corps": "-", "peer": "--"}[role],
+                linewidth=3 if role == "corps" else 1.3,
                 marker="o",
                 markersize=3,
-                label=subject,
-                linewidth=2 if role == "corps" else 1,
-                linestyle={"floor": ":", "corps": "-", "peer": "--"}[role],
             )
-            drawn = True
-        axis.set(xscale="log", yscale="log", title=kind, xlabel="bytes", ylabel="µs")
+    for axis, kind in zip(axes, KINDS, strict=True):
+        axis.set(xscale="log", yscale="log", title=kind, xlabel="bytes", ylabel="µs, p50")
         axis.grid(visible=True, alpha=0.3)
-        if lines:
-            axis.legend(fontsize=7)
-    return figure if drawn else None
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
+    return figure
 
 
 def _by_number(plt: Any, run: Run) -> Any:
@@ -109,19 +118,18 @@ def _by_number(plt: Any, run: Run) -> Any:
     drawn = False
     for axis, work, numbers in zip(axes, (AMONG, AMONG_ENVS), (WORKERS, ENVS), strict=True):
         points = [
-            (numbers[name], result)
-            for name in numbers
+            (number, result)
+            for name, number in numbers.items()
             if (result := run.find(Key(GROWTH, work, name))) is not None
         ]
         for label, values in (
-            ("p50", [result.p50 * 1e6 for _, result in points]),
             ("p99", [result.p99 * 1e6 for _, result in points]),
+            ("p50", [result.p50 * 1e6 for _, result in points]),
         ):
             axis.plot([number for number, _ in points], values, marker="o", label=label)
-        axis.set(xscale="log", title=work, ylabel="µs")
-        axis.set_ylim(bottom=0)
+        axis.set(xscale="log", yscale="log", title=work, ylabel="µs")
         axis.legend()
-        axis.grid(visible=True, alpha=0.3)
+        axis.grid(visible=True, which="both", alpha=0.3)
         drawn = drawn or bool(points)
     return figure if drawn else None
 
@@ -141,12 +149,15 @@ def _against_peers(plt: Any, run: Run) -> Any:
     )
     for axis, (title, results) in zip(axes[:, 0], groups, strict=True):
         ordered = sorted(results, key=lambda result: -result.p50)
-        axis.barh(
+        bars = axis.barh(
             [result.key.subject for result in ordered],
-            [result.p50 * 1e6 for result in ordered],
+            [result.p50 for result in ordered],
             color=[COLOURS[result.role] for result in ordered],
         )
-        axis.set(xscale="log", xlabel="µs")
+        axis.bar_label(bars, [f" {amount(result.p50, result.unit)}" for result in ordered], fontsize=8)
+        # A logarithmic axis has no zero: it begins at half of the shortest, and ends with room for text.
+        axis.set(xscale="log", xticks=[], xlim=(ordered[-1].p50 / 2, ordered[0].p50 * 4))
+        axis.minorticks_off()
         axis.set_title(title, loc="left", fontsize=9)
     return figure
 

@@ -71,7 +71,6 @@ def row(result: Result, beside: list[Result]) -> Row:
     """
     floor = floor_of(result, beside)
     ours = next((each for each in beside if each.role == "corps"), None)
-    compared = ours is not None and result.role != "corps"
     return (
         result.key.subject,
         amount(result.p50, result.unit),
@@ -79,7 +78,7 @@ def row(result: Result, beside: list[Result]) -> Row:
         rate(result),
         "" if result.spread is None else f"{result.spread:.0%}",
         "" if floor is None else factor(ratio(result, floor)),
-        factor(ratio(result, ours)) if ours is not None and compared else "",
+        factor(ratio(result, ours)) if ours is not None and result.role == "peer" else "",
     )
 
 
@@ -148,7 +147,8 @@ def show_changes(console: Console, changes: list[Change], name: str) -> None:
     """
     same = sum(change.verdict == "same" for change in changes)
     console.print(f"\n[bold]since {name}[/]: {same} of {len(changes)} within the noise")
-    console.print(_table(CHANGE_HEADINGS, change_rows(changes), left=3))
+    if same < len(changes):
+        console.print(_table(CHANGE_HEADINGS, change_rows(changes), left=3))
 
 
 def _sections(run: Run) -> Iterator[tuple[str, Table]]:

@@ -128,12 +128,14 @@ def env_memory(share: float) -> Iterator[Works]:
 
 
 def _memory_over_calls(worker: Any, all_resident: Callable[[], int]) -> Measure:
-    """Calls, and after each hundredth of them the memory of all processes."""
+    """Calls, 100 at a time, and after each hundredth of them all the memory of all processes."""
 
     def measure(effort: Effort) -> list[float]:
         samples = []
-        for _ in range(100):
-            for _ in range(max(1, effort.operations // 10_000)):
+        batches = effort.operations // 100
+        points = min(100, batches)
+        for _ in range(points):
+            for _ in range(batches // points):
                 corps.wait_all([worker.add(1) for _ in range(100)])
             samples.append(float(all_resident()))
         return samples

@@ -39,7 +39,7 @@ def run_of(*results: Result) -> Run:
 
 def test_a_quick_run_measures_every_work_and_writes_its_samples(tmp_path: Path) -> None:
     written = tmp_path / "samples.json.gz"
-    command = [sys.executable, "-m", "benchmarks", "--quick", "--json", str(written)]
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--soak", "--json", str(written)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=55, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     run = read_json(written)
@@ -47,7 +47,7 @@ def test_a_quick_run_measures_every_work_and_writes_its_samples(tmp_path: Path) 
     assert not run.absent
     measured = {(result.key.section, result.key.work) for result in run.results if result.role == "corps"}
     assert measured == {
-        (section.name, work.name) for section in chosen("", quick=True) for work in section.works
+        (section.name, work.name) for section in chosen("", quick=True, soak=True) for work in section.works
     }
     assert all(one.samples for result in run.results for one in result.rounds)
 
