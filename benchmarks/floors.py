@@ -31,7 +31,7 @@ from benchmarks.packing import round_trips
 from benchmarks.processes import served
 from benchmarks.timing import Works, each
 from benchmarks.workers import burn
-from benchmarks.works import cpu_map, echoes
+from benchmarks.works import cpu_map, echoes, payload
 
 _MESSAGE: Final = b"x" * 64
 _LENGTH: Final = 8
@@ -202,8 +202,12 @@ def zmq_tcp(share: float) -> Iterator[Works]:
 
 @contextmanager
 def memcpy(share: float) -> Iterator[Works]:
-    """One copy of 64 MiB, into memory that is there already."""
-    source, target = bytes(64 * MIB), memoryview(bytearray(64 * MIB))
+    """One copy of 64 MiB, from and into memory that has been written before.
+
+    Fresh zeros would all be one and the same page, and copied from the cache.
+    """
+    source = payload("bytes", 64 * MIB)
+    target = memoryview(bytearray(source))
 
     def copy() -> None:
         target[:] = source

@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, Final
 
 import psutil
@@ -46,10 +45,10 @@ class SubjectProcess:
     def __init__(self, subject: Subject, share: float) -> None:
         self.subject = subject
         self._is_open = False
-        self._log = tempfile.NamedTemporaryFile("r", prefix="benchmark-", suffix=".log")  # noqa: SIM115
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self._conn, theirs = _FORK.Pipe()
         self._process = _FORK.Process(
-            target=_serve, args=(theirs, self._conn, subject, share, self._log.name)
+            target=_serve, args=(theirs, self._conn, subject, share, self._log.fileno())
         )
         self._process.start()
         theirs.close()
@@ -147,7 +146,8 @@ class SubjectProcess:
         self._process.join()
 
     def _last_words(self) -> str:
-        lines = Path(self._log.name).read_text("utf-8", "replace").strip().splitlines()
+        self._log.seek(0)
+        lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
         return lines[-1].strip()[:200] if lines else f"exit status {self._process.exitcode}"
 
 
@@ -168,7 +168,7 @@ def _kill_all(processes: Iterable[psutil.Process]) -> None:
 
 
 def _serve(
-    conn: "Connection[Any, Any]", other_end: "Connection[Any, Any]", subject: Subject, share: float, log: str
+    conn: "Connection[Any, Any]", other_end: "Connection[Any, Any]", subject: Subject, share: float, log: int
 ) -> None:
     other_end.close()  # else nobody would notice that the asking process has ended
     os.setsid()  # an interrupt from the terminal is for the asking process, which ends this one
@@ -177,21 +177,31 @@ def _serve(
         _redirect_output(log)
     try:
         with subject.open(share) as works:
-            conn.send((OPENED, list(works)))
+            _tell(conn, OPENED, list(works))
             while (order := conn.recv()) is not None:
                 work, effort = order
                 try:
-                    conn.send((MEASURED, works[work](effort)))
+                    samples = works[work](effort)
                 except Exception as error:
-                    conn.send((FAILED, _describe(error)))
+                    _tell(conn, FAILED, _describe(error))
+                else:
+                    _tell(conn, MEASURED, samples)
     except EOFError:
         return
     except BaseException as error:
-        conn.send((FAILED, _describe(error)))
+        last = FAILED, _describe(error)
     else:
-        conn.send((CLOSED, None))
+        last = CLOSED, ""
     with suppress(EOFError):
+        _tell(conn, *last)
         conn.recv()  # what it has left behind is looked for below it, before it may end
+
+
+def _tell(conn: "Connection[Any, Any]", kind: str, value: Any) -> None:
+    try:
+        conn.send((kind, value))
+    except BrokenPipeError:
+        raise EOFError from None  # as if it had been asked: the asking process has ended
 
 
 def _adopt_orphans() -> None:
@@ -199,11 +209,9 @@ def _adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(1), 0, 0, 0)
 
 
-def _redirect_output(log: str) -> None:
-    target = os.open(log, os.O_WRONLY | os.O_APPEND)
+def _redirect_output(log: int) -> None:
     for descriptor in (1, 2):
-        os.dup2(target, descriptor)
-    os.close(target)
+        os.dup2(log, descriptor)
 
 
 def _describe(error: BaseException) -> str:
