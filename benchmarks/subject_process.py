@@ -123,20 +123,22 @@ class SubjectProcess:
         _kill_all(left)
 
     def _answer(self, wanted: str, limit: float) -> Any:
+        """Wait for an answer; passes over what somebody was waiting for when he was interrupted."""
         deadline = time.monotonic() + limit
-        if not self._conn.poll(max(0.0, deadline - time.monotonic())):
-            self._kill()
-            raise SubjectFailed(f"no answer within {limit:.0f} s")
-        try:
-            kind, value = self._conn.recv()
-        except (EOFError, OSError):
-            self._process.join(5)
-            self._kill()
-            raise SubjectFailed(f"its process ended: {self._last_words()}") from None
-        if kind == FAILED:
-            raise SubjectFailed(value)
-        assert kind == wanted, (kind, wanted)
-        return value
+        while True:
+            if not self._conn.poll(max(0.0, deadline - time.monotonic())):
+                self._kill()
+                raise SubjectFailed(f"no answer within {limit:g} s")
+            try:
+                kind, value = self._conn.recv()
+            except (EOFError, OSError):
+                self._process.join(5)
+                self._kill()
+                raise SubjectFailed(f"its process ended: {self._last_words()}") from None
+            if kind == FAILED:
+                raise SubjectFailed(value)
+            if kind == wanted:
+                return value
 
     def _kill(self) -> None:
         """Kill the process and all below it; those that lost their parent are below it too."""

@@ -54,6 +54,9 @@ def test_a_quick_run_measures_every_work_and_writes_its_samples(tmp_path: Path) 
 
 # Subjects in processes of their own
 
+# Unlike the runner's own process, the one of the tests may have threads when it forks.
+forks = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
 
 @contextmanager
 def works_fine(share: float) -> Iterator[Works]:
@@ -96,6 +99,7 @@ def measured_with(open_other: Open, *, package: str = "") -> Runner:
     return runner
 
 
+@forks
 @pytest.mark.parametrize(
     ("open_other", "what", "why"),
     [
@@ -114,11 +118,13 @@ def test_a_peer_that_fails_is_said_to_have_failed_and_disturbs_nobody(
     assert not runner.is_broken
 
 
+@forks
 def test_a_peer_that_is_not_installed_is_said_to_be_missing() -> None:
     runner = measured_with(works_fine, package="no-such-distribution")
     assert runner.absent == {"other": "no-such-distribution is not installed"}
 
 
+@forks
 def test_a_failure_of_our_own_breaks_the_run() -> None:
     runner = Runner(rounds=1, quick=True, say=lambda text: None)
     section = Section(ONE, (Work(CALL, 10, 2),))
