@@ -15,7 +15,7 @@ from benchmarks.running import Runner
 from benchmarks.subjects import PEERS, WITHOUT_PEERS
 
 REFERENCE: Final = Path(__file__).with_name("reference.json")
-KEPT_SAMPLES: Final = 20
+KEPT_SAMPLES: Final = 10
 """How many samples of each round the reference keeps: enough for a plot, and little enough for git."""
 
 FILE: Final = click.Path(path_type=Path, dir_okay=False)
