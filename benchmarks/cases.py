@@ -121,8 +121,10 @@ SLEEPING: Final = "call while a neighbour sleeps"
 BUSY: Final = "call while a neighbour runs Python"
 BOOT_2: Final = "2 processes to the first answers"
 BOOT_8: Final = "8 processes to the first answers"
-AMONG: Final = "call to one among many workers"
-AMONG_ENVS: Final = "call to one among many processes"
+BESIDE: Final = "call to one worker, beside many idle ones"
+AMONG: Final = "call to each of many workers, in any order"
+BESIDE_ENVS: Final = "call to one Env, beside many idle ones"
+AMONG_ENVS: Final = "call to each of many Envs, in any order"
 IDLE: Final = "idle worker"
 RESIDENT: Final = "process, resident"
 PROPORTIONAL: Final = "process, its share of what it shares"
@@ -203,7 +205,7 @@ SECTIONS: Final = (
         ),
     ),
     Section(BOOT, (Work(BOOT_2, 1, 1), Work(BOOT_8, 1, 1))),
-    Section(GROWTH, (Work(AMONG, 1000, 50), Work(AMONG_ENVS, 1000, 20))),
+    Section(GROWTH, tuple(Work(name, 1000, 20) for name in (BESIDE, AMONG, BESIDE_ENVS, AMONG_ENVS))),
     Section(
         MEMORY,
         tuple(Work(name, 1, 1, unit="B", warms_up=False) for name in (IDLE, RESIDENT, PROPORTIONAL)),

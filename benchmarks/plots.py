@@ -7,6 +7,8 @@ from typing import Any, Final
 from benchmarks.cases import (
     AMONG,
     AMONG_ENVS,
+    BESIDE,
+    BESIDE_ENVS,
     BETWEEN,
     BOOT,
     BOOT_2,
@@ -114,23 +116,25 @@ def _by_payload(plt: Any, run: Run) -> Any:
 
 
 def _by_number(plt: Any, run: Run) -> Any:
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4))
+    figure, axes = plt.subplots(1, 2, figsize=(12, 4.5))
     drawn = False
-    for axis, work, numbers in zip(axes, (AMONG, AMONG_ENVS), (WORKERS, ENVS), strict=True):
-        points = [
-            (number, result)
-            for name, number in numbers.items()
-            if (result := run.find(Key(GROWTH, work, name))) is not None
-        ]
-        for label, values in (
-            ("p99", [result.p99 * 1e6 for _, result in points]),
-            ("p50", [result.p50 * 1e6 for _, result in points]),
-        ):
-            axis.plot([number for number, _ in points], values, marker="o", label=label)
-        axis.set(xscale="log", yscale="log", title=work, ylabel="µs")
-        axis.legend()
+    for axis, title, works, numbers in (
+        (axes[0], "workers in one Env", (BESIDE, AMONG), WORKERS),
+        (axes[1], "Envs", (BESIDE_ENVS, AMONG_ENVS), ENVS),
+    ):
+        for work, colour in zip(works, ("tab:red", "tab:blue"), strict=True):
+            points = [
+                (number, result)
+                for name, number in numbers.items()
+                if (result := run.find(Key(GROWTH, work, name))) is not None
+            ]
+            x = [number for number, _ in points]
+            axis.plot(x, [r.p50 * 1e6 for _, r in points], marker="o", color=colour, label=f"{work}, p50")
+            axis.plot(x, [r.p99 * 1e6 for _, r in points], marker=".", ls=":", color=colour, label="p99")
+            drawn = drawn or bool(points)
+        axis.set(xscale="log", yscale="log", title=title, ylabel="µs")
+        axis.legend(fontsize=8)
         axis.grid(visible=True, which="both", alpha=0.3)
-        drawn = drawn or bool(points)
     return figure if drawn else None
 
 

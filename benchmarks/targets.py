@@ -8,6 +8,8 @@ from typing import Final, Literal
 from benchmarks.cases import (
     AMONG,
     AMONG_ENVS,
+    BESIDE,
+    BESIDE_ENVS,
     BETWEEN,
     BOOT,
     BOOT_2,
@@ -164,10 +166,13 @@ def _targets() -> Iterator[Target]:
     what = "CPU-bound map over 2 processes"
     yield _as_fast("P10", what, "one process", 1.85, between(MAP), between(MAP, ONE_PROCESS))
     yield _as_fast("P10", what, f"{POOL}.map", 1, between(MAP), between(MAP, POOL))
-    many, few = Key(GROWTH, AMONG, MANY_WORKERS), Key(GROWTH, AMONG, FEW_WORKERS)
-    yield _times("P11", f"call to one among {MANY_WORKERS}, p50", FEW_WORKERS, 1.15, many, few)
-    many, few = Key(GROWTH, AMONG_ENVS, MANY_ENVS), Key(GROWTH, AMONG_ENVS, FEW_ENVS)
-    yield _times("P11", f"call to one among {MANY_ENVS}, p50", FEW_ENVS, 1.15, many, few)
+    for work, many, few in (
+        (BESIDE, MANY_WORKERS, FEW_WORKERS),
+        (AMONG, MANY_WORKERS, FEW_WORKERS),
+        (BESIDE_ENVS, MANY_ENVS, FEW_ENVS),
+        (AMONG_ENVS, MANY_ENVS, FEW_ENVS),
+    ):
+        yield _times("P11", f"{work}: {many}", few, 1.15, Key(GROWTH, work, many), Key(GROWTH, work, few))
     for subject in (IN_ONE, BETWEEN_TWO):
         what = f"last tenth of 1 000 000 calls, {subject.removeprefix('corps, ')}"
         yield _steady("P11", what, 1.15, Key(SOAK, SOAK_CALLS, subject))
