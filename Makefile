@@ -54,7 +54,12 @@ test-all:  ## the test suite on every CPython >= 3.11 of this machine
 docs: setup  ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
-bench: setup  ## run the benchmarks: make bench [ARGS=--help]
+# The peers are large, and nobody else needs them: they are installed when they are asked for.
+$(VENV)/.installed-bench: $(installed)
+	$(VENV)/bin/python -m pip install --quiet --editable '.[bench]'
+	@touch $@
+
+bench: setup $(if $(filter --peers --plot,$(ARGS)),$(VENV)/.installed-bench)  ## run the benchmarks: make bench [ARGS=--help]
 	@$(VENV)/bin/python -m benchmarks $(ARGS)
 
 clean:  ## remove what was built, and caches; venvs stay

@@ -1,71 +1,250 @@
-"""What a measurement is: a case opens its subject, and then measures so many operations of it."""
+"""What is measured: sections, and the works of each. Who does a work in a section is compared with all others
+who do it there.
 
-from collections.abc import Callable
+Numbers of operations are those of one round; they are cut short by time, so slow subjects do fewer of them.
+"""
+
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from time import perf_counter
+from typing import Final, Literal
 
-Measure = Callable[[int], list[float]]
-"""Does so many operations; gives the seconds that each took."""
+from benchmarks.timing import Effort, Works
+
+KIB: Final = 1024
+MIB: Final = 1024 * 1024
+
+Role = Literal["floor", "corps", "peer"]
+Unit = Literal["s", "B"]
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One thing to measure.
+class Work:
+    """One thing to do, the same for all who do it.
 
     Attributes:
-        group: Cases of one group do the same work, and are compared with each other.
-        name: Of the case in its group.
-        open: Starts the subject, gives what measures it, and ends it again.
-        operations: How many operations make one round.
-        is_floor: Whether this is the cost of the medium alone.
+        name: Of the work in its section.
+        operations: How many are done in one round.
+        quick: How many in a quick run; 0 leaves the work out.
+        unit: Of its samples: seconds per operation, or bytes.
+        size: Bytes of the payload of one operation, for works whose throughput matters.
+        seconds: After how many a round is cut short.
+        rounds: At most so many rounds, for works that take long.
+        limit: Seconds after which a subject that has not answered is given up.
+        warms_up: Whether the first round after an opening is not counted.
     """
 
-    group: str
     name: str
-    open: Callable[[], AbstractContextManager[Measure]]
-    operations: int = 1000
-    is_floor: bool = False
+    operations: int
+    quick: int
+    unit: Unit = "s"
+    size: int = 0
+    seconds: float = 2.0
+    rounds: int = 1000
+    limit: float = 60.0
+    warms_up: bool = True
+
+    def effort(self, *, quick: bool, warming: bool = False) -> Effort:
+        """How much of it to do at once.
+
+        Args:
+            quick: Whether the run is a quick one.
+            warming: Whether nobody will look at the samples.
+
+        Returns:
+            The effort.
+        """
+        if quick:
+            return Effort(self.quick, min(self.seconds, 0.2))
+        if warming:
+            return Effort(max(1, self.operations // 10), self.seconds / 4)
+        return Effort(self.operations, self.seconds)
 
 
-def each(operation: Callable[[], object]) -> Measure:
-    """Measure operations one by one.
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Works that are measured side by side.
 
-    Args:
-        operation: One of them.
-
-    Returns:
-        What measures it.
+    Attributes:
+        name: Of the section.
+        works: Of the section.
+        on_demand: Whether it is measured only if it is asked for by its name.
     """
 
-    def measure(count: int) -> list[float]:
-        samples = []
-        for _ in range(count):
-            begin = perf_counter()
-            operation()
-            samples.append(perf_counter() - begin)
-        return samples
-
-    return measure
+    name: str
+    works: tuple[Work, ...]
+    on_demand: bool = False
 
 
-def batches(batch: Callable[[], object], size: int) -> Measure:
-    """Measure operations that are done together.
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who is measured in a section.
 
-    Args:
-        batch: Does `size` operations.
-        size: How many.
-
-    Returns:
-        What measures them; each sample is a batch's time divided by its size.
+    Attributes:
+        section: The name of the section.
+        name: Of the subject; the first of corps in a section is its default path.
+        role: A floor is the cost of the medium alone.
+        open: Starts it, gives what it can do, and ends it. Called in a process of its own, with the share
+            of its full size that it is to have: 1, or less in a quick run.
+        floors: The names of what to compare it with, first choice first; then any floor of the section.
+        package: The distribution that has to be installed for it; empty: none.
+        is_alone: Whether it disturbs others, or is changed by being measured: it is opened for each of at
+            most three rounds, when no other subject is open.
     """
 
-    def measure(count: int) -> list[float]:
-        samples = []
-        for _ in range(max(1, count // size)):
-            begin = perf_counter()
-            batch()
-            samples.append((perf_counter() - begin) / size)
-        return samples
+    section: str
+    name: str
+    role: Role
+    open: Callable[[float], AbstractContextManager[Works]]
+    floors: tuple[str, ...] = ()
+    package: str = ""
+    is_alone: bool = False
 
-    return measure
+
+ONE: Final = "in one process"
+BETWEEN: Final = "between two processes"
+BOOT: Final = "boot"
+GROWTH: Final = "growth"
+MEMORY: Final = "memory"
+PACKING: Final = "packing"
+SOAK: Final = "soak"
+
+CALL: Final = "call"
+THREADS: Final = "call, by 8 threads at once"
+FAN_OUT: Final = "call, 1 000 in flight to 100 workers"
+CREATE: Final = "create a worker"
+RING: Final = "hop in a ring of 500 workers"
+WORKER_TO_WORKER: Final = "call, from worker to worker"
+MAP: Final = "task of a CPU-bound map over 2 processes"
+STREAMING: Final = "call while 1 GiB streams by in 16 MiB pieces"
+SLEEPING: Final = "call while a neighbour sleeps"
+BUSY: Final = "call while a neighbour runs Python"
+BOOT_2: Final = "2 processes to the first answers"
+BOOT_8: Final = "8 processes to the first answers"
+BESIDE: Final = "call to one worker, beside many idle ones"
+AMONG: Final = "call to each of many workers, in any order"
+BESIDE_ENVS: Final = "call to one Env, beside many idle ones"
+AMONG_ENVS: Final = "call to each of many Envs, in any order"
+IDLE: Final = "idle worker"
+RESIDENT: Final = "process, resident"
+PROPORTIONAL: Final = "process, its share of what it shares"
+SOAK_CALLS: Final = "call, over 1 000 000 calls"
+SOAK_MEMORY: Final = "resident memory, over 1 000 000 calls"
+
+IN_FLIGHT: Final = (10, 100)
+N_THREADS: Final = 8
+N_FAN_OUT: Final = 100
+N_RING: Final = 500
+PIECE: Final = 16 * MIB
+N_IDLE: Final = 100_000
+
+SIZES: Final = {
+    "1 B": 1,
+    "1 KiB": KIB,
+    "64 KiB": 64 * KIB,
+    "1 MiB": MIB,
+    "16 MiB": 16 * MIB,
+    "64 MiB": 64 * MIB,
+}
+KINDS: Final = ("bytes", "array")
+PAYLOADS: Final = (
+    "an int",
+    "a dict of 5",
+    "a list of 1 000 floats",
+    "an object",
+    "a lambda",
+    "1 MiB of bytes",
+    "an array of 1 MiB",
+)
+
+
+def in_flight(number: int) -> str:
+    """The name of the work."""
+    return f"call, {number} in flight"
+
+
+def echo(kind: str, size: str) -> str:
+    """The name of the work."""
+    return f"echo, {kind} of {size}"
+
+
+def packing(payload: str) -> str:
+    """The name of the work."""
+    return f"pack and unpack {payload}"
+
+
+def _echoes() -> Iterator[Work]:
+    for kind in KINDS:
+        for text, size in SIZES.items():
+            operations = max(4, min(300, 64 * MIB // size))
+            # A quick run sends each kind of thing, and once as much as a frame holds by default.
+            quick = 5 if size < MIB else 1 if size == MIB or (kind, text) == ("array", "64 MiB") else 0
+            yield Work(echo(kind, text), operations, quick, size=size)
+
+
+_CALLS: Final = (
+    Work(CALL, 1000, 50),
+    *(Work(in_flight(number), 2000, number) for number in IN_FLIGHT),
+    Work(THREADS, 2000, 200),
+    Work(FAN_OUT, 3000, 1000),
+    Work(CREATE, 500, 20),
+)
+_NEIGHBOURS: Final = (Work(SLEEPING, 5000, 5, seconds=5, rounds=2), Work(BUSY, 5000, 5, seconds=5, rounds=2))
+
+SECTIONS: Final = (
+    Section(ONE, (*_CALLS, Work(RING, 20_000, 1000), *_NEIGHBOURS)),
+    Section(
+        BETWEEN,
+        (
+            *_CALLS,
+            Work(WORKER_TO_WORKER, 1000, 50),
+            Work(MAP, 64, 4, seconds=20),
+            *_echoes(),
+            Work(STREAMING, 64, 2, seconds=20),
+            *_NEIGHBOURS,
+        ),
+    ),
+    Section(BOOT, (Work(BOOT_2, 1, 1), Work(BOOT_8, 1, 1))),
+    Section(GROWTH, tuple(Work(name, 1000, 20) for name in (BESIDE, AMONG, BESIDE_ENVS, AMONG_ENVS))),
+    Section(
+        MEMORY,
+        tuple(Work(name, 1, 1, unit="B", warms_up=False) for name in (IDLE, RESIDENT, PROPORTIONAL)),
+    ),
+    Section(
+        PACKING,
+        tuple(Work(packing(payload), 200, 5, seconds=1) for payload in PAYLOADS),
+    ),
+    Section(
+        SOAK,
+        (
+            Work(SOAK_MEMORY, 1_000_000, 1000, unit="B", seconds=3600, rounds=1, limit=3700, warms_up=False),
+            Work(SOAK_CALLS, 1_000_000, 1000, seconds=3600, rounds=1, limit=3700, warms_up=False),
+        ),
+        on_demand=True,
+    ),
+)
+
+
+def chosen(only: str, *, quick: bool, soak: bool = False) -> list[Section]:
+    """The sections and works to measure.
+
+    Args:
+        only: What the name of the section or work has to contain; empty: all that are not on demand.
+        quick: Whether works without quick operations are left out.
+        soak: Whether sections on demand are measured, too.
+
+    Returns:
+        The sections that have such works, with these only.
+    """
+    sections = []
+    for section in SECTIONS:
+        if section.on_demand and not soak and not only.startswith(section.name):
+            continue
+        works = tuple(
+            work
+            for work in section.works
+            if only in f"{section.name}: {work.name}" and (work.quick or not quick)
+        )
+        if works:
+            sections.append(Section(section.name, works, section.on_demand))
+    return sections

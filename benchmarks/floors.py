@@ -1,34 +1,64 @@
-"""What the media cost by themselves: a 64-byte message there and back, as plainly as it can be done."""
+"""What the media cost by themselves: as plainly as it can be done, without packing, checks or names."""
 
-import multiprocessing
-import os
+import pickle
 import queue
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, Final
 
 import zmq
 
-from benchmarks.cases import Case, Measure, each
+from benchmarks.cases import (
+    BETWEEN,
+    BOOT,
+    BOOT_2,
+    BOOT_8,
+    CALL,
+    KIB,
+    MIB,
+    ONE,
+    PACKING,
+    Subject,
+    echo,
+)
+from benchmarks.packing import round_trips
+from benchmarks.processes import served
+from benchmarks.timing import Works, each
+from benchmarks.workers import burn
+from benchmarks.works import cpu_map, echoes, payload
 
-_MESSAGE = b"x" * 64
-_FORK = multiprocessing.get_context("fork")
+_MESSAGE: Final = b"x" * 64
+_LENGTH: Final = 8
+_PACKETS_UP_TO: Final = 64 * KIB  # longer ones may not fit into the buffer of a socket
+
+STREAM: Final = "raw AF_UNIX stream"
+PACKETS: Final = "raw AF_UNIX seqpacket"
+ZMQ_IPC: Final = "raw ZeroMQ PAIR, ipc"
+ZMQ_TCP: Final = "raw ZeroMQ PAIR, tcp"
+MEMCPY: Final = "memcpy"
+ONE_PROCESS: Final = "a loop in one process"
+QUEUES: Final = "two threads, SimpleQueue"
+START_PYTHON: Final = "python -c pass"
+PICKLE: Final = "pickle, protocol 5"
 
 
 @contextmanager
-def two_threads() -> Iterator[Measure]:
+def two_threads(share: float) -> Iterator[Works]:
     """A queue to another thread, and a queue back."""
     there: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     back: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
-    def echo() -> None:
+    def answer() -> None:
         while (message := there.get()) is not None:
             back.put(message)
 
-    thread = threading.Thread(target=echo)
+    thread = threading.Thread(target=answer)
     thread.start()
 
     def once() -> None:
@@ -36,94 +66,187 @@ def two_threads() -> Iterator[Measure]:
         back.get()
 
     try:
-        yield each(once)
+        yield {CALL: each(once)}
     finally:
         there.put(None)
         thread.join()
 
 
-def _unix_echo(sock: socket.socket) -> None:
-    while message := sock.recv(1024):
+@contextmanager
+def _connected(kind: socket.SocketKind, serve: Callable[[socket.socket], None]) -> Iterator[socket.socket]:
+    """A socket whose other end is served by another process."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+
+    def child(tell: Callable[[Any], None]) -> None:
+        ours.close()
+        tell("ready")
+        with suppress(ConnectionError):
+            serve(theirs)
+
+    with ours, served(child):
+        theirs.close()
+        yield ours
+
+
+def _answer_each(sock: socket.socket) -> None:
+    while message := sock.recv(_PACKETS_UP_TO):
         sock.send(message)
 
 
 @contextmanager
-def unix_sockets() -> Iterator[Measure]:
-    """An AF_UNIX SOCK_SEQPACKET pair to another process."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    process = _FORK.Process(target=_unix_child, args=(ours, theirs), daemon=True)
-    process.start()
-    theirs.close()
+def unix_packets(share: float) -> Iterator[Works]:
+    """A socket that keeps the borders of messages."""
+    with _connected(socket.SOCK_SEQPACKET, _answer_each) as sock:
 
-    def once() -> None:
-        ours.send(_MESSAGE)
-        ours.recv(1024)
-
-    try:
-        yield each(once)
-    finally:
-        ours.close()
-        process.join()
-
-
-def _unix_child(ours: socket.socket, theirs: socket.socket) -> None:
-    ours.close()
-    _unix_echo(theirs)
-    os._exit(0)
-
-
-def _zmq_child(endpoint: str) -> None:
-    with zmq.Context() as context, context.socket(zmq.PAIR) as sock:
-        sock.connect(endpoint)
-        while message := sock.recv():
+        def ask(message: bytes) -> bytes:
             sock.send(message)
-        sock.send(b"")
-    os._exit(0)
+            return sock.recv(_PACKETS_UP_TO)
+
+        yield {
+            CALL: each(lambda: ask(_MESSAGE)),
+            **echoes(ask, kinds=("bytes",), largest=_PACKETS_UP_TO),
+        }
+
+
+def _send_framed(sock: socket.socket, content: bytes | bytearray) -> None:
+    rest = memoryview(content)
+    sent = sock.sendmsg([len(content).to_bytes(_LENGTH), rest]) - _LENGTH
+    while sent < len(rest):
+        sent += sock.send(rest[sent:])
+
+
+def _receive_framed(sock: socket.socket) -> bytearray:
+    header = sock.recv(_LENGTH, socket.MSG_WAITALL)
+    if len(header) < _LENGTH:
+        raise ConnectionResetError
+    content = bytearray(int.from_bytes(header))
+    rest = memoryview(content)
+    while rest:
+        count = sock.recv_into(rest)
+        if not count:
+            raise ConnectionResetError
+        rest = rest[count:]
+    return content
+
+
+def _answer_framed(sock: socket.socket) -> None:
+    while True:
+        _send_framed(sock, _receive_framed(sock))
 
 
 @contextmanager
-def _zmq_pair(endpoint: str) -> Iterator[Measure]:
-    process = _FORK.Process(target=_zmq_child, args=(endpoint,), daemon=True)
-    process.start()
+def unix_stream(share: float) -> Iterator[Works]:
+    """A stream of bytes: for calls as it is, for payloads with the length before each."""
+    with (
+        _connected(socket.SOCK_STREAM, _answer_each) as plain,
+        _connected(socket.SOCK_STREAM, _answer_framed) as framed,
+    ):
+
+        def call() -> None:
+            plain.send(_MESSAGE)
+            plain.recv(len(_MESSAGE))
+
+        def ask(content: bytes) -> bytearray:
+            _send_framed(framed, content)
+            return _receive_framed(framed)
+
+        yield {CALL: each(call), **echoes(ask, kinds=("bytes",))}
+
+
+def _serve_zmq(tell: Callable[[str], None], endpoint: str) -> None:
     with zmq.Context() as context, context.socket(zmq.PAIR) as sock:
         sock.bind(endpoint)
+        tell(sock.getsockopt_string(zmq.LAST_ENDPOINT))
+        while True:
+            sock.send(sock.recv(copy=False), copy=False)
 
-        def once() -> None:
+
+@contextmanager
+def _zmq_pair(endpoint: str) -> Iterator[Works]:
+    with (
+        served(_serve_zmq, endpoint) as bound,
+        zmq.Context() as context,
+        context.socket(zmq.PAIR) as sock,
+    ):
+        sock.linger = 0
+        sock.connect(bound)
+
+        def call() -> None:
             sock.send(_MESSAGE)
             sock.recv()
 
-        once()
-        try:
-            yield each(once)
-        finally:
-            sock.send(b"")
-            sock.recv()
-    process.join()
+        def ask(content: bytes) -> object:
+            sock.send(content, copy=False)
+            return sock.recv(copy=False)
+
+        call()
+        yield {CALL: each(call), **echoes(ask, kinds=("bytes",))}
 
 
 @contextmanager
-def zmq_ipc() -> Iterator[Measure]:
-    """A ZeroMQ PAIR over `ipc` to another process."""
+def zmq_ipc(share: float) -> Iterator[Works]:
+    """A ZeroMQ PAIR over `ipc`."""
     with (
         tempfile.TemporaryDirectory() as directory,
-        _zmq_pair(f"ipc://{Path(directory) / 'pair'}") as measure,
+        _zmq_pair(f"ipc://{Path(directory) / 'pair'}") as works,
     ):
-        yield measure
+        yield works
 
 
 @contextmanager
-def zmq_tcp() -> Iterator[Measure]:
-    """A ZeroMQ PAIR over `tcp` on the loopback to another process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with _zmq_pair(f"tcp://127.0.0.1:{port}") as measure:
-        yield measure
+def zmq_tcp(share: float) -> Iterator[Works]:
+    """A ZeroMQ PAIR over `tcp` on the loopback."""
+    with _zmq_pair("tcp://127.0.0.1:*") as works:
+        yield works
 
 
-CASES = [
-    Case("call in one Env", "two threads, SimpleQueue", two_threads, is_floor=True),
-    Case("call between Envs, ipc", "raw AF_UNIX SEQPACKET", unix_sockets, is_floor=True),
-    Case("call between Envs, ipc", "raw ZeroMQ PAIR ipc", zmq_ipc, is_floor=True),
-    Case("call between Envs, tcp", "raw ZeroMQ PAIR tcp", zmq_tcp, is_floor=True),
-]
+@contextmanager
+def memcpy(share: float) -> Iterator[Works]:
+    """One copy of 64 MiB, from and into memory that has been written before.
+
+    Fresh zeros would all be one and the same page, and copied from the cache.
+    """
+    source = payload("bytes", 64 * MIB)
+    target = memoryview(bytearray(source))
+
+    def copy() -> None:
+        target[:] = source
+
+    yield {echo(kind, "64 MiB"): each(copy) for kind in ("bytes", "array")}
+
+
+@contextmanager
+def one_process(share: float) -> Iterator[Works]:
+    """The tasks of the map, one after the other."""
+    yield cpu_map(lambda number: [burn(n) for n in range(number)])
+
+
+@contextmanager
+def start_python(share: float) -> Iterator[Works]:
+    """Start interpreters that do nothing, all at once, and wait for their ends."""
+
+    def once(number: int) -> None:
+        started = [subprocess.Popen([sys.executable, "-c", "pass"]) for _ in range(number)]
+        for process in started:
+            process.wait()
+
+    yield {BOOT_2: each(lambda: once(2)), BOOT_8: each(lambda: once(8))}
+
+
+@contextmanager
+def plain_pickle(share: float) -> Iterator[Works]:
+    """What the C pickler of the standard library needs, where it suffices."""
+    yield round_trips(lambda value: pickle.loads(pickle.dumps(value, 5)))
+
+
+SUBJECTS: Final = (
+    Subject(ONE, QUEUES, "floor", two_threads),
+    Subject(BETWEEN, STREAM, "floor", unix_stream),
+    Subject(BETWEEN, PACKETS, "floor", unix_packets),
+    Subject(BETWEEN, ZMQ_IPC, "floor", zmq_ipc),
+    Subject(BETWEEN, ZMQ_TCP, "floor", zmq_tcp),
+    Subject(BETWEEN, MEMCPY, "floor", memcpy),
+    Subject(BETWEEN, ONE_PROCESS, "floor", one_process),
+    Subject(BOOT, START_PYTHON, "floor", start_python),
+    Subject(PACKING, PICKLE, "floor", plain_pickle),
+)

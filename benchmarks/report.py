@@ -1,73 +1,178 @@
-"""What was measured, as a table and as JSON."""
+"""What was measured, as rows of text, and as tables of the terminal."""
 
-import json
-import platform
-import statistics
-import sys
-from collections.abc import Mapping
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.cases import Case
+from benchmarks.cases import KIB, MIB
+from benchmarks.compare import Change
+from benchmarks.results import Result, Run, floor_of, ratio
+from benchmarks.targets import TARGETS
 
-Samples = Mapping[tuple[str, str], list[list[float]]]
-"""By group and name: a list of samples, in seconds, for each round."""
+Row = tuple[str, ...]
 
-
-def p50(rounds: list[list[float]]) -> float:
-    """The median of all samples, in seconds."""
-    return statistics.median(sample for samples in rounds for sample in samples)
-
-
-def p99(rounds: list[list[float]]) -> float:
-    """The 99th percentile of all samples, in seconds."""
-    ordered = sorted(sample for samples in rounds for sample in samples)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
+HEADINGS: Final = ("", "p50", "p99", "rate", "spread of rounds", "÷ floor", "corps is faster by")
+TARGET_HEADINGS: Final = ("", "what", "target", "measured", "")
+CHANGE_HEADINGS: Final = ("section", "work", "who", "÷ before", "noise", "as ratio to", "")
 
 
-def machine() -> dict[str, Any]:
-    """Where this was measured, and with what."""
-    return {
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "processor": platform.machine(),
-        "versions": {name: version(name) for name in ("pyzmq", "msgpack", "cloudpickle")},
-    }
+def amount(value: float, unit: str) -> str:
+    """A value with the unit that suits it."""
+    scale: float
+    if unit == "B":
+        scale, text = (MIB, "MiB") if value >= MIB else (KIB, "KiB") if value >= KIB else (1, "B")
+    else:
+        scale, text = (1, "s") if value >= 1 else (1e-3, "ms") if value >= 1e-3 else (1e-6, "µs")
+    return f"{value / scale:.3g} {text}" if value / scale < 1000 else f"{value / scale:,.0f} {text}"
 
 
-def show(cases: list[Case], samples: Samples) -> None:
-    """Print a table: each group with its floors, and the ratio to them."""
-    facts = machine()
-    table = Table(title=f"Python {facts['python']}, {facts['platform']}")
-    for heading in ("work", "case", "p50 µs", "p99 µs", "per second", "spread of rounds", "/ floor"):
-        justify: Literal["left", "right"] = "left" if heading in ("work", "case") else "right"
-        table.add_column(heading, justify=justify, no_wrap=True)
-    floors = {case.group: p50(samples[case.group, case.name]) for case in cases if case.is_floor}
-    for case in sorted(cases, key=lambda case: (case.group, not case.is_floor)):
-        rounds = samples[case.group, case.name]
-        middle = p50(rounds)
-        medians = [statistics.median(one) for one in rounds]
-        ratio = "" if case.is_floor or case.group not in floors else f"{middle / floors[case.group]:.2f}"
-        table.add_row(
-            case.group,
-            f"[dim]{case.name}" if case.is_floor else case.name,
-            f"{middle * 1e6:,.1f}",
-            f"{p99(rounds) * 1e6:,.1f}",
-            f"{1 / middle:,.0f}",
-            f"{(max(medians) - min(medians)) / middle:.0%}",
-            ratio,
+def rate(result: Result) -> str:
+    """How much per second."""
+    if result.unit != "s":
+        return ""
+    if result.size >= 64 * KIB:
+        return f"{result.size / result.p50 / KIB**3:.2f} GiB/s"
+    return f"{1 / result.p50:,.0f} /s" if result.p50 < 0.1 else f"{1 / result.p50:.2g} /s"
+
+
+def factor(value: float) -> str:
+    """A ratio with as many digits as mean something."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}" if value >= 10 else f"{value:.2f}"
+
+
+def machine_lines(run: Run) -> Iterator[str]:
+    """Where a run was, in words.
+
+    Args:
+        run: Which.
+
+    Yields:
+        Lines of text.
+    """
+    facts = run.machine
+    yield f"{facts['cpu']}, {facts['cores']} cores; {facts['kernel']}; {facts['python']}"
+    yield ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    if run.is_quick:
+        yield "A quick run: it shows that the benchmarks work; its figures mean nothing."
+
+
+def row(result: Result, beside: list[Result]) -> Row:
+    """A result among those of all who did the same work.
+
+    Args:
+        result: Which.
+        beside: All of them.
+
+    Returns:
+        Texts for `HEADINGS`.
+    """
+    floor = floor_of(result, beside)
+    ours = next((each for each in beside if each.role == "corps"), None)
+    return (
+        result.key.subject,
+        amount(result.p50, result.unit),
+        amount(result.p99, result.unit) if result.rounds[0].count >= 100 else "",
+        rate(result),
+        "" if result.spread is None else f"{result.spread:.0%}",
+        "" if floor is None else factor(ratio(result, floor)),
+        factor(ratio(result, ours)) if ours is not None and result.role == "peer" else "",
+    )
+
+
+def target_rows(run: Run) -> Iterator[Row]:
+    """The targets, held against a run.
+
+    Args:
+        run: Which.
+
+    Yields:
+        Texts for `TARGET_HEADINGS`.
+    """
+    for target in TARGETS:
+        value, verdict = target.judge(run)
+        yield (
+            target.number,
+            target.what,
+            target.wanted,
+            "" if value is None else f"{factor(value)} {target.unit}",
+            verdict,
         )
-    console = Console()
-    (console if console.is_terminal else Console(width=150)).print(table)
 
 
-def write_json(path: Path, samples: Samples) -> None:
-    """Write every sample, with the machine."""
-    groups: dict[str, dict[str, list[list[float]]]] = {}
-    for (group, name), rounds in samples.items():
-        groups.setdefault(group, {})[name] = rounds
-    path.write_text(json.dumps({"machine": machine(), "seconds": groups}, indent=1) + "\n")
+def change_rows(changes: list[Change]) -> Iterator[Row]:
+    """What has changed, the worst first; what has not, is left out.
+
+    Args:
+        changes: All of them.
+
+    Yields:
+        Texts for `CHANGE_HEADINGS`.
+    """
+    for change in sorted(changes, key=lambda each: -each.factor):
+        if change.verdict != "same":
+            noise = "one round" if change.noise is None else f"± {change.noise:.0%}"
+            yield (*change.key, factor(change.factor), noise, change.floor or "itself", change.verdict)
+
+
+def show(console: Console, run: Run) -> None:
+    """Print all tables of a run.
+
+    Args:
+        console: Where.
+        run: What.
+    """
+    for line in machine_lines(run):
+        console.print(line, style="bold", highlight=False)
+    for section, table in _sections(run):
+        console.print()
+        console.print(f"[bold]{section}[/]")
+        console.print(table)
+    console.print("\n[bold]targets[/]")
+    console.print(_table(TARGET_HEADINGS, target_rows(run), left=3))
+    if run.absent:
+        console.print("\n[bold]not measured[/]")
+        console.print(_table(("who and what", "why"), run.absent.items(), left=2, wraps=True))
+
+
+def show_changes(console: Console, changes: list[Change], name: str) -> None:
+    """Print what has changed.
+
+    Args:
+        console: Where.
+        changes: All of them.
+        name: Of the earlier run.
+    """
+    same = sum(change.verdict == "same" for change in changes)
+    console.print(f"\n[bold]since {name}[/]: {same} of {len(changes)} within the noise")
+    if same < len(changes):
+        console.print(_table(CHANGE_HEADINGS, change_rows(changes), left=3))
+
+
+def _sections(run: Run) -> Iterator[tuple[str, Table]]:
+    tables: dict[str, Table] = {}
+    for section, work, results in run.side_by_side():
+        if section not in tables:
+            tables[section] = _table(("work", *HEADINGS), [], left=2)
+        for number, result in enumerate(results):
+            style = {"floor": "dim", "corps": "bold", "peer": ""}[result.role]
+            table = tables[section]
+            table.add_row(
+                "" if number else work,
+                *row(result, results),
+                style=style,
+                end_section=number == len(results) - 1,
+            )
+    yield from tables.items()
+
+
+def _table(headings: Row, rows: Iterable[Row], *, left: int, wraps: bool = False) -> Table:
+    table = Table(box=box.SIMPLE)
+    for number, heading in enumerate(headings):
+        justify: Literal["left", "right"] = "left" if number < left else "right"
+        table.add_column(heading, justify=justify, no_wrap=not wraps)
+    for each in rows:
+        table.add_row(*each)
+    return table

@@ -1,0 +1,85 @@
+"""Writes the tables of a run into docs/performance.md, between two marks. The rest of the page is prose."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from benchmarks.plots import PLOTS
+from benchmarks.report import HEADINGS, TARGET_HEADINGS, Row, machine_lines, row, target_rows
+from benchmarks.results import Run
+
+PAGE: Final = Path(__file__).parents[1] / "docs" / "performance.md"
+PICTURES: Final = PAGE.with_name("assets") / "performance"
+BEGIN: Final = "<!-- begin: written by python -m benchmarks --keep -->"
+END: Final = "<!-- end: written by python -m benchmarks --keep -->"
+
+
+def rewritten(page: str, content: str) -> str:
+    """Put something between the marks of a page.
+
+    Args:
+        page: The text of the page.
+        content: What is to stand there.
+
+    Returns:
+        The new text of the page.
+    """
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{content}\n{END}{after}"
+
+
+def content(run: Run, pictures: Path = PICTURES) -> str:
+    """The measured part of the page.
+
+    Args:
+        run: What was measured.
+        pictures: Where plots may be.
+
+    Returns:
+        Markdown.
+    """
+    return "\n".join(_lines(run, pictures)) + "\n"
+
+
+def write(run: Run) -> None:
+    """Have the page show a run.
+
+    Args:
+        run: Which.
+    """
+    PAGE.write_text(rewritten(PAGE.read_text("utf-8"), content(run)), "utf-8")
+
+
+def _lines(run: Run, pictures: Path) -> Iterator[str]:
+    yield "Measured on:"
+    yield ""
+    yield from (f"- {line}" for line in machine_lines(run))
+    yield ""
+    yield "### Targets"
+    yield ""
+    yield from _table(TARGET_HEADINGS, target_rows(run), left=3)
+    for name, title in PLOTS.items():
+        if (pictures / f"{name}.svg").exists():
+            yield ""
+            yield f"![{title}](assets/performance/{name}.svg)"
+    last = ""
+    for section, work, results in run.side_by_side():
+        if section != last:
+            yield ""
+            yield f"### {section[0].upper()}{section[1:]}"
+        last = section
+        yield ""
+        yield from _table((f"**{work}**", *HEADINGS[1:]), (row(each, results) for each in results), left=1)
+    if run.absent:
+        yield ""
+        yield "### Not measured"
+        yield ""
+        yield from (f"- {what}: `{why}`" for what, why in run.absent.items())
+
+
+def _table(headings: Row, rows: Iterable[Row], *, left: int) -> Iterator[str]:
+    yield f"| {' | '.join(headings)} |"
+    yield "|" + "".join("---|" if number < left else "--:|" for number in range(len(headings)))
+    for each in rows:
+        yield f"| {' | '.join(each)} |"

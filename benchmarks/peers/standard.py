@@ -1,0 +1,88 @@
+"""What the standard library has: objects of a manager's process, and a pool of processes."""
+
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from multiprocessing.managers import BaseManager
+from typing import Any
+
+from benchmarks.cases import BOOT_2, BOOT_8
+from benchmarks.timing import Works, each
+from benchmarks.workers import burn
+from benchmarks.works import calls, cpu_map, creation, echoes
+
+
+class Counter:
+    """Adds."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def add(self, n: int) -> int:
+        """Add `n`."""
+        self.value += n
+        return self.value
+
+    def echo(self, value: Any) -> Any:
+        """Give back what came."""
+        return value
+
+
+class _Manager(BaseManager):
+    """Has counters in its process."""
+
+
+_Manager.register("Counter", Counter)
+
+
+@contextmanager
+def manager(share: float) -> Iterator[Works]:
+    """An object in the process of a manager. A caller waits for each answer."""
+    with _Manager() as started:
+        create: Any = vars(type(started))["Counter"].__get__(started)
+        counter = create()
+        yield {
+            **calls(lambda: counter.add(1), takes_threads=True),
+            **creation(create),
+            **echoes(counter.echo),
+        }
+
+
+def _add(n: int) -> int:
+    return n + 1
+
+
+def _echo(value: Any) -> Any:
+    return value
+
+
+@contextmanager
+def pool(share: float) -> Iterator[Works]:
+    """Functions in one process; the map in two."""
+    with ProcessPoolExecutor(1) as one, ProcessPoolExecutor(2) as two:
+        list(two.map(_add, range(4)))
+        yield {
+            **calls(
+                lambda: one.submit(_add, 1).result(),
+                lambda number: wait([one.submit(_add, 1) for _ in range(number)]),
+                takes_threads=True,
+            ),
+            **cpu_map(lambda number: list(two.map(burn, range(number)))),
+            **echoes(lambda value: one.submit(_echo, value).result()),
+        }
+
+
+@contextmanager
+def boot_of_pools(share: float) -> Iterator[Works]:
+    """Pools, one after the other, until each of their processes must have had a task."""
+
+    def once(processes: int) -> ProcessPoolExecutor:
+        started = ProcessPoolExecutor(processes)
+        list(started.map(_add, range(processes)))
+        return started
+
+    def stop(pools: list[ProcessPoolExecutor]) -> None:
+        for each_pool in pools:
+            each_pool.shutdown()
+
+    yield {BOOT_2: each(lambda: once(2), after=stop), BOOT_8: each(lambda: once(8), after=stop)}

@@ -1,0 +1,66 @@
+"""Which peers there are. Nothing of them is imported here."""
+
+import importlib
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Final
+
+from benchmarks.cases import BETWEEN, BOOT, ONE, Subject
+from benchmarks.timing import Works
+
+PYKKA: Final = "Pykka"
+XOSCAR: Final = "xoscar"
+RAY: Final = "Ray"
+DASK: Final = "Dask actors"
+THESPIAN: Final = {
+    "Thespian, TCP": "multiprocTCPBase",
+    "Thespian, queue": "multiprocQueueBase",
+    "Thespian, UDP": "multiprocUDPBase",
+}
+RPYC: Final = "RPyC"
+PYRO: Final = "Pyro5"
+MANAGER: Final = "multiprocessing.Manager"
+POOL: Final = "ProcessPoolExecutor"
+
+
+def _open(file: str, function: str, share: float, *args: str) -> AbstractContextManager[Works]:
+    """Import a peer, in the process that measures it, and open it."""
+    module = importlib.import_module(f"benchmarks.peers.{file}")
+    opened: AbstractContextManager[Works] = getattr(module, function)(share, *args)
+    return opened
+
+
+def _peer(
+    section: str, name: str, file: str, function: str, package: str = "", *, is_alone: bool = False
+) -> Subject:
+    return Subject(section, name, "peer", partial(_open, file, function), package=package, is_alone=is_alone)
+
+
+SUBJECTS: Final = (
+    _peer(ONE, PYKKA, "pykka", "in_one_process", "pykka"),
+    _peer(ONE, XOSCAR, "xoscar", "in_one_process", "xoscar"),
+    _peer(BETWEEN, XOSCAR, "xoscar", "between_processes", "xoscar"),
+    _peer(BETWEEN, RPYC, "rpyc", "between_processes", "rpyc"),
+    _peer(BETWEEN, PYRO, "pyro", "between_processes", "Pyro5"),
+    _peer(BETWEEN, MANAGER, "standard", "manager"),
+    _peer(BETWEEN, POOL, "standard", "pool"),
+    *(
+        Subject(
+            BETWEEN,
+            name,
+            "peer",
+            partial(_open, "thespian", f"over_{base}"),
+            package="thespian",
+            is_alone=True,
+        )
+        for name, base in THESPIAN.items()
+    ),
+    _peer(BETWEEN, DASK, "dask", "between_processes", "distributed", is_alone=True),
+    _peer(BETWEEN, RAY, "ray", "between_processes", "ray", is_alone=True),
+    _peer(BOOT, XOSCAR, "xoscar", "boot", "xoscar"),
+    _peer(BOOT, POOL, "standard", "boot_of_pools"),
+    _peer(BOOT, DASK, "dask", "boot", "distributed", is_alone=True),
+    _peer(BOOT, RAY, "ray", "boot", "ray", is_alone=True),
+)
+
+PACKAGES: Final = sorted({subject.package for subject in SUBJECTS if subject.package})

@@ -1,0 +1,9 @@
+"""Everybody who can be measured: floors first, then corps, then peers."""
+
+from typing import Final
+
+from benchmarks import floors, ours, packing, sizes
+from benchmarks.peers import table
+
+WITHOUT_PEERS: Final = (*floors.SUBJECTS, *ours.SUBJECTS, *sizes.SUBJECTS, *packing.SUBJECTS)
+PEERS: Final = table.SUBJECTS

@@ -1,0 +1,181 @@
+"""What corps sets out to reach, as ratios within one run, and whether a run has reached it. Pure."""
+
+import statistics
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from benchmarks.cases import (
+    AMONG,
+    AMONG_ENVS,
+    BESIDE,
+    BESIDE_ENVS,
+    BETWEEN,
+    BOOT,
+    BOOT_2,
+    BOOT_8,
+    CALL,
+    CREATE,
+    GROWTH,
+    IDLE,
+    KIB,
+    MAP,
+    MEMORY,
+    ONE,
+    SOAK,
+    SOAK_CALLS,
+    echo,
+    in_flight,
+)
+from benchmarks.floors import MEMCPY, ONE_PROCESS, STREAM, ZMQ_IPC
+from benchmarks.ours import CORPS, over
+from benchmarks.peers.table import MANAGER, POOL, PYKKA, RAY, XOSCAR
+from benchmarks.results import Key, Run, ratio
+from benchmarks.sizes import BETWEEN_TWO, FEW_ENVS, FEW_WORKERS, IN_ONE, MANY_ENVS, MANY_WORKERS
+
+Verdict = Literal["met", "missed", "not measured"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One thing to reach.
+
+    Attributes:
+        number: Of the target that it belongs to.
+        what: Is measured.
+        against: What it is compared with.
+        limit: Of the value.
+        is_least: Whether the value has to be at least the limit; else at most.
+        value: Reads it off a run; None if the run has not measured it.
+        keys: The results that it reads.
+        unit: Of value and limit.
+    """
+
+    number: str
+    what: str
+    against: str
+    limit: float
+    is_least: bool
+    value: Callable[[Run], float | None]
+    keys: tuple[Key, ...]
+    unit: str = "times"
+
+    @property
+    def wanted(self) -> str:
+        """The limit in words."""
+        return f"{'≥' if self.is_least else '≤'} {self.limit:g} {self.unit} {self.against}".strip()
+
+    def judge(self, run: Run) -> tuple[float | None, Verdict]:
+        """Hold it against a run.
+
+        Args:
+            run: What was measured.
+
+        Returns:
+            The value, and whether the target is met.
+        """
+        value = self.value(run)
+        if value is None:
+            return None, "not measured"
+        met = value >= self.limit if self.is_least else value <= self.limit
+        return value, "met" if met else "missed"
+
+
+def trend(samples: tuple[float, ...]) -> float:
+    """How the end of a long work compares with its begin.
+
+    Args:
+        samples: In the order in which they were taken.
+
+    Returns:
+        The median of the last tenth over that of the first.
+    """
+    tenth = max(1, len(samples) // 10)
+    return statistics.median(samples[-tenth:]) / statistics.median(samples[:tenth])
+
+
+def _times(number: str, what: str, against: str, limit: float, one: Key, other: Key) -> Target:
+    """The time of ours is at most so many times that of another."""
+
+    def value(run: Run) -> float | None:
+        a, b = run.find(one), run.find(other)
+        return ratio(a, b) if a and b else None
+
+    return Target(number, what, against, limit, False, value, (one, other))
+
+
+def _as_fast(number: str, what: str, against: str, limit: float, one: Key, other: Key) -> Target:
+    """Ours does at least so many times as much per second as another."""
+
+    def value(run: Run) -> float | None:
+        a, b = run.find(one), run.find(other)
+        return ratio(b, a) if a and b else None
+
+    return Target(number, what, against, limit, True, value, (one, other))
+
+
+def _at_most(number: str, what: str, limit: float, unit: str, scale: float, key: Key) -> Target:
+    def value(run: Run) -> float | None:
+        result = run.find(key)
+        return result.p50 / scale if result else None
+
+    return Target(number, what, "", limit, False, value, (key,), unit)
+
+
+def _steady(number: str, what: str, limit: float, key: Key) -> Target:
+    def value(run: Run) -> float | None:
+        result = run.find(key)
+        return trend(result.rounds[0].samples) if result else None
+
+    return Target(number, what, "the first tenth", limit, False, value, (key,))
+
+
+def _targets() -> Iterator[Target]:
+    def one(work: str, subject: str = CORPS) -> Key:
+        return Key(ONE, work, subject)
+
+    def between(work: str, subject: str = CORPS) -> Key:
+        return Key(BETWEEN, work, subject)
+
+    def boot(work: str, subject: str = CORPS) -> Key:
+        return Key(BOOT, work, subject)
+
+    hundred, array = in_flight(100), echo("array", "64 MiB")
+    what = "call in one process, p50"
+    yield _times("P1", what, "xoscar", 0.6, one(CALL), one(CALL, XOSCAR))
+    yield _times("P1", what, "Pykka", 0.1, one(CALL), one(CALL, PYKKA))
+    what = "calls in one process, 100 in flight"
+    yield _as_fast("P2", what, "xoscar", 4, one(hundred), one(hundred, XOSCAR))
+    what = "call between processes over ZeroMQ ipc, p50"
+    yield _times("P3", what, ZMQ_IPC, 1.6, between(CALL, over("ipc")), between(CALL, ZMQ_IPC))
+    what = "call between processes, default path, p50"
+    yield _times("P4", what, MANAGER, 0.9, between(CALL), between(CALL, MANAGER))
+    yield _times("P4", what, STREAM, 3, between(CALL), between(CALL, STREAM))
+    what = "calls between processes, 100 in flight"
+    yield _as_fast("P5", what, "xoscar", 10, between(hundred), between(hundred, XOSCAR))
+    yield _as_fast("P5", what, "Ray", 10, between(hundred), between(hundred, RAY))
+    yield _as_fast("P5", what, f"one caller of {MANAGER}", 3, between(hundred), between(CALL, MANAGER))
+    what = "echo of a 64 MiB array between processes"
+    yield _as_fast("P6", what, "xoscar", 4, between(array), between(array, XOSCAR))
+    yield _as_fast("P6", what, "memcpy of it", 0.4, between(array), between(array, MEMCPY))
+    what = "boot of 2 processes to the first answers"
+    yield _times("P7", what, "xoscar", 0.35, boot(BOOT_2), boot(BOOT_2, XOSCAR))
+    yield _times("P7", "boot of 8 processes to the first answers", "2 of them", 2, boot(BOOT_8), boot(BOOT_2))
+    yield _as_fast("P8", "creation of workers", "Pykka", 10, one(CREATE), one(CREATE, PYKKA))
+    yield _at_most("P8", "memory of an idle worker", 2, "KiB", KIB, Key(MEMORY, IDLE, CORPS))
+    what = "CPU-bound map over 2 processes"
+    yield _as_fast("P10", what, "one process", 1.85, between(MAP), between(MAP, ONE_PROCESS))
+    yield _as_fast("P10", what, f"{POOL}.map", 1, between(MAP), between(MAP, POOL))
+    for work, many, few in (
+        (BESIDE, MANY_WORKERS, FEW_WORKERS),
+        (AMONG, MANY_WORKERS, FEW_WORKERS),
+        (BESIDE_ENVS, MANY_ENVS, FEW_ENVS),
+        (AMONG_ENVS, MANY_ENVS, FEW_ENVS),
+    ):
+        yield _times("P11", f"{work}: {many}", few, 1.15, Key(GROWTH, work, many), Key(GROWTH, work, few))
+    for subject in (IN_ONE, BETWEEN_TWO):
+        what = f"last tenth of 1 000 000 calls, {subject.removeprefix('corps, ')}"
+        yield _steady("P11", what, 1.15, Key(SOAK, SOAK_CALLS, subject))
+
+
+TARGETS: Final = tuple(_targets())
