@@ -31,7 +31,7 @@ from benchmarks.timing import Effort, Measure, Works, each, shared
 from benchmarks.workers import App, Link, Worker
 from benchmarks.works import calls, cpu_map, creation, echoes, fan_out
 
-TRANSPORTS: Final = {"ipc": ZMQ_IPC, "tcp": ZMQ_TCP}
+TRANSPORTS: Final = {"unix": STREAM, "ipc": ZMQ_IPC, "tcp": ZMQ_TCP}
 """The links that are measured by their names beside the default one, and the floor of each."""
 
 CORPS: Final = "corps"

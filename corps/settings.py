@@ -24,6 +24,10 @@ def _cores() -> int:
     return min(1024, max(1, os.cpu_count() or 1))
 
 
+def _quarter_of_memory() -> int:
+    return max(MIB, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4)
+
+
 def _number_as_text(value: Any) -> Any:
     """Lets ``ports = 5000`` in a file mean the same as ``ports = "5000"``."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -80,8 +84,19 @@ class Threads(_Group):
 class Window(_Group):
     """Flow control: what may be on its way to one peer before senders have to wait."""
 
-    requests: int = _setting(1000, "NoAnswer requests per peer at most.", ge=1)
+    requests: int = _setting(1000, "Unanswered requests per peer at most.", ge=1)
     bytes: int = _setting(64 * MIB, "Bytes of unanswered requests per peer at most.", ge=1)
+
+
+class SharedMemory(_Group):
+    """Large buffers between the Envs of a host go through memory that both see, if `transport` is `unix`."""
+
+    bytes: int = _setting(
+        _quarter_of_memory,
+        "Bytes that one Env may fill for others; past it, sending is `Overloaded`.",
+        ge=MIB,
+    )
+    kept: int = _setting(256 * MIB, "Bytes of it that are kept when free, to be used again.", ge=0)
 
 
 class Tcp(_Group):
@@ -158,6 +173,7 @@ class Settings(_Group):
         "How Envs reach each other. `unix` (UNIX sockets, the fastest) and `ipc` (ZeroMQ) use files that "
         "only this user can open; `tcp` (ZeroMQ, encrypted) uses ports.",
     )
+    shared_memory: SharedMemory = SharedMemory()
     tcp: Tcp = Tcp()
     max_message: int = _setting(
         64 * MIB, "Bytes of a frame at most. A peer that sends more is cut off.", ge=1024, le=2**40
@@ -168,6 +184,13 @@ class Settings(_Group):
     grace: float = _setting(5.0, "Seconds that a process may take to end, until it is killed.", ge=0)
     deadlock_probe: float = _setting(
         0.02, "Seconds that a wait lasts until a cycle of waiting workers is looked for.", gt=0
+    )
+    switch_interval: float = _setting(
+        0.001,
+        "Seconds that a worker which computes may keep the interpreter of its Env from all others (`sys."
+        "setswitchinterval`); not in the process that boots.",
+        ge=0.00001,
+        le=1,
     )
     log_level: str = _setting(
         "WARNING", "What is logged at least.", allowed=f"one of {', '.join(LOG_LEVELS)}"

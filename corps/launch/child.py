@@ -7,7 +7,9 @@ has gone: then there is nothing left to do.
 
 import contextlib
 import logging
+import resource
 import secrets
+import sys
 import traceback
 from typing import Any
 
@@ -50,6 +52,8 @@ def main(child: ChildSide) -> int:
     logging.basicConfig(
         level=options.log_level, format=f"%(asctime)s env{child.env_id} %(levelname)s %(name)s: %(message)s"
     )
+    sys.setswitchinterval(options.switch_interval)
+    _allow_descriptors()
     source = Source(*source_list)
     try:
         cls = load_class(source)
@@ -62,6 +66,12 @@ def main(child: ChildSide) -> int:
         return 1
     orders.send("ready", member.as_list(), list(cls._corps_interface.as_tuple()))
     return _serve(child, orders, env)
+
+
+def _allow_descriptors() -> None:
+    """As many as may be: each large buffer on its way takes some, and 1 024 are the custom."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _start(

@@ -28,7 +28,8 @@ def make_transport(
     """
     hello = Hello(corps_id, env_id, incarnation)
     if options.transport == "unix":
-        return UnixTransport(hello, runtime_dir=runtime_dir), ""
+        shared, kept = options.shared_bytes, options.shared_kept
+        return UnixTransport(hello, runtime_dir=runtime_dir, shared=shared, kept=kept), ""
     if options.transport == "ipc":
         return ZmqTransport(hello, runtime_dir=runtime_dir, handshake_timeout=options.handshake_timeout), ""
     keys = new_key_pair()

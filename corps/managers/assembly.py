@@ -102,9 +102,12 @@ def env_options(settings: "Settings") -> EnvOptions:
         codec=settings.codec,
         out_of_band=settings.out_of_band,
         transport=settings.transport,
+        shared_bytes=settings.shared_memory.bytes,
+        shared_kept=settings.shared_memory.kept,
         tcp_host=settings.tcp.host,
         tcp_ports=(ports[0], ports[-1]),
         max_message=settings.max_message,
         handshake_timeout=settings.handshake_timeout,
+        switch_interval=settings.switch_interval,
         log_level=settings.log_level,
     )

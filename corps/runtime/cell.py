@@ -266,11 +266,10 @@ class Cell:
 
     def _next(self) -> Request | None:
         """The next request; None if there is none that may begin: then the thread has the cell no more."""
-        mailbox = self.mailbox
         with self._lock:
-            if mailbox.first is not None and (not self._inflight or self._may_begin()):
-                return mailbox.take()
-            self._state = _IDLE if mailbox.first is None else _HELD
+            if self.mailbox.first is not None and (not self._inflight or self._may_begin()):
+                return self.mailbox.take()
+            self._state = _IDLE if self.mailbox.first is None else _HELD
             return None
 
     def own_main(self) -> MainThread:

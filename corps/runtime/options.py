@@ -18,15 +18,18 @@ class EnvOptions:
         exit_timeout: A worker that ends has so long for what it runs, and again for its cleanup.
         deadlock_probe: After so long a wait, other Envs are asked whether they wait for us.
         grace: The Env itself has so long for its end.
-        window_requests: NoAnswer requests that may be on their way to one peer.
+        window_requests: Unanswered requests that may be on their way to one peer.
         window_bytes: Bytes of unanswered requests that may be on their way to one peer.
         codec: What packs values for other Envs.
         out_of_band: Bytes from which a buffer travels as a frame of its own.
         transport: The kind of its links.
+        shared_bytes: Bytes of shared memory that it may fill for others.
+        shared_kept: Bytes of it that are kept when free.
         tcp_host: Where it listens over TCP.
         tcp_ports: The first and the last port that it may listen on; 0 and 0 for any.
         max_message: Bytes of a frame at most, over TCP.
         handshake_timeout: A peer has so long to prove who it is.
+        switch_interval: A worker may keep the interpreter from all others for so long.
         log_level: What its process logs at least.
     """
 
@@ -43,10 +46,13 @@ class EnvOptions:
     codec: str
     out_of_band: int
     transport: str
+    shared_bytes: int
+    shared_kept: int
     tcp_host: str
     tcp_ports: tuple[int, int]
     max_message: int
     handshake_timeout: float
+    switch_interval: float
     log_level: str
 
 

@@ -73,6 +73,8 @@ class Performer:
             outcome: Outcome = Value(self._kept(value))
         except BaseException as error:
             outcome = self._failure(request, error)
+            if request.kind == CREATE:  # its creator is to hear of it when nothing is left of it
+                self._cell.ending.finish()
         self._finish(request, outcome)
 
     def _work(self, request: Request) -> Any:

@@ -270,6 +270,9 @@ def test_all_problems_are_told_at_once(save: SaveFile) -> None:
         ("exit_timeout", "5", "must be a number not less than 0"),
         ("grace", -1, "must be a number not less than 0"),
         ("deadlock_probe", 0, "must be a number greater than 0"),
+        ("shared_memory.bytes", 1, "must be a whole number not less than 1048576"),
+        ("shared_memory.kept", -1, "must be a whole number not less than 0"),
+        ("switch_interval", 0, "must be a number from 1e-05 to 1"),
         ("log_level", "LOUD", "must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
     ],
 )
@@ -402,7 +405,7 @@ def test_loading_twice_gives_the_same_and_keeps_nothing() -> None:
 
 def default_in_words(key: str) -> str:
     if all_settings()[key].field.default_factory is not None:
-        return "one for each core"
+        return {"envs": "one for each core", "shared_memory.bytes": "a quarter of the machine's memory"}[key]
     value = {row: value for row, value, _ in describe(load())}[key]
     if isinstance(value, str):
         return f'`"{value}"`'
@@ -410,7 +413,7 @@ def default_in_words(key: str) -> str:
 
 
 def reference_page() -> str:
-    groups: dict[str, list[str]] = {"": [], "threads": [], "window": [], "tcp": []}
+    groups: dict[str, list[str]] = {"": [], "threads": [], "window": [], "shared_memory": [], "tcp": []}
     for key, setting in all_settings().items():
         rows = groups[key.rpartition(".")[0]]
         allowed = setting.allowed().replace("|", "\\|")
