@@ -15,7 +15,7 @@ from corps.clock import deadline_after, now, remaining
 from corps.errors import BrokenError
 from corps.messages.members import Member
 from corps.security.audit import Audit
-from corps.transport.link import Link, OnMessage, Ready, Transport
+from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 from corps.wire.frames import Frame, Hello
 
 _log = logging.getLogger("corps.testing")
@@ -230,7 +230,7 @@ class MemoryTransport(Transport):
         """See `Transport.max_frame`."""
         return None
 
-    def start(self, on_message: OnMessage) -> None:
+    def start(self, on_message: OnMessage, on_broken: OnBroken) -> None:
         """See `Transport.start`."""
         self._on_message = on_message
 

@@ -28,6 +28,7 @@ class Station:
         self.member = member
         self.messages: list[Message] = []
         self.refused: list[str] = []
+        self.broken: list[Member] = []
         self.before_each: Callable[[], object] = lambda: None
         self._changed = Condition()
         self._reader: Thread | None = None
@@ -36,7 +37,7 @@ class Station:
 
     def start(self) -> None:
         """Begin to read, in a thread."""
-        self.transport.start(self._receive)
+        self.transport.start(self._receive, self._break)
         self._reader = Thread(target=self._read, name=f"env{self.member.env}-io", daemon=True)
         self._reader.start()
 
@@ -75,6 +76,12 @@ class Station:
             if not self._changed.wait_for(lambda: bool(self.refused), _LIMIT):
                 pytest.fail("nothing was refused")
 
+    def wait_broken(self) -> None:
+        """Wait until a link has broken."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: bool(self.broken), _LIMIT):
+                pytest.fail("no link has broken")
+
     def bodies(self) -> list[bytes]:
         """The first frames of what has come."""
         with self._changed:
@@ -84,6 +91,11 @@ class Station:
         self.before_each()
         with self._changed:
             self.messages.append((env, list(frames)))
+            self._changed.notify_all()
+
+    def _break(self, member: Member) -> None:
+        with self._changed:
+            self.broken.append(member)
             self._changed.notify_all()
 
     def _refuse(self, kind: str, _: str) -> None:

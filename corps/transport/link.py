@@ -18,6 +18,9 @@ OnMessage = Callable[[int, Sequence[Frame]], None]
 """Called with the id of the Env that sent a message, which is proven, and its frames."""
 
 
+OnBroken = Callable[[Member], None]
+"""Called with the peer to which a link has broken."""
+
 Ready = Sequence[Any]
 """What a transport has found to be ready; its own business."""
 
@@ -62,12 +65,14 @@ class Transport(ABC):
         """The longest frame, in bytes, that peers take; None for no limit."""
 
     @abstractmethod
-    def start(self, on_message: OnMessage) -> None:
+    def start(self, on_message: OnMessage, on_broken: OnBroken) -> None:
         """Get ready for reading. What was sent here before, by members admitted by now, is not lost.
 
         Args:
             on_message: Called in the thread that reads for every message of an admitted peer. Must be quick;
                 what it raises is logged, and the reading goes on.
+            on_broken: Called in the thread that reads when a link of this Env has broken for good, as far as
+                that can be seen: as a rule since the peer has ended.
         """
 
     @abstractmethod

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any, Final
 
+from corps.clock import now
 from corps.errors import EnvLost, WireError
 from corps.messages.members import Member
 from corps.messages.outcomes import Refused
@@ -25,6 +26,8 @@ from corps.wire.frames import (
 )
 
 _log = logging.getLogger("corps.transport")
+
+_BROKEN: Final = 2.0  # seconds that the membership has to say why a link broke
 
 
 class Peers:
@@ -66,7 +69,7 @@ class Peers:
 
     def start(self) -> None:
         """Take what is read from now on."""
-        self._transport.start(self._on_message)
+        self._transport.start(self._on_message, self._on_broken)
 
     def learn(self, member: Member) -> None:
         """An Env has joined.
@@ -152,6 +155,21 @@ class Peers:
         self._transport.close()
         for peer in peers:
             peer.lose("this Env has closed", logging.INFO)
+
+    def _on_broken(self, member: Member) -> None:
+        """The link to a member broke. In the thread that reads.
+
+        Mostly since it has ended, which the membership will say in a moment, and better. If it does not,
+        requests must not wait for ever for what went with the link.
+        """
+
+        def give_up() -> None:
+            with self._lock:
+                peer = self._peers.get(member.env)
+            if peer is not None and peer.member == member:
+                self.lose(member.env, "its connection broke, though it is not known to have ended")
+
+        self._env.alarms.at(now() + _BROKEN, give_up)
 
     def _on_message(self, env: int, frames: Sequence[Frame]) -> None:
         """A message of a member has arrived. In the reading thread."""

@@ -53,7 +53,8 @@ class UnixLink(Link):
         self._sock = sock
         self.fd: Final = sock.fileno()
         """The descriptor of the socket; stale after `close`."""
-        self._member = member
+        self.member: Final = member
+        """The peer."""
         self._arenas = arenas
         self._number = number
         self._wait_writable = wait_writable
@@ -75,7 +76,7 @@ class UnixLink(Link):
             message = b"".join((head(frames), *frames))
         with self._lock:
             if self._is_closed:
-                raise BrokenError(f"the link to env{self._member.env} is closed")
+                raise BrokenError(f"the link to env{self.member.env} is closed")
             had_left = bool(self._left)
             sent = 0 if had_left else self._send_now((message,), placed)
             if sent == len(message) or self._is_dead:

@@ -27,7 +27,7 @@ from corps.messages.members import Member
 from corps.security.admission import Admission
 from corps.security.audit import Audit
 from corps.transport.arenas import Arenas
-from corps.transport.link import Link, OnMessage, Ready, Transport
+from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 from corps.transport.mappings import Mappings
 from corps.transport.unix_link import MOST_SHARED, UnixLink
 from corps.wire.frames import MAX_HEADER, Frame, Hello, read_header
@@ -66,16 +66,17 @@ class UnixTransport(Transport):
         self._path = f"{runtime_dir}/{hello.env}-{hello.incarnation[:12]}.sock"
         self.audit = Audit(f"env{hello.env}")
         self._admission = Admission(os.getuid())
-        # Protects _members, _links, _flushing and _closed.
+        # Protects _members, _links, _broken and _closed.
         self._lock = Lock()
         self._members: dict[str, Member] = {}
-        self._links: set[UnixLink] = set()
+        self._links: dict[int, UnixLink] = {}  # by descriptor
+        self._broken: set[int] = set()  # descriptors of links that are not watched any more
         self._numbers = itertools.count(1)
         self._arenas = Arenas(shared, kept)
-        self._flushing: dict[int, UnixLink] = {}  # by descriptor: links that have something left to send
         self._closed = False
         self._inbound: dict[int, _Inbound] = {}  # by descriptor; used by the thread that reads alone
         self._on_message: OnMessage | None = None
+        self._on_broken: OnBroken | None = None
         self._poll = select.epoll()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -97,9 +98,10 @@ class UnixTransport(Transport):
         """See `Transport.max_frame`."""
         return None
 
-    def start(self, on_message: OnMessage) -> None:
+    def start(self, on_message: OnMessage, on_broken: OnBroken) -> None:
         """See `Transport.start`."""
         self._on_message = on_message
+        self._on_broken = on_broken
         self._poll.register(self._listener, select.EPOLLIN)
         self._poll.register(self._wake, select.EPOLLIN)
         known = weakref.ref(self)
@@ -136,7 +138,8 @@ class UnixTransport(Transport):
             with self._lock:
                 if self._closed:
                     raise BrokenError(f"env{self._hello.env} has closed its links")
-                self._links.add(link)
+                self._links[link.fd] = link
+                self._poll.register(link.fd, 0)  # to see it break
         except OSError as error:
             sock.close()
             raise BrokenError(f"no link to env{member.env} at {member.endpoint}: {error}") from error
@@ -148,15 +151,16 @@ class UnixTransport(Transport):
 
     def _wait_writable(self, link: UnixLink) -> None:
         with self._lock:
-            if link in self._links and link.fd not in self._flushing:
-                self._flushing[link.fd] = link
-                self._poll.register(link.fd, select.EPOLLOUT)
+            if self._links.get(link.fd) is link and link.fd not in self._broken:
+                self._poll.modify(link.fd, select.EPOLLOUT)
 
     def _forget(self, link: UnixLink) -> None:
         with self._lock:
-            self._links.discard(link)
-            if self._flushing.pop(link.fd, None) is not None:
-                self._poll.unregister(link.fd)
+            if self._links.get(link.fd) is link:
+                del self._links[link.fd]
+                if link.fd not in self._broken:
+                    self._poll.unregister(link.fd)
+                self._broken.discard(link.fd)
 
     def close(self) -> None:
         """See `Transport.close`."""
@@ -164,10 +168,10 @@ class UnixTransport(Transport):
             if self._closed:
                 return
             self._closed = True
-            links = list(self._links)
+            links = list(self._links.values())
         for link in links:
             link.close(_LINGER)
-        self._on_message = None  # no cycle: what was received may hold shared memory
+        self._on_message = self._on_broken = None  # no cycle: what was received may hold shared memory
         self._arenas.close()
         for inbound in self._inbound.values():
             inbound.close()
@@ -195,7 +199,7 @@ class UnixTransport(Transport):
 
     def hand_on(self, ready: Ready) -> None:
         """See `Transport.hand_on`."""
-        for fd, _ in ready:
+        for fd, events in ready:
             inbound = self._inbound.get(fd)
             if inbound is not None:
                 self._read(inbound)
@@ -205,7 +209,7 @@ class UnixTransport(Transport):
             elif fd == self._listener.fileno():
                 self._accept()
             else:
-                self._flush(fd)
+                self._look_after(fd, events)
 
     def _accept(self) -> None:
         try:
@@ -277,15 +281,23 @@ class UnixTransport(Transport):
         del self._inbound[fd]
         inbound.close()
 
-    def _flush(self, fd: int) -> None:
+    def _look_after(self, fd: int, events: int) -> None:
+        """A link has room for more, or is broken."""
         with self._lock:
-            link = self._flushing.get(fd)
-        if link is None or not link.flush():
-            return
-        with self._lock:
-            if self._flushing.get(fd) is link and not link.has_left:
-                del self._flushing[fd]
+            link = self._links.get(fd)
+            is_broken = bool(events & (select.EPOLLHUP | select.EPOLLERR))
+            if link is None or fd in self._broken:
+                return
+            if is_broken:
+                self._broken.add(fd)
                 self._poll.unregister(fd)
+        if is_broken:
+            if self._on_broken is not None:
+                self._on_broken(link.member)
+        elif link.flush():
+            with self._lock:
+                if self._links.get(fd) is link and fd not in self._broken and not link.has_left:
+                    self._poll.modify(fd, 0)
 
 
 class _Inbound:

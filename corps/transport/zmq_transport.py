@@ -23,7 +23,7 @@ from corps.messages.members import Member
 from corps.security.admission import Admission
 from corps.security.audit import Audit
 from corps.security.keys import KeyPair
-from corps.transport.link import Link, OnMessage, Ready, Transport
+from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 from corps.transport.zap import ZapHandler
 from corps.wire.frames import Frame, Hello, read_header
 
@@ -153,8 +153,8 @@ class ZmqTransport(Transport):
         """See `Transport.max_frame`."""
         return self._max_frame
 
-    def start(self, on_message: OnMessage) -> None:
-        """See `Transport.start`."""
+    def start(self, on_message: OnMessage, on_broken: OnBroken) -> None:
+        """See `Transport.start`. libzmq connects again by itself, and tells nobody."""
         self._on_message = on_message
         self._poller.register(self._router, zmq.POLLIN)
         self._poller.register(self._zap.socket, zmq.POLLIN)

@@ -1,6 +1,8 @@
 """Claims about the threads that run workers: enough of them, and none for what is idle."""
 
 import threading
+import time
+from pathlib import Path
 from threading import Barrier, Event
 
 import pytest
@@ -36,6 +38,37 @@ class Link(corps.Conc):
 
     def hang(self, gate: Event) -> None:
         gate.wait()
+
+    def spin(self, path: Path) -> int:
+        turns = 0
+        while not path.exists():
+            turns += sum(range(1_000)) > 0
+        return turns
+
+
+class Sleeper(corps.Conc):
+    """Sleeps without corps knowing, until it is told otherwise."""
+
+    def nap(self, path: Path) -> int:
+        naps = 0
+        while not path.exists():
+            time.sleep(0.01)
+            naps += 1
+        return naps
+
+
+@pytest.mark.parametrize(("cls", "method"), [(Link, "spin"), (Sleeper, "nap")])
+def test_a_worker_that_is_busy_for_long_does_not_keep_others_of_its_env_from_answering(
+    way: Way, tmp_path: Path, cls: type[corps.Conc], method: str
+) -> None:
+    over = tmp_path / "over"
+    busy, counter = way.create(cls), way.create(Counter)
+    future = getattr(busy, method)(over)
+    for _ in range(100):
+        counter.add().result(timeout=20)
+    assert not future.done()
+    over.touch()
+    assert future.result(timeout=20) >= 0
 
 
 @pytest.mark.parametrize("method", ["reach", "reach_with_patience", "reach_any"])

@@ -12,7 +12,7 @@ from corps.runtime.context import Activity, current
 from corps.runtime.gates import Gate
 from corps.runtime.readers import Readers
 from corps.security.audit import Audit
-from corps.transport.link import Link, OnMessage, Ready, Transport
+from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 
 LIMIT = 20.0
 
@@ -56,7 +56,7 @@ class Post(Transport):
     endpoint = ""
     max_frame = None
 
-    def start(self, on_message: OnMessage) -> None: ...
+    def start(self, on_message: OnMessage, on_broken: OnBroken) -> None: ...
     def admit(self, member: Any) -> None: ...
     def expel(self, member: Any) -> None: ...
     def connect(self, member: Any) -> Link:

@@ -12,7 +12,7 @@ from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import CALL, Request
 from corps.packing.packer import Packer
 from corps.security.audit import Audit
-from corps.transport.link import Link, OnMessage, Ready, Transport
+from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 from corps.transport.peer import Peer
 from corps.transport.peers import Peers
 from corps.wire.frames import Frame, ProbeHeader
@@ -48,6 +48,7 @@ class LineTransport(Transport):
         self.links: list[LineLink] = []
         self.refuses: BrokenError | None = None
         self.on_message: OnMessage | None = None
+        self.on_broken: OnBroken | None = None
         self._max_frame = max_frame
 
     @property
@@ -58,8 +59,9 @@ class LineTransport(Transport):
     def max_frame(self) -> int | None:
         return self._max_frame
 
-    def start(self, on_message: OnMessage) -> None:
+    def start(self, on_message: OnMessage, on_broken: OnBroken) -> None:
         self.on_message = on_message
+        self.on_broken = on_broken
 
     def admit(self, member: Member) -> None:
         self.admitted.append(member)

@@ -1,5 +1,7 @@
 """Claims about the membership of one Env, and about what its reading thread survives."""
 
+from dataclasses import replace
+
 import msgpack
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -127,3 +129,24 @@ def test_peers_are_named_after_the_env() -> None:
     side = Side(4, 5)
     assert isinstance(side.peers, Peers)
     assert side.peers.statistics() == {5: {"sent": 0, "received": 0}}
+
+
+def test_who_has_a_broken_link_and_is_not_said_to_have_ended_is_given_up() -> None:
+    one, _ = pair()
+    waiting = one.ask("x")
+    assert one.transport.on_broken is not None
+    one.transport.on_broken(member(2))
+    assert waiting.outcomes == []
+    one.alarms.ring_all()
+    (outcome,) = waiting.outcomes
+    with pytest.raises(EnvLost, match="its connection broke, though it is not known to have ended"):
+        outcome.unwrap()
+
+
+def test_a_broken_link_says_nothing_of_a_peer_that_was_started_again() -> None:
+    one, _ = pair()
+    assert one.transport.on_broken is not None
+    one.transport.on_broken(member(2))
+    one.peers.learn(replace(member(2), incarnation="another"))
+    one.alarms.ring_all()
+    assert one.peers.members() == [2]
