@@ -154,8 +154,11 @@ class Cell:
             return False
         if self._state is not _IDLE:
             return False
-        self._state = _READY if not self._inflight or self._may_begin() else _HELD
-        return self._state is _READY and self._enqueue()
+        if self._inflight and not self._may_begin():
+            self._state = _HELD
+            return False
+        self._state = _READY
+        return self._enqueue()
 
     def _enqueue(self) -> bool:
         """Under the lock: whether a ready cell must be given to the pool; not if it is in its queue still."""

@@ -54,7 +54,9 @@ class Future(concurrent.futures.Future[R]):
             RequestError: The request failed; which one says how, `executed` whether it ran.
             LoopBlocked: Called in a coroutine (use ``await`` there), or in a callback.
         """
-        return self.result()
+        if self._outcome is None:
+            self._wait(None)
+        return self._opened().unwrap()  # type: ignore[no-any-return]
 
     def result(self, timeout: float | None = None) -> R:
         """The value; waits for it.
@@ -70,8 +72,7 @@ class Future(concurrent.futures.Future[R]):
             WaitTimeout: The time was over first.
             LoopBlocked: Called in a coroutine (use ``await`` there), or in a callback.
         """
-        outcome = self._outcome
-        if outcome is None:
+        if self._outcome is None:
             self._wait(timeout)
         return self._opened().unwrap()  # type: ignore[no-any-return]
 

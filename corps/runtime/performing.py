@@ -61,21 +61,31 @@ class Performer:
         Args:
             request: One that is wanted.
         """
+        has_steps = self._cell.interface.has_steps
         try:
-            if request.kind in _REACHING:
-                self._check_reachable(request)
+            if request.kind in _REACHING and not self._is_reachable(request):
+                raise _Refusal(self._no_such(request))
             if request.packed is not None:  # only now: nothing is unpacked for what may not be called
                 request.open()
-            value = self._work(request)
-            if type(value) is CoroutineType:
+            if request.kind == CALL and not has_steps:
+                value = getattr(self.worker, request.method)(*request.args, **request.kwargs)
+            else:
+                value = self._work(request)
+            kind = type(value)
+            if kind is CoroutineType:
                 self._start(request, value)
                 return
-            outcome: Outcome = Value(self._kept(value))
+            if kind is GeneratorType or kind is AsyncGeneratorType:
+                value = self._kept(value)
+            outcome: Outcome = Value(value)
         except BaseException as error:
             outcome = self._failure(request, error)
             if request.kind == CREATE:  # its creator is to hear of it when nothing is left of it
                 self._cell.ending.finish()
-        self._finish(request, outcome)
+        if has_steps:
+            self._finish(request, outcome)
+        else:
+            request.promise.settle(outcome)
 
     def _work(self, request: Request) -> Any:
         kind = request.kind
@@ -112,15 +122,12 @@ class Performer:
                 raise
             raise _Refusal(self._no_such(request)) from None
 
-    def _check_reachable(self, request: Request) -> None:
+    def _is_reachable(self, request: Request) -> bool:
         interface = self._cell.interface
         name = request.method
         if request.kind == CALL:
-            reachable = name in interface.methods
-        else:
-            reachable = not (name.startswith("_") or name in interface.reserved or name in interface.methods)
-        if not reachable:
-            raise _Refusal(self._no_such(request))
+            return name in interface.methods
+        return not (name.startswith("_") or name in interface.reserved or name in interface.methods)
 
     def _no_such(self, request: Request) -> NoSuchMethod:
         known = self._cell.interface.known_methods

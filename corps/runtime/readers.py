@@ -85,7 +85,7 @@ class Readers:
         Returns:
             Whether the gate was opened; False if the time was over first.
         """
-        until = deadline_after(timeout)
+        until = None if timeout is None else now() + timeout
         while not gate.is_open:
             if self._take(gate):
                 self._read(gate, until, steps_aside=False)
@@ -141,7 +141,7 @@ class Readers:
         try:
             goes_on = gate.read_instead(self._interrupt)
             while goes_on and not self._is_closed:
-                ready = transport.await_ready(remaining(until))
+                ready = transport.await_ready(None if until is None else remaining(until))
                 token = current.set(self._activity)
                 try:
                     transport.hand_on(ready)

@@ -84,7 +84,8 @@ class OutcomeCodec:
         """Unpack an outcome, in the thread that wants it. Never fails: an error becomes the outcome."""
         try:
             if status == RETURNED:
-                return Value(self._packer.unpack(Packed(codec, bytes(frames[0]), tuple(frames[1:]))))
+                packed = tuple.__new__(Packed, (codec, bytes(frames[0]), tuple(frames[1:])))
+                return Value(self._packer.unpack(packed))
             facts = self._data.unpack(Packed(CODEC_TAGS["data"], bytes(frames[0]), ()))
             if status == RAISED:
                 type_name, text, shown, target = facts

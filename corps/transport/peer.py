@@ -8,7 +8,7 @@ import itertools
 import logging
 from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Any, Final
+from typing import Final
 
 from corps.addresses import ConcAddr
 from corps.clock import deadline_after, earlier, now, remaining
@@ -71,6 +71,8 @@ class Peer:
             max_frame: Bytes of the longest frame that the peer takes.
         """
         self.member = member
+        self.readers = env.readers
+        """A thread that waits for an answer of this peer reads it with these."""
         self._env = env
         self._connect = connect
         self._packer = packer
@@ -106,7 +108,8 @@ class Peer:
         request.route = self
         packed = self._packer.pack((request.args, request.kwargs), what="arguments")
         frames = [packed.body, *packed.buffers]
-        check_frames(frames, self._max_frame)
+        if packed.buffers or self._max_frame is not None:
+            check_frames(frames, self._max_frame)
         check_method(request.method)
         if request.deadline is not None and now() >= request.deadline:
             late = f"the deadline of {request.method!r} passed before it was sent"
@@ -142,11 +145,6 @@ class Peer:
                 return False
             request.stage = WITHDRAWN
             return True
-
-    @property
-    def readers(self) -> Any:
-        """A thread that waits for an answer of this peer reads it with these."""
-        return self._env.readers
 
     def help(self, promise: Promise) -> None:
         """A waiting thread cannot do the work of another Env."""
@@ -257,7 +255,7 @@ class Peer:
             raise WireError(f"a request names a sender in env{header.sender[0]}")
         size = sum(map(len, frames)) - len(frames[0])
         corps_id = self._env.corps_id
-        packed = Packed(header.codec, bytes(frames[1]), tuple(frames[2:]))
+        packed = tuple.__new__(Packed, (header.codec, bytes(frames[1]), tuple(frames[2:])))
         promise: Promise
         if header.number:
             promise = WirePromise(self, header.number)
@@ -309,10 +307,11 @@ class Peer:
         with self._lock:
             self._incoming.pop(number, None)
         status, packed = self._outcomes.pack(outcome)
-        frames = [packed.body, *packed.buffers]
         try:
-            check_frames(frames, self._max_frame)
-            self._transmit([OutcomeHeader(number, status, packed.codec).header(), *frames])
+            if packed.buffers or self._max_frame is not None:
+                check_frames((packed.body, *packed.buffers), self._max_frame)
+            header = OutcomeHeader(number, status, packed.codec).header()
+            self._transmit([header, packed.body, *packed.buffers])
         except (PackError, Overloaded) as error:
             if status != REFUSED:
                 error.__dict__["executed"] = "yes"

@@ -81,7 +81,8 @@ class Room:
     def give_back(self, requests: int, size: int) -> None:
         """So many requests, of so many bytes together, were dealt with: others may go."""
         self.window.give_back(requests, size)
-        self._hand_out()
+        if self._queue:
+            self._hand_out()
 
     def close(self) -> None:
         """Nobody needs room any more: all who wait go on at once, without it."""

@@ -31,7 +31,7 @@ from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 from corps.transport.mappings import Mappings
 from corps.transport.unix_link import MOST_SHARED, UnixLink
 from corps.wire.frames import MAX_HEADER, Frame, Hello, read_header
-from corps.wire.stream import Cutter, Piece, Place
+from corps.wire.stream import Cutter, Place, WithPlaces
 
 _log = logging.getLogger("corps.transport")
 
@@ -334,9 +334,9 @@ class _Inbound:
             size = self.sock.recv_into(room)
             if not size:
                 raise EOFError
-            message = self._cutter.filled(size)
-            if message is not None:
-                yield message
+            filled = self._cutter.filled(size)
+            if filled is not None:
+                yield filled
             return
         data, rights, flags, _ = self.sock.recvmsg(_AT_ONCE, _RIGHTS, socket.MSG_CMSG_CLOEXEC)
         if not data:
@@ -347,8 +347,8 @@ class _Inbound:
             raise WireError(
                 "descriptors were lost: this process has no more of them, or too many came at once"
             )
-        for pieces in self._cutter.cut(data):
-            yield self._whole(pieces)
+        for message in self._cutter.cut(data):
+            yield self._whole(message) if isinstance(message, WithPlaces) else message
 
     def _keep(self, rights: Sequence[tuple[int, int, bytes]]) -> None:
         for _, _, data in rights:
@@ -356,15 +356,13 @@ class _Inbound:
         if len(self._fds) > MOST_SHARED:
             raise WireError(f"more than {MOST_SHARED} descriptors came without their messages")
 
-    def _whole(self, pieces: Sequence[Piece]) -> Sequence[Frame]:
-        """The frames of a message, of which some may lie in shared memory."""
-        if not any(type(piece) is Place for piece in pieces):
-            return pieces  # type: ignore[return-value]
-        return [self._frame(piece) if isinstance(piece, Place) else piece for piece in pieces]
-
-    def _frame(self, place: Place) -> Frame:
+    def _whole(self, message: WithPlaces) -> list[Frame]:
+        """The frames of a message, of which some lie in shared memory."""
         if self.member is None:
             raise WireError("a peer speaks of shared memory before it has said who it is")
+        return [self._frame(piece) if isinstance(piece, Place) else piece for piece in message]
+
+    def _frame(self, place: Place) -> Frame:
         fd = None
         if place.is_first:
             if not self._fds:

@@ -32,8 +32,10 @@ class WirePromise:
 
     def settle(self, outcome: Outcome) -> bool:
         """See `Promise.settle`."""
-        if not self._first():
-            return False
+        with self._lock:
+            if self._done:
+                return False
+            self._done = True
         self._peer.answer(self._number, outcome)
         return True
 
@@ -43,12 +45,8 @@ class WirePromise:
 
     def abandon(self) -> None:
         """Nobody wants the outcome any more."""
-        self._first()
-
-    def _first(self) -> bool:
         with self._lock:
-            first, self._done = not self._done, True
-        return first
+            self._done = True
 
 
 class WireCredit(NoAnswer):

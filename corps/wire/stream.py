@@ -42,6 +42,10 @@ Piece = Frame | Place
 """A frame, or where it is."""
 
 
+class WithPlaces(list[Piece]):
+    """A message of which some frames lie in shared memory."""
+
+
 def head(frames: Sequence[Frame]) -> bytes:
     """What goes before the frames of a message.
 
@@ -51,7 +55,9 @@ def head(frames: Sequence[Frame]) -> bytes:
     Returns:
         Their number and their lengths.
     """
-    return _head(list(map(len, frames)))
+    count = len(frames)
+    form = _HEADS[count] if count < len(_HEADS) else Struct(f"<I{count}Q")
+    return form.pack(count, *map(len, frames))
 
 
 def as_bytes(pieces: Sequence[Piece]) -> bytes:
@@ -68,13 +74,7 @@ def as_bytes(pieces: Sequence[Piece]) -> bytes:
         part = _PLACE.pack(*piece) if isinstance(piece, Place) else piece
         lengths.append(len(part) | (_SHARED if isinstance(piece, Place) else 0))
         parts.append(part)
-    return b"".join((_head(lengths), *parts))
-
-
-def _head(lengths: list[int]) -> bytes:
-    count = len(lengths)
-    form = _HEADS[count] if count < len(_HEADS) else Struct(f"<I{count}Q")
-    return form.pack(count, *lengths)
+    return b"".join((Struct(f"<I{len(lengths)}Q").pack(len(lengths), *lengths), *parts))
 
 
 class Cutter:
@@ -123,7 +123,7 @@ class Cutter:
             begin += length
         return frames
 
-    def cut(self, data: bytes) -> list[list[Piece]]:
+    def cut(self, data: bytes) -> list[list[Frame] | WithPlaces]:
         """Take the next bytes of the stream, while there is no `room`.
 
         Args:
@@ -137,7 +137,7 @@ class Cutter:
         """
         if self._rest:
             data = self._rest + data
-        messages: list[list[Piece]] = []
+        messages: list[list[Frame] | WithPlaces] = []
         at, end = 0, len(data)
         while end - at >= 4:
             (count,) = _COUNT.unpack_from(data, at)
@@ -163,7 +163,7 @@ class Cutter:
                 messages.append(_with_places(data, begin, lengths))
                 begin += size
             else:
-                frames: list[Piece] = []
+                frames: list[Frame] = []
                 for length in lengths:
                     frames.append(data[begin : begin + length])
                     begin += length
@@ -183,8 +183,8 @@ class Cutter:
         self._missing = size - len(begun)
 
 
-def _with_places(data: bytes, begin: int, lengths: Sequence[int]) -> list[Piece]:
-    pieces: list[Piece] = []
+def _with_places(data: bytes, begin: int, lengths: Sequence[int]) -> WithPlaces:
+    pieces = WithPlaces()
     for length in lengths:
         size = length & ~_SHARED
         part = data[begin : begin + size]
