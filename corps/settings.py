@@ -185,6 +185,13 @@ class Settings(_Group):
     deadlock_probe: float = _setting(
         0.02, "Seconds that a wait lasts until a cycle of waiting workers is looked for.", gt=0
     )
+    spin: float = _setting(
+        0.0001,
+        "Seconds that a thread which reads from links looks for a message before it sleeps, while that pays; 0 "
+        "saves power.",
+        ge=0,
+        le=0.01,
+    )
     switch_interval: float = _setting(
         0.001,
         "Seconds that a worker which computes may keep the interpreter of its Env from all others (`sys."

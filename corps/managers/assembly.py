@@ -108,6 +108,7 @@ def env_options(settings: "Settings") -> EnvOptions:
         tcp_ports=(ports[0], ports[-1]),
         max_message=settings.max_message,
         handshake_timeout=settings.handshake_timeout,
+        spin=settings.spin,
         switch_interval=settings.switch_interval,
         log_level=settings.log_level,
     )

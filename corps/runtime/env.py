@@ -88,7 +88,7 @@ class Env:
             transport: Its end of the links to them.
         """
         self.peers = peers
-        self.readers = Readers(transport, self._bringing, f"{self.label}-io")
+        self.readers = Readers(transport, self._bringing, f"{self.label}-io", spin=self.options.spin)
         self.pool.rest = self.readers.rest
 
     def start_reading(self) -> None:

@@ -29,6 +29,7 @@ class EnvOptions:
         tcp_ports: The first and the last port that it may listen on; 0 and 0 for any.
         max_message: Bytes of a frame at most, over TCP.
         handshake_timeout: A peer has so long to prove who it is.
+        spin: Whoever reads looks for a message for so long before it sleeps.
         switch_interval: A worker may keep the interpreter from all others for so long.
         log_level: What its process logs at least.
     """
@@ -52,6 +53,7 @@ class EnvOptions:
     tcp_ports: tuple[int, int]
     max_message: int
     handshake_timeout: float
+    spin: float
     switch_interval: float
     log_level: str
 

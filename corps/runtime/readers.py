@@ -9,40 +9,50 @@ nobody owns it (leader and followers: Schmidt and others, Pattern-Oriented Softw
 - Nobody is woken when the role falls vacant, since whoever left it is back in a moment, mostly. A *standby*
   thread looks after a tick (a millisecond): if the role was vacant all the time, it calls a thread that
   waits, or else takes the role itself. So a method that runs for long never stops the reading.
-- A standby, or an idle worker, that has read something leaves the role if a thread has begun to wait
-  meanwhile, which will want to read itself the next time.
+- A standby, or an idle worker, leaves the role as soon as it can when a thread has begun to wait meanwhile,
+  which will want to read itself.
+- Whoever has the role looks for the next message for a moment (the setting `spin`) before it sleeps: where
+  two processes have a processor each, that is faster than to be woken (65 µs a call instead of 110). When
+  nothing came the last times, it looks more and more seldom.
 
 While nothing falls vacant, the standby sleeps for good.
 """
 
 import logging
+import os
 from threading import Condition, Lock, Thread, current_thread, get_ident
+from time import perf_counter
 from typing import Final
 
 from corps.clock import deadline_after, now, remaining
 from corps.runtime.context import Activity, current
 from corps.runtime.gates import Gate
-from corps.transport.link import Transport
+from corps.transport.link import Ready, Transport
 
 _log = logging.getLogger("corps.transport")
 
 _TICK: Final = 0.001
+_SELDOM: Final = 10  # after so many misses one in 1 024 waits begins with a look
 _WATCHFUL: Final = 50  # ticks without a change after which the standby sleeps until the role falls vacant
 
 
 class Readers:
     """The role of the reader of one Env. Any thread may call."""
 
-    def __init__(self, transport: Transport, activity: Activity, name: str) -> None:
+    def __init__(self, transport: Transport, activity: Activity, name: str, *, spin: float = 0.0) -> None:
         """Nobody reads before `start`.
 
         Args:
             transport: What is read from.
             activity: What a thread does while it hands on what it has read.
             name: Of the standby thread.
+            spin: Seconds to look for a message before sleeping. With one processor nobody looks.
         """
         self._transport = transport
         self._activity = activity
+        self._spin = spin if len(os.sched_getaffinity(0)) > 1 else 0.0
+        self._misses = 0  # looks in a row that found nothing; used by whoever has the role
+        self._to_skip = 0  # waits that begin without a look; used by whoever has the role
         # Protects everything below. Nothing blocks while it is held.
         self._lock = Lock()
         self._reader: Gate | None = None  # whose thread has the role
@@ -125,7 +135,10 @@ class Readers:
                 return True
             self._waiting[gate] = None
             self._is_wanted = True
-            return False
+            may_have_it = self._reader is self._standby
+        if may_have_it:  # the answer will take longer than the change
+            self._transport.interrupt()
+        return False
 
     def _sleep(self, gate: Gate, until: float | None) -> None:
         try:
@@ -141,7 +154,9 @@ class Readers:
         try:
             goes_on = gate.read_instead(self._interrupt)
             while goes_on and not self._is_closed:
-                ready = transport.await_ready(None if until is None else remaining(until))
+                ready = self._look() if self._spin else ()
+                if not ready:
+                    ready = transport.await_ready(None if until is None else remaining(until))
                 token = current.set(self._activity)
                 try:
                     transport.hand_on(ready)
@@ -155,6 +170,21 @@ class Readers:
                 gate.read_instead(None)
             self._reading = 0
             self._leave(calls=steps_aside and not gate.is_open)
+
+    def _look(self) -> Ready:
+        """Look for a moment whether something comes, without sleeping."""
+        if self._to_skip:
+            self._to_skip -= 1
+            return ()
+        until = perf_counter() + self._spin
+        while not (ready := self._transport.await_ready(0.0)):
+            if perf_counter() > until:
+                self._misses = min(self._misses + 1, _SELDOM)
+                self._to_skip = 1 << self._misses
+                return ()
+            os.sched_yield()  # the sender may want this very processor
+        self._misses = 0
+        return ready
 
     def _leave(self, *, calls: bool) -> None:
         with self._lock:

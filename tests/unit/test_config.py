@@ -272,6 +272,7 @@ def test_all_problems_are_told_at_once(save: SaveFile) -> None:
         ("deadlock_probe", 0, "must be a number greater than 0"),
         ("shared_memory.bytes", 1, "must be a whole number not less than 1048576"),
         ("shared_memory.kept", -1, "must be a whole number not less than 0"),
+        ("spin", 1, "must be a number from 0 to 0.01"),
         ("switch_interval", 0, "must be a number from 1e-05 to 1"),
         ("log_level", "LOUD", "must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
     ],

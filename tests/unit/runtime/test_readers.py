@@ -70,11 +70,11 @@ def post() -> Post:
     return Post()
 
 
-@pytest.fixture
-def readers(post: Post) -> Iterator[Readers]:
+@pytest.fixture(params=[0.0, 0.0001], ids=["sleeping", "looking"])
+def readers(post: Post, request: pytest.FixtureRequest) -> Iterator[Readers]:
     activity = Activity(None)
     activity.reading = True
-    readers = Readers(post, activity, "test-io")
+    readers = Readers(post, activity, "test-io", spin=request.param)
     readers.start()
     yield readers
     readers.close()
