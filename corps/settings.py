@@ -187,8 +187,8 @@ class Settings(_Group):
     )
     spin: float = _setting(
         0.0001,
-        "Seconds that a thread which reads from links looks for a message before it sleeps, while that pays; 0 "
-        "saves power.",
+        "Seconds that a thread which reads from links looks for a message before it sleeps, while that pays; "
+        "0 saves power.",
         ge=0,
         le=0.01,
     )

@@ -152,24 +152,28 @@ class Readers:
         transport = self._transport
         self._reading = get_ident()
         try:
-            goes_on = gate.read_instead(self._interrupt)
-            while goes_on and not self._is_closed:
+            gate.read_instead(self._interrupt)
+            while not self._has_read_enough(gate, steps_aside):
                 ready = self._look() if self._spin else ()
                 if not ready:
+                    if self._has_read_enough(gate, steps_aside):  # the look may have taken the interrupt
+                        return
                     ready = transport.await_ready(None if until is None else remaining(until))
                 token = current.set(self._activity)
                 try:
                     transport.hand_on(ready)
                 finally:
                     current.reset(token)
-                if gate.is_open or (steps_aside and self._is_wanted):
+                if until is not None and now() >= until:
                     return
-                goes_on = until is None or now() < until
         finally:
             if not gate.is_open:
                 gate.read_instead(None)
             self._reading = 0
             self._leave(calls=steps_aside and not gate.is_open)
+
+    def _has_read_enough(self, gate: Gate, steps_aside: bool) -> bool:
+        return gate.is_open or self._is_closed or (steps_aside and self._is_wanted)
 
     def _look(self) -> Ready:
         """Look for a moment whether something comes, without sleeping."""
