@@ -1,5 +1,7 @@
 """What the media cost by themselves: as plainly as it can be done, without packing, checks or names."""
 
+import mmap
+import os
 import pickle
 import queue
 import socket
@@ -8,7 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +41,7 @@ _PACKETS_UP_TO: Final = 64 * KIB  # longer ones may not fit into the buffer of a
 
 STREAM: Final = "raw AF_UNIX stream"
 PACKETS: Final = "raw AF_UNIX seqpacket"
+RING: Final = "raw shared memory ring, eventfd"
 ZMQ_IPC: Final = "raw ZeroMQ PAIR, ipc"
 ZMQ_TCP: Final = "raw ZeroMQ PAIR, tcp"
 MEMCPY: Final = "memcpy"
@@ -106,6 +109,54 @@ def unix_packets(share: float) -> Iterator[Works]:
             CALL: each(lambda: ask(_MESSAGE)),
             **echoes(ask, kinds=("bytes",), largest=_PACKETS_UP_TO),
         }
+
+
+class _Ring:
+    """Messages to one other process, in memory that both see; an eventfd wakes who waits for them."""
+
+    _SLOTS: Final = 16
+    _SLOT: Final = 128
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, self._SLOTS * self._SLOT)
+        self._signal = os.eventfd(0, os.EFD_SEMAPHORE)
+        self._next = 0
+
+    def put(self, message: bytes) -> None:
+        at = self._next % self._SLOTS * self._SLOT
+        self._next += 1
+        self._memory[at] = len(message)
+        self._memory[at + 1 : at + 1 + len(message)] = message
+        os.eventfd_write(self._signal, 1)
+
+    def get(self) -> bytes:
+        os.eventfd_read(self._signal)
+        at = self._next % self._SLOTS * self._SLOT
+        self._next += 1
+        return self._memory[at + 1 : at + 1 + self._memory[at]]
+
+    def close(self) -> None:
+        self._memory.close()
+        os.close(self._signal)
+
+
+@contextmanager
+def shared_ring(share: float) -> Iterator[Works]:
+    """A ring of slots in shared memory in each direction."""
+    there, back = _Ring(), _Ring()
+
+    def answer(tell: Callable[[Any], None]) -> None:
+        tell("ready")
+        while True:
+            back.put(there.get())
+
+    with closing(there), closing(back), served(answer):
+
+        def call() -> None:
+            there.put(_MESSAGE)
+            back.get()
+
+        yield {CALL: each(call)}
 
 
 def _send_framed(sock: socket.socket, content: bytes | bytearray) -> None:
@@ -243,6 +294,7 @@ SUBJECTS: Final = (
     Subject(ONE, QUEUES, "floor", two_threads),
     Subject(BETWEEN, STREAM, "floor", unix_stream),
     Subject(BETWEEN, PACKETS, "floor", unix_packets),
+    Subject(BETWEEN, RING, "floor", shared_ring),
     Subject(BETWEEN, ZMQ_IPC, "floor", zmq_ipc),
     Subject(BETWEEN, ZMQ_TCP, "floor", zmq_tcp),
     Subject(BETWEEN, MEMCPY, "floor", memcpy),
