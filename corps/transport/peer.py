@@ -255,7 +255,6 @@ class Peer:
             raise WireError(f"a request names a sender in env{header.sender[0]}")
         size = sum(map(len, frames)) - len(frames[0])
         corps_id = self._env.corps_id
-        packed = tuple.__new__(Packed, (header.codec, bytes(frames[1]), tuple(frames[2:])))
         promise: Promise
         if header.number:
             promise = WirePromise(self, header.number)
@@ -270,7 +269,7 @@ class Peer:
             promise,
             None if header.sender is None else ConcAddr(corps_id, *header.sender),
             deadline_after(header.remaining),
-            lambda: self._packer.unpack(packed),
+            lambda: self._packer.unpack(Packed(header.codec, bytes(frames[1]), tuple(frames[2:]))),
         )
         with self._lock:
             if self._lost is not None:  # nothing of a lost peer begins
