@@ -50,8 +50,8 @@ class Route(Protocol):
         """
         ...
 
-    def help(self, promise: Promise) -> None:
-        """The calling thread waits for the promise: let it do the work itself, if it can."""
+    def help(self, promise: Promise, here: Any) -> None:
+        """The calling thread, which does `here`, waits for the promise: let it do the work, if it can."""
         ...
 
     def withdraw(self, request: "Request") -> None:

@@ -64,7 +64,7 @@ def block_until(
     try:
         if searches:
             here.cell.begin_wait(futures)
-        if helps and _help(futures):
+        if helps and _help(futures, here):
             return True
         return _block(here, searches, subscribe, readers, timeout)
     finally:
@@ -72,7 +72,7 @@ def block_until(
             here.cell.end_wait()
 
 
-def _help(futures: tuple[Any, ...]) -> bool:
+def _help(futures: tuple[Any, ...], here: Activity) -> bool:
     """Do the work of the workers that are waited for, as far as they live here; whether all is done then."""
     helped = False
     # The last one first: with it, those before it in the same mailbox are done.
@@ -83,7 +83,7 @@ def _help(futures: tuple[Any, ...]) -> bool:
             continue
         route = request.route
         if route is not None and route.readers is None:
-            route.help(future)
+            route.help(future, here)
             helped = True
     if helped:
         for future in futures:

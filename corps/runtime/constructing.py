@@ -50,5 +50,5 @@ def _first_request(
     future: Future[Any] = Future()
     request = Request(CREATE, cell.addr, "__init__", (cls, *args), kwargs, future, cell.mgr_addr)
     request.route = cell
-    future.set_request(request)
+    future.request = request
     return future, request

@@ -146,7 +146,7 @@ class Env:
         if future is None:
             future = Future()
         request = Request(kind, target, method, args, kwargs, future, sender, deadline)
-        future.set_request(request)
+        future.request = request
         if deadline is not None:
             self._limit(future, request, deadline)
         try:
@@ -181,7 +181,7 @@ class Env:
         """
         future: Future[Any] = Future()
         request = Request(EXIT, target, "exit", (), {}, future)
-        future.set_request(request)
+        future.request = request
         self._dispatch(request)
         return future
 
@@ -210,7 +210,7 @@ class Env:
             if cell is None:
                 request.settle(self.registry.outcome_without_cell(request))
                 return
-            if request.kind != EXIT:
+            if cell.mailbox.is_full and request.kind != EXIT:
                 cell.mailbox.wait_for_room(cell, request.deadline, self.options.send_timeout)
             cell.deliver(request)
         elif target.corps != self.corps_id:

@@ -16,9 +16,10 @@ class Mailbox:
         lock: Protects the mailbox, and whatever its cell decides together with it. No author's code, no
             settling and no other lock under it.
         first: The request that is next; None if there is none. For others to read, under the lock.
+        is_full: As many wait as may, or more. For others to read.
     """
 
-    __slots__ = ("_closed", "_count", "_last", "_limit", "_room", "first", "lock")
+    __slots__ = ("_closed", "_count", "_last", "_limit", "_room", "first", "is_full", "lock")
 
     def __init__(self, limit: int) -> None:
         """Make an empty mailbox.
@@ -33,6 +34,7 @@ class Mailbox:
         self.first: Request | None = None
         self._last: Request | None = None
         self._count = 0
+        self.is_full = False
         self._closed = False
         self._room: Condition | None = None  # made by the first sender that finds the mailbox full
 
@@ -48,6 +50,7 @@ class Mailbox:
             self._last.behind = request
         self._last = request
         self._count += 1
+        self.is_full = self._count >= self._limit
         return True
 
     def take(self) -> Request:
@@ -58,6 +61,7 @@ class Mailbox:
         if self.first is None:
             self._last = None
         self._count -= 1
+        self.is_full = self._count >= self._limit
         if request.stage == WAITING:
             request.stage = BEGUN
         if self._room is not None:
@@ -82,6 +86,7 @@ class Mailbox:
             self.first, request.behind = request.behind, None
         self.first = self._last = last
         self._count = 0 if last is None else 1
+        self.is_full = False
         if self._room is not None:
             self._room.notify_all()
         return waiting
@@ -121,7 +126,7 @@ class Mailbox:
         Raises:
             Overloaded: There was no room in time.
         """
-        if self._count < self._limit:
+        if not self.is_full:
             return
         if not cell.env.may_block():
             return  # a coroutine must not block its loop: what it sends beyond the limit is its own to bound
@@ -149,4 +154,4 @@ class Mailbox:
             )
 
     def _has_room(self) -> bool:
-        return self._count < self._limit or self._closed
+        return not self.is_full or self._closed

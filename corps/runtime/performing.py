@@ -63,8 +63,8 @@ class Performer:
         """
         has_steps = self._cell.interface.has_steps
         try:
-            if request.kind in _REACHING and not self._is_reachable(request):
-                raise _Refusal(self._no_such(request))
+            if request.kind in _REACHING:
+                self._check_reachable(request)
             if request.packed is not None:  # only now: nothing is unpacked for what may not be called
                 request.open()
             if request.kind == CALL and not has_steps:
@@ -122,12 +122,15 @@ class Performer:
                 raise
             raise _Refusal(self._no_such(request)) from None
 
-    def _is_reachable(self, request: Request) -> bool:
+    def _check_reachable(self, request: Request) -> None:
         interface = self._cell.interface
         name = request.method
-        if request.kind == CALL:
-            return name in interface.methods
-        return not (name.startswith("_") or name in interface.reserved or name in interface.methods)
+        if name in interface.methods:
+            if request.kind == CALL:
+                return
+        elif request.kind != CALL and not name.startswith("_") and name not in interface.reserved:
+            return
+        raise _Refusal(self._no_such(request))
 
     def _no_such(self, request: Request) -> NoSuchMethod:
         known = self._cell.interface.known_methods

@@ -8,7 +8,7 @@ import itertools
 import logging
 from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 from corps.addresses import ConcAddr
 from corps.clock import deadline_after, earlier, now, remaining
@@ -146,7 +146,7 @@ class Peer:
             request.stage = WITHDRAWN
             return True
 
-    def help(self, promise: Promise) -> None:
+    def help(self, promise: Promise, here: Any) -> None:
         """A waiting thread cannot do the work of another Env."""
 
     def withdraw(self, request: Request) -> None:

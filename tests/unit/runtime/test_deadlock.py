@@ -59,7 +59,7 @@ class World:
         """A request that has begun: the asker's Future, and the request as the target's Env has it."""
         future: Future[Any] = Future()
         request = Request(CALL, target.addr, method, (), {}, future)
-        future.set_request(request)
+        future.request = request
         if asker is None or asker.addr.env == target.addr.env:
             request.route = target  # type: ignore[assignment]
             request.stage = BEGUN

@@ -57,14 +57,14 @@ class Route:
     def withdraw(self, request: Request) -> None:
         self.calls.append("withdraw")
 
-    def help(self, promise: Promise) -> None: ...
+    def help(self, promise: Promise, here: object) -> None: ...
 
 
 def sent(route: Route | None = None) -> "Future[Any]":
     future: Future[Any] = Future()
     request = Request(CALL, ConcAddr("0" * 16, 1, 2), "add", (), {}, future)
     request.route = route
-    future.set_request(request)
+    future.request = request
     return future
 
 

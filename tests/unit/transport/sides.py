@@ -116,7 +116,7 @@ class Holder:
     def take_back(self, request: Request) -> bool:
         return id(request) not in self.begun
 
-    def help(self, promise: Promise) -> None:
+    def help(self, promise: Promise, here: object) -> None:
         pass
 
     def withdraw(self, request: Request) -> None:
