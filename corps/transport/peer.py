@@ -126,7 +126,7 @@ class Peer:
             packed.codec,
         )
         request.args, request.kwargs = (), {}  # the caller's objects need not live until the answer
-        self._transmit([header.header(), *frames])
+        self._transmit([header.header(), *frames], request.target.conc)
 
     def take_back(self, request: Request) -> bool:
         """Keep a request from being sent; once it is, only the peer knows whether it has begun."""
@@ -151,11 +151,11 @@ class Peer:
             if promise is None:
                 return
             self._pending[request.number] = None, size
-        self._transmit([CancelHeader(request.number).header()])
+        self._transmit([CancelHeader(request.number).header()], request.target.conc)
 
-    def probe(self, header: ProbeHeader) -> None:
-        """Ask the peer to look on for a circle of waits."""
-        self._transmit([header.header()])
+    def probe(self, conc: int, header: ProbeHeader) -> None:
+        """Ask the peer to look on for a circle of waits: by way of a request to this worker."""
+        self._transmit([header.header()], conc)
 
     def _register(self, request: Request, size: int) -> bool:
         """Wait for room, and take a number; False if the request is not to be sent: then it is settled."""
@@ -334,7 +334,9 @@ class Peer:
 
     # --- the link ---
 
-    def _transmit(self, frames: Sequence[Frame]) -> None:
+    def _transmit(self, frames: Sequence[Frame], lane: int | None = None) -> None:
+        # All that concerns the requests to one worker has a lane: they stay in order, and none of them is
+        # overtaken by its CANCEL. Outcomes and credit may overtake.
         try:
             with self._lock:
                 if self._lost is not None:
@@ -342,7 +344,7 @@ class Peer:
                 link = self._link
                 if link is None:
                     link = self._link = self._connect(self.member)
-            link.send(frames)
+            link.send(frames, lane)
         except CorpsError as error:
             _log.debug("a message to env%d was not sent: %s", self.member.env, error)
             self.lose(str(error))

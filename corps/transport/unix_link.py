@@ -51,7 +51,7 @@ class UnixLink(Link):
         self._is_dead = False  # the peer has gone: what is sent is lost, as it would be a moment later
         self._is_closed = False
 
-    def send(self, frames: Sequence[Frame]) -> None:
+    def send(self, frames: Sequence[Frame], lane: int | None = None) -> None:
         """See `Link.send`."""
         begin = head(frames)
         size = len(begin) + sum(map(len, frames))

@@ -29,7 +29,7 @@ class LineLink(Link):
         self._outbox = outbox
         self.is_closed = False
 
-    def send(self, frames: Sequence[Frame]) -> None:
+    def send(self, frames: Sequence[Frame], lane: int | None = None) -> None:
         if self.is_closed:
             raise BrokenError("closed")
         self._outbox.append([bytes(frame) for frame in frames])

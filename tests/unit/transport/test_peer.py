@@ -380,7 +380,7 @@ def test_a_lost_peer_opens_no_link_any_more() -> None:
     peer.answer(1, Value(None))
     peer.give_credit(1)
     peer.give_rest()
-    peer.probe(ProbeHeader(1, 1, 1, 1, 0, ()))
+    peer.probe(1, ProbeHeader(1, 1, 1, 1, 0, ()))
     assert one.transport.links == []
 
 
