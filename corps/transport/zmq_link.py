@@ -65,16 +65,16 @@ class ZmqLink(Link):
         try:
             # Into memory of libzmq, which is sent later without a further copy.
             pieces = [zmq.Frame(piece, copy=True) for piece in cut(frames, self._chunk)]
-        except BaseException:  # no memory, or Ctrl-C
             with self._lock:
-                if self._dealer is not None:
+                if self._is_usable():
+                    self._outgoing.start(stream, tuple(map(len, frames)), pieces)
+                    self._send_what_is_next()
+        except BaseException:  # no memory, or Ctrl-C; others wait behind it
+            with self._lock:
+                if self._dealer is not None and not stream.is_started:
                     self._outgoing.give_up(stream)
                     self._send_what_is_next()
             raise
-        with self._lock:
-            if self._is_usable():
-                self._outgoing.start(stream, tuple(map(len, frames)), pieces)
-                self._send_what_is_next()
 
     def taken(self, size: int) -> None:
         """The peer has taken so many bytes of chunks: the next ones go. By the thread that reads.
@@ -103,24 +103,28 @@ class ZmqLink(Link):
         """The peer is no member any more: what was not sent is lost, and so is what is sent from now on."""
         with self._lock:
             self._is_forsaken = True
-        self._release()
+            dealer = self._let_go()
+        self._end(dealer)
 
     def close(self) -> None:
         """See `Link.close`."""
         with self._lock:
             self._is_forsaken = False
-            if self._dealer is not None:
-                self._outgoing.finish()
-                try:
-                    self._send_what_is_next()
-                except BrokenError:
-                    pass  # nobody is there to hear of it
-        self._release()
+            self._outgoing.finish()
+            try:
+                self._send_what_is_next()
+            except BrokenError:
+                pass  # nobody is there to hear of it
+            dealer = self._let_go()
+        self._end(dealer)
 
-    def _release(self) -> None:
-        with self._lock:
-            dealer, self._dealer = self._dealer, None
-            self._outgoing = Outgoing(iter(()))  # lets go of what was not sent
+    def _let_go(self) -> "zmq.Socket[bytes] | None":
+        """With the lock held: from now on nobody uses the socket, and nothing waits to be sent."""
+        dealer, self._dealer = self._dealer, None
+        self._outgoing = Outgoing(iter(()))
+        return dealer
+
+    def _end(self, dealer: "zmq.Socket[bytes] | None") -> None:
         if dealer is not None:
             dealer.close()
             self._forget(self)
