@@ -250,7 +250,6 @@ class Peer:
             raise WireError(f"a request names a sender in env{header.sender[0]}")
         size = sum(map(len, frames)) - len(frames[0])
         corps_id = self._env.corps_id
-        packed = Packed(header.codec, bytes(frames[1]), tuple(frames[2:]))
         promise: Promise
         if header.number:
             promise = WirePromise(self, header.number)
@@ -265,7 +264,8 @@ class Peer:
             promise,
             None if header.sender is None else ConcAddr(corps_id, *header.sender),
             deadline_after(header.remaining),
-            lambda: self._packer.unpack(packed),
+            # A large body is a view: made into bytes by the thread that runs the request, not by this one.
+            lambda: self._packer.unpack(Packed(header.codec, bytes(frames[1]), tuple(frames[2:]))),
         )
         with self._lock:
             if self._lost is not None:  # nothing of a lost peer begins
