@@ -6,6 +6,7 @@ from typing import Any
 
 import zmq
 
+from corps.clock import give_way
 from corps.errors import BrokenError
 from corps.messages.members import Member
 from corps.transport.link import Link
@@ -63,8 +64,7 @@ class ZmqLink(Link):
                 return
             stream = self._outgoing.reserve(lane)
         try:
-            # Into memory of libzmq, which is sent later without a further copy.
-            pieces = [zmq.Frame(piece, copy=True) for piece in cut(frames, self._chunk)]
+            pieces = _copied(frames, self._chunk)
             with self._lock:
                 if self._is_usable():
                     self._outgoing.start(stream, tuple(map(len, frames)), pieces)
@@ -149,3 +149,12 @@ class ZmqLink(Link):
             self._dealer.send_multipart(frames, zmq.NOBLOCK)
         except zmq.ZMQError as error:
             raise BrokenError(f"the link to env{self.member.env} broke: {error}") from error
+
+
+def _copied(frames: Sequence[Frame], size: int) -> list[zmq.Frame]:
+    """Copy a large message into memory of libzmq, in chunks that are sent later without a further copy."""
+    pieces = []
+    for piece in cut(frames, size):
+        pieces.append(zmq.Frame(piece, copy=True))
+        give_way()  # else a small call may wait 5 ms for its turn, several times
+    return pieces
