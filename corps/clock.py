@@ -47,3 +47,8 @@ def earlier(one: float | None, other: float | None) -> float | None:
     if one is None:
         return other
     return one if other is None or one < other else other
+
+
+def give_way() -> None:
+    """Let another thread run that wants to, in the middle of work that does not let go of the interpreter."""
+    time.sleep(0)

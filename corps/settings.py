@@ -176,7 +176,7 @@ class Settings(_Group):
     shared_memory: SharedMemory = SharedMemory()
     tcp: Tcp = Tcp()
     max_message: int = _setting(
-        64 * MIB, "Bytes of a frame at most. A peer that sends more is cut off.", ge=1024, le=2**40
+        64 * MIB, "Bytes of a frame at most. What is larger is refused.", ge=1024, le=2**40
     )
     handshake_timeout: float = _setting(3.0, "Seconds that a peer may take to prove who it is.", gt=0)
     boot_timeout: float = _setting(30.0, "Seconds that all Envs together may take to start.", gt=0)

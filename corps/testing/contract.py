@@ -9,73 +9,20 @@ A class of tests for pytest. Load the plugin `corps.testing.plugin` too: it look
 
 import gc
 import secrets
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
-from threading import Barrier, Thread
+from threading import Barrier
 
 import pytest
 
 from corps.errors import BrokenError
-from corps.messages.members import Member
+from corps.testing.large_messages import LargeMessageContract
 from corps.testing.leaks import Snapshot
-from corps.testing.stations import Station
-from corps.transport.link import Transport
-from corps.wire.frames import Frame, Hello
+from corps.testing.stations import Station, run_together
+from corps.wire.frames import Frame
 
 
-class TransportContract(ABC):
+class TransportContract(LargeMessageContract):
     """What `corps.transport.link` promises, as tests. Subclass it for each transport."""
-
-    @abstractmethod
-    def make_transport(self, hello: Hello) -> tuple[Transport, str]:
-        """Make a transport that can reach the others made by this object.
-
-        Args:
-            hello: Who the Env is.
-
-        Returns:
-            The transport, and its public key or an empty text.
-        """
-
-    def station(self, env: int, corps: str = "0123456789abcdef") -> Station:
-        """Make a transport with a fresh incarnation.
-
-        Args:
-            env: Id of its Env.
-            corps: Id of its Corps.
-
-        Returns:
-            Its station; not started, and admitting nobody.
-        """
-        hello = Hello(corps, env, secrets.token_hex(16))
-        transport, public_key = self.make_transport(hello)
-        return Station(transport, Member(env, hello.incarnation, transport.endpoint, public_key))
-
-    @contextmanager
-    def stations(self, n: int) -> Iterator[list[Station]]:
-        """Transports that have admitted each other, started, and closed in the end.
-
-        Args:
-            n: How many; their Envs are 1 to `n`.
-
-        Yields:
-            Their stations.
-        """
-        made: list[Station] = []
-        try:
-            made.extend(self.station(env) for env in range(1, n + 1))
-            for one in made:
-                for other in made:
-                    if one is not other:
-                        one.transport.admit(other.member)
-            for one in made:
-                one.start()
-            yield made
-        finally:
-            for one in made:
-                one.close()
 
     # --- what arrives ---
 
@@ -110,7 +57,7 @@ class TransportContract(ABC):
                 for number in range(each):
                     link.send([b"%d %d" % (thread, number)] * 3)
 
-            _run_together([partial(send, thread) for thread in range(threads)])
+            run_together([partial(send, thread) for thread in range(threads)])
             messages = two.wait_for(threads * each)
             assert all(frames[0] == frames[1] == frames[2] and len(frames) == 3 for _, frames in messages)
             for thread in range(threads):
@@ -127,7 +74,7 @@ class TransportContract(ABC):
                 barrier.wait()
                 sender.transport.connect(target.member).send([b"%d" % sender.member.env])
 
-            _run_together([partial(send, sender) for sender in senders])
+            run_together([partial(send, sender) for sender in senders])
             assert sorted(env for env, _ in target.wait_for(threads)) == [2, 3, 4, 5]
 
     def test_frames_of_every_size_arrive_whole(self) -> None:
@@ -332,7 +279,7 @@ class TransportContract(ABC):
                 two.wait_for(1)
                 one.close()
 
-            _run_together([*[send] * threads, close])
+            run_together([*[send] * threads, close])
         assert len(broken) == threads
 
     def test_nothing_is_left_behind(self) -> None:
@@ -344,22 +291,3 @@ class TransportContract(ABC):
         self.station(3).close()
         del one, two
         assert before.leaks() == []
-
-
-def _run_together(calls: Sequence[Callable[[], object]]) -> None:
-    """Run them in threads of their own, and raise what any of them raised."""
-    failures: list[BaseException] = []
-
-    def run(call: Callable[[], object]) -> None:
-        try:
-            call()
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [Thread(target=run, args=(call,)) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]

@@ -302,7 +302,7 @@ class _MemoryLink(Link):
         self._member = member
         self._closed = False
 
-    def send(self, frames: Sequence[Frame]) -> None:
+    def send(self, frames: Sequence[Frame], lane: int | None = None) -> None:
         """See `Link.send`."""
         with self._lock:
             if self._closed:

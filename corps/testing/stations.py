@@ -1,13 +1,16 @@
-"""A transport under test, with all that it has received and refused."""
+"""Transports under test, with all that they have received and refused."""
 
-from collections.abc import Callable, Sequence
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from threading import Condition, Thread
 
 import pytest
 
 from corps.messages.members import Member
 from corps.transport.link import Transport
-from corps.wire.frames import Frame
+from corps.wire.frames import Frame, Hello
 
 _LIMIT = 30.0  # seconds that anything may take before the test has failed; nothing waits for them to pass
 
@@ -102,3 +105,75 @@ class Station:
         with self._changed:
             self.refused.append(kind)
             self._changed.notify_all()
+
+
+class StationMaker(ABC):
+    """Makes stations that can reach each other."""
+
+    @abstractmethod
+    def make_transport(self, hello: Hello) -> tuple[Transport, str]:
+        """Make a transport that can reach the others made by this object.
+
+        Args:
+            hello: Who the Env is.
+
+        Returns:
+            The transport, and its public key or an empty text.
+        """
+
+    def station(self, env: int, corps: str = "0123456789abcdef") -> Station:
+        """Make a transport with a fresh incarnation.
+
+        Args:
+            env: Id of its Env.
+            corps: Id of its Corps.
+
+        Returns:
+            Its station; not started, and admitting nobody.
+        """
+        hello = Hello(corps, env, secrets.token_hex(16))
+        transport, public_key = self.make_transport(hello)
+        return Station(transport, Member(env, hello.incarnation, transport.endpoint, public_key))
+
+    @contextmanager
+    def stations(self, n: int) -> Iterator[list[Station]]:
+        """Transports that have admitted each other, started, and closed in the end.
+
+        Args:
+            n: How many; their Envs are 1 to `n`.
+
+        Yields:
+            Their stations.
+        """
+        made: list[Station] = []
+        try:
+            made.extend(self.station(env) for env in range(1, n + 1))
+            for one in made:
+                for other in made:
+                    if one is not other:
+                        one.transport.admit(other.member)
+            for one in made:
+                one.start()
+            yield made
+        finally:
+            for one in made:
+                one.close()
+
+
+def run_together(calls: Sequence[Callable[[], object]]) -> None:
+    """Run them in threads of their own, and raise what any of them raised."""
+    failures: list[BaseException] = []
+
+    def run(call: Callable[[], object]) -> None:
+        try:
+            call()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [Thread(target=run, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]

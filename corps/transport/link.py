@@ -2,8 +2,9 @@
 
 A `Transport` is this Env's end: it listens, admits peers, and hands on what comes. It has no thread: whoever
 has nothing better to do reads, one thread at a time (see `corps.runtime.readers`). A `Link` leads to one
-peer. Messages sent on one link arrive in order, whole, once, or not at all; a link that breaks says so to
-the membership, not to the sender. The suite in `corps.testing.contract` holds every transport to this.
+peer. Messages sent on one link arrive whole, once, or not at all, and those of one lane in order; a link that
+breaks says so to the membership, not to the sender. The suite in `corps.testing.contract` holds every
+transport to this.
 """
 
 from abc import ABC, abstractmethod
@@ -29,11 +30,15 @@ class Link(ABC):
     """The way to one peer. Any thread may call."""
 
     @abstractmethod
-    def send(self, frames: Sequence[Frame]) -> None:
+    def send(self, frames: Sequence[Frame], lane: int | None = None) -> None:
         """Send one message. Does not block, and is done with the frames when it returns.
+
+        Small messages arrive in the order in which they were sent. A large one may be overtaken by every
+        other message, but by none that was sent after it with the same lane.
 
         Args:
             frames: The header, the body, and its buffers.
+            lane: What the message must stay in order with; None: with nothing.
 
         Raises:
             BrokenError: The link was closed, or the transport gave up on it.

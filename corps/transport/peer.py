@@ -131,7 +131,7 @@ class Peer:
         )
         request.args, request.kwargs = (), {}  # the caller's objects need not live until the answer
         try:
-            self._transmit([header.header(), *frames])
+            self._transmit([header.header(), *frames], request.target.conc)
         except Overloaded:
             with self._lock:
                 self._pending.pop(request.number, None)
@@ -156,11 +156,11 @@ class Peer:
             if promise is None:
                 return
             self._pending[request.number] = None, size
-        self._transmit([CancelHeader(request.number).header()])
+        self._transmit([CancelHeader(request.number).header()], request.target.conc)
 
-    def probe(self, header: ProbeHeader) -> None:
-        """Ask the peer to look on for a circle of waits."""
-        self._transmit([header.header()])
+    def probe(self, conc: int, header: ProbeHeader) -> None:
+        """Ask the peer to look on for a circle of waits: by way of a request to this worker."""
+        self._transmit([header.header()], conc)
 
     def _register(self, request: Request, size: int) -> bool:
         """Wait for room, and take a number; False if the request is not to be sent: then it is settled."""
@@ -269,6 +269,7 @@ class Peer:
             promise,
             None if header.sender is None else ConcAddr(corps_id, *header.sender),
             deadline_after(header.remaining),
+            # A large body is a view: made into bytes by the thread that runs the request, not by this one.
             lambda: self._packer.unpack(Packed(header.codec, bytes(frames[1]), tuple(frames[2:]))),
         )
         with self._lock:
@@ -339,7 +340,9 @@ class Peer:
 
     # --- the link ---
 
-    def _transmit(self, frames: Sequence[Frame]) -> None:
+    def _transmit(self, frames: Sequence[Frame], lane: int | None = None) -> None:
+        # All that concerns the requests to one worker has a lane: they stay in order, and none of them is
+        # overtaken by its CANCEL. Outcomes and credit may overtake.
         try:
             with self._lock:
                 if self._lost is not None:
@@ -347,7 +350,7 @@ class Peer:
                 link = self._link
                 if link is None:
                     link = self._link = self._connect(self.member)
-            link.send(frames)
+            link.send(frames, lane)
         except Overloaded:
             raise  # nothing was sent, and the link is as good as before
         except CorpsError as error:

@@ -133,7 +133,7 @@ class Peers:
         """Send a probe after a request that was sent to another Env."""
         peer = self._peers.get(request.target.env)
         if peer is not None:
-            peer.probe(header)
+            peer.probe(request.target.conc, header)
 
     def members(self) -> list[int]:
         """Ids of the Envs that are there, without this one."""
@@ -180,7 +180,7 @@ class Peers:
             header = read_header(frames)
             on_header = _HANDLERS.get(type(header))
             if on_header is None:
-                raise WireError("it said hello a second time")
+                raise WireError(f"it sent a {type(header).__name__} where none belongs")
             on_header(peer, header, frames)
         except WireError as error:
             self.audit.refused("protocol", f"env{env} broke the protocol: {error}")

@@ -66,7 +66,7 @@ class UnixLink(Link):
         self._is_dead = False  # the peer has gone: what is sent is lost, as it would be a moment later
         self._is_closed = False
 
-    def send(self, frames: Sequence[Frame]) -> None:
+    def send(self, frames: Sequence[Frame], lane: int | None = None) -> None:
         """See `Link.send`."""
         placed: tuple[Placed, ...] = ()
         if max(map(len, frames)) >= _SHARED_FROM:

@@ -4,9 +4,13 @@ An Env binds one ROUTER socket, which only the thread that reads touches, and co
 each peer it sends to, which is used by one thread at a time under a lock. So each direction between two
 Envs has a connection of its own, and no socket is ever read and written by two threads.
 
+Large messages travel in chunks (`corps.wire.chunks`). What the receiver says about them goes by its own link
+to the sender, so there is one link at most to each peer, whoever has opened it.
+
 What ZeroMQ loses when a peer dies it loses silently; the membership, not the socket, tells of deaths.
 """
 
+import itertools
 import logging
 import os
 import socket
@@ -18,21 +22,30 @@ from typing import Any, Final
 
 import zmq
 
-from corps.errors import BrokenError, EnvStartError, InternalError, WireError
+from corps.errors import BrokenError, InternalError, WireError
 from corps.messages.members import Member
 from corps.security.admission import Admission
 from corps.security.audit import Audit
 from corps.security.keys import KeyPair
 from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 from corps.transport.zap import ZapHandler
-from corps.wire.frames import Frame, Hello, read_header
+from corps.transport.zmq_link import ZmqLink
+from corps.transport.zmq_sockets import SocketFactory, routing_id_of
+from corps.wire.chunks import CHUNK, Incoming
+from corps.wire.frames import (
+    ChunkHeader,
+    DroppedHeader,
+    Frame,
+    Hello,
+    OpenHeader,
+    TakenHeader,
+    is_chunk,
+    is_of_stream,
+    read_header,
+)
 
 _log = logging.getLogger("corps.transport")
 
-_ZAP_DOMAIN: Final = b"corps"
-_ZAP_ENFORCE_DOMAIN: Final = 93  # not named by pyzmq; without it ZAP lets everybody in when it cannot ask
-_LEAST_LIBZMQ: Final = (4, 3, 5)  # earlier ones have known holes in front of the authentication
-_LINGER_MS: Final = 500  # last answers get this long to leave; a dead peer must not hold up the end
 _LARGE: Final = 65_536  # bytes from which a buffer is not copied when it comes in
 _BATCH: Final = 256  # messages read before connections are judged again
 
@@ -65,83 +78,37 @@ class ZmqTransport(Transport):
         Raises:
             EnvStartError: No port is free, or libzmq is too old.
         """
-        if zmq.zmq_version_info() < _LEAST_LIBZMQ:
-            raise EnvStartError(f"libzmq {zmq.zmq_version()} is too old: corps needs 4.3.5 or newer")
         self._hello = hello
         self._keys = keys if runtime_dir is None else None
         self._max_frame = max_frame if runtime_dir is None else None
-        self._handshake_ms = int(handshake_timeout * 1000)
+        self._sockets = SocketFactory(hello, self._keys, self._max_frame, handshake_timeout)
         self.audit = Audit(f"env{hello.env}")
-        # Protects _members, the keys of the admission, _links and _closed.
+        # Protects _members, the keys of the admission, _links, _incoming and _closed. By incarnation, all.
         self._lock = Lock()
         self._members: dict[str, Member] = {}
-        self._links: set[_ZmqLink] = set()
+        self._links: dict[str, ZmqLink] = {}
+        self._incoming: dict[str, Incoming] = {}  # of members alone; used by the thread that reads
         self._closed = False
+        self._streams = itertools.count(1)  # numbers of large messages: none is used again
+        self._chunk = CHUNK if self._max_frame is None else min(CHUNK, self._max_frame)
         # By routing id, the peers that have said hello; used by the thread that reads alone.
         self._proven: dict[bytes, Member] = {}
         self._admission = Admission(os.getuid())
         self._on_message: OnMessage | None = None
         self._poller = zmq.Poller()
-        self._context = zmq.Context()
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
         try:
-            self._zap = ZapHandler(self._context, self._admission, self._lock, self.audit)
-            self._router = self._new_socket(zmq.ROUTER)
-            if self._keys is not None:
-                self._router.curve_server = True
-                self._router.curve_secretkey = self._keys.secret.encode()
-                self._router.curve_publickey = self._keys.public.encode()
-            self._endpoint = self._bind(runtime_dir, host, ports)
+            self._zap = ZapHandler(self._sockets.context, self._admission, self._lock, self.audit)
+            self._router = self._sockets.new_router()
+            if runtime_dir is None:
+                self._endpoint = self._sockets.bind_tcp(self._router, host, ports)
+            else:
+                self._endpoint = self._sockets.bind_ipc(self._router, runtime_dir)
         except BaseException:
             self.close()
             raise
-
-    def _new_socket(self, kind: int) -> "zmq.Socket[bytes]":
-        made = self._context.socket(kind)
-        made.linger = _LINGER_MS
-        made.sndhwm = made.rcvhwm = 0  # the window of each peer bounds what is under way
-        made.setsockopt(zmq.HANDSHAKE_IVL, self._handshake_ms)
-        made.setsockopt(zmq.RECONNECT_IVL, 50)
-        made.setsockopt(zmq.RECONNECT_IVL_MAX, 5_000)
-        if kind == zmq.ROUTER:
-            made.setsockopt(zmq.BACKLOG, 1024)
-            made.setsockopt(zmq.ZAP_DOMAIN, _ZAP_DOMAIN)
-            made.setsockopt(_ZAP_ENFORCE_DOMAIN, 1)
-            if made.getsockopt(_ZAP_ENFORCE_DOMAIN) != 1:
-                raise EnvStartError("this libzmq cannot be made to refuse peers that it cannot ask about")
-        if self._max_frame is not None:
-            made.setsockopt(zmq.MAXMSGSIZE, self._max_frame)
-            made.setsockopt(zmq.TCP_KEEPALIVE, 1)
-        return made
-
-    def _bind(self, runtime_dir: str | None, host: str, ports: Sequence[int]) -> str:
-        if runtime_dir is not None:
-            endpoint = f"ipc://{runtime_dir}/{self._hello.env}-{self._hello.incarnation[:12]}.sock"
-            try:
-                self._router.bind(endpoint)
-            except zmq.ZMQError as error:
-                raise EnvStartError(f"env{self._hello.env} cannot listen on {endpoint}: {error}") from error
-            return endpoint
-        if ":" in host:
-            self._router.setsockopt(zmq.IPV6, 1)
-            host = f"[{host}]"
-        for port in ports:
-            try:
-                self._router.bind(f"tcp://{host}:{port}")
-            except zmq.ZMQError as error:
-                if error.errno != zmq.EADDRINUSE:
-                    raise EnvStartError(
-                        f"env{self._hello.env} cannot listen on {host}:{port}: {error}"
-                    ) from error
-            else:
-                return self._router.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0").decode()  # type: ignore[union-attr]
-        tried = f"{ports[0]}" if len(ports) == 1 else f"{ports[0]} to {ports[-1]}"
-        raise EnvStartError(
-            f"env{self._hello.env} cannot listen on {host}: port {tried} is taken; free it, "
-            "or widen the setting tcp.ports"
-        )
 
     @property
     def endpoint(self) -> str:
@@ -172,39 +139,35 @@ class ZmqTransport(Transport):
         with self._lock:
             self._members.pop(member.incarnation, None)
             self._admission.keys.pop(member.public_key, None)
+            self._incoming.pop(member.incarnation, None)
+            link = self._links.get(member.incarnation)
+        if link is not None:
+            link.forsake()
 
     def connect(self, member: Member) -> Link:
         """See `Transport.connect`."""
         with self._lock:
-            if self._closed:
-                raise BrokenError(f"env{self._hello.env} has closed its links")
+            return self._link_to(member)
+
+    def _link_to(self, member: Member) -> ZmqLink:
+        """The link to a peer, opened if need be. With the lock held."""
+        if self._closed:
+            raise BrokenError(f"env{self._hello.env} has closed its links")
+        link = self._links.get(member.incarnation)
+        if link is None:
             try:
-                link = _ZmqLink(self._new_dealer(member), member, self._forget_link)
+                dealer = self._sockets.new_dealer(member)
             except (zmq.ZMQError, UnicodeError, ValueError) as error:
                 raise BrokenError(f"no link to env{member.env} at {member.endpoint}: {error}") from error
-            self._links.add(link)
-        link.send([self._hello.header()])
+            link = ZmqLink(dealer, member, self._streams, self._chunk, self._forget_link)
+            link.send([self._hello.header()])  # before anybody else can find the link
+            self._links[member.incarnation] = link
         return link
 
-    def _new_dealer(self, member: Member) -> "zmq.Socket[bytes]":
-        dealer = self._new_socket(zmq.DEALER)
-        try:
-            if self._keys is not None:
-                dealer.curve_serverkey = member.public_key.encode()
-                dealer.curve_publickey = self._keys.public.encode()
-                dealer.curve_secretkey = self._keys.secret.encode()
-            if member.endpoint.startswith("tcp://["):
-                dealer.setsockopt(zmq.IPV6, 1)
-            dealer.setsockopt(zmq.ROUTING_ID, _routing_id(self._hello.incarnation))
-            dealer.connect(member.endpoint)
-        except BaseException:
-            dealer.close(linger=0)  # a context with an open socket cannot end
-            raise
-        return dealer
-
-    def _forget_link(self, link: "_ZmqLink") -> None:
+    def _forget_link(self, link: ZmqLink) -> None:
         with self._lock:
-            self._links.discard(link)
+            if self._links.get(link.member.incarnation) is link:
+                del self._links[link.member.incarnation]
 
     def close(self) -> None:
         """See `Transport.close`."""
@@ -212,7 +175,8 @@ class ZmqTransport(Transport):
             if self._closed:
                 return
             self._closed = True
-            links = list(self._links)
+            links = list(self._links.values())
+            self._incoming.clear()
         for link in links:
             link.close()
         for mine in ("_router", "_zap"):  # the constructor may have failed before it made them
@@ -220,7 +184,7 @@ class ZmqTransport(Transport):
                 getattr(self, mine).close(linger=0)
         self._wake_read.close()
         self._wake_write.close()
-        self._context.term()
+        self._sockets.context.term()
 
     # --- the thread that reads ---
 
@@ -267,7 +231,7 @@ class ZmqTransport(Transport):
                 user = first.get("User-Id")
         frames: list[Frame] = []
         while router.getsockopt(zmq.RCVMORE):
-            if len(frames) < 2:
+            if not frames or (len(frames) == 1 and not is_chunk(frames[0])):
                 frames.append(router.recv(zmq.NOBLOCK))
                 continue
             buffer: Any = router.recv(zmq.NOBLOCK, copy=False)
@@ -287,9 +251,59 @@ class ZmqTransport(Transport):
             self._proven.pop(routing_id, None)
             self.audit.refused("expelled", f"env{member.env} is no member any more")
             return
+        if frames and is_of_stream(frames[0]):
+            self._take_of_stream(member, frames)
+        else:
+            self._deliver(member, frames)
+
+    def _deliver(self, member: Member, frames: Sequence[Frame]) -> None:
         if self._on_message is None:
             raise InternalError("the transport reads before it was started")
         self._on_message(member.env, frames)
+
+    def _take_of_stream(self, member: Member, frames: Sequence[Frame]) -> None:
+        """Something about large messages, of a member."""
+        try:
+            match read_header(frames):
+                case TakenHeader(size):
+                    if (link := self._links.get(member.incarnation)) is not None:
+                        link.taken(size)
+                case DroppedHeader(stream):
+                    if (link := self._links.get(member.incarnation)) is not None:
+                        link.dropped(stream)
+                case (OpenHeader(stream) | ChunkHeader(stream, _)) as header:
+                    self._assemble(member, header, frames[1])
+        except WireError as error:
+            self.audit.refused("protocol", f"env{member.env} broke the protocol: {error}")
+        except BrokenError as error:  # the membership will tell
+            _log.debug("a large message from or to env%d stays behind: %s", member.env, error)
+
+    def _assemble(self, member: Member, header: OpenHeader | ChunkHeader, data: Frame) -> None:
+        with self._lock:
+            if member.incarnation not in self._members:
+                return
+            incoming = self._incoming.setdefault(member.incarnation, Incoming(self._max_frame))
+        message = None
+        try:
+            if isinstance(header, OpenHeader):
+                incoming.open(header.stream, data)
+            else:
+                message = incoming.add(header.stream, header.offset, data)
+        except WireError:
+            self._reply(member, DroppedHeader(header.stream).header())
+            raise
+        finally:
+            if owed := incoming.owed():
+                self._reply(member, TakenHeader(owed).header())
+        if message is not None:
+            self._deliver(member, message)
+
+    def _reply(self, member: Member, header: bytes) -> None:
+        with self._lock:
+            if member.incarnation not in self._members:
+                return
+            link = self._link_to(member)
+        link.send([header])
 
     def _greet(self, routing_id: bytes, user: str | None, frames: list[Frame]) -> None:
         """The first message of a connection has to say who speaks, and that has to be true."""
@@ -307,7 +321,7 @@ class ZmqTransport(Transport):
             member is None
             or hello.corps != self._hello.corps
             or hello.env != member.env
-            or routing_id != _routing_id(hello.incarnation)
+            or routing_id != routing_id_of(hello.incarnation)
             or (self._keys is not None and user != hello.incarnation)
         ):
             self.audit.refused("hello", f"no member of this Corps says it is env{hello.env}")
@@ -315,40 +329,3 @@ class ZmqTransport(Transport):
         for old in [known for known, of in self._proven.items() if of.incarnation not in self._members]:
             del self._proven[old]
         self._proven[routing_id] = member
-
-
-class _ZmqLink(Link):
-    """A DEALER socket to one peer."""
-
-    def __init__(self, dealer: "zmq.Socket[bytes]", member: Member, forget: Any) -> None:
-        self._lock = Lock()  # protects the socket: one thread uses it at a time, as libzmq wants
-        self._dealer: zmq.Socket[bytes] | None = dealer
-        self._member = member
-        self._forget = forget
-
-    def send(self, frames: Sequence[Frame]) -> None:
-        """See `Link.send`."""
-        with self._lock:
-            dealer = self._dealer
-            if dealer is None:
-                raise BrokenError(f"the link to env{self._member.env} is closed")
-            try:
-                # Copied here, into memory of libzmq: without that, what the caller changes in an array after
-                # the call would still change what is sent, and pyzmq would run a thread and a context of its
-                # own for the whole process. It costs no throughput (1 MiB frames over ipc: 3.7 GB/s against
-                # 4.0, 16 MiB: 3.5 against 3.0), since who reads is the slower one.
-                dealer.send_multipart(frames, zmq.NOBLOCK)
-            except zmq.ZMQError as error:
-                raise BrokenError(f"the link to env{self._member.env} broke: {error}") from error
-
-    def close(self) -> None:
-        """See `Link.close`."""
-        with self._lock:
-            dealer, self._dealer = self._dealer, None
-        if dealer is not None:
-            dealer.close()
-            self._forget(self)
-
-
-def _routing_id(incarnation: str) -> bytes:
-    return b"E" + bytes.fromhex(incarnation)  # libzmq reserves ids that begin with a zero byte

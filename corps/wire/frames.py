@@ -14,7 +14,7 @@ import msgpack
 from corps.errors import VersionMismatch, WireError
 from corps.messages.requests import CALL, DROP, EXIT, GET, PULL, SET
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the protocol. Peers with another one are refused."""
 
 HELLO: Final = 1
@@ -23,6 +23,10 @@ OUTCOME: Final = 3
 CANCEL: Final = 4
 PROBE: Final = 5
 CREDIT: Final = 6
+OPEN: Final = 7
+CHUNK: Final = 8
+TAKEN: Final = 9
+DROPPED: Final = 10
 
 RETURNED: Final = 0
 """Status of an outcome: the method returned; the body is the value."""
@@ -53,6 +57,12 @@ _OPTIONAL_ARRAY: Final[frozenset[type]] = frozenset({tuple, type(None)})
 _INT: Final[frozenset[type]] = frozenset({int})
 _TEXT: Final[frozenset[type]] = frozenset({str})
 _ARRAY: Final[frozenset[type]] = frozenset({tuple})
+
+# How a header of a stream begins: an array of so many elements, and its kind. msgpack has no shorter form.
+_CHUNK_MARK: Final = bytes((0x93, CHUNK))
+_STREAM_MARKS: Final = frozenset(
+    {bytes((0x92, OPEN)), _CHUNK_MARK, bytes((0x92, TAKEN)), bytes((0x92, DROPPED))}
+)
 
 Frame = bytes | bytearray | memoryview
 
@@ -133,7 +143,59 @@ class CreditHeader(NamedTuple):
         return _pack((CREDIT, *self))
 
 
-Header = Hello | RequestHeader | OutcomeHeader | CancelHeader | ProbeHeader | CreditHeader
+class OpenHeader(NamedTuple):
+    """A large message begins, as the stream with this number. The lengths of its frames follow."""
+
+    stream: int
+
+    def header(self) -> bytes:
+        """The header as a frame."""
+        return _pack((OPEN, *self))
+
+
+class ChunkHeader(NamedTuple):
+    """The next bytes of a stream; `offset` is how many came before."""
+
+    stream: int
+    offset: int
+
+    def header(self) -> bytes:
+        """The header as a frame."""
+        return _pack((CHUNK, *self))
+
+
+class TakenHeader(NamedTuple):
+    """So many bytes of chunks have been taken since the last time."""
+
+    size: int
+
+    def header(self) -> bytes:
+        """The header as a frame."""
+        return _pack((TAKEN, *self))
+
+
+class DroppedHeader(NamedTuple):
+    """The receiver has given up this stream."""
+
+    stream: int
+
+    def header(self) -> bytes:
+        """The header as a frame."""
+        return _pack((DROPPED, *self))
+
+
+StreamHeader = OpenHeader | ChunkHeader | TakenHeader | DroppedHeader
+Header = Hello | RequestHeader | OutcomeHeader | CancelHeader | ProbeHeader | CreditHeader | StreamHeader
+
+
+def is_of_stream(header: Frame) -> bool:
+    """Whether a first frame is one of the headers that `StreamHeader` names: the business of links."""
+    return bytes(header[:2]) in _STREAM_MARKS
+
+
+def is_chunk(header: Frame) -> bool:
+    """Whether a first frame is the header of a CHUNK."""
+    return header[:2] == _CHUNK_MARK
 
 
 def read_header(frames: Sequence[Frame]) -> Header:
@@ -231,6 +293,26 @@ def _credit(requests: int, size: int) -> CreditHeader:
     return CreditHeader(requests, size)
 
 
+def _open(stream: int) -> OpenHeader:
+    _check_numbers("an OPEN", stream)
+    return OpenHeader(stream)
+
+
+def _chunk(stream: int, offset: int) -> ChunkHeader:
+    _check_numbers("a CHUNK", stream, offset)
+    return ChunkHeader(stream, offset)
+
+
+def _taken(size: int) -> TakenHeader:
+    _check_numbers("a TAKEN", size)
+    return TakenHeader(size)
+
+
+def _dropped(stream: int) -> DroppedHeader:
+    _check_numbers("a DROPPED", stream)
+    return DroppedHeader(stream)
+
+
 def _pack(fields: tuple[Any, ...]) -> bytes:
     packed: bytes = msgpack.Packer().pack(
         fields
@@ -245,6 +327,10 @@ FIELDS: Final[Mapping[int, tuple[frozenset[type], ...]]] = {
     CANCEL: (_INT,),
     PROBE: (_INT, _INT, _INT, _INT, _INT, _ARRAY),
     CREDIT: (_INT, _INT),
+    OPEN: (_INT,),
+    CHUNK: (_INT, _INT),
+    TAKEN: (_INT,),
+    DROPPED: (_INT,),
 }
 """For each kind, which types each field of its header may have."""
 
@@ -262,4 +348,8 @@ _READERS: Final[dict[int, tuple[frozenset[Any], int, int, Any]]] = {
     CANCEL: _reader(CANCEL, 1, 1, _cancel),
     PROBE: _reader(PROBE, 1, 1, _probe),
     CREDIT: _reader(CREDIT, 1, 1, _credit),
+    OPEN: _reader(OPEN, 2, 2, _open),
+    CHUNK: _reader(CHUNK, 2, 2, _chunk),
+    TAKEN: _reader(TAKEN, 1, 1, _taken),
+    DROPPED: _reader(DROPPED, 1, 1, _dropped),
 }

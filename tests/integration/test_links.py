@@ -3,11 +3,13 @@
 import secrets
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 import pytest
 
-from corps.errors import EnvStartError, Overloaded
+import corps.transport.zmq_link as zmq_link
+from corps.errors import BrokenError, EnvStartError, Overloaded
 from corps.hosting.runtime_dir import make_runtime_dir, remove_runtime_dir
 from corps.messages.members import Member
 from corps.security.keys import new_key_pair
@@ -17,7 +19,8 @@ from corps.testing.stations import Station
 from corps.transport.link import Transport
 from corps.transport.unix_transport import UnixTransport
 from corps.transport.zmq_transport import ZmqTransport
-from corps.wire.frames import Hello
+from corps.wire.chunks import Incoming
+from corps.wire.frames import ChunkHeader, Hello, OpenHeader, TakenHeader
 
 
 def has_ipv6() -> bool:
@@ -104,7 +107,100 @@ class TestUnix(TransportContract):
             UnixTransport(Hello("c" * 16, 1, "1" * 32), runtime_dir="/nowhere")
 
 
-class TestZmqIpc(TransportContract):
+class ZmqContract(TransportContract):
+    """What is half done is let go of: looked for where it would be."""
+
+    overtakes: ClassVar = True
+
+    @contextmanager
+    def half_done(self) -> Iterator[tuple[Station, Station]]:
+        """Two stations with a message between them that cannot go on, since its sender does not read."""
+        sender, receiver = self.station(1), self.station(2)
+        try:
+            sender.transport.admit(receiver.member)
+            receiver.transport.admit(sender.member)
+            receiver.start()
+            link = sender.transport.connect(receiver.member)
+            link.send([b"large", bytes(16 * 1024 * 1024)], 1)
+            link.send([b"small"])
+            receiver.wait_for(1)
+            assert [len(each) for each in streams_at(receiver)] == [1]
+            yield sender, receiver
+        finally:
+            sender.close()
+            receiver.close()
+
+    def test_an_expelled_peer_leaves_no_half_message(self) -> None:
+        with self.half_done() as (sender, receiver):
+            receiver.transport.expel(sender.member)
+            assert streams_at(receiver) == []
+            sender.start()
+            sender.transport.connect(receiver.member).send([b"after"])
+            receiver.wait_refused()
+            assert streams_at(receiver) == []
+            assert receiver.bodies() == [b"small"]
+
+    def test_a_closed_receiver_keeps_no_half_message(self) -> None:
+        with self.half_done() as (_, receiver):
+            receiver.close()
+            assert streams_at(receiver) == []
+
+    def test_nothing_waits_for_a_peer_that_was_expelled_by_the_sender(self) -> None:
+        with self.half_done() as (sender, receiver):
+            link = sender.transport.connect(receiver.member)
+            sender.transport.expel(receiver.member)
+            link.send([b"lost"])
+            link.send([b"lost", bytes(2 * 1024 * 1024)], 1)
+            link.close()
+            with pytest.raises(BrokenError):
+                link.send([b"too late", bytes(2 * 1024 * 1024)], 1)
+
+    @pytest.mark.parametrize(
+        "frames",
+        [
+            [OpenHeader(5).header(), b"no lengths"],
+            [OpenHeader(5).header(), (2**62).to_bytes(8, "little")],
+            [ChunkHeader(5, 0).header(), b"of nothing"],
+            [TakenHeader(1).header()],
+            [OpenHeader(5).header()],
+            [b"\x92\x07\xc0", b""],
+        ],
+    )
+    def test_a_member_that_breaks_the_rules_of_streams_is_told_and_counted(self, frames: list[bytes]) -> None:
+        with self.stations(2) as (one, two):
+            two.transport.connect(one.member).send([b"from two"])
+            link = one.transport.connect(two.member)
+            link.send(frames)
+            two.wait_refused()
+            assert two.transport.audit.counts["protocol"] == 1
+            link.send([b"large", bytes(2_000_000)])
+            two.wait_for(1)
+            assert two.bodies() == [b"large"]
+
+    def test_a_message_that_cannot_be_copied_does_not_hold_up_its_lane(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupted(frames: object, size: int) -> Iterator[bytes]:
+            yield b"a beginning"
+            raise KeyboardInterrupt
+
+        with self.stations(2) as (one, two):
+            link = one.transport.connect(two.member)
+            with monkeypatch.context() as patch:
+                patch.setattr(zmq_link, "cut", interrupted)
+                with pytest.raises(KeyboardInterrupt):
+                    link.send([b"large", bytes(2_000_000)], 1)
+            link.send([b"next"], 1)
+            two.wait_for(1)
+            assert two.bodies() == [b"next"]
+
+
+def streams_at(station: Station) -> list[Incoming]:
+    assert isinstance(station.transport, ZmqTransport)
+    return list(station.transport._incoming.values())
+
+
+class TestZmqIpc(ZmqContract):
     @pytest.fixture(autouse=True)
     def directory(self) -> Iterator[None]:
         self._directory = make_runtime_dir()
@@ -115,7 +211,7 @@ class TestZmqIpc(TransportContract):
         return ZmqTransport(hello, runtime_dir=self._directory), ""
 
 
-class TestZmqTcp(TransportContract):
+class TestZmqTcp(ZmqContract):
     host: ClassVar = "127.0.0.1"
 
     def make_transport(self, hello: Hello) -> tuple[Transport, str]:

@@ -25,14 +25,16 @@ def member(env: int, incarnation: str = "a") -> Member:
 
 
 class LineLink(Link):
-    def __init__(self, outbox: deque[list[bytes]]) -> None:
+    def __init__(self, outbox: deque[list[bytes]], lanes: list[int | None]) -> None:
         self._outbox = outbox
+        self._lanes = lanes
         self.is_closed = False
 
-    def send(self, frames: Sequence[Frame]) -> None:
+    def send(self, frames: Sequence[Frame], lane: int | None = None) -> None:
         if self.is_closed:
             raise BrokenError("closed")
         self._outbox.append([bytes(frame) for frame in frames])
+        self._lanes.append(lane)
 
     def close(self) -> None:
         self.is_closed = True
@@ -44,6 +46,7 @@ class LineTransport(Transport):
     def __init__(self, max_frame: int | None = None) -> None:
         self.audit = Audit("line")
         self.outbox: deque[list[bytes]] = deque()
+        self.lanes: list[int | None] = []
         self.admitted: list[Member] = []
         self.links: list[LineLink] = []
         self.refuses: BrokenError | None = None
@@ -72,7 +75,7 @@ class LineTransport(Transport):
     def connect(self, member: Member) -> Link:
         if self.refuses is not None:
             raise self.refuses
-        self.links.append(LineLink(self.outbox))
+        self.links.append(LineLink(self.outbox, self.lanes))
         return self.links[-1]
 
     def await_ready(self, timeout: float | None) -> Ready:

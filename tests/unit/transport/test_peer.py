@@ -51,6 +51,19 @@ def test_a_request_arrives_and_its_outcome_comes_back() -> None:
     assert sent(one) == (0, 0)
 
 
+def test_all_about_requests_to_one_worker_has_its_lane_and_nothing_else_has_one() -> None:
+    one, two = pair()
+    request = one.request()
+    one.peers.send(request)
+    one.peers.probe(request, ProbeHeader(1, 1, 1, 1, 0, ()))
+    one.peer.withdraw(request)
+    carry(one, two)
+    two.peer.give_credit(1)
+    two.peer.give_rest()
+    assert one.transport.lanes == [request.target.conc] * 3
+    assert two.transport.lanes == [None, None]
+
+
 def test_arguments_are_unpacked_by_who_opens_them_and_not_before() -> None:
     one, two = pair()
     one.ask(Tripwire())
@@ -380,7 +393,7 @@ def test_a_lost_peer_opens_no_link_any_more() -> None:
     peer.answer(1, Value(None))
     peer.give_credit(1)
     peer.give_rest()
-    peer.probe(ProbeHeader(1, 1, 1, 1, 0, ()))
+    peer.probe(1, ProbeHeader(1, 1, 1, 1, 0, ()))
     assert one.transport.links == []
 
 

@@ -25,12 +25,19 @@ from corps.wire.frames import (
     STATUSES,
     VERSION,
     CancelHeader,
+    ChunkHeader,
     CreditHeader,
+    DroppedHeader,
     Header,
     Hello,
+    OpenHeader,
     OutcomeHeader,
     ProbeHeader,
     RequestHeader,
+    StreamHeader,
+    TakenHeader,
+    is_chunk,
+    is_of_stream,
     read_header,
 )
 
@@ -54,6 +61,10 @@ headers: st.SearchStrategy[Header] = st.one_of(
     st.builds(CancelHeader, numbers),
     st.builds(ProbeHeader, numbers, numbers, numbers, numbers, numbers, st.lists(texts).map(tuple)),
     st.builds(CreditHeader, numbers, numbers),
+    st.builds(OpenHeader, numbers),
+    st.builds(ChunkHeader, numbers, numbers),
+    st.builds(TakenHeader, numbers),
+    st.builds(DroppedHeader, numbers),
 )
 values = st.recursive(
     st.none()
@@ -68,8 +79,8 @@ values = st.recursive(
 
 
 def with_body(header: Header) -> list[bytes]:
-    bare = isinstance(header, RequestHeader | OutcomeHeader)
-    return [header.header(), b"body"] if bare else [header.header()]
+    has_body = isinstance(header, RequestHeader | OutcomeHeader | OpenHeader | ChunkHeader)
+    return [header.header(), b"body"] if has_body else [header.header()]
 
 
 def packed(*fields: object) -> bytes:
@@ -96,6 +107,15 @@ def test_every_header_is_read_as_it_was_written(header: Header) -> None:
     assert read_header(with_body(header)) == header
 
 
+@given(headers)
+@settings(deadline=None)
+def test_a_glance_tells_the_headers_of_streams(header: Header) -> None:
+    packed_header = header.header()
+    assert is_of_stream(packed_header) == isinstance(header, StreamHeader)
+    assert is_of_stream(memoryview(bytearray(packed_header))) == isinstance(header, StreamHeader)
+    assert is_chunk(packed_header) == isinstance(header, ChunkHeader)
+
+
 @given(st.lists(st.binary(max_size=60), max_size=4))
 @settings(deadline=None)
 def test_any_bytes_are_a_header_or_a_wire_error(frames: list[bytes]) -> None:
@@ -105,7 +125,7 @@ def test_any_bytes_are_a_header_or_a_wire_error(frames: list[bytes]) -> None:
         pass
 
 
-@given(st.integers(-1, 8), st.lists(values, max_size=8), st.integers(0, 2))
+@given(st.integers(-1, 12), st.lists(values, max_size=8), st.integers(0, 2))
 @settings(deadline=None, max_examples=300)
 def test_any_fields_are_a_header_or_a_wire_error(kind: int, fields: list[object], bodies: int) -> None:
     try:

@@ -7,12 +7,30 @@ from typing import Any
 import pytest
 
 import corps.messages.requests as requests
+import corps.wire.chunks as chunks
 import corps.wire.frames as frames
 from corps.packing.codecs import CODEC_TAGS
 from corps.transport.peer import _CREDIT_DELAY
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "wire-protocol.md").read_text("utf-8")
-KINDS = ("HELLO", "REQUEST", "OUTCOME", "CANCEL", "PROBE", "CREDIT")
+KINDS = (
+    "HELLO",
+    "REQUEST",
+    "OUTCOME",
+    "CANCEL",
+    "PROBE",
+    "CREDIT",
+    "OPEN",
+    "CHUNK",
+    "TAKEN",
+    "DROPPED",
+)
+SHAPES = {
+    "header": (1, 1),
+    "header, body, any number of buffers": (2, frames.MAX_FRAMES),
+    "header, lengths": (2, 2),
+    "header, bytes": (2, 2),
+}
 TYPES = {
     "text": {str},
     "integer": {int},
@@ -53,10 +71,7 @@ def test_the_fields_are_those_of_the_code(name: str) -> None:
     listed = [TYPES[row[1]] for row in tables(f"{kind}: {name}")[0]]
     assert listed == [set(allowed) for allowed in frames.FIELDS[kind]]
     shape = next(row[2] for row in tables("Headers")[0] if row[1] == name)
-    expected = (
-        ("header", (1, 1)) if least == 1 else ("header, body, any number of buffers", (2, frames.MAX_FRAMES))
-    )
-    assert (shape, (least, most)) == expected
+    assert SHAPES[shape] == (least, most)
 
 
 def test_the_request_kinds_are_those_of_the_code() -> None:
@@ -85,6 +100,12 @@ def test_the_codecs_are_those_of_the_code() -> None:
         ("name of the method or attribute, at most {} bytes", frames.MAX_METHOD),
         ("until its deadline, 0 to {}", int(frames.MAX_REMAINING)),
         ("packed with, at most {}", frames.MAX_CODEC),
+        ("one of more than {} bytes", chunks.LARGE),
+        ("at most {} bytes, and not more than `max_message`", chunks.CHUNK),
+        ("while {} bytes or more are not TAKEN", chunks.WINDOW),
+        ("at the latest when {} bytes have come", chunks.RETURN),
+        ("more than {} streams under way", chunks.MAX_STREAMS),
+        ("or all of them than {} bytes", chunks.MAX_SIZE),
         ("within {} ms", int(_CREDIT_DELAY * 1000)),
     ],
 )

@@ -1,0 +1,170 @@
+"""Sockets of ZeroMQ, with all their options: who may connect, how long things take, how large they are."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import zmq
+
+from corps.errors import EnvStartError
+from corps.messages.members import Member
+from corps.security.keys import KeyPair
+from corps.wire.chunks import LARGE
+from corps.wire.frames import Hello
+
+_ZAP_DOMAIN: Final = b"corps"
+_ZAP_ENFORCE_DOMAIN: Final = 93  # not named by pyzmq; without it ZAP lets everybody in when it cannot ask
+_LEAST_LIBZMQ: Final = (4, 3, 5)  # earlier ones have known holes in front of the authentication
+_LINGER_MS: Final = 500  # last answers get this long to leave; a dead peer must not hold up the end
+
+# A frame on the wire is not longer than a message that is not cut into chunks. Beside the frames that
+# `max_message` is about there are headers, lengths of frames, and what CURVE adds.
+_SLACK: Final = 128 * 1024
+
+# glibc keeps freed memory up to twice the largest block that it has unmapped so far. Without that, each chunk
+# is given back to the system and asked for again: 85 000 page faults per GiB, and 0.8 GiB/s, not 1.2.
+_KEPT: Final = 16 * 1024 * 1024
+
+
+class SocketFactory:
+    """Makes the sockets of one Env. Any thread may call.
+
+    Attributes:
+        context: Theirs. To be ended by the owner, after all sockets are closed.
+    """
+
+    def __init__(
+        self, hello: Hello, keys: KeyPair | None, max_frame: int | None, handshake_timeout: float
+    ) -> None:
+        """No socket yet.
+
+        Args:
+            hello: Who the Env is.
+            keys: Its CURVE pair; None: without CURVE.
+            max_frame: Bytes of the longest frame that is taken; None for no limit.
+            handshake_timeout: Seconds within which a peer must have proved who it is.
+
+        Raises:
+            EnvStartError: libzmq is too old.
+        """
+        if zmq.zmq_version_info() < _LEAST_LIBZMQ:
+            raise EnvStartError(f"libzmq {zmq.zmq_version()} is too old: corps needs 4.3.5 or newer")
+        self._hello = hello
+        self._keys = keys
+        self._max_frame = max_frame
+        self._handshake_ms = int(handshake_timeout * 1000)
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        bytes(_KEPT)  # mapped, never touched, and unmapped
+
+    def new_router(self) -> "zmq.Socket[bytes]":
+        """A socket to receive by; to be bound.
+
+        Raises:
+            EnvStartError: This libzmq lets in whom it should not.
+        """
+        made = self._new(zmq.ROUTER)
+        made.setsockopt(zmq.BACKLOG, 1024)
+        made.setsockopt(zmq.ZAP_DOMAIN, _ZAP_DOMAIN)
+        made.setsockopt(_ZAP_ENFORCE_DOMAIN, 1)
+        if made.getsockopt(_ZAP_ENFORCE_DOMAIN) != 1:
+            made.close(linger=0)
+            raise EnvStartError("this libzmq cannot be made to refuse peers that it cannot ask about")
+        if self._keys is not None:
+            made.curve_server = True
+            made.curve_secretkey = self._keys.secret.encode()
+            made.curve_publickey = self._keys.public.encode()
+        return made
+
+    def new_dealer(self, member: Member) -> "zmq.Socket[bytes]":
+        """A socket to send by, connected.
+
+        Args:
+            member: The Env to reach.
+
+        Raises:
+            zmq.ZMQError: It cannot be made.
+            ValueError: The record of the member makes no sense.
+        """
+        dealer = self._new(zmq.DEALER)
+        try:
+            if self._keys is not None:
+                dealer.curve_serverkey = member.public_key.encode()
+                dealer.curve_publickey = self._keys.public.encode()
+                dealer.curve_secretkey = self._keys.secret.encode()
+            if member.endpoint.startswith("tcp://["):
+                dealer.setsockopt(zmq.IPV6, 1)
+            dealer.setsockopt(zmq.ROUTING_ID, routing_id_of(self._hello.incarnation))
+            dealer.connect(member.endpoint)
+        except BaseException:
+            dealer.close(linger=0)  # a context with an open socket cannot end
+            raise
+        return dealer
+
+    def bind_ipc(self, router: "zmq.Socket[bytes]", runtime_dir: str) -> str:
+        """Bind a socket file.
+
+        Args:
+            router: Of `new_router`.
+            runtime_dir: A directory of mode 0700.
+
+        Returns:
+            The endpoint.
+
+        Raises:
+            EnvStartError: It cannot listen there.
+        """
+        endpoint = f"ipc://{runtime_dir}/{self._hello.env}-{self._hello.incarnation[:12]}.sock"
+        try:
+            router.bind(endpoint)
+        except zmq.ZMQError as error:
+            raise EnvStartError(f"env{self._hello.env} cannot listen on {endpoint}: {error}") from error
+        return endpoint
+
+    def bind_tcp(self, router: "zmq.Socket[bytes]", host: str, ports: Sequence[int]) -> str:
+        """Bind the first port that is free.
+
+        Args:
+            router: Of `new_router`.
+            host: Address to bind.
+            ports: Ports to try; 0 stands for any.
+
+        Returns:
+            The endpoint.
+
+        Raises:
+            EnvStartError: No port is free.
+        """
+        if ":" in host:
+            router.setsockopt(zmq.IPV6, 1)
+            host = f"[{host}]"
+        for port in ports:
+            try:
+                router.bind(f"tcp://{host}:{port}")
+            except zmq.ZMQError as error:
+                if error.errno != zmq.EADDRINUSE:
+                    raise EnvStartError(
+                        f"env{self._hello.env} cannot listen on {host}:{port}: {error}"
+                    ) from error
+            else:
+                return router.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0").decode()  # type: ignore[union-attr]
+        tried = f"{ports[0]}" if len(ports) == 1 else f"{ports[0]} to {ports[-1]}"
+        raise EnvStartError(
+            f"env{self._hello.env} cannot listen on {host}: port {tried} is taken; free it, "
+            "or widen the setting tcp.ports"
+        )
+
+    def _new(self, kind: int) -> "zmq.Socket[bytes]":
+        made = self.context.socket(kind)
+        made.linger = _LINGER_MS
+        made.sndhwm = made.rcvhwm = 0  # the window of each peer bounds what is under way
+        made.setsockopt(zmq.HANDSHAKE_IVL, self._handshake_ms)
+        made.setsockopt(zmq.RECONNECT_IVL, 50)
+        made.setsockopt(zmq.RECONNECT_IVL_MAX, 5_000)
+        if self._max_frame is not None:
+            made.setsockopt(zmq.MAXMSGSIZE, min(self._max_frame, LARGE) + _SLACK)
+            made.setsockopt(zmq.TCP_KEEPALIVE, 1)
+        return made
+
+
+def routing_id_of(incarnation: str) -> bytes:
+    """By which name a ROUTER knows the connection of an Env."""
+    return b"E" + bytes.fromhex(incarnation)  # libzmq reserves ids that begin with a zero byte

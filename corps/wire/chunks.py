@@ -1,0 +1,374 @@
+"""Large messages in chunks, so that small ones overtake them: what goes when, and what comes to be whole.
+
+A connection delivers in order: behind a message of 64 MiB, every other one waits for tens of milliseconds. So
+a large message is sent as a *stream*: an OPEN with the lengths of its frames, then its bytes in CHUNKs. Only
+a window of bytes is under way at any time; each TAKEN of the receiver lets more go. What else is sent in
+between has at most the window before it.
+
+Messages that must stay in order have the same *lane*: while a stream of a lane is under way, all later
+messages of that lane wait for its last chunk. The streams of different lanes take turns.
+
+Pure: who sends, receives and locks is the business of `transport`.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from struct import Struct
+from typing import Final, Protocol
+
+from corps.errors import WireError
+from corps.wire.frames import MAX_FRAMES, ChunkHeader, Frame, OpenHeader
+from corps.wire.memory import new_memory
+
+LARGE: Final = 1024 * 1024
+"""Messages of more bytes travel in chunks."""
+CHUNK: Final = 256 * 1024
+"""Bytes of a chunk at most."""
+WINDOW: Final = 2 * 1024 * 1024
+"""So many bytes of all streams of a link are under way at once, and up to one chunk more."""
+RETURN: Final = 512 * 1024
+"""After so many bytes at most the receiver says that it has taken them."""
+MAX_STREAMS: Final = 64
+"""Streams of one link at once, at most. Further ones wait at the sender."""
+MAX_SIZE: Final = 2**40
+"""Bytes of a message at most."""
+
+_SMALL: Final = 64 * 1024  # bytes of a frame up to which it becomes `bytes`
+
+
+class Piece(Protocol):
+    """The bytes of a chunk, in memory of its own."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+
+_Message = Sequence[Frame | Piece]
+
+
+def cut(frames: Sequence[Frame], size: int) -> Iterator[Frame]:
+    """Cut the bytes of a message into chunks, across its frames.
+
+    Args:
+        frames: The message.
+        size: Bytes of a chunk; only the last one has fewer.
+
+    Yields:
+        Views of the frames, or bytes where a chunk has parts of several.
+    """
+    parts: list[Frame] = []
+    missing = size
+    for frame in frames:
+        view = memoryview(frame)
+        while view:
+            part, view = view[:missing], view[missing:]
+            parts.append(part)
+            missing -= len(part)
+            if not missing:
+                yield parts[0] if len(parts) == 1 else b"".join(parts)
+                parts, missing = [], size
+    if parts:
+        yield b"".join(parts)
+
+
+class Stream:
+    """A large message on its way out: first a place in its lane, then its chunks. For `Outgoing`.
+
+    Attributes:
+        number: Its name on the wire.
+        lane: Its lane.
+        lengths: Of the frames of the message.
+        pieces: What is still to be sent.
+        is_started: Whether it may be sent.
+    """
+
+    __slots__ = ("is_started", "lane", "lengths", "number", "pieces", "sent")
+
+    def __init__(self, number: int, lane: int | None) -> None:
+        self.number = number
+        self.lane = lane
+        self.lengths: Sequence[int] = ()
+        self.pieces: deque[Piece] = deque()
+        self.sent = 0
+        self.is_started = False
+
+    def opening(self) -> _Message:
+        """Its OPEN."""
+        form = Struct(f"<{len(self.lengths)}Q")
+        return OpenHeader(self.number).header(), form.pack(*self.lengths)
+
+    def next_chunk(self) -> tuple[bytes, Piece]:
+        """Its next CHUNK."""
+        header = ChunkHeader(self.number, self.sent).header()
+        piece = self.pieces.popleft()
+        self.sent += len(piece)
+        return header, piece
+
+
+class Outgoing:
+    """What is to be sent on one link, but cannot go at once. Its owner's lock protects it.
+
+    After `start`, `give_up`, `taken`, `dropped` and `finish` it sends what `next` gives, until that is None.
+    """
+
+    def __init__(self, numbers: Iterator[int], *, window: int = WINDOW, streams: int = MAX_STREAMS) -> None:
+        """Nothing is to be sent.
+
+        Args:
+            numbers: Gives each stream its number.
+            window: Bytes that may be under way; exceeded by less than a chunk.
+            streams: Streams that may be under way.
+        """
+        self._numbers = numbers
+        self._window: float = window
+        self._max_streams = streams
+        self._in_flight = 0
+        # Lanes in which something waits, oldest first. The first of a lane is a stream under way, or due now.
+        self._lanes: dict[int, deque[Stream | _Message]] = {}
+        self._due: deque[int] = deque()  # lanes whose first is a small message, which may go now
+        self._queue: deque[Stream] = deque()  # streams that may begin
+        self._turns: deque[Stream] = deque()  # streams under way, in the order of their turns
+
+    def has_to_wait(self, lane: int | None) -> bool:
+        """Whether a small message of this lane has to wait for others: then `wait`, else send it."""
+        return lane in self._lanes
+
+    def wait(self, lane: int, frames: Sequence[Frame]) -> None:
+        """Have a small message wait for those before it in its lane. It is copied.
+
+        Args:
+            lane: Its lane.
+            frames: The message.
+        """
+        self._lanes[lane].append([bytes(frame) for frame in frames])
+
+    def reserve(self, lane: int | None) -> Stream:
+        """Take the next place of a lane for a large message. Once it is copied `start` it, else `give_up`.
+
+        Args:
+            lane: Its lane; None for one that need not stay in order with any other.
+
+        Returns:
+            The stream.
+        """
+        stream = Stream(next(self._numbers), lane)
+        if lane is not None:
+            self._lanes.setdefault(lane, deque()).append(stream)
+        return stream
+
+    def start(self, stream: Stream, lengths: Sequence[int], pieces: Sequence[Piece]) -> None:
+        """A message was copied: it goes when it is the first of its lane.
+
+        Args:
+            stream: Of `reserve`.
+            lengths: Of the frames of the message.
+            pieces: Its bytes, as `cut` has cut them. They are not copied.
+        """
+        stream.lengths, stream.pieces = lengths, deque(pieces)
+        stream.is_started = True
+        if stream.lane is None or self._lanes[stream.lane][0] is stream:
+            self._queue.append(stream)
+
+    def give_up(self, stream: Stream) -> None:
+        """A message could not be copied: its lane goes on without it.
+
+        Args:
+            stream: Of `reserve`.
+        """
+        if stream.lane is None:
+            return
+        lane = self._lanes[stream.lane]
+        was_first = lane[0] is stream
+        lane.remove(stream)
+        if was_first:
+            self._advance(stream.lane)
+
+    def next(self) -> _Message | None:
+        """What is to be sent now.
+
+        Returns:
+            A message, which is sent before the next call; None if there is nothing, or the window is full.
+        """
+        if self._due:
+            number = self._due.popleft()
+            message = self._lanes[number].popleft()
+            self._advance(number)
+            return () if isinstance(message, Stream) else message  # no stream is ever due
+        if self._queue and len(self._turns) < self._max_streams:
+            stream = self._queue.popleft()
+            self._turns.append(stream)
+            return stream.opening()
+        if not self._turns or self._in_flight >= self._window:
+            return None
+        stream = self._turns.popleft()
+        header, piece = stream.next_chunk()
+        self._in_flight += len(piece)
+        if stream.pieces:
+            self._turns.append(stream)
+        else:
+            self._leave_lane(stream)
+        return header, piece
+
+    def taken(self, size: int) -> None:
+        """The receiver has taken so many bytes of chunks.
+
+        Args:
+            size: How many, since the last time.
+
+        Raises:
+            WireError: There were not so many.
+        """
+        if size > self._in_flight:
+            raise WireError(f"{size} bytes of chunks were taken, and {self._in_flight} are under way")
+        self._in_flight -= size
+
+    def dropped(self, number: int) -> None:
+        """The receiver has given up a stream: the rest of it need not be sent.
+
+        Args:
+            number: Of the stream; one that is not under way makes no difference.
+        """
+        for stream in self._turns:
+            if stream.number == number:
+                self._turns.remove(stream)
+                self._leave_lane(stream)
+                return
+
+    def finish(self) -> None:
+        """Nothing will be said to be taken any more: let all go at once, but for what is not copied yet."""
+        self._window = float("inf")
+        for lane in list(self._lanes.values()):
+            for waiting in list(lane):
+                if isinstance(waiting, Stream) and not waiting.is_started:
+                    self.give_up(waiting)
+
+    def _leave_lane(self, stream: Stream) -> None:
+        if stream.lane is not None:
+            self._lanes[stream.lane].popleft()
+            self._advance(stream.lane)
+
+    def _advance(self, number: int) -> None:
+        """What was the first of a lane has left it."""
+        lane = self._lanes[number]
+        if not lane:
+            del self._lanes[number]
+        elif not isinstance(lane[0], Stream):
+            self._due.append(number)
+        elif lane[0].is_started:
+            self._queue.append(lane[0])
+
+
+class _Assembly:
+    """A large message of which not all has come."""
+
+    __slots__ = ("_at", "_frames", "_index", "came", "missing")
+
+    def __init__(self, lengths: Sequence[int]) -> None:
+        self._frames = [new_memory(length) for length in lengths]
+        self._index = self._at = 0  # where the next byte belongs
+        self.came = 0
+        self.missing = sum(lengths)
+
+    def add(self, chunk: memoryview) -> None:
+        self.came += len(chunk)
+        self.missing -= len(chunk)
+        while chunk:
+            frame = self._frames[self._index]
+            size = min(len(chunk), len(frame) - self._at)
+            frame[self._at : self._at + size] = chunk[:size]
+            self._at += size
+            chunk = chunk[size:]
+            if self._at == len(frame):
+                self._index, self._at = self._index + 1, 0
+
+    def message(self) -> list[Frame]:
+        return [bytes(frame) if len(frame) <= _SMALL else frame for frame in self._frames]
+
+
+class Incoming:
+    """The large messages of one peer that are not whole yet. One thread at a time.
+
+    After a WireError of `open` or `add` nothing is left of the stream.
+    """
+
+    def __init__(
+        self, max_frame: int | None = None, *, returns: int = RETURN, streams: int = MAX_STREAMS
+    ) -> None:
+        """Nothing has come yet.
+
+        Args:
+            max_frame: Bytes of a frame at most; None for no limit but that of the message.
+            returns: Bytes after which the sender is told.
+            streams: Streams that may be under way.
+        """
+        self._max_frame = MAX_SIZE if max_frame is None else max_frame
+        self._returns = returns
+        self._max_streams = streams
+        self._streams: dict[int, _Assembly] = {}
+        self._owed = 0
+
+    def __len__(self) -> int:
+        """How many messages are under way."""
+        return len(self._streams)
+
+    def open(self, number: int, lengths: Frame) -> None:
+        """A stream begins.
+
+        Args:
+            number: Of the stream.
+            lengths: The second frame of its OPEN.
+
+        Raises:
+            WireError: It may not begin: it is too large, or there are too many, or there is no memory.
+        """
+        if self._streams.pop(number, None) is not None:
+            raise WireError(f"the stream {number} was opened a second time")
+        if len(self._streams) >= self._max_streams:
+            raise WireError(f"more than {self._max_streams} streams were opened at once")
+        if len(lengths) % 8 or not 0 < len(lengths) // 8 <= MAX_FRAMES:
+            raise WireError(f"a stream was opened with {len(lengths)} bytes of lengths")
+        sizes = Struct(f"<{len(lengths) // 8}Q").unpack(lengths)
+        if max(sizes) > self._max_frame or not 0 < sum(sizes) <= MAX_SIZE:
+            raise WireError(f"a stream of {sum(sizes)} bytes was opened, {max(sizes)} in one frame")
+        self._streams[number] = _Assembly(sizes)
+
+    def add(self, number: int, offset: int, chunk: Frame) -> list[Frame] | None:
+        """Some bytes have come.
+
+        Args:
+            number: Of the stream.
+            offset: How many bytes of it came before.
+            chunk: The bytes; they are copied.
+
+        Returns:
+            The message, if it is whole now. Its large frames are views of memory of their own.
+
+        Raises:
+            WireError: There is no such stream, or these are not its next bytes.
+        """
+        self._owed += len(chunk)
+        stream = self._streams.get(number)
+        if stream is None:
+            raise WireError(f"a chunk of the stream {number} came, which is not open")
+        if offset != stream.came or not 0 < len(chunk) <= stream.missing:
+            del self._streams[number]
+            raise WireError(
+                f"bytes {offset} to {offset + len(chunk)} of the stream {number} came after {stream.came}, "
+                f"and {stream.missing} were missing"
+            )
+        stream.add(memoryview(chunk))
+        if stream.missing:
+            return None
+        del self._streams[number]
+        return stream.message()
+
+    def owed(self) -> int:
+        """What the sender is to be told now.
+
+        Returns:
+            So many bytes were taken since the last time; 0: that can wait.
+        """
+        if self._owed < self._returns:
+            return 0
+        owed, self._owed = self._owed, 0
+        return owed
