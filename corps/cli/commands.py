@@ -11,7 +11,6 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from corps.errors import BootError, ConfigError, CorpsError, LoadError, RemoteError
@@ -20,6 +19,7 @@ from corps.launch.found_settings import find_settings
 from corps.launch.running import RunningCorps
 from corps.launch.sources import Source, find_source
 from corps.managers.parameters import read_words
+from corps.runtime.interrupts import Interrupts
 from corps.workers.iterators import RemoteIterator
 
 if TYPE_CHECKING:
@@ -173,19 +173,13 @@ def _serve(running: RunningCorps, words: Sequence[str]) -> int:
 @contextlib.contextmanager
 def _stopping_signals() -> Iterator[None]:
     """SIGTERM and SIGHUP are like Ctrl-C: they end in order, and a second one at once."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise Stopped(number)
-
     # One that is ignored, as SIGHUP under nohup, stays so.
-    numbers = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) == signal.SIG_DFL]
-    for number in numbers:
-        signal.signal(number, stop)
+    interrupts = Interrupts((signal.SIGTERM, signal.SIGHUP), Stopped)
+    interrupts.install()
     try:
         yield
     finally:
-        for number in numbers:
-            signal.signal(number, signal.SIG_DFL)
+        interrupts.remove()
 
 
 def _complain(text: str, status: int) -> int:

@@ -1,18 +1,18 @@
-"""Ctrl-C in a main thread that does the runtime's work while it waits.
+"""Ctrl-C, and signals like it, in a main thread that does the runtime's work while it waits.
 
 Python raises KeyboardInterrupt between any two steps of the main thread: also where a cell has just been
-claimed, or a thread was told to come that nobody would then wake. While an Env is used by a ``with`` block,
-it is therefore raised only in the author's code, and where the runtime waits; elsewhere it is tried again a
-moment later. Calls pay nothing for that: what runs is read off the stack when the signal comes.
+claimed, a message read, or a thread told to come that nobody would then wake. While an Env is used by a
+``with`` block, it is therefore raised only in the author's code, and where the runtime waits; elsewhere it is
+tried again a moment later. Calls pay nothing for that: what runs is read off the stack when the signal comes.
 """
 
 import signal
 import sysconfig
-from _thread import interrupt_main
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Timer, current_thread, main_thread
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 from corps.runtime.context import current
 from corps.runtime.gates import Gate
@@ -40,33 +40,48 @@ _READS: Final = "await_ready"  # of every Transport
 
 
 class Interrupts:
-    """The handler of SIGINT for the time of a ``with`` block. For the main thread; others change nothing."""
+    """The handler of signals that interrupt the main thread. In other threads it changes nothing.
 
-    def __init__(self) -> None:
-        self._is_installed = False
+    Args:
+        numbers: The signals.
+        error: What to raise in the main thread, made of the number of the signal.
+    """
+
+    def __init__(
+        self,
+        numbers: Sequence[int] = (signal.SIGINT,),
+        error: Callable[[int], BaseException] = lambda _: KeyboardInterrupt(),
+    ) -> None:
+        self._numbers = numbers
+        self._error = error
+        self._replaced: dict[int, Any] = {}
 
     def install(self) -> None:
-        """Take over SIGINT, if this is the main thread and nobody else has."""
-        if (
-            current_thread() is main_thread()
-            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        ):
-            signal.signal(signal.SIGINT, self._interrupt)
-            self._is_installed = True
+        """Take over the signals that nobody handles or ignores, if this is the main thread."""
+        if current_thread() is not main_thread():
+            return
+        for number in self._numbers:
+            before = signal.getsignal(number)
+            if before in (signal.default_int_handler, signal.SIG_DFL):
+                self._replaced[number] = before
+                signal.signal(number, self._interrupt)
 
     def remove(self) -> None:
-        """Give SIGINT back, if it was taken over."""
-        if self._is_installed and current_thread() is main_thread():
-            self._is_installed = False
-            if signal.getsignal(signal.SIGINT) == self._interrupt:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
+        """Give the signals back that were taken over."""
+        if current_thread() is not main_thread():
+            return
+        for number, before in self._replaced.items():
+            if signal.getsignal(number) == self._interrupt:
+                signal.signal(number, before)
+        self._replaced.clear()
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         here = current.get()
         hands_on = here is not None and here.reading  # a callback of the author's runs in the runtime's midst
         if not hands_on and may_be_interrupted(frame):
-            raise KeyboardInterrupt
-        again = Timer(_AGAIN_AFTER, interrupt_main)
+            raise self._error(number)
+        # A real signal: the main thread may have gone to sleep in the kernel by then.
+        again = Timer(_AGAIN_AFTER, signal.pthread_kill, (main_thread().ident, number))
         again.daemon = True
         again.start()
 

@@ -21,7 +21,6 @@ While nothing falls vacant, the standby sleeps for good.
 import logging
 import os
 from threading import Condition, Lock, Thread, current_thread, get_ident
-from time import perf_counter
 from typing import Final
 
 from corps.clock import deadline_after, now, remaining
@@ -180,9 +179,9 @@ class Readers:
         if self._to_skip:
             self._to_skip -= 1
             return ()
-        until = perf_counter() + self._spin
+        until = now() + self._spin
         while not (ready := self._transport.await_ready(0.0)):
-            if perf_counter() > until:
+            if now() > until:
                 self._misses = min(self._misses + 1, _SELDOM)
                 self._to_skip = 1 << self._misses
                 return ()

@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from corps.hosting.runtime_dir import make_runtime_dir, remove_runtime_dir
@@ -21,7 +23,10 @@ def before() -> Iterator[Snapshot]:
 
 
 def sleeper() -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(["sleep", "600"])
+    process = subprocess.Popen(["sleep", "600"])
+    while not psutil.Process(process.pid).cmdline():  # it is there a moment after exec has succeeded
+        time.sleep(0.001)
+    return process
 
 
 def test_nothing_is_no_leak(before: Snapshot) -> None:
