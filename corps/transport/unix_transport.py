@@ -42,6 +42,8 @@ _LINGER: Final = 0.5  # seconds: last answers get this long to leave
 _BACKLOG: Final = 1024
 _MIB: Final = 1024 * 1024
 _RIGHTS: Final = socket.CMSG_SPACE(4 * MOST_SHARED)
+_CLOSED_ON_EXEC: Final = int(socket.MSG_CMSG_CLOEXEC)  # as enumerations they cost 2 µs for each read
+_TRUNCATED: Final = int(socket.MSG_CTRUNC)
 _CREDENTIALS: Final = Struct("3i")  # pid, uid, gid
 
 
@@ -338,12 +340,12 @@ class _Inbound:
             if filled is not None:
                 yield filled
             return
-        data, rights, flags, _ = self.sock.recvmsg(_AT_ONCE, _RIGHTS, socket.MSG_CMSG_CLOEXEC)
+        data, rights, flags, _ = self.sock.recvmsg(_AT_ONCE, _RIGHTS, _CLOSED_ON_EXEC)
         if not data:
             raise EOFError
         if rights:
             self._keep(rights)
-        if flags & socket.MSG_CTRUNC:
+        if flags & _TRUNCATED:
             raise WireError(
                 "descriptors were lost: this process has no more of them, or too many came at once"
             )
