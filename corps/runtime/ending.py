@@ -11,7 +11,7 @@ from outside: the worker is then abandoned, which the answer says.
 """
 
 import logging
-from threading import Lock, get_ident
+from threading import Lock, current_thread, get_ident, main_thread
 from typing import Any
 
 from corps.clock import now
@@ -68,6 +68,7 @@ class Ending:
         for dropped in cell.close_mailbox(None) or ():
             dropped.settle(Refused(cell.gone("no")))
         outcome: Outcome = Value(None)
+        interrupt: KeyboardInterrupt | None = None
         cell.activity.thread = get_ident()
         token = current.set(cell.activity)
         try:
@@ -80,16 +81,26 @@ class Ending:
         except BaseException as error:  # the end goes on, whatever the author's cleanup did
             _log.exception("cleanup() of %s raised", cell)
             outcome = Raised.capture(error, str(cell))
+            if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
+                interrupt = error
         finally:
             current.reset(token)
             self._clear_limit()
         self._leave(outcome)
+        if interrupt is not None:  # meant for the program that ends it
+            raise interrupt
 
     def _end_children(self) -> None:
         cell = self._cell
-        for child in cell.family.close():
+        children = list(cell.family.close())
+        while children:
+            child = children.pop(0)
             try:
                 cell.env.exit(child).result()
+            except KeyboardInterrupt:  # all of them end, though nobody waits for it
+                for other in children:
+                    cell.env.exit(other)
+                raise
             except CorpsError as error:  # one that cannot end must not keep its siblings from it
                 _log.warning(
                     "while %s ended, %s, which it created, did not end in order: %s", cell, child, error

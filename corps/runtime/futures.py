@@ -206,9 +206,14 @@ class Future(concurrent.futures.Future[R]):
                 self._tell_observers()
         if alarm is not None:
             alarm.cancel()
-        if callbacks is not None:
-            for fn in callbacks:
+        interrupt: BaseException | None = None
+        for fn in callbacks or ():
+            try:
                 self._call_back(fn)
+            except BaseException as error:  # the others must hear of it all the same
+                interrupt = interrupt or error
+        if interrupt is not None:
+            raise interrupt
         return True
 
     def give_up(self, error: RequestError) -> bool:

@@ -175,7 +175,7 @@ class WorkerPool:
 
     def _wait_at(self, gate: Gate) -> bool:
         """Wait to be woken; False if this thread was idle for too long and has left the pool."""
-        while not self.rest(gate, self._idle_time):
+        while not self._has_rested(gate):
             with self._lock:
                 if self._idle.get(get_ident()) is not gate:  # woken at this very moment
                     continue
@@ -184,6 +184,13 @@ class WorkerPool:
                     self._gone()
                     return False
         return True
+
+    def _has_rested(self, gate: Gate) -> bool:
+        try:
+            return self.rest(gate, self._idle_time)
+        except BaseException:  # whatever it reads meanwhile: a thread of the pool lives on
+            _log.critical("an idle thread could not read; please report it", exc_info=True)
+            return gate.sleep(self._idle_time)
 
     def _gone(self) -> None:
         self._total -= 1

@@ -24,6 +24,7 @@ from threading import Condition, Lock, Thread, current_thread, get_ident
 from typing import Final
 
 from corps.clock import deadline_after, now, remaining
+from corps.errors import LoopBlocked
 from corps.runtime.context import Activity, current
 from corps.runtime.gates import Gate
 from corps.transport.link import Ready, Transport
@@ -32,6 +33,7 @@ _log = logging.getLogger("corps.transport")
 
 _TICK: Final = 0.001
 _SELDOM: Final = 10  # after so many misses one in 1 024 waits begins with a look
+_CALLBACKS_END: Final = 5.0  # seconds that a callback in the thread that reads has, at the end
 _WATCHFUL: Final = 50  # ticks without a change after which the standby sleeps until the role falls vacant
 
 
@@ -80,7 +82,14 @@ class Readers:
         self._standby.open()
         self._interrupt()
         with self._vacated:
-            self._vacated.wait_for(lambda: self._reader is None or self._reading == get_ident())
+            is_vacant = self._vacated.wait_for(
+                lambda: self._reader is None or self._reading == get_ident(), _CALLBACKS_END
+            )
+        if not is_vacant:  # an author's callback keeps it: that must not keep everybody from the end
+            _log.error(
+                "a callback of a Future has kept %s from reading for too long", self._standby_thread.name
+            )
+            return
         if current_thread() is not self._standby_thread:
             self._standby_thread.join()
 
@@ -93,7 +102,12 @@ class Readers:
 
         Returns:
             Whether the gate was opened; False if the time was over first.
+
+        Raises:
+            LoopBlocked: This very thread is reading.
         """
+        if self._reading == get_ident():  # a signal handler, or a destructor, in the midst of it
+            raise LoopBlocked("waiting here would stop the reading that brings the answer: wait elsewhere")
         until = None if timeout is None else now() + timeout
         while not gate.is_open:
             if self._take(gate):
@@ -214,15 +228,18 @@ class Readers:
     def _stand_by(self) -> None:
         seen = -1
         calm = 0
+        called: Gate | None = None
         while True:
-            called = None
             with self._lock:
                 if self._is_closed:
                     return
                 is_vacant, is_unchanged = self._reader is None, self._vacancies == seen
                 seen = self._vacancies
-                takes = is_vacant and is_unchanged
-                if takes and (called := self._newest_waiting()) is None:
+                is_stale = is_vacant and is_unchanged
+                # One that was called and has not come may not be able to.
+                called = self._newest_waiting() if is_stale and called is None else None
+                takes = is_stale and called is None
+                if takes:
                     self._reader, self._is_wanted = self._standby, False
                 calm = calm + 1 if is_unchanged and not is_vacant else 0
                 self._is_asleep = calm > _WATCHFUL

@@ -38,7 +38,7 @@ from corps.wire.frames import (
 
 _log = logging.getLogger("corps.transport")
 
-# What ends something need not wait for room: it makes room, and there is one at most per worker or generator.
+# What ends something need not wait for room: it makes room.
 _URGENT: Final = frozenset({EXIT, DROP})
 
 # Credit below a lump is handed back after so many seconds: so the window of an idle link gets empty.
@@ -54,6 +54,7 @@ class Peer:
         member: Member,
         connect: Callable[[Member], Link],
         packer: Packer,
+        give_up: "Callable[[Peer, str], None]",
         *,
         window: tuple[int, int],
         patience: float | None,
@@ -66,6 +67,7 @@ class Peer:
             member: The peer.
             connect: Opens the link.
             packer: Packs and unpacks.
+            give_up: Called with this peer, and a reason, when nothing can be sent to it: is to lose it.
             window: Requests and bytes that may be unanswered.
             patience: Seconds a sender waits for room in the window.
             max_frame: Bytes of the longest frame that the peer takes.
@@ -76,11 +78,11 @@ class Peer:
         self._env = env
         self._connect = connect
         self._packer = packer
+        self._give_up = give_up
         self._outcomes = OutcomeCodec(packer)
         self._patience = patience
         self._max_frame = max_frame
-        # Protects everything below. Nothing is packed or settled while it is held, and nothing sent but the
-        # greeting of a new link, which does not block.
+        # Protects everything below. Nothing is packed or settled under it, and only a new link's hello sent.
         self._lock = Lock()
         self._room = Room(self._lock, Window(*window))
         self._returns = Returns(*window)
@@ -269,7 +271,6 @@ class Peer:
             promise,
             None if header.sender is None else ConcAddr(corps_id, *header.sender),
             deadline_after(header.remaining),
-            # A large body is a view: made into bytes by the thread that runs the request, not by this one.
             lambda: self._packer.unpack(Packed(header.codec, bytes(frames[1]), tuple(frames[2:]))),
         )
         with self._lock:
@@ -355,7 +356,7 @@ class Peer:
             raise  # nothing was sent, and the link is as good as before
         except CorpsError as error:
             _log.debug("a message to env%d was not sent: %s", self.member.env, error)
-            self.lose(str(error))
+            self._give_up(self, str(error))
 
     def lose(self, reason: str, log_level: int = logging.WARNING) -> None:
         """The peer is gone: every request that it has not answered fails now, and every later one.
@@ -391,8 +392,7 @@ class Peer:
                 request.promise.abandon()
 
     def _refuse(self, promise: Promise, executed: str) -> None:
-        error = EnvLost(f"env{self.member.env} is lost: {self._lost}", executed=executed)
-        promise.settle(Refused(error))
+        promise.settle(Refused(EnvLost(f"env{self.member.env} is lost: {self._lost}", executed=executed)))
 
     def statistics(self) -> dict[str, int]:
         """Requests unanswered in both directions."""

@@ -88,6 +88,7 @@ class Peers:
                 member,
                 self._transport.connect,
                 self._packer,
+                self._give_up,
                 window=self._window,
                 patience=self._patience,
                 max_frame=self._transport.max_frame,
@@ -109,6 +110,15 @@ class Peers:
             self._lost[env] = reason
         if peer is not None:
             self._transport.expel(peer.member)
+            peer.lose(reason)
+
+    def _give_up(self, peer: Peer, reason: str) -> None:
+        """Nothing can be sent to a peer. It hears of that too, since its messages are not taken any more."""
+        with self._lock:
+            is_known = self._peers.get(peer.member.env) is peer
+        if is_known:
+            self.lose(peer.member.env, reason)
+        else:
             peer.lose(reason)
 
     def send(self, request: Request) -> None:

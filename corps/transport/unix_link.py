@@ -5,6 +5,7 @@ import socket
 from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import islice
 from threading import Lock
 from typing import Final
@@ -68,7 +69,7 @@ class UnixLink(Link):
 
     def send(self, frames: Sequence[Frame], lane: int | None = None) -> None:
         """See `Link.send`."""
-        placed: tuple[Placed, ...] = ()
+        placed: Sequence[Placed] = ()
         if max(map(len, frames)) >= _SHARED_FROM:
             pieces, placed = self._place(frames)
             message = as_bytes(pieces)
@@ -76,16 +77,21 @@ class UnixLink(Link):
             message = b"".join((head(frames), *frames))
         with self._lock:
             if self._is_closed:
+                for there in placed:
+                    self._arenas.take_back(there)
                 raise BrokenError(f"the link to env{self.member.env} is closed")
+            if self._is_dead:
+                return
             had_left = bool(self._left)
-            sent = 0 if had_left else self._send_now((message,), placed)
+            new = tuple(there for there in placed if there.is_first)
+            sent = 0 if had_left else self._send_now((message,), new)
             if sent == len(message) or self._is_dead:
                 return
-            self._left.append((memoryview(message)[sent:], () if sent else placed))
+            self._left.append((memoryview(message)[sent:], () if sent else new))
         if not had_left:
             self._wait_writable(self)
 
-    def _place(self, frames: Sequence[Frame]) -> tuple[list[Piece], tuple[Placed, ...]]:
+    def _place(self, frames: Sequence[Frame]) -> tuple[list[Piece], list[Placed]]:
         """Put large frames into shared memory."""
         pieces: list[Piece] = []
         placed: list[Placed] = []
@@ -101,7 +107,7 @@ class UnixLink(Link):
             for there in placed:
                 self._arenas.take_back(there)
             raise
-        return pieces, tuple(there for there in placed if there.is_first)
+        return pieces, placed
 
     def flush(self) -> bool:
         """Send what is left, or some of it. By the thread that reads.
@@ -172,4 +178,6 @@ class UnixLink(Link):
         except OSError:
             self._is_dead = True
             self._left.clear()
+            with suppress(OSError):  # both sides are to see it, whatever the error was
+                self._sock.shutdown(socket.SHUT_RDWR)
             return 0

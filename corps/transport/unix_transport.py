@@ -8,18 +8,17 @@ descriptors come with the first message that uses it.
 Like every link it says nothing when the other side dies: the membership does.
 """
 
+import errno
 import itertools
 import logging
 import os
 import select
 import socket
 import weakref
-from array import array
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from struct import Struct
-from threading import Lock
+from threading import Lock, current_thread, main_thread
 from typing import Final
 
 from corps.errors import BrokenError, EnvStartError, WireError
@@ -28,22 +27,17 @@ from corps.security.admission import Admission
 from corps.security.audit import Audit
 from corps.transport.arenas import Arenas
 from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
-from corps.transport.mappings import Mappings
-from corps.transport.unix_link import MOST_SHARED, UnixLink
-from corps.wire.frames import MAX_HEADER, Frame, Hello, read_header
-from corps.wire.stream import Cutter, Place, WithPlaces
+from corps.transport.unix_inbound import Inbound
+from corps.transport.unix_link import UnixLink
+from corps.wire.frames import Frame, Hello, read_header
 
 _log = logging.getLogger("corps.transport")
 
 _SCHEME: Final = "unix:"
-_AT_ONCE: Final = 64 * 1024  # bytes that are read at once
-_MAX_MESSAGE: Final = 2**40  # of a member; what does not fit into memory is refused too
+_LONGEST: Final = 3600.0  # seconds; epoll takes some more than two million
 _LINGER: Final = 0.5  # seconds: last answers get this long to leave
 _BACKLOG: Final = 1024
 _MIB: Final = 1024 * 1024
-_RIGHTS: Final = socket.CMSG_SPACE(4 * MOST_SHARED)
-_CLOSED_ON_EXEC: Final = int(socket.MSG_CMSG_CLOEXEC)  # as enumerations they cost 2 µs for each read
-_TRUNCATED: Final = int(socket.MSG_CTRUNC)
 _CREDENTIALS: Final = Struct("3i")  # pid, uid, gid
 
 
@@ -76,9 +70,12 @@ class UnixTransport(Transport):
         self._numbers = itertools.count(1)
         self._arenas = Arenas(shared, kept)
         self._closed = False
-        self._inbound: dict[int, _Inbound] = {}  # by descriptor; used by the thread that reads alone
+        self._inbound: dict[int, Inbound] = {}  # by descriptor; used by the thread that reads alone
         self._on_message: OnMessage | None = None
         self._on_broken: OnBroken | None = None
+        self._unread: list[Inbound] = []  # with messages that were read, and not handed on
+        self._has_expelled = False
+        self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self._poll = select.epoll()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -124,10 +121,15 @@ class UnixTransport(Transport):
         """See `Transport.expel`."""
         with self._lock:
             self._members.pop(member.incarnation, None)
+            self._has_expelled = True
+        self.interrupt()  # whoever reads hangs up, so that the other side hears of it
 
     def connect(self, member: Member) -> Link:
         """See `Transport.connect`."""
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        except OSError as error:
+            raise BrokenError(f"no link to env{member.env}: {error}") from error
         try:
             sock.setblocking(False)
             sock.connect(member.endpoint.removeprefix(_SCHEME))
@@ -182,6 +184,7 @@ class UnixTransport(Transport):
             os.unlink(self._path)
         self._poll.close()
         os.close(self._wake)
+        os.close(self._spare)
 
     # --- the thread that reads ---
 
@@ -197,10 +200,14 @@ class UnixTransport(Transport):
 
     def await_ready(self, timeout: float | None) -> Ready:
         """See `Transport.await_ready`."""
-        return self._poll.poll(timeout)
+        if self._unread:
+            timeout = 0.0
+        return self._poll.poll(timeout if timeout is None else min(timeout, _LONGEST))
 
     def hand_on(self, ready: Ready) -> None:
         """See `Transport.hand_on`."""
+        while self._unread:  # the thread that read them was interrupted by a signal
+            self._take_all(self._unread.pop())
         for fd, events in ready:
             inbound = self._inbound.get(fd)
             if inbound is not None:
@@ -208,6 +215,8 @@ class UnixTransport(Transport):
             elif fd == self._wake:
                 with suppress(BlockingIOError):
                     os.eventfd_read(fd)
+                if self._has_expelled:
+                    self._hang_up()
             elif fd == self._listener.fileno():
                 self._accept()
             else:
@@ -216,7 +225,11 @@ class UnixTransport(Transport):
     def _accept(self) -> None:
         try:
             sock, _ = self._listener.accept()
+        except BlockingIOError:
+            return
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._refuse_one()
             _log.warning("env%d could not take a connection: %s", self._hello.env, error)
             return
         verdict = self._admission.judge_user(*_peer_of(sock))
@@ -226,24 +239,46 @@ class UnixTransport(Transport):
             return
         self.audit.admitted(verdict.reason)
         sock.setblocking(False)
-        self._inbound[sock.fileno()] = _Inbound(sock)
+        self._inbound[sock.fileno()] = Inbound(sock)
         self._poll.register(sock, select.EPOLLIN)
 
-    def _read(self, inbound: "_Inbound") -> None:
+    def _refuse_one(self) -> None:
+        """There are no descriptors left: a spare one serves to take the connection, and to close it."""
+        os.close(self._spare)
+        with suppress(OSError):
+            self._listener.accept()[0].close()
+        with suppress(OSError):
+            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+    def _read(self, inbound: Inbound) -> None:
         try:
-            for frames in inbound.read():
-                if not self._take(inbound, frames):
-                    self._drop(inbound)
-                    return
+            inbound.read()
         except BlockingIOError:
             return
         except (OSError, EOFError):
             self._drop(inbound)
+            return
         except WireError as error:
             self.audit.refused("frames", str(error))
             self._drop(inbound)
+            return
+        self._take_all(inbound)
 
-    def _take(self, inbound: "_Inbound", frames: Sequence[Frame]) -> bool:
+    def _take_all(self, inbound: Inbound) -> None:
+        """Hand on the messages that were read."""
+        try:
+            while inbound.has_more:
+                if not self._take(inbound, inbound.take()):
+                    self._drop(inbound)
+                    return
+        except WireError as error:
+            self.audit.refused("frames", str(error))
+            self._drop(inbound)
+        finally:
+            if inbound.has_more and inbound.sock.fileno() in self._inbound:
+                self._unread.append(inbound)
+
+    def _take(self, inbound: Inbound, frames: Sequence[Frame]) -> bool:
         """Hand on one message; False if its sender is to be cut off."""
         member = inbound.member
         if member is None:
@@ -256,7 +291,9 @@ class UnixTransport(Transport):
             if self._on_message is not None:
                 self._on_message(member.env, frames)
         # No message may end the reading, nor a callback that a Future runs here, whatever it raises.
-        except BaseException:
+        except BaseException as error:
+            if not isinstance(error, Exception) and current_thread() is main_thread():
+                raise  # a signal: what comes next is read by whoever reads next
             _log.exception("a message could not be handled; please report it")
         return True
 
@@ -277,19 +314,31 @@ class UnixTransport(Transport):
             return None
         return member
 
-    def _drop(self, inbound: "_Inbound") -> None:
+    def _hang_up(self) -> None:
+        """Drop the connections of those that are no members any more."""
+        self._has_expelled = False
+        for inbound in list(self._inbound.values()):
+            member = inbound.member
+            if member is not None and member.incarnation not in self._members:
+                self.audit.refused("expelled", f"env{member.env} is no member any more")
+                self._drop(inbound)
+
+    def _drop(self, inbound: Inbound) -> None:
         fd = inbound.sock.fileno()
         self._poll.unregister(fd)
         del self._inbound[fd]
         inbound.close()
+        member = inbound.member
+        if member is not None and member.incarnation in self._members and self._on_broken is not None:
+            self._on_broken(member)  # what it has sent and not told us may be lost
 
     def _look_after(self, fd: int, events: int) -> None:
         """A link has room for more, or is broken."""
         with self._lock:
             link = self._links.get(fd)
-            is_broken = bool(events & (select.EPOLLHUP | select.EPOLLERR))
             if link is None or fd in self._broken:
                 return
+            is_broken = bool(events & (select.EPOLLHUP | select.EPOLLERR)) and _is_broken(fd)
             if is_broken:
                 self._broken.add(fd)
                 self._poll.unregister(fd)
@@ -302,82 +351,11 @@ class UnixTransport(Transport):
                     self._poll.modify(fd, 0)
 
 
-class _Inbound:
-    """One accepted connection. The thread that reads uses it alone.
-
-    Attributes:
-        sock: The connection, not blocking.
-        member: Who speaks; None before it has said so.
-        mappings: The shared memory that came by it.
-    """
-
-    __slots__ = ("_cutter", "_fds", "mappings", "member", "sock")
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self.member: Member | None = None
-        self._cutter = Cutter(MAX_HEADER, _MAX_MESSAGE)
-        self.mappings = Mappings()
-        self._fds: deque[int] = deque()  # descriptors whose messages have not come
-
-    def read(self) -> Iterator[Sequence[Frame]]:
-        """Read once.
-
-        Yields:
-            The messages that are whole now. `member` is to be set before the second one of the connection.
-
-        Raises:
-            EOFError: The peer has closed it.
-            WireError: What comes are no messages.
-            OSError: It broke.
-        """
-        room = self._cutter.room
-        if room is not None:
-            size = self.sock.recv_into(room)
-            if not size:
-                raise EOFError
-            filled = self._cutter.filled(size)
-            if filled is not None:
-                yield filled
-            return
-        data, rights, flags, _ = self.sock.recvmsg(_AT_ONCE, _RIGHTS, _CLOSED_ON_EXEC)
-        if not data:
-            raise EOFError
-        if rights:
-            self._keep(rights)
-        if flags & _TRUNCATED:
-            raise WireError(
-                "descriptors were lost: this process has no more of them, or too many came at once"
-            )
-        for message in self._cutter.cut(data):
-            yield self._whole(message) if isinstance(message, WithPlaces) else message
-
-    def _keep(self, rights: Sequence[tuple[int, int, bytes]]) -> None:
-        for _, _, data in rights:
-            self._fds += array("i", data[: len(data) - len(data) % 4])
-        if len(self._fds) > MOST_SHARED:
-            raise WireError(f"more than {MOST_SHARED} descriptors came without their messages")
-
-    def _whole(self, message: WithPlaces) -> list[Frame]:
-        """The frames of a message, of which some lie in shared memory."""
-        if self.member is None:
-            raise WireError("a peer speaks of shared memory before it has said who it is")
-        return [self._frame(piece) if isinstance(piece, Place) else piece for piece in message]
-
-    def _frame(self, place: Place) -> Frame:
-        fd = None
-        if place.is_first:
-            if not self._fds:
-                raise WireError(f"the descriptor of segment {place.segment} has not come")
-            fd = self._fds.popleft()
-        return self.mappings.open(place.segment, fd, place.capacity, place.size)
-
-    def close(self) -> None:
-        """Let go of it. What was received stays valid."""
-        self.sock.close()
-        self.mappings.close()
-        while self._fds:
-            os.close(self._fds.popleft())
+def _is_broken(fd: int) -> bool:
+    """Whether it is so now: the event may be of a socket that had this number before."""
+    look = select.poll()
+    look.register(fd, 0)
+    return bool(look.poll(0))
 
 
 def _peer_of(sock: socket.socket) -> tuple[str, int]:

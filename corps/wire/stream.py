@@ -103,7 +103,7 @@ class Cutter:
             return None
         return memoryview(self._large)[len(self._large) - self._missing :]
 
-    def filled(self, size: int) -> list[Frame] | None:
+    def filled(self, size: int) -> list[Frame] | WithPlaces | None:
         """So many bytes were read into `room`.
 
         Args:
@@ -116,6 +116,8 @@ class Cutter:
         if self._missing or self._large is None:
             return None
         whole, self._large = memoryview(self._large), None
+        if sum(self._lengths) >= _SHARED:
+            return _with_places(whole, 0, self._lengths)
         frames: list[Frame] = []
         begin = 0
         for length in self._lengths:
@@ -155,7 +157,7 @@ class Cutter:
             if begin + size > end:
                 if size > self._limit:
                     raise WireError(f"a message of {size} bytes came; {self._limit} are the most")
-                if size > LARGE and not has_places:
+                if size > LARGE:
                     self._begin_large(data[begin:], lengths, size)
                     at = end
                 break
@@ -183,7 +185,7 @@ class Cutter:
         self._missing = size - len(begun)
 
 
-def _with_places(data: bytes, begin: int, lengths: Sequence[int]) -> WithPlaces:
+def _with_places(data: bytes | memoryview, begin: int, lengths: Sequence[int]) -> WithPlaces:
     pieces = WithPlaces()
     for length in lengths:
         size = length & ~_SHARED

@@ -184,3 +184,19 @@ def test_a_wait_that_is_over_leaves_nothing_behind() -> None:
         with pytest.raises(WaitTimeout, match="'add' of"):
             future.result(timeout=0.0)
     assert not future._callbacks
+
+
+def test_a_callback_that_ends_programs_keeps_no_other_one_from_being_called() -> None:
+    future: Future[int] = Future()
+    called: list[str] = []
+
+    def leave(_: object) -> None:
+        called.append("first")
+        raise SystemExit(1)
+
+    future.add_done_callback(leave)
+    future.add_done_callback(lambda _: called.append("second"))
+    with pytest.raises(SystemExit):
+        future.settle(Value(1))
+    assert called == ["first", "second"]
+    assert future.ret == 1

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from corps.errors import LoopBlocked
 from corps.runtime.context import Activity, current
 from corps.runtime.gates import Gate
 from corps.runtime.readers import Readers
@@ -179,6 +180,21 @@ def test_what_is_raised_in_the_reading_leaves_the_role_vacant(post: Post, reader
             raised += 1
         one_wait(post, readers)
     assert raised
+
+
+def test_who_reads_cannot_wait_in_the_midst_of_it(post: Post, readers: Readers) -> None:
+    gate, refused = Gate(), []
+
+    def letter() -> None:
+        try:
+            readers.wait(Gate(), LIMIT)
+        except LoopBlocked as error:
+            refused.append(error)
+        gate.open()
+
+    post.put(letter)
+    assert readers.wait(gate, LIMIT)
+    assert len(refused) == 1
 
 
 def test_many_threads_wait_and_rest_and_none_is_forgotten(post: Post, readers: Readers) -> None:

@@ -105,6 +105,27 @@ def test_where_a_frame_lies_comes_out_in_its_place(sent: list[list[Piece]]) -> N
     assert Cutter(2**20, 2**20).cut(stream) == sent
 
 
+def test_a_large_message_may_have_places_too() -> None:
+    place = Place(7, 4096, 10, True)
+    large: list[Piece] = [b"h", place, bytes(3 * LARGE), place, b"end"]
+    stream = with_places([b"first"]) + with_places(large) + with_places([b"last"])
+    cutter, out = Cutter(100, 2**30), list[Sequence[Piece]]()
+    rest = stream
+    while rest:
+        room = cutter.room
+        if room is None:
+            out += cutter.cut(rest[:LARGE])
+            rest = rest[LARGE:]
+            continue
+        size = min(len(room), len(rest))
+        room[:size] = rest[:size]
+        rest = rest[size:]
+        message = cutter.filled(size)
+        if message is not None:
+            out.append(message)
+    assert out == [[b"first"], large, [b"last"]]
+
+
 def test_a_place_of_a_wrong_length_is_refused() -> None:
     with pytest.raises(WireError, match="3 bytes are said to tell where a frame is; it takes 32"):
         Cutter(100, 100).cut((1).to_bytes(4, "little") + (3 | 1 << 63).to_bytes(8, "little") + b"abc")

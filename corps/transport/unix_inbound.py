@@ -1,0 +1,108 @@
+"""The receiving half of a connection between two Envs over a UNIX socket."""
+
+import os
+import socket
+from array import array
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from corps.errors import WireError
+from corps.messages.members import Member
+from corps.transport.mappings import Mappings
+from corps.transport.unix_link import MOST_SHARED
+from corps.wire.frames import MAX_HEADER, Frame
+from corps.wire.stream import Cutter, Place, WithPlaces
+
+_AT_ONCE: Final = 64 * 1024  # bytes that are read at once
+_MAX_MESSAGE: Final = 2**40  # of a member; what does not fit into memory is refused too
+_RIGHTS: Final = socket.CMSG_SPACE(4 * MOST_SHARED)
+_CLOSED_ON_EXEC: Final = int(socket.MSG_CMSG_CLOEXEC)  # as enumerations they cost 2 µs for each read
+_TRUNCATED: Final = int(socket.MSG_CTRUNC)
+
+
+class Inbound:
+    """One accepted connection. The thread that reads uses it alone.
+
+    Attributes:
+        sock: The connection, not blocking.
+        member: Who speaks; None before it has said so.
+        mappings: The shared memory that came by it.
+    """
+
+    __slots__ = ("_cutter", "_fds", "_messages", "mappings", "member", "sock")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.member: Member | None = None
+        self.mappings = Mappings()
+        self._cutter = Cutter(MAX_HEADER, _MAX_MESSAGE)
+        self._fds: deque[int] = deque()  # descriptors whose messages have not come
+        self._messages: deque[Sequence[Frame] | WithPlaces] = deque()  # whole, and not taken yet
+
+    @property
+    def has_more(self) -> bool:
+        """Whether messages were read that are not taken yet."""
+        return bool(self._messages)
+
+    def read(self) -> None:
+        """Read once.
+
+        Raises:
+            EOFError: The peer has closed it.
+            WireError: What comes are no messages.
+            OSError: It broke.
+        """
+        room = self._cutter.room
+        if room is not None:
+            size = self.sock.recv_into(room)
+            if not size:
+                raise EOFError
+            message = self._cutter.filled(size)
+            if message is not None:
+                self._messages.append(message)
+            return
+        data, rights, flags, _ = self.sock.recvmsg(_AT_ONCE, _RIGHTS, _CLOSED_ON_EXEC)
+        if not data:
+            raise EOFError
+        if rights:
+            self._keep(rights)
+        if flags & _TRUNCATED:
+            raise WireError("descriptors were lost: this process has no more, or too many came at once")
+        self._messages += self._cutter.cut(data)
+
+    def take(self) -> Sequence[Frame]:
+        """The next message that was read. `member` is to be set before the second one of the connection.
+
+        Raises:
+            WireError: It speaks of shared memory that is not there.
+        """
+        message = self._messages.popleft()
+        return self._whole(message) if isinstance(message, WithPlaces) else message
+
+    def _keep(self, rights: Sequence[tuple[int, int, bytes]]) -> None:
+        for _, _, data in rights:
+            self._fds += array("i", data[: len(data) - len(data) % 4])
+        if len(self._fds) > 2 * MOST_SHARED:  # of a message that is whole, and of the next one
+            raise WireError(f"more than {2 * MOST_SHARED} descriptors came without their messages")
+
+    def _whole(self, message: WithPlaces) -> list[Frame]:
+        """The frames of a message, of which some lie in shared memory."""
+        if self.member is None:
+            raise WireError("a peer speaks of shared memory before it has said who it is")
+        return [self._frame(piece) if isinstance(piece, Place) else piece for piece in message]
+
+    def _frame(self, place: Place) -> Frame:
+        fd = None
+        if place.is_first:
+            if not self._fds:
+                raise WireError(f"the descriptor of segment {place.segment} has not come")
+            fd = self._fds.popleft()
+        return self.mappings.open(place.segment, fd, place.capacity, place.size)
+
+    def close(self) -> None:
+        """Let go of it. What was received stays valid."""
+        self.sock.close()
+        self.mappings.close()
+        while self._fds:
+            os.close(self._fds.popleft())

@@ -1,0 +1,171 @@
+"""What is UNIX sockets' own: descriptors, errors of the system, and signals in the midst of reading."""
+
+import errno
+import secrets
+import socket
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from corps.errors import BrokenError
+from corps.hosting.runtime_dir import make_runtime_dir, remove_runtime_dir
+from corps.messages.members import Member
+from corps.testing.stations import Station
+from corps.transport.unix_link import UnixLink
+from corps.transport.unix_transport import UnixTransport
+from corps.wire.frames import Frame, Hello
+
+CORPS = "0123456789abcdef"
+SHARED = 128 * 1024
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Station, Station]]:
+    """Two stations that have admitted each other. Not started."""
+    directory = make_runtime_dir()
+    made = [station(directory, env) for env in (1, 2)]
+    made[0].transport.admit(made[1].member)
+    made[1].transport.admit(made[0].member)
+    yield made[0], made[1]
+    for each in made:
+        each.close()
+        each.messages.clear()  # they may hold shared memory
+    remove_runtime_dir(directory)
+
+
+def station(directory: str, env: int) -> Station:
+    incarnation = secrets.token_hex(16)
+    transport = UnixTransport(Hello(CORPS, env, incarnation), runtime_dir=directory)
+    return Station(transport, Member(env, incarnation, transport.endpoint))
+
+
+def unix(station: Station) -> UnixTransport:
+    assert isinstance(station.transport, UnixTransport)
+    return station.transport
+
+
+class Failing:
+    """Stands before a socket, and fails a method of it some times."""
+
+    def __init__(self, behind: Any, method: str, error: int, times: int) -> None:
+        self._behind = behind
+        self._method = method
+        self._error = error
+        self._times = times
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._method and self._times:
+            self._times -= 1
+            raise OSError(self._error, "planted")
+        return getattr(self._behind, name)
+
+
+def test_messages_with_many_new_segments_may_be_read_in_pieces(pair: tuple[Station, Station]) -> None:
+    one, two = pair
+    one.start()
+    link = one.transport.connect(two.member)
+    first: list[Frame] = [b"first", bytes(100_000), *(bytes(SHARED + n) for n in range(40))]
+    second: list[Frame] = [b"second", *(bytes(SHARED + n) for n in range(40))]
+    link.send(first)
+    link.send(second)
+    two.start()
+    (_, one_frames), (_, other_frames) = two.wait_for(2)
+    assert [len(frame) for frame in one_frames] == [len(frame) for frame in first]
+    assert [len(frame) for frame in other_frames] == [len(frame) for frame in second]
+
+
+def test_without_a_descriptor_there_is_no_link_and_a_typed_error(
+    pair: tuple[Station, Station], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(*_: object) -> None:
+        raise OSError(errno.EMFILE, "planted")
+
+    one, two = pair
+    monkeypatch.setattr(socket, "socket", none_left)
+    with pytest.raises(BrokenError, match="planted"):
+        one.transport.connect(two.member)
+
+
+def test_who_cannot_be_taken_for_want_of_descriptors_hears_of_it(pair: tuple[Station, Station]) -> None:
+    one, two = pair
+    one.start()
+    listener = unix(two)._listener
+    unix(two)._listener = Failing(listener, "accept", errno.EMFILE, 1)  # type: ignore[assignment]
+    one.transport.connect(two.member)
+    two.start()
+    one.wait_broken()
+    one.transport.connect(two.member).send([b"again"])
+    assert two.wait_for(1) == [(1, [b"again"])]
+
+
+@pytest.mark.parametrize("error", [errno.ENOBUFS, errno.ETOOMANYREFS, errno.ENOMEM])
+def test_a_message_that_the_system_does_not_take_breaks_the_link_on_both_sides(
+    pair: tuple[Station, Station], error: int
+) -> None:
+    one, two = pair
+    one.start()
+    two.start()
+    link = one.transport.connect(two.member)
+    assert isinstance(link, UnixLink)
+    link.send([b"first"])
+    two.wait_for(1)
+    link._sock = Failing(link._sock, "send", error, 1)  # type: ignore[assignment]
+    link.send([b"lost"])
+    link.send([b"lost too: nothing comes after a gap"])
+    one.wait_broken()
+    two.wait_broken()
+    assert two.bodies() == [b"first"]
+
+
+def test_a_wait_may_be_longer_than_the_kernel_takes(pair: tuple[Station, Station]) -> None:
+    one, _ = pair
+    one.transport.start(lambda *_: None, lambda _: None)
+    one.transport.interrupt()
+    assert one.transport.await_ready(1e12)
+
+
+def test_what_was_placed_for_a_link_that_is_closed_is_free_again(pair: tuple[Station, Station]) -> None:
+    one, two = pair
+    one.start()
+    link = one.transport.connect(two.member)
+    link.close()
+    for _ in range(5):
+        with pytest.raises(BrokenError):
+            link.send([b"h", bytes(SHARED)])
+    statistics = unix(one)._arenas.statistics()
+    assert statistics["segments"] == statistics["free_segments"]
+
+
+def test_a_signal_in_the_midst_of_a_message_costs_no_other_one(pair: tuple[Station, Station]) -> None:
+    one, two = pair
+    one.start()
+    link = one.transport.connect(two.member)
+    for number in range(5):
+        link.send([b"%d" % number])
+    seen: list[bytes] = []
+
+    def on_message(_: int, frames: Sequence[Frame]) -> None:
+        seen.append(bytes(frames[0]))
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    transport = two.transport
+    transport.start(on_message, lambda _: None)
+    transport.hand_on(transport.await_ready(20))  # the connection
+    with pytest.raises(KeyboardInterrupt):
+        transport.hand_on(transport.await_ready(20))
+    assert seen == [b"0", b"1"]
+    transport.hand_on(transport.await_ready(20))
+    assert seen == [b"0", b"1", b"2", b"3", b"4"]
+
+
+def test_a_stale_report_does_not_break_a_link(pair: tuple[Station, Station]) -> None:
+    one, two = pair
+    one.transport.start(lambda *_: None, one._break)
+    link = one.transport.connect(two.member)
+    assert isinstance(link, UnixLink)
+    hung_up = 0x10
+    one.transport.hand_on([(link.fd, hung_up)])  # of a socket that had this number before
+    assert one.broken == []
+    assert isinstance(link._sock, socket.socket)
