@@ -18,6 +18,7 @@ from corps.messages.outcomes import Outcome, Refused
 from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import DROP, EXIT, WITHDRAWN, Request
 from corps.packing.packer import Packed, Packer
+from corps.transport.definitions import Definitions
 from corps.transport.limits import check_frames, check_method
 from corps.transport.link import Link
 from corps.transport.local_side import LocalSide
@@ -75,8 +76,9 @@ class Peer:
         """A thread that waits for an answer of this peer reads it with these."""
         self._env = env
         self._connect = connect
-        self._packer = packer
-        self._outcomes = OutcomeCodec(packer)
+        self.definitions = Definitions(packer, self._transmit, max_frame)
+        self._packer = self.definitions.packer
+        self._outcomes = OutcomeCodec(self._packer)
         self._patience = patience
         self._max_frame = max_frame
         # Protects everything below. Nothing is packed or settled while it is held, and nothing sent but the

@@ -14,7 +14,7 @@ import msgpack
 from corps.errors import VersionMismatch, WireError
 from corps.messages.requests import CALL, DROP, EXIT, GET, PULL, SET
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the protocol. Peers with another one are refused."""
 
 HELLO: Final = 1
@@ -23,6 +23,7 @@ OUTCOME: Final = 3
 CANCEL: Final = 4
 PROBE: Final = 5
 CREDIT: Final = 6
+DEFINE: Final = 9
 
 RETURNED: Final = 0
 """Status of an outcome: the method returned; the body is the value."""
@@ -42,6 +43,10 @@ MAX_NUMBER: Final = 2**63 - 1
 MAX_REMAINING: Final = 1e9
 """Seconds a request may have left; whoever has more has no deadline. Waits take no longer ones."""
 MAX_CODEC: Final = 255
+MAX_DEFINITIONS: Final = 1024
+"""Definitions that one Env keeps for another at most; their numbers are 1 to this."""
+MAX_DEFINITION: Final = 64 * 1024
+"""Bytes of the body of a definition at most."""
 
 REQUEST_KINDS: Final = frozenset({CALL, GET, SET, PULL, DROP, EXIT})
 """What one Env may ask of another. CREATE is not among them: a worker's first request is its own Env's."""
@@ -133,7 +138,18 @@ class CreditHeader(NamedTuple):
         return _pack((CREDIT, *self))
 
 
-Header = Hello | RequestHeader | OutcomeHeader | CancelHeader | ProbeHeader | CreditHeader
+class DefineHeader(NamedTuple):
+    """A function or class that bodies may refer to by this number from now on."""
+
+    number: int
+    codec: int
+
+    def header(self) -> bytes:
+        """The header as a frame."""
+        return _pack((DEFINE, *self))
+
+
+Header = Hello | RequestHeader | OutcomeHeader | CancelHeader | ProbeHeader | CreditHeader | DefineHeader
 
 
 def read_header(frames: Sequence[Frame]) -> Header:
@@ -231,6 +247,12 @@ def _credit(requests: int, size: int) -> CreditHeader:
     return CreditHeader(requests, size)
 
 
+def _define(number: int, codec: int) -> DefineHeader:
+    if not (0 < number <= MAX_DEFINITIONS and 0 <= codec <= MAX_CODEC):
+        raise WireError(f"a definition holds a number out of range: {number}, {codec}")
+    return DefineHeader(number, codec)
+
+
 def _pack(fields: tuple[Any, ...]) -> bytes:
     packed: bytes = msgpack.Packer().pack(
         fields
@@ -245,6 +267,7 @@ FIELDS: Final[Mapping[int, tuple[frozenset[type], ...]]] = {
     CANCEL: (_INT,),
     PROBE: (_INT, _INT, _INT, _INT, _INT, _ARRAY),
     CREDIT: (_INT, _INT),
+    DEFINE: (_INT, _INT),
 }
 """For each kind, which types each field of its header may have."""
 
@@ -262,4 +285,5 @@ _READERS: Final[dict[int, tuple[frozenset[Any], int, int, Any]]] = {
     CANCEL: _reader(CANCEL, 1, 1, _cancel),
     PROBE: _reader(PROBE, 1, 1, _probe),
     CREDIT: _reader(CREDIT, 1, 1, _credit),
+    DEFINE: _reader(DEFINE, 2, 2, _define),
 }

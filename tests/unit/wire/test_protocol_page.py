@@ -12,7 +12,7 @@ from corps.packing.codecs import CODEC_TAGS
 from corps.transport.peer import _CREDIT_DELAY
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "wire-protocol.md").read_text("utf-8")
-KINDS = ("HELLO", "REQUEST", "OUTCOME", "CANCEL", "PROBE", "CREDIT")
+KINDS = ("HELLO", "REQUEST", "OUTCOME", "CANCEL", "PROBE", "CREDIT", "DEFINE")
 TYPES = {
     "text": {str},
     "integer": {int},
@@ -49,14 +49,16 @@ def test_the_kinds_are_those_of_the_code() -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_the_fields_are_those_of_the_code(name: str) -> None:
     kind = getattr(frames, name)
-    _, least, most, _ = frames._READERS[kind]
+    _, *frames_allowed, _ = frames._READERS[kind]
     listed = [TYPES[row[1]] for row in tables(f"{kind}: {name}")[0]]
     assert listed == [set(allowed) for allowed in frames.FIELDS[kind]]
     shape = next(row[2] for row in tables("Headers")[0] if row[1] == name)
-    expected = (
-        ("header", (1, 1)) if least == 1 else ("header, body, any number of buffers", (2, frames.MAX_FRAMES))
-    )
-    assert (shape, (least, most)) == expected
+    expected = {
+        "header": [1, 1],
+        "header, body": [2, 2],
+        "header, body, any number of buffers": [2, frames.MAX_FRAMES],
+    }
+    assert frames_allowed == expected[shape]
 
 
 def test_the_request_kinds_are_those_of_the_code() -> None:
@@ -85,6 +87,9 @@ def test_the_codecs_are_those_of_the_code() -> None:
         ("name of the method or attribute, at most {} bytes", frames.MAX_METHOD),
         ("until its deadline, 0 to {}", int(frames.MAX_REMAINING)),
         ("packed with, at most {}", frames.MAX_CODEC),
+        ("of the definition, 1 to {}", frames.MAX_DEFINITIONS),
+        ("A body has at most {} bytes", frames.MAX_DEFINITION),
+        ("{} MiB bound all", frames.MAX_DEFINITIONS * frames.MAX_DEFINITION // 2**20),
         ("within {} ms", int(_CREDIT_DELAY * 1000)),
     ],
 )
