@@ -1,14 +1,15 @@
 """Fingerprints: whether a function or a class is exactly what it was, as far as packing it by value goes.
 
 A fingerprint holds all that the packed form would hold: code, defaults, cells, the globals that the code
-names, the attributes. It is taken anew each time, since any of it may have been changed, and it costs a tenth
-of packing. Equal fingerprints promise equal behaviour at the receiver, so in doubt there is none: a thing
-that refers to anything that may change (a list, a dict, an object of unknown kind) is *unfit*.
+names, the attributes. It is taken anew each time, since any of it may have been changed. Equal fingerprints
+promise equal behaviour at the receiver, so in doubt there is none: a thing that refers to anything that may
+change (a list, a dict, an object of unknown kind) is *unfit*.
 
 Classes by value that a thing refers to stand in its fingerprint by identity alone, and are listed beside it:
 each has a fingerprint of its own.
 
-Leans on code facts and references. Runs no code of the application. Any thread may call.
+Leans on code facts and references. Runs no code of the application, but for the ``__getattr__`` of a module
+that is asked whether it holds something. Any thread may call.
 """
 
 import abc
@@ -182,7 +183,7 @@ class _Walk:
             if name in variables:
                 value = variables[name]
                 add(value)
-                if isinstance(value, ModuleType):
+                if type(value) is ModuleType:
                     self._add_submodules(value.__name__, code.co_names)
             else:
                 self.parts.append("no global")
@@ -242,8 +243,11 @@ class _Walk:
             except ValueError:
                 self.parts.append("empty cell")
                 continue
-            if type(value) is not set or function.__code__ != _REPR_CODE:
-                self.add(value)
+            if type(value) is set and function.__code__ == _REPR_CODE:
+                continue
+            self.add(value)
+            if type(value) is ModuleType:
+                self._add_submodules(value.__name__, function.__code__.co_names)
 
     def _add_submodules(self, package: str, names: Iterable[str]) -> None:
         """Cloudpickle has the reader import what code may mean by ``package.module``, if it is loaded."""

@@ -174,7 +174,7 @@ class Packer:
         pickler = kind(file, PROTOCOL, buffer_callback=_collector(buffers, self._out_of_band))
         pickler.main_alias = self._main_alias
         if isinstance(pickler, ValuePickler):
-            pickler.sent = sent
+            pickler.sent, pickler.numbered = sent, {}
         pickler.dump(value)
         return Packed(PICKLE, file.getvalue(), tuple(buffers))
 

@@ -90,10 +90,12 @@ class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle hi
     Attributes:
         main_alias: The name under which other processes know this process' ``__main__``.
         sent: What the reader has by value already; None if nothing is known of it.
+        numbered: What went by number in this value.
     """
 
     main_alias: str | None = None
     sent: CodeSent | None = None
+    numbered: dict[int, Any]
 
     def reducer_override(self, obj: Any) -> Any:
         """Called by the C pickler for each object that is not exact builtin data.
@@ -108,7 +110,11 @@ class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle hi
             if reduced is not None:
                 return reduced
             number = None if self.sent is None else self.sent.number_of(obj)
-            return self._reduce_by_value(obj) if number is None else (restore_defined, (number,))
+            # Two functions of the same contents have the same number. In one value they stay two: they may be
+            # keys of a dict.
+            if number is None or self.numbered.setdefault(number, obj) is not obj:
+                return self._reduce_by_value(obj)
+            return restore_defined, (number,)
         if issubclass(kind, BaseException):
             return reduce_exception(obj)
         refuse_if_hopeless(obj)

@@ -65,6 +65,15 @@ def test_functions_made_anew_by_the_same_code_are_the_same() -> None:
     assert len(line.definitions) == 1  # what is sent once only is not worth a definition
 
 
+def test_two_functions_of_the_same_contents_stay_two_in_one_message() -> None:
+    line = Line()
+    for _ in range(3):
+        one, other = closing_over(1), closing_over(1)
+        received = line.send(({one: "one", other: "other"}, [one, other]))
+        assert list(received[0].values()) == ["one", "other"]
+        assert received[1] == list(received[0])
+
+
 def test_a_changed_function_is_sent_anew_and_the_old_one_is_found_again() -> None:
     line = Line()
     function = with_globals("def f(more=0): return value + more", value=1)

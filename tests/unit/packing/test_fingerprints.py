@@ -177,10 +177,15 @@ def test_a_rebound_cell_is_noticed() -> None:
 
 
 def test_a_submodule_that_was_loaded_meanwhile_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    function = with_globals("def f(): return concurrent.futures.Future", concurrent=concurrent)
-    before = taken(function)
+    package = concurrent
+    functions = [
+        with_globals("def f(): return concurrent.futures.Future", concurrent=concurrent),
+        lambda: package.futures.Future,
+    ]
+    before = list(map(taken, functions))
     monkeypatch.delitem(sys.modules, "concurrent.futures")
-    assert taken(function) != before
+    for function, old in zip(functions, before, strict=True):
+        assert taken(function) != old
 
 
 def test_globals_that_the_code_does_not_name_do_not_matter() -> None:
