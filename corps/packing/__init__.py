@@ -7,6 +7,7 @@ The only place that calls a pickle. Pure: no threads, no sockets, no clock. Any 
 - ``codecs``: the tags of the codecs, and who may read which. ``data``: the codec that runs no code.
 - ``unpickler``: the one look-up of names, where trust is checked and Names are bound.
 - ``picklers``, ``dill_pickler``, ``durable_pickler``: three ways to write; ``plain``: what needs none.
+- ``code_sent``: what a peer has by value; ``fingerprints``, ``code_facts``: whether it is still the same.
 - ``references``, ``exceptions``: rules that all three share: by reference or by value, and errors.
 - ``refusals``: what is never packed, and why. ``blame``: where inside an object it sits.
 

@@ -20,6 +20,7 @@ from typing import Any, Final
 import cloudpickle
 from cloudpickle import cloudpickle as cloudpickle_internals
 
+from corps.packing.code_sent import CodeSent, restore_defined
 from corps.packing.exceptions import reduce_exception
 from corps.packing.references import is_importable, reduce_by_reference, reduce_standard_stream
 from corps.packing.refusals import refuse_if_hopeless
@@ -88,20 +89,32 @@ class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle hi
 
     Attributes:
         main_alias: The name under which other processes know this process' ``__main__``.
+        sent: What the reader has by value already; None if nothing is known of it.
+        numbered: What went by number in this value.
     """
 
     main_alias: str | None = None
+    sent: CodeSent | None = None
+    numbered: dict[int, Any]
 
     def reducer_override(self, obj: Any) -> Any:
         """Called by the C pickler for each object that is not exact builtin data.
 
         Raises:
             Refusal: The object is of a kind that is never packed.
+            AllByValue: The value has to be packed without regard to what was sent.
         """
         kind = type(obj)
         if kind is FunctionType or issubclass(kind, type):
             reduced = reduce_by_reference(obj, self.main_alias)
-            return self._reduce_by_value(obj) if reduced is None else reduced
+            if reduced is not None:
+                return reduced
+            number = None if self.sent is None else self.sent.number_of(obj)
+            # Two functions of the same contents have the same number. In one value they stay two: they may be
+            # keys of a dict.
+            if number is None or self.numbered.setdefault(number, obj) is not obj:
+                return self._reduce_by_value(obj)
+            return restore_defined, (number,)
         if issubclass(kind, BaseException):
             return reduce_exception(obj)
         refuse_if_hopeless(obj)

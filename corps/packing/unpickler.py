@@ -7,6 +7,7 @@ something bound to this process (which is how an arriving Name learns by which r
 Leans on references. Any thread may use a Finder: it holds no state but its settings.
 """
 
+import copy
 import pickle
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -42,6 +43,16 @@ class Finder:
         self._rebind: dict[tuple[str, str], Callable[..., Any]] = {_RESTORE_MAIN: self.find, **(rebind or {})}
         self._resolve_module = resolve_module
         self._allow = allow
+
+    def rebound(self, more: Mapping[tuple[str, str], Callable[..., Any]]) -> "Finder":
+        """Returns a finder with the same rules that answers some more names itself.
+
+        Args:
+            more: What to answer for them.
+        """
+        twin = copy.copy(self)
+        twin._rebind = {**self._rebind, **more}
+        return twin
 
     def find(self, module: str, qualname: str) -> Any:
         """Returns what a name in a pickle stands for.

@@ -18,6 +18,7 @@ from corps.messages.outcomes import Outcome, Refused
 from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import DROP, EXIT, WITHDRAWN, Request
 from corps.packing.packer import Packed, Packer
+from corps.transport.definitions import Definitions
 from corps.transport.limits import check_frames, check_method
 from corps.transport.link import Link
 from corps.transport.local_side import LocalSide
@@ -77,9 +78,10 @@ class Peer:
         """A thread that waits for an answer of this peer reads it with these."""
         self._env = env
         self._connect = connect
-        self._packer = packer
         self._give_up = give_up
-        self._outcomes = OutcomeCodec(packer)
+        self.definitions = Definitions(packer, self._transmit, max_frame)
+        self._packer = self.definitions.packer
+        self._outcomes = OutcomeCodec(self._packer)
         self._patience = patience
         self._max_frame = max_frame
         # Protects everything below. Nothing is packed or settled under it, and only a new link's hello sent.
@@ -380,13 +382,8 @@ class Peer:
             if promise is not None:
                 self._refuse(promise, "unknown")
         if wanted_none:
-            _log.log(
-                log_level,
-                "env%d is lost (%s), and up to %d requests that were sent there without wanting an answer",
-                self.member.env,
-                reason,
-                wanted_none,
-            )
+            told = "env%d is lost (%s), and up to %d requests that were sent there without wanting an answer"
+            _log.log(log_level, told, self.member.env, reason, wanted_none)
         for request in incoming.values():  # nobody will ever read their outcomes
             if isinstance(request.promise, WirePromise):
                 request.promise.abandon()

@@ -18,6 +18,7 @@ from corps.transport.peer import Peer
 from corps.wire.frames import (
     CancelHeader,
     CreditHeader,
+    DefineHeader,
     Frame,
     OutcomeHeader,
     ProbeHeader,
@@ -205,4 +206,5 @@ _HANDLERS: Final[Mapping[type, Callable[[Peer, Any, Sequence[Frame]], None]]] = 
     CancelHeader: Peer.on_cancel,
     ProbeHeader: Peer.on_probe,
     CreditHeader: Peer.on_credit,
+    DefineHeader: lambda peer, header, frames: peer.definitions.on_define(header, frames),
 }

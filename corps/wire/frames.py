@@ -27,6 +27,7 @@ OPEN: Final = 7
 CHUNK: Final = 8
 TAKEN: Final = 9
 DROPPED: Final = 10
+DEFINE: Final = 11
 
 RETURNED: Final = 0
 """Status of an outcome: the method returned; the body is the value."""
@@ -46,6 +47,10 @@ MAX_NUMBER: Final = 2**63 - 1
 MAX_REMAINING: Final = 1e9
 """Seconds a request may have left; whoever has more has no deadline. Waits take no longer ones."""
 MAX_CODEC: Final = 255
+MAX_DEFINITIONS: Final = 1024
+"""Definitions that one Env keeps for another at most; their numbers are 1 to this."""
+MAX_DEFINITION: Final = 64 * 1024
+"""Bytes of the body of a definition at most."""
 
 REQUEST_KINDS: Final = frozenset({CALL, GET, SET, PULL, DROP, EXIT})
 """What one Env may ask of another. CREATE is not among them: a worker's first request is its own Env's."""
@@ -143,6 +148,17 @@ class CreditHeader(NamedTuple):
         return _pack((CREDIT, *self))
 
 
+class DefineHeader(NamedTuple):
+    """A function or class that bodies may refer to by this number from now on."""
+
+    number: int
+    codec: int
+
+    def header(self) -> bytes:
+        """The header as a frame."""
+        return _pack((DEFINE, *self))
+
+
 class OpenHeader(NamedTuple):
     """A large message begins, as the stream with this number. The lengths of its frames follow."""
 
@@ -185,7 +201,16 @@ class DroppedHeader(NamedTuple):
 
 
 StreamHeader = OpenHeader | ChunkHeader | TakenHeader | DroppedHeader
-Header = Hello | RequestHeader | OutcomeHeader | CancelHeader | ProbeHeader | CreditHeader | StreamHeader
+Header = (
+    Hello
+    | RequestHeader
+    | OutcomeHeader
+    | CancelHeader
+    | ProbeHeader
+    | CreditHeader
+    | DefineHeader
+    | StreamHeader
+)
 
 
 def is_of_stream(header: Frame) -> bool:
@@ -313,6 +338,12 @@ def _dropped(stream: int) -> DroppedHeader:
     return DroppedHeader(stream)
 
 
+def _define(number: int, codec: int) -> DefineHeader:
+    if not (0 < number <= MAX_DEFINITIONS and 0 <= codec <= MAX_CODEC):
+        raise WireError(f"a definition holds a number out of range: {number}, {codec}")
+    return DefineHeader(number, codec)
+
+
 def _pack(fields: tuple[Any, ...]) -> bytes:
     packed: bytes = msgpack.Packer().pack(
         fields
@@ -331,6 +362,7 @@ FIELDS: Final[Mapping[int, tuple[frozenset[type], ...]]] = {
     CHUNK: (_INT, _INT),
     TAKEN: (_INT,),
     DROPPED: (_INT,),
+    DEFINE: (_INT, _INT),
 }
 """For each kind, which types each field of its header may have."""
 
@@ -352,4 +384,5 @@ _READERS: Final[dict[int, tuple[frozenset[Any], int, int, Any]]] = {
     CHUNK: _reader(CHUNK, 2, 2, _chunk),
     TAKEN: _reader(TAKEN, 1, 1, _taken),
     DROPPED: _reader(DROPPED, 1, 1, _dropped),
+    DEFINE: _reader(DEFINE, 2, 2, _define),
 }

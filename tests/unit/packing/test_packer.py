@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corps.errors import ConfigError, UnpackError, Untrusted
+from corps.packing.code_sent import CodeSent
 from corps.packing.codecs import CODEC_TAGS, DATA
 from corps.packing.packer import Packed, Packer
 from corps.packing.picklers import ReferencePickler, ValuePickler
@@ -176,9 +177,14 @@ def test_what_goes_by_reference_never_pays_for_cloudpickle(monkeypatch: pytest.M
     kinds = []
     packed_by = Packer._by
 
-    def note(self: Packer, kind: type[ReferencePickler | ValuePickler], value: object) -> Packed:
+    def note(
+        self: Packer,
+        kind: type[ReferencePickler | ValuePickler],
+        value: object,
+        sent: CodeSent | None = None,
+    ) -> Packed:
         kinds.append(kind)
-        return packed_by(self, kind, value)
+        return packed_by(self, kind, value, sent)
 
     monkeypatch.setattr(Packer, "_by", note)
     Packer().pack(

@@ -11,8 +11,10 @@ from corps.errors import VersionMismatch, WireError
 from corps.messages.requests import CALL, CREATE
 from corps.wire.frames import (
     CREDIT,
+    DEFINE,
     HELLO,
     MAX_CODEC,
+    MAX_DEFINITIONS,
     MAX_FRAMES,
     MAX_HEADER,
     MAX_METHOD,
@@ -27,6 +29,7 @@ from corps.wire.frames import (
     CancelHeader,
     ChunkHeader,
     CreditHeader,
+    DefineHeader,
     DroppedHeader,
     Header,
     Hello,
@@ -65,6 +68,7 @@ headers: st.SearchStrategy[Header] = st.one_of(
     st.builds(ChunkHeader, numbers, numbers),
     st.builds(TakenHeader, numbers),
     st.builds(DroppedHeader, numbers),
+    st.builds(DefineHeader, st.integers(1, MAX_DEFINITIONS), codecs),
 )
 values = st.recursive(
     st.none()
@@ -79,7 +83,7 @@ values = st.recursive(
 
 
 def with_body(header: Header) -> list[bytes]:
-    has_body = isinstance(header, RequestHeader | OutcomeHeader | OpenHeader | ChunkHeader)
+    has_body = isinstance(header, RequestHeader | OutcomeHeader | OpenHeader | ChunkHeader | DefineHeader)
     return [header.header(), b"body"] if has_body else [header.header()]
 
 
@@ -206,6 +210,11 @@ def test_a_request_with_a_value_out_of_range_is_refused(changes: dict[str, objec
         [packed(CREDIT, -1, 0)],
         [packed(CREDIT, 1, -1)],
         [packed(CREDIT, 1, 1), b"body"],
+        [packed(DEFINE, 0, 1), b""],
+        [packed(DEFINE, MAX_DEFINITIONS + 1, 1), b""],
+        [packed(DEFINE, 1, MAX_CODEC + 1), b""],
+        [packed(DEFINE, 1, 1)],
+        [packed(DEFINE, 1, 1), b"", b""],
         [packed(PROBE, 1, 1, 1, 1, -1, [])],
         [packed(PROBE, 1, 1, 1, 1, 1, [1])],
         [packed(99)],

@@ -24,10 +24,12 @@ KINDS = (
     "CHUNK",
     "TAKEN",
     "DROPPED",
+    "DEFINE",
 )
 SHAPES = {
     "header": (1, 1),
     "header, body, any number of buffers": (2, frames.MAX_FRAMES),
+    "header, body": (2, 2),
     "header, lengths": (2, 2),
     "header, bytes": (2, 2),
 }
