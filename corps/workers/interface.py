@@ -1,5 +1,6 @@
 """What of a class may be called from afar: decided once, from the class, when it is defined."""
 
+import functools
 import inspect
 import sys
 from typing import Any, Final
@@ -63,7 +64,8 @@ def interface_of(cls: type, root: type, offered: frozenset[str]) -> Interface:
 def _is_method(raw: Any) -> bool:
     if isinstance(raw, staticmethod | classmethod):
         return True
-    return callable(raw) and hasattr(raw, "__get__") and not isinstance(raw, type)
+    # A partial is on its way to becoming a method: it has `__get__` from Python 3.13 on, and binds from 3.14 on.
+    return callable(raw) and hasattr(raw, "__get__") and not isinstance(raw, type | functools.partial)
 
 
 def _interleave(cls: Any) -> int:
