@@ -64,7 +64,7 @@ def interface_of(cls: type, root: type, offered: frozenset[str]) -> Interface:
 def _is_method(raw: Any) -> bool:
     if isinstance(raw, staticmethod | classmethod):
         return True
-    # A partial is on its way to becoming a method: it has `__get__` from Python 3.13 on, and binds from 3.14 on.
+    # A partial is about to become a method: it has `__get__` from Python 3.13 on, and binds from 3.14 on.
     return callable(raw) and hasattr(raw, "__get__") and not isinstance(raw, type | functools.partial)
 
 
