@@ -19,7 +19,7 @@ def as_bytes(message: list[bytes]) -> bytes:
     return b"".join((head(message), *message))
 
 
-def received(cutter: Cutter, pieces: list[bytes]) -> list[list[bytes]]:
+def read_through(cutter: Cutter, pieces: Sequence[bytes]) -> list[Sequence[Piece]]:
     """What comes out, when so many bytes can be read at a time."""
     out: list[Sequence[Piece]] = []
     for piece in pieces:
@@ -35,7 +35,13 @@ def received(cutter: Cutter, pieces: list[bytes]) -> list[list[bytes]]:
             message = cutter.filled(size)
             if message is not None:
                 out.append(message)
-    return [[bytes(piece) for piece in message if not isinstance(piece, Place)] for message in out]
+    return out
+
+
+def received(cutter: Cutter, pieces: Sequence[bytes]) -> list[list[bytes]]:
+    """The same, without what lies elsewhere."""
+    messages = read_through(cutter, pieces)
+    return [[bytes(piece) for piece in message if not isinstance(piece, Place)] for message in messages]
 
 
 @given(messages, st.lists(st.integers(0, 5_000)))
@@ -109,20 +115,8 @@ def test_a_large_message_may_have_places_too() -> None:
     place = Place(7, 4096, 10, True)
     large: list[Piece] = [b"h", place, bytes(3 * LARGE), place, b"end"]
     stream = with_places([b"first"]) + with_places(large) + with_places([b"last"])
-    cutter, out = Cutter(100, 2**30), list[Sequence[Piece]]()
-    rest = stream
-    while rest:
-        room = cutter.room
-        if room is None:
-            out += cutter.cut(rest[:LARGE])
-            rest = rest[LARGE:]
-            continue
-        size = min(len(room), len(rest))
-        room[:size] = rest[:size]
-        rest = rest[size:]
-        message = cutter.filled(size)
-        if message is not None:
-            out.append(message)
+    pieces = [stream[at : at + LARGE] for at in range(0, len(stream), LARGE)]
+    out = read_through(Cutter(100, 2**30), pieces)
     assert out == [[b"first"], large, [b"last"]]
 
 
