@@ -1,7 +1,7 @@
 """Where one thread stands still until others let it go on."""
 
 from collections.abc import Callable
-from threading import Lock
+from threading import TIMEOUT_MAX, Lock
 
 
 class Gate:
@@ -48,7 +48,7 @@ class Gate:
         Returns:
             False if the time was over first.
         """
-        return self._permit.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
+        return self._permit.acquire(timeout=-1 if timeout is None else min(max(0.0, timeout), TIMEOUT_MAX))
 
     def read_instead(self, interrupt: Callable[[], object] | None) -> bool:
         """The thread is going to read, and is to be interrupted by `open`; None: it reads no more.

@@ -42,6 +42,23 @@ class OutcomeCodec:
             return REFUSED, self._pack_refused(opened.error)
         return REFUSED, self._pack_refused(InternalError(f"an outcome of type {type(opened).__name__}"))
 
+    def instead(self, status: int, failure: Exception) -> tuple[int, Packed]:
+        """What to send in place of an outcome that could not be sent.
+
+        Args:
+            status: Of that outcome.
+            failure: Why: an error of corps, or a defect or a want of memory.
+
+        Returns:
+            The status and the packed body.
+        """
+        error = failure
+        if not isinstance(error, CorpsError):
+            error = InternalError(f"the answer could not be sent: {failure!r}")
+        if status != REFUSED:
+            error.__dict__["executed"] = "yes"
+        return self.pack(Refused(error))
+
     def _pack_raised(self, outcome: Raised) -> Packed:
         target = None if outcome.target is None else _text(outcome.target)
         facts = [_text(outcome.type_name), _text(outcome.text), _text(outcome.traceback), target]

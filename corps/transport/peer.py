@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from corps.addresses import ConcAddr
 from corps.clock import deadline_after, earlier, now, remaining
-from corps.errors import Cancelled, CorpsError, DeadlineExceeded, EnvLost, Overloaded, PackError, WireError
+from corps.errors import Cancelled, CorpsError, DeadlineExceeded, EnvLost, Overloaded, WireError
 from corps.messages.members import Member
 from corps.messages.outcomes import Outcome, Refused
 from corps.messages.promises import NoAnswer, Promise
@@ -28,7 +28,6 @@ from corps.transport.wire_promises import WireCredit, WirePromise
 from corps.wire.credit import Returns, Window
 from corps.wire.frames import (
     MAX_REMAINING,
-    REFUSED,
     CancelHeader,
     CreditHeader,
     Frame,
@@ -136,7 +135,7 @@ class Peer:
         request.args, request.kwargs = (), {}  # the caller's objects need not live until the answer
         try:
             self._transmit([header.header(), *frames], request.target.conc)
-        except Overloaded:
+        except (Overloaded, MemoryError):  # nothing was sent
             with self._lock:
                 self._pending.pop(request.number, None)
                 self._room.give_back(1, size)
@@ -315,10 +314,8 @@ class Peer:
                 check_frames((packed.body, *packed.buffers), self._max_frame)
             header = OutcomeHeader(number, status, packed.codec).header()
             self._transmit([header, packed.body, *packed.buffers])
-        except (PackError, Overloaded) as error:
-            if status != REFUSED:
-                error.__dict__["executed"] = "yes"
-            status, packed = self._outcomes.pack(Refused(error))
+        except Exception as failure:  # whoever waits for the answer must hear of it
+            status, packed = self._outcomes.instead(status, failure)
             self._transmit([OutcomeHeader(number, status, packed.codec).header(), packed.body])
 
     def give_credit(self, size: int) -> None:

@@ -47,6 +47,7 @@ from corps.wire.frames import (
 _log = logging.getLogger("corps.transport")
 
 _LARGE: Final = 65_536  # bytes from which a buffer is not copied when it comes in
+_LONGEST: Final = 3600.0  # seconds of one poll; whoever wants more comes again
 _BATCH: Final = 256  # messages read before connections are judged again
 
 
@@ -195,7 +196,7 @@ class ZmqTransport(Transport):
 
     def await_ready(self, timeout: float | None) -> Ready:
         """See `Transport.await_ready`."""
-        return self._poller.poll(None if timeout is None else ceil(timeout * 1000))
+        return self._poller.poll(None if timeout is None else ceil(min(timeout, _LONGEST) * 1000))
 
     def hand_on(self, ready: Ready) -> None:
         """See `Transport.hand_on`."""

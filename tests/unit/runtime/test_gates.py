@@ -21,6 +21,12 @@ def test_a_gate_that_nobody_opens_holds_until_the_time_is_over() -> None:
     assert not gate.is_open
 
 
+def test_a_wait_may_be_as_long_as_one_likes() -> None:
+    gate = Gate()
+    threading.Timer(0.001, gate.open).start()
+    assert gate.sleep(float("inf"))
+
+
 def test_it_may_be_opened_and_called_often() -> None:
     gate = Gate()
     for _ in range(3):

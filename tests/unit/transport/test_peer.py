@@ -2,6 +2,7 @@
 
 import logging
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -14,6 +15,7 @@ from corps.errors import (
     Cancelled,
     DeadlineExceeded,
     EnvLost,
+    InternalError,
     Overloaded,
     PackError,
 )
@@ -48,6 +50,26 @@ def test_a_request_arrives_and_its_outcome_comes_back() -> None:
     request.answer([2])
     carry(one, two)
     assert promise.value() == [2]
+    assert sent(one) == (0, 0)
+
+
+def test_an_answer_for_which_there_is_no_memory_becomes_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = pair()
+    promise = one.ask("x")
+    carry(one, two)
+    failures = iter([MemoryError("planted")])
+    transmit = two.peer._transmit
+
+    def fail_once(*message: Any) -> None:
+        for failure in failures:
+            raise failure
+        transmit(*message)
+
+    monkeypatch.setattr(two.peer, "_transmit", fail_once)
+    two.delivered[0].answer("large")
+    carry(one, two)
+    with pytest.raises(InternalError, match="the answer could not be sent: MemoryError"):
+        promise.value()
     assert sent(one) == (0, 0)
 
 
