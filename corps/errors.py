@@ -205,7 +205,7 @@ class WaitTimeout(CorpsError, TimeoutError):
 
 
 class LoopBlocked(CorpsError, RuntimeError):
-    """A wait where it would stop others: on an event loop, or in a callback of the reading thread."""
+    """A wait where it would stop others: on an event loop, or in a callback of the thread that reads."""
 
 
 class PackingError(CorpsError):

@@ -225,7 +225,7 @@ class Env:
     # --- what comes in ---
 
     def deliver(self, request: Request) -> None:
-        """Hand a request of another Env to its worker. In the reading thread; never blocks.
+        """Hand a request of another Env to its worker. In the thread that reads; never blocks.
 
         Args:
             request: For a worker of this Env. It enters the mailbox even if that is full: how many of them

@@ -12,12 +12,12 @@ _LINES_PER_SECOND = 1.0
 
 
 class Audit:
-    """What one Env admitted and refused. Not thread safe: used by its reading thread.
+    """What one Env admitted and refused. Not thread safe: used by the thread that reads.
 
     Attributes:
         counts: How often, by kind.
-        watch: Called with the kind and the reason of each refusal, in the reading thread: quick, and without
-            raising. None for nobody.
+        watch: Called with the kind and the reason of each refusal, in the thread that reads: quick, and
+            without raising. None for nobody.
     """
 
     def __init__(self, env: str) -> None:

@@ -46,7 +46,7 @@ _CREDIT_DELAY: Final = 0.05
 
 
 class Peer:
-    """One other Env. Any thread may call, but for `on_*`, which is for the reading thread."""
+    """One other Env. Any thread may call, but for `on_*`, which is for the thread that reads."""
 
     def __init__(
         self,

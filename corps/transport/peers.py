@@ -58,7 +58,7 @@ class Peers:
         self._window = window
         self._patience = patience
         self.audit = Audit(f"env{env.id}")
-        """What members sent that the protocol does not allow, by kind. Used by the reading thread."""
+        """What members sent that the protocol does not allow, by kind. Used by the thread that reads."""
         self._lock = Lock()  # protects _peers and _lost
         self._peers: dict[int, Peer] = {}
         self._lost: dict[int, str] = {}
@@ -183,7 +183,7 @@ class Peers:
         self._env.alarms.at(now() + _BROKEN, give_up)
 
     def _on_message(self, env: int, frames: Sequence[Frame]) -> None:
-        """A message of a member has arrived. In the reading thread."""
+        """A message of a member has arrived. In the thread that reads."""
         peer = self._peers.get(env)
         if peer is None:
             return

@@ -17,7 +17,7 @@ _ENDPOINT: Final = "inproc://zeromq.zap.01"
 
 
 class ZapHandler:
-    """The ZAP handler of one context (https://rfc.zeromq.org/spec/27/). The reading thread calls `answer`."""
+    """The ZAP handler of one context (https://rfc.zeromq.org/spec/27/). Who reads calls `answer`."""
 
     def __init__(
         self, context: "zmq.Context[zmq.Socket[bytes]]", admission: Admission, lock: Lock, audit: Audit
