@@ -19,6 +19,7 @@ from corps.errors import DeadlockError as DeadlockError
 from corps.errors import DefinitionError as DefinitionError
 from corps.errors import EnvLost as EnvLost
 from corps.errors import EnvStartError as EnvStartError
+from corps.errors import Fail as Fail
 from corps.errors import InternalError as InternalError
 from corps.errors import JoinRefused as JoinRefused
 from corps.errors import LoadError as LoadError
@@ -26,9 +27,11 @@ from corps.errors import LoopBlocked as LoopBlocked
 from corps.errors import NewerFormat as NewerFormat
 from corps.errors import NoSuchMethod as NoSuchMethod
 from corps.errors import NoSuchWorker as NoSuchWorker
+from corps.errors import NotPermitted as NotPermitted
 from corps.errors import Overloaded as Overloaded
 from corps.errors import PackError as PackError
 from corps.errors import PackingError as PackingError
+from corps.errors import PoisonRequest as PoisonRequest
 from corps.errors import RemoteError as RemoteError
 from corps.errors import RequestError as RequestError
 from corps.errors import RestartLimit as RestartLimit
@@ -42,6 +45,7 @@ from corps.errors import WorkerGone as WorkerGone
 from corps.launch.boot import boot as boot
 from corps.launch.local import LocalEnv as LocalEnv
 from corps.launch.local import env as env
+from corps.messages.endings import Ended as Ended
 from corps.messages.outcomes import Outcome as Outcome
 from corps.messages.requests import Request as Request
 from corps.packing.storage import load as load
@@ -51,6 +55,7 @@ from corps.runtime.waiting import as_completed as as_completed
 from corps.runtime.waiting import gather as gather
 from corps.runtime.waiting import wait_all as wait_all
 from corps.runtime.waiting import wait_any as wait_any
+from corps.supervision.restarts import Restart as Restart
 from corps.workers.calling import call as call
 from corps.workers.conc import Conc as Conc
 from corps.workers.corps import Corps as Corps
@@ -58,8 +63,11 @@ from corps.workers.factory import Options as Options
 from corps.workers.factory import create as create
 from corps.workers.factory import envs as envs
 from corps.workers.factory import options as options
+from corps.workers.idempotence import idempotent as idempotent
 from corps.workers.iterators import RemoteIterator as RemoteIterator
 from corps.workers.names import Name as Name
+from corps.workers.watching import unwatch as unwatch
+from corps.workers.watching import watch as watch
 
 if typing.TYPE_CHECKING:
     from corps.settings import Settings as Settings
@@ -81,8 +89,10 @@ __all__ = [
     "DeadlineExceeded",
     "DeadlockError",
     "DefinitionError",
+    "Ended",
     "EnvLost",
     "EnvStartError",
+    "Fail",
     "Future",
     "InternalError",
     "JoinRefused",
@@ -93,15 +103,18 @@ __all__ = [
     "NewerFormat",
     "NoSuchMethod",
     "NoSuchWorker",
+    "NotPermitted",
     "Options",
     "Outcome",
     "Overloaded",
     "PackError",
     "PackingError",
+    "PoisonRequest",
     "RemoteError",
     "RemoteIterator",
     "Request",
     "RequestError",
+    "Restart",
     "RestartLimit",
     "Settings",
     "SupervisionError",
@@ -118,11 +131,14 @@ __all__ = [
     "env",
     "envs",
     "gather",
+    "idempotent",
     "load",
     "options",
     "store",
+    "unwatch",
     "wait_all",
     "wait_any",
+    "watch",
 ]
 
 # Public things say that they are from `corps`: files can move, and peers of another version still find them.

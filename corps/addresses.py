@@ -4,13 +4,16 @@ A `ConcAddr` is a logical address inside its Corps. It names no host, no socket 
 stays true when an Env moves or is started again. Values only: any thread may use them.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 FRONT_ENV = 0
 """Id of the Env inside the process that booted the Corps. It hosts the CorpsMgr."""
 
 ENV_MGR = 0
 """Conc id of the EnvMgr, in every Env."""
+
+GENERATION: Final = 2**32
+"""Workers that one process of an Env can have: the conc ids of its next process begin there."""
 
 
 class ConcAddr(NamedTuple):
@@ -27,4 +30,15 @@ class ConcAddr(NamedTuple):
     conc: int
 
     def __str__(self) -> str:
-        return f"{self.corps[:6]}/env{self.env}/{self.conc}"
+        generation, number = divmod(self.conc, GENERATION)
+        process = f".{generation}" if generation else ""
+        return f"{self.corps[:6]}/env{self.env}{process}/{number}"
+
+
+def first_number(generation: int) -> int:
+    """The lowest conc id that a process of an Env gives, but for that of its EnvMgr.
+
+    Args:
+        generation: How many processes the Env has had before this one.
+    """
+    return max(ENV_MGR, generation * GENERATION)

@@ -1,4 +1,4 @@
-"""Every error of corps, in one tree. SupervisionError and its kinds are for restarts, which are planned.
+"""Every error of corps, in one tree.
 
     CorpsError
     ├── RequestError             a request did not give a value; says whether it was executed
@@ -8,6 +8,8 @@
     │   ├── EnvLost                  the process of the worker has died, or cannot be reached
     │   ├── NoSuchWorker             the address was never given to a worker                  (LookupError)
     │   ├── NoSuchMethod             no public method or attribute of that name               (AttributeError)
+    │   ├── NotPermitted             only others may ask for that                             (PermissionError)
+    │   ├── PoisonRequest            process after process died while it ran this request
     │   ├── Overloaded               no room for the request within its time limit
     │   ├── DeadlockError            a cycle of workers that wait for each other              (RuntimeError)
     │   └── Cancelled                the caller cancelled it          (concurrent.futures.CancelledError)
@@ -28,6 +30,7 @@
     │   └── CorpsStartError          the constructor of the Corps raised
     ├── SupervisionError
     │   └── RestartLimit             a worker failed more often than its policy allows
+    ├── Fail                     for authors to raise: the worker that raises it fails, and may be restarted
     ├── ConfigError              a setting is unknown or has a bad value                      (ValueError)
     ├── DefinitionError          a class cannot be a worker as it is written                  (TypeError)
     ├── ContextError             asked inside a worker for what only a worker has             (RuntimeError)
@@ -67,10 +70,12 @@ class RequestError(CorpsError):
         executed: ``"no"``: the method never began, sending it again is safe; ``"yes"``: it ran;
             ``"unknown"``: it may have run.
         target: The worker the request was for, as text; None where there is none.
+        incarnation: Which incarnation of the worker it was for; 0 where that is not known.
     """
 
     executed: Executed = "unknown"
     target: str | None = None
+    incarnation: int = 0
 
 
 class RemoteError(RequestError):
@@ -165,7 +170,13 @@ class WorkerGone(RequestError):
 
 
 class EnvLost(RequestError):
-    """The process of the worker has died, or can no longer be reached."""
+    """The process of the worker has died, or can no longer be reached.
+
+    Attributes:
+        reason: Why, in one word, as in `corps.Ended`.
+    """
+
+    reason: Literal["killed", "error", "memory", "hung", "lost"] = "lost"
 
 
 class NoSuchWorker(RequestError, LookupError):
@@ -178,6 +189,16 @@ class NoSuchMethod(RequestError, AttributeError):
     """The worker has no public method or attribute of this name."""
 
     executed: Executed = "no"
+
+
+class NotPermitted(RequestError, PermissionError):
+    """Only the Mgr of a worker, the managers of its Env and Corps, and the operator may end it."""
+
+    executed: Executed = "no"
+
+
+class PoisonRequest(RequestError):
+    """Process after process died while it ran this request, so it is not sent again."""
 
 
 class Overloaded(RequestError):
@@ -277,7 +298,17 @@ class SupervisionError(CorpsError):
 
 
 class RestartLimit(SupervisionError):
-    """A worker failed more often than its restart policy allows."""
+    """A worker failed more often than its restart policy allows, and so did all who might have healed it.
+
+    The text says who, how often, in how long, and shows the last failure with its traceback.
+    """
+
+
+class Fail(CorpsError):
+    """Raise it in a method to say that the worker cannot go on: the caller gets it, and the worker fails.
+
+    What that means is for its `Restart` policy to say.
+    """
 
 
 class ConfigError(CorpsError, ValueError):

@@ -99,6 +99,13 @@ class SharedMemory(_Group):
     kept: int = _setting(256 * MIB, "Bytes of it that are kept when free, to be used again.", ge=0)
 
 
+class EnvRestart(_Group):
+    """An Env whose process dies gets another one, but not without end."""
+
+    max: int = _setting(5, "Processes that one Env gets for dead ones, within the time.", ge=0)
+    within: float = _setting(60.0, "Seconds within which they are counted.", gt=0)
+
+
 class Tcp(_Group):
     """Where an Env listens, if `transport` is `tcp`."""
 
@@ -157,6 +164,7 @@ class Settings(_Group):
         pattern=r"^[A-Za-z0-9._-]{0,64}$",
     )
     threads: Threads = Threads()
+    env_restart: EnvRestart = EnvRestart()
     mailbox: int = _setting(10_000, "Requests that may wait at one worker.", ge=1)
     window: Window = Window()
     send_timeout: Annotated[float | None, BeforeValidator(_none_word)] = _setting(

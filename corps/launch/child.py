@@ -11,6 +11,7 @@ import resource
 import secrets
 import sys
 import traceback
+from dataclasses import astuple
 from typing import Any
 
 from corps.addresses import FRONT_ENV, ConcAddr
@@ -21,6 +22,7 @@ from corps.launch.sources import Source
 from corps.launch.transports import make_transport
 from corps.managers.assembly import build_env
 from corps.managers.orders import Orders
+from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.runtime.env import Env
@@ -47,7 +49,7 @@ def main(child: ChildSide) -> int:
     first = orders.receive()
     if first is None:
         return 1
-    _, corps_id, option_fields, source_list, runtime_dir = first
+    _, corps_id, option_fields, source_list, runtime_dir, generation = first
     options = EnvOptions(**option_fields)
     logging.basicConfig(
         level=options.log_level, format=f"%(asctime)s env{child.env_id} %(levelname)s %(name)s: %(message)s"
@@ -57,14 +59,15 @@ def main(child: ChildSide) -> int:
     source = Source(*source_list)
     try:
         cls = load_class(source)
-        env, member = _start(corps_id, child.env_id, options, source, runtime_dir, cls)
+        env, member = _start(corps_id, child.env_id, options, source, runtime_dir, cls, generation)
     except BootError as error:
         orders.send("failed", type(error).__name__, str(error))
         return 1
     except Exception as error:  # a defect, but the booting process must hear of it
         orders.send("failed", "EnvStartError", f"{error}\n{traceback.format_exc()}")
         return 1
-    orders.send("ready", member.as_list(), list(cls._corps_interface.as_tuple()))
+    restart = None if cls.restart is None else list(astuple(cls.restart))
+    orders.send("ready", member.as_list(), list(cls._corps_interface.as_tuple()), restart)
     return _serve(child, orders, env)
 
 
@@ -75,12 +78,26 @@ def _allow_descriptors() -> None:
 
 
 def _start(
-    corps_id: str, env_id: int, options: EnvOptions, source: Source, runtime_dir: str, cls: type[Corps]
+    corps_id: str,
+    env_id: int,
+    options: EnvOptions,
+    source: Source,
+    runtime_dir: str,
+    cls: type[Corps],
+    generation: int,
 ) -> tuple[Env, Member]:
     incarnation = secrets.token_hex(16)
     transport, public_key = make_transport(corps_id, env_id, incarnation, options, runtime_dir)
     env = build_env(
-        corps_id, env_id, options, transport, resolve_module=ModuleFinder(source), application=cls
+        corps_id,
+        env_id,
+        options,
+        transport,
+        resolve_module=ModuleFinder(source),
+        application=cls,
+        generation=generation,
+        incarnation=incarnation,
+        journals=runtime_dir,
     )
     env.start_reading()
     return env, Member(env_id, incarnation, transport.endpoint, public_key)
@@ -91,12 +108,13 @@ def _serve(child: ChildSide, orders: Orders, env: Env) -> int:
     while (order := orders.receive()) is not None:
         word, *rest = order
         if word == "members":
-            _learn(env, rest[0])
+            _learn(env, *rest)
             orders.send("joined")
+        elif word == "member":
+            env.env_joined(Member(*rest[0]))
         elif word == "lost":
-            assert env.peers is not None
-            env.worker_envs = [other for other in env.worker_envs if other != rest[0]]
-            env.peers.lose(rest[0], rest[1])
+            env_id, reason, text, returns = rest
+            env.env_lost(env_id, Failure(reason, text), returns=returns)
         elif word == "corps":
             env.corps_name = Name(ConcAddr(*rest[0]), Interface.from_tuple(*rest[1]), env)
         elif word == "release":
@@ -107,11 +125,16 @@ def _serve(child: ChildSide, orders: Orders, env: Env) -> int:
     return 1  # the booting process has gone, and everything with it
 
 
-def _learn(env: Env, members: list[list[Any]]) -> None:
+def _learn(env: Env, members: list[list[Any]], awaited: list[int]) -> None:
+    """Hear of all others: those who are there, and those who will have another process."""
     assert env.peers is not None
+    if env.generation:
+        env.registry.await_word_of(fields[0] for fields in members)
+    for env_id in awaited:
+        env.peers.lose(env_id, "it is started again", returns=True)
     for fields in members:
         env.peers.learn(Member(*fields))
-    others = sorted({fields[0] for fields in members} - {FRONT_ENV})
+    others = sorted({*(fields[0] for fields in members), *awaited, env.id} - {FRONT_ENV})
     # In turn from this Env on, so that the first worker that is created here lives here.
     at = others.index(env.id)
     env.worker_envs = others[at:] + others[:at]

@@ -3,6 +3,7 @@
 import contextvars
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -12,6 +13,7 @@ from corps.managers.assembly import build_env, env_options
 from corps.runtime.context import Activity, current
 from corps.runtime.env import Env
 from corps.runtime.interrupts import Interrupts
+from corps.supervision.restarts import Restart
 from corps.workers.factory import Options, Where, options
 from corps.workers.names import Name
 
@@ -36,13 +38,19 @@ class LocalEnv:
         return self.options().create(cls, *args, **kwargs)
 
     def options(
-        self, *, tag: str = "", env: Where = None, mailbox: int | None = None, deadline: float | None = None
+        self,
+        *,
+        tag: str = "",
+        env: Where = None,
+        mailbox: int | None = None,
+        deadline: float | None = None,
+        restart: Restart | None = None,
     ) -> Options:
         """Say how workers are to be created here; see `corps.options`."""
         if self._env.closed:
             raise ClosedError("this Env has been closed: it can create no more workers")
-        chosen = options(tag=tag, env=env, mailbox=mailbox, deadline=deadline)
-        return Options(chosen.tag, chosen.env, chosen.mailbox, chosen.deadline, self._env)
+        chosen = options(tag=tag, env=env, mailbox=mailbox, deadline=deadline, restart=restart)
+        return replace(chosen, _of=self._env)
 
     def statistics(self) -> dict[str, Any]:
         """What goes on here: workers, worker threads."""

@@ -29,6 +29,7 @@ from corps.errors import (
     EnvStartError,
     PackError,
     RemoteError,
+    RestartLimit,
     WaitTimeout,
 )
 from corps.hosting.env_process import Exit
@@ -41,6 +42,7 @@ from corps.managers.assembly import build_env, env_options
 from corps.managers.corps_mgr import CorpsMgr
 from corps.managers.membership import Membership
 from corps.managers.parameters import Parameter
+from corps.messages.endings import Failure
 from corps.messages.members import Member
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.requests import CALL
@@ -49,7 +51,9 @@ from corps.runtime.constructing import construct_here
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
 from corps.runtime.options import EnvOptions, WorkerOptions
+from corps.runtime.records import Application, Record, kept
 from corps.runtime.waiting import wait_all, wait_any
+from corps.supervision.restarts import Restart
 from corps.workers.names import Name
 
 if TYPE_CHECKING:
@@ -90,10 +94,12 @@ class RunningCorps:
         self._is_end_wanted = Event()
         self._hurry: Future[None] = Future()  # settled: do not wait for workers any more
         self._is_exiting = False  # the interpreter ends
+        self._comes_back = False  # the Corps object, after its process has died
         self._is_stopping = False  # processes end because they were told to
-        self._lock = Lock()  # protects _asked and _has_ended
+        self._lock = Lock()  # protects _asked, _has_ended and _limit
         self._asked: list[Future[None]] = []
         self._has_ended = False
+        self._limit: RestartLimit | None = None
         self.is_over = Event()
         """Set when the Corps can do nothing more: it has ended, or the Env of its Corps object has died."""
         self.failure: str | None = None
@@ -229,7 +235,20 @@ class RunningCorps:
                 self._end_processes()
             finally:
                 atexit.unregister(self._at_exit)
-                self._be_over(outcome)
+                self._be_over(outcome if self._limit is None else Refused(self._limit))
+
+    def _pass_limit(self, failure: Failure) -> None:
+        """A restart limit was passed, and nobody could heal it: the Corps ends. Any thread."""
+        limit = RestartLimit(f"{failure.text}\n{failure.traceback}".rstrip())
+        with self._lock:
+            self._limit = self._limit or limit
+        self.failure = failure.text
+        self._is_end_wanted.set()
+
+    def _application_ended(self) -> None:
+        """The Corps object has ended, and nothing brings it back. If its process died, its owner decides."""
+        if self.failure is None:
+            self._is_end_wanted.set()
 
     def _be_over(self, outcome: Outcome) -> None:
         with self._lock:
@@ -250,17 +269,24 @@ class RunningCorps:
         env, me = self._make_env(options, host.runtime_dir)
         host.wait_ready()
         order = [self._corps_id, asdict(options), self._source.as_list(), host.runtime_dir]
-        membership = self._membership = Membership(env, me, host, order, settings.boot_timeout)
-        interface = membership.start(settings.envs)
+        restart = Restart(max=settings.env_restart.max, within=settings.env_restart.within)
+        membership = self._membership = Membership(
+            env, me, host, order, boot_timeout=settings.boot_timeout, restart=restart
+        )
+        interface, app_restart = membership.start(settings.envs)
         # Not before: until here an end is seen by who waits for the process, and then everybody is known.
         self._follower.start()
-        self._mgr = env.new_cell(CorpsMgr._corps_interface, WorkerOptions(tag="CorpsMgr"), None, None, None)
-        self._mgr.family.on_end = self._is_end_wanted.set
-        construct_here(self._mgr, CorpsMgr, (env,), {}).result()
-        name = self._name = self._start_application(env, self._mgr, settings.tag, args, kwargs)
+        manager = Record(CorpsMgr, (env,), options=WorkerOptions("CorpsMgr"))
+        self._mgr = env.lives.new_cell(manager)
+        self._mgr.family.on_end = self._application_ended
+        env.lives.on_limit = self._pass_limit
+        construct_here(self._mgr, manager).result()
+        application = Record(Application, args, kwargs, WorkerOptions(settings.tag, restart=app_restart))
+        self._comes_back = app_restart is not None and app_restart.brings_back("killed")
+        name = self._name = self._start_application(env, self._mgr, application)
         env.corps_name = name
-        membership.tell_all("corps", list(name._addr), list(interface.as_tuple()))
-        membership.tell_all("release")
+        membership.tell_all("corps", list(name._addr), list(interface.as_tuple()), later=True)
+        membership.tell_all("release", later=True)
         # While the interpreter ends no thread can be started any more (3.12): have a worker thread, and the
         # loop on which the ends of workers are told, before that.
         env.ask(CALL, env.manager_of(env.id), "statistics", (), {}).result()
@@ -278,6 +304,8 @@ class RunningCorps:
                 transport,
                 resolve_module=ModuleFinder(source),
                 main_alias=source.module if source.is_main else None,
+                incarnation=incarnation,
+                journals=runtime_dir,
             )
         except BaseException:
             transport.close()
@@ -285,13 +313,11 @@ class RunningCorps:
         env.start_reading()
         return env, Member(FRONT_ENV, incarnation, transport.endpoint, public_key)
 
-    def _start_application(
-        self, env: Env, mgr: Cell, tag: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Name[Any]:
+    def _start_application(self, env: Env, mgr: Cell, application: Record) -> Name[Any]:
         home = env.manager_of(HOME)
-        order = (args, kwargs, tag, mgr.name, mgr.addr)
+        order = (application, mgr.name, mgr.addr)
         try:
-            name: Name[Any] = env.ask(CALL, home, "start_application", order, {}).result()
+            name: Name[Any] = env.ask(CALL, home, "create", order, {}).result()
         except PackError:
             raise
         except RemoteError as error:
@@ -302,7 +328,7 @@ class RunningCorps:
             raise EnvStartError(f"the constructor of the Corps did not survive: {error}") from error
         except CorpsError as error:
             raise CorpsStartError(f"the Corps could not be constructed: {error}") from error
-        mgr.family.adopt(name._addr, name)
+        mgr.family.adopt(name._addr, name, kept(application))
         # From here on its end is told. It may have ended before, if its constructor asked for that.
         alive = env.ask(CALL, home, "has_worker", (name._addr,), {})
         alive.add_done_callback(self._note_whether_alive)
@@ -367,14 +393,16 @@ class RunningCorps:
     def _follow(self) -> None:
         while (ended := self._exits.get()) is not None:
             assert self._membership is not None
+            if ended.env_id == HOME and not self._is_stopping and not self._comes_back:
+                self.failure = f"env{HOME}, where the Corps itself lived, is lost: {ended}"
+                self.is_over.set()
             try:
-                reason = self._membership.env_ended(ended)
+                failure = self._membership.env_ended(ended)
             except Exception:  # the end of the next process must be followed too
                 _log.exception("the end of env%d could not be told; please report it", ended.env_id)
                 continue
             if self._is_stopping:
                 continue
-            _log.warning("env%d is lost: %s", ended.env_id, reason)
-            if ended.env_id == HOME:
-                self.failure = f"env{HOME}, where the Corps itself lived, is lost: {reason}"
-                self.is_over.set()
+            _log.warning("env%d is lost: %s", ended.env_id, failure.text)
+            if failure.is_final:
+                self._pass_limit(failure)

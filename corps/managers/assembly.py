@@ -11,6 +11,7 @@ from corps.packing.packer import Packer
 from corps.runtime.constructing import construct_here
 from corps.runtime.env import Env
 from corps.runtime.options import EnvOptions, WorkerOptions
+from corps.runtime.records import Record
 from corps.transport.link import Transport
 from corps.transport.peers import Peers
 from corps.workers.corps import Corps
@@ -30,6 +31,9 @@ def build_env(
     resolve_module: Callable[[str], ModuleType] | None = None,
     main_alias: str | None = None,
     application: type[Corps] | None = None,
+    generation: int = 0,
+    incarnation: str = "",
+    journals: str | None = None,
 ) -> Env:
     """Put an Env together, with its EnvMgr in it.
 
@@ -41,19 +45,20 @@ def build_env(
         resolve_module: Finds modules by the names they have in the whole Corps.
         main_alias: The name that ``__main__`` of this process has in the whole Corps.
         application: The class of the Corps that may be started here.
+        generation: How many processes the Env has had before this one.
+        incarnation: Of the Env.
+        journals: Directory of the start journals; None for none.
 
     Returns:
         The Env. It begins to read from its links with ``env.start_reading()``.
     """
-    env = Env(corps_id, env_id, options)
+    env = Env(corps_id, env_id, options, generation)
 
-    def make_name(addr: ConcAddr, interface: Interface) -> Name[Any]:
-        return Name(addr, interface, env)
+    def make_name(addr: ConcAddr, interface: Interface, incarnation: int = 1) -> Name[Any]:
+        return Name(addr, interface, env, incarnation=incarnation)
 
-    def restore_name(
-        addr: tuple[str, int, int], interface: tuple[Any, ...], deadline: float | None = None
-    ) -> Name[Any]:
-        return Name(ConcAddr(*addr), Interface.from_tuple(*interface), env, deadline)
+    def restore_name(addr: tuple[str, int, int], interface: tuple[Any, ...], *how: Any) -> Name[Any]:
+        return Name(ConcAddr(*addr), Interface.from_tuple(*interface), env, *how)
 
     env.make_name = make_name
     env.make_iterator = RemoteIterator
@@ -71,10 +76,12 @@ def build_env(
             packer,
             window=(options.window_requests, options.window_bytes),
             patience=options.send_timeout,
+            journals=journals,
+            incarnation=incarnation,
         )
         env.connect(peers, transport)
-    cell = env.new_cell(EnvMgr._corps_interface, WorkerOptions(tag="EnvMgr"), None, None, None)
-    construct_here(cell, EnvMgr, (env, application), {}).result()
+    manager = Record(EnvMgr, (env, application), options=WorkerOptions("EnvMgr"))
+    construct_here(env.lives.new_cell(manager), manager).result()
     return env
 
 

@@ -1,14 +1,17 @@
 """The EnvMgr: the Conc through which an Env is asked for things. One per Env, the first worker there."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from corps.addresses import ConcAddr
-from corps.errors import LoadError
+from corps.errors import LoadError, WorkerGone
 from corps.managers.parameters import parameters_of
+from corps.runtime import halting
 from corps.runtime.constructing import construct_soon
 from corps.runtime.env import Env
-from corps.runtime.options import WorkerOptions
+from corps.runtime.family import ChildEnd
+from corps.runtime.records import Application, Record
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
 from corps.workers.names import Name
@@ -32,28 +35,6 @@ class EnvMgr(Conc):
         self._env = env
         self._application = application
 
-    async def start_application(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], tag: str, mgr: Name[Any], mgr_addr: ConcAddr
-    ) -> Name[Any]:
-        """Create the application's Corps here.
-
-        Args:
-            args: For its constructor.
-            kwargs: For its constructor.
-            tag: Its tag.
-            mgr: Name of the CorpsMgr.
-            mgr_addr: Address of the CorpsMgr.
-
-        Returns:
-            Its Name.
-
-        Raises:
-            LoadError: No application was loaded in this Env.
-        """
-        if self._application is None:
-            raise LoadError(f"no application was loaded in {self._env.label}")
-        return await self.create(self._application, args, kwargs, WorkerOptions(tag), mgr, mgr_addr, None)
-
     async def has_worker(self, worker: ConcAddr) -> bool:
         """Whether a worker of this Env has not ended.
 
@@ -70,32 +51,23 @@ class EnvMgr(Conc):
         run = getattr(self._application, "run", None)
         return [each.as_list() for each in parameters_of(run)] if callable(run) else None
 
-    async def create(
-        self,
-        cls: type[Conc],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        options: WorkerOptions,
-        mgr: Name[Any],
-        mgr_addr: ConcAddr,
-        corps_name: Name[Any] | None,
-    ) -> Name[Any]:
+    async def create(self, record: Record, mgr: Name[Any], mgr_addr: ConcAddr) -> Name[Any]:
         """Create a worker here.
 
         Args:
-            cls: Its class.
-            args: For its constructor.
-            kwargs: For its constructor.
-            options: Its options.
+            record: What to construct.
             mgr: Name of its creator, which will be its Mgr.
             mgr_addr: Address of its creator.
-            corps_name: Name of the Corps it belongs to.
 
         Returns:
             Its Name.
+
+        Raises:
+            LoadError: It is the application's Corps, and none was loaded here.
         """
-        cell = self._env.new_cell(cls._corps_interface, options, mgr, mgr_addr, corps_name)
-        made = construct_soon(cell, cls, args, kwargs)
+        record = self._loaded(record)
+        cell = self._env.lives.new_cell(record, mgr, mgr_addr)
+        made = construct_soon(cell, record)
         try:
             name: Name[Any] = await made
         except asyncio.CancelledError:  # its creator has given up, and will never know the Name
@@ -103,16 +75,80 @@ class EnvMgr(Conc):
             raise
         return name
 
-    async def child_ended(self, mgr_addr: ConcAddr, child: ConcAddr) -> None:
-        """A worker in another Env, which a worker of this one created, has ended.
+    def _loaded(self, record: Record) -> Record:
+        """The same with the application's class, if it stands for that."""
+        if record.cls is not Application:
+            return record
+        if self._application is None:
+            raise LoadError(f"no application was loaded in {self._env.label}")
+        return replace(record, cls=self._application)
+
+    async def start(
+        self, number: int, incarnation: int, create: tuple[Record, Name[Any], ConcAddr] | None
+    ) -> Name[Any]:
+        """Start the next incarnation of a worker.
+
+        Args:
+            number: Of its address.
+            incarnation: Which it will be.
+            create: If its cell may not be there any more: how it was created, and Name and address of its Mgr.
+
+        Returns:
+            Its Name.
+
+        Raises:
+            WorkerGone: It has ended, or does not wait to be started.
+        """
+        if create is not None:
+            create = (self._loaded(create[0]), *create[1:])
+        started = self._env.lives.start(number, incarnation, create)
+        if started is None:
+            raise WorkerGone(
+                f"worker {number} of {self._env.label} does not wait to be started", executed="no"
+            )
+        name: Name[Any] = await started
+        return name
+
+    async def incarnation_of(self, number: int) -> int:
+        """Which incarnation a worker of this Env is in; 0 if it is not here.
+
+        Args:
+            number: Of its address.
+        """
+        cell = self._env.registry.find(number)
+        return 0 if cell is None else cell.incarnation
+
+    async def halt(self, number: int) -> None:
+        """End the incarnation of a worker, which is to be started again together with others.
+
+        Args:
+            number: Of its address.
+        """
+        cell = self._env.registry.find(number)
+        if cell is not None:
+            await halting.halt(cell)
+
+    async def expect(self, mgr_env: int, numbers: list[int]) -> None:
+        """Another Env says whom it will start here, of those who lived in a former process of this Env.
+
+        Args:
+            mgr_env: That Env.
+            numbers: Of their addresses.
+        """
+        self._env.lives.refuse(self._env.registry.decide(mgr_env, numbers))
+
+    async def child_ended(self, mgr_addr: ConcAddr, child: ConcAddr, end: ChildEnd) -> bool:
+        """An incarnation of a worker in another Env, which a worker of this one created, has ended.
 
         Args:
             mgr_addr: The creator.
             child: The worker that has ended.
+            end: How.
+
+        Returns:
+            Whether the creator is there.
         """
-        cell = self._env.registry.find(mgr_addr.conc)
-        if cell is not None:
-            cell.family.disown(child)
+        return self._env.lives.child_ended(mgr_addr, child, end)
 
     async def statistics(self) -> dict[str, Any]:
         """What goes on in this Env: workers, worker threads, requests under way."""

@@ -18,6 +18,7 @@ class Interface:
         interleave: How many coroutines of one worker may be under way at once; 1 means one at a time.
         has_steps: Whether the class overrides a step that each request passes through.
         has_main: Whether the class has a loop of its own.
+        idempotent: Methods that may be sent again, each with how often.
     """
 
     class_name: str
@@ -27,6 +28,7 @@ class Interface:
     interleave: int = 1
     has_steps: bool = False
     has_main: bool = False
+    idempotent: tuple[tuple[str, int], ...] = ()
 
     @property
     def short_name(self) -> str:
@@ -48,6 +50,7 @@ class Interface:
             self.interleave,
             self.has_steps,
             self.has_main,
+            self.idempotent,
         )
 
     @classmethod

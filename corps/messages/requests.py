@@ -24,7 +24,23 @@ DROP: Final = 5
 EXIT: Final = 6
 """End the worker in order."""
 CREATE: Final = 7
-"""Construct the worker; always the first request in its mailbox, and only its own Env sends it."""
+"""Construct the worker, or its next incarnation; comes before all others, and only its own Env sends it."""
+HALT: Final = 8
+"""End this incarnation of the worker, and let the others wait for the next one. Only its own Env sends it."""
+WATCH: Final = 9
+"""Answer when this incarnation of the worker has ended."""
+
+PINNED: Final = 10
+"""Another kind, for one incarnation: ``args[0]`` is its number, ``args[1]`` the kind, the rest is as there."""
+TOLD: Final = 11
+"""Tell the worker of the end of one that it watches. Only its own Env sends it."""
+
+EXIT_NOW: Final = "kill"
+"""Method of an EXIT: wait for nothing."""
+EXIT_LAST: Final = "drain"
+"""Method of an EXIT: run first what waits already."""
+EXIT_DOWN: Final = "exit:shutdown"
+"""Method of an EXIT: since the Mgr ends. No method of an author can have that name."""
 
 WAITING: Final = 0
 """In a mailbox, or on its way there."""

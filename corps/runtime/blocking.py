@@ -63,13 +63,13 @@ def block_until(
     searches = here.cell is not None and (not any_will_do or len(futures) == 1)
     try:
         if searches:
-            here.cell.begin_wait(futures)
+            here.env.waits.begin(here.cell, futures)
         if helps and _help(futures, here):
             return True
         return _block(here, searches, subscribe, readers, timeout)
     finally:
         if searches:
-            here.cell.end_wait()
+            here.env.waits.end(here.cell)
 
 
 def _help(futures: tuple[Any, ...], here: Activity) -> bool:
@@ -114,7 +114,7 @@ def _block(here: Activity, searches: bool, subscribe: Subscribe, readers: Any, t
         if searches and (timeout is None or timeout > patience):
             if _wait(Gate(), subscribe, readers, patience):
                 return True
-            here.cell.probe_wait()
+            here.env.waits.probe(here.cell)
             timeout = None if timeout is None else timeout - patience
         return _wait(Gate(), subscribe, readers, timeout)
     finally:

@@ -1,33 +1,34 @@
 """The engine of one worker: its mailbox, and whose turn it is to run it.
 
-A cell is idle, ready (in the pool's queue), running (a thread has it) or held (its next request may not
-begin before a coroutine under way has ended). Whoever adds the first request makes it ready; whoever
-claims it drains the mailbox, one request at a time. An idle cell costs no thread.
+A cell is idle, ready (in the pool's queue), running (a thread has it), held (its next request may not
+begin before a coroutine under way has ended) or halted (its worker has failed, and the next incarnation has
+not been started). Whoever adds the first request makes it ready; whoever claims it drains the mailbox, one
+request at a time. An idle cell costs no thread.
 
-Here is the order of things; what a request does to the author's object is in `runtime.performing`, and
-how a worker ends in `runtime.ending`.
+Here is the order of things; what a request does to the author's object is in `runtime.performing`, how a
+worker ends in `runtime.ending`, and how it comes back in `runtime.halting`.
 """
 
 from threading import get_ident
 from typing import Any
 
-from corps.addresses import ConcAddr
+from corps.addresses import ENV_MGR, ConcAddr
 from corps.clock import now
-from corps.errors import Cancelled, ContextError, DeadlineExceeded, WorkerGone
+from corps.errors import Cancelled, ContextError, DeadlineExceeded, NotPermitted
+from corps.messages.endings import BY_ITSELF
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Refused
 from corps.messages.promises import Promise
-from corps.messages.requests import CREATE, EXIT, WITHDRAWN, Request
+from corps.messages.requests import CREATE, DROP, EXIT, HALT, WATCH, WITHDRAWN, Request
+from corps.runtime import halting
 from corps.runtime.context import Activity, acting, current
 from corps.runtime.deadlock import Wait
-from corps.runtime.ending import Ending
-from corps.runtime.family import Family
-from corps.runtime.futures import Future
-from corps.runtime.mailbox import Mailbox
 from corps.runtime.main_thread import MainThread
 from corps.runtime.performing import Performer
+from corps.runtime.worker_parts import WorkerParts
+from corps.supervision.restarts import Strategy
 
-_IDLE, _READY, _RUNNING, _HELD = "idle", "ready", "running", "held"
+_IDLE, _READY, _RUNNING, _HELD, _HALTED = "idle", "ready", "running", "held", "halted"
 
 # After so many requests of one cell a thread takes the next: a flooded one must not keep others waiting.
 _TURN = 64
@@ -36,96 +37,34 @@ _TURN = 64
 _DEPTH = 16
 
 
-class Cell:
+class Cell(WorkerParts):
     """One worker inside its Env. Any thread may call, unless a method says otherwise."""
 
     __slots__ = (
-        "_ending",
-        "_family",
         "_inflight",
         "_is_queued",
         "_lock",
         "_state",
         "activity",
-        "addr",
-        "corps_name",
-        "env",
-        "interface",
-        "mailbox",
         "main_thread",
-        "mgr",
-        "mgr_addr",
-        "name",
         "performer",
-        "tag",
         "wait",
     )
 
     readers = None  # its answers come by no link
 
-    def __init__(
-        self,
-        env: Any,
-        addr: ConcAddr,
-        interface: Interface,
-        *,
-        tag: str = "",
-        mailbox: int,
-        mgr: Any = None,
-        mgr_addr: ConcAddr | None = None,
-        corps_name: Any = None,
-    ) -> None:
-        """Make a cell without a worker in it; its first request must be CREATE.
-
-        Args:
-            env: The Env it lives in.
-            addr: Its address.
-            interface: What may be called.
-            tag: The author's own mark.
-            mailbox: How many requests may wait.
-            mgr: Name of the worker that creates this one.
-            mgr_addr: Address of that worker.
-            corps_name: Name of the Corps it belongs to.
-        """
-        self.env = env
-        self.addr = addr
-        self.interface = interface
-        self.tag = tag
-        self.mgr = mgr
-        self.mgr_addr = mgr_addr
-        self.corps_name = corps_name
-        self.name: Any = None
+    def __init__(self, env: Any, addr: ConcAddr, interface: Interface, **parts: Any) -> None:
+        """Make a cell without a worker in it; its first request must be CREATE. As `WorkerParts`."""
+        super().__init__(env, addr, interface, **parts)
         self.activity = Activity(env, self, pooled=True)
         self.performer = Performer(self)
-        self._ending: Ending | None = None
-        self._family: Family | None = None
         self.main_thread: MainThread | None = None  # of a class with a loop of its own
         self.wait: Wait | None = None  # what it waits for; protected by the lock of the Env's WaitGraph
-        self.mailbox = Mailbox(mailbox)
         # The mailbox's lock, which protects what follows too: one step decides whether a request begins.
         self._lock = self.mailbox.lock
         self._state = _IDLE
         self._is_queued = False  # the pool has it in its queue, perhaps from an earlier turn
         self._inflight = 0  # coroutines under way
-
-    def __str__(self) -> str:
-        return f"{self.interface.short_name} {self.addr}"
-
-    @property
-    def family(self) -> Family:
-        """Its children. Made for the first one: most workers have none, and it takes 440 bytes."""
-        made = self._family or Family()  # not under the lock: it may start a garbage collection
-        with self._lock:
-            self._family = self._family or made
-        return self._family
-
-    @property
-    def ending(self) -> Ending:
-        """How it ends. Made when it begins to: it takes 230 bytes."""
-        made = self._ending or Ending(self)
-        with self._lock:
-            self._ending = self._ending or made
-        return self._ending
 
     # --- arriving ---
 
@@ -136,8 +75,7 @@ class Cell:
             request: For this worker; the cell owns it from now on and will settle it.
         """
         request.route = self
-        if request.kind == EXIT:
-            self.ending.begin(request)
+        if request.kind > DROP and self._is_special(request):
             return
         with self._lock:
             taken = self.mailbox.put(request)
@@ -146,6 +84,36 @@ class Cell:
             request.settle(Refused(self.gone("no")))
         elif wake:
             self.env.pool.submit(self)
+
+    def _is_special(self, request: Request) -> bool:
+        """Take what is not for the mailbox."""
+        if request.kind == EXIT:
+            self._take_exit(request)
+        elif request.kind == WATCH:
+            self.watched_by().add(request)
+        else:
+            return False
+        return True
+
+    def _take_exit(self, request: Request) -> None:
+        sender = request.sender
+        if sender is not None and sender not in (self.addr, self.mgr_addr) and sender.conc != ENV_MGR:
+            text = f"{self} can be ended by its Mgr, by itself and by the operator, but not by {sender}"
+            request.settle(Refused(NotPermitted(text, target=str(self))))
+        elif sender == self.addr and halting.comes_back(self, BY_ITSELF):
+            halting.fail(self, BY_ITSELF, promise=request.promise)
+        else:
+            self.ending.begin(request)
+
+    def put_first(self, request: Request) -> bool:
+        """Have a request of the runtime run before all that waits; False if the worker ends or has ended."""
+        request.route = self
+        with self._lock:
+            taken = self.mailbox.put_first(request)
+            wake = taken and self._arrived()
+        if wake:
+            self.env.pool.submit(self)
+        return taken
 
     def _arrived(self) -> bool:
         """Under the lock, when a request waits: whether the cell must be given to the pool now."""
@@ -283,9 +251,12 @@ class Cell:
 
     def _handle(self, request: Request) -> bool:
         """Run one request; False if the worker is no more to be run by this thread."""
-        if request.kind == EXIT:
-            self.ending.finish()
-            return False
+        if request.kind > DROP:
+            if request.kind == EXIT:
+                self.ending.finish()
+                return False
+            if request.kind == HALT:
+                return halting.stop(self, request)
         if not self.is_wanted(request):
             return True
         activity = self.activity
@@ -317,8 +288,7 @@ class Cell:
 
     def _constructed(self) -> bool:
         if not self.performer.has_worker:
-            self.ending.finish()  # ends what the constructor created before it raised
-            return False
+            return False  # its end, or its next start, is under way
         if self.interface.has_main:
             self.performer.start_main()
             return False
@@ -347,51 +317,72 @@ class Cell:
         """Whether a coroutine of this worker is under way."""
         return self._inflight > 0
 
-    # --- waiting for others ---
+    # --- coming back ---
 
-    def begin_wait(self, futures: tuple[Future[Any], ...]) -> None:
-        """This worker begins to wait for all these answers. By its own thread or coroutine."""
-        self.env.waits.begin(self, self._waiting(), futures)
+    @property
+    def strategy(self) -> Strategy:
+        """Who is started again with a child of this worker that failed."""
+        strategy: Strategy = getattr(self.performer.cls, "strategy", "one_for_one")
+        return strategy
 
-    def probe_wait(self) -> None:
-        """The wait has lasted a while. By the worker's own thread or coroutine."""
-        self.env.waits.probe(self._waiting())
+    def forget_worker(self) -> None:
+        """The author's object is not used any more, and its children have ended. By who has the cell."""
+        self.performer = Performer(self)
+        self.main_thread = None
+        self.new_family()
 
-    def end_wait(self) -> None:
-        """This worker waits no more. By its own thread or coroutine."""
-        holder = self._waiting()
-        if holder.wait is not None:
-            self.env.waits.end(holder)
+    def halted(self) -> None:
+        """The incarnation has ended, and nobody has the cell until `begin`. By who has it."""
+        with self._lock:
+            self._state = _HALTED
 
-    def _waiting(self) -> Any:
-        """What stands still while the calling thread or coroutine waits: all of it, or one request."""
-        if self.interface.interleave != 1:
-            here = acting()
-            if here is not None and here.task is not None and here.request is not None:
-                return here.request
-        return self
+    def begin(self, incarnation: int, name: Any, first: Request) -> bool:
+        """Start another incarnation of a halted worker.
+
+        Args:
+            incarnation: Its number.
+            name: Its Name.
+            first: A CREATE.
+
+        Returns:
+            False if the cell is not halted, or has ended.
+        """
+        first.route = self
+        with self._lock:
+            if self._state is not _HALTED or not self.mailbox.put_first(first):
+                return False
+            self.incarnation = incarnation
+            self.name = name
+            self._state = _IDLE
+            wake = self._arrived()
+        if wake:
+            self.env.pool.submit(self)
+        return True
 
     # --- ending ---
 
-    def close_mailbox(self, last: Request | None) -> list[Request] | None:
+    def close_mailbox(self, last: Request | None, *, drains: bool = False) -> list[Request] | None:
         """Take nothing more; `last` is all that remains to be done.
 
         Args:
             last: The EXIT request that will be the worker's last; None to leave the mailbox empty.
+            drains: What waits is run before it.
 
         Returns:
-            The requests that were waiting, for the caller to settle; None if it was closed before.
+            The requests that will not run, for the caller to settle; None if it was closed before.
         """
         with self._lock:
-            waiting = self.mailbox.close(last)
+            waiting: list[Request] | None = []
+            if not drains or last is None:
+                waiting = self.mailbox.close(last)
+            elif not self.mailbox.close_behind(last):
+                waiting = None
+            if self._state is _HALTED and not drains:
+                self._state = _IDLE
             wake = waiting is not None and last is not None and self._arrived()
         if wake:
             self.env.pool.submit(self)
         return waiting
-
-    def gone(self, executed: str) -> WorkerGone:
-        """The error for a request that this ended worker cannot run, or cannot finish."""
-        return WorkerGone(f"{self} has ended", executed=executed, target=str(self))
 
     def statistics(self) -> dict[str, Any]:
         """What it is doing: state, requests waiting, coroutines under way."""

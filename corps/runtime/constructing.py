@@ -6,49 +6,57 @@ from corps.messages.requests import CREATE, Request
 from corps.runtime.cell import Cell
 from corps.runtime.context import acting
 from corps.runtime.futures import Future
+from corps.runtime.records import Record, kept
 
 
-def construct_here(cell: Cell, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Future[Any]:
+def construct_here(cell: Cell, record: Record) -> Future[Any]:
     """Run the constructor in the calling thread.
 
     Args:
         cell: Of the new worker.
-        cls: Its class.
-        args: Positional arguments of the constructor.
-        kwargs: Keyword arguments.
+        record: What to construct.
 
     Returns:
         A Future of the new worker's Name, done.
     """
-    future, request = _first_request(cell, cls, args, kwargs)
+    future, request = _first_request(cell, record)
     here = acting()
     waits = here is not None and here.cell is not None and here.task is None
     if waits and here is not None:
-        here.cell.begin_wait((future,))
+        here.env.waits.begin(here.cell, (future,))
     try:
         cell.run_first(request)
     finally:
         if waits and here is not None:
-            here.cell.end_wait()
+            here.env.waits.end(here.cell)
     return future
 
 
-def construct_soon(cell: Cell, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Future[Any]:
+def construct_soon(cell: Cell, record: Record) -> Future[Any]:
     """Have a worker thread run the constructor; as `construct_here` else.
 
     Returns:
         A Future of the new worker's Name.
     """
-    future, request = _first_request(cell, cls, args, kwargs)
+    future, request = _first_request(cell, record)
     cell.deliver(request)
     return future
 
 
-def _first_request(
-    cell: Cell, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Future[Any], Request]:
+def _first_request(cell: Cell, record: Record) -> tuple[Future[Any], Request]:
+    """The request that constructs a worker.
+
+    Args:
+        cell: Of the worker.
+        record: What to construct. The cell keeps it if the worker may be restarted.
+
+    Returns:
+        A Future of its Name, and the request.
+    """
+    cell.record = kept(record)
     future: Future[Any] = Future()
-    request = Request(CREATE, cell.addr, "__init__", (cls, *args), kwargs, future, cell.mgr_addr)
+    args = (record.cls, *record.args)
+    request = Request(CREATE, cell.addr, "__init__", args, record.kwargs, future, cell.mgr_addr)
     request.route = cell
     future.request = request
     return future, request

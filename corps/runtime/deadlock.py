@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from corps.addresses import ConcAddr
 from corps.errors import DeadlockError
 from corps.messages.requests import BEGUN, Request
+from corps.runtime.context import acting
 
 if TYPE_CHECKING:
     from corps.runtime.futures import Future
@@ -74,14 +75,14 @@ class WaitGraph:
         self._waits: dict[int, Wait] = {}
         self._send_probe = send_probe
 
-    def begin(self, cell: Any, holder: Any, futures: "tuple[Future[Any], ...]") -> None:
+    def begin(self, cell: Any, futures: "tuple[Future[Any], ...]") -> None:
         """A cell begins to wait; if that closes a circle in this Env, the Future in it fails now.
 
         Args:
-            cell: The cell that waits.
-            holder: The cell; or, if that interleaves, the request whose coroutine waits.
+            cell: The cell that waits. By its own thread or coroutine, as `probe` and `end`.
             futures: What it needs, each of them.
         """
+        holder = _standing_still(cell)
         futures = _with_parts(futures)
         with self._lock:
             wait = Wait(next(self._serials), cell, holder, futures)
@@ -91,23 +92,27 @@ class WaitGraph:
             edge, path = found
             _fail(futures[edge], path)
 
-    def end(self, holder: Any) -> None:
+    def end(self, cell: Any) -> None:
         """The wait is over.
 
         Args:
-            holder: What waited.
+            cell: What waited.
         """
+        holder = _standing_still(cell)
+        if holder.wait is None:
+            return
         with self._lock:
             wait, holder.wait = holder.wait, None
             if wait is not None:
                 self._waits.pop(wait.serial, None)
 
-    def probe(self, holder: Any) -> None:
+    def probe(self, cell: Any) -> None:
         """The wait has lasted a while: ask the other Envs that it depends on.
 
         Args:
-            holder: What waits.
+            cell: What waits.
         """
+        holder = _standing_still(cell)
         with self._lock:
             wait = holder.wait
             if wait is None:
@@ -150,6 +155,15 @@ class WaitGraph:
             _fail(victim, found[1])
         for _, further, sent in frontier:
             self._send_probe(sent, Probe(waiter, further))
+
+
+def _standing_still(cell: Any) -> Any:
+    """What stands still while the calling thread or coroutine waits: all of its cell, or one request."""
+    if cell.interface.interleave != 1:
+        here = acting()
+        if here is not None and here.task is not None and here.request is not None:
+            return here.request
+    return cell
 
 
 def _search(start: list[Wait], goal: Wait | None, path: tuple[str, ...]) -> tuple[_Edge | None, _Frontier]:

@@ -1,13 +1,15 @@
 """How a worker ends: once, in order, and with every request settled.
 
-1. Its mailbox takes nothing more, and what waited there fails with WorkerGone, executed "no".
+1. Its mailbox takes nothing more, and what waited there fails with WorkerGone, executed "no"; or is run first,
+   if the worker is drained.
 2. The request that runs is finished.
 3. The workers it created end, newest first.
 4. `cleanup()` is called.
-5. It leaves the Env's registry and its Mgr's list; everybody who asked for its end gets the answer.
+5. It leaves the Env's registry and its Mgr's list; whoever watches it is told; everybody who asked for its end
+   gets the answer.
 
 Steps 2 and 4 have a time limit each. A coroutine that exceeds it is cancelled. A thread cannot be ended
-from outside: the worker is then abandoned, which the answer says.
+from outside: the worker is then abandoned, which the answer says. A worker that is killed is abandoned at once.
 """
 
 import logging
@@ -16,10 +18,12 @@ from typing import Any
 
 from corps.clock import now
 from corps.errors import CorpsError, WorkerGone
+from corps.messages.endings import Ended, Failure, Reason
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
-from corps.messages.requests import Request
+from corps.messages.requests import EXIT, EXIT_DOWN, EXIT_LAST, EXIT_NOW, Request
 from corps.runtime.alarms import Alarm
 from corps.runtime.context import current
+from corps.runtime.family import ChildEnd
 
 _log = logging.getLogger("corps.workers")
 
@@ -27,7 +31,17 @@ _log = logging.getLogger("corps.workers")
 class Ending:
     """The end of one worker. Any thread may call `begin`; `finish` is for who has the cell."""
 
-    __slots__ = ("_alarm", "_asked", "_cancelled", "_cell", "_finishing", "_lock", "_over")
+    __slots__ = (
+        "_alarm",
+        "_asked",
+        "_cancelled",
+        "_cell",
+        "_failure",
+        "_finishing",
+        "_lock",
+        "_over",
+        "_reason",
+    )
 
     def __init__(self, cell: Any) -> None:
         self._cell = cell
@@ -35,8 +49,15 @@ class Ending:
         self._asked: list[Request] = []
         self._finishing = False
         self._over = False
+        self._reason: Reason | None = None  # why it ends; None until it begins to
+        self._failure: Failure | None = None  # the same, if it has failed
         self._cancelled = False  # used by the alarm thread alone
         self._alarm: Alarm | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the worker has ended, or was abandoned."""
+        return self._over
 
     def begin(self, request: Request) -> None:
         """Somebody asks for the end. The first one starts it; all are answered when it is over.
@@ -44,36 +65,63 @@ class Ending:
         Args:
             request: An EXIT.
         """
+        if request.method == EXIT_NOW:
+            self._begin_now(request)
+            return
+        failure = request.args[0] if request.args else None
+        drains = request.method == EXIT_LAST
         with self._lock:
             over = self._over
             if not over:
                 self._asked.append(request)
+                self._note(failure, "shutdown" if request.method == EXIT_DOWN else "normal")
         if over:
             request.settle(Value(None))
             return
-        waiting = self._cell.close_mailbox(request)
+        waiting = self._cell.close_mailbox(request, drains=drains)
         if waiting is None:
             return
-        self._set_limit("the request it runs", finishing=False)
-        for dropped in waiting:
-            dropped.settle(Refused(self._cell.gone("no")))
+        if not drains:
+            self._set_limit("the request it runs", finishing=False)
+        self._drop(waiting)
 
-    def finish(self) -> None:
-        """Steps 3 to 5. By the thread that has the cell; also when the worker ends without being asked."""
+    def _begin_now(self, request: Request) -> None:
+        with self._lock:
+            over = self._over
+            if not over:
+                self._asked.append(request)
+                self._reason, self._failure = "killed", None
+        if over:
+            request.settle(Value(None))
+        else:
+            self._abandon("it was killed", Value(None))
+
+    def _note(self, failure: Failure | None, otherwise: Reason) -> None:
+        """Under the lock: the first one who asks says why it ends."""
+        if self._reason is None:
+            self._failure = failure
+            self._reason = otherwise if failure is None else failure.reason
+
+    def finish(self, failure: Failure | None = None) -> None:
+        """Steps 3 to 5. By the thread that has the cell; also when the worker ends without being asked.
+
+        Args:
+            failure: Why, if it has failed and nobody asked for its end.
+        """
         cell = self._cell
         with self._lock:
             if self._finishing:
                 return
             self._finishing = True
-        for dropped in cell.close_mailbox(None) or ():
-            dropped.settle(Refused(cell.gone("no")))
+            self._note(failure, "normal")
+        self._drop(cell.close_mailbox(None) or ())
         outcome: Outcome = Value(None)
         interrupt: KeyboardInterrupt | None = None
         cell.activity.thread = get_ident()
         token = current.set(cell.activity)
         try:
             self._clear_limit()
-            self._end_children()
+            end_children(cell)
             if cell.performer.has_worker:
                 self._set_limit("cleanup()", finishing=True)
                 cell.performer.close_generators()
@@ -90,21 +138,10 @@ class Ending:
         if interrupt is not None:  # meant for the program that ends it
             raise interrupt
 
-    def _end_children(self) -> None:
-        cell = self._cell
-        children = list(cell.family.close())
-        while children:
-            child = children.pop(0)
-            try:
-                cell.env.exit(child).result()
-            except KeyboardInterrupt:  # all of them end, though nobody waits for it
-                for other in children:
-                    cell.env.exit(other)
-                raise
-            except CorpsError as error:  # one that cannot end must not keep its siblings from it
-                _log.warning(
-                    "while %s ended, %s, which it created, did not end in order: %s", cell, child, error
-                )
+    def _drop(self, waiting: Any) -> None:
+        for dropped in waiting:
+            if dropped.kind != EXIT:  # those are answered when it is over
+                dropped.settle(Refused(self._cell.gone("no")))
 
     def _set_limit(self, what: str, *, finishing: bool) -> None:
         env = self._cell.env
@@ -135,28 +172,75 @@ class Ending:
             cell.performer.cancel_coroutines()
             self._set_limit(what, finishing=finishing)
             return
-        text = f"{cell} was abandoned: {what} did not end within {cell.env.options.exit_timeout} s"
-        _log.error("%s", text)
-        error = WorkerGone(text, executed="unknown", target=str(cell))
+        self.abandon(what)
+
+    def abandon(self, what: str) -> None:
+        """A step of the worker takes too long: it ends without it. Any thread.
+
+        Args:
+            what: That step.
+        """
+        text = f"it was abandoned: {what} did not end within {self._cell.env.options.exit_timeout} s"
+        with self._lock:
+            self._reason, self._failure = "hung", Failure("hung", text)
+        _log.error("%s: %s", self._cell, text)
+        self._abandon(text, None)
+
+    def _abandon(self, text: str, outcome: Outcome | None) -> None:
+        """It ends now, whatever it runs. `outcome` is for those who asked; None: that it was abandoned."""
+        cell = self._cell
+        error = WorkerGone(
+            f"{cell}: {text}", executed="unknown", target=str(cell), incarnation=cell.incarnation
+        )
+        waiting = cell.close_mailbox(None) or ()
         running = cell.activity.request
         if running is not None:
             running.settle(Refused(error))
         cell.performer.abandon_coroutines(error)
+        if cell.has_coroutines:
+            cell.performer.cancel_coroutines()
         if cell.main_thread is not None:
             cell.main_thread.abandon(error)
         for child in cell.family.close():
-            cell.env.exit(child)
-        self._leave(Refused(error))
+            cell.env.exit(child, EXIT_NOW if outcome is not None else EXIT_DOWN)
+        self._leave(Refused(error) if outcome is None else outcome, waiting)
 
-    def _leave(self, outcome: Outcome) -> None:
+    def _leave(self, outcome: Outcome, waiting: Any = ()) -> None:
+        cell = self._cell
         with self._lock:
             if self._over:
                 return
             self._over = True
             asked, self._asked = self._asked, []
-        try:
-            self._cell.env.forget(self._cell)
-        except CorpsError as error:  # whoever asked for the end hears of it all the same
-            _log.warning("the Mgr of %s could not be told of its end: %s", self._cell, error)
+            failure, reason = self._failure, self._reason or "normal"
+        ended = Ended(cell.name, cell.incarnation, reason, "" if failure is None else failure.text)
+        comes_back = cell.env.lives.forget(cell, ended, failure)
+        for request in waiting:
+            if request.kind != EXIT and comes_back:
+                cell.env.deliver(request)
+            elif request.kind != EXIT:
+                request.settle(Refused(cell.gone("no")))
+        if cell.watchers is not None:
+            cell.watchers.tell(ended)
+        cell.env.lives.tell_mgr(cell, ChildEnd(cell.incarnation, failure, is_halted=False))
         for request in asked:
             request.settle(outcome)
+
+
+def end_children(cell: Any) -> None:
+    """End the workers that a worker has created, newest first, and wait for each. By who has the cell.
+
+    Args:
+        cell: Of the worker.
+    """
+    children = list(cell.family.close())
+    while children:
+        child = children.pop(0)
+        try:
+            cell.env.exit(child, EXIT_DOWN).result()
+        except KeyboardInterrupt:  # all of them end, though nobody waits for it
+            for other in children:
+                cell.env.exit(other, EXIT_DOWN)
+            raise
+        except CorpsError as error:  # one that cannot end must not keep its siblings from it
+            _log.warning("while %s ended, %s, which it created, did not end in order: %s", cell, child, error)

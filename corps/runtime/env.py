@@ -13,20 +13,23 @@ from typing import Any
 from corps.addresses import ENV_MGR, ConcAddr
 from corps.clock import deadline_after, earlier
 from corps.errors import ClosedError, DeadlineExceeded, NoSuchWorker
+from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
+from corps.messages.members import Member
 from corps.messages.outcomes import Refused
 from corps.messages.promises import NoAnswer
 from corps.messages.requests import CALL, DROP, EXIT, Request
 from corps.runtime.alarms import Alarms
-from corps.runtime.cell import Cell
 from corps.runtime.context import Activity, acting, current
 from corps.runtime.deadlock import Probe, Waiter, WaitGraph
 from corps.runtime.futures import Future
+from corps.runtime.lives import Lives
 from corps.runtime.loop_thread import LoopThread
-from corps.runtime.options import EnvOptions, WorkerOptions
+from corps.runtime.options import EnvOptions
 from corps.runtime.pool import WorkerPool
 from corps.runtime.readers import Readers
 from corps.runtime.registry import Registry
+from corps.runtime.retrying import Retrying
 from corps.transport.link import Transport
 from corps.transport.peers import Peers
 from corps.wire.frames import ProbeHeader
@@ -34,26 +37,35 @@ from corps.wire.frames import ProbeHeader
 _log = logging.getLogger("corps.env")
 
 
-MakeName = Callable[[ConcAddr, Interface], Any]
+MakeName = Callable[[ConcAddr, Interface, int], Any]
 MakeIterator = Callable[[Any, int], Any]
 
 
 class Env:
     """A process, or a part of one, in which workers live. Any thread may call."""
 
-    def __init__(self, corps_id: str, env_id: int, options: EnvOptions) -> None:
+    def __init__(
+        self,
+        corps_id: str,
+        env_id: int,
+        options: EnvOptions,
+        generation: int = 0,
+    ) -> None:
         """Make it. It runs nothing, and listens nowhere, yet.
 
         Args:
             corps_id: The Corps it belongs to.
             env_id: Its own id there.
             options: Limits and durations.
+            generation: How many processes it has had before this one.
         """
         self.corps_id = corps_id
         self.id = env_id
+        self.generation = generation
         self.label = f"env{env_id}"
         self.options = options
-        self.registry = Registry()
+        self.registry = Registry(generation)
+        self.lives = Lives(self)
         self.pool = WorkerPool(
             f"{self.label}-worker",
             least=options.threads_min,
@@ -114,6 +126,7 @@ class Env:
         kwargs: dict[str, Any],
         seconds: float | None = None,
         future: Future[Any] | None = None,
+        retries: int = 0,
     ) -> Future[Any]:
         """Send a request that wants an answer.
 
@@ -125,6 +138,7 @@ class Env:
             kwargs: Keyword arguments.
             seconds: Time limit; what is left of the caller's own applies too.
             future: A fresh one to use, of a class of its own; None for a plain one.
+            retries: How often it may be sent again if what was to run it dies.
 
         Returns:
             The Future of the answer.
@@ -145,12 +159,13 @@ class Env:
                 sender = here.cell.addr
         if future is None:
             future = Future()
-        request = Request(kind, target, method, args, kwargs, future, sender, deadline)
+        promise = future if not retries else Retrying(self, future, args, kwargs, retries)
+        request = Request(kind, target, method, args, kwargs, promise, sender, deadline)
         future.request = request
         if deadline is not None:
             self._limit(future, request, deadline)
         try:
-            self._dispatch(request)
+            self.dispatch(request)
         except BaseException:
             future.cancel()  # nobody holds the request: let go of its alarm
             raise
@@ -168,21 +183,24 @@ class Env:
         here = current.get()
         sender = here.cell.addr if here is not None and here.cell is not None else None
         promise = NoAnswer(f"{method!r} of {target}")
-        self._dispatch(Request(kind, target, method, args, kwargs, promise, sender))
+        self.dispatch(Request(kind, target, method, args, kwargs, promise, sender))
 
-    def exit(self, target: ConcAddr) -> Future[Any]:
-        """Ask a worker to end in order.
+    def exit(self, target: ConcAddr, how: str = "exit") -> Future[Any]:
+        """Ask a worker to end.
 
         Args:
             target: The worker. One that has ended is no error.
+            how: ``"exit"``, EXIT_LAST, EXIT_NOW or EXIT_DOWN.
 
         Returns:
             A Future of None, done when it has ended.
         """
+        here = current.get()
+        sender = here.cell.addr if here is not None and here.cell is not None else None
         future: Future[Any] = Future()
-        request = Request(EXIT, target, "exit", (), {}, future)
+        request = Request(EXIT, target, how, (), {}, future, sender)
         future.request = request
-        self._dispatch(request)
+        self.dispatch(request)
         return future
 
     def _close_dropped(self) -> None:
@@ -200,7 +218,16 @@ class Env:
 
         future.set_alarm(self.alarms.at(deadline, late))
 
-    def _dispatch(self, request: Request) -> None:
+    def dispatch(self, request: Request) -> None:
+        """Send a request on its way. Any thread; it may wait for room.
+
+        Args:
+            request: From this Env.
+
+        Raises:
+            PackError: The arguments cannot be packed.
+            Overloaded: There was no room for the request in time.
+        """
         target = request.target
         if self._closed:
             text = f"{self.label} has been closed: nothing can be asked of {target} from here any more"
@@ -208,7 +235,7 @@ class Env:
         elif target.env == self.id and target.corps == self.corps_id:
             cell = self.registry.find(target.conc)
             if cell is None:
-                request.settle(self.registry.outcome_without_cell(request))
+                self.deliver(request)
                 return
             if cell.mailbox.is_full and request.kind != EXIT:
                 cell.mailbox.wait_for_room(cell, request.deadline, self.options.send_timeout)
@@ -232,10 +259,16 @@ class Env:
                 there can be is bounded by the windows of the senders.
         """
         cell = self.registry.find(request.target.conc)
-        if cell is None:
-            request.settle(self.registry.outcome_without_cell(request))
-        else:
+        if cell is not None:
             cell.deliver(request)
+        elif not self.registry.hold(request):
+            cell = self.registry.find(request.target.conc)  # it may have come back at this very moment
+            if cell is not None:
+                cell.deliver(request)
+                return
+            if request.kind == EXIT:  # whoever might start it again does not want to any more
+                self.lives.refuse(self.registry.despair([request.target.conc]))
+            request.settle(self.registry.outcome_without_cell(request))
 
     def follow_probe(self, request: Request, header: ProbeHeader) -> None:
         """A probe of another Env has come in, after the request it is about."""
@@ -272,65 +305,30 @@ class Env:
         """Numbers from 0 on, for taking the Envs of the Corps in turn."""
         return next(self._turns)
 
-    def new_cell(
-        self,
-        interface: Interface,
-        options: WorkerOptions,
-        mgr: Any,
-        mgr_addr: ConcAddr | None,
-        corps_name: Any,
-    ) -> Cell:
-        """Make the cell of a new worker, with an address of its own.
+    def env_lost(self, env_id: int, reason: Failure, *, returns: bool) -> None:
+        """The process of another Env has died.
 
         Args:
-            interface: Of the worker's class.
-            options: Its options.
-            mgr: Name of the worker that creates it.
-            mgr_addr: Address of that worker.
-            corps_name: Name of the Corps it belongs to; None for the application's.
-
-        Returns:
-            The cell, registered and empty.
-
-        Raises:
-            ClosedError: The Env has closed.
+            env_id: Its id.
+            reason: How.
+            returns: It will have another process.
         """
-        if self._closed:
-            raise ClosedError(f"{self.label} has closed: no worker can be created there any more")
-        assert self.make_name is not None
-        addr = ConcAddr(self.corps_id, self.id, self.registry.next_number())
-        mailbox = options.mailbox if options.mailbox is not None else self.options.mailbox
-        cell = Cell(
-            self,
-            addr,
-            interface,
-            tag=options.tag,
-            mailbox=mailbox,
-            mgr=mgr,
-            mgr_addr=mgr_addr,
-            corps_name=corps_name,
-        )
-        cell.name = self.make_name(addr, interface)
-        self.registry.add(addr.conc, cell)
-        return cell
+        if not returns:
+            self.worker_envs = [env for env in self.worker_envs if env != env_id]
+        if self.peers is not None:
+            self.peers.lose(env_id, reason.text, reason.reason, has_died=True, returns=returns)
+        self.lives.env_lost(env_id, reason, returns=returns)
 
-    def forget(self, cell: Cell) -> None:
-        """A worker has ended: its number is free of it, and its Mgr is told.
+    def env_joined(self, member: Member) -> None:
+        """Another Env has a process, or another one.
 
         Args:
-            cell: Of this Env.
+            member: The Env.
         """
-        self.registry.remove(cell.addr.conc)
-        mgr = cell.mgr_addr
-        if mgr is None:
-            return
-        if mgr.env == self.id:
-            mgr_cell = self.registry.find(mgr.conc)
-            if mgr_cell is not None:
-                mgr_cell.family.disown(cell.addr)
-        elif not self._closed and cell.performer.has_worker:  # else its creator never heard of it
-            # Asked, not told: if the Mgr's Env is ending too, its refusal is nothing to log.
-            self.ask(CALL, self.manager_of(mgr.env), "child_ended", (mgr, cell.addr), {})
+        if self.peers is not None:
+            self.peers.learn(member)
+            expected = self.lives.expected_in(member.env)
+            self.ask(CALL, self.manager_of(member.env), "expect", (self.id, expected), {})
 
     # --- the end ---
 

@@ -1,34 +1,59 @@
-"""The workers that one worker created, and that end before it."""
+"""The workers that one worker created: they end before it, and it hears of their ends."""
 
 from collections.abc import Callable
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from corps.addresses import ConcAddr
+from corps.messages.endings import Failure
+from corps.runtime.records import Record
+from corps.runtime.supervising import Supervising
+
+
+class ChildEnd(NamedTuple):
+    """What a Mgr is told about a child. Plain data, for it may travel.
+
+    Attributes:
+        incarnation: Which incarnation of it has ended.
+        failure: Why, if that was a failure; None: it has ended as it was told to, or of itself.
+        is_halted: Its cell is still there, and waits to be started again.
+    """
+
+    incarnation: int
+    failure: Failure | None
+    is_halted: bool
 
 
 class Family:
     """The children of one worker. Any thread may call.
 
     Attributes:
-        on_end: Called after a child has ended, by the thread that tells of it.
+        on_end: Called after a child has ended for good, by the thread that tells of it.
     """
 
-    __slots__ = ("_children", "_closed", "_ended", "_lock", "on_end")
+    __slots__ = ("_cell", "_children", "_closed", "_early", "_lock", "_supervising", "on_end")
 
-    def __init__(self) -> None:
-        self._lock = Lock()  # protects _children, _ended and _closed
+    def __init__(self, cell: Any) -> None:
+        """Nobody is in it yet.
+
+        Args:
+            cell: Of the worker whose children these will be.
+        """
+        self._cell = cell
+        self._lock = Lock()  # protects everything below
         self._children: dict[ConcAddr, Any] = {}
-        self._ended: set[ConcAddr] = set()  # told of before they were adopted
+        self._early: dict[ConcAddr, ChildEnd] = {}  # told of before they were adopted
         self._closed = False
+        self._supervising: Supervising | None = None
         self.on_end: Callable[[], object] | None = None
 
-    def adopt(self, child: ConcAddr, name: Any) -> bool:
+    def adopt(self, child: ConcAddr, name: Any, record: Record | None = None) -> bool:
         """Remember a worker that was created.
 
         Args:
             child: Its address.
             name: Its Name.
+            record: How it was created, if a restart policy was declared for it.
 
         Returns:
             False if the children are being ended already: the caller has to end the new one.
@@ -36,22 +61,73 @@ class Family:
         with self._lock:
             if self._closed:
                 return False
-            if child in self._ended:  # it was faster than the answer that told of it
-                self._ended.discard(child)
+            self._children[child] = name
+            if self._supervising is None and (record is not None or self._cell.strategy != "one_for_one"):
+                self._supervising = Supervising(self._cell, self.disown)
+            if self._supervising is not None:
+                self._supervising.add(child, record)
+            early = self._early.pop(child, None)
+        if early is not None:  # its end was faster than the answer that told of it
+            self.child_ended(child, early)
+        return True
+
+    def child_ended(self, child: ConcAddr, end: ChildEnd) -> None:
+        """An incarnation of a child has ended.
+
+        Args:
+            child: Its address.
+            end: How.
+        """
+        with self._lock:
+            is_known = child in self._children
+            if not is_known:
+                self._early[child] = end
+            supervising = self._supervising
+        if not is_known:
+            return
+        if end.failure is None:
+            self.disown(child)
+        elif supervising is not None:
+            supervising.failed(child, end.incarnation, end.failure, is_halted=end.is_halted)
+        else:
+            self.disown(child)
+            if end.failure.is_final:
+                self._cell.env.lives.escalate(self._cell, end.failure)
+
+    def env_lost(self, env: int, failure: Failure, *, returns: bool) -> None:
+        """The process of an Env has died, and every child that lived there.
+
+        Args:
+            env: Its id.
+            failure: How it died.
+            returns: It will have another process.
+        """
+        with self._lock:
+            gone = [child for child in self._children if child.env == env]
+            supervising = self._supervising
+        for child in gone:
+            if supervising is not None and returns:
+                supervising.failed(child, 0, failure, is_halted=False)
             else:
-                self._children[child] = name
-            return True
+                self.disown(child)
+
+    def down(self) -> list[ConcAddr]:
+        """Children that are to be started again, and have not been yet."""
+        with self._lock:
+            supervising = self._supervising
+        return supervising.down() if supervising is not None else []
 
     def disown(self, child: ConcAddr) -> None:
-        """Forget a worker: it has ended.
+        """Forget a worker: it has ended for good.
 
         Args:
             child: Its address.
         """
         with self._lock:
             known = self._children.pop(child, None)
-            if known is None:
-                self._ended.add(child)
+            supervising = self._supervising
+        if supervising is not None:
+            supervising.remove(child)
         if known is not None and self.on_end is not None:
             self.on_end()
 
@@ -64,4 +140,8 @@ class Family:
         """Those that have not ended, newest first. There will be no more."""
         with self._lock:
             self._closed = True
-            return list(reversed(self._children))
+            supervising = self._supervising
+            children = list(reversed(self._children))
+        if supervising is not None:
+            supervising.close()
+        return children

@@ -151,16 +151,16 @@ class Future(concurrent.futures.Future[R]):
             if not waits or here is None:
                 yield from self._awaitable()
             else:
-                here.cell.begin_wait((self,))
+                here.env.waits.begin(here.cell, (self,))
                 probing = asyncio.get_running_loop().call_later(
-                    here.env.options.deadlock_probe, here.cell.probe_wait
+                    here.env.options.deadlock_probe, here.env.waits.probe, here.cell
                 )
                 try:
                     if self._outcome is None:
                         yield from self._awaitable()
                 finally:
                     probing.cancel()
-                    here.cell.end_wait()
+                    here.env.waits.end(here.cell)
         return self._opened().unwrap()  # type: ignore[no-any-return]
 
     def _awaitable(self) -> Generator[Any, None, None]:

@@ -19,7 +19,7 @@ class Mailbox:
         is_full: As many wait as may, or more. For others to read.
     """
 
-    __slots__ = ("_closed", "_count", "_last", "_limit", "_room", "first", "is_full", "lock")
+    __slots__ = ("_closed", "_count", "_drains", "_last", "_limit", "_room", "first", "is_full", "lock")
 
     def __init__(self, limit: int) -> None:
         """Make an empty mailbox.
@@ -36,6 +36,7 @@ class Mailbox:
         self._count = 0
         self.is_full = False
         self._closed = False
+        self._drains = False  # closed, but what waits is still run
         self._room: Condition | None = None  # made by the first sender that finds the mailbox full
 
     # --- under the lock ---
@@ -68,6 +69,22 @@ class Mailbox:
             self._room.notify()
         return request
 
+    def put_first(self, request: Request) -> bool:
+        """Add a request before all others, whatever room there is; False if the mailbox is closed."""
+        if self._closed:
+            return False
+        request.behind, self.first = self.first, request
+        if self._last is None:
+            self._last = request
+        self._count += 1
+        return True
+
+    def close_behind(self, last: Request) -> bool:
+        """Take nothing more; what waits is run before `last`. False if it was closed before."""
+        is_open = self.put(last)
+        self._closed = self._drains = True
+        return is_open
+
     def close(self, last: Request | None) -> list[Request] | None:
         """Take nothing more, whatever comes.
 
@@ -75,11 +92,11 @@ class Mailbox:
             last: All that remains to be done; None for nothing.
 
         Returns:
-            The requests that were waiting; None if it was closed before.
+            The requests that were waiting; None if it was closed before, but for `close_behind`.
         """
-        if self._closed:
+        if self._closed and not self._drains:
             return None
-        self._closed = True
+        self._closed, self._drains = True, False
         waiting = []
         while (request := self.first) is not None:
             waiting.append(request)

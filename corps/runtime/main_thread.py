@@ -5,15 +5,17 @@ from threading import Condition, Thread
 from typing import Any
 
 from corps.errors import WorkerGone
+from corps.messages.endings import BY_ITSELF, Failure
 from corps.messages.outcomes import Refused
-from corps.messages.requests import EXIT, Request
+from corps.messages.requests import EXIT, HALT, Request
+from corps.runtime import halting
 from corps.runtime.context import Activity, current
 
 _log = logging.getLogger("corps.workers")
 
 
 class MainThread:
-    """Runs ``main()`` of one worker. When that returns or raises, the worker ends."""
+    """Runs ``main()`` of one worker. When that returns or raises, the worker ends, or is started again."""
 
     def __init__(self, cell: Any) -> None:
         self._cell = cell
@@ -21,6 +23,7 @@ class MainThread:
         """Notified, under the cell's lock, when a request arrives."""
         self._open: list[Request] = []  # taken, and perhaps not settled yet; replaced by this thread alone
         self._exiting = False
+        self._halt: Request | None = None  # the HALT that it was asked to end by
         self._thread = Thread(target=self._run, name=f"{cell.env.label}-main-{cell.addr.conc}", daemon=True)
 
     def start(self) -> None:
@@ -42,8 +45,9 @@ class MainThread:
                 if not self.arrival.wait_for(lambda: cell.mailbox.first is not None, timeout):
                     return None
                 request: Request = cell.mailbox.take()
-            if request.kind == EXIT:
+            if request.kind in (EXIT, HALT):
                 self._exiting = True
+                self._halt = request if request.kind == HALT else None
             elif cell.is_wanted(request):
                 cell.activity.request = request
                 cell.activity.deadline = request.deadline
@@ -61,12 +65,26 @@ class MainThread:
         cell = self._cell
         cell.activity = Activity(cell.env, cell)
         current.set(cell.activity)
+        error: BaseException | None = None
+        failure: Failure | None = None
         try:
             cell.performer.worker.main()
-        except BaseException:  # the end of the worker must follow, whatever its main did
-            _log.exception("main() of %s raised: the worker ends", cell)
+        except BaseException as raised:  # what has to follow must follow, whatever its main did
+            _log.exception("main() of %s raised", cell)
+            error, failure = raised, halting.failure_of("main()", raised)
+        else:
+            if not self._exiting:
+                failure = BY_ITSELF
         self.abandon(cell.gone("unknown"))
-        cell.ending.finish()
+        if (
+            self._halt is None
+            and failure is not None
+            and not self._exiting
+            and halting.comes_back(cell, failure)
+        ):
+            self._halt = halting.order(cell, failure, error)
+        if self._halt is None or halting.stop(cell, self._halt):
+            cell.ending.finish(failure if failure is not None and failure.reason != "normal" else None)
 
     def abandon(self, error: WorkerGone) -> None:
         """Settle what was taken and not answered. Any thread."""

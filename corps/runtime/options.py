@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from corps.supervision.restarts import Restart
+
 
 @dataclass(frozen=True, slots=True)
 class EnvOptions:
@@ -65,7 +67,9 @@ class WorkerOptions:
     Attributes:
         tag: The author's own mark.
         mailbox: Requests that may wait for it; None for the Env's default.
+        restart: What is declared about its failures; None for nothing: it is not restarted.
     """
 
     tag: str = ""
     mailbox: int | None = None
+    restart: Restart | None = None

@@ -13,10 +13,19 @@ from threading import Event, current_thread, main_thread
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final
 
-from corps.errors import Cancelled, CorpsError, InternalError, NoSuchMethod, UnpackError, WorkerGone
+from corps.errors import (
+    Cancelled,
+    CorpsError,
+    Fail,
+    InternalError,
+    NoSuchMethod,
+    RemoteError,
+    UnpackError,
+    WorkerGone,
+)
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
-from corps.messages.promises import NoAnswer
-from corps.messages.requests import CALL, CREATE, DROP, EXIT, GET, PULL, SET, Request
+from corps.messages.requests import CALL, CREATE, DROP, GET, PINNED, PULL, SET, TOLD, Request
+from corps.runtime import halting
 from corps.runtime.context import Activity, current
 from corps.runtime.main_thread import MainThread
 
@@ -41,10 +50,12 @@ class _Refusal(Exception):
 class Performer:
     """Runs the requests of one cell. Only the holder of the cell calls it, and its coroutines."""
 
-    __slots__ = ("_cell", "_generators", "_numbers", "_tasks", "worker")
+    __slots__ = ("_cell", "_generators", "_numbers", "_tasks", "cls", "worker")
 
     def __init__(self, cell: Any) -> None:
         self._cell = cell
+        self.cls: type | None = None
+        """The author's class; None before the constructor is called."""
         self.worker: Any = None
         self._generators: dict[int, Generator[Any, Any, Any] | AsyncGenerator[Any, Any]] | None = None
         self._numbers = itertools.count(1)
@@ -63,6 +74,8 @@ class Performer:
         """
         has_steps = self._cell.interface.has_steps
         try:
+            if request.kind == PINNED:
+                self._unpin(request)
             if request.kind in _REACHING:
                 self._check_reachable(request)
             if request.packed is not None:  # only now: nothing is unpacked for what may not be called
@@ -81,7 +94,10 @@ class Performer:
         except BaseException as error:
             outcome = self._failure(request, error)
             if request.kind == CREATE:  # its creator is to hear of it when nothing is left of it
-                self._cell.ending.finish()
+                if self._cell.incarnation == 1:
+                    self._cell.ending.finish()
+                else:
+                    halting.constructor_failed(self._cell, error)
         if has_steps:
             self._finish(request, outcome)
         else:
@@ -100,7 +116,14 @@ class Performer:
             return self._pull(request.args[0])
         if kind == DROP:
             return self._drop(request.args[0])
+        if kind == TOLD:
+            return self._tell(request.args[0])
         raise _Refusal(InternalError(f"{self._cell} was sent a request of the unknown kind {kind}"))
+
+    def _tell(self, watch: Any) -> None:
+        """A watch of the worker has come to its end, unless it was given up in the meantime."""
+        if watch.is_wanted:
+            self.worker.on_ended(watch.result())
 
     def invoke(self, request: Request) -> Any:
         """The middle of the step `process`: call the method, read the attribute, or set it.
@@ -122,6 +145,23 @@ class Performer:
                 raise
             raise _Refusal(self._no_such(request)) from None
 
+    def _unpin(self, request: Request) -> None:
+        """Make a request for one incarnation what it stands for, if that is this one."""
+        request.open()
+        incarnation, kind, *args = request.args
+        if incarnation != self._cell.incarnation:
+            raise _Refusal(
+                WorkerGone(
+                    f"incarnation {incarnation} of {self._cell} has ended; this is {self._cell.incarnation}",
+                    executed="no",
+                    target=str(self._cell),
+                    incarnation=incarnation,
+                )
+            )
+        if kind not in _REACHING:
+            raise _Refusal(InternalError(f"a request of the kind {kind} cannot be pinned"))
+        request.kind, request.args = kind, tuple(args)
+
     def _check_reachable(self, request: Request) -> None:
         interface = self._cell.interface
         name = request.method
@@ -142,9 +182,12 @@ class Performer:
 
     def _construct(self, request: Request) -> Any:
         cls, *args = request.args
+        self.cls = cls
         worker = cls.__new__(cls, *args, **request.kwargs)
         worker._corps_cell = self._cell
         worker.__init__(*args, **request.kwargs)
+        if self._cell.incarnation > 1:
+            worker.after_restart(None)
         self.worker = worker
         return self._cell.name
 
@@ -179,19 +222,25 @@ class Performer:
             raise error  # meant for the caller, who runs this while it waits
         if not isinstance(error, Exception):
             return self._fatal(request, error)
+        if request.kind != CREATE and self._is_failure(error):
+            halting.fail(self._cell, halting.failure_of(repr(request.method), error), error)
         return Raised.capture(error, str(self._cell))
 
-    def _fatal(self, request: Request, error: BaseException) -> Outcome:
-        """SystemExit and its like end the worker, in order; the process lives on."""
-        _log.error("%s ends: %r raised %r", self._cell, request.method, error)
-        self.end_soon()
-        text = f"{self._cell} has ended, since {request.method!r} raised {error!r}"
-        return Refused(WorkerGone(text, executed="unknown", target=str(self._cell)))
+    def _is_failure(self, error: Exception) -> bool:
+        """Whether an exception that comes out of a method means that the worker cannot go on."""
+        if isinstance(error, getattr(self.cls, "fails_on", ())):
+            return True
+        return isinstance(error, Fail | MemoryError) and not isinstance(error, RemoteError)
 
-    def end_soon(self) -> None:
-        """Have the worker end after what it does now."""
+    def _fatal(self, request: Request, error: BaseException) -> Outcome:
+        """SystemExit and its like: the worker fails; the process lives on."""
         cell = self._cell
-        cell.deliver(Request(EXIT, cell.addr, "exit", (), {}, NoAnswer(f"the exit of {cell}")))
+        if request.kind != CREATE:
+            _log.error("%s fails: %r raised %r", cell, request.method, error)
+            halting.fail(cell, halting.failure_of(repr(request.method), error), error)
+        text = f"{cell} has failed, since {request.method!r} raised {error!r}"
+        gone = WorkerGone(text, executed="unknown", target=str(cell), incarnation=cell.incarnation)
+        return Refused(gone)
 
     # --- coroutines ---
 

@@ -1,46 +1,177 @@
 """Which workers live in an Env, by the numbers of their addresses."""
 
+from collections.abc import Iterable
 from threading import Lock
-from typing import Any
+from typing import Any, Final
 
-from corps.addresses import ENV_MGR
+from corps.addresses import ENV_MGR, first_number
 from corps.errors import NoSuchWorker, WorkerGone
+from corps.messages.endings import Ended
 from corps.messages.outcomes import Outcome, Refused, Value
-from corps.messages.requests import EXIT, Request
+from corps.messages.requests import EXIT, WAITING, WATCH, WITHDRAWN, Request
+
+_REMEMBERED: Final = 10_000  # ends of workers
 
 
 class Registry:
-    """The cells of one Env. Any thread may call. A number is never given twice."""
+    """The cells of one Env. Any thread may call. A number is never given twice.
 
-    def __init__(self) -> None:
-        self._lock = Lock()  # protects _next and the changes of _cells
+    Workers that lived in a former process of this Env, and those that were abandoned, may come back at their
+    addresses. Requests for them wait here until they do, or until it is certain that they will not.
+    """
+
+    readers = None
+    """For requests that wait here: their answers come by no link."""
+
+    def __init__(self, generation: int = 0) -> None:
+        """Nobody lives here yet.
+
+        Args:
+            generation: How many processes this Env has had before.
+        """
+        # Protects everything below. The locks of mailboxes are taken under it, and no others.
+        self._lock = Lock()
+        self._first = first_number(generation)
         self._next = ENV_MGR
         self._cells: dict[int, Any] = {}
+        self._ended: dict[int, Ended] = {}  # the last ones, oldest first
+        self._undecided: set[int] = set()  # Envs that have not said yet whom they will start again here
+        self._expected: dict[int, int] = {}  # who will be started again, and the Env of its Mgr
+        self._held: dict[int, list[Request]] = {}
 
     def next_number(self) -> int:
         """A number that no worker of this Env has or had."""
         with self._lock:
             number = self._next
-            self._next += 1
+            self._next = max(number + 1, self._first)
             return number
 
     def add(self, number: int, cell: Any) -> None:
-        """Enter a cell."""
+        """Enter a cell. What waited here for it goes into its mailbox.
+
+        Args:
+            number: Of its address.
+            cell: Halted, if anything may wait for it.
+        """
         with self._lock:
+            self._expected.pop(number, None)
+            for request in self._held.pop(number, ()):
+                cell.deliver(request)
             self._cells[number] = cell
 
     def find(self, number: int) -> Any:
         """The cell with this number, or None."""
         return self._cells.get(number)  # one dict look-up is atomic, with and without a GIL
 
-    def remove(self, number: int) -> None:
-        """Forget the cell with this number."""
-        with self._lock:
-            self._cells.pop(number, None)
+    def remove(self, number: int, ended: Ended, mgr_env: int | None) -> None:
+        """Forget the cell with this number.
 
-    def _existed(self, number: int) -> bool:
-        """Whether a worker of this Env ever had this number."""
-        return 0 <= number < self._next
+        Args:
+            number: Of its address.
+            ended: How it ended.
+            mgr_env: If its worker may come back: the Env of its Mgr.
+        """
+        with self._lock:
+            if mgr_env is not None:
+                self._expected[number] = mgr_env
+            self._cells.pop(number, None)
+            self._ended.pop(number, None)
+            self._ended[number] = ended
+            if len(self._ended) > _REMEMBERED:
+                del self._ended[next(iter(self._ended))]
+
+    def ended(self, number: int) -> Ended | None:
+        """How the worker with this number ended, if it has, and not too long ago."""
+        with self._lock:
+            return None if number in self._cells else self._ended.get(number)
+
+    def cells(self) -> list[Any]:
+        """All cells, oldest first."""
+        with self._lock:
+            return list(self._cells.values())
+
+    # --- those who may come back ---
+
+    def await_word_of(self, mgr_envs: Iterable[int]) -> None:
+        """Workers of these Envs may start again here what lived in a former process.
+
+        Args:
+            mgr_envs: Ids of the Envs. Each of them will say whom.
+        """
+        with self._lock:
+            self._undecided.update(mgr_envs)
+
+    def decide(self, mgr_env: int, numbers: Iterable[int]) -> list[Request]:
+        """An Env says whom of its children it will start again here, and that there are no others.
+
+        Args:
+            mgr_env: The Env.
+            numbers: Of their addresses.
+
+        Returns:
+            Requests that wait for nobody any more, for the caller to refuse.
+        """
+        with self._lock:
+            self._undecided.discard(mgr_env)
+            for number in numbers:
+                if number not in self._cells:
+                    self._expected[number] = mgr_env
+            return self._hopeless()
+
+    def despair(self, numbers: Iterable[int]) -> list[Request]:
+        """Workers will not come back after all; as `decide`."""
+        with self._lock:
+            for number in numbers:
+                self._expected.pop(number, None)
+            return self._hopeless()
+
+    def mgr_env_lost(self, mgr_env: int) -> list[Request]:
+        """An Env has died, and with it the Mgrs that were to start workers here; as `decide`."""
+        with self._lock:
+            self._undecided.discard(mgr_env)
+            for number in [number for number, env in self._expected.items() if env == mgr_env]:
+                del self._expected[number]
+            return self._hopeless()
+
+    def hold(self, request: Request) -> bool:
+        """Keep a request for a worker that is not here, if that may come back.
+
+        Args:
+            request: Its target is an address in this Env.
+
+        Returns:
+            False if it will not: then the request is the caller's still. Or if it is here now.
+        """
+        number = request.target.conc
+        with self._lock:
+            if request.kind == EXIT or number in self._cells or not self._may_come(number):
+                return False
+            request.route = self
+            self._held.setdefault(number, []).append(request)
+            return True
+
+    def _may_come(self, number: int) -> bool:
+        return number in self._expected or (bool(self._undecided) and ENV_MGR < number < self._first)
+
+    def _hopeless(self) -> list[Request]:
+        gone = [number for number in self._held if not self._may_come(number)]
+        return [request for number in gone for request in self._held.pop(number)]
+
+    def take_back(self, request: Request) -> bool:
+        """See `Route.take_back`: of one that waits here."""
+        with self._lock:
+            route = request.route
+            if route is self or route is None:
+                is_waiting = request.stage == WAITING
+                request.stage = WITHDRAWN
+                return is_waiting
+        return route.take_back(request)
+
+    def withdraw(self, request: Request) -> None:
+        """See `Route.withdraw`: nobody runs what waits here."""
+
+    def help(self, promise: Any, here: Any) -> None:
+        """See `Route.help`: nobody can."""
 
     def outcome_without_cell(self, request: Request) -> Outcome:
         """The outcome of a request for a worker that is not here.
@@ -49,18 +180,18 @@ class Registry:
             request: Its target is an address in this Env.
 
         Returns:
-            A refusal, which says whether there ever was such a worker; but to be asked to end is no error
-            for one that has ended.
+            A refusal, which says whether there ever was such a worker; but to be asked to end, or to tell of
+            the end, is no error for one that has ended.
         """
         target = request.target
-        if not self._existed(target.conc):
+        if not 0 <= target.conc < self._next and not 0 <= target.conc < self._first:
             return Refused(NoSuchWorker(f"no worker ever had the address {target}", target=str(target)))
+        ended = self.ended(target.conc)
         if request.kind == EXIT:
             return Value(None)
-        gone = f"the worker {target} has ended"
-        return Refused(WorkerGone(gone, executed="no", target=str(target)))
-
-    def cells(self) -> list[Any]:
-        """All cells, oldest first."""
-        with self._lock:
-            return list(self._cells.values())
+        if request.kind == WATCH:
+            return Value(ended or Ended(None, 0, "lost", "it had ended before, and nobody knows how"))
+        why = f": {ended.text}" if ended is not None and ended.text else ""
+        gone = WorkerGone(f"the worker {target} has ended{why}", executed="no", target=str(target))
+        gone.incarnation = ended.incarnation if ended is not None else 0
+        return Refused(gone)

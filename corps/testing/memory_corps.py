@@ -9,9 +9,11 @@ network.cut(one.id, two.id)
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
 from corps.managers.assembly import build_env, env_options
+from corps.messages.endings import Failure
 from corps.messages.members import Member
 from corps.runtime.env import Env
 from corps.settings import Settings
@@ -58,7 +60,7 @@ class MemoryEnv:
     ) -> Options:
         """Say how workers are to be created; see `corps.options`. This Env's own id is ``id``."""
         chosen = options(tag=tag, env=env, mailbox=mailbox, deadline=deadline)
-        return Options(chosen.tag, chosen.env, chosen.mailbox, chosen.deadline, self.env)
+        return replace(chosen, _of=self.env)
 
     def name(self, of: Name[T]) -> Name[T]:
         """The same worker, as a Name that sends from this Env."""
@@ -74,7 +76,7 @@ class MemoryEnv:
         self.env.disconnect()
         for other in self._others:
             if not other.is_dead:
-                other.peers.lose(self.id, reason)
+                other.env.env_lost(self.id, Failure("killed", reason), returns=False)
 
     def exit_workers(self) -> None:
         """End all workers of this Env in order."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from corps.clock import now
 from corps.errors import EnvLost, WireError
+from corps.messages.endings import Reason
 from corps.messages.members import Member
 from corps.messages.outcomes import Refused
 from corps.messages.requests import Request
@@ -42,6 +43,8 @@ class Peers:
         *,
         window: tuple[int, int],
         patience: float | None,
+        journals: str | None = None,
+        incarnation: str = "",
     ) -> None:
         """Make it; nobody is a member yet.
 
@@ -51,8 +54,12 @@ class Peers:
             packer: Packs and unpacks requests and outcomes.
             window: Requests and bytes that may be unanswered at one peer.
             patience: Seconds a sender waits for room in the window.
+            journals: Directory of the start journals; None for none.
+            incarnation: Of this Env.
         """
         self._env = env
+        self._journals = journals
+        self._incarnation = incarnation
         self._transport = transport
         self._packer = packer
         self._window = window
@@ -84,34 +91,54 @@ class Peers:
                 return
             # Admitted before it can be found here: so nobody can expel it before it is admitted.
             self._transport.admit(member)
-            self._peers[member.env] = Peer(
-                self._env,
-                member,
-                self._transport.connect,
-                self._packer,
-                self._give_up,
-                window=self._window,
-                patience=self._patience,
-                max_frame=self._transport.max_frame,
-            )
             self._lost.pop(member.env, None)
-        if known is not None:  # it was started again before its end was told
+            is_awaited = known is not None and not known.member.incarnation
+            if not is_awaited:
+                self._peers[member.env] = self._new_peer(member)
+        if known is None:
+            return
+        if is_awaited:
+            known.open(member)
+        else:  # it was started again before its end was told
             self._transport.expel(known.member)
             known.lose("it was started again")
 
-    def lose(self, env: int, reason: str) -> None:
-        """An Env is gone: all that is unanswered there fails, and so does what is sent there from now on.
+    def _new_peer(self, member: Member) -> Peer:
+        return Peer(
+            self._env,
+            member,
+            self._transport.connect,
+            self._packer,
+            self._give_up,
+            window=self._window,
+            patience=self._patience,
+            max_frame=self._transport.max_frame,
+            is_there=bool(member.incarnation),
+            journals=self._journals,
+            incarnation=self._incarnation,
+        )
+
+    def lose(
+        self, env: int, reason: str, cause: Reason = "lost", *, has_died: bool = False, returns: bool = False
+    ) -> None:
+        """An Env is gone: all that is unanswered there fails.
 
         Args:
             env: Its id.
             reason: Why, for the texts of the errors.
+            cause: The same in one word.
+            has_died: Its process has certainly ended.
+            returns: It will have another process: what is sent there waits for that. Else it fails.
         """
         with self._lock:
             peer = self._peers.pop(env, None)
-            self._lost[env] = reason
+            if returns and env != self._env.id:
+                self._peers[env] = self._new_peer(Member(env, "", ""))
+            else:
+                self._lost[env] = reason
         if peer is not None:
             self._transport.expel(peer.member)
-            peer.lose(reason)
+            peer.lose(reason, cause, has_died=has_died)
 
     def _give_up(self, peer: Peer, reason: str) -> None:
         """Nothing can be sent to a peer. It hears of that too, since its messages are not taken any more."""
@@ -138,13 +165,13 @@ class Peers:
             text = f"env{request.target.env} is lost: {reason}"
             request.settle(Refused(EnvLost(text, executed="no", target=str(request.target))))
             return
-        peer.send(request)
+        peer.asking.send(request)
 
     def probe(self, request: Request, header: ProbeHeader) -> None:
         """Send a probe after a request that was sent to another Env."""
         peer = self._peers.get(request.target.env)
         if peer is not None:
-            peer.probe(request.target.conc, header)
+            peer.asking.probe(request.target.conc, header)
 
     def members(self) -> list[int]:
         """Ids of the Envs that are there, without this one."""
@@ -162,10 +189,10 @@ class Peers:
         with self._lock:
             peers = list(self._peers.values())
         for peer in peers:
-            peer.give_rest()
+            peer.answering.give_rest()
         self._transport.close()
         for peer in peers:
-            peer.lose("this Env has closed", logging.INFO)
+            peer.lose("this Env has closed", log_level=logging.INFO)
 
     def _on_broken(self, member: Member) -> None:
         """The link to a member broke. In the thread that reads.
@@ -201,10 +228,10 @@ class Peers:
 
 
 _HANDLERS: Final[Mapping[type, Callable[[Peer, Any, Sequence[Frame]], None]]] = {
-    OutcomeHeader: Peer.on_outcome,
-    RequestHeader: Peer.on_request,
-    CancelHeader: Peer.on_cancel,
-    ProbeHeader: Peer.on_probe,
-    CreditHeader: Peer.on_credit,
+    OutcomeHeader: lambda peer, header, frames: peer.asking.on_outcome(header, frames),
+    RequestHeader: lambda peer, header, frames: peer.answering.on_request(header, frames),
+    CancelHeader: lambda peer, header, frames: peer.answering.on_cancel(header, frames),
+    ProbeHeader: lambda peer, header, frames: peer.answering.on_probe(header, frames),
+    CreditHeader: lambda peer, header, frames: peer.asking.on_credit(header, frames),
     DefineHeader: lambda peer, header, frames: peer.definitions.on_define(header, frames),
 }

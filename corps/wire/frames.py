@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgpack
 
 from corps.errors import VersionMismatch, WireError
-from corps.messages.requests import CALL, DROP, EXIT, GET, PULL, SET
+from corps.messages.requests import CALL, DROP, EXIT, GET, PINNED, PULL, SET, WATCH
 
 VERSION: Final = 2
 """Of the protocol. Peers with another one are refused."""
@@ -52,7 +52,7 @@ MAX_DEFINITIONS: Final = 1024
 MAX_DEFINITION: Final = 64 * 1024
 """Bytes of the body of a definition at most."""
 
-REQUEST_KINDS: Final = frozenset({CALL, GET, SET, PULL, DROP, EXIT})
+REQUEST_KINDS: Final = frozenset({CALL, GET, SET, PULL, DROP, EXIT, WATCH, PINNED})
 """What one Env may ask of another. CREATE is not among them: a worker's first request is its own Env's."""
 STATUSES: Final = frozenset({RETURNED, RAISED, REFUSED})
 

@@ -4,9 +4,11 @@ import socket
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from corps.errors import ContextError, PackError
+from corps.messages.endings import Ended
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Outcome
 from corps.messages.requests import Request
+from corps.supervision.restarts import Restart, Strategy
 from corps.workers.interface import interface_of
 
 if TYPE_CHECKING:
@@ -31,10 +33,18 @@ class Conc:
     Inside one Env arguments and results are handed over as they are: both sides then have the same object.
 
     Attributes:
+        restart: What is to be done when a worker of the class fails: a `corps.Restart`. None: it ends.
+        strategy: Which of the workers that it created are restarted with one that failed: ``"one_for_one"``,
+            ``"one_for_all"``, or ``"rest_for_one"``, which means it and those created after it.
+        fails_on: Exceptions that mean that a worker of the class has failed, when a method raises them. Its
+            caller gets them like others. `corps.Fail`, MemoryError and SystemExit always mean that.
         interleave: Whether further ``async def`` methods of a worker may begin while one of them awaits:
             True, or how many may be under way at once. Plain methods always run alone.
     """
 
+    restart: ClassVar[Restart | None] = None
+    strategy: ClassVar[Strategy] = "one_for_one"
+    fails_on: ClassVar[tuple[type[BaseException], ...]] = ()
     interleave: ClassVar[bool | int] = False
 
     _corps_interface: ClassVar[Interface]
@@ -44,7 +54,7 @@ class Conc:
         """Decide what of the class may be called from afar.
 
         Raises:
-            DefinitionError: The class uses a name that belongs to Names.
+            DefinitionError: The class uses a name that belongs to Names, or what it declares has a bad value.
         """
         super().__init_subclass__(**kwargs)
         cls._corps_interface = interface_of(cls, Conc, _OFFERED)
@@ -191,6 +201,31 @@ class Conc:
             outcome: How it ended.
         """
         request.settle(outcome)
+
+    # --- failing, and coming back ---
+
+    def before_restart(self, error: BaseException | None) -> None:
+        """Called when this incarnation has failed, before the next one is constructed.
+
+        Not if its process has died. The workers that it created have ended.
+
+        Args:
+            error: What a method raised; None if it failed in another way.
+        """
+
+    def after_restart(self, state: Any) -> None:
+        """Called on the next incarnation, after its constructor and before its first request.
+
+        Args:
+            state: What `keep_state` has returned last; None if there is nothing.
+        """
+
+    def on_ended(self, event: Ended) -> None:
+        """Called like a request when an incarnation that this worker watches has ended; see `corps.watch`.
+
+        Args:
+            event: Which, and why.
+        """
 
     def cleanup(self) -> None:
         """Called once, when the worker ends in order, after the workers that it created have ended."""

@@ -13,7 +13,9 @@ from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
 from corps.runtime.options import WorkerOptions
+from corps.runtime.records import Record, kept
 from corps.runtime.waiting import wait_all
+from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
 from corps.workers.names import Name
@@ -36,12 +38,14 @@ class Options:
         mailbox: How many requests may wait for the worker; None for the setting `mailbox`.
         deadline: Seconds within which the worker must be constructed, and then each request through the
             Name that is returned must be answered. None for no limit.
+        restart: What to do when the worker fails; None for what its class declares.
     """
 
     tag: str = ""
     env: Where = None
     mailbox: int | None = None
     deadline: float | None = None
+    restart: Restart | None = None
     _of: Env | None = None
 
     def create(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
@@ -132,25 +136,26 @@ class Options:
         mgr = here.cell if here is not None and here.env is env and here.cell is not None else None
         if mgr is None:
             mgr = env.registry.find(ENV_MGR)
-        corps_name = mgr.name if isinstance(mgr.performer.worker, Corps) else mgr.corps_name
-        options = WorkerOptions(self.tag, self.mailbox)
+        corps_name = mgr.name if issubclass(mgr.performer.cls, Corps) else mgr.corps_name
+        options = WorkerOptions(self.tag, self.mailbox, self.restart or cls.restart)
+        record = Record(cls, args, kwargs, options, corps_name)
         if place == env.id:
-            cell = env.new_cell(cls._corps_interface, options, mgr.name, mgr.addr, corps_name)
-            mgr.family.adopt(cell.addr, cell.name)
-            made = construct_here(cell, cls, args, kwargs)
+            cell = env.lives.new_cell(record, mgr.name, mgr.addr)
+            mgr.family.adopt(cell.addr, cell.name, kept(record))
+            made = construct_here(cell, record)
         else:
-            order = (cls, args, kwargs, options, mgr.name, mgr.addr, corps_name)
+            order = (record, mgr.name, mgr.addr)
             made = env.ask(CALL, env.manager_of(place), "create", order, {}, self.deadline)
-            made.add_done_callback(lambda done: _adopt(env, mgr, done))
+            made.add_done_callback(lambda done: _adopt(env, mgr, done, kept(record)))
         return made if self.deadline is None else _with_deadline(made, self.deadline)
 
 
-def _adopt(env: Env, mgr: Any, made: Future[Name[Any]]) -> None:
+def _adopt(env: Env, mgr: Any, made: Future[Name[Any]], record: Record | None) -> None:
     """A worker was created in another Env: its Mgr must know, or end it if that is ending itself."""
     if made.outcome is None or made.outcome.failed:
         return
     name = made.result()
-    if not mgr.family.adopt(name._addr, name):
+    if not mgr.family.adopt(name._addr, name, record):
         env.exit(name._addr)
 
 
@@ -196,7 +201,12 @@ def _all_or_none(made: list[Future[Any]]) -> list[Any]:
 
 
 def options(
-    *, tag: str = "", env: Where = None, mailbox: int | None = None, deadline: float | None = None
+    *,
+    tag: str = "",
+    env: Where = None,
+    mailbox: int | None = None,
+    deadline: float | None = None,
+    restart: Restart | None = None,
 ) -> Options:
     """Say how workers are to be created: ``corps.options(tag="a").create(Counter, 10)``.
 
@@ -207,6 +217,7 @@ def options(
         mailbox: How many requests may wait for the worker; None for the setting `mailbox`.
         deadline: Seconds within which the worker must be constructed, and then each request through the
             Name that is returned must be answered. None for no limit.
+        restart: What to do when the worker fails; None for what its class declares.
 
     Returns:
         Options with the methods `create`, `create_nowait`, `create_many` and `create_per_env`.
@@ -218,7 +229,9 @@ def options(
         raise ConfigError(f"mailbox={mailbox!r}: at least one request must have room")
     if deadline is not None and not deadline > 0:
         raise ConfigError(f"deadline={deadline!r}: wants a number of seconds above 0, or None")
-    return Options(tag, env, mailbox, deadline)
+    if restart is not None and not isinstance(restart, Restart):
+        raise ConfigError(f"restart={restart!r}: wants a corps.Restart, or None")
+    return Options(tag, env, mailbox, deadline, restart)
 
 
 def envs() -> list[int]:

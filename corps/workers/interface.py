@@ -3,13 +3,15 @@
 import functools
 import inspect
 import sys
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from corps.errors import DefinitionError
 from corps.messages.interfaces import Interface
 from corps.runtime.performing import STEPS
+from corps.supervision.restarts import STRATEGIES, Restart
+from corps.workers.idempotence import retries_of
 
-OF_NAME: Final = frozenset({"options", "exit"})
+OF_NAME: Final = frozenset({"options", "exit", "drain", "kill", "pinned"})
 """Public methods of every Name: a worker's class cannot have them too."""
 
 
@@ -28,8 +30,9 @@ def interface_of(cls: type, root: type, offered: frozenset[str]) -> Interface:
         Its interface.
 
     Raises:
-        DefinitionError: The class uses a name that belongs to Names, or a bad value for `interleave`.
+        DefinitionError: The class uses a name that belongs to Names, or what it declares has a bad value.
     """
+    _check_declarations(cls)
     own = {name for name in dir(root) if not name.startswith("_")}
     for hook in sorted(own):
         if inspect.iscoroutinefunction(inspect.getattr_static(cls, hook)):
@@ -38,6 +41,7 @@ def interface_of(cls: type, root: type, offered: frozenset[str]) -> Interface:
             )
     methods = set(offered)
     coroutines = set()
+    idempotent = []
     for name in dir(cls):
         if name.startswith("_") or name in own:
             continue
@@ -48,6 +52,8 @@ def interface_of(cls: type, root: type, offered: frozenset[str]) -> Interface:
         raw = inspect.getattr_static(cls, name)
         if _is_method(raw):
             methods.add(name)
+            if retries := retries_of(raw):
+                idempotent.append((name, retries))
             if inspect.iscoroutinefunction(inspect.unwrap(getattr(raw, "__func__", raw))):
                 coroutines.add(name)
     return Interface(
@@ -58,7 +64,24 @@ def interface_of(cls: type, root: type, offered: frozenset[str]) -> Interface:
         interleave=_interleave(cls),
         has_steps=any(getattr(cls, step) is not getattr(root, step) for step in STEPS),
         has_main=getattr(cls, "main") is not getattr(root, "main"),  # noqa: B009 - `type` has no `main`
+        idempotent=tuple(idempotent),
     )
+
+
+def _check_declarations(cls: Any) -> None:
+    def refuse(name: str, wanted: str) -> NoReturn:
+        value = inspect.getattr_static(cls, name)
+        raise DefinitionError(f"{cls.__qualname__}.{name} is {value!r:.200}: it must be {wanted}")
+
+    if not isinstance(cls.restart, Restart | None):
+        refuse("restart", "a corps.Restart, or None")
+    if cls.strategy not in STRATEGIES:
+        refuse("strategy", f"one of {', '.join(sorted(STRATEGIES))}")
+    errors = cls.fails_on
+    if not isinstance(errors, tuple) or not all(
+        isinstance(kind, type) and issubclass(kind, BaseException) for kind in errors
+    ):
+        refuse("fails_on", "a tuple of classes of exceptions")
 
 
 def _is_method(raw: Any) -> bool:

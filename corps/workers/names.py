@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from corps.addresses import ConcAddr
 from corps.errors import ContextError, LoopBlocked, NoSuchMethod
 from corps.messages.interfaces import Interface
-from corps.messages.requests import CALL, GET, SET
+from corps.messages.requests import CALL, EXIT_LAST, EXIT_NOW, GET, PINNED, SET
 from corps.runtime.context import acting
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
@@ -36,15 +36,25 @@ class Name(Generic[T]):
     _interface: Interface
     _env: Env | None
     _deadline: float | None
+    _incarnation: int
+    _pin: int
 
     def __init__(
-        self, addr: ConcAddr, interface: Interface, env: Env | None, deadline: float | None = None
+        self,
+        addr: ConcAddr,
+        interface: Interface,
+        env: Env | None,
+        deadline: float | None = None,
+        incarnation: int = 1,
+        pin: int = 0,
     ) -> None:
         """For the runtime: applications get Names from `corps.create` and from each other."""
         object.__setattr__(self, "_addr", addr)
         object.__setattr__(self, "_interface", interface)
         object.__setattr__(self, "_env", env)
         object.__setattr__(self, "_deadline", deadline)
+        object.__setattr__(self, "_incarnation", incarnation)
+        object.__setattr__(self, "_pin", pin)
 
     def options(self, *, deadline: float | None = None) -> "Name[T]":
         """The same worker, called in another way.
@@ -56,7 +66,18 @@ class Name(Generic[T]):
         Returns:
             Another Name of the worker, equal to this one.
         """
-        return Name(self._addr, self._interface, self._env, deadline)
+        return Name(self._addr, self._interface, self._env, deadline, self._incarnation, self._pin)
+
+    @property
+    def pinned(self) -> "Name[T]":
+        """The same worker, but only the incarnation that it was in when this Name was made.
+
+        When that has ended, requests fail with WorkerGone, executed "no", though the worker may be there again.
+        A Name was made when the worker was created or, from `my_name`, when it was asked for.
+        """
+        return Name(
+            self._addr, self._interface, self._env, self._deadline, self._incarnation, self._incarnation
+        )
 
     def exit(self) -> Future[None]:
         """End the worker in order.
@@ -70,6 +91,25 @@ class Name(Generic[T]):
         """
         return self._bound().exit(self._addr)
 
+    def drain(self) -> Future[None]:
+        """End the worker in order, but first let it run what waits for it. Nothing new is taken.
+
+        Returns:
+            As `exit`.
+        """
+        return self._bound().exit(self._addr, EXIT_LAST)
+
+    def kill(self) -> Future[None]:
+        """End the worker at once, and the workers it created: no ``cleanup()`` is called.
+
+        What waits fails with WorkerGone, executed "no", and what runs with "unknown". A coroutine is cancelled; a
+        thread cannot be ended from outside: it goes on until its method returns, but nothing comes of that.
+
+        Returns:
+            As `exit`.
+        """
+        return self._bound().exit(self._addr, EXIT_NOW)
+
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
@@ -78,7 +118,7 @@ class Name(Generic[T]):
 
         def __getattr__(self, name: str) -> "Method | Attribute":
             if name in self._interface.methods:
-                method = Method(self._addr, name, self._env, self._deadline, repr(self))
+                method = self._method(name)
                 object.__setattr__(self, name, method)
                 return method
             if name.startswith("_"):
@@ -86,7 +126,18 @@ class Name(Generic[T]):
             if name in self._interface.reserved:
                 raise NoSuchMethod(f"{self!r}: {name!r} belongs to the worker alone and cannot be reached")
             future = Attribute(self, name)
-            return self._bound().ask(GET, self._addr, name, (), {}, self._deadline, future)
+            kind, args = self._as_pinned(GET, ())
+            return self._bound().ask(kind, self._addr, name, args, {}, self._deadline, future)
+
+    def _method(self, name: str) -> "Method":
+        parts = (self._addr, name, self._env, self._deadline, repr(self))
+        if self._pin:
+            return PinnedMethod(*parts, self._pin)
+        retries = dict(self._interface.idempotent).get(name)
+        return Method(*parts) if retries is None else IdempotentMethod(*parts, retries)
+
+    def _as_pinned(self, kind: int, args: tuple[Any, ...]) -> tuple[int, tuple[Any, ...]]:
+        return (PINNED, (self._pin, kind, *args)) if self._pin else (kind, args)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set a data attribute of the worker; waits until that is done.
@@ -101,7 +152,8 @@ class Name(Generic[T]):
         here = acting()
         if here is not None and here.task is not None:
             raise LoopBlocked(f"{self!r}: setting {name!r} waits; in a coroutine call a method that sets it")
-        self._bound().ask(SET, self._addr, name, (value,), {}, self._deadline).result()
+        kind, args = self._as_pinned(SET, (value,))
+        self._bound().ask(kind, self._addr, name, args, {}, self._deadline).result()
 
     def _bound(self) -> Env:
         return self._env or _no_env(repr(self))
@@ -126,7 +178,8 @@ class Name(Generic[T]):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return restore_name, (tuple(self._addr), self._interface.as_tuple(), self._deadline)
+        addr, interface = tuple(self._addr), self._interface.as_tuple()
+        return restore_name, (addr, interface, self._deadline, self._incarnation, self._pin)
 
 
 class Method:
@@ -174,6 +227,45 @@ class Method:
         return f"<method {self._method!r} of {self._owner}>"
 
 
+class PinnedMethod(Method):
+    """A method of one incarnation of a worker. Any thread may call it."""
+
+    __slots__ = ("_pin",)
+
+    def __init__(
+        self, addr: ConcAddr, method: str, env: Env | None, deadline: float | None, owner: str, pin: int
+    ) -> None:
+        super().__init__(addr, method, env, deadline, owner)
+        self._pin = pin
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """See `Method.__call__`."""
+        env = self._env or _no_env(self._owner)
+        return env.ask(PINNED, self._addr, self._method, (self._pin, CALL, *args), kwargs, self._deadline)
+
+    def send(self, /, *args: Any, **kwargs: Any) -> None:
+        """See `Method.send`."""
+        env = self._env or _no_env(self._owner)
+        env.tell(PINNED, self._addr, self._method, (self._pin, CALL, *args), kwargs)
+
+
+class IdempotentMethod(Method):
+    """A method that may be sent again. Any thread may call it."""
+
+    __slots__ = ("_retries",)
+
+    def __init__(
+        self, addr: ConcAddr, method: str, env: Env | None, deadline: float | None, owner: str, retries: int
+    ) -> None:
+        super().__init__(addr, method, env, deadline, owner)
+        self._retries = retries
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """See `Method.__call__`."""
+        env = self._env or _no_env(self._owner)
+        return env.ask(CALL, self._addr, self._method, args, kwargs, self._deadline, retries=self._retries)
+
+
 def _no_env(owner: str) -> NoReturn:
     raise ContextError(
         f"{owner} was unpacked outside of every Env, so there is no way to its worker: unpack it "
@@ -207,7 +299,11 @@ class Attribute(Future[Any]):
 
 
 def restore_name(
-    addr: tuple[str, int, int], interface: tuple[Any, ...], deadline: float | None = None
+    addr: tuple[str, int, int],
+    interface: tuple[Any, ...],
+    deadline: float | None = None,
+    incarnation: int = 1,
+    pin: int = 0,
 ) -> Name[Any]:
     """Make a Name of what it was packed as. An Env that unpacks one answers this itself.
 
@@ -215,10 +311,12 @@ def restore_name(
         addr: The worker's address.
         interface: What is known of its class.
         deadline: Time limit for its requests, in seconds.
+        incarnation: Of the worker, when the Name was made.
+        pin: The only incarnation it stands for; 0 for every one.
 
     Returns:
         The Name, for the Env of the calling code; one that cannot be used if there is none.
     """
     here = acting()
     env = here.env if here is not None else None
-    return Name(ConcAddr(*addr), Interface.from_tuple(*interface), env, deadline)
+    return Name(ConcAddr(*addr), Interface.from_tuple(*interface), env, deadline, incarnation, pin)

@@ -29,7 +29,7 @@ from corps.messages.outcomes import Value
 from corps.messages.requests import CALL, GET, SET
 from corps.runtime.constructing import construct_here
 from corps.runtime.env import Env
-from corps.runtime.options import WorkerOptions
+from corps.runtime.records import Record
 from corps.security.keys import KeyPair, new_key_pair
 from corps.settings import Settings
 from corps.testing.memory_corps import memory_corps
@@ -427,9 +427,9 @@ def test_of_the_systems_own_workers_only_marked_methods_can_be_reached(cls: type
         if cls is EnvMgr:
             cell = far.env.registry.find(ENV_MGR)
         else:
-            cell = far.env.new_cell(interface, WorkerOptions(), None, None, None)
-            needs: tuple[Any, ...] = (far.env,) if cls is CorpsMgr else ()
-            construct_here(cell, cls, needs, {}).result()
+            record = Record(cls, (far.env,) if cls is CorpsMgr else ())
+            cell = far.env.lives.new_cell(record)
+            construct_here(cell, record).result()
         worker = cell.performer.worker
         before = dict(vars(worker))
         reached = []

@@ -1,6 +1,8 @@
 """Claims about the search for circles of waits: several Envs in one process, joined by lists of probes."""
 
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from corps.addresses import ConcAddr
 from corps.errors import DeadlockError
 from corps.messages.requests import BEGUN, CALL, Request
+from corps.runtime.context import Activity, current
 from corps.runtime.deadlock import Probe, WaitGraph
 from corps.runtime.futures import Future
 from corps.runtime.waiting import gather
@@ -30,6 +33,16 @@ class Cell:
         return False
 
     def withdraw(self, request: Request) -> None: ...
+
+
+@contextmanager
+def coroutine_of(request: Request | None) -> Iterator[None]:
+    """The calling code is the coroutine that runs this request."""
+    here = Activity(object())
+    here.task, here.request = object(), request
+    token = current.set(here)
+    yield
+    current.reset(token)
 
 
 class Away:
@@ -71,8 +84,9 @@ class World:
         self.arrived[id(request)] = there
         return future, there
 
-    def wait(self, cell: Cell, *futures: "Future[Any]", holder: Any = None) -> None:
-        cell.graph.begin(cell, holder if holder is not None else cell, futures)
+    def wait(self, cell: Cell, *futures: "Future[Any]", of: Request | None = None) -> None:
+        with coroutine_of(of):
+            cell.graph.begin(cell, futures)
 
     def probe_all(self, cells: list[Cell]) -> int:
         """Every wait has lasted a while. Returns how many probes were sent."""
@@ -195,9 +209,10 @@ def test_a_coroutine_among_others_is_a_circle_of_its_own_request_alone(places: t
     _, bystander = world.ask(None, open_one, "soft")
     world.wait(busy, answer)
     back, _ = world.ask(open_one, busy)
-    world.wait(open_one, back, holder=bystander)
+    world.wait(open_one, back, of=bystander)
     busy.graph.probe(busy)
-    open_one.graph.probe(bystander)
+    with coroutine_of(bystander):
+        open_one.graph.probe(open_one)
     world.probe_all([])
     assert not back.done()
     assert not answer.done()
@@ -210,9 +225,10 @@ def test_a_coroutine_that_waits_for_who_waits_for_it_is_told(places: tuple[int, 
     answer, running = world.ask(busy, open_one, "soft")
     world.wait(busy, answer)
     back, _ = world.ask(open_one, busy)
-    world.wait(open_one, back, holder=running)
+    world.wait(open_one, back, of=running)
     busy.graph.probe(busy)
-    open_one.graph.probe(running)
+    with coroutine_of(running):
+        open_one.graph.probe(open_one)
     world.probe_all([])
     assert is_told(back) or is_told(answer)
 
@@ -224,6 +240,7 @@ def test_a_coroutine_may_wait_for_further_coroutines_but_not_for_plain_methods_o
     for method, told in (("soft", False), ("plain", True)):
         future, request = world.ask(open_one, open_one, method)
         request.stage = 0
-        world.wait(open_one, future, holder=running)
+        world.wait(open_one, future, of=running)
         assert is_told(future) is told
-        open_one.graph.end(running)
+        with coroutine_of(running):
+            open_one.graph.end(open_one)

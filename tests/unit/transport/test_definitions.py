@@ -101,7 +101,7 @@ def test_nothing_is_lost_by_a_request_that_fails() -> None:
 def test_a_definition_that_could_not_be_sent_is_not_referred_to(monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = pair()
     one.ask(adder(1))
-    transmit = one.peer._transmit
+    transmit = one.peer.way.transmit
 
     def no_definitions(frames: list[Frame]) -> None:
         if isinstance(read_header(frames), DefineHeader):

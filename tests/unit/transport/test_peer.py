@@ -33,7 +33,7 @@ from tests.unit.transport.sides import Kept, Side, carry, member, pair
 
 
 def sent(side: Side) -> tuple[int, int]:
-    window = side.peer._room.window
+    window = side.peer.asking._room.window
     return window.requests, window.size
 
 
@@ -58,14 +58,14 @@ def test_an_answer_for_which_there_is_no_memory_becomes_an_error(monkeypatch: py
     promise = one.ask("x")
     carry(one, two)
     failures = iter([MemoryError("planted")])
-    transmit = two.peer._transmit
+    transmit = two.peer.way.transmit
 
     def fail_once(*message: Any) -> None:
         for failure in failures:
             raise failure
         transmit(*message)
 
-    monkeypatch.setattr(two.peer, "_transmit", fail_once)
+    monkeypatch.setattr(two.peer.way, "transmit", fail_once)
     two.delivered[0].answer("large")
     carry(one, two)
     with pytest.raises(InternalError, match="the answer could not be sent: MemoryError"):
@@ -78,10 +78,10 @@ def test_all_about_requests_to_one_worker_has_its_lane_and_nothing_else_has_one(
     request = one.request()
     one.peers.send(request)
     one.peers.probe(request, ProbeHeader(1, 1, 1, 1, 0, ()))
-    one.peer.withdraw(request)
+    one.peer.asking.withdraw(request)
     carry(one, two)
-    two.peer.give_credit(1)
-    two.peer.give_rest()
+    two.peer.answering.give_credit(1)
+    two.peer.answering.give_rest()
     assert one.transport.lanes == [request.target.conc] * 3
     assert two.transport.lanes == [None, None]
 
@@ -284,9 +284,9 @@ def test_a_request_without_answer_gives_its_room_back_however_it_ends(
 
 def give_up(side: Side, request: Request) -> bool:
     """As a Future does."""
-    taken = side.peer.take_back(request)
+    taken = side.peer.asking.take_back(request)
     request.settle(Refused(Cancelled("planted")))
-    side.peer.withdraw(request)
+    side.peer.asking.withdraw(request)
     return taken
 
 
@@ -384,7 +384,7 @@ def test_what_is_sent_to_a_lost_peer_certainly_did_not_run() -> None:
     assert isinstance(error, EnvLost)
     assert error.executed == "no"
     request = one.request()
-    peer.send(request)  # it was looked up before the loss
+    peer.asking.send(request)  # it was looked up before the loss
     assert isinstance(request.promise, Kept)
     error = request.promise.error()
     assert isinstance(error, EnvLost)
@@ -412,10 +412,10 @@ def test_a_lost_peer_opens_no_link_any_more() -> None:
     one, _ = pair()
     peer = one.peer
     one.peers.lose(2, "planted")
-    peer.answer(1, Value(None))
-    peer.give_credit(1)
-    peer.give_rest()
-    peer.probe(1, ProbeHeader(1, 1, 1, 1, 0, ()))
+    peer.answering.answer(1, Value(None))
+    peer.answering.give_credit(1)
+    peer.answering.give_rest()
+    peer.asking.probe(1, ProbeHeader(1, 1, 1, 1, 0, ()))
     assert one.transport.links == []
 
 
@@ -425,7 +425,7 @@ def test_nothing_of_a_lost_peer_begins() -> None:
     peer = two.peer
     header = read_header(one.transport.outbox[0])
     two.peers.lose(1, "planted")
-    peer.on_request(header, one.transport.outbox[0])  # type: ignore[arg-type]
+    peer.answering.on_request(header, one.transport.outbox[0])  # type: ignore[arg-type]
     assert two.delivered == []
 
 
@@ -660,5 +660,5 @@ def test_a_request_without_answer_that_a_lost_peer_refuses_is_logged(
     one, _ = pair()
     peer = one.peer
     one.peers.lose(2, "planted")
-    peer.send(one.request(promise=NoAnswer("this one")))
+    peer.asking.send(one.request(promise=NoAnswer("this one")))
     assert "this one, sent without wanting an answer, failed: env2 is lost: planted" in caplog.text

@@ -115,7 +115,7 @@ def test_closing_hands_back_the_last_credit_before_the_links_close() -> None:
     two.delivered[0].answer(None)
     two.peers.close()
     carry(one, two)
-    assert one.peer._room.window.requests == 0
+    assert one.peer.asking._room.window.requests == 0
 
 
 def test_closing_settles_what_is_unanswered() -> None:

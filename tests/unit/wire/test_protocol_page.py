@@ -10,7 +10,7 @@ import corps.messages.requests as requests
 import corps.wire.chunks as chunks
 import corps.wire.frames as frames
 from corps.packing.codecs import CODEC_TAGS
-from corps.transport.peer import _CREDIT_DELAY
+from corps.transport.answering import _CREDIT_DELAY
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "wire-protocol.md").read_text("utf-8")
 KINDS = (

@@ -1,0 +1,54 @@
+"""How a worker ended, or one incarnation of it."""
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+Reason = Literal["normal", "shutdown", "killed", "error", "memory", "hung", "lost"]
+"""Why an incarnation of a worker ended.
+
+``normal``: in order, as it was asked to, or because its own `main` returned. ``shutdown``: because its Mgr ended, or
+restarted it together with others. ``killed``: by `kill`, or its process by a signal. ``error``: it failed. ``memory``:
+there was none left. ``hung``: it, or its process, did nothing any more. ``lost``: its process cannot be reached, or
+nobody knows.
+"""
+
+ORDERLY: Final = frozenset({"normal", "shutdown"})
+"""Reasons that are no failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One incarnation of a worker has ended. Nothing of it comes after this.
+
+    Attributes:
+        name: The worker.
+        incarnation: Which incarnation of it; the first is 1. 0 if that was never known here.
+        reason: Why.
+        text: The same in words.
+    """
+
+    name: Any
+    incarnation: int
+    reason: Reason
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a worker cannot go on, as its Mgr is told. Plain data, for it may travel.
+
+    Attributes:
+        reason: In one word; of the orderly ones only ``normal``, for a worker that ended by itself.
+        text: In words.
+        traceback: Where it came from, if an exception was it.
+        is_final: A restart limit was passed below: nobody there could heal it.
+    """
+
+    reason: Reason
+    text: str
+    traceback: str = ""
+    is_final: bool = False
+
+
+BY_ITSELF: Final = Failure("normal", "it ended by itself")
+"""What a Mgr is told about a worker that nobody ended, and that is to be there always."""

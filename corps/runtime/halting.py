@@ -1,0 +1,219 @@
+"""How a worker that failed comes back: its incarnation is halted, its Mgr decides, the next one is started.
+
+1. What it ran has been answered; coroutines under way are cancelled. What waits in its mailbox goes on waiting.
+2. The workers it created end, newest first.
+3. `before_restart(error)` is called on it if it has failed; `cleanup()` if it is halted since another one has.
+4. Whoever watches it is told, and its Mgr.
+5. When its Mgr says so, its constructor is run again with the same arguments, then `after_restart(state)`.
+
+Steps 1 and 3 have a time limit each. A thread cannot be ended from outside: a worker that exceeds it is
+abandoned, and its next incarnation is another cell at the same address.
+
+All functions are about one cell of this Env.
+"""
+
+import logging
+from collections.abc import Callable
+from threading import get_ident
+from typing import Any
+
+from corps.clock import now
+from corps.messages.endings import Ended, Failure
+from corps.messages.outcomes import Raised, Value
+from corps.messages.promises import NoAnswer, Promise
+from corps.messages.requests import CREATE, EXIT, HALT, WAITING, Request
+from corps.runtime.alarms import Alarm
+from corps.runtime.context import current
+from corps.runtime.ending import end_children
+from corps.runtime.family import ChildEnd
+from corps.runtime.futures import Future
+
+_log = logging.getLogger("corps.workers")
+
+
+def failure_of(what: str, error: BaseException) -> Failure:
+    """What a Mgr is told about an exception.
+
+    Args:
+        what: Which part of the author's code raised it.
+        error: The exception.
+
+    Returns:
+        The failure.
+    """
+    shown = Raised.capture(error, None)
+    text = f"{what} raised {shown.type_name.removeprefix('builtins.')}: {shown.text}"
+    return Failure("memory" if isinstance(error, MemoryError) else "error", text, shown.traceback)
+
+
+def comes_back(cell: Any, failure: Failure) -> bool:
+    """Whether a worker that has failed so is restarted, if its Mgr can."""
+    restart = cell.record.options.restart if cell.record is not None else None
+    return restart is not None and restart.brings_back(failure.reason)
+
+
+def fail(
+    cell: Any, failure: Failure, error: BaseException | None = None, promise: Promise | None = None
+) -> None:
+    """The worker cannot go on. What it runs is finished, then it is halted, or ends. Any thread.
+
+    Args:
+        cell: Of the worker.
+        failure: Why.
+        error: The exception, if one was it.
+        promise: Settled with None when the incarnation has ended.
+    """
+    promise = promise or _nobody(cell)
+    if comes_back(cell, failure):
+        asked = order(cell, failure, error, promise)
+        if cell.put_first(asked):
+            _limit_wait(cell, asked)
+        else:
+            asked.settle(Value(None))
+    else:
+        cell.deliver(Request(EXIT, cell.addr, "exit", (failure,), {}, promise))
+    if cell.has_coroutines:
+        cell.performer.cancel_coroutines()
+
+
+def order(
+    cell: Any, failure: Failure | None, error: BaseException | None, promise: Promise | None = None
+) -> Request:
+    """The HALT for the incarnation that a worker has now.
+
+    Args:
+        cell: Of the worker.
+        failure: Why; None since another one has failed.
+        error: The exception, if one was it.
+        promise: Settled with None when the incarnation has ended.
+
+    Returns:
+        The request.
+    """
+    return Request(HALT, cell.addr, "halt", (cell.incarnation, failure, error), {}, promise or _nobody(cell))
+
+
+def _nobody(cell: Any) -> NoAnswer:
+    return NoAnswer(f"the end of {cell}, which has failed")
+
+
+def halt(cell: Any) -> Future[None]:
+    """Halt a worker that is to be started again together with others. Any thread.
+
+    Args:
+        cell: Of a worker that may be restarted.
+
+    Returns:
+        A Future, done when it is halted, or has ended.
+    """
+    future: Future[None] = Future()
+    asked = order(cell, None, None, future)
+    if cell.put_first(asked):
+        _limit_wait(cell, asked)
+        if cell.has_coroutines:
+            cell.performer.cancel_coroutines()
+    else:
+        asked.settle(Value(None))
+    return future
+
+
+def start(cell: Any, incarnation: int) -> Future[Any] | None:
+    """Start the next incarnation of a halted worker. Any thread.
+
+    Args:
+        cell: Of the worker.
+        incarnation: Its number.
+
+    Returns:
+        A Future of its Name; None if it is not halted, or has ended.
+    """
+    record = cell.record
+    args = (record.cls, *record.args)
+    future: Future[Any] = Future()
+    request = Request(CREATE, cell.addr, "__init__", args, record.kwargs, future, cell.mgr_addr)
+    future.request = request
+    name = cell.env.make_name(cell.addr, cell.interface, incarnation)
+    return future if cell.begin(incarnation, name, request) else None
+
+
+def stop(cell: Any, request: Request) -> bool:
+    """Run a HALT. By who has the cell; unless the worker goes on, it has it no more afterwards.
+
+    Args:
+        cell: Of the worker.
+        request: The HALT.
+
+    Returns:
+        Whether the worker goes on, since the HALT is for an incarnation that has ended already.
+    """
+    incarnation, failure, error = request.args
+    if incarnation != cell.incarnation or not cell.performer.has_worker:
+        request.settle(Value(None))
+        return True
+    cell.activity.thread = get_ident()
+    token = current.set(cell.activity)
+    try:
+        end_children(cell)
+        _call_last_hook(cell, failure, error)
+    finally:
+        current.reset(token)
+    _rest(cell, failure)
+    request.settle(Value(None))
+    return False
+
+
+def constructor_failed(cell: Any, error: BaseException) -> None:
+    """The constructor of an incarnation that was to come back has raised. By who has the cell, and has it no more.
+
+    Args:
+        cell: Of the worker.
+        error: What it raised.
+    """
+    end_children(cell)
+    _rest(cell, failure_of("its constructor", error))
+
+
+def _rest(cell: Any, failure: Failure | None) -> None:
+    """The incarnation has ended: nobody has the cell from now on."""
+    number = cell.incarnation
+    end = failure or Failure("shutdown", "it is started again, together with others")
+    if cell.ending.is_over:  # it was abandoned meanwhile
+        return
+    cell.forget_worker()
+    if cell.watchers is not None:
+        cell.watchers.tell(Ended(cell.name, number, end.reason, end.text))
+    cell.halted()
+    if failure is not None:
+        _log.warning("%s, incarnation %d, has failed: %s", cell, number, end.text)
+        cell.env.lives.tell_mgr(cell, ChildEnd(number, failure, is_halted=True))
+
+
+def _call_last_hook(cell: Any, failure: Failure | None, error: BaseException | None) -> None:
+    worker = cell.performer.worker
+    what = "cleanup()" if failure is None else "before_restart()"
+    limit = _at_limit(cell, lambda: cell.ending.abandon(what))
+    try:
+        cell.performer.close_generators()
+        if failure is None:
+            worker.cleanup()
+        else:
+            worker.before_restart(error)
+    except BaseException:  # it comes back, whatever the author's hook did
+        _log.exception("%s of %s raised", what, cell)
+    finally:
+        limit.cancel()
+
+
+def _limit_wait(cell: Any, asked: Request) -> None:
+    """What the worker runs has so long to end before it is halted."""
+
+    def late() -> None:
+        if asked.stage == WAITING and not asked.promise.done():
+            cell.ending.abandon("the request it runs")
+
+    _at_limit(cell, late)
+
+
+def _at_limit(cell: Any, ring: Callable[[], object]) -> Alarm:
+    alarm: Alarm = cell.env.alarms.at(now() + cell.env.options.exit_timeout, ring)
+    return alarm

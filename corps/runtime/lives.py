@@ -1,0 +1,198 @@
+"""The lives of the workers of one Env: how they begin, who is told when they end, and what other Envs' deaths mean."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from corps.addresses import ConcAddr
+from corps.errors import ClosedError, CorpsError
+from corps.messages.endings import Ended, Failure
+from corps.messages.requests import CALL, EXIT_DOWN, Request
+from corps.runtime import halting
+from corps.runtime.cell import Cell
+from corps.runtime.family import ChildEnd
+from corps.runtime.futures import Future
+from corps.runtime.records import Record
+
+_log = logging.getLogger("corps.env")
+
+
+class Lives:
+    """The beginnings and ends of the workers of one Env. Any thread may call."""
+
+    def __init__(self, env: Any) -> None:
+        """Nobody lives there yet.
+
+        Args:
+            env: The Env.
+        """
+        self._env = env
+        self._registry = env.registry
+        self.on_limit: Callable[[Failure], object] | None = None
+        """Called when a restart limit was passed that no worker of this Env can heal."""
+
+    def new_cell(self, record: Record, mgr: Any = None, mgr_addr: ConcAddr | None = None) -> Cell:
+        """Make the cell of a new worker, with an address of its own.
+
+        Args:
+            record: What will be constructed.
+            mgr: Name of the worker that creates it.
+            mgr_addr: Address of that worker.
+
+        Returns:
+            The cell, registered and empty.
+
+        Raises:
+            ClosedError: The Env has closed.
+        """
+        cell = self._cell(self._registry.next_number(), record, mgr, mgr_addr)
+        self._registry.add(cell.addr.conc, cell)
+        return cell
+
+    def start(
+        self, number: int, incarnation: int, create: tuple[Record, Any, ConcAddr] | None
+    ) -> Future[Any] | None:
+        """Start the next incarnation of a worker.
+
+        Args:
+            number: Of its address.
+            incarnation: Which it will be.
+            create: If its cell may not be there any more: how it was created, and Name and address of its Mgr.
+
+        Returns:
+            A Future of its Name; None if it is not there, or not halted.
+        """
+        cell = self._registry.find(number)
+        if cell is None and create is not None:
+            record, mgr, mgr_addr = create
+            cell = self._cell(number, record, mgr, mgr_addr)
+            cell.record = record
+            cell.halted()
+            self._registry.add(number, cell)
+        return None if cell is None else halting.start(cell, incarnation)
+
+    def _cell(self, number: int, record: Record, mgr: Any, mgr_addr: ConcAddr | None) -> Cell:
+        env, options, interface = self._env, record.options, record.interface
+        if env.closed:
+            raise ClosedError(f"{env.label} has closed: no worker can be created there any more")
+        addr = ConcAddr(env.corps_id, env.id, number)
+        mailbox = options.mailbox if options.mailbox is not None else env.options.mailbox
+        cell = Cell(
+            env,
+            addr,
+            interface,
+            tag=options.tag,
+            mailbox=mailbox,
+            mgr=mgr,
+            mgr_addr=mgr_addr,
+            corps_name=record.corps_name,
+        )
+        cell.name = env.make_name(addr, interface, 1)
+        return cell
+
+    # --- ends ---
+
+    def forget(self, cell: Any, ended: Ended, failure: Failure | None) -> bool:
+        """A worker has ended: its number is free of it.
+
+        Args:
+            cell: Of this Env.
+            ended: How it ended.
+            failure: Why, if it failed.
+
+        Returns:
+            Whether it may come back as another cell, so that requests for it wait.
+        """
+        mgr = cell.mgr_addr
+        comes_back = mgr is not None and failure is not None and halting.comes_back(cell, failure)
+        self._registry.remove(cell.addr.conc, ended, mgr.env if comes_back and mgr is not None else None)
+        return comes_back
+
+    def tell_mgr(self, cell: Any, end: ChildEnd) -> None:
+        """Tell the Mgr of a worker that an incarnation of it has ended.
+
+        Args:
+            cell: Of this Env.
+            end: How.
+        """
+        env, mgr, child = self._env, cell.mgr_addr, cell.addr
+        if mgr is None:
+            return
+        if mgr.env == env.id:
+            self.child_ended(mgr, child, end)
+        elif not env.closed and (cell.performer.has_worker or cell.incarnation > 1 or end.is_halted):
+            # Else its creator never heard of it. Asked, not told: if the Mgr's Env is ending too, its refusal
+            # is nothing to log.
+            try:
+                told = env.ask(CALL, env.manager_of(mgr.env), "child_ended", (mgr, child, end), {})
+            except CorpsError as error:  # whoever asked for the end hears of it all the same
+                _log.warning("the Mgr of %s could not be told of its end: %s", cell, error)
+                return
+            if end.is_halted:
+                told.add_done_callback(lambda done: self._end_if_unknown(child, done))
+
+    def child_ended(self, mgr: ConcAddr, child: ConcAddr, end: ChildEnd) -> bool:
+        """A worker of this Env is told about a child.
+
+        Args:
+            mgr: The worker.
+            child: The child.
+            end: How it ended.
+
+        Returns:
+            False if the worker is not there any more. Then a child that waits for it ends.
+        """
+        cell = self._registry.find(mgr.conc)
+        if cell is not None:
+            cell.family.child_ended(child, end)
+        elif end.is_halted and child.env == self._env.id:
+            self._env.exit(child, EXIT_DOWN)
+        return cell is not None
+
+    def _end_if_unknown(self, child: ConcAddr, told: Future[bool]) -> None:
+        """If the Mgr of a worker that is halted has gone, nobody will start it again."""
+        if told.exception() is not None or not told.result():
+            self._env.exit(child, EXIT_DOWN)
+
+    def escalate(self, cell: Any, failure: Failure) -> None:
+        """A restart limit was passed: the Mgr itself fails.
+
+        Args:
+            cell: Of the Mgr.
+            failure: Of its child.
+        """
+        if cell.mgr_addr is not None:
+            halting.fail(cell, failure)
+        elif self.on_limit is not None:
+            self.on_limit(failure)
+
+    # --- other Envs ---
+
+    def env_lost(self, env_id: int, failure: Failure, *, returns: bool) -> None:
+        """The process of an Env has died: children that lived there have failed, and orphans here end.
+
+        Args:
+            env_id: Its id.
+            failure: How it died.
+            returns: It will have another process.
+        """
+        self.refuse(self._registry.mgr_env_lost(env_id))
+        for cell in self._registry.cells():
+            if cell.mgr_addr is not None and cell.mgr_addr.env == env_id:
+                self._env.exit(cell.addr, EXIT_DOWN)
+            elif cell.has_family:
+                cell.family.env_lost(env_id, failure, returns=returns)
+
+    def expected_in(self, env_id: int) -> list[int]:
+        """Numbers of the workers that Mgrs of this Env will start again in another one.
+
+        Args:
+            env_id: That Env.
+        """
+        families = [cell.family for cell in self._registry.cells() if cell.has_family]
+        return [child.conc for family in families for child in family.down() if child.env == env_id]
+
+    def refuse(self, requests: list[Request]) -> None:
+        """Settle requests whose workers will not come back."""
+        for request in requests:
+            request.settle(self._registry.outcome_without_cell(request))

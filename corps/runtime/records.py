@@ -1,0 +1,43 @@
+"""What it takes to construct a worker again."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from corps.messages.interfaces import Interface
+from corps.runtime.options import WorkerOptions
+
+
+class Application:
+    """Stands for the class of the application's Corps, which only the Envs have loaded."""
+
+    _corps_interface = Interface("corps:Corps", frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """How a worker was created. Kept by the worker's Env and by its Mgr, and by nobody if it is never restarted.
+
+    Attributes:
+        cls: Its class.
+        args: For the constructor, as they were given: what the author changes in them afterwards counts.
+        kwargs: For the constructor.
+        options: Its options.
+        corps_name: Name of the Corps it belongs to.
+    """
+
+    cls: type
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    options: WorkerOptions = field(default_factory=WorkerOptions)
+    corps_name: Any = None
+
+    @property
+    def interface(self) -> Interface:
+        """Of its class."""
+        interface: Interface = self.cls._corps_interface  # type: ignore[attr-defined]  # of Conc, which stands above
+        return interface
+
+
+def kept(record: Record) -> Record | None:
+    """The record if it is ever needed again: if a restart policy was declared; else None."""
+    return record if record.options.restart is not None else None

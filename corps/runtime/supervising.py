@@ -1,0 +1,202 @@
+"""A Mgr brings back its children: it does what `corps.supervision` decides.
+
+Every decision comes to a plan. Plans whose delay is over are carried out by a worker thread, one after the
+other; in a plan with an order each step waits for the one before it. The cell of a child that failed waits,
+with all that is in its mailbox, to be started again. If its cell has gone, with its process or since it was
+abandoned, the child is constructed anew at the same address.
+"""
+
+import logging
+import random
+from collections import deque
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+from corps.addresses import ConcAddr
+from corps.clock import now
+from corps.errors import CorpsError
+from corps.messages.endings import Failure
+from corps.messages.outcomes import Refused
+from corps.messages.requests import CALL, EXIT_DOWN
+from corps.runtime.context import Activity, current
+from corps.runtime.futures import Future
+from corps.runtime.records import Record
+from corps.supervision.supervisor import Dropped, GivenUp, Plan, Supervisor
+
+_log = logging.getLogger("corps.supervision")
+
+
+class Supervising:
+    """What one Mgr does about its children. Any thread may call, but for `run`, which is for the pool."""
+
+    def __init__(self, cell: Any, disown: Callable[[ConcAddr], None]) -> None:
+        """No child yet.
+
+        Args:
+            cell: Of the Mgr.
+            disown: Called with a child that has ended for good.
+        """
+        self._cell = cell
+        self._env = cell.env
+        self._disown = disown
+        self._lock = Lock()  # protects everything below; nothing is called while it is held but the rules
+        self._supervisor: Supervisor[ConcAddr] = Supervisor(cell.strategy, random.random)
+        self._records: dict[ConcAddr, Record] = {}
+        self._bare: set[ConcAddr] = set()  # children without a cell
+        self._due: deque[Plan[ConcAddr]] = deque()
+        self._is_running = False
+        self._is_closed = False
+
+    def add(self, child: ConcAddr, record: Record | None) -> None:
+        """A child was created.
+
+        Args:
+            child: Its address.
+            record: How; None if it is not restarted.
+        """
+        with self._lock:
+            if record is not None:
+                self._records[child] = record
+            self._supervisor.add(child, record.options.restart if record is not None else None)
+
+    def remove(self, child: ConcAddr) -> None:
+        """A child has ended for good."""
+        with self._lock:
+            self._supervisor.remove(child)
+            self._records.pop(child, None)
+            self._bare.discard(child)
+
+    def down(self) -> list[ConcAddr]:
+        """The children that are to be started again."""
+        with self._lock:
+            return self._supervisor.down()
+
+    def close(self) -> None:
+        """The Mgr ends: nobody is started any more."""
+        with self._lock:
+            self._is_closed = True
+            self._due.clear()
+
+    def failed(self, child: ConcAddr, incarnation: int, failure: Failure, *, is_halted: bool) -> None:
+        """An incarnation of a child has failed.
+
+        Args:
+            child: Its address.
+            incarnation: Which; 0 for whichever there was.
+            failure: How.
+            is_halted: Its cell is there, and waits to be started again.
+        """
+        with self._lock:
+            if self._is_closed:
+                return
+            number = incarnation or self._supervisor.incarnation_of(child)
+            if not is_halted:
+                self._bare.add(child)
+            decision = self._supervisor.failed(child, number, failure, now())
+        match decision:
+            case Plan(delay=delay) as plan if delay > 0:
+                _log.info("%s is started again in %.2f s", child, delay)
+                self._env.alarms.at(now() + delay, lambda: self._carry_out(plan))
+            case Plan() as plan:
+                self._carry_out(plan)
+            case Dropped():
+                self._disown(child)
+                if is_halted:
+                    self._env.exit(child)
+            case GivenUp() as given_up:
+                self._give_up(given_up)
+
+    def _give_up(self, given_up: GivenUp[ConcAddr]) -> None:
+        child, last = given_up.child, given_up.failure
+        with self._lock:
+            record = self._records.get(child)
+        if last.is_final:
+            failure = last
+        else:
+            restart = record.options.restart if record is not None else None
+            who = f"{record.interface.short_name} {child}" if record is not None else str(child)
+            text = (
+                f"{who} has failed {given_up.failures} times within {given_up.seconds:.3g} s, more often than "
+                f"its policy allows ({restart}); the last time: {last.text}"
+            )
+            failure = Failure("error", text, last.traceback, is_final=True)
+        _log.error("%s", failure.text)
+        self._env.lives.escalate(self._cell, failure)
+
+    def _carry_out(self, plan: Plan[ConcAddr]) -> None:
+        with self._lock:
+            if self._is_closed:
+                return
+            self._due.append(plan)
+            submits, self._is_running = not self._is_running, True
+        if submits:
+            self._env.pool.submit(self)
+
+    def run(self) -> None:
+        """Carry out what is due. By a thread of the pool."""
+        here = Activity(self._env, pooled=True)
+        token = current.set(here)
+        try:
+            while (plan := self._next()) is not None:
+                try:
+                    self._do(plan)
+                except Exception:  # the next one must be done all the same
+                    _log.exception("a child of %s could not be started again; please report it", self._cell)
+        finally:
+            current.reset(token)
+
+    def _next(self) -> Plan[ConcAddr] | None:
+        with self._lock:
+            if not self._due:
+                self._is_running = False
+                return None
+            return self._due.popleft()
+
+    def _do(self, plan: Plan[ConcAddr]) -> None:
+        for child in plan.end:
+            self._env.exit(child, EXIT_DOWN).exception()
+        for child in plan.halt:
+            with self._lock:
+                is_there = self._supervisor.halted(child)
+            if is_there:
+                self._ask(child, "halt", child.conc).exception()
+        for child, incarnation in plan.start:
+            started = self._start(child, incarnation)
+            if started is not None and plan.is_ordered:
+                started.exception()
+
+    def _start(self, child: ConcAddr, incarnation: int) -> Future[Any] | None:
+        with self._lock:
+            if self._is_closed or not self._supervisor.started(child, incarnation):
+                return None
+            record = self._records.get(child)
+            is_bare = child in self._bare
+            self._bare.discard(child)
+        if record is None:
+            return None
+        create = (record, self._cell.name, self._cell.addr) if is_bare else None
+        try:
+            started = self._ask(child, "start", child.conc, incarnation, create)
+        except CorpsError as error:  # what it was created with cannot be packed any more
+            self._not_started(child, incarnation, error)
+            return None
+        started.add_done_callback(lambda done: self._note(child, incarnation, done))
+        return started
+
+    def _ask(self, child: ConcAddr, what: str, *args: Any) -> Future[Any]:
+        future: Future[Any] = self._env.ask(CALL, self._env.manager_of(child.env), what, args, {})
+        return future
+
+    def _note(self, child: ConcAddr, incarnation: int, started: Future[Any]) -> None:
+        """The start of a child is over. What its constructor raised it has told itself."""
+        outcome = started.outcome
+        if outcome is None or not outcome.failed:
+            return
+        opened = outcome.opened()
+        if isinstance(opened, Refused):
+            self._not_started(child, incarnation, opened.error)
+
+    def _not_started(self, child: ConcAddr, incarnation: int, error: CorpsError) -> None:
+        failure = Failure("lost", f"it could not be started again: {error}")
+        self.failed(child, incarnation, failure, is_halted=False)

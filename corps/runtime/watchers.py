@@ -1,0 +1,43 @@
+"""Those who want to hear of the end of one worker's incarnation."""
+
+from threading import Lock
+from typing import Any
+
+from corps.messages.endings import Ended
+from corps.messages.outcomes import Value
+from corps.messages.requests import Request
+
+
+class Watchers:
+    """The watchers of one worker: each is told once. Any thread may call."""
+
+    __slots__ = ("_cell", "_lock", "_requests")
+
+    def __init__(self, cell: Any) -> None:
+        self._cell = cell
+        self._lock = Lock()  # protects _requests
+        self._requests: list[Request] = []
+
+    def add(self, request: Request) -> None:
+        """Somebody watches from now on; at once told if the worker has ended for good.
+
+        Args:
+            request: A WATCH.
+        """
+        with self._lock:
+            self._requests = [asked for asked in self._requests if not asked.promise.done()]
+            self._requests.append(request)
+        ended = self._cell.env.registry.ended(self._cell.addr.conc)
+        if ended is not None:  # it ended at this very moment
+            request.settle(Value(ended))
+
+    def tell(self, ended: Ended) -> None:
+        """An incarnation has ended: nothing comes from it any more.
+
+        Args:
+            ended: Which, and how.
+        """
+        with self._lock:
+            told, self._requests = self._requests, []
+        for request in told:
+            request.settle(Value(ended))

@@ -1,0 +1,77 @@
+"""Restart: what an author declares about a worker that fails."""
+
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from corps.errors import ConfigError
+from corps.messages.endings import ORDERLY, Reason
+
+Policy = Literal["permanent", "transient", "temporary"]
+"""``permanent``: always started again. ``transient``: only after a failure. ``temporary``: never."""
+
+Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
+"""Who is started again with a child that failed: it alone, all children, or it and those created after it."""
+
+POLICIES: Final = frozenset(get_args(Policy))
+STRATEGIES: Final = frozenset(get_args(Strategy))
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """When a worker is started again, and how often.
+
+    The idea, the words and the limit are those of supervisors in Erlang/OTP, the growing delay is Pekko's. The
+    first restart comes at once, the next ones after `backoff[0]` seconds, twice that, and so on, up to
+    `backoff[1]`; each delay is changed by up to a fifth, so that many do not come at once.
+
+    Attributes:
+        policy: ``"permanent"``, ``"transient"`` or ``"temporary"``.
+        max: Restarts within `within` seconds; the next failure is one too many.
+        within: Seconds.
+        backoff: Seconds of the shortest and the longest delay.
+
+    Raises:
+        ConfigError: A value is out of range.
+    """
+
+    policy: Policy = "permanent"
+    max: int = 5
+    within: float = 30.0
+    backoff: tuple[float, float] = (0.1, 10.0)
+
+    def __post_init__(self) -> None:
+        if self.policy not in POLICIES:
+            known = ", ".join(sorted(POLICIES))
+            raise ConfigError(f"Restart(policy={self.policy!r}): wants one of {known}")
+        if type(self.max) is not int or self.max < 0:
+            raise ConfigError(f"Restart(max={self.max!r}): wants a number of restarts, 0 or more")
+        if not self.within > 0:
+            raise ConfigError(f"Restart(within={self.within!r}): wants a number of seconds above 0")
+        if not 0 <= self.backoff[0] <= self.backoff[1]:
+            raise ConfigError(
+                f"Restart(backoff={self.backoff!r}): wants the shortest and the longest delay in seconds"
+            )
+
+    def brings_back(self, reason: Reason) -> bool:
+        """Whether a worker that ended for this reason, and was not told to, is started again.
+
+        Args:
+            reason: Why it ended.
+        """
+        if self.policy == "permanent":
+            return True
+        return self.policy == "transient" and reason not in ORDERLY
+
+    def delay_before(self, nth: int) -> float:
+        """The delay before a restart, without the random part.
+
+        Args:
+            nth: Which one it is within the time; the first is 1.
+
+        Returns:
+            Seconds.
+        """
+        if nth <= 1:
+            return 0.0
+        shortest, longest = self.backoff
+        return min(longest, shortest * 2.0 ** min(nth - 2, 64))

@@ -1,0 +1,182 @@
+"""What another Env asks of this one: the requests under way, their outcomes, and the credit for more."""
+
+from collections.abc import Sequence
+from threading import Lock
+from typing import Final
+
+from corps.addresses import ConcAddr
+from corps.clock import deadline_after, now
+from corps.errors import Cancelled, WireError
+from corps.messages.outcomes import Outcome, Refused
+from corps.messages.promises import Promise
+from corps.messages.requests import Request
+from corps.packing.packer import Packed, Packer
+from corps.transport.journal import RunnerJournal
+from corps.transport.limits import check_frames
+from corps.transport.local_side import LocalSide
+from corps.transport.outcome_codec import OutcomeCodec
+from corps.transport.way import Way
+from corps.transport.wire_promises import WireCredit, WirePromise
+from corps.wire.credit import Returns
+from corps.wire.frames import CancelHeader, CreditHeader, Frame, OutcomeHeader, ProbeHeader, RequestHeader
+
+# Credit below a lump is handed back after so many seconds: so the window of an idle link gets empty.
+_CREDIT_DELAY: Final = 0.05
+
+
+class Answering:
+    """The requests of one peer. Any thread may call, but for `on_*`, which is for the thread that reads."""
+
+    def __init__(
+        self,
+        env: LocalSide,
+        way: Way,
+        packer: Packer,
+        outcomes: OutcomeCodec,
+        *,
+        window: tuple[int, int],
+        max_frame: int | None,
+    ) -> None:
+        """Nothing was asked yet.
+
+        Args:
+            env: This Env.
+            way: To the peer.
+            packer: For the peer.
+            outcomes: Packs outcomes for the peer.
+            window: Requests and bytes that the peer may leave unanswered.
+            max_frame: Bytes of the longest frame that the peer takes.
+        """
+        self._env = env
+        self._way = way
+        self._packer = packer
+        self._outcomes = outcomes
+        self._max_frame = max_frame
+        self._journal_path: str | None = None
+        self._journal = RunnerJournal(None)  # used by requests, and changed before the first one is delivered
+        self._lock = Lock()  # protects everything below; nothing is packed, settled or sent under it
+        self._returns = Returns(*window)
+        self._is_credit_due = False
+        self._incoming: dict[int, Request] = {}
+        self._is_lost = False
+
+    def use_journal(self, path: str) -> None:
+        """The peer keeps a journal there, before its first request comes."""
+        self._journal_path = path
+
+    def on_request(self, header: RequestHeader, frames: Sequence[Frame]) -> None:
+        """The peer asks.
+
+        Raises:
+            WireError: It names a sender that does not live there, or a number that is in use.
+        """
+        if self._journal_path is not None:
+            self._journal, self._journal_path = RunnerJournal(self._journal_path), None
+        env = self._way.member.env
+        if header.sender is not None and header.sender[0] != env:
+            raise WireError(f"a request names a sender in env{header.sender[0]}")
+        size = sum(map(len, frames)) - len(frames[0])
+        corps_id = self._env.corps_id
+        promise: Promise
+        if header.number:
+            promise = WirePromise(self, header.number)
+        else:
+            promise = WireCredit(self, f"{header.method!r} from env{env}", size)
+        request = Request(
+            header.kind,
+            ConcAddr(corps_id, self._env.id, header.conc),
+            header.method,
+            (),
+            {},
+            promise,
+            None if header.sender is None else ConcAddr(corps_id, *header.sender),
+            deadline_after(header.remaining),
+            lambda: self._open(header, frames),
+        )
+        with self._lock:
+            if self._is_lost:  # nothing of a lost peer begins
+                return
+            if header.number in self._incoming:
+                raise WireError(f"the number {header.number} of a request is in use")
+            if header.number:
+                self._incoming[header.number] = request
+        self._env.deliver(request)
+
+    def _open(
+        self, header: RequestHeader, frames: Sequence[Frame]
+    ) -> tuple[tuple[object, ...], dict[str, object]]:
+        """The request begins: from now on it may have been executed. Gives its arguments."""
+        self._journal.began(header.number)
+        packed = Packed(header.codec, bytes(frames[1]), tuple(frames[2:]))
+        arguments: tuple[tuple[object, ...], dict[str, object]] = self._packer.unpack(packed)
+        return arguments
+
+    def on_cancel(self, header: CancelHeader, _: Sequence[Frame] = ()) -> None:
+        """The peer does not want an outcome any more. It is told so, since it keeps the room until then."""
+        with self._lock:
+            request = self._incoming.get(header.number)
+        if request is None or request.route is None:
+            return
+        if request.route.take_back(request):
+            request.packed = None  # its place in the mailbox remains; its arguments need not
+        cancelled = f"the request {request.method!r} to {request.target} was cancelled by its caller"
+        request.settle(Refused(Cancelled(cancelled)))
+        request.route.withdraw(request)
+
+    def on_probe(self, header: ProbeHeader, _: Sequence[Frame] = ()) -> None:
+        """The peer looks for a circle of waits. A request that was answered meanwhile ends the search."""
+        if len(set(header.path)) < len(header.path):
+            return  # it runs in a circle that does not lead back to its start; one in the circle finds that
+        with self._lock:
+            request = self._incoming.get(header.number)
+        if request is not None:
+            self._env.follow_probe(request, header)
+
+    def answer(self, number: int, outcome: Outcome) -> None:
+        """Send the outcome of one of its requests. By the thread that ran it."""
+        self._journal.ended(number)
+        with self._lock:
+            self._incoming.pop(number, None)
+        status, packed = self._outcomes.pack(outcome)
+        try:
+            if packed.buffers or self._max_frame is not None:
+                check_frames((packed.body, *packed.buffers), self._max_frame)
+            header = OutcomeHeader(number, status, packed.codec).header()
+            self._way.transmit([header, packed.body, *packed.buffers])
+        except Exception as failure:  # whoever waits for the answer must hear of it
+            status, packed = self._outcomes.instead(status, failure)
+            self._way.transmit([OutcomeHeader(number, status, packed.codec).header(), packed.body])
+
+    def give_credit(self, size: int) -> None:
+        """One of its requests that wanted no answer has been dealt with."""
+        with self._lock:
+            lump = self._returns.add(size)
+            is_first = lump is None and not self._is_credit_due and not self._is_lost
+            if is_first:
+                self._is_credit_due = True
+        if lump is not None:
+            self._way.transmit([CreditHeader(*lump).header()])
+        elif is_first:
+            self._env.alarms.at(now() + _CREDIT_DELAY, self.give_rest)
+
+    def give_rest(self) -> None:
+        """Hand back what credit there is, be it less than a lump."""
+        with self._lock:
+            self._is_credit_due = False
+            lump = self._returns.rest()
+        if lump is not None:
+            self._way.transmit([CreditHeader(*lump).header()])
+
+    def lose(self) -> None:
+        """The peer is gone: nobody will ever read the outcomes of its requests. Idempotent."""
+        with self._lock:
+            self._is_lost = True
+            incoming, self._incoming = self._incoming, {}
+        for request in incoming.values():
+            if isinstance(request.promise, WirePromise):
+                request.promise.abandon()
+
+    def count(self) -> int:
+        """Its requests that were not answered."""
+        with self._lock:
+            return len(self._incoming)

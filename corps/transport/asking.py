@@ -1,0 +1,291 @@
+"""What this Env asks of another one: the requests that it has not answered, and the room for more.
+
+Sending a request packs its arguments in the caller's thread, so what cannot be packed raises there. The
+promise stays here under a number until the outcome comes, or the peer is lost.
+"""
+
+import logging
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any, Final
+
+from corps.clock import deadline_after, earlier, now, remaining
+from corps.errors import DeadlineExceeded, EnvLost, Executed, Overloaded, WireError
+from corps.messages.endings import Reason
+from corps.messages.outcomes import Refused
+from corps.messages.promises import NoAnswer, Promise
+from corps.messages.requests import DROP, EXIT, WATCH, WITHDRAWN, Request
+from corps.packing.packer import Packer
+from corps.transport.journal import AskerJournal
+from corps.transport.limits import check_frames, check_method
+from corps.transport.local_side import LocalSide
+from corps.transport.outcome_codec import OutcomeCodec
+from corps.transport.room import Room
+from corps.transport.way import Way
+from corps.wire.credit import Window
+from corps.wire.frames import (
+    MAX_REMAINING,
+    CancelHeader,
+    CreditHeader,
+    Frame,
+    OutcomeHeader,
+    ProbeHeader,
+    RequestHeader,
+)
+
+_log = logging.getLogger("corps.transport")
+
+# What ends something need not wait for room: it makes room.
+_URGENT: Final = frozenset({EXIT, DROP})
+
+_SLOTS: Final = 2  # of the journal, for each request in the window: urgent ones may come on top
+
+
+class Asking:
+    """The requests to one peer. Any thread may call, but for `on_*`, which is for the thread that reads."""
+
+    def __init__(
+        self,
+        env: LocalSide,
+        way: Way,
+        packer: Packer,
+        outcomes: OutcomeCodec,
+        *,
+        window: tuple[int, int],
+        patience: float | None,
+        max_frame: int | None,
+    ) -> None:
+        """Nothing was asked yet.
+
+        Args:
+            env: This Env.
+            way: To the peer.
+            packer: For the peer.
+            outcomes: Unpacks outcomes of the peer.
+            window: Requests and bytes that may be unanswered.
+            patience: Seconds a sender waits for room in the window.
+            max_frame: Bytes of the longest frame that the peer takes.
+        """
+        self.readers = env.readers
+        """A thread that waits for an answer of the peer reads it with these."""
+        self._env = env
+        self._way = way
+        self._packer = packer
+        self._outcomes = outcomes
+        self._patience = patience
+        self._max_frame = max_frame
+        # Protects everything below. Nothing is packed, settled or sent under it.
+        self._lock = Lock()
+        self._room = Room(self._lock, Window(*window))
+        self.journal = AskerJournal(_SLOTS * window[0])
+        # The promise and the size of each request until its outcome comes. A withdrawn one stays, without
+        # its promise: it takes up room at the peer until the peer says that it does not.
+        self._pending: dict[int, tuple[Promise | None, int]] = {}
+        self._watches: dict[
+            int, Promise | None
+        ] = {}  # the same; they take no room, for they may last for ever
+        self._lost: str | None = None
+        self._cause: Reason = "lost"
+
+    def send(self, request: Request) -> None:
+        """Send a request; from now on its promise is settled here.
+
+        Args:
+            request: For a worker in the peer's Env.
+
+        Raises:
+            PackError: The arguments cannot be packed, or are too large.
+            Overloaded: The window stayed full until the time limit, or there is no shared memory left.
+        """
+        request.route = self
+        packed = self._packer.pack((request.args, request.kwargs), what="arguments")
+        frames = [packed.body, *packed.buffers]
+        if packed.buffers or self._max_frame is not None:
+            check_frames(frames, self._max_frame)
+        check_method(request.method)
+        if request.deadline is not None and now() >= request.deadline:
+            late = f"the deadline of {request.method!r} passed before it was sent"
+            request.settle(Refused(DeadlineExceeded(late, executed="no", target=str(request.target))))
+            return
+        size = sum(map(len, frames))
+        if not self._register(request, size):
+            return
+        sender = request.sender
+        rest = remaining(request.deadline)
+        header = RequestHeader(
+            0 if isinstance(request.promise, NoAnswer) else request.number,
+            request.kind,
+            request.target.conc,
+            request.method,
+            None if sender is None else (sender.env, sender.conc),
+            rest if rest is None or rest <= MAX_REMAINING else None,
+            packed.codec,
+        )
+        request.args, request.kwargs = (), {}  # the caller's objects need not live until the answer
+        try:
+            self._way.transmit([header.header(), *frames], request.target.conc)
+        except (Overloaded, MemoryError):  # nothing was sent
+            with self._lock:
+                if self._pending.pop(request.number, None) is not None:
+                    self.journal.free(request.number)
+                self._room.give_back(1, size)
+            raise
+
+    def take_back(self, request: Request) -> bool:
+        """Keep a request from being sent; once it is, only the peer knows whether it has begun."""
+        with self._lock:
+            if request.number:
+                return False
+            request.stage = WITHDRAWN
+            return True
+
+    def help(self, promise: Promise, here: Any) -> None:
+        """A waiting thread cannot do the work of another Env."""
+
+    def withdraw(self, request: Request) -> None:
+        """Tell the peer that nobody wants the outcome any more."""
+        with self._lock:
+            if request.number in self._watches:
+                self._watches[request.number] = None
+            else:
+                promise, size = self._pending.get(request.number, (None, 0))
+                if promise is None:
+                    return
+                self._pending[request.number] = None, size
+        self._way.transmit([CancelHeader(request.number).header()], request.target.conc)
+
+    def probe(self, conc: int, header: ProbeHeader) -> None:
+        """Ask the peer to look on for a circle of waits: by way of a request to this worker."""
+        self._way.transmit([header.header()], conc)
+
+    def _register(self, request: Request, size: int) -> bool:
+        """Wait for room, and take a number; False if the request is not to be sent: then it is settled."""
+        with self._lock:
+            is_lost = self._lost is not None
+            has_room = not is_lost and (request.kind == WATCH or self._room.take(size))
+            if has_room:
+                self._number(request, size)
+        if not is_lost and not has_room:
+            self._wait_for_room(request, size)
+        if request.number:
+            return True
+        if request.stage != WITHDRAWN:  # else whoever took it back settles it
+            self._refuse(request.promise, "no")
+        return False
+
+    def _wait_for_room(self, request: Request, size: int) -> None:
+        if request.kind in _URGENT or not self._env.may_block():
+            with self._lock:
+                self._room.take_anyway(size)
+                self._number(request, size)
+            return
+        until = earlier(request.deadline, deadline_after(self._patience))
+        self._env.enter_blocked()
+        try:
+            with self._lock:
+                has_room = self._room.wait(size, remaining(until))
+                if has_room:
+                    self._number(request, size)
+                if has_room or self._lost is not None or request.stage == WITHDRAWN:
+                    return
+        finally:
+            self._env.leave_blocked()
+        raise Overloaded(
+            f"env{self._way.member.env} left too many requests unanswered for another one to "
+            f"{request.method!r}: its window stayed full until the time limit; send slower, wait for "
+            "answers in between, or raise the settings window.requests and window.bytes",
+            target=str(request.target),
+        )
+
+    def _number(self, request: Request, size: int) -> None:
+        """Under the lock, with room taken: give a number, unless there is nothing to be sent any more."""
+        if request.kind == WATCH:
+            if self._lost is None:
+                request.number = self.journal.number(is_kept=False)
+                self._watches[request.number] = request.promise
+        elif self._lost is not None or request.stage == WITHDRAWN:
+            self._room.give_back(1, size)
+        elif isinstance(request.promise, NoAnswer):
+            request.number = self.journal.number(is_kept=False)
+        else:
+            request.number = self.journal.number()
+            self._pending[request.number] = (request.promise, size)
+
+    def on_outcome(self, header: OutcomeHeader, frames: Sequence[Frame]) -> None:
+        """The peer answers.
+
+        Raises:
+            WireError: Nothing was asked under this number, or it was answered before.
+        """
+        number = header.number
+        with self._lock:
+            pending = self._pending.pop(number, None)
+            if pending is not None:
+                self._room.give_back(1, pending[1])
+                self.journal.free(number)
+            elif number in self._watches:
+                pending = self._watches.pop(number), 0
+            is_lost = self._lost is not None
+        if pending is None:
+            if is_lost:
+                return
+            raise WireError(f"there is no request {number} that waits for an outcome")
+        promise = pending[0]
+        if promise is not None:
+            promise.settle(self._outcomes.receive(header.status, header.codec, frames[1:]))
+
+    def on_credit(self, header: CreditHeader, _: Sequence[Frame] = ()) -> None:
+        """The peer has dealt with requests that wanted no answer.
+
+        Raises:
+            WireError: There are not so many of them.
+        """
+        with self._lock:
+            window = self._room.window
+            if self._lost is not None:
+                return
+            if header.requests > window.requests - len(self._pending) or header.size > window.size:
+                raise WireError(f"credit for {header.requests} requests was given, and fewer were sent")
+            self._room.give_back(header.requests, header.size)
+
+    def lose(self, reason: str, cause: Reason, *, has_died: bool, log_level: int) -> None:
+        """The peer is gone: every request that it has not answered fails now, and every later one.
+
+        Args:
+            reason: Why, for the texts of the errors.
+            cause: The same in one word.
+            has_died: Its process has certainly ended, so that the journal tells what was begun.
+            log_level: How to say that requests went with it whose callers wanted no answer.
+        """
+        with self._lock:
+            if self._lost is not None:
+                return
+            self._lost, self._cause = reason, cause
+            pending, self._pending = self._pending, {}
+            watches, self._watches = self._watches, {}
+            wanted_none = self._room.window.requests - len(pending)
+            self._room.close()
+        for number, (promise, _) in pending.items():
+            if promise is not None:
+                self._refuse(promise, self._executed(number, has_died=has_died))
+        for watch in watches.values():
+            if watch is not None:
+                self._refuse(watch, "no")
+        if wanted_none:
+            told = "env%d is lost (%s), and up to %d requests that were sent there without wanting an answer"
+            _log.log(log_level, told, self._way.member.env, reason, wanted_none)
+        self.journal.close()
+
+    def _executed(self, number: int, *, has_died: bool) -> Executed:
+        if not self._way.was_used:
+            return "no"
+        return self.journal.executed(number) if has_died else "unknown"
+
+    def _refuse(self, promise: Promise, executed: Executed) -> None:
+        text = f"env{self._way.member.env} is lost: {self._lost}"
+        promise.settle(Refused(EnvLost(text, executed=executed, reason=self._cause)))
+
+    def count(self) -> int:
+        """Requests that the peer has not answered."""
+        with self._lock:
+            return len(self._pending)

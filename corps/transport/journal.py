@@ -1,0 +1,151 @@
+"""The start journal: which requests had begun when the process that ran them died.
+
+For each direction between two Envs there is a file of a few KiB, which both map. It belongs to the side that
+asks, so it outlives the side that runs: after a kill -9 of that one the asker still reads what was begun. A
+request takes a slot of it with its number. The side that runs it writes the number into the slot before the
+method begins, and marks it when the method has ended: one store of eight bytes each, no system call. A slot
+is used again when the outcome has come, so it always tells of the last request that has it.
+
+So a request whose process has died was executed: "no", if its slot does not hold its number; "yes", if it is
+marked; "unknown", if it is not: the process died in the midst of it.
+"""
+
+import mmap
+import os
+from contextlib import suppress
+from typing import Final
+
+from corps.errors import Executed
+
+_SLOT_BITS: Final = 16
+_SLOT_MASK: Final = (1 << _SLOT_BITS) - 1
+_NO_SLOT: Final = _SLOT_MASK  # of a request that is not in the journal
+_ENDED: Final = 1 << 63
+_WORD: Final = 8
+
+
+def journal_path(directory: str, asker: str, runner: str) -> str:
+    """The file of one direction between two Envs.
+
+    Args:
+        directory: Of mode 0700, the same for both.
+        asker: Incarnation of the Env that asks.
+        runner: Incarnation of the Env that is asked.
+
+    Returns:
+        Its path.
+    """
+    return f"{directory}/{asker[:12]}-{runner[:12]}.journal"
+
+
+class AskerJournal:
+    """The side that asks. Under the lock of its peer."""
+
+    def __init__(self, slots: int) -> None:
+        """Make it; there is no file yet.
+
+        Args:
+            slots: Requests that may be unanswered and are told about.
+        """
+        self._size = min(max(64, slots), _NO_SLOT)
+        self._free: list[int] = []
+        self._last = 0
+        self._words: memoryview | None = None
+        self._path: str | None = None  # where to open it
+        self._made: str | None = None  # where it is
+
+    def keep_at(self, path: str) -> None:
+        """From the next request on, keep a journal. If that fails, nothing is known of any request.
+
+        Args:
+            path: From `journal_path`.
+        """
+        self._path = path
+
+    def _open(self, path: str) -> None:
+        self._path = None
+        with suppress(OSError):
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                os.ftruncate(fd, self._size * _WORD)
+                self._words = memoryview(mmap.mmap(fd, self._size * _WORD)).cast("Q")
+                self._free = list(range(self._size - 1, -1, -1))
+                self._made = path
+            finally:
+                os.close(fd)
+
+    def number(self, *, is_kept: bool = True) -> int:
+        """A number for a request; none has it again.
+
+        Args:
+            is_kept: Whether it will be asked about.
+        """
+        self._last += 1
+        if self._path is not None:
+            self._open(self._path)
+        if self._words is None:
+            return self._last
+        slot = self._free.pop() if is_kept and self._free else _NO_SLOT
+        return self._last << _SLOT_BITS | slot
+
+    def free(self, number: int) -> None:
+        """The outcome of a request has come."""
+        slot = number & _SLOT_MASK
+        if self._words is not None and slot != _NO_SLOT:
+            self._free.append(slot)
+
+    def executed(self, number: int) -> Executed:
+        """Whether a request was executed. Only when it is certain that the process of the other side has ended.
+
+        Args:
+            number: Of a request that was sent, and never answered.
+        """
+        slot = number & _SLOT_MASK
+        if self._words is None or slot == _NO_SLOT:
+            return "unknown"
+        word = self._words[slot]
+        if word & ~_ENDED != number:
+            return "no"
+        return "yes" if word & _ENDED else "unknown"
+
+    def close(self) -> None:
+        """Let go of it, and remove the file. Idempotent."""
+        made, self._made = self._made, None
+        self._path = self._words = None  # the mapping goes with the last view of it
+        if made is not None:
+            with suppress(OSError):  # as a rule the other side has removed its name
+                os.unlink(made)
+
+
+class RunnerJournal:
+    """The side that runs. Any thread may call, one of them for each request."""
+
+    def __init__(self, path: str | None) -> None:
+        """Map the file, if there is one; its name goes, so that nothing is left of it later.
+
+        Args:
+            path: From `journal_path`; None for no journal.
+        """
+        self._words = memoryview(b"").cast("Q")
+        self._size = 0
+        if path is not None:
+            with suppress(OSError, ValueError):
+                fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+                try:
+                    self._words = memoryview(mmap.mmap(fd, 0)).cast("Q")
+                    self._size = len(self._words)
+                finally:
+                    os.close(fd)
+                os.unlink(path)
+
+    def began(self, number: int) -> None:
+        """A request begins. Before anything of it is unpacked or run."""
+        slot = number & _SLOT_MASK
+        if slot < self._size:
+            self._words[slot] = number
+
+    def ended(self, number: int) -> None:
+        """A request has ended, if it began. Before its outcome is sent."""
+        slot = number & _SLOT_MASK
+        if slot < self._size and self._words[slot] == number:
+            self._words[slot] = number | _ENDED

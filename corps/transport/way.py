@@ -1,0 +1,117 @@
+"""The way to another Env: its link, and what waits for it while that Env has no process."""
+
+import logging
+from collections.abc import Callable, Sequence
+from threading import Lock
+
+from corps.errors import CorpsError, Overloaded
+from corps.messages.members import Member
+from corps.transport.link import Link
+from corps.wire.frames import Frame
+
+_log = logging.getLogger("corps.transport")
+
+
+class Way:
+    """The way to one peer. Any thread may call.
+
+    A peer that has died and is to come back is there before its process is: what is sent to it waits, bounded by
+    the window for requests, and leaves in order when it has come.
+    """
+
+    def __init__(
+        self,
+        member: Member,
+        connect: Callable[[Member], Link],
+        give_up: Callable[[str], None],
+        *,
+        is_there: bool,
+    ) -> None:
+        """Make it; the link is opened by the first message.
+
+        Args:
+            member: The peer.
+            connect: Opens the link.
+            give_up: Called with a reason when nothing can be sent any more.
+            is_there: Whether the peer has a process; else `open` comes later.
+        """
+        self.member = member
+        self._connect = connect
+        self._give_up = give_up
+        self._lock = Lock()  # protects everything below; only a new link's hello is sent under it
+        self._waiting: list[tuple[Sequence[Frame], int | None]] | None = None if is_there else []
+        self._link: Link | None = None
+        self._is_lost = False
+        self.was_used = False
+        """Whether anything may have reached the peer. Read it when the way is lost."""
+
+    def transmit(self, frames: Sequence[Frame], lane: int | None = None) -> None:
+        """Send a message. It is lost if the peer is, and whoever waits for an answer is told then.
+
+        Args:
+            frames: Header, body, buffers.
+            lane: What it must stay in order with. All that concerns the requests to one worker has a lane: they
+                stay in order, and none of them is overtaken by its CANCEL. Outcomes and credit may overtake.
+
+        Raises:
+            Overloaded: There is no shared memory left for so large a message. Nothing was sent.
+        """
+        try:
+            with self._lock:
+                if self._is_lost:
+                    return
+                if self._waiting is not None:
+                    self._waiting.append(([_kept(frame) for frame in frames], lane))
+                    return
+                link = self._opened()
+            link.send(frames, lane)
+        except Overloaded:
+            raise  # nothing was sent, and the link is as good as before
+        except CorpsError as error:
+            self._break(error)
+
+    def open(self, member: Member) -> None:
+        """The peer has a process now: what has waited leaves.
+
+        Args:
+            member: Its record.
+        """
+        self.member = member
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._waiting = None
+                    return
+                waiting, self._waiting = self._waiting, []
+            try:
+                with self._lock:
+                    link = self._opened()
+                for frames, lane in waiting:
+                    link.send(frames, lane)
+            except CorpsError as error:
+                self._break(error)
+                return
+
+    def _opened(self) -> Link:
+        if self._link is None:
+            self._link = self._connect(self.member)
+        self.was_used = True
+        return self._link
+
+    def _break(self, error: CorpsError) -> None:
+        _log.debug("a message to env%d was not sent: %s", self.member.env, error)
+        self._give_up(str(error))
+
+    def lose(self) -> None:
+        """The peer is gone: nothing is sent any more. Idempotent."""
+        with self._lock:
+            self._is_lost = True
+            self._waiting = None
+            link, self._link = self._link, None
+        if link is not None:
+            link.close()
+
+
+def _kept(frame: Frame) -> Frame:
+    """A frame that may be sent later: its author may change his buffers meanwhile."""
+    return frame if isinstance(frame, bytes) else bytes(frame)

@@ -1,0 +1,105 @@
+"""Hearing of the end of a worker."""
+
+from typing import Any
+
+from corps.errors import ConfigError, EnvLost
+from corps.messages.endings import Ended
+from corps.messages.outcomes import Outcome, Refused, Value
+from corps.messages.requests import CALL, TOLD, WATCH
+from corps.runtime.context import current
+from corps.runtime.env import Env
+from corps.runtime.futures import Future
+from corps.workers.conc import Conc
+from corps.workers.names import Name
+
+
+class Watch(Future[Ended]):
+    """The Future of a worker's end. It fails only by `unwatch`: what became of the worker is its value.
+
+    Attributes:
+        is_wanted: It was not given up.
+    """
+
+    __slots__ = ("_incarnation", "_name", "is_wanted")
+
+    def __init__(self, name: Name[Any]) -> None:
+        super().__init__()
+        self._name = name
+        self._incarnation = name._incarnation
+        self.is_wanted = True
+
+    def learn(self, asked: Future[int]) -> None:
+        """The worker has said which incarnation it is in."""
+        if asked.exception() is None:
+            self._incarnation = asked.result() or self._incarnation
+
+    def settle(self, outcome: Outcome) -> bool:
+        """See `Future.settle`. That its process has died is an end, too."""
+        if outcome.failed:
+            outcome = outcome.opened()
+        if isinstance(outcome, Refused) and isinstance(outcome.error, EnvLost):
+            error = outcome.error
+            outcome = Value(Ended(self._name, self._incarnation, error.reason, str(error)))
+        return super().settle(outcome)
+
+    def give_up_watch(self) -> bool:
+        """See `unwatch`."""
+        was_told = self.done() and not self.cancelled()
+        self.is_wanted = False
+        self.cancel()
+        return not was_told
+
+
+def watch(name: Name[Any]) -> Future[Ended]:
+    """Hear of the end of the worker's present incarnation: exactly once, also if it has ended already.
+
+    Nothing of that incarnation comes afterwards. Watch again to hear of the next one.
+
+    Inside a worker whose class overrides `on_ended`, that is called as well, like a request of its own.
+
+    Args:
+        name: The worker.
+
+    Returns:
+        A Future of `Ended`. It ends without one if it is cancelled, or given to `unwatch`.
+
+    Raises:
+        ContextError: The Name was unpacked outside of every Env.
+    """
+    env = name._bound()
+    future = Watch(name)
+    here = current.get()
+    if here is not None and here.cell is not None and _hears(here.cell) and here.env is env:
+        worker = here.cell.addr
+        future.add_done_callback(lambda done: _tell(env, worker, done))
+    env.ask(WATCH, name._addr, "watch", (), {}, future=future)
+    asked = env.ask(CALL, env.manager_of(name._addr.env), "incarnation_of", (name._addr.conc,), {})
+    asked.add_done_callback(future.learn)
+    return future
+
+
+def _hears(cell: Any) -> bool:
+    cls = cell.performer.cls
+    return cls is not None and cls.on_ended is not Conc.on_ended
+
+
+def _tell(env: Env, worker: Any, done: Any) -> None:
+    if not done.cancelled():
+        env.tell(TOLD, worker, "on_ended", (done,), {})
+
+
+def unwatch(watched: Future[Ended]) -> bool:
+    """Do not hear of an end any more. `on_ended` is not called any more either, even if that waits already.
+
+    Args:
+        watched: From `watch`.
+
+    Returns:
+        False if the Future was settled before.
+
+    Raises:
+        ConfigError: This is no Future from `watch`.
+    """
+    if not isinstance(watched, Watch):
+        raise ConfigError(f"unwatch({watched!r}): wants the Future that corps.watch has returned")
+    return watched.give_up_watch()
