@@ -8,7 +8,7 @@
     │   ├── EnvLost                  the process of the worker has died, or cannot be reached
     │   ├── NoSuchWorker             the address was never given to a worker                  (LookupError)
     │   ├── NoSuchMethod             no public method or attribute of that name               (AttributeError)
-    │   ├── NotPermitted             only others may ask for that                             (PermissionError)
+    │   ├── NotPermitted             only others may ask for that                            (PermissionError)
     │   ├── PoisonRequest            process after process died while it ran this request
     │   ├── Overloaded               no room for the request within its time limit
     │   ├── DeadlockError            a cycle of workers that wait for each other              (RuntimeError)

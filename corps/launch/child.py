@@ -8,7 +8,6 @@ has gone: then there is nothing left to do.
 import contextlib
 import logging
 import resource
-import secrets
 import sys
 import traceback
 from dataclasses import astuple
@@ -17,17 +16,15 @@ from typing import Any
 from corps.addresses import FRONT_ENV, ConcAddr
 from corps.errors import BootError, CorpsError
 from corps.hosting.child import ChildSide
-from corps.launch.loading import ModuleFinder, load_class
+from corps.launch.loading import load_class
 from corps.launch.sources import Source
-from corps.launch.transports import make_transport
-from corps.managers.assembly import build_env
+from corps.launch.starting import start_env
 from corps.managers.orders import Orders
 from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.runtime.env import Env
 from corps.runtime.options import EnvOptions
-from corps.workers.corps import Corps
 from corps.workers.names import Name
 
 with contextlib.suppress(ImportError):  # not made for every platform
@@ -59,7 +56,9 @@ def main(child: ChildSide) -> int:
     source = Source(*source_list)
     try:
         cls = load_class(source)
-        env, member = _start(corps_id, child.env_id, options, source, runtime_dir, cls, generation)
+        env, member = start_env(
+            corps_id, child.env_id, options, source, runtime_dir, application=cls, generation=generation
+        )
     except BootError as error:
         orders.send("failed", type(error).__name__, str(error))
         return 1
@@ -75,32 +74,6 @@ def _allow_descriptors() -> None:
     """As many as may be: each large buffer on its way takes some, and 1 024 are the custom."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _start(
-    corps_id: str,
-    env_id: int,
-    options: EnvOptions,
-    source: Source,
-    runtime_dir: str,
-    cls: type[Corps],
-    generation: int,
-) -> tuple[Env, Member]:
-    incarnation = secrets.token_hex(16)
-    transport, public_key = make_transport(corps_id, env_id, incarnation, options, runtime_dir)
-    env = build_env(
-        corps_id,
-        env_id,
-        options,
-        transport,
-        resolve_module=ModuleFinder(source),
-        application=cls,
-        generation=generation,
-        incarnation=incarnation,
-        journals=runtime_dir,
-    )
-    env.start_reading()
-    return env, Member(env_id, incarnation, transport.endpoint, public_key)
 
 
 def _serve(child: ChildSide, orders: Orders, env: Env) -> int:

@@ -30,27 +30,26 @@ from corps.errors import (
     PackError,
     RemoteError,
     RestartLimit,
+    SupervisionError,
     WaitTimeout,
 )
 from corps.hosting.env_process import Exit
 from corps.hosting.processes import ProcessHost
 from corps.hosting.runtime_dir import make_runtime_dir
-from corps.launch.loading import ModuleFinder
 from corps.launch.sources import Source
-from corps.launch.transports import make_transport
-from corps.managers.assembly import build_env, env_options
+from corps.launch.starting import start_env
+from corps.managers.assembly import env_options
 from corps.managers.corps_mgr import CorpsMgr
 from corps.managers.membership import Membership
 from corps.managers.parameters import Parameter
 from corps.messages.endings import Failure
-from corps.messages.members import Member
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.requests import CALL
 from corps.runtime.cell import Cell
 from corps.runtime.constructing import construct_here
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
-from corps.runtime.options import EnvOptions, WorkerOptions
+from corps.runtime.options import WorkerOptions
 from corps.runtime.records import Application, Record, kept
 from corps.runtime.waiting import wait_all, wait_any
 from corps.supervision.restarts import Restart
@@ -96,10 +95,10 @@ class RunningCorps:
         self._is_exiting = False  # the interpreter ends
         self._comes_back = False  # the Corps object, after its process has died
         self._is_stopping = False  # processes end because they were told to
-        self._lock = Lock()  # protects _asked, _has_ended and _limit
+        self._lock = Lock()  # protects _asked, _has_ended and _error
         self._asked: list[Future[None]] = []
         self._has_ended = False
-        self._limit: RestartLimit | None = None
+        self._error: SupervisionError | None = None
         self.is_over = Event()
         """Set when the Corps can do nothing more: it has ended, or the Env of its Corps object has died."""
         self.failure: str | None = None
@@ -235,14 +234,17 @@ class RunningCorps:
                 self._end_processes()
             finally:
                 atexit.unregister(self._at_exit)
-                self._be_over(outcome if self._limit is None else Refused(self._limit))
+                self._be_over(outcome if self._error is None else Refused(self._error))
 
-    def _pass_limit(self, failure: Failure) -> None:
-        """A restart limit was passed, and nobody could heal it: the Corps ends. Any thread."""
-        limit = RestartLimit(f"{failure.text}\n{failure.traceback}".rstrip())
+    def _limit_passed(self, failure: Failure) -> None:
+        """A restart limit was passed, and nobody could heal it. Any thread."""
+        self._fail(RestartLimit(f"{failure.text}\n{failure.traceback}".rstrip()))
+
+    def _fail(self, error: SupervisionError) -> None:
+        """The Corps cannot go on, and ends. Any thread."""
         with self._lock:
-            self._limit = self._limit or limit
-        self.failure = failure.text
+            self._error = self._error or error
+        self.failure = str(error)
         self._is_end_wanted.set()
 
     def _application_ended(self) -> None:
@@ -266,12 +268,19 @@ class RunningCorps:
         # While the template imports, which takes longer than both.
         settings = self._find_settings()
         options = env_options(settings)
-        env, me = self._make_env(options, host.runtime_dir)
+        env, me = start_env(self._corps_id, FRONT_ENV, options, self._source, host.runtime_dir)
+        self._env = env
         host.wait_ready()
         order = [self._corps_id, asdict(options), self._source.as_list(), host.runtime_dir]
         restart = Restart(max=settings.env_restart.max, within=settings.env_restart.within)
         membership = self._membership = Membership(
-            env, me, host, order, boot_timeout=settings.boot_timeout, restart=restart
+            env,
+            me,
+            host,
+            order,
+            boot_timeout=settings.boot_timeout,
+            restart=restart,
+            on_limit=self._fail,
         )
         interface, app_restart = membership.start(settings.envs)
         # Not before: until here an end is seen by who waits for the process, and then everybody is known.
@@ -279,7 +288,7 @@ class RunningCorps:
         manager = Record(CorpsMgr, (env,), options=WorkerOptions("CorpsMgr"))
         self._mgr = env.lives.new_cell(manager)
         self._mgr.family.on_end = self._application_ended
-        env.lives.on_limit = self._pass_limit
+        env.lives.on_limit = self._limit_passed
         construct_here(self._mgr, manager).result()
         application = Record(Application, args, kwargs, WorkerOptions(settings.tag, restart=app_restart))
         self._comes_back = app_restart is not None and app_restart.brings_back("killed")
@@ -291,27 +300,6 @@ class RunningCorps:
         # loop on which the ends of workers are told, before that.
         env.ask(CALL, env.manager_of(env.id), "statistics", (), {}).result()
         return name
-
-    def _make_env(self, options: EnvOptions, runtime_dir: str) -> tuple[Env, Member]:
-        source = self._source
-        incarnation = secrets.token_hex(16)
-        transport, public_key = make_transport(self._corps_id, FRONT_ENV, incarnation, options, runtime_dir)
-        try:
-            env = self._env = build_env(
-                self._corps_id,
-                FRONT_ENV,
-                options,
-                transport,
-                resolve_module=ModuleFinder(source),
-                main_alias=source.module if source.is_main else None,
-                incarnation=incarnation,
-                journals=runtime_dir,
-            )
-        except BaseException:
-            transport.close()
-            raise
-        env.start_reading()
-        return env, Member(FRONT_ENV, incarnation, transport.endpoint, public_key)
 
     def _start_application(self, env: Env, mgr: Cell, application: Record) -> Name[Any]:
         home = env.manager_of(HOME)
@@ -404,5 +392,3 @@ class RunningCorps:
             if self._is_stopping:
                 continue
             _log.warning("env%d is lost: %s", ended.env_id, failure.text)
-            if failure.is_final:
-                self._pass_limit(failure)

@@ -91,7 +91,8 @@ class EnvMgr(Conc):
         Args:
             number: Of its address.
             incarnation: Which it will be.
-            create: If its cell may not be there any more: how it was created, and Name and address of its Mgr.
+            create: If its cell may not be there any more: how it was created, and Name and address of its
+                Mgr.
 
         Returns:
             Its Name.

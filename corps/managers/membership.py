@@ -1,17 +1,27 @@
 """The Envs of a Corps: their processes from start to stop, and who is told of whom.
 
 Lives in the booting process. Every Env knows every other one before the application starts, so a request
-never meets an Env that has not heard of its sender. An Env whose process dies gets another one, under the same
+never meets an Env that has not heard of its sender. An Env whose process dies gets another one, under the
+same
 id: everybody is told of the death, and of the new process when it is ready.
 """
 
 import logging
+from collections.abc import Callable
 from threading import Event, Lock, Thread
 from typing import Any, Final
 
 import corps.errors as errors
 from corps.clock import now
-from corps.errors import BootError, BrokenError, ClosedError, DeadlineExceeded, EnvStartError
+from corps.errors import (
+    BootError,
+    BrokenError,
+    ClosedError,
+    DeadlineExceeded,
+    EnvStartError,
+    RestartLimit,
+    SupervisionError,
+)
 from corps.hosting.env_process import EnvProcess, Exit
 from corps.hosting.processes import ProcessHost
 from corps.managers.orders import Orders
@@ -62,6 +72,7 @@ class Membership:
         *,
         boot_timeout: float,
         restart: Restart,
+        on_limit: Callable[[SupervisionError], object],
     ) -> None:
         """Make it; nothing is started yet.
 
@@ -72,6 +83,7 @@ class Membership:
             first_order: What each Env is told first: the Corps, the settings, what to load, and where.
             boot_timeout: Seconds an Env has for its start.
             restart: How often an Env gets another process.
+            on_limit: Called when one gets none any more, since it has died too often or cannot be started.
         """
         self._env = env
         self._me = me
@@ -79,10 +91,11 @@ class Membership:
         self._first_order = first_order
         self._boot_timeout = boot_timeout
         self._restart = restart
+        self._on_limit = on_limit
         self._stops = Event()
         """Set when no process is to be started any more."""
-        # Protects what follows, the places in it, and the Env's worker_envs; and makes what an Env is told of the
-        # others one sequence without gaps, so orders to all are sent under it.
+        # Protects what follows, the places in it, and the Env's worker_envs; and makes what an Env is told of
+        # the others one sequence without gaps, so orders to all are sent under it.
         self._lock = Lock()
         self._places: dict[int, _Place] = {}
         self._restarts: Supervisor[int] = Supervisor("one_for_one", lambda: 0.5)
@@ -97,8 +110,8 @@ class Membership:
             count: How many.
 
         Returns:
-            Of the application's Corps class, which each of them has loaded: the interface, and what it declares
-            about its failures.
+            Of the application's Corps class, which each of them has loaded: the interface, and what it
+            declares about its failures.
 
         Raises:
             LoadError: The application could not be loaded.
@@ -209,7 +222,7 @@ class Membership:
             ended: How.
 
         Returns:
-            The same as a failure; a final one if it has died too often and gets no other process.
+            The same as a failure.
         """
         return self._died(ended.env_id, Failure(_reason(ended), f"its process (pid {ended.pid}) {ended}"))
 
@@ -232,10 +245,10 @@ class Membership:
             ).start()
         elif isinstance(decision, GivenUp):
             text = (
-                f"env{env_id} has died {decision.failures} times within {decision.seconds:.3g} s, more often than "
-                f"the settings env_restart.max and env_restart.within allow; the last time: {failure.text}"
+                f"env{env_id} has died {decision.failures} times within {decision.seconds:.3g} s, more often "
+                f"than the settings env_restart.max and env_restart.within allow: {failure.text}"
             )
-            failure = Failure(failure.reason, text, is_final=True)
+            self._on_limit(RestartLimit(text))
         return failure
 
     def _replace(self, env_id: int, generation: int, delay: float) -> None:
@@ -259,14 +272,9 @@ class Membership:
                     self._tell(place, *order)
             self._expect(place, "joined", late)
             place.has_joined = True
-        except BootError as error:
-            _log.error("env%d could not be started again: %s", env_id, error)
-            if place is not None:
-                place.process.kill()  # its end comes like any other
-            else:
-                self._died(env_id, Failure("error", str(error)))
-            return
-        except ClosedError:  # the Corps ends meanwhile
+        except (BootError, ClosedError) as error:
+            if not self._stops.is_set():
+                self._not_started(env_id, place, str(error))
             return
         finally:
             alarm.cancel()
@@ -279,6 +287,18 @@ class Membership:
                     self._tell(other, "member", place.member.as_list())
         self._env.env_joined(place.member)
         _log.warning("env%d has another process (pid %d)", env_id, place.process.pid)
+
+    def _not_started(self, env_id: int, place: _Place | None, problem: str) -> None:
+        _log.error("env%d could not be started again: %s", env_id, problem)
+        if place is not None:
+            place.process.kill()  # its end comes like any other
+            return
+        failure = Failure("lost", f"env{env_id} could not be started again: {problem}")
+        with self._lock:  # there is no process to be had
+            self._places[env_id].returns = False
+            self._tell_listed("lost", env_id, failure.reason, failure.text, False)
+        self._env.env_lost(env_id, failure, returns=False)
+        self._on_limit(SupervisionError(failure.text))
 
     def _listed(self) -> tuple[list[list[object]], list[int]]:
         """Under the lock: the records of all who have joined, and ids of those who will."""

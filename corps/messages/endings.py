@@ -6,10 +6,10 @@ from typing import Any, Final, Literal
 Reason = Literal["normal", "shutdown", "killed", "error", "memory", "hung", "lost"]
 """Why an incarnation of a worker ended.
 
-``normal``: in order, as it was asked to, or because its own `main` returned. ``shutdown``: because its Mgr ended, or
-restarted it together with others. ``killed``: by `kill`, or its process by a signal. ``error``: it failed. ``memory``:
-there was none left. ``hung``: it, or its process, did nothing any more. ``lost``: its process cannot be reached, or
-nobody knows.
+``normal``: in order, as it was asked to, or because its own `main` returned. ``shutdown``: because its Mgr
+ended, or restarted it together with others. ``killed``: by `kill`, or its process by a signal. ``error``: it
+failed. ``memory``: there was none left. ``hung``: it, or its process, did nothing any more. ``lost``: its
+process cannot be reached, or nobody knows.
 """
 
 ORDERLY: Final = frozenset({"normal", "shutdown"})

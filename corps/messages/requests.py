@@ -31,7 +31,7 @@ WATCH: Final = 9
 """Answer when this incarnation of the worker has ended."""
 
 PINNED: Final = 10
-"""Another kind, for one incarnation: ``args[0]`` is its number, ``args[1]`` the kind, the rest is as there."""
+"""Another kind, for one incarnation: its number is ``args[0]``, the kind ``args[1]``."""
 TOLD: Final = 11
 """Tell the worker of the end of one that it watches. Only its own Env sends it."""
 

@@ -1,15 +1,16 @@
 """How a worker ends: once, in order, and with every request settled.
 
-1. Its mailbox takes nothing more, and what waited there fails with WorkerGone, executed "no"; or is run first,
-   if the worker is drained.
+1. Its mailbox takes nothing more, and what waited there fails with WorkerGone, executed "no"; or is run
+   first, if the worker is drained.
 2. The request that runs is finished.
 3. The workers it created end, newest first.
 4. `cleanup()` is called.
-5. It leaves the Env's registry and its Mgr's list; whoever watches it is told; everybody who asked for its end
-   gets the answer.
+5. It leaves the Env's registry and its Mgr's list; whoever watches it is told; everybody who asked for its
+   end gets the answer.
 
 Steps 2 and 4 have a time limit each. A coroutine that exceeds it is cancelled. A thread cannot be ended
-from outside: the worker is then abandoned, which the answer says. A worker that is killed is abandoned at once.
+from outside: the worker is then abandoned, which the answer says. A worker that is killed is abandoned at
+once.
 """
 
 import logging

@@ -1,8 +1,10 @@
 """How a worker that failed comes back: its incarnation is halted, its Mgr decides, the next one is started.
 
-1. What it ran has been answered; coroutines under way are cancelled. What waits in its mailbox goes on waiting.
+1. What it ran has been answered; coroutines under way are cancelled. What waits in its mailbox goes on
+   waiting.
 2. The workers it created end, newest first.
-3. `before_restart(error)` is called on it if it has failed; `cleanup()` if it is halted since another one has.
+3. `before_restart(error)` is called on it if it has failed; `cleanup()` if it is halted since another one
+   has.
 4. Whoever watches it is told, and its Mgr.
 5. When its Mgr says so, its constructor is run again with the same arguments, then `after_restart(state)`.
 
@@ -163,7 +165,7 @@ def stop(cell: Any, request: Request) -> bool:
 
 
 def constructor_failed(cell: Any, error: BaseException) -> None:
-    """The constructor of an incarnation that was to come back has raised. By who has the cell, and has it no more.
+    """The constructor of a further incarnation has raised. By who has the cell, and has it no more.
 
     Args:
         cell: Of the worker.

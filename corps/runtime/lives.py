@@ -1,4 +1,4 @@
-"""The lives of the workers of one Env: how they begin, who is told when they end, and what other Envs' deaths mean."""
+"""The lives of the workers of one Env: how they begin, and who is told when they end."""
 
 import logging
 from collections.abc import Callable
@@ -57,7 +57,8 @@ class Lives:
         Args:
             number: Of its address.
             incarnation: Which it will be.
-            create: If its cell may not be there any more: how it was created, and Name and address of its Mgr.
+            create: If its cell may not be there any more: how it was created, and Name and address of its
+                Mgr.
 
         Returns:
             A Future of its Name; None if it is not there, or not halted.

@@ -6,9 +6,8 @@ takes the short way: the method is called, and the promise settled.
 
 import asyncio
 import inspect
-import itertools
 import logging
-from collections.abc import AsyncGenerator, Coroutine, Generator
+from collections.abc import Coroutine
 from threading import Event, current_thread, main_thread
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final
@@ -27,6 +26,7 @@ from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.requests import CALL, CREATE, DROP, GET, PINNED, PULL, SET, TOLD, Request
 from corps.runtime import halting
 from corps.runtime.context import Activity, current
+from corps.runtime.generators import Generators
 from corps.runtime.main_thread import MainThread
 
 _log = logging.getLogger("corps.workers")
@@ -50,15 +50,14 @@ class _Refusal(Exception):
 class Performer:
     """Runs the requests of one cell. Only the holder of the cell calls it, and its coroutines."""
 
-    __slots__ = ("_cell", "_generators", "_numbers", "_tasks", "cls", "worker")
+    __slots__ = ("_cell", "_generators", "_tasks", "cls", "worker")
 
     def __init__(self, cell: Any) -> None:
         self._cell = cell
         self.cls: type | None = None
         """The author's class; None before the constructor is called."""
         self.worker: Any = None
-        self._generators: dict[int, Generator[Any, Any, Any] | AsyncGenerator[Any, Any]] | None = None
-        self._numbers = itertools.count(1)
+        self._generators: Generators | None = None
         self._tasks: dict[asyncio.Task[None], Request] = {}  # changed on the loop's thread alone
 
     @property
@@ -113,9 +112,9 @@ class Performer:
         if kind == CREATE:
             return self._construct(request)
         if kind == PULL:
-            return self._pull(request.args[0])
+            return self._generators.pull(request.args[0]) if self._generators is not None else (False, None)
         if kind == DROP:
-            return self._drop(request.args[0])
+            return self._generators.drop(request.args[0]) if self._generators is not None else None
         if kind == TOLD:
             return self._tell(request.args[0])
         raise _Refusal(InternalError(f"{self._cell} was sent a request of the unknown kind {kind}"))
@@ -309,77 +308,18 @@ class Performer:
         for request in list(self._tasks.values()):
             request.promise.settle(Refused(error))
 
-    # --- generators ---
-
     def _kept(self, value: Any) -> Any:
-        """A generator stays here; what goes out is an iterator that pulls its items one by one."""
         kind = type(value)
         if kind is not GeneratorType and kind is not AsyncGeneratorType:
             return value
         if self._generators is None:
-            self._generators = {}
-        number = next(self._numbers)
-        self._generators[number] = value
-        return self._cell.env.make_iterator(self._cell.name, number)
-
-    def _pull(self, number: int) -> Any:
-        """The next item as ``(True, item)``, or ``(False, value)`` at the end."""
-        stream = (self._generators or {}).get(number)
-        if stream is None:
-            return False, None
-        if not isinstance(stream, GeneratorType):
-            return self._pull_async(number, stream)
-        try:
-            return True, next(stream)
-        except StopIteration as end:
-            self._forget(number)
-            return False, end.value
-        except BaseException:
-            self._forget(number)
-            raise
-
-    async def _pull_async(self, number: int, stream: Any) -> tuple[bool, Any]:
-        try:
-            return True, await anext(stream)
-        except StopAsyncIteration:
-            self._forget(number)
-            return False, None
-        except BaseException:
-            self._forget(number)
-            raise
-
-    def _drop(self, number: int) -> Any:
-        stream = self._forget(number)
-        if isinstance(stream, AsyncGeneratorType):
-            return self._close_async([stream])
-        if stream is not None:
-            stream.close()
-        return None
-
-    def _forget(self, number: int) -> Any:
-        return self._generators.pop(number, None) if self._generators is not None else None
+            self._generators = Generators(self._cell)
+        return self._generators.keep(value)
 
     def close_generators(self) -> None:
         """Close the generators nobody pulled to their end; waits for that. Not on the loop's thread."""
-        streams, self._generators = self._generators, None
-        asynchronous = []
-        for stream in (streams or {}).values():
-            if not isinstance(stream, GeneratorType):
-                asynchronous.append(stream)
-                continue
-            try:
-                stream.close()
-            except Exception:  # an author's `finally` must not stop the end of the worker
-                _log.exception("closing a generator of %s raised", self._cell)
-        if asynchronous:
-            self._await_on_loop(self._close_async(asynchronous))
-
-    async def _close_async(self, streams: list[Any]) -> None:
-        for stream in streams:
-            try:
-                await stream.aclose()
-            except Exception:  # as above
-                _log.exception("closing a generator of %s raised", self._cell)
+        if self._generators is not None:
+            self._generators.close(self._await_on_loop)
 
     def _await_on_loop(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine on the Env's loop, and wait for it."""

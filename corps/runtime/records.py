@@ -15,7 +15,7 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """How a worker was created. Kept by the worker's Env and by its Mgr, and by nobody if it is never restarted.
+    """How a worker was created. Its Env and its Mgr keep that if it may be restarted; else nobody does.
 
     Attributes:
         cls: Its class.

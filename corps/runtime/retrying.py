@@ -1,4 +1,4 @@
-"""Requests that are sent again when what was to run them has died: of methods that say they are idempotent."""
+"""Requests that are sent again when who was to run them has died: those of idempotent methods."""
 
 import random
 from typing import Any, Final
@@ -17,9 +17,9 @@ _POISONOUS: Final = 3  # processes that died while they ran it
 class Retrying:
     """The promise of a request that may be sent again. Any thread may call.
 
-    It is one request for its caller: one Future, one deadline. It is sent again, after a delay that doubles each
-    time, when the process that had it has died, or when the incarnation that ran it has ended. What has three
-    processes on its conscience is not.
+    It is one request for its caller: one Future, one deadline. It is sent again, after a delay that doubles
+    each time, when the process that had it has died, or when the incarnation that ran it has ended. What has
+    three processes on its conscience is not.
     """
 
     __slots__ = ("_args", "_deaths", "_env", "_future", "_kwargs", "_left", "_tries")
@@ -78,7 +78,7 @@ class Retrying:
 
     def _again_later(self, request: Request) -> None:
         self._left -= 1
-        delay = _FIRST_DELAY * 2**self._tries * (1 + _SPREAD * (2 * random.random() - 1))
+        delay = _FIRST_DELAY * 2**self._tries * (1 + _SPREAD * (2 * random.random() - 1))  # noqa: S311 - no secret
         self._tries += 1
         self._env.alarms.at(now() + delay, lambda: self._again(request))
 

@@ -117,8 +117,8 @@ class Supervising:
             restart = record.options.restart if record is not None else None
             who = f"{record.interface.short_name} {child}" if record is not None else str(child)
             text = (
-                f"{who} has failed {given_up.failures} times within {given_up.seconds:.3g} s, more often than "
-                f"its policy allows ({restart}); the last time: {last.text}"
+                f"{who} has failed {given_up.failures} times within {given_up.seconds:.3g} s, more often "
+                f"than its policy allows ({restart}); the last time: {last.text}"
             )
             failure = Failure("error", text, last.traceback, is_final=True)
         _log.error("%s", failure.text)

@@ -20,8 +20,8 @@ STRATEGIES: Final = frozenset(get_args(Strategy))
 class Restart:
     """When a worker is started again, and how often.
 
-    The idea, the words and the limit are those of supervisors in Erlang/OTP, the growing delay is Pekko's. The
-    first restart comes at once, the next ones after `backoff[0]` seconds, twice that, and so on, up to
+    The idea, the words and the limit are those of supervisors in Erlang/OTP, the growing delay is Pekko's.
+    The first restart comes at once, the next ones after `backoff[0]` seconds, twice that, and so on, up to
     `backoff[1]`; each delay is changed by up to a fifth, so that many do not come at once.
 
     Attributes:

@@ -172,6 +172,7 @@ class Answering:
         with self._lock:
             self._is_lost = True
             incoming, self._incoming = self._incoming, {}
+        self._journal.close()
         for request in incoming.values():
             if isinstance(request.promise, WirePromise):
                 request.promise.abandon()

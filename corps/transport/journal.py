@@ -38,6 +38,19 @@ def journal_path(directory: str, asker: str, runner: str) -> str:
     return f"{directory}/{asker[:12]}-{runner[:12]}.journal"
 
 
+class _Words:
+    """A mapped file as numbers of eight bytes."""
+
+    def __init__(self, fd: int, size: int) -> None:
+        self._map = mmap.mmap(fd, size)
+        self.view = memoryview(self._map).cast("Q")
+
+    def close(self) -> None:
+        """Let go of it. Who looks at `view` afterwards gets a ValueError."""
+        self.view.release()
+        self._map.close()
+
+
 class AskerJournal:
     """The side that asks. Under the lock of its peer."""
 
@@ -50,7 +63,7 @@ class AskerJournal:
         self._size = min(max(64, slots), _NO_SLOT)
         self._free: list[int] = []
         self._last = 0
-        self._words: memoryview | None = None
+        self._words: _Words | None = None
         self._path: str | None = None  # where to open it
         self._made: str | None = None  # where it is
 
@@ -68,7 +81,7 @@ class AskerJournal:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
                 os.ftruncate(fd, self._size * _WORD)
-                self._words = memoryview(mmap.mmap(fd, self._size * _WORD)).cast("Q")
+                self._words = _Words(fd, self._size * _WORD)
                 self._free = list(range(self._size - 1, -1, -1))
                 self._made = path
             finally:
@@ -95,7 +108,7 @@ class AskerJournal:
             self._free.append(slot)
 
     def executed(self, number: int) -> Executed:
-        """Whether a request was executed. Only when it is certain that the process of the other side has ended.
+        """Whether a request was executed. Only when the process of the other side has certainly ended.
 
         Args:
             number: Of a request that was sent, and never answered.
@@ -103,15 +116,18 @@ class AskerJournal:
         slot = number & _SLOT_MASK
         if self._words is None or slot == _NO_SLOT:
             return "unknown"
-        word = self._words[slot]
+        word = self._words.view[slot]
         if word & ~_ENDED != number:
             return "no"
         return "yes" if word & _ENDED else "unknown"
 
     def close(self) -> None:
         """Let go of it, and remove the file. Idempotent."""
+        self._path = None
+        words, self._words = self._words, None
         made, self._made = self._made, None
-        self._path = self._words = None  # the mapping goes with the last view of it
+        if words is not None:
+            words.close()
         if made is not None:
             with suppress(OSError):  # as a rule the other side has removed its name
                 os.unlink(made)
@@ -126,14 +142,16 @@ class RunnerJournal:
         Args:
             path: From `journal_path`; None for no journal.
         """
-        self._words = memoryview(b"").cast("Q")
+        self._words: _Words | None = None
+        self._view = memoryview(b"").cast("Q")
         self._size = 0
         if path is not None:
             with suppress(OSError, ValueError):
                 fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
                 try:
-                    self._words = memoryview(mmap.mmap(fd, 0)).cast("Q")
-                    self._size = len(self._words)
+                    self._words = _Words(fd, 0)
+                    self._view = self._words.view
+                    self._size = len(self._view)
                 finally:
                     os.close(fd)
                 os.unlink(path)
@@ -142,10 +160,24 @@ class RunnerJournal:
         """A request begins. Before anything of it is unpacked or run."""
         slot = number & _SLOT_MASK
         if slot < self._size:
-            self._words[slot] = number
+            try:
+                self._view[slot] = number
+            except ValueError:  # the asker was lost at this very moment, and will not look
+                pass
 
     def ended(self, number: int) -> None:
         """A request has ended, if it began. Before its outcome is sent."""
         slot = number & _SLOT_MASK
-        if slot < self._size and self._words[slot] == number:
-            self._words[slot] = number | _ENDED
+        if slot < self._size:
+            try:
+                if self._view[slot] == number:
+                    self._view[slot] = number | _ENDED
+            except ValueError:  # as above
+                pass
+
+    def close(self) -> None:
+        """The peer has gone, and nobody will look. Idempotent."""
+        self._size = 0
+        words, self._words = self._words, None
+        if words is not None:
+            words.close()

@@ -53,7 +53,8 @@ class Peer:
             window: Requests and bytes that may be unanswered.
             patience: Seconds a sender waits for room in the window.
             max_frame: Bytes of the longest frame that the peer takes.
-            is_there: Whether it has a process; else `open` comes later, and what is sent to it waits until then.
+            is_there: Whether it has a process; else `open` comes later, and what is sent to it waits until
+                then.
             journals: Directory of the start journals; None for none.
             incarnation: Of this Env.
         """

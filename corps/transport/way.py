@@ -15,8 +15,8 @@ _log = logging.getLogger("corps.transport")
 class Way:
     """The way to one peer. Any thread may call.
 
-    A peer that has died and is to come back is there before its process is: what is sent to it waits, bounded by
-    the window for requests, and leaves in order when it has come.
+    A peer that has died and is to come back is there before its process is: what is sent to it waits, bounded
+    by the window for requests, and leaves in order when it has come.
     """
 
     def __init__(
@@ -50,8 +50,9 @@ class Way:
 
         Args:
             frames: Header, body, buffers.
-            lane: What it must stay in order with. All that concerns the requests to one worker has a lane: they
-                stay in order, and none of them is overtaken by its CANCEL. Outcomes and credit may overtake.
+            lane: What it must stay in order with. All that concerns the requests to one worker has a lane:
+                they stay in order, and none of them is overtaken by its CANCEL. Outcomes and credit may
+                overtake.
 
         Raises:
             Overloaded: There is no shared memory left for so large a message. Nothing was sent.

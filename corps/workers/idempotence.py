@@ -14,8 +14,8 @@ def idempotent(*, retries: int = 3) -> Callable[[F], F]:
     """Say of a method that running it twice does what running it once does: so it may be sent again.
 
     When the process of its worker dies, or the incarnation that runs it ends, before the answer has come, the
-    request is sent again by the Env that asks, within its deadline, after 50 ms, 100 ms, and so on. Its caller
-    sees one answer. Its arguments must not be changed before that.
+    request is sent again by the Env that asks, within its deadline, after 50 ms, 100 ms, and so on. Its
+    caller sees one answer. Its arguments must not be changed before that.
 
     A request that was running when three processes died is not sent again: it fails with `PoisonRequest`.
 

@@ -72,8 +72,8 @@ class Name(Generic[T]):
     def pinned(self) -> "Name[T]":
         """The same worker, but only the incarnation that it was in when this Name was made.
 
-        When that has ended, requests fail with WorkerGone, executed "no", though the worker may be there again.
-        A Name was made when the worker was created or, from `my_name`, when it was asked for.
+        When that has ended, requests fail with WorkerGone, executed "no", though the worker may be there
+        again. A Name was made when the worker was created or, from `my_name`, when it was asked for.
         """
         return Name(
             self._addr, self._interface, self._env, self._deadline, self._incarnation, self._incarnation
@@ -102,8 +102,9 @@ class Name(Generic[T]):
     def kill(self) -> Future[None]:
         """End the worker at once, and the workers it created: no ``cleanup()`` is called.
 
-        What waits fails with WorkerGone, executed "no", and what runs with "unknown". A coroutine is cancelled; a
-        thread cannot be ended from outside: it goes on until its method returns, but nothing comes of that.
+        What waits fails with WorkerGone, executed "no", and what runs with "unknown". A coroutine is
+        cancelled; a thread cannot be ended from outside: it goes on until its method returns, but nothing
+        comes of that.
 
         Returns:
             As `exit`.

@@ -41,11 +41,11 @@ class Child(corps.Conc):
         except corps.CorpsError as error:
             return type(error).__name__, error.executed
 
-    def end(self, app):
-        app.exit()
+    def ask_to_leave(self, app):
+        app.leave()
 
     def end_and_wait(self, app):
-        app.exit().result(LIMIT)
+        app.exit().result(20)
 
 def note(log, text):
     with open(log, "a") as file:
@@ -139,10 +139,18 @@ def test_many_exits_and_the_with_block_are_one_end(case: Case) -> None:
     assert case.noted() == IN_ORDER
 
 
-@pytest.mark.parametrize("method", ["end", "end_and_wait"])
-def test_a_worker_can_end_its_corps(case: Case, method: str) -> None:
+def test_a_worker_cannot_end_its_corps(case: Case) -> None:
+    with case.boot() as app:
+        with pytest.raises(
+            corps.NotPermitted, match=r"can be ended by its Mgr, by itself and by the operator"
+        ):
+            app.child(1).ret.end_and_wait(app).result(LIMIT)
+        assert app.envs().ret == [1, 2]
+
+
+def test_a_worker_can_ask_its_corps_to_end(case: Case) -> None:
     app = case.boot(exit_timeout=0.3)
-    getattr(app.child(1).ret, method).send(app)
+    app.child(1).ret.ask_to_leave.send(app)
     wait_for_the_end(app)
     assert case.noted()[-1] == "app"
 
@@ -274,16 +282,19 @@ def test_a_killed_process_ends_every_wait_for_it(case: Case, stop: bool) -> None
         if stop:
             os.kill(pid, signal.SIGSTOP)
         os.kill(pid, signal.SIGKILL)
+        executed = []
         for future in waiting:
             error = future.exception(LIMIT)
             assert isinstance(error, corps.EnvLost)
-            assert error.executed == "unknown"
+            assert error.reason == "killed"
+            executed.append(error.executed)
+        assert executed[1:] == ["no"] * 19, "they waited behind the first one"
         # It may have asked before the death or after it.
-        assert elsewhere.result(LIMIT) in [("EnvLost", "unknown"), ("EnvLost", "no")]
+        assert elsewhere.result(LIMIT) in [("EnvLost", "no"), ("WorkerGone", "no")]
         later = far.pid().exception(LIMIT)
-        assert isinstance(later, corps.EnvLost)
+        assert isinstance(later, corps.WorkerGone), "its Env has another process, without it"
         assert later.executed == "no"
-        assert near.ask(far).result(LIMIT) == ("EnvLost", "no")
+        assert near.ask(far).result(LIMIT) == ("WorkerGone", "no")
         assert app.envs().ret == [1, 2]
     assert case.noted() == ["child1", "app"]
 
@@ -295,17 +306,19 @@ def test_the_death_of_the_home_of_the_corps_is_a_failure_and_leaves_an_end(case:
         assert isinstance(waiting.exception(LIMIT), corps.EnvLost)
         assert app._running.is_over.wait(LIMIT)
         assert "SIGKILL" in app._running.failure
-    assert case.noted() == []
+    assert case.noted() == ["child2"], "an orphan ends in order"
 
 
 def test_the_death_of_the_template_is_that_of_all_its_processes(case: Case) -> None:
-    with case.boot() as app:
-        waiting = [app.child(0).ret.wait(), app.child(1).ret.wait()]
-        template = psutil.Process(app.pid().ret).parent()
-        assert template is not None
-        template.kill()
-        for future in waiting:
-            assert isinstance(future.exception(LIMIT), corps.EnvLost)
+    app = case.boot()
+    waiting = [app.child(0).ret.wait(), app.child(1).ret.wait()]
+    template = psutil.Process(app.pid().ret).parent()
+    assert template is not None
+    template.kill()
+    for future in waiting:
+        assert isinstance(future.exception(LIMIT), corps.EnvLost)
+    with pytest.raises(corps.SupervisionError, match="could not be started again"):
+        app.exit().result(LIMIT)
 
 
 @pytest.mark.parametrize("which", [0, 1])

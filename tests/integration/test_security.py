@@ -34,7 +34,7 @@ from corps.security.keys import KeyPair, new_key_pair
 from corps.settings import Settings
 from corps.testing.memory_corps import memory_corps
 from corps.testing.stations import Station
-from corps.transport.peer import Peer
+from corps.transport.answering import Answering
 from corps.transport.zmq_transport import ZmqTransport
 from corps.wire.frames import Hello, RequestHeader
 
@@ -357,7 +357,7 @@ def test_bytes_of_a_stranger_are_never_unpickled(
     attacker: Attacker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str
 ) -> None:
     answered: corps.Future[None] = corps.Future()
-    monkeypatch.setattr(Peer, "answer", lambda *_: answered.settle(Value(None)))
+    monkeypatch.setattr(Answering, "answer", lambda *_: answered.settle(Value(None)))
     server = Server()
     transport = server.transport
     assert isinstance(transport, ZmqTransport)

@@ -1,0 +1,62 @@
+"""Starting the Env of this process: its links, and what runs on them."""
+
+import secrets
+
+from corps.addresses import FRONT_ENV
+from corps.launch.loading import ModuleFinder
+from corps.launch.sources import Source
+from corps.launch.transports import make_transport
+from corps.managers.assembly import build_env
+from corps.messages.members import Member
+from corps.runtime.env import Env
+from corps.runtime.options import EnvOptions
+from corps.workers.corps import Corps
+
+
+def start_env(
+    corps_id: str,
+    env_id: int,
+    options: EnvOptions,
+    source: Source,
+    runtime_dir: str,
+    *,
+    application: type[Corps] | None = None,
+    generation: int = 0,
+) -> tuple[Env, Member]:
+    """Put the Env of this process together, and let it read.
+
+    Args:
+        corps_id: The Corps it belongs to.
+        env_id: Its own id there.
+        options: Limits and durations.
+        source: Of the application.
+        runtime_dir: For sockets and journals.
+        application: The class of the Corps that may be started here; None in the booting process.
+        generation: How many processes the Env has had before this one.
+
+    Returns:
+        The Env, and its record for the others.
+
+    Raises:
+        EnvStartError: It cannot listen.
+    """
+    incarnation = secrets.token_hex(16)
+    transport, public_key = make_transport(corps_id, env_id, incarnation, options, runtime_dir)
+    try:
+        env = build_env(
+            corps_id,
+            env_id,
+            options,
+            transport,
+            resolve_module=ModuleFinder(source),
+            main_alias=source.module if source.is_main and env_id == FRONT_ENV else None,
+            application=application,
+            generation=generation,
+            incarnation=incarnation,
+            journals=runtime_dir,
+        )
+    except BaseException:
+        transport.close()
+        raise
+    env.start_reading()
+    return env, Member(env_id, incarnation, transport.endpoint, public_key)
