@@ -2,6 +2,12 @@
 
 import signal
 
+import hypothesis
+
+# How long an example takes says something about the machine, not about the code.
+hypothesis.settings.register_profile("corps", deadline=None)
+hypothesis.settings.load_profile("corps")
+
 
 def pytest_configure() -> None:
     """Undo what a shell does to a job in the background.

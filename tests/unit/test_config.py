@@ -414,7 +414,14 @@ def default_in_words(key: str) -> str:
 
 
 def reference_page() -> str:
-    groups: dict[str, list[str]] = {"": [], "threads": [], "env_restart": [], "window": [], "shared_memory": [], "tcp": []}
+    groups: dict[str, list[str]] = {
+        "": [],
+        "threads": [],
+        "env_restart": [],
+        "window": [],
+        "shared_memory": [],
+        "tcp": [],
+    }
     for key, setting in all_settings().items():
         rows = groups[key.rpartition(".")[0]]
         allowed = setting.allowed().replace("|", "\\|")
