@@ -8,10 +8,10 @@ import itertools
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from corps.addresses import ENV_MGR, ConcAddr
-from corps.clock import deadline_after, earlier
+from corps.clock import deadline_after, earlier, now
 from corps.errors import ClosedError, DeadlineExceeded, NoSuchWorker
 from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
@@ -23,8 +23,10 @@ from corps.runtime.alarms import Alarms
 from corps.runtime.context import Activity, acting, current
 from corps.runtime.deadlock import Probe, Waiter, WaitGraph
 from corps.runtime.futures import Future
+from corps.runtime.keeping import Kept
 from corps.runtime.lives import Lives
 from corps.runtime.loop_thread import LoopThread
+from corps.runtime.once import Once
 from corps.runtime.options import EnvOptions
 from corps.runtime.pool import WorkerPool
 from corps.runtime.readers import Readers
@@ -36,6 +38,8 @@ from corps.wire.frames import ProbeHeader
 
 _log = logging.getLogger("corps.env")
 
+
+_LAST_WORDS: Final = 0.25  # seconds to read what a process had sent before it died
 
 MakeName = Callable[[ConcAddr, Interface, int], Any]
 MakeIterator = Callable[[Any, int], Any]
@@ -82,6 +86,8 @@ class Env:
         self.readers: Readers | None = None
         self.make_name: MakeName | None = None
         self.make_iterator: MakeIterator | None = None
+        self.pack: Callable[[Any], Kept] | None = None
+        self.unpack: Callable[[Kept], Any] | None = None
         self.corps_name: Any = None
         """Name of the application's Corps, for workers that no other Corps created."""
         self.worker_envs: list[int] = [env_id]
@@ -90,6 +96,7 @@ class Env:
         # Generators whose last iterator was garbage: closed with the next request. A destructor may run at
         # any point of any thread, so it must take no lock; appending to a deque takes none.
         self.dropped: deque[tuple[ConcAddr, int]] = deque()
+        self._dying: dict[int, Once] = {}  # deaths whose last words are being read
         self._closed = False
 
     def connect(self, peers: Peers, transport: Transport) -> None:
@@ -315,6 +322,16 @@ class Env:
         """
         if not returns:
             self.worker_envs = [env for env in self.worker_envs if env != env_id]
+        lost = Once(lambda: self._bury(env_id, reason, returns=returns))
+        self._dying[env_id] = lost
+        # What it has answered was read first: only what is certainly unanswered fails.
+        if self.peers is not None and self.peers.when_read(env_id, lost):
+            self.alarms.at(now() + _LAST_WORDS, lost)
+        else:
+            lost()
+
+    def _bury(self, env_id: int, reason: Failure, *, returns: bool) -> None:
+        self._dying.pop(env_id, None)
         if self.peers is not None:
             self.peers.lose(env_id, reason.text, reason.reason, has_died=True, returns=returns)
         self.lives.env_lost(env_id, reason, returns=returns)
@@ -325,6 +342,8 @@ class Env:
         Args:
             member: The Env.
         """
+        if (lost := self._dying.get(member.env)) is not None:
+            lost()  # before there is another one
         if self.peers is not None:
             self.peers.learn(member)
             expected = self.lives.expected_in(member.env)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from corps.addresses import ConcAddr
 from corps.errors import ClosedError, CorpsError
@@ -12,6 +12,7 @@ from corps.runtime import halting
 from corps.runtime.cell import Cell
 from corps.runtime.family import ChildEnd
 from corps.runtime.futures import Future
+from corps.runtime.keeping import KeptStates, forget_state
 from corps.runtime.records import Record
 
 _log = logging.getLogger("corps.env")
@@ -28,6 +29,8 @@ class Lives:
         """
         self._env = env
         self._registry = env.registry
+        self.kept: Final = KeptStates()
+        """States of workers: those of this Env, if it is alone; in the booting process, of all Envs."""
         self.on_limit: Callable[[Failure], object] | None = None
         """Called when a restart limit was passed that no worker of this Env can heal."""
 
@@ -107,6 +110,8 @@ class Lives:
         mgr = cell.mgr_addr
         comes_back = mgr is not None and failure is not None and halting.comes_back(cell, failure)
         self._registry.remove(cell.addr.conc, ended, mgr.env if comes_back and mgr is not None else None)
+        if not comes_back and cell.record is not None:
+            forget_state(cell)
         return comes_back
 
     def tell_mgr(self, cell: Any, end: ChildEnd) -> None:

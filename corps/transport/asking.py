@@ -54,6 +54,7 @@ class Asking:
         window: tuple[int, int],
         patience: float | None,
         max_frame: int | None,
+        is_journaled: bool,
     ) -> None:
         """Nothing was asked yet.
 
@@ -65,6 +66,7 @@ class Asking:
             window: Requests and bytes that may be unanswered.
             patience: Seconds a sender waits for room in the window.
             max_frame: Bytes of the longest frame that the peer takes.
+            is_journaled: Whether there will be a start journal.
         """
         self.readers = env.readers
         """A thread that waits for an answer of the peer reads it with these."""
@@ -77,7 +79,7 @@ class Asking:
         # Protects everything below. Nothing is packed, settled or sent under it.
         self._lock = Lock()
         self._room = Room(self._lock, Window(*window))
-        self.journal = AskerJournal(_SLOTS * window[0])
+        self.journal = AskerJournal(_SLOTS * window[0], is_kept=is_journaled)
         # The promise and the size of each request until its outcome comes. A withdrawn one stays, without
         # its promise: it takes up room at the peer until the peer says that it does not.
         self._pending: dict[int, tuple[Promise | None, int]] = {}

@@ -65,7 +65,14 @@ class Peer:
         packer = self.definitions.packer
         outcomes = OutcomeCodec(packer)
         self.asking = Asking(
-            env, self.way, packer, outcomes, window=window, patience=patience, max_frame=max_frame
+            env,
+            self.way,
+            packer,
+            outcomes,
+            window=window,
+            patience=patience,
+            max_frame=max_frame,
+            is_journaled=journals is not None,
         )
         self.answering = Answering(env, self.way, packer, outcomes, window=window, max_frame=max_frame)
         if is_there:
