@@ -18,7 +18,7 @@ from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.messages.outcomes import Refused
 from corps.messages.promises import NoAnswer
-from corps.messages.requests import CALL, DROP, EXIT, Request
+from corps.messages.requests import CALL, DROP, EXIT, EXIT_DOWN, Request
 from corps.runtime.alarms import Alarms
 from corps.runtime.context import Activity, acting, current
 from corps.runtime.deadlock import Probe, Waiter, WaitGraph
@@ -273,7 +273,7 @@ class Env:
             if cell is not None:
                 cell.deliver(request)
                 return
-            if request.kind == EXIT:  # whoever might start it again does not want to any more
+            if request.method == EXIT_DOWN:  # whoever might start it again does not want to any more
                 self.lives.refuse(self.registry.despair([request.target.conc]))
             request.settle(self.registry.outcome_without_cell(request))
 

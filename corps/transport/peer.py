@@ -85,7 +85,7 @@ class Peer:
 
     def _open_journal(self, member: Member) -> None:
         if self._journals is not None:
-            self.asking.journal.keep_at(journal_path(self._journals, self._incarnation, member.incarnation))
+            self.asking.keep_journal(journal_path(self._journals, self._incarnation, member.incarnation))
             self.answering.use_journal(journal_path(self._journals, member.incarnation, self._incarnation))
 
     def open(self, member: Member) -> None:
