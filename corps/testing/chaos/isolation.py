@@ -1,0 +1,133 @@
+"""Failure domains: which requests a fault may touch (I11), and when the clients saw it come and go. Pure."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from corps.testing.chaos.judgement import Episode
+from corps.testing.chaos.witness import Record
+
+EVERYWHERE: Final = 0xFFFFFFFF
+"""In place of an Env's id: a fault that may touch every one."""
+
+
+@dataclass(slots=True)
+class _Domain:
+    """Where and when a fault may make requests fail; times are in nanoseconds."""
+
+    number: int
+    env: int
+    worker: int
+    begin: int
+    end: int | None = None  # None: not over yet
+    noticed: int | None = None
+    served: int | None = None
+
+    def has(self, worker: int, env: int | None) -> bool:
+        if self.env == EVERYWHERE:
+            return True
+        return self.env == env and self.worker in {0, worker}
+
+
+class Domains:
+    """The faults of one storm. For one thread.
+
+    Args:
+        settle: Nanoseconds that what a fault broke may take to heal.
+    """
+
+    def __init__(self, settle: int) -> None:
+        self._settle = settle
+        self._all: list[_Domain] = []
+        self._by_number: dict[int, _Domain] = {}
+        self._watched: list[_Domain] = []  # nothing was answered there again yet
+        self._env_of: dict[int, int] = {}
+
+    def place(self, record: Record) -> None:
+        """A worker lives in an Env.
+
+        Args:
+            record: A PLACED.
+        """
+        self._env_of[record.worker] = record.sequence
+
+    def begin(self, record: Record) -> None:
+        """A fault begins.
+
+        Args:
+            record: A FAULT.
+        """
+        domain = _Domain(record.sequence, record.sender, record.worker, record.time)
+        self._all.append(domain)
+        self._by_number[domain.number] = domain
+        self._watched.append(domain)
+
+    def end(self, record: Record) -> None:
+        """A fault is over.
+
+        Args:
+            record: An OVER.
+        """
+        domain = self._by_number.get(record.sequence)
+        if domain is not None:
+            domain.end = record.time
+
+    def resolved(self, worker: int, sent: int, time: int, *, well: bool) -> None:
+        """A request was settled: note what that says of the faults that are under way.
+
+        Args:
+            worker: The worker.
+            sent: When it was sent.
+            time: When it was settled.
+            well: Whether the worker answered.
+        """
+        env = self._env_of.get(worker)
+        for domain in self._watched:
+            if not domain.has(worker, env) or time < domain.begin:
+                continue
+            if not well and domain.noticed is None:
+                domain.noticed = time
+            elif well and domain.noticed is not None and sent >= domain.noticed:
+                domain.served = time
+        if well:
+            self._watched = [
+                domain
+                for domain in self._watched
+                if domain.served is None and not self._is_past(domain, time)
+            ]
+
+    def excuse(self, worker: int, sent: int, resolved: int) -> bool:
+        """Whether a fault may be why a request failed.
+
+        Args:
+            worker: The worker; one that nobody has placed may always fail.
+            sent: When it was sent.
+            resolved: When it failed.
+
+        Returns:
+            Whether it was in the failure domain of any fault.
+        """
+        env = self._env_of.get(worker)
+        return env is None or any(
+            domain.has(worker, env) and domain.begin <= resolved and not self._is_past(domain, sent)
+            for domain in reversed(self._all)
+        )
+
+    def episodes(self) -> tuple[Episode, ...]:
+        """Returns what became of each fault."""
+        return tuple(
+            Episode(
+                domain.number,
+                domain.env,
+                domain.worker,
+                _seconds(domain.begin, domain.noticed),
+                _seconds(domain.begin, domain.served),
+            )
+            for domain in self._all
+        )
+
+    def _is_past(self, domain: _Domain, time: int) -> bool:
+        return domain.end is not None and domain.end + self._settle < time
+
+
+def _seconds(begin: int, time: int | None) -> float | None:
+    return None if time is None else (time - begin) / 1e9
