@@ -11,7 +11,7 @@ It reads in one pass and forgets what is settled and in order, so its memory dep
 minute, and on the number of faults, and not on how long the storm was.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from typing import Final
 
@@ -72,6 +72,7 @@ class Checker:
         self._limits = limits if limits is not None else Limits()
         self._findings = Findings(self._limits.kept)
         self._summary = Summary()
+        self._outcomes: Counter[str] = Counter()
         self._domains = Domains(int(self._limits.settle * _NANO))
         self._liveness = Liveness()
         self._open: dict[_Id, _Request] = {}
@@ -119,7 +120,8 @@ class Checker:
         self._summary.base = self._liveness.base
         self._summary.recovered = self._liveness.recovered
         self._summary.episodes = self._domains.episodes()
-        self._summary.counts = self._findings.counts
+        self._summary.outcomes = dict(self._outcomes)
+        self._summary.counts = {str(key): count for key, count in self._findings.counts.items()}
         return Verdict(self._findings.all(), self._summary)
 
     # --- the client's side ---
@@ -138,7 +140,7 @@ class Checker:
         outcome = Outcome(record.detail)
         request.outcome, request.resolved = outcome, record.time
         self._settled.append((record.time, key))
-        self._summary.outcomes[outcome.name.lower()] += 1
+        self._outcomes[outcome.name.lower()] += 1
         self._judge_time(record, request)
         self._judge_answerer(record, request)
         is_served = outcome in _SERVED

@@ -127,7 +127,7 @@ class Summary:
     """
 
     requests: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
+    outcomes: Mapping[str, int] = field(default_factory=dict)
     starts: int = 0
     ends: int = 0
     incarnations: int = 0
@@ -137,7 +137,7 @@ class Summary:
     episodes: Sequence[Episode] = ()
     base: float | None = None
     recovered: float | None = None
-    counts: Counter[str] = field(default_factory=Counter)
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
