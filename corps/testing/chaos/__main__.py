@@ -33,6 +33,7 @@ from corps.testing.chaos.storm import StormOptions, storm
     show_default=True,
     help="Seconds between two faults, on average.",
 )
+@click.option("--calm", type=click.FloatRange(0), default=3.0, show_default=True, help="Seconds before it.")
 @click.option("--envs", type=click.IntRange(1, 1024), default=3, show_default=True, help="Env processes.")
 @click.option("--home", is_flag=True, help="Hit the Env of the Corps object too.")
 @click.option("--beside", is_flag=True, help="Run the built-in load in the Envs of APPLICATION too.")
@@ -48,6 +49,7 @@ def main(
     faults: int | None,
     kinds: tuple[str, ...],
     mean_gap: float,
+    calm: float,
     envs: int,
     home: bool,
     beside: bool,
@@ -60,7 +62,7 @@ def main(
 
     Its workers are asked all the while, and its method run is called with WORDS if it has one. Without
     APPLICATION a load is stormed whose every step is written down. The exit status is 0 if every invariant
-    held, 1 if one did not, 2 after an error of usage.
+    held, 1 if one did not, 2 if it could not begin.
     """
     console = Console(stderr=True, highlight=False)
     options = StormOptions(
@@ -72,6 +74,7 @@ def main(
         mean_gap=mean_gap,
         count=20 if faults is None and minutes is None else faults,
         seconds=None if minutes is None else 60 * minutes,
+        calm=calm,
         hit_home=home,
         load=LoadOptions(rate=rate) if application is None or beside else None,
         limits=Limits(allowance=allowance),

@@ -24,6 +24,18 @@ Span = tuple[float, float]
 """The shortest and the longest time that something may take, in seconds."""
 
 _DAY: Final = 86_400.0
+_LARGE: Final = 1024 * 1024
+
+
+def _try_large(corps: Target, env: int, size: int) -> str:
+    """Have an Env give something large, which may want a file of its own. Returns what came of it."""
+    try:
+        given = corps.sabotage(env, "give", size)
+    except CorpsError as error:
+        return type(error).__name__
+    if len(given) != size:
+        raise Missed(f"{len(given)} bytes came in place of {size}")
+    return "came"
 
 
 def _nothing() -> None:
@@ -141,8 +153,10 @@ class EndFromInside(Fault):
     def inject(self, rng: Random, corps: Target) -> Injury:
         """See `Fault.inject`."""
         env = corps.choose_env(rng)
-        corps.announce(env, 0)
-        corps.sabotage_nowait(env, self._method, *self._args)
+        with corps.grip(env) as fd:
+            corps.announce(env, 0)
+            corps.sabotage_nowait(env, self._method, *self._args)
+            corps.await_end(fd)
         return Injury(f"{self._method} inside env{env}", is_final=True)
 
 
@@ -259,7 +273,9 @@ class FillDisk(Fault):
         limit = corps.written() + self._room
         corps.announce(env, 0)
         corps.sabotage(env, "lower_file_size", limit, seconds)
-        return Injury(f"files of env{env} end at {limit} bytes for {seconds:.2f} s", seconds=seconds)
+        given = _try_large(corps, env, limit + _LARGE)
+        text = f"files of env{env} end at {limit} bytes for {seconds:.2f} s; a larger result: {given}"
+        return Injury(text, seconds=seconds)
 
 
 class FewDescriptors(Fault):
@@ -282,7 +298,9 @@ class FewDescriptors(Fault):
         room = rng.randint(0, self._most)
         corps.announce(env, 0)
         limit = corps.sabotage(env, "lower_descriptors", room, seconds)
-        return Injury(f"env{env} may open files up to number {limit} for {seconds:.2f} s", seconds=seconds)
+        given = _try_large(corps, env, _LARGE)
+        text = f"env{env} opens files below number {limit} only for {seconds:.2f} s; a large result: {given}"
+        return Injury(text, seconds=seconds)
 
 
 class CutLinks(Fault):

@@ -57,6 +57,17 @@ class Saboteur(Conc):
             self.fail(kind)
         raise getattr(sys.modules["builtins"], kind)("planned")
 
+    def give(self, size: int) -> bytes:
+        """Give something large.
+
+        Args:
+            size: Bytes.
+
+        Returns:
+            So many zeros.
+        """
+        return bytes(size)
+
     def lower_descriptors(self, room: int, seconds: float) -> int:
         """Let this process open only a few files more.
 

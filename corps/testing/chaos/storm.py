@@ -48,6 +48,7 @@ _HOME: Final = 1
 _ORPHANS: Final = 2.0  # seconds after the end
 _END: Final = 60.0  # seconds that the end may take
 _LOOK: Final = 0.2
+_CALM: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class StormOptions:
     mean_gap: float = 2.0
     count: int | None = None
     seconds: float | None = None
-    calm: float = 3.0
+    calm: float = _CALM
     hit_home: bool = False
     load: LoadOptions | None = field(default_factory=LoadOptions)
     limits: Limits = field(default_factory=Limits)
@@ -364,6 +365,7 @@ def _replay(options: StormOptions) -> str:
     words += ["--faults", str(options.count)] if options.count is not None else []
     words += ["--minutes", f"{options.seconds / 60:g}"] if options.seconds is not None else []
     words += ["--envs", str(options.envs)] if options.envs is not None else []
+    words += ["--calm", f"{options.calm:g}"] if options.calm != _CALM else []
     words += ["--home"] if options.hit_home else []
     if set(options.kinds) != set(KINDS):
         words += [word for kind in options.kinds for word in ("--kind", kind)]

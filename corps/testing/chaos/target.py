@@ -1,6 +1,7 @@
 """A running Corps, as those see it who do harm to it."""
 
 import os
+import select
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -179,7 +180,7 @@ class Target:
             saboteur.exit()
 
     def sabotage_nowait(self, env: int, method: str, *args: Any) -> None:
-        """Have a saboteur act in an Env, and want no answer.
+        """Have a saboteur act in an Env, and do not wait for it.
 
         Args:
             env: The id of the Env.
@@ -191,10 +192,25 @@ class Target:
         """
         saboteur = self._saboteur(env)
         try:
-            getattr(saboteur, method).send(*args)
+            acted = getattr(saboteur, method)(*args)
         except CorpsError as error:
             raise Missed(f"the saboteur could not be asked: {error}") from error
-        saboteur.exit()
+        # Not before: a worker that is asked to end drops what still waits for it.
+        acted.add_done_callback(lambda done: saboteur.exit())
+
+    def await_end(self, fd: int) -> None:
+        """Wait until a process has ended.
+
+        Args:
+            fd: From `take` or `grip`.
+
+        Raises:
+            Missed: It goes on.
+        """
+        poller = select.poll()
+        poller.register(fd, select.POLLIN)
+        if not poller.poll(1000 * _PATIENCE):
+            raise Missed(f"the process goes on after {_PATIENCE:g} s")
 
     def written(self) -> int:
         """Returns the size of the largest witness file, in bytes."""
