@@ -77,6 +77,7 @@ class Checker:
         self._liveness = Liveness()
         self._open: dict[_Id, _Request] = {}
         self._settled: deque[tuple[int, _Id]] = deque()
+        self._last = 0  # time of the latest record
         self._forget = int(self._limits.forget * _NANO)
         self._sent_up_to: dict[int, int] = {}
         self._started_up_to: dict[tuple[int, int, int], int] = {}
@@ -100,6 +101,7 @@ class Checker:
         Args:
             record: From a witness file.
         """
+        self._last = max(self._last, record.time)
         self._handlers[Kind(record.kind)](record)
         while self._settled and record.time - self._settled[0][0] > self._forget:
             self._retire(self._settled.popleft()[1])
@@ -270,14 +272,16 @@ class Checker:
     def _judge(self, key: _Id, request: _Request) -> None:
         about = Record(Kind.SENT, 0, request.worker, *key, 0, request.sent)
         if not request.outcome:
-            self._find(Invariant.RESOLVED_IN_TIME, "a Future was never settled", about)
+            # A sender that was ended by a fault waits no more.
+            if not self._domains.excuse_sender(key[0], request.sent, self._last):
+                self._find(Invariant.RESOLVED_IN_TIME, "a Future was never settled", about)
             return
         if request.outcome == Outcome.STRANGE:
             text = "a Future was settled with an untyped error, or with the value of another request"
             self._find(Invariant.ACCOUNTED, text, about)
         if not request.traits & Trait.UNWITNESSED:
             self._judge_honesty(about, request)
-        self._judge_isolation(about, request)
+        self._judge_isolation(key, about, request)
 
     def _judge_honesty(self, about: Record, request: _Request) -> None:
         counted = f"{request.starts} START and {request.ends} END"
@@ -288,10 +292,11 @@ class Checker:
         elif request.outcome == Outcome.NOT_EXECUTED and request.starts:
             self._find(Invariant.HONEST_FAILURE, f'executed "no", but {counted}', about)
 
-    def _judge_isolation(self, about: Record, request: _Request) -> None:
+    def _judge_isolation(self, key: _Id, about: Record, request: _Request) -> None:
         if request.outcome in _SERVED or request.traits & _EXCUSED:
             return
-        if not self._domains.excuse(request.worker, request.sent, request.resolved):
+        when = request.sent, request.resolved
+        if not (self._domains.excuse(request.worker, *when) or self._domains.excuse_sender(key[0], *when)):
             text = f"{Outcome(request.outcome).name.lower()} where no fault was"
             self._find(Invariant.ISOLATION, text, about)
 

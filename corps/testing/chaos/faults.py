@@ -106,13 +106,14 @@ class StopEnv(Fault):
     """SIGSTOP to the process of an Env, and SIGCONT some time later.
 
     Args:
+        name: Of the fault.
         span: How long it is stopped.
+        weight: As `Fault.weight`.
     """
 
-    name = "stop"
-    weight = 2.0
-
-    def __init__(self, span: Span = (0.2, 3.0)) -> None:
+    def __init__(self, name: str, span: Span, weight: float) -> None:
+        self.name = name  # type: ignore[misc]  # several kinds in one class
+        self.weight = weight  # type: ignore[misc]
         self._span = span
 
     def inject(self, rng: Random, corps: Target) -> Injury:
@@ -339,7 +340,8 @@ def _by_name(*faults: Fault) -> Mapping[str, Fault]:
 
 KINDS: Final[Mapping[str, Fault]] = _by_name(
     KillEnv(),
-    StopEnv(),
+    StopEnv("stop", (0.2, 3.0), 2.0),
+    StopEnv("stop-long", (6.0, 12.0), 0.3),
     EndFromInside("segfault", "segfault"),
     EndFromInside("abort", "abort"),
     EndFromInside("os-exit", "leave", 3),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from corps.testing.chaos.judgement import Episode
-from corps.testing.chaos.witness import Record
+from corps.testing.chaos.witness import WORKERS, Record
 
 EVERYWHERE: Final = 0xFFFFFFFF
 """In place of an Env's id: a fault that may touch every one."""
@@ -111,6 +111,19 @@ class Domains:
             domain.has(worker, env) and domain.begin <= resolved and not self._is_past(domain, sent)
             for domain in reversed(self._all)
         )
+
+    def excuse_sender(self, sender: int, sent: int, resolved: int) -> bool:
+        """Whether a fault may have kept a worker from getting its answer.
+
+        Args:
+            sender: Who sent the request; one that is no worker lives in no failure domain.
+            sent: When it was sent.
+            resolved: When it failed, or the end of all records.
+
+        Returns:
+            Whether the sender was in the failure domain of any fault.
+        """
+        return sender > WORKERS and self.excuse(sender - WORKERS, sent, resolved)
 
     def episodes(self) -> tuple[Episode, ...]:
         """Returns what became of each fault."""

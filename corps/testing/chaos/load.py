@@ -13,7 +13,8 @@ from corps.testing.chaos.healing import lasting
 from corps.testing.chaos.ledger import Ledger
 from corps.testing.chaos.target import PlacedWorker
 from corps.testing.chaos.witness import NOTHING_SPECIAL, Kind, Trait
-from corps.testing.chaos.witnessed import Witnessed
+from corps.testing.chaos.witnessed import Relay, Witnessed, answered
+from corps.workers.names import Name
 
 _MIX: Final = {
     "plain": 60.0,
@@ -27,6 +28,7 @@ _MIX: Final = {
 }
 _SLOW: Final = 0.01  # seconds
 _HASTY: Final = 0.004  # seconds
+_RELAYED: Final = 0.15  # share of bursts that go to relays
 _LAG: Final = 0.5  # seconds that a client tries to make up for
 _PATIENCE: Final = 30.0
 
@@ -36,7 +38,7 @@ class LoadOptions:
     """How much load.
 
     Attributes:
-        workers: Witnessed workers in each Env.
+        workers: Witnessed workers in each Env. One more passes requests on to workers of all Envs.
         clients: Client threads.
         rate: Requests per second of each client; not exceeded, so that throughputs can be compared.
         burst: How many requests a client sends to one worker at once, at most.
@@ -88,13 +90,23 @@ class Load:
             for _ in range(self._options.workers):
                 number = len(self.workers) + 1
                 name = lasting(env).create(Witnessed, str(self._directory), number)
-                self._ledger.witness.write(Kind.PLACED, worker=number, sequence=env)
-                self.workers.append(PlacedWorker(number, env, name))
+                self.workers.append(self._placed(number, env, name))
+        others = [(each.number, each.name) for each in self.workers]
+        relays = []
+        for number, env in enumerate(self._envs, len(self.workers) + 1):
+            name = lasting(env).create(Relay, str(self._directory), number, others)
+            relays.append(self._placed(number, env, name))
         for sender, seed in enumerate(self._seeds, 1):
-            client = _Client(sender, Random(seed), self.workers, self._ledger, self._options, self._is_over)
+            client = _Client(
+                sender, Random(seed), self.workers, relays, self._ledger, self._options, self._is_over
+            )
             thread = Thread(target=client.run, name=f"chaos-client-{sender}", daemon=True)
             self._threads.append(thread)
             thread.start()
+
+    def _placed(self, number: int, env: int, name: Name[Any]) -> PlacedWorker:
+        self._ledger.witness.write(Kind.PLACED, worker=number, sequence=env)
+        return PlacedWorker(number, env, name)
 
     def stop(self) -> None:
         """Send nothing more, and wait until everything is settled or long overdue."""
@@ -112,6 +124,7 @@ class _Client:
         sender: int,
         rng: Random,
         workers: Sequence[PlacedWorker],
+        relays: Sequence[PlacedWorker],
         ledger: Ledger,
         options: LoadOptions,
         is_over: Event,
@@ -119,11 +132,14 @@ class _Client:
         self._sender = sender
         self._rng = rng
         self._workers = workers
+        self._relays = relays
         self._ledger = ledger
         self._options = options
         self._is_over = is_over
         self._sequence = 0
-        self._names = {each.number: each.name.options(deadline=options.deadline) for each in workers}
+        self._names = {
+            each.number: each.name.options(deadline=options.deadline) for each in (*workers, *relays)
+        }
         self._hasty = {each.number: each.name.options(deadline=_HASTY) for each in workers}
 
     def run(self) -> None:
@@ -132,8 +148,12 @@ class _Client:
             if not self._ledger.wait_room(self._options.depth, 0.1):
                 continue
             burst = self._rng.randint(1, self._options.burst)
-            worker = self._rng.choice(self._workers)
-            for way in self._rng.choices(list(_MIX), list(_MIX.values()), k=burst):
+            if self._rng.random() < _RELAYED:
+                worker, ways = self._rng.choice(self._relays), ["pass_on"] * burst
+            else:
+                worker = self._rng.choice(self._workers)
+                ways = self._rng.choices(list(_MIX), list(_MIX.values()), k=burst)
+            for way in ways:
                 self._ask(worker, way)
             due = max(due + burst / self._options.rate, now() - _LAG)
 
@@ -141,10 +161,12 @@ class _Client:
         self._sequence += 1
         ids = self._sender, self._sequence
         name = (self._hasty if way == "hasty" else self._names)[worker.number]
-        traits, payload = NOTHING_SPECIAL, b""
+        traits = NOTHING_SPECIAL
+        more: tuple[bytes, ...] = ()
         match way:
             case "echo":
                 payload = self._rng.randbytes(int(10 * (self._options.payload / 10) ** self._rng.random()))
+                more = (payload,)
                 call = partial(name.echo, *ids, payload)
             case "slow" | "cancelled":
                 traits = Trait.CANCELLED if way == "cancelled" else traits
@@ -152,6 +174,10 @@ class _Client:
             case "again":
                 traits = Trait.IDEMPOTENT
                 call = partial(name.again, *ids)
+            case "pass_on":
+                traits = Trait.HASTY  # it waits behind others that wait for workers which may be hit
+                which = self._rng.randrange(1000)
+                call = partial(name.pass_on, *ids, which, self._options.deadline / 2)
             case "hasty":
                 traits = Trait.HASTY
                 call = partial(name.plain, *ids)
@@ -163,13 +189,7 @@ class _Client:
             call,
             deadline=_HASTY if way == "hasty" else self._options.deadline,
             traits=traits,
-            expected=lambda value: _answered(value, ids, payload),
+            expected=lambda value: answered(value, ids, *more),
         )
         if way == "cancelled" and future is not None:
             future.cancel()
-
-
-def _answered(value: Any, ids: tuple[int, int], payload: bytes) -> int | None:
-    """The incarnation that gave this answer; None if it is the answer to something else."""
-    wanted: tuple[Any, ...] = (*ids, payload) if payload else ids
-    return value[0] if isinstance(value, tuple) and value[1:] == wanted else None

@@ -12,7 +12,8 @@ little-endian:
     2      1     kind            `Kind`
     3      1     detail          traits, outcome or phase; see `Kind`
     4      4     worker          number of the worker, from 1; 0 for none
-    8      4     sender          number of the client, from 1; 0 for none
+    8      4     sender          number of the client, from 1; that of a worker which sends itself is its own
+                                 and `WORKERS`; 0 for none
     12     4     sequence        number of the request of that sender, rising in the order of sending
     16     8     incarnation     when this incarnation of the worker was constructed, in nanoseconds
     24     8     time            when this was written, in nanoseconds
@@ -72,6 +73,9 @@ class Kind(IntEnum):
     PHASE = 10
     """A phase of the storm begins: `detail` is the `Phase`."""
 
+
+WORKERS: Final = 1_000_000
+"""What is added to the number of a worker that is a sender too."""
 
 _KINDS: Final = frozenset(int(kind) for kind in Kind)
 

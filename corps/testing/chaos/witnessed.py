@@ -1,16 +1,19 @@
-"""The worker of the built-in load, and the Corps around it."""
+"""The workers of the built-in load, and the Corps around them."""
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import Final
+from typing import Any, Final
 
-from corps.testing.chaos.witness import NOTHING_SPECIAL, SUFFIX, Kind, Trait, Witness, now_ns
+from corps.testing.chaos.ledger import Ledger
+from corps.testing.chaos.witness import NOTHING_SPECIAL, SUFFIX, WORKERS, Kind, Trait, Witness, now_ns
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
+from corps.workers.names import Name
 
 CANNOT_TESTIFY: Final = 86
 """Exit status of an Env whose witness file took no record."""
@@ -116,3 +119,64 @@ class Witnessed(Conc):
         except OSError:
             # Who cannot testify must not answer: an error would be an answer too, and not an honest one.
             os._exit(CANNOT_TESTIFY)
+
+
+class Relay(Witnessed):
+    """Asks other workers, and writes down what it sends and gets, as clients do.
+
+    It takes what comes: when the worker that it asks fails, it gives its own value all the same. The
+    sequences of its incarnations do not overlap, unless one sends over a thousand requests per second.
+    """
+
+    def __init__(self, directory: str, number: int, others: Sequence[tuple[int, Name[Witnessed]]]) -> None:
+        """As `Witnessed`.
+
+        Args:
+            directory: Where the witness files are.
+            number: Of this worker.
+            others: Number and Name of each worker that may be asked.
+        """
+        super().__init__(directory, number)
+        self._others = others
+        self._ledger = Ledger(self._witness)
+        self._sequence = self._incarnation // 1_000_000 & 0xFFFFFFFF
+
+    def pass_on(self, sender: int, sequence: int, which: int, deadline: float) -> Reply:
+        """Ask another worker, and wait for its answer.
+
+        Args:
+            sender: As in all methods.
+            sequence: As in all methods.
+            which: Chooses the other worker.
+            deadline: Seconds that it has for its answer.
+        """
+        with self._body(sender, sequence):
+            number, name = self._others[which % len(self._others)]
+            self._sequence += 1
+            ids = WORKERS + self._number, self._sequence
+            call = partial(name.options(deadline=deadline).plain, *ids)
+            asked = self._ledger.ask(
+                *ids,
+                number,
+                call,
+                deadline=deadline,
+                traits=Trait.HASTY,  # it may have waited so long itself that little of its time is left
+                expected=lambda value: answered(value, ids),
+            )
+            if asked is not None:
+                asked.exception()
+            return self._incarnation, sender, sequence
+
+
+def answered(value: Any, ids: tuple[int, int], *more: Any) -> int | None:
+    """Whether a value is the answer to a request.
+
+    Args:
+        value: Of the Future.
+        ids: Sender and sequence of the request.
+        *more: What else it has to contain.
+
+    Returns:
+        The incarnation of the worker that gave it; None if it is the answer to something else.
+    """
+    return value[0] if isinstance(value, tuple) and value[1:] == (*ids, *more) else None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from corps.testing.chaos.checker import Checker, check
 from corps.testing.chaos.judgement import Invariant, Limits
-from corps.testing.chaos.witness import Kind, Outcome, Phase, Record, Trait, merged
+from corps.testing.chaos.witness import WORKERS, Kind, Outcome, Phase, Record, Trait, merged
 from tests.unit.testing.chaos.histories import DEADLINE, MS, SECOND, SPOILERS, History, NothingToSpoil
 
 LIMITS: Final = Limits()
@@ -177,6 +177,20 @@ def test_hasty_and_cancelled_requests_may_fail_without_a_fault(traits: Trait) ->
         settled(1, 2, Outcome.UNKNOWN),
     ]
     assert check(records, LIMITS).is_clean
+
+
+def test_a_worker_that_was_ended_waits_for_no_answer() -> None:
+    sender = WORKERS + 3
+    records = [
+        Record(Kind.PLACED, 0, 3, 0, 2, 0, 0),
+        sent(1, 5)._replace(sender=sender),
+        Record(Kind.FAULT, 0, 0, 2, 1, 0, 6),
+    ]
+    assert check(records, LIMITS).is_clean
+    assert check(records[:2], LIMITS).summary.counts == {Invariant.RESOLVED_IN_TIME: 1}
+    assert check([records[0], sent(1, 5), records[2]], LIMITS).summary.counts == {
+        Invariant.RESOLVED_IN_TIME: 1
+    }
 
 
 def test_a_worker_that_was_hit_alone_excuses_nobody_else_of_its_env() -> None:
