@@ -1,6 +1,8 @@
 """``python -m corps.testing.chaos``: storms an application, or the built-in load."""
 
 import os
+import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -65,8 +67,10 @@ def main(
     held, 1 if one did not, 2 if it could not begin.
     """
     console = Console(stderr=True, highlight=False)
+    if seed is None:
+        seed = int.from_bytes(os.urandom(4), "little")
     options = StormOptions(
-        seed=int.from_bytes(os.urandom(4), "little") if seed is None else seed,
+        seed=seed,
         source=application,
         words=words,
         envs=envs,
@@ -80,6 +84,7 @@ def main(
         limits=Limits(allowance=allowance),
         config={"log_level": "ERROR"} if application is None else None,
         directory=witness,
+        replay=_command(seed),
     )
     console.print(f"seed {options.seed}")
     try:
@@ -90,6 +95,14 @@ def main(
     if report is not None:
         console.print(f"written to {done.write(report)}")
     raise SystemExit(0 if done.is_clean else 1)
+
+
+def _command(seed: int) -> str:
+    """What was typed, with the seed."""
+    given = list(sys.argv[1:])
+    if not any(word == "--seed" or word.startswith("--seed=") for word in given):
+        given = ["--seed", str(seed), *given]
+    return shlex.join(["python", "-m", "corps.testing.chaos", *given])
 
 
 if __name__ == "__main__":

@@ -158,8 +158,8 @@ class Checker:
         if not request.deadline:
             return
         late = (record.time - request.sent - request.deadline) / _NANO
-        if late <= 0:
-            return
+        if late <= 0 or self._domains.excuse_sender(record.sender, request.sent, record.time):
+            return  # a process that is stopped settles nothing meanwhile
         self._summary.latest = max(late, self._summary.latest or 0.0)
         if late > self._limits.lateness + self._limits.allowance:
             text = f"a Future was settled {late:.3f} s after its deadline"

@@ -10,13 +10,13 @@ import resource
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from corps.workers.conc import Conc
 
 _CLOCK: Final = "time"
-_CLOCK_READERS: Final = ("time", "time_ns")
+_CLOCK_READERS: Final[Mapping[str, float]] = {"time": 1.0, "time_ns": 1_000_000_000}
 _RUNTIME_DIR: Final = "/corps-"
 
 
@@ -104,13 +104,13 @@ class Saboteur(Conc):
             seconds: For how long.
         """
         clock: Any = sys.modules[_CLOCK]
-        true = {name: getattr(clock, name) for name in _CLOCK_READERS}
-        clock.time = lambda: true["time"]() + offset
-        clock.time_ns = lambda: true["time_ns"]() + int(offset * 1e9)
+        for name, unit in _CLOCK_READERS.items():
+            setattr(clock, name, _Jumped(getattr(clock, name), type(unit)(offset * unit)))
 
         def restore() -> None:
-            for name, reader in true.items():
-                setattr(clock, name, reader)
+            for name in _CLOCK_READERS:
+                reader = getattr(clock, name)
+                setattr(clock, name, reader.true if isinstance(reader, _Jumped) else reader)
 
         _after(seconds, restore)
 
@@ -149,11 +149,23 @@ class Saboteur(Conc):
         return len(links)
 
 
+class _Jumped:
+    """A reader of a clock that is wrong. One in place of another one stands on the true one."""
+
+    def __init__(self, reader: Callable[[], float], offset: float) -> None:
+        self.true: Callable[[], float] = reader.true if isinstance(reader, _Jumped) else reader
+        self._offset = offset
+
+    def __call__(self) -> float:
+        return self.true() + self._offset
+
+
 def _limit_for(which: int, limit: int, seconds: float) -> None:
-    soft, hard = resource.getrlimit(which)
+    _, hard = resource.getrlimit(which)
     bound = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
     resource.setrlimit(which, (bound, hard))
-    _after(seconds, lambda: resource.setrlimit(which, (soft, hard)))
+    # To the hard limit, as every Env has it, and not to what was found: that may be the work of another one.
+    _after(seconds, lambda: resource.setrlimit(which, (hard, hard)))
 
 
 def _after(seconds: float, act: Callable[[], object]) -> None:

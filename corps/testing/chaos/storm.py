@@ -48,7 +48,6 @@ _HOME: Final = 1
 _ORPHANS: Final = 2.0  # seconds after the end
 _END: Final = 60.0  # seconds that the end may take
 _LOOK: Final = 0.2
-_CALM: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +70,7 @@ class StormOptions:
         bounds: How large processes may become.
         config: Settings for the boot.
         directory: Where witness files go and stay; None for a directory that is thrown away.
+        replay: The command that does the same again, for the report.
     """
 
     seed: int
@@ -81,13 +81,14 @@ class StormOptions:
     mean_gap: float = 2.0
     count: int | None = None
     seconds: float | None = None
-    calm: float = _CALM
+    calm: float = 3.0
     hit_home: bool = False
     load: LoadOptions | None = field(default_factory=LoadOptions)
     limits: Limits = field(default_factory=Limits)
     bounds: Bounds = field(default_factory=Bounds)
     config: Mapping[str, Any] | None = None
     directory: Path | None = None
+    replay: str = ""
 
 
 def storm(options: StormOptions, say: Callable[[str], object] = lambda text: None) -> StormReport:
@@ -132,7 +133,7 @@ class _Storm:
         self._report = StormReport(
             options.seed,
             options.source or "the built-in load",
-            _replay(options),
+            options.replay or repr(options),
             f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
         )
         self._was_final = False
@@ -357,17 +358,3 @@ class _Storm:
         longest = max((size.span for size in self._report.sizes), default=0.0)
         if longest < self._options.bounds.least_span:
             self._report.notes.append("slopes of memory (I10) were not judged: it was too short")
-
-
-def _replay(options: StormOptions) -> str:
-    words = ["python", "-m", "corps.testing.chaos", *([options.source] if options.source else [])]
-    words += ["--seed", str(options.seed), "--mean-gap", f"{options.mean_gap:g}"]
-    words += ["--faults", str(options.count)] if options.count is not None else []
-    words += ["--minutes", f"{options.seconds / 60:g}"] if options.seconds is not None else []
-    words += ["--envs", str(options.envs)] if options.envs is not None else []
-    words += ["--calm", f"{options.calm:g}"] if options.calm != _CALM else []
-    words += ["--home"] if options.hit_home else []
-    if set(options.kinds) != set(KINDS):
-        words += [word for kind in options.kinds for word in ("--kind", kind)]
-    words += ["--", *options.words] if options.words else []
-    return " ".join(words)

@@ -193,6 +193,19 @@ def test_a_worker_that_was_ended_waits_for_no_answer() -> None:
     }
 
 
+def test_a_worker_that_was_stopped_may_get_its_answer_late() -> None:
+    sender = WORKERS + 3
+    records = [
+        Record(Kind.PLACED, 0, 3, 0, 2, 0, 0),
+        sent(1, 5)._replace(sender=sender),
+        Record(Kind.FAULT, 0, 0, 2, 1, 0, 6),
+        settled(1, 3 * DEADLINE, Outcome.UNKNOWN)._replace(sender=sender),
+    ]
+    assert check(records, LIMITS).is_clean
+    late = check([*records[:2], records[3]], LIMITS)
+    assert late.summary.counts == {Invariant.RESOLVED_IN_TIME: 1}
+
+
 def test_a_worker_that_was_hit_alone_excuses_nobody_else_of_its_env() -> None:
     records = [
         Record(Kind.PLACED, 0, 1, 0, 2, 0, 0),
