@@ -21,7 +21,8 @@ from corps.testing.chaos.liveness import Liveness
 from corps.testing.chaos.witness import Kind, Outcome, Record, Trait, WitnessFile, merged
 
 _NANO: Final = 1_000_000_000
-_SERVED: Final = frozenset({Outcome.VALUE, Outcome.EXECUTED})
+_SERVED: Final = frozenset({Outcome.VALUE, Outcome.RAISED})
+_EXECUTED: Final = frozenset({Outcome.EXECUTED, Outcome.RAISED})
 _EXCUSED: Final = Trait.HASTY | Trait.CANCELLED
 
 _Id = tuple[int, int]
@@ -287,7 +288,7 @@ class Checker:
         counted = f"{request.starts} START and {request.ends} END"
         if request.outcome == Outcome.VALUE and not request.is_executed_well():
             self._find(Invariant.HONEST_SUCCESS, f"a value, but {counted}", about)
-        elif request.outcome == Outcome.EXECUTED and not request.is_executed_well():
+        elif request.outcome in _EXECUTED and not request.is_executed_well():
             self._find(Invariant.HONEST_FAILURE, f'executed "yes", but {counted}', about)
         elif request.outcome == Outcome.NOT_EXECUTED and request.starts:
             self._find(Invariant.HONEST_FAILURE, f'executed "no", but {counted}', about)

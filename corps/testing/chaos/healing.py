@@ -6,13 +6,15 @@ judge, and the return of the throughput (I12) is not judged.
 
 import importlib
 import inspect
-from collections.abc import Callable
-from typing import Any, TypeVar
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
-from corps.errors import CorpsError
 from corps.workers.factory import Options, options
 
-F = TypeVar("F", bound=Callable[..., Any])
+_RESTARTS: Final = "corps.supervision.restarts"
+_LIMIT: Final = "CORPS_ENV_RESTART__MAX"
 
 
 def heals() -> bool:
@@ -35,9 +37,8 @@ def lasting(env: int) -> Options:
     """
     if not heals():
         return options(env=env)
-    policy = importlib.import_module("corps.supervision.restarts").Restart
     make: Callable[..., Options] = options
-    return make(env=env, restart=policy("permanent", max=1_000_000, within=1.0, backoff=(0.05, 0.5)))
+    return make(env=env, restart=_policy("permanent", max=1_000_000, within=1.0, backoff=(0.05, 0.5)))
 
 
 def fleeting(env: int, deadline: float) -> Options:
@@ -52,19 +53,29 @@ def fleeting(env: int, deadline: float) -> Options:
     """
     if not heals():
         return options(env=env, deadline=deadline)
-    policy = importlib.import_module("corps.supervision.restarts").Restart
     make: Callable[..., Options] = options
-    return make(env=env, deadline=deadline, restart=policy("temporary"))
+    return make(env=env, deadline=deadline, restart=_policy("temporary"))
 
 
-def ended_incarnation(error: BaseException) -> int | None:
-    """Which incarnation an error says has ended.
+def _policy(policy: str, **fields: Any) -> Any:
+    # By name, for here is the one place that has to run without that file as well.
+    return importlib.import_module(_RESTARTS).Restart(policy, **fields)
 
-    Args:
-        error: What a Future raised.
 
-    Returns:
-        Its number, as the runtime counts; None if the error does not say.
+@contextmanager
+def unlimited() -> Iterator[None]:
+    """Have a Corps that is booted meanwhile start its Envs again as often as it takes.
+
+    A storm kills more often than a limit that suits daily life allows. The limit is raised by an environment
+    variable, so the configuration of an application stays in force. One that is set already stays.
     """
-    number = getattr(error, "incarnation", None) if isinstance(error, CorpsError) else None
-    return number if isinstance(number, int) else None
+    from corps.settings import Settings
+
+    if "env_restart" not in Settings.model_fields or _LIMIT in os.environ:
+        yield
+        return
+    os.environ[_LIMIT] = "1000000"
+    try:
+        yield
+    finally:
+        del os.environ[_LIMIT]

@@ -6,7 +6,7 @@ from threading import Condition, Lock
 from typing import Any, Final
 
 from corps.clock import deadline_after, remaining
-from corps.errors import CorpsError, InternalError, RequestError
+from corps.errors import CorpsError, InternalError, RemoteError, RequestError
 from corps.runtime.futures import Future
 from corps.testing.chaos.witness import NOTHING_SPECIAL, Kind, Outcome, Trait, Witness, now_ns
 
@@ -25,6 +25,8 @@ def outcome_of(error: BaseException) -> Outcome:
     Returns:
         The outcome; STRANGE for what no Future of corps should raise.
     """
+    if isinstance(error, RemoteError) and error.executed == "yes":
+        return Outcome.RAISED
     if isinstance(error, RequestError):
         return _OF_EXECUTED.get(error.executed, Outcome.STRANGE)
     if isinstance(error, CorpsError) and not isinstance(error, InternalError):
@@ -193,7 +195,7 @@ class Ledger:
                 self.errors[f"{type(error).__name__} {executed}".rstrip()] += 1
             if outcome == Outcome.STRANGE and len(self.strange) < 10:
                 self.strange.append(f"{type(error).__module__}.{type(error).__name__}: {error}")
-            self.served += outcome in {Outcome.VALUE, Outcome.EXECUTED}
+            self.served += outcome in {Outcome.VALUE, Outcome.RAISED}
             self._note(ticket.worker, incarnation)
         self.witness.write(
             Kind.RESOLVED,

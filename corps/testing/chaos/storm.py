@@ -31,7 +31,7 @@ from corps.testing.chaos.census import Household, marking, orphans
 from corps.testing.chaos.checker import check_files
 from corps.testing.chaos.faults import KINDS, Injury
 from corps.testing.chaos.growth import Bounds, fitted, judge_growth
-from corps.testing.chaos.healing import heals
+from corps.testing.chaos.healing import heals, unlimited
 from corps.testing.chaos.judgement import Invariant, Limits, Violation
 from corps.testing.chaos.ledger import Ledger
 from corps.testing.chaos.load import Load, LoadOptions
@@ -166,7 +166,8 @@ class _Storm:
         options = self._options
         source: Any = options.source if options.source is not None else LoadCorps
         visitors: Visitors | None = None
-        app = boot(source, envs=options.envs, config=options.config)
+        with unlimited():
+            app = boot(source, envs=options.envs, config=options.config)
         try:
             with app:
                 ids = sorted(household.envs())

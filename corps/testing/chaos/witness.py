@@ -105,7 +105,7 @@ class Outcome(IntEnum):
     NOT_EXECUTED = 2
     """With an error that says ``executed="no"``."""
     EXECUTED = 3
-    """With an error that says ``executed="yes"``: the method raised."""
+    """With an error that says ``executed="yes"``, but that is not what the method raised."""
     UNKNOWN = 4
     """With an error that says ``executed="unknown"``, or says nothing about it."""
     STRANGE = 5
@@ -113,6 +113,8 @@ class Outcome(IntEnum):
     of another request."""
     NEVER = 6
     """Not at all: the client has given up waiting."""
+    RAISED = 7
+    """With what the method raised: its worker has answered."""
 
 
 class Phase(IntEnum):

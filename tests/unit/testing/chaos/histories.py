@@ -88,7 +88,7 @@ class History:
         request = worker.mailbox.popleft()
         self.body(Kind.START, worker, request)
         self.body(Kind.END, worker, request)
-        self.resolve(worker, request, self.rng.choice((Outcome.VALUE, Outcome.VALUE, Outcome.EXECUTED)))
+        self.resolve(worker, request, self.rng.choice((Outcome.VALUE, Outcome.VALUE, Outcome.RAISED)))
 
     def body(self, kind: Kind, worker: Worker, request: Pending) -> None:
         request.has_started = True
@@ -118,12 +118,14 @@ class History:
         if waiting and self.rng.random() < 0.7:
             request = waiting.popleft()
             self.body(Kind.START, worker, request)
+            ended = False
             if self.rng.random() < 0.5:
                 self.body(Kind.END, worker, request)  # its answer was lost
+                ended = True
             if request.traits & Trait.IDEMPOTENT:
                 worker.mailbox.append(request)  # and so it is sent again
             else:
-                self.resolve(worker, request, Outcome.UNKNOWN)
+                self.resolve(worker, request, Outcome.EXECUTED if ended else Outcome.UNKNOWN)
         for request in waiting:
             outcome = self.rng.choice((Outcome.NOT_EXECUTED, Outcome.UNKNOWN))
             self.resolve(worker, request, Outcome.UNKNOWN if request.has_started else outcome)
@@ -162,7 +164,7 @@ def records_of(history: History, request: Record, kind: Kind) -> list[tuple[list
 
 
 def execute_twice(history: History, rng: Random) -> Invariant:
-    request = history.clients[some(rng, resolved(history, Outcome.VALUE, Outcome.EXECUTED))]
+    request = history.clients[some(rng, resolved(history, Outcome.VALUE, Outcome.RAISED))]
     ((file, index),) = records_of(history, request, Kind.START)
     file.append(file[index]._replace(time=history.now()))
     return Invariant.NO_DOUBLE_EXECUTION
@@ -176,14 +178,15 @@ def lose_the_end_of_a_value(history: History, rng: Random) -> Invariant:
 
 
 def deny_an_execution(history: History, rng: Random) -> Invariant:
-    index = some(rng, resolved(history, Outcome.VALUE, Outcome.EXECUTED))
+    index = some(rng, resolved(history, Outcome.VALUE, Outcome.RAISED))
     history.clients[index] = history.clients[index]._replace(detail=Outcome.NOT_EXECUTED)
     return Invariant.HONEST_FAILURE
 
 
 def claim_an_execution(history: History, rng: Random) -> Invariant:
     index = some(rng, resolved(history, Outcome.NOT_EXECUTED))
-    history.clients[index] = history.clients[index]._replace(detail=Outcome.EXECUTED)
+    detail = rng.choice((Outcome.EXECUTED, Outcome.RAISED))
+    history.clients[index] = history.clients[index]._replace(detail=detail)
     return Invariant.HONEST_FAILURE
 
 

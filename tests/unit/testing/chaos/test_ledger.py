@@ -48,7 +48,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     [
         (EnvLost(""), Outcome.UNKNOWN),
         (EnvLost("", executed="no"), Outcome.NOT_EXECUTED),
-        (RemoteError(""), Outcome.EXECUTED),
+        (RemoteError(""), Outcome.RAISED),
+        (EnvLost("", executed="yes"), Outcome.EXECUTED),
         (NoSuchMethod(""), Outcome.NOT_EXECUTED),
         (EnvLost("", executed="perhaps"), Outcome.STRANGE),
         (UnpackError(""), Outcome.UNKNOWN),
