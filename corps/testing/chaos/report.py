@@ -83,6 +83,7 @@ class StormReport:
         seconds: How long it took in all.
         injected: The faults.
         violations: What did not hold; empty if all is well.
+        stories: What the records say of the first requests among them.
         summary: What was counted.
         errors: What Futures raised, by type and `executed`.
         strange: What they should not have raised.
@@ -98,6 +99,7 @@ class StormReport:
     seconds: float = 0.0
     injected: list[Injected] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
+    stories: list[str] = field(default_factory=list)
     summary: Summary = field(default_factory=Summary)
     errors: dict[str, int] = field(default_factory=dict)
     strange: list[str] = field(default_factory=list)
@@ -185,6 +187,8 @@ def _lines(report: StormReport) -> Iterator[str]:
     if report.violations:
         yield from ["", "## Violations", ""]
         yield from (f"- {violation}" for violation in report.violations[:200])
+    for story in report.stories:
+        yield from ["", "```text", story, "```"]
     yield from _faults(report, done)
     yield from ["", "## What Futures gave", ""]
     yield ", ".join(f"{count} {name}" for name, count in sorted(summary.outcomes.items())) or "nothing"

@@ -38,9 +38,10 @@ from corps.testing.chaos.load import Load, LoadOptions
 from corps.testing.chaos.plan import Planned, plan
 from corps.testing.chaos.report import Injected, Size, StormReport
 from corps.testing.chaos.sampler import Sampler
+from corps.testing.chaos.stories import stories
 from corps.testing.chaos.target import Missed, Target
 from corps.testing.chaos.visitors import Visitors
-from corps.testing.chaos.witness import SUFFIX, Kind, Phase, Witness, witness_files
+from corps.testing.chaos.witness import SUFFIX, Kind, Phase, Witness, merged, witness_files
 from corps.testing.chaos.witnessed import LoadCorps
 from corps.testing.leaks import Snapshot
 
@@ -351,6 +352,7 @@ class _Storm:
         verdict = check_files(witness_files(self._directory), limits)
         self._report.violations += verdict.violations
         self._report.summary = verdict.summary
+        self._report.stories = stories(merged(witness_files(self._directory)), verdict.violations)
         if self._options.directory is not None:
             self._report.witness = str(self._directory)
         if limits.recovery_share <= 0:
