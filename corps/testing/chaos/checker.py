@@ -149,8 +149,10 @@ class Checker:
         is_served = outcome in _SERVED
         if is_served:
             self._liveness.count(record.time)
-        if not request.traits & _EXCUSED:
-            self._domains.resolved(request.worker, request.sent, record.time, well=is_served)
+        if record.incarnation:
+            self._domains.answered(request.worker, record.incarnation, record.time)
+        elif not is_served and not request.traits & _EXCUSED:
+            self._domains.failed(request.worker, record.time)
 
     def _judge_time(self, record: Record, request: _Request) -> None:
         if record.detail == Outcome.NEVER:

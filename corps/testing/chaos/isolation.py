@@ -59,6 +59,10 @@ class Domains:
         domain = _Domain(record.sequence, record.sender, record.worker, record.time)
         self._all.append(domain)
         self._by_number[domain.number] = domain
+        # What is seen there from now on may be its doing, and not that of one before it.
+        self._watched = [
+            each for each in self._watched if each.env != domain.env or each.worker != domain.worker
+        ]
         self._watched.append(domain)
 
     def end(self, record: Record) -> None:
@@ -71,29 +75,33 @@ class Domains:
         if domain is not None:
             domain.end = record.time
 
-    def resolved(self, worker: int, sent: int, time: int, *, well: bool) -> None:
-        """A request was settled: note what that says of the faults that are under way.
+    def failed(self, worker: int, time: int) -> None:
+        """A request has failed: note which faults are noticed by that.
 
         Args:
-            worker: The worker.
-            sent: When it was sent.
-            time: When it was settled.
-            well: Whether the worker answered.
+            worker: The worker that it went to.
+            time: When.
         """
         env = self._env_of.get(worker)
         for domain in self._watched:
-            if not domain.has(worker, env) or time < domain.begin:
-                continue
-            if not well and domain.noticed is None:
+            if domain.noticed is None and domain.has(worker, env) and domain.begin <= time:
                 domain.noticed = time
-            elif well and domain.noticed is not None and sent >= domain.noticed:
+
+    def answered(self, worker: int, incarnation: int, time: int) -> None:
+        """A worker has answered: note which faults are healed, so that a new incarnation could.
+
+        Args:
+            worker: The worker.
+            incarnation: Which one it was.
+            time: When.
+        """
+        env = self._env_of.get(worker)
+        for domain in self._watched:
+            if domain.has(worker, env) and domain.begin < incarnation:
                 domain.served = time
-        if well:
-            self._watched = [
-                domain
-                for domain in self._watched
-                if domain.served is None and not self._is_past(domain, time)
-            ]
+        self._watched = [
+            each for each in self._watched if each.served is None and not self._is_past(each, time)
+        ]
 
     def excuse(self, worker: int, sent: int, resolved: int) -> bool:
         """Whether a fault may be why a request failed.

@@ -95,8 +95,9 @@ class Episode:
         number: Of the fault.
         env: The Env that it touched.
         worker: The worker that it touched; 0 for the whole Env.
-        noticed: After which time a first request failed; None if none did.
-        served: After which time a request that was sent after that was answered; None if none was.
+        noticed: After which time a first request failed there; None if none did until the next fault there.
+        served: After which time a worker answered that was constructed after it; None if none did until the
+            next fault there.
     """
 
     number: int

@@ -221,7 +221,7 @@ def _faults(report: StormReport, done: Sequence[Injected]) -> Iterator[str]:
         seen = [episodes[each.number] for each in ours if each.number in episodes]
         missed = sum(each.fault == kind and each.was_missed for each in report.injected)
         rows.append([kind, str(len(ours)), str(missed), *_times(seen)])
-    header = ["fault", "done", "missed", "noticed p50, p99 (ms)", "answered again p50, p95 (ms)"]
+    header = ["fault", "done", "missed", "noticed p50, p99 (ms)", "new incarnation answered p50, p95 (ms)"]
     yield from _table(header, rows)
 
 

@@ -234,18 +234,25 @@ def test_a_fault_that_is_over_excuses_for_a_while_only() -> None:
 
 
 def test_the_summary_says_when_a_fault_was_noticed_and_when_it_was_healed() -> None:
+    reborn = SECOND + 70 * MS
     records = [
         Record(Kind.PLACED, 0, 1, 0, 2, 0, 0),
         Record(Kind.FAULT, 0, 0, 2, 7, 0, SECOND),
         sent(1, SECOND + 1),
         settled(1, SECOND + 50 * MS, Outcome.NOT_EXECUTED),
         sent(2, SECOND + 60 * MS),
-        body(Kind.START, 2, SECOND + 70 * MS),
-        body(Kind.END, 2, SECOND + 80 * MS),
-        settled(2, SECOND + 90 * MS, Outcome.VALUE, by=5),
+        body(Kind.START, 2, reborn + 1, incarnation=reborn),
+        body(Kind.END, 2, reborn + 2, incarnation=reborn),
+        settled(2, SECOND + 90 * MS, Outcome.VALUE, by=reborn),
+        Record(Kind.FAULT, 0, 0, 2, 8, 0, 2 * SECOND),
+        Record(Kind.FAULT, 0, 0, 2, 9, 0, 3 * SECOND),
+        sent(3, 3 * SECOND + 1),
+        settled(3, 4 * SECOND, Outcome.NOT_EXECUTED),
     ]
-    (episode,) = check(records, LIMITS).summary.episodes
+    episode, passed, last = check(records, LIMITS).summary.episodes
     assert (episode.number, episode.env, episode.worker) == (7, 2, 0)
+    assert (passed.noticed, passed.served) == (None, None)  # another one came before anything was seen of it
+    assert (last.noticed, last.served) == (1.0, None)
     assert episode.noticed == pytest.approx(0.05)
     assert episode.served == pytest.approx(0.09)
 
