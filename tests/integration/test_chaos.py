@@ -17,7 +17,7 @@ from corps.testing.chaos.census import Household, look, marking
 from corps.testing.chaos.faults import KINDS
 from corps.testing.chaos.judgement import Invariant, Limits
 from corps.testing.chaos.ledger import Ledger
-from corps.testing.chaos.load import LoadOptions
+from corps.testing.chaos.load import Load, LoadOptions
 from corps.testing.chaos.storm import StormOptions, storm
 from corps.testing.chaos.target import Missed, PlacedWorker, Target
 from corps.testing.chaos.visitors import Visitors
@@ -180,7 +180,7 @@ def test_any_application_can_be_stormed(tmp_path: Path) -> None:
     app = tmp_path / "app.py"
     app.write_text(FAMILY)
     command = [sys.executable, "-m", "corps.testing.chaos", str(app), "38", "--seed", "2", "--faults", "3"]
-    command += ["--calm", "0.5", "--mean-gap", "0.1", "--kind", "raise", "--kind", "cut"]
+    command += ["--calm", "0.5", "--mean-gap", "0.1", "--kind", "raise", "--kind", "narrow"]
     command += ["--report", str(tmp_path / "soak")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -190,7 +190,8 @@ def test_any_application_can_be_stormed(tmp_path: Path) -> None:
     assert (tmp_path / "soak" / "report.json").exists()
 
 
-def test_a_process_that_is_left_over_is_a_violation(tmp_path: Path) -> None:
+def test_a_process_that_is_left_over_is_a_violation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("corps.testing.chaos.storm._ORPHANS", 0.0)  # this one would not go in two seconds
     app = tmp_path / "littering.py"
     app.write_text(LITTERING)
     report = storm(StormOptions(seed=1, source=str(app), count=1, kinds=("raise",), calm=0.1, load=None))
@@ -228,3 +229,12 @@ def test_a_request_that_nobody_answers_is_a_violation(tmp_path: Path) -> None:
 def test_a_storm_without_faults_is_refused(options: StormOptions) -> None:
     with pytest.raises(ValueError, match=r"no such faults|wants a number"):
         storm(options)
+
+
+def test_a_load_that_cannot_be_placed_is_an_error_and_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Load) -> None:
+        raise corps.Overloaded("no room")
+
+    monkeypatch.setattr(Load, "start", refuse)
+    with pytest.raises(corps.Overloaded):
+        storm(StormOptions(seed=1, count=1, envs=1))

@@ -107,6 +107,7 @@ def storm(options: StormOptions, say: Callable[[str], object] = lambda text: Non
 
     Raises:
         BootError: The application did not start.
+        CorpsError: The load could not be placed.
         ConfigError: A setting is wrong.
         ValueError: There are no faults of such a kind, or neither a count nor a time for them.
     """
@@ -138,6 +139,7 @@ class _Storm:
             f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
         )
         self._was_final = False
+        self._is_ending = False
         self._undos: list[tuple[float, int, Injury]] = []
         self._number = 0
 
@@ -166,13 +168,16 @@ class _Storm:
     def _live(self, household: Household, sampler: Sampler) -> None:
         options = self._options
         source: Any = options.source if options.source is not None else LoadCorps
+        load: Load | None = None
         visitors: Visitors | None = None
         with unlimited():
             app = boot(source, envs=options.envs, config=options.config)
         try:
             with app:
                 ids = sorted(household.envs())
-                load = self._start_load(ids)
+                load = self._load(ids)
+                if load is not None:
+                    load.start()
                 if options.source is not None:
                     visitors = Visitors(self._ledger, app, self._run_args(app))
                     visitors.start()
@@ -188,9 +193,13 @@ class _Storm:
                 sampler.stop()
                 self._end(app)
         except CorpsError as error:  # of the application's cleanup(), or because it had ended before
+            if not self._is_ending:
+                raise
             self._report.notes.append(f"the end raised {type(error).__name__}: {error}")
         finally:
             sampler.stop()
+            if load is not None:
+                load.stop()  # did nothing more already, unless something has failed
             if visitors is not None:
                 visitors.stop()
                 visitors.join()
@@ -202,13 +211,11 @@ class _Storm:
         self._report.errors = dict(self._ledger.errors)
         self._report.strange = list(self._ledger.strange)
 
-    def _start_load(self, envs: Sequence[int]) -> Load | None:
+    def _load(self, envs: Sequence[int]) -> Load | None:
         if self._options.load is None:
             return None
         rng = Random(f"{self._options.seed}/load")
-        load = Load(self._ledger, self._directory, envs, rng, self._options.load)
-        load.start()
-        return load
+        return Load(self._ledger, self._directory, envs, rng, self._options.load)
 
     def _run_args(self, app: BootedName) -> Sequence[Any] | None:
         parameters = app._running.run_parameters()
@@ -216,6 +223,7 @@ class _Storm:
 
     def _end(self, app: BootedName) -> None:
         self._say("ending the Corps")
+        self._is_ending = True
         began = now()
         ended = app.exit()
         try:
@@ -319,12 +327,12 @@ class _Storm:
             return
         pause = threading.Event()
         deadline = now() + limits.recovery + limits.allowance + 1.0
-        back = 0
-        while now() < deadline and back < 2:  # twice, so that the judge's seconds fit in
+        wanted = base * (1.0 + limits.recovery_share) / 2  # so that the judge, who counts by himself, agrees
+        rate = 0.0
+        while rate < wanted and now() < deadline:
             served, since = self._ledger.served, now()
             pause.wait(1.0 + _LOOK)
             rate = (self._ledger.served - served) / (now() - since)
-            back = back + 1 if rate >= base * limits.recovery_share else 0
 
     # --- the verdict ---
 
