@@ -81,6 +81,7 @@ class Membership:
         self._lock = Lock()
         self._places: dict[int, Place] = {}
         self._restarts: Supervisor[int] = Supervisor("one_for_one", lambda: 0.5)
+        self._former: list[Place] = []  # whose output may tell why the Corps did not start
         self._next_env = HOME
         self._later_orders: list[tuple[Any, ...]] = []  # what a new process is told, too
 
@@ -131,6 +132,9 @@ class Membership:
     def _begin(self, env_id: int, generation: int) -> Place:
         place = Place(self._host.spawn(env_id, "corps.launch.child:main"), generation)
         with self._lock:
+            former = self._places.get(env_id)
+            if former is not None and not self._later_orders:  # it has died while the Corps started
+                self._former.append(former)
             self._places[env_id] = place
         place.tell("start", *self._first_order, generation)
         return place
@@ -186,15 +190,16 @@ class Membership:
                 decision = self._restarts.failed(env_id, place.generation + 1, failure, now())
             place.returns = isinstance(decision, Plan)
             self._tell_listed("lost", env_id, failure.reason, failure.text, place.returns)
-        self._env.lives.env_lost(env_id, failure, returns=place.returns)
         if isinstance(decision, Plan):
             Thread(
                 target=self._replace,
-                args=(env_id, place.generation + 1, decision.delay),
+                args=(place, decision.delay),
                 name=f"corps-env{env_id}-start",
                 daemon=True,
             ).start()
-        elif isinstance(decision, GivenUp):
+        self._env.lives.env_lost(env_id, failure, returns=place.returns)
+        place.is_buried.set()
+        if isinstance(decision, GivenUp):
             text = (
                 f"env{env_id} has died {decision.failures} times within {decision.seconds:.3g} s, more often "
                 f"than the settings env_restart.max and env_restart.within allow: {failure.text}"
@@ -202,21 +207,28 @@ class Membership:
             self._on_limit(RestartLimit(text))
         return failure
 
-    def _replace(self, env_id: int, generation: int, delay: float) -> None:
+    def _replace(self, former: Place, delay: float) -> None:
         """Give an Env another process. If that dies while it starts, that is told like every other death."""
-        if self._stops.wait(delay):
-            return
-        with self._lock:
-            if not self._restarts.started(env_id, generation + 1):
-                return
+        env_id, generation = former.process.env_id, former.generation + 1
+        stops = self._stops.wait(delay)
+        if not stops:
+            with self._lock:
+                stops = not self._restarts.started(env_id, generation + 1)
         try:
-            self._bring_up(env_id, generation)
+            if stops:
+                raise ClosedError("the Corps ends, or the Env was removed")
+            self._bring_up(env_id, generation, former.is_buried)
         except (BootError, ClosedError) as error:
-            if not self._stops.is_set():
-                self._not_started(env_id, generation, str(error))
+            former.is_buried.wait()
+            self._not_started(env_id, generation, str(error))
 
-    def _bring_up(self, env_id: int, generation: int) -> None:
+    def _bring_up(self, env_id: int, generation: int, may_join: Event) -> None:
         """Start a process, and make it known when it is ready.
+
+        Args:
+            env_id: Of its Env.
+            generation: How many processes that had before.
+            may_join: Set when the death of the one before it is known in this process.
 
         Raises:
             BootError: It did not get ready.
@@ -247,13 +259,16 @@ class Membership:
             for other in self._places.values():
                 if other is not place and other.is_listed and not other.is_gone:
                     other.tell("member", place.member.as_list())
+        may_join.wait()
         self._env.lives.env_joined(place.member)
         _log.warning(
             "env%d has %s process (pid %d)", env_id, "another" if generation else "a", place.process.pid
         )
 
     def _not_started(self, env_id: int, generation: int, problem: str) -> None:
-        _log.error("env%d could not be started again: %s", env_id, problem)
+        is_wanted = not self._stops.is_set()
+        if is_wanted:
+            _log.error("env%d could not be started again: %s", env_id, problem)
         with self._lock:
             if self._places[env_id].generation == generation:
                 return  # there was a process, whose end is told like every other
@@ -261,7 +276,8 @@ class Membership:
             failure = Failure("lost", f"env{env_id} could not be started again: {problem}")
             self._tell_listed("lost", env_id, failure.reason, failure.text, False)
         self._env.lives.env_lost(env_id, failure, returns=False)
-        self._on_limit(SupervisionError(failure.text))
+        if is_wanted:
+            self._on_limit(SupervisionError(failure.text))
 
     # --- Envs that come and go ---
 
@@ -282,7 +298,9 @@ class Membership:
             self._next_env += 1
             self._restarts.add(env_id, self._restart)
         try:
-            self._bring_up(env_id, 0)
+            at_once = Event()
+            at_once.set()
+            self._bring_up(env_id, 0, at_once)
         except BaseException:
             with self._lock:
                 self._restarts.remove(env_id)
@@ -334,7 +352,13 @@ class Membership:
 
     def output(self) -> str:
         """The last lines that the processes wrote while they started; complete once they have ended."""
-        return "".join(place.process.output() for place in self._all(with_gone=True))
+        places = [*self._former, *self._all(with_gone=True)]
+        return "".join(place.process.output() for place in places)
+
+    def replace_no_more(self) -> None:
+        """From now on nobody who dies gets another process: the Corps ends. Idempotent."""
+        with self._lock:
+            self._stops.set()
 
     def stop(self, grace: float) -> None:
         """Have the Envs end in order. What does not is left for the end of the ProcessHost.
@@ -342,8 +366,7 @@ class Membership:
         Args:
             grace: Seconds for the orderly end.
         """
-        with self._lock:
-            self._stops.set()
+        self.replace_no_more()
         places = self._all()
         for place in places:
             place.tell("stop")

@@ -1,6 +1,7 @@
 """One process of an Env, as the membership sees it: what it has said, and where it stands."""
 
 import logging
+from threading import Event
 from typing import Any, Final
 
 import corps.errors as errors
@@ -30,6 +31,7 @@ class Place:
         has_joined: It knows all others.
         is_gone: It has ended.
         returns: It has ended, and another one takes its place.
+        is_buried: Set when its end is known in the booting process.
     """
 
     def __init__(self, process: EnvProcess, generation: int) -> None:
@@ -49,6 +51,7 @@ class Place:
         self.has_joined = False
         self.is_gone = False
         self.returns = False
+        self.is_buried = Event()
 
     def tell(self, *order: Any) -> None:
         """Send it an order; if it has gone, it does not hear it. Any thread.

@@ -2,10 +2,10 @@
 
 import logging
 from collections.abc import Callable
+from threading import Event
 from typing import Any, Final
 
 from corps.addresses import ConcAddr
-from corps.clock import now
 from corps.errors import ClosedError, CorpsError
 from corps.messages.endings import Ended, Failure
 from corps.messages.members import Member
@@ -15,7 +15,6 @@ from corps.runtime.cell import Cell
 from corps.runtime.family import ChildEnd
 from corps.runtime.futures import Future
 from corps.runtime.keeping import KeptStates, forget_state
-from corps.runtime.once import Once
 from corps.runtime.records import Record
 
 _log = logging.getLogger("corps.env")
@@ -36,7 +35,6 @@ class Lives:
         self._registry = env.registry
         self.kept: Final = KeptStates()
         """States of workers: those of this Env, if it is alone; in the booting process, of all Envs."""
-        self._dying: dict[int, Once] = {}  # deaths whose last words are being read
         self.on_limit: Callable[[Failure], object] | None = None
         """Called when a restart limit was passed that no worker of this Env can heal."""
 
@@ -181,7 +179,9 @@ class Lives:
     # --- other Envs ---
 
     def env_lost(self, env_id: int, failure: Failure, *, returns: bool) -> None:
-        """The process of another Env has died.
+        """The process of another Env has died: children that lived there have failed, and orphans here end.
+
+        Runs callbacks of Futures. Not for the thread that reads.
 
         Args:
             env_id: Its id.
@@ -191,19 +191,11 @@ class Lives:
         env = self._env
         if not returns:
             self.retire(env_id)
-        lost = Once(lambda: self._bury(env_id, failure, returns=returns))
-        self._dying[env_id] = lost
-        # What it has answered was read first: only what is certainly unanswered fails.
-        if env.peers is not None and env.peers.when_read(env_id, lost):
-            env.alarms.at(now() + _LAST_WORDS, lost)
-        else:
-            lost()
-
-    def _bury(self, env_id: int, failure: Failure, *, returns: bool) -> None:
-        """Children that lived there have failed, and orphans here end."""
-        env = self._env
-        self._dying.pop(env_id, None)
         if env.peers is not None:
+            # What it has answered is read first: only what is certainly unanswered fails.
+            all_read = Event()
+            if env.peers.when_read(env_id, all_read.set):
+                all_read.wait(_LAST_WORDS)
             env.peers.lose(env_id, failure.text, failure.reason, has_died=True, returns=returns)
         self.refuse(self._registry.mgr_env_lost(env_id))
         for cell in self._registry.cells():
@@ -219,8 +211,6 @@ class Lives:
             member: The Env.
         """
         env = self._env
-        if (lost := self._dying.get(member.env)) is not None:
-            lost()  # before there is another one
         if env.peers is None:
             return
         env.peers.learn(member)
