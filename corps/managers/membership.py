@@ -16,13 +16,12 @@ from corps.errors import (
     BootError,
     ClosedError,
     ConfigError,
-    DeadlineExceeded,
     RestartLimit,
     SupervisionError,
 )
 from corps.hosting.env_process import Exit
 from corps.hosting.processes import ProcessHost
-from corps.managers.places import Place
+from corps.managers.places import Place, kill_silent, stop_all
 from corps.messages.endings import Failure, Reason
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
@@ -305,6 +304,7 @@ class Membership:
             with self._lock:
                 self._restarts.remove(env_id)
             raise
+        self._await_all("knows_env", env_id, is_there=True)
         return env_id
 
     def remove_env(self, env_id: int) -> None:
@@ -325,6 +325,7 @@ class Membership:
             self._restarts.remove(env_id)  # from here on it does not come back
             self._tell_listed("retired", env_id)
         self._env.lives.retire(env_id)
+        self._await_all("knows_env", env_id, is_there=False)
         error = self._env.ask(CALL, self._env.manager_of(env_id), "drain_all", (), {}).exception()
         if error is not None:
             _log.warning("env%d could not be drained: %s", env_id, error)
@@ -332,6 +333,18 @@ class Membership:
         if place.process.wait(2 * self._env.options.grace) is None:
             place.process.kill()
         place.process.wait()
+
+    def _await_all(self, method: str, *args: Any, **kwargs: Any) -> None:
+        """Ask all EnvMgrs for something, and wait. One that dies meanwhile need not answer."""
+        with self._lock:
+            there = [each for each, place in self._places.items() if place.has_joined and not place.is_gone]
+        env = self._env
+        asked = [
+            env.ask(CALL, env.manager_of(each), method, args, kwargs, self._boot_timeout) for each in there
+        ]
+        for answer in asked:
+            if (error := answer.exception()) is not None:
+                _log.warning("not every Env has answered to %s: %s", method, error)
 
     def _listed(self) -> tuple[list[list[object]], list[int]]:
         """Under the lock: the records of all who have joined, and ids of those who will."""
@@ -367,13 +380,7 @@ class Membership:
             grace: Seconds for the orderly end.
         """
         self.replace_no_more()
-        places = self._all()
-        for place in places:
-            place.tell("stop")
-        deadline = now() + grace
-        for place in places:
-            if place.process.wait(max(0.0, deadline - now())) is None:
-                _log.warning("env%d did not stop within %s s: it is killed", place.process.env_id, grace)
+        stop_all(self._all(), grace)
 
     def kill_silent(self, patience: float) -> None:
         """End the processes whose EnvMgr does not answer: they are stopped, or hang.
@@ -381,15 +388,7 @@ class Membership:
         Args:
             patience: Seconds for the answer.
         """
-        env = self._env
-        asked = {
-            place: env.ask(CALL, env.manager_of(place.process.env_id), "statistics", (), {}, patience)
-            for place in self._all()
-        }
-        for place, answer in asked.items():
-            if isinstance(answer.exception(), DeadlineExceeded):
-                _log.warning("env%d gives no answer in %s s: it is killed", place.process.env_id, patience)
-                place.process.kill()
+        kill_silent(self._env, self._all(), patience)
 
     def _all(self, *, with_gone: bool = False) -> list[Place]:
         with self._lock:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from corps.addresses import ConcAddr
 from corps.messages.endings import Failure
@@ -24,14 +24,27 @@ class ChildEnd(NamedTuple):
     is_halted: bool
 
 
+class ChildGroup(Protocol):
+    """A group of children: a `corps.workers.groups.Group`."""
+
+    def env_came(self, env_id: int) -> None:
+        """An Env was added."""
+        ...
+
+    def env_left(self, env_id: int) -> None:
+        """An Env is removed, or will not come back."""
+        ...
+
+
 class Family:
     """The children of one worker. Any thread may call.
 
     Attributes:
         on_end: Called after a child has ended for good, by the thread that tells of it.
+        groups: Of children, of which there are so many in each Env; only appended to.
     """
 
-    __slots__ = ("_cell", "_children", "_closed", "_early", "_lock", "_supervising", "on_end")
+    __slots__ = ("_cell", "_children", "_closed", "_early", "_lock", "_supervising", "groups", "on_end")
 
     def __init__(self, cell: Any) -> None:
         """Nobody is in it yet.
@@ -46,6 +59,7 @@ class Family:
         self._closed = False
         self._supervising: Supervising | None = None
         self.on_end: Callable[[], object] | None = None
+        self.groups: list[ChildGroup] = []
 
     def adopt(self, child: ConcAddr, name: Any, record: Record | None = None) -> bool:
         """Remember a worker that was created.

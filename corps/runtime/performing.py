@@ -27,7 +27,7 @@ from corps.messages.requests import CALL, CREATE, DROP, GET, KEEP, PINNED, PULL,
 from corps.runtime import halting
 from corps.runtime.context import Activity, current
 from corps.runtime.generators import Generators
-from corps.runtime.keeping import Keeping, kept_state
+from corps.runtime.keeping import Keeping, keeps_state, kept_state
 from corps.runtime.main_thread import MainThread
 
 _log = logging.getLogger("corps.workers")
@@ -192,7 +192,7 @@ class Performer:
         worker._corps_cell = self._cell
         worker.__init__(*args, **request.kwargs)
         cell = self._cell
-        if cell.record is not None and getattr(cls, "_corps_keeps_state", False):
+        if cell.record is not None and keeps_state(cls):
             self._keeping = Keeping(cell, cls.keep_every)
         if cell.incarnation > 1:
             worker.after_restart(kept_state(cell) if self._keeping is not None else None)
