@@ -286,7 +286,7 @@ class RunningCorps:
         interface, app_restart = membership.start(settings.envs)
         # Not before: until here an end is seen by who waits for the process, and then everybody is known.
         self._follower.start()
-        manager = Record(CorpsMgr, (env, membership), options=WorkerOptions("CorpsMgr"))
+        manager = Record(CorpsMgr, (env, membership), {}, WorkerOptions("CorpsMgr"))
         self._mgr = env.lives.new_cell(manager)
         self._mgr.family.on_end = self._application_ended
         env.lives.on_limit = self._limit_passed

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from corps.addresses import ConcAddr
@@ -90,7 +89,7 @@ class EnvMgr(Conc):
             return record
         if self._application is None:
             raise LoadError(f"no application was loaded in {self._env.label}")
-        return replace(record, cls=self._application)
+        return record._replace(cls=self._application)
 
     async def start(
         self, number: int, incarnation: int, create: tuple[Record, Name[Any], ConcAddr] | None

@@ -44,7 +44,17 @@ class Family:
         groups: Of children, of which there are so many in each Env; only appended to.
     """
 
-    __slots__ = ("_cell", "_children", "_closed", "_early", "_lock", "_supervising", "groups", "on_end")
+    __slots__ = (
+        "_cell",
+        "_children",
+        "_closed",
+        "_early",
+        "_is_strict",
+        "_lock",
+        "_supervising",
+        "groups",
+        "on_end",
+    )
 
     def __init__(self, cell: Any) -> None:
         """Nobody is in it yet.
@@ -53,6 +63,7 @@ class Family:
             cell: Of the worker whose children these will be.
         """
         self._cell = cell
+        self._is_strict = cell.strategy != "one_for_one"  # failures of one child concern others
         self._lock = Lock()  # protects everything below
         self._children: dict[ConcAddr, Any] = {}
         self._early: dict[ConcAddr, ChildEnd] = {}  # told of before they were adopted
@@ -76,7 +87,7 @@ class Family:
             if self._closed:
                 return False
             self._children[child] = name
-            if self._supervising is None and (record is not None or self._cell.strategy != "one_for_one"):
+            if self._supervising is None and (record is not None or self._is_strict):
                 self._supervising = Supervising(self._cell, self.disown)
             if self._supervising is not None:
                 self._supervising.add(child, record)

@@ -92,11 +92,11 @@ class Lives:
             env,
             addr,
             interface,
-            tag=options.tag,
-            mailbox=mailbox,
-            mgr=mgr,
-            mgr_addr=mgr_addr,
-            corps_name=record.corps_name,
+            options.tag,
+            mailbox,
+            mgr,
+            mgr_addr,
+            record.corps_name,
         )
         cell.name = env.make_name(addr, interface, 1)
         return cell
