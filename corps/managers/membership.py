@@ -221,13 +221,13 @@ class Membership:
             former.is_buried.wait()
             self._not_started(env_id, generation, str(error))
 
-    def _bring_up(self, env_id: int, generation: int, may_join: Event) -> None:
+    def _bring_up(self, env_id: int, generation: int, may_join: Event | None) -> None:
         """Start a process, and make it known when it is ready.
 
         Args:
             env_id: Of its Env.
             generation: How many processes that had before.
-            may_join: Set when the death of the one before it is known in this process.
+            may_join: Set when the death of the one before it is known in this process; None: there was none.
 
         Raises:
             BootError: It did not get ready.
@@ -258,7 +258,8 @@ class Membership:
             for other in self._places.values():
                 if other is not place and other.is_listed and not other.is_gone:
                     other.tell("member", place.member.as_list())
-        may_join.wait()
+        if may_join is not None:
+            may_join.wait()
         self._env.lives.env_joined(place.member)
         _log.warning(
             "env%d has %s process (pid %d)", env_id, "another" if generation else "a", place.process.pid
@@ -297,9 +298,7 @@ class Membership:
             self._next_env += 1
             self._restarts.add(env_id, self._restart)
         try:
-            at_once = Event()
-            at_once.set()
-            self._bring_up(env_id, 0, at_once)
+            self._bring_up(env_id, 0, None)
         except BaseException:
             with self._lock:
                 self._restarts.remove(env_id)
