@@ -48,13 +48,11 @@ class Injury:
 
     Attributes:
         text: The same in words.
-        is_final: Only a restart can heal it.
         seconds: How long it lasts; then `undo` is to be called.
         undo: Ends it. Does nothing if it ends by itself.
     """
 
     text: str
-    is_final: bool = False
     seconds: float = 0.0
     undo: Callable[[], None] = _nothing
 
@@ -99,7 +97,7 @@ class KillEnv(Fault):
         with corps.grip(env) as fd:
             corps.announce(env, 0)
             corps.signal(fd, signal.SIGKILL)
-        return Injury(f"SIGKILL to env{env}", is_final=True)
+        return Injury(f"SIGKILL to env{env}")
 
 
 class StopEnv(Fault):
@@ -158,7 +156,7 @@ class EndFromInside(Fault):
             corps.announce(env, 0)
             corps.sabotage_nowait(env, self._method, *self._args)
             corps.await_end(fd)
-        return Injury(f"{self._method} inside env{env}", is_final=True)
+        return Injury(f"{self._method} inside env{env}")
 
 
 class HoldInterpreter(Fault):
@@ -207,7 +205,7 @@ class EndWorker(Fault):
         worker = corps.choose_worker(rng)
         corps.announce(worker.env, worker.number)
         worker.name.leave.send()
-        return Injury(f"SystemExit in worker {worker.number} of env{worker.env}", is_final=True)
+        return Injury(f"SystemExit in worker {worker.number} of env{worker.env}")
 
 
 class SlowWorker(Fault):
@@ -316,8 +314,8 @@ class CutLinks(Fault):
         try:
             cut = corps.sabotage(env, "cut_links", most)
         except CorpsError as error:  # its answer went over one of them
-            return Injury(f"links of env{env} were cut ({type(error).__name__})", is_final=True)
-        return Injury(f"{cut} links of env{env} were cut", is_final=cut > 0)
+            return Injury(f"links of env{env} were cut ({type(error).__name__})")
+        return Injury(f"{cut} links of env{env} were cut")
 
 
 class NarrowLinks(Fault):

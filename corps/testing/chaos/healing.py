@@ -1,29 +1,14 @@
-"""What the runtime at hand can heal, and how to ask for it: the only place that knows.
+"""What a storm asks the runtime to bring back."""
 
-A storm runs on a runtime without restarts too: then what a fault has ended stays ended, which is told to the
-judge, and the return of the throughput (I12) is not judged.
-"""
-
-import importlib
-import inspect
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
+from corps.supervision.restarts import Restart
 from corps.workers.factory import Options, options
 
-_RESTARTS: Final = "corps.supervision.restarts"
 _LIMIT: Final = "CORPS_ENV_RESTART__MAX"
-
-
-def heals() -> bool:
-    """Whether Envs and workers that have failed are started again.
-
-    Returns:
-        Whether `corps.options` takes ``restart``.
-    """
-    return "restart" in inspect.signature(options).parameters
 
 
 def lasting(env: int) -> Options:
@@ -35,10 +20,7 @@ def lasting(env: int) -> Options:
     Returns:
         Options to create it with.
     """
-    if not heals():
-        return options(env=env)
-    make: Callable[..., Options] = options
-    return make(env=env, restart=_policy("permanent", max=1_000_000, within=1.0, backoff=(0.05, 0.5)))
+    return options(env=env, restart=Restart(max=1_000_000, within=1.0, backoff=(0.05, 0.5)))
 
 
 def fleeting(env: int, deadline: float) -> Options:
@@ -51,15 +33,7 @@ def fleeting(env: int, deadline: float) -> Options:
     Returns:
         Options to create it with.
     """
-    if not heals():
-        return options(env=env, deadline=deadline)
-    make: Callable[..., Options] = options
-    return make(env=env, deadline=deadline, restart=_policy("temporary"))
-
-
-def _policy(policy: str, **fields: Any) -> Any:
-    # By name, for here is the one place that has to run without that file as well.
-    return importlib.import_module(_RESTARTS).Restart(policy, **fields)
+    return options(env=env, deadline=deadline, restart=Restart("temporary"))
 
 
 @contextmanager
@@ -69,9 +43,7 @@ def unlimited() -> Iterator[None]:
     A storm kills more often than a limit that suits daily life allows. The limit is raised by an environment
     variable, so the configuration of an application stays in force. One that is set already stays.
     """
-    from corps.settings import Settings
-
-    if "env_restart" not in Settings.model_fields or _LIMIT in os.environ:
+    if _LIMIT in os.environ:
         yield
         return
     os.environ[_LIMIT] = "1000000"

@@ -16,7 +16,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -31,7 +31,7 @@ from corps.testing.chaos.census import Household, marking, orphans
 from corps.testing.chaos.checker import check_files
 from corps.testing.chaos.faults import KINDS, Injury
 from corps.testing.chaos.growth import Bounds, fitted, judge_growth
-from corps.testing.chaos.healing import heals, unlimited
+from corps.testing.chaos.healing import unlimited
 from corps.testing.chaos.judgement import Invariant, Limits, Violation
 from corps.testing.chaos.ledger import Ledger
 from corps.testing.chaos.load import Load, LoadOptions
@@ -138,7 +138,6 @@ class _Storm:
             options.replay or repr(options),
             f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
         )
-        self._was_final = False
         self._is_ending = False
         self._undos: list[tuple[float, int, Injury]] = []
         self._number = 0
@@ -263,8 +262,7 @@ class _Storm:
         if is_over.is_set():
             text = f"the Corps was over before its time: {app._running.failure}"
             self._report.notes.append(text)
-            if heals():
-                self._report.violations.append(Violation(Invariant.LIVENESS, text))
+            self._report.violations.append(Violation(Invariant.LIVENESS, text))
 
     def _enter(self, phase: Phase) -> None:
         self._witness.write(Kind.PHASE, detail=phase)
@@ -282,7 +280,6 @@ class _Storm:
         except CorpsError as error:
             self._missed(planned, late, f"{type(error).__name__}: {error}")
         else:
-            self._was_final |= injury.is_final
             heapq.heappush(self._undos, (now() + injury.seconds, planned.number, injury))
             done = Injected(planned.number, planned.at, late, planned.fault, injury.text, was_missed=False)
             self._report.injected.append(done)
@@ -290,15 +287,14 @@ class _Storm:
 
     def _missed(self, planned: Planned, late: float, why: str) -> None:
         """It may have done harm all the same, so its domain stays as it is announced, and ends now."""
-        self._over(planned.number, is_final=True)
+        self._over(planned.number)
         self._report.injected.append(
             Injected(planned.number, planned.at, late, planned.fault, why, was_missed=True)
         )
         self._say(f"{planned.at:7.1f} s  {planned.number:4}  {planned.fault} missed: {why}")
 
-    def _over(self, number: int, *, is_final: bool) -> None:
-        if heals() or not is_final:
-            self._witness.write(Kind.OVER, sequence=number)
+    def _over(self, number: int) -> None:
+        self._witness.write(Kind.OVER, sequence=number)
 
     def _wait(self, is_over: threading.Event, until: float) -> None:
         """Wait, and undo what is to be undone meanwhile."""
@@ -314,7 +310,7 @@ class _Storm:
     def _undo(self) -> None:
         _, number, injury = heapq.heappop(self._undos)
         injury.undo()
-        self._over(number, is_final=injury.is_final)
+        self._over(number)
 
     def _undo_all(self, is_over: threading.Event) -> None:
         while self._undos:
@@ -322,7 +318,7 @@ class _Storm:
             self._undo()
 
     def _await_recovery(self, base: float) -> None:
-        limits = self._limits()
+        limits = self._options.limits
         if base <= 0 or limits.recovery_share <= 0:
             return
         pause = threading.Event()
@@ -335,11 +331,6 @@ class _Storm:
             rate = (self._ledger.served - served) / (now() - since)
 
     # --- the verdict ---
-
-    def _limits(self) -> Limits:
-        """Without restarts, what is lost stays lost: then a throughput is not expected back."""
-        limits = self._options.limits
-        return limits if heals() or not self._was_final else replace(limits, recovery_share=0.0)
 
     def _judge_orphans(self, household: Household, mark: str) -> None:
         pause, deadline = threading.Event(), now() + _ORPHANS
@@ -356,7 +347,7 @@ class _Storm:
             self._report.sizes.append(Size(env, pid, sizes[0], max(sizes), slope, error, span))
 
     def _judge_witness(self) -> None:
-        limits = self._limits()
+        limits = self._options.limits
         verdict = check_files(witness_files(self._directory), limits)
         self._report.violations += verdict.violations
         self._report.summary = verdict.summary
@@ -364,8 +355,7 @@ class _Storm:
         if self._options.directory is not None:
             self._report.witness = str(self._directory)
         if limits.recovery_share <= 0:
-            why = "this runtime restarts nothing" if not heals() else "the limits say so"
-            self._report.notes.append(f"the return of the throughput (I12) was not judged: {why}")
+            self._report.notes.append("the return of the throughput (I12) was not judged, as was wished")
         longest = max((size.span for size in self._report.sizes), default=0.0)
         if longest < self._options.bounds.least_span:
             self._report.notes.append("slopes of memory (I10) were not judged: it was too short")

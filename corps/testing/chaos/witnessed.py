@@ -13,6 +13,7 @@ from corps.testing.chaos.ledger import Ledger
 from corps.testing.chaos.witness import NOTHING_SPECIAL, SUFFIX, WORKERS, Kind, Trait, Witness, now_ns
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
+from corps.workers.idempotence import idempotent
 from corps.workers.names import Name
 
 CANNOT_TESTIFY: Final = 86
@@ -61,6 +62,7 @@ class Witnessed(Conc):
         with self._body(sender, sequence):
             return self._incarnation, sender, sequence
 
+    @idempotent(retries=5)
     def again(self, sender: int, sequence: int) -> Reply:
         """Do nothing else, and be idempotent."""
         with self._body(sender, sequence, Trait.IDEMPOTENT):
