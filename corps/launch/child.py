@@ -7,15 +7,17 @@ has gone: then there is nothing left to do.
 
 import contextlib
 import logging
+import os
 import resource
 import sys
 import traceback
 from dataclasses import astuple
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from corps.addresses import FRONT_ENV, ConcAddr
 from corps.errors import BootError, CorpsError
-from corps.hosting.child import ChildSide
+from corps.hosting.child import ChildSide, flush_output
 from corps.launch.loading import load_class
 from corps.launch.sources import Source
 from corps.launch.starting import start_env
@@ -31,6 +33,8 @@ with contextlib.suppress(ImportError):  # not made for every platform
     import uvloop  # noqa: F401 - once, in the template, and not in each Env when its first coroutine runs
 
 _log = logging.getLogger("corps.env")
+
+_CUT_OFF: Final = 75  # exit status
 
 
 def main(child: ChildSide) -> int:
@@ -66,8 +70,19 @@ def main(child: ChildSide) -> int:
         orders.send("failed", "EnvStartError", f"{error}\n{traceback.format_exc()}")
         return 1
     restart = None if cls.restart is None else list(astuple(cls.restart))
+    env.lives.on_unreachable = partial(_report_or_end, env)
     orders.send("ready", member.as_list(), list(cls._corps_interface.as_tuple()), restart)
     return _serve(child, orders, env)
+
+
+def _report_or_end(env: Env, env_id: int, reason: str) -> None:
+    """Another Env cannot be reached. If that is the one of the booting process, this one ends."""
+    if env_id != FRONT_ENV:
+        env.lives.report_unreachable(env_id, reason)
+    elif not env.closed:
+        _log.critical("%s is cut off from the booting process, and ends: %s", env.label, reason)
+        flush_output()
+        os._exit(_CUT_OFF)
 
 
 def _allow_descriptors() -> None:

@@ -40,6 +40,7 @@ from corps.managers.assembly import env_options
 from corps.managers.corps_mgr import CorpsMgr
 from corps.managers.membership import HOME, Membership
 from corps.managers.parameters import Parameter
+from corps.managers.places import kill_silent
 from corps.messages.endings import Failure
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.requests import CALL
@@ -305,6 +306,7 @@ class RunningCorps:
         interface, app_restart = membership.start(settings.envs)
         # Not before: until here an end is seen by who waits for the process, and then everybody is known.
         self._follower.start()
+        env.lives.on_unreachable = membership.end_unreachable
         manager = Record(CorpsMgr, (env, membership), {}, WorkerOptions("CorpsMgr"))
         self._mgr = env.lives.new_cell(manager)
         self._mgr.family.on_end = self._application_ended
@@ -353,7 +355,7 @@ class RunningCorps:
                         break  # it may want a thread that nobody can start any more
                     # It may take long, as each of many workers may. But what does not even answer is stopped,
                     # or hangs for ever, and nobody could end it later.
-                    self._membership.kill_silent(self._env.options.grace)
+                    kill_silent(self._env, self._membership.places(), self._env.options.grace)
             error = ended.exception() if ended.done() else None
         except CorpsError as failed:
             error = failed

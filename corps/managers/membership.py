@@ -21,7 +21,7 @@ from corps.errors import (
 )
 from corps.hosting.env_process import Exit
 from corps.hosting.processes import ProcessHost
-from corps.managers.places import Place, kill_silent, stop_all
+from corps.managers.places import Place, ask_managers, stop_all
 from corps.messages.endings import Failure, Reason
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
@@ -279,6 +279,20 @@ class Membership:
         if is_wanted:
             self._on_limit(SupervisionError(failure.text))
 
+    def end_unreachable(self, env_id: int, reason: str) -> None:
+        """End the process of an Env that lives, and cannot be reached. Any thread.
+
+        Args:
+            env_id: Which.
+            reason: Why.
+        """
+        with self._lock:
+            place = self._places.get(env_id)
+            ends = place is not None and place.has_joined and not place.is_gone and not self._stops.is_set()
+        if ends and place is not None:
+            _log.warning("env%d is killed, to be started again: %s", env_id, reason)
+            place.process.kill()
+
     # --- Envs that come and go ---
 
     def add_env(self) -> int:
@@ -337,13 +351,7 @@ class Membership:
         """Ask all EnvMgrs for something, and wait. One that dies meanwhile need not answer."""
         with self._lock:
             there = [each for each, place in self._places.items() if place.has_joined and not place.is_gone]
-        env = self._env
-        asked = [
-            env.ask(CALL, env.manager_of(each), method, args, kwargs, self._boot_timeout) for each in there
-        ]
-        for answer in asked:
-            if (error := answer.exception()) is not None:
-                _log.warning("not every Env has answered to %s: %s", method, error)
+        ask_managers(self._env, there, self._boot_timeout, method, args, kwargs)
 
     def _listed(self) -> tuple[list[list[object]], list[int]]:
         """Under the lock: the records of all who have joined, and ids of those who will."""
@@ -381,13 +389,9 @@ class Membership:
         self.replace_no_more()
         stop_all(self._all(), grace)
 
-    def kill_silent(self, patience: float) -> None:
-        """End the processes whose EnvMgr does not answer: they are stopped, or hang.
-
-        Args:
-            patience: Seconds for the answer.
-        """
-        kill_silent(self._env, self._all(), patience)
+    def places(self) -> list[Place]:
+        """The processes that have not ended."""
+        return self._all()
 
     def _all(self, *, with_gone: bool = False) -> list[Place]:
         with self._lock:

@@ -145,3 +145,22 @@ def kill_silent(env: Env, places: Sequence[Place], patience: float) -> None:
         if isinstance(answer.exception(), DeadlineExceeded):
             _log.warning("env%d gives no answer in %s s: it is killed", place.process.env_id, patience)
             place.process.kill()
+
+
+def ask_managers(
+    env: Env, env_ids: Sequence[int], limit: float, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """Ask the EnvMgrs of some Envs for something, and wait for all answers; those that fail are logged.
+
+    Args:
+        env: The Env that asks.
+        env_ids: The others.
+        limit: Seconds for each answer.
+        method: Of the EnvMgrs.
+        args: For it.
+        kwargs: For it.
+    """
+    asked = [env.ask(CALL, env.manager_of(each), method, args, kwargs, limit) for each in env_ids]
+    for answer in asked:
+        if (error := answer.exception()) is not None:
+            _log.warning("not every Env has answered to %s: %s", method, error)

@@ -102,6 +102,7 @@ class Env:
             transport: Its end of the links to them.
         """
         self.peers = peers
+        peers.on_unreachable = self.lives.unreachable
         self.readers = Readers(transport, self._bringing, f"{self.label}-io", spin=self.options.spin)
         self.pool.rest = self.readers.rest
 

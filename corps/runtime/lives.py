@@ -5,7 +5,7 @@ from collections.abc import Callable
 from threading import Event, Lock
 from typing import Any, Final
 
-from corps.addresses import ConcAddr
+from corps.addresses import CORPS_MGR, FRONT_ENV, ConcAddr
 from corps.errors import ClosedError, CorpsError
 from corps.messages.endings import Ended, Failure
 from corps.messages.members import Member
@@ -38,6 +38,8 @@ class Lives:
         """States of workers: those of this Env, if it is alone; in the booting process, of all Envs."""
         self._lock = Lock()  # protects _curious
         self._curious: list[tuple[int, bool, Future[None]]] = []  # who wants to know of which Env
+        self.on_unreachable: Callable[[int, str], object] | None = None
+        """What to do about an Env that cannot be reached; None: nothing."""
         self.on_limit: Callable[[Failure], object] | None = None
         """Called when a restart limit was passed that no worker of this Env can heal."""
 
@@ -180,6 +182,30 @@ class Lives:
             self.on_limit(failure)
 
     # --- other Envs ---
+
+    def unreachable(self, env_id: int, reason: str) -> None:
+        """A link to another Env is broken for good: whoever can ends its process, and it gets another one.
+
+        Args:
+            env_id: The other Env.
+            reason: Why.
+        """
+        env = self._env
+        _log.warning("%s cannot reach env%d: %s", env.label, env_id, reason)
+        if self.on_unreachable is not None:
+            self.on_unreachable(env_id, reason)
+
+    def report_unreachable(self, env_id: int, reason: str) -> None:
+        """Have the CorpsMgr end the process of another Env.
+
+        Args:
+            env_id: The other Env.
+            reason: Why.
+        """
+        env = self._env
+        if not env.closed:
+            corps_mgr = ConcAddr(env.corps_id, FRONT_ENV, CORPS_MGR)
+            env.ask(CALL, corps_mgr, "end_env", (env_id, env.id, reason), {})
 
     def env_lost(self, env_id: int, failure: Failure, *, returns: bool) -> None:
         """The process of another Env has died: children that lived there have failed, and orphans here end.

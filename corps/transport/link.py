@@ -152,7 +152,8 @@ class Transport(ABC):
             The link.
 
         Raises:
-            BrokenError: The transport was closed.
+            BrokenError: The transport was closed, or the member does not listen.
+            Overloaded: This process has no descriptors left.
         """
 
     @abstractmethod

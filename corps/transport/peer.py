@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+from corps.clock import now
 from corps.messages.endings import Reason
 from corps.messages.members import Member
 from corps.packing.packer import Packer
@@ -15,6 +16,8 @@ from corps.transport.link import Link
 from corps.transport.local_side import LocalSide
 from corps.transport.outcome_codec import OutcomeCodec
 from corps.transport.way import Way
+
+_NO_DESCRIPTORS: Final = 0.1  # seconds until a link is tried again that there were no descriptors for
 
 
 class Peer:
@@ -60,7 +63,13 @@ class Peer:
         """
         self._journals = journals
         self._incarnation = incarnation
-        self.way = Way(member, connect, lambda reason: give_up(self, reason), is_there=is_there)
+        self.way = Way(
+            member,
+            connect,
+            lambda reason: give_up(self, reason),
+            lambda again: env.alarms.at(now() + _NO_DESCRIPTORS, again),
+            is_there=is_there,
+        )
         self.definitions = Definitions(packer, self.way.transmit, max_frame)
         packer = self.definitions.packer
         outcomes = OutcomeCodec(packer)

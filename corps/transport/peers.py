@@ -30,7 +30,8 @@ from corps.wire.frames import (
 
 _log = logging.getLogger("corps.transport")
 
-_BROKEN: Final = 2.0  # seconds that the membership has to say why a link broke
+_BROKEN: Final = 0.5  # seconds that the membership has to say why a link broke
+_FORSAKEN: Final = 5.0  # seconds that it then has to do something about an Env that cannot be reached
 
 
 class Peers:
@@ -70,6 +71,8 @@ class Peers:
         self._lock = Lock()  # protects _peers and _lost
         self._peers: dict[int, Peer] = {}
         self._lost: dict[int, str] = {}
+        self.on_unreachable: Callable[[int, str], object] | None = None
+        """Called with an Env that is a member, and cannot be reached, and why. It should be ended."""
 
     @property
     def endpoint(self) -> str:
@@ -146,6 +149,9 @@ class Peers:
             returns: It will have another process: what is sent there waits for that. Else it fails.
         """
         with self._lock:
+            peer = self._peers.get(env)
+            if returns and peer is not None and not peer.member.incarnation:
+                return  # it is awaited already
             peer = self._peers.pop(env, None)
             if returns and env != self._env.id:
                 self._peers[env] = self._new_peer(Member(env, "", ""))
@@ -159,10 +165,13 @@ class Peers:
         """Nothing can be sent to a peer. It hears of that too, since its messages are not taken any more."""
         with self._lock:
             is_known = self._peers.get(peer.member.env) is peer
-        if is_known:
-            self.lose(peer.member.env, reason)
-        else:
+        if not is_known:
             peer.lose(reason)
+        elif self.on_unreachable is None:
+            self.lose(peer.member.env, reason)
+        else:  # mostly it has just died: who is told that next says whether it comes back
+            self.lose(peer.member.env, reason, returns=True)
+            self._report(peer.member.env, reason)
 
     def send(self, request: Request) -> None:
         """Send a request to the Env of its target.
@@ -233,14 +242,27 @@ class Peers:
         Mostly since it has ended, which the membership will say in a moment, and better. If it does not,
         requests must not wait for ever for what went with the link.
         """
+        reason = "its connection broke, though it is not known to have ended"
+
+        def report() -> None:
+            if self._is_there(member):
+                self._report(member.env, reason)
 
         def give_up() -> None:
-            with self._lock:
-                peer = self._peers.get(member.env)
-            if peer is not None and peer.member == member:
-                self.lose(member.env, "its connection broke, though it is not known to have ended")
+            if self._is_there(member):
+                self.lose(member.env, reason)
 
-        self._env.alarms.at(now() + _BROKEN, give_up)
+        self._env.alarms.at(now() + _BROKEN, report)
+        self._env.alarms.at(now() + _FORSAKEN, give_up)
+
+    def _is_there(self, member: Member) -> bool:
+        with self._lock:
+            peer = self._peers.get(member.env)
+        return peer is not None and peer.member == member
+
+    def _report(self, env: int, reason: str) -> None:
+        if self.on_unreachable is not None:
+            self.on_unreachable(env, reason)
 
     def _on_message(self, env: int, frames: Sequence[Frame]) -> None:
         """A message of a member has arrived. In the thread that reads."""

@@ -21,7 +21,7 @@ from struct import Struct
 from threading import Lock, current_thread, main_thread
 from typing import Final
 
-from corps.errors import BrokenError, EnvStartError, WireError
+from corps.errors import BrokenError, EnvStartError, Overloaded, WireError
 from corps.messages.members import Member
 from corps.security.admission import Admission
 from corps.security.audit import Audit
@@ -137,7 +137,7 @@ class UnixTransport(Transport):
         try:
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         except OSError as error:
-            raise BrokenError(f"no link to env{member.env}: {error}") from error
+            raise Overloaded(f"no link to env{member.env}: {error}") from error
         try:
             sock.setblocking(False)
             sock.connect(member.endpoint.removeprefix(_SCHEME))

@@ -24,6 +24,7 @@ class Way:
         member: Member,
         connect: Callable[[Member], Link],
         give_up: Callable[[str], None],
+        later: Callable[[Callable[[], object]], object],
         *,
         is_there: bool,
     ) -> None:
@@ -33,11 +34,13 @@ class Way:
             member: The peer.
             connect: Opens the link.
             give_up: Called with a reason when nothing can be sent any more.
+            later: Calls a function in a moment.
             is_there: Whether the peer has a process; else `open` comes later.
         """
         self.member = member
         self._connect = connect
         self._give_up = give_up
+        self._later = later
         self._lock = Lock()  # protects everything below; only a new link's hello is sent under it
         self._waiting: list[tuple[Sequence[Frame], int | None]] | None = None if is_there else []
         self._link: Link | None = None
@@ -61,10 +64,11 @@ class Way:
             with self._lock:
                 if self._is_lost:
                     return
-                if self._waiting is not None:
+                link = self._opened() if self._waiting is None else None
+                if link is None:
+                    self._waiting = self._waiting or []
                     self._waiting.append(([_kept(frame) for frame in frames], lane))
                     return
-                link = self._opened()
             link.send(frames, lane)
         except Overloaded:
             raise  # nothing was sent, and the link is as good as before
@@ -83,19 +87,27 @@ class Way:
                 if not self._waiting:
                     self._waiting = None
                     return
-                waiting, self._waiting = self._waiting, []
             try:
                 with self._lock:
                     link = self._opened()
+                    if link is None or self._waiting is None:
+                        return
+                    waiting, self._waiting = self._waiting, []
                 for frames, lane in waiting:
                     link.send(frames, lane)
             except CorpsError as error:
                 self._break(error)
                 return
 
-    def _opened(self) -> Link:
+    def _opened(self) -> Link | None:
+        """Under the lock: the link; None if there is no descriptor for it now: then it is tried again."""
         if self._link is None:
-            self._link = self._connect(self.member)
+            try:
+                self._link = self._connect(self.member)
+            except Overloaded as error:
+                _log.warning("%s; it is tried again", error)
+                self._later(lambda: self.open(self.member))
+                return None
         self.was_used = True
         return self._link
 

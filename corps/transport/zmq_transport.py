@@ -11,6 +11,7 @@ What ZeroMQ loses when a connection breaks is sent again (`corps.wire.resume`). 
 it loses silently; the membership, not the socket, tells of deaths.
 """
 
+import errno
 import itertools
 import logging
 import os
@@ -23,7 +24,7 @@ from typing import Any, Final
 
 import zmq
 
-from corps.errors import BrokenError, InternalError, WireError
+from corps.errors import BrokenError, InternalError, Overloaded, WireError
 from corps.messages.members import Member
 from corps.security.admission import Admission
 from corps.security.audit import Audit
@@ -169,7 +170,10 @@ class ZmqTransport(Transport):
             number = next(self._numbers)
             try:
                 dealer = self._sockets.new_dealer(member, number)
-            except (zmq.ZMQError, UnicodeError, ValueError) as error:
+            except zmq.ZMQError as error:
+                kind = Overloaded if error.errno in (errno.EMFILE, errno.ENFILE) else BrokenError
+                raise kind(f"no link to env{member.env} at {member.endpoint}: {error}") from error
+            except (UnicodeError, ValueError) as error:
                 raise BrokenError(f"no link to env{member.env} at {member.endpoint}: {error}") from error
             link = ZmqLink(
                 dealer,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from corps.errors import BrokenError
+from corps.errors import BrokenError, Overloaded
 from corps.hosting.runtime_dir import make_runtime_dir, remove_runtime_dir
 from corps.messages.members import Member
 from corps.testing.stations import Station
@@ -83,7 +83,7 @@ def test_without_a_descriptor_there_is_no_link_and_a_typed_error(
 
     one, two = pair
     monkeypatch.setattr(socket, "socket", none_left)
-    with pytest.raises(BrokenError, match="planted"):
+    with pytest.raises(Overloaded, match="planted"):
         one.transport.connect(two.member)
 
 

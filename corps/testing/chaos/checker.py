@@ -4,8 +4,8 @@ It knows nothing of the runtime and asks it nothing. What cannot be told from re
 an END was cut short or goes on, so nothing is concluded from a missing END but after a value or an
 ``executed="yes"``.
 
-Order (I5) is judged on the first START of each request: when an idempotent request is sent again, its later
-STARTs may come behind younger requests.
+Order (I5) is judged on requests that are sent once: one that is idempotent may have been sent again, and come
+behind younger requests.
 
 It reads in one pass and forgets what is settled and in order, so its memory depends on how much happens in a
 minute, and on the number of faults, and not on how long the storm was.
@@ -188,9 +188,11 @@ class Checker:
         if request is None:
             return
         request.starts += 1
+        if request.may_repeat:
+            return
         if request.starts == 1:
             self._judge_order(record)
-        elif not request.may_repeat:
+        else:
             self._find(Invariant.NO_DOUBLE_EXECUTION, f"START number {request.starts}", record)
 
     def _end(self, record: Record) -> None:

@@ -209,12 +209,21 @@ def settle_twice(history: History, rng: Random) -> Invariant:
 
 
 def reorder(history: History, rng: Random) -> Invariant:
-    """Two requests of one sender, both sent before either began, change their places in one incarnation."""
+    """Two requests of one sender, both sent before either began, change their places in one incarnation.
+
+    Both are sent once: those that may be sent again have no order.
+    """
+    once = {
+        (each.sender, each.sequence)
+        for each in history.clients
+        if each.kind == Kind.SENT and not each.detail & Trait.IDEMPOTENT
+    }
     sent = {(each.sender, each.sequence): each.time for each in history.clients if each.kind == Kind.SENT}
     lines: dict[tuple[int, int, int], list[Record]] = {}
     for index in resolved(history, Outcome.VALUE):
         request = history.clients[index]
-        lines.setdefault((request.sender, request.worker, request.incarnation), []).append(request)
+        if (request.sender, request.sequence) in once:
+            lines.setdefault((request.sender, request.worker, request.incarnation), []).append(request)
     pairs = []
     for line in lines.values():
         for one, other in combinations(sorted(line, key=lambda each: each.sequence), 2):
