@@ -1,8 +1,7 @@
 """The Envs of a Corps: their processes from start to stop, and who is told of whom.
 
 Lives in the booting process. Every Env knows every other one before the application starts, so a request
-never meets an Env that has not heard of its sender. An Env whose process dies gets another one, under the
-same
+never meets an Env that has not heard of its sender. An Env whose process dies gets another one, with the same
 id: everybody is told of the death, and of the new process when it is ready.
 """
 
@@ -12,14 +11,9 @@ from threading import Event, Lock, Thread
 from typing import Any, Final
 
 from corps.clock import now
-from corps.errors import (
-    BootError,
-    ClosedError,
-    ConfigError,
-    RestartLimit,
-    SupervisionError,
-)
+from corps.errors import BootError, ClosedError, ConfigError, RestartLimit, SupervisionError
 from corps.hosting.env_process import Exit
+from corps.hosting.memory_kills import MemoryKills
 from corps.hosting.processes import ProcessHost
 from corps.managers.places import Place, ask_managers, stop_all
 from corps.messages.endings import Failure, Reason
@@ -81,6 +75,7 @@ class Membership:
         self._places: dict[int, Place] = {}
         self._restarts: Supervisor[int] = Supervisor("one_for_one", lambda: 0.5)
         self._former: list[Place] = []  # whose output may tell why the Corps did not start
+        self._memory_kills = MemoryKills()  # used by who calls `env_ended`
         self._next_env = HOME
         self._later_orders: list[tuple[Any, ...]] = []  # what a new process is told, too
 
@@ -176,9 +171,14 @@ class Membership:
         Returns:
             The same as a failure.
         """
-        reason = _reason(ended)
+        reason = self._reason(ended)
         text = "it was removed" if reason == "shutdown" else f"its process (pid {ended.pid}) {ended}"
         return self._died(ended.env_id, Failure(reason, text))
+
+    def _reason(self, ended: Exit) -> Reason:
+        if ended.signal is not None:
+            return "memory" if self._memory_kills.is_new() else "killed"
+        return "error" if ended.code else "shutdown"
 
     def _died(self, env_id: int, failure: Failure) -> Failure:
         with self._lock:
@@ -396,9 +396,3 @@ class Membership:
     def _all(self, *, with_gone: bool = False) -> list[Place]:
         with self._lock:
             return [place for place in self._places.values() if with_gone or not place.is_gone]
-
-
-def _reason(ended: Exit) -> Reason:
-    if ended.signal is not None:
-        return "killed"
-    return "error" if ended.code else "shutdown"

@@ -1,0 +1,31 @@
+"""Whether the kernel has killed a process since it had no memory left."""
+
+from pathlib import Path
+from typing import Final
+
+_VMSTAT: Final = Path("/proc/vmstat")
+_COUNTER: Final = "oom_kill "
+
+
+class MemoryKills:
+    """Watches the kernel's count of processes that it has killed for want of memory. One thread at a time.
+
+    The count is that of the whole machine, so another program that is killed at the same moment as one of ours
+    is mistaken for it.
+    """
+
+    def __init__(self) -> None:
+        self._seen = _count()
+
+    def is_new(self) -> bool:
+        """Whether there was one since the last call, or since this was made."""
+        before, self._seen = self._seen, _count()
+        return self._seen > before
+
+
+def _count() -> int:
+    try:
+        lines = _VMSTAT.read_text("ascii").splitlines()
+        return next(int(line.removeprefix(_COUNTER)) for line in lines if line.startswith(_COUNTER))
+    except (OSError, ValueError, StopIteration):  # a kernel that does not count
+        return 0
