@@ -8,7 +8,7 @@ _COUNTER: Final = "oom_kill "
 
 
 class MemoryKills:
-    """Watches the kernel's count of processes that it has killed for want of memory. One thread at a time.
+    """Watches the count of processes that the kernel has killed for want of memory. For one thread.
 
     The count is that of the whole machine, so another program that is killed at the same moment as one of ours
     is mistaken for it.
