@@ -3,10 +3,10 @@
 from typing import Any
 
 from corps.addresses import ConcAddr
-from corps.messages.requests import CALL
 from corps.runtime.env import Env
 from corps.runtime.keeping import Kept
 from corps.workers.conc import Conc
+from corps.workers.everywhere import ask_everywhere
 
 
 class CorpsMgr(Conc):
@@ -47,9 +47,5 @@ class CorpsMgr(Conc):
         self._env.lives.kept.forget(worker)
 
     def statistics(self) -> dict[int, Any]:
-        """What goes on in each Env of the Corps."""
-        env = self._env
-        asked = {
-            env_id: env.ask(CALL, env.manager_of(env_id), "statistics", (), {}) for env_id in env.worker_envs
-        }
-        return {env_id: future.result() for env_id, future in asked.items()}
+        """What goes on in each Env of the Corps, and what went wrong so far, by the id of the Env."""
+        return ask_everywhere(self._env, "statistics", timeout=None)

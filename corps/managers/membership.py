@@ -99,6 +99,7 @@ class Membership:
         self._lock = Lock()
         self._places: dict[int, _Place] = {}
         self._restarts: Supervisor[int] = Supervisor("one_for_one", lambda: 0.5)
+        self._failed_at: dict[int, float] = {}  # Envs that have not come back; each step on it is atomic
         self._later_orders: list[tuple[Any, ...]] = []  # what a new process is told, too
 
     # --- the start ---
@@ -224,7 +225,14 @@ class Membership:
         Returns:
             The same as a failure.
         """
-        return self._died(ended.env_id, Failure(_reason(ended), f"its process (pid {ended.pid}) {ended}"))
+        reason, counters, is_death = _reason(ended), self._env.env_counters, not self._stops.is_set()
+        if is_death:
+            counters.ended(f"env{ended.env_id}", reason, has_failed=True)
+            self._failed_at.setdefault(ended.env_id, ended.seen_at)
+        failure = self._died(ended.env_id, Failure(reason, f"its process (pid {ended.pid}) {ended}"))
+        if is_death:
+            counters.detected(now() - ended.seen_at)
+        return failure
 
     def _died(self, env_id: int, failure: Failure) -> Failure:
         with self._lock:
@@ -287,6 +295,9 @@ class Membership:
                     self._tell(other, "member", place.member.as_list())
         self._env.env_joined(place.member)
         _log.warning("env%d has another process (pid %d)", env_id, place.process.pid)
+        self._env.env_counters.restarted(f"env{env_id}")
+        if (failed_at := self._failed_at.pop(env_id, None)) is not None:
+            self._env.env_counters.recovered(now() - failed_at)
 
     def _not_started(self, env_id: int, place: _Place | None, problem: str) -> None:
         _log.error("env%d could not be started again: %s", env_id, problem)

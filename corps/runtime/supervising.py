@@ -45,6 +45,7 @@ class Supervising:
         self._records: dict[ConcAddr, Record] = {}
         self._bare: set[ConcAddr] = set()  # children without a cell
         self._due: deque[Plan[ConcAddr]] = deque()
+        self._failed_at: dict[ConcAddr, float] = {}  # of those that have not come back yet
         self._is_running = False
         self._is_closed = False
 
@@ -66,6 +67,7 @@ class Supervising:
             self._supervisor.remove(child)
             self._records.pop(child, None)
             self._bare.discard(child)
+            self._failed_at.pop(child, None)
 
     def down(self) -> list[ConcAddr]:
         """The children that are to be started again."""
@@ -78,7 +80,9 @@ class Supervising:
             self._is_closed = True
             self._due.clear()
 
-    def failed(self, child: ConcAddr, incarnation: int, failure: Failure, *, is_halted: bool) -> None:
+    def failed(
+        self, child: ConcAddr, incarnation: int, failure: Failure, *, is_halted: bool, failed_at: float
+    ) -> None:
         """An incarnation of a child has failed.
 
         Args:
@@ -86,10 +90,13 @@ class Supervising:
             incarnation: Which; 0 for whichever there was.
             failure: How.
             is_halted: Its cell is there, and waits to be started again.
+            failed_at: When it failed, on the clock of this process.
         """
+        self._env.worker_counters.detected(now() - failed_at)
         with self._lock:
             if self._is_closed:
                 return
+            self._failed_at.setdefault(child, failed_at)
             number = incarnation or self._supervisor.incarnation_of(child)
             if not is_halted:
                 self._bare.add(child)
@@ -192,6 +199,10 @@ class Supervising:
         """The start of a child is over. What its constructor raised it has told itself."""
         outcome = started.outcome
         if outcome is None or not outcome.failed:
+            with self._lock:
+                failed_at = self._failed_at.pop(child, None)
+            if failed_at is not None:
+                self._env.worker_counters.recovered(now() - failed_at)
             return
         opened = outcome.opened()
         if isinstance(opened, Refused):
@@ -199,4 +210,4 @@ class Supervising:
 
     def _not_started(self, child: ConcAddr, incarnation: int, error: CorpsError) -> None:
         failure = Failure("lost", f"it could not be started again: {error}")
-        self.failed(child, incarnation, failure, is_halted=False)
+        self.failed(child, incarnation, failure, is_halted=False, failed_at=now())

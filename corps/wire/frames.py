@@ -14,7 +14,7 @@ import msgpack
 from corps.errors import VersionMismatch, WireError
 from corps.messages.requests import CALL, DROP, EXIT, GET, PINNED, PULL, SET, WATCH
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the protocol. Peers with another one are refused."""
 
 HELLO: Final = 1
