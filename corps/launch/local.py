@@ -56,7 +56,7 @@ class LocalEnv:
         """What goes on here, and what went wrong so far.
 
         Returns:
-            ``workers`` is their number, the runtime's own among them. ``threads`` tells of the worker threads,
+            ``workers`` is their number, the runtime's own among them. ``threads`` tells of worker threads,
             ``peers`` of requests under way between Envs. ``dead_letters`` counts them by reason.
             ``supervision`` holds, for the ``workers`` of the Env and the ``envs`` that its process has
             started: ``ends`` by reason (see `corps.Ended`), ``failures`` and ``restarts``, the same
