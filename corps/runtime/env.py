@@ -8,16 +8,14 @@ import itertools
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from corps.addresses import ENV_MGR, ConcAddr
 from corps.clock import earlier, now
-from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
-from corps.messages.members import Member
 from corps.messages.outcomes import Refused
 from corps.messages.promises import Sent
-from corps.messages.requests import CALL, DROP, EXIT, EXIT_DOWN, Request
+from corps.messages.requests import DROP, EXIT, EXIT_DOWN, Request
 from corps.runtime import caller_side
 from corps.runtime.alarms import Alarms
 from corps.runtime.context import Activity, acting, current
@@ -28,7 +26,6 @@ from corps.runtime.keeping import Kept
 from corps.runtime.letter_box import DeadLetterBox
 from corps.runtime.lives import Lives
 from corps.runtime.loop_thread import LoopThread
-from corps.runtime.once import Once
 from corps.runtime.options import EnvOptions
 from corps.runtime.pool import WorkerPool
 from corps.runtime.readers import Readers
@@ -40,8 +37,6 @@ from corps.wire.frames import ProbeHeader
 
 _log = logging.getLogger("corps.env")
 
-
-_LAST_WORDS: Final = 0.25  # seconds to read what a process had sent before it died
 
 MakeName = Callable[[ConcAddr, Interface, int], Any]
 MakeIterator = Callable[[Any, int], Any]
@@ -101,7 +96,6 @@ class Env:
         # Generators whose last iterator was garbage: closed with the next request. A destructor may run at
         # any point of any thread, so it must take no lock; appending to a deque takes none.
         self.dropped: deque[tuple[ConcAddr, int]] = deque()
-        self._dying: dict[int, Once] = {}  # deaths whose last words are being read
         self._closed = False
 
     def connect(self, peers: Peers, transport: Transport) -> None:
@@ -307,43 +301,6 @@ class Env:
     def next_turn(self) -> int:
         """Numbers from 0 on, for taking the Envs of the Corps in turn."""
         return next(self._turns)
-
-    def env_lost(self, env_id: int, reason: Failure, *, returns: bool) -> None:
-        """The process of another Env has died.
-
-        Args:
-            env_id: Its id.
-            reason: How.
-            returns: It will have another process.
-        """
-        if not returns:
-            self.worker_envs = [env for env in self.worker_envs if env != env_id]
-        lost = Once(lambda: self._bury(env_id, reason, returns=returns))
-        self._dying[env_id] = lost
-        # What it has answered was read first: only what is certainly unanswered fails.
-        if self.peers is not None and self.peers.when_read(env_id, lost):
-            self.alarms.at(now() + _LAST_WORDS, lost)
-        else:
-            lost()
-
-    def _bury(self, env_id: int, reason: Failure, *, returns: bool) -> None:
-        self._dying.pop(env_id, None)
-        if self.peers is not None:
-            self.peers.lose(env_id, reason.text, reason.reason, has_died=True, returns=returns)
-        self.lives.env_lost(env_id, reason, returns=returns)
-
-    def env_joined(self, member: Member) -> None:
-        """Another Env has a process, or another one.
-
-        Args:
-            member: The Env.
-        """
-        if (lost := self._dying.get(member.env)) is not None:
-            lost()  # before there is another one
-        if self.peers is not None:
-            self.peers.learn(member)
-            expected = self.lives.expected_in(member.env)
-            self.ask(CALL, self.manager_of(member.env), "expect", (self.id, expected), {})
 
     # --- the end ---
 

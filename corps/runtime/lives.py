@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Callable
+from threading import Event
 from typing import Any, Final
 
 from corps.addresses import ConcAddr
 from corps.errors import ClosedError, CorpsError
 from corps.messages.endings import Ended, Failure
+from corps.messages.members import Member
 from corps.messages.outcomes import Refused
 from corps.messages.requests import CALL, EXIT_DOWN, Request
 from corps.runtime import halting
@@ -17,6 +19,8 @@ from corps.runtime.keeping import KeptStates, forget_state
 from corps.runtime.records import Record
 
 _log = logging.getLogger("corps.env")
+
+_LAST_WORDS: Final = 0.25  # seconds to read what a process had sent before it died
 
 
 class Lives:
@@ -177,19 +181,53 @@ class Lives:
     # --- other Envs ---
 
     def env_lost(self, env_id: int, failure: Failure, *, returns: bool) -> None:
-        """The process of an Env has died: children that lived there have failed, and orphans here end.
+        """The process of another Env has died: children that lived there have failed, and orphans here end.
+
+        Runs callbacks of Futures. Not for the thread that reads.
 
         Args:
             env_id: Its id.
             failure: How it died.
             returns: It will have another process.
         """
+        env = self._env
+        if not returns:
+            self.retire(env_id)
+        if env.peers is not None:
+            # What it has answered is read first: only what is certainly unanswered fails.
+            all_read = Event()
+            if env.peers.when_read(env_id, all_read.set):
+                all_read.wait(_LAST_WORDS)
+            env.peers.lose(env_id, failure.text, failure.reason, has_died=True, returns=returns)
         self.refuse(self._registry.mgr_env_lost(env_id))
         for cell in self._registry.cells():
             if cell.mgr_addr is not None and cell.mgr_addr.env == env_id:
-                self._env.exit(cell.addr, EXIT_DOWN)
+                env.exit(cell.addr, EXIT_DOWN)
             elif cell.has_family:
                 cell.family.env_lost(env_id, failure, returns=returns)
+
+    def env_joined(self, member: Member) -> None:
+        """Another Env has a process, or another one.
+
+        Args:
+            member: The Env.
+        """
+        env = self._env
+        if env.peers is None:
+            return
+        env.peers.learn(member)
+        if member.env not in env.worker_envs:
+            env.worker_envs = [*env.worker_envs, member.env]
+        expected = self.expected_in(member.env)
+        env.ask(CALL, env.manager_of(member.env), "expect", (env.id, expected), {})
+
+    def retire(self, env_id: int) -> None:
+        """No worker is created in an Env any more: it is about to be removed, or will not come back.
+
+        Args:
+            env_id: Its id.
+        """
+        self._env.worker_envs = [env for env in self._env.worker_envs if env != env_id]
 
     def expected_in(self, env_id: int) -> list[int]:
         """Numbers of the workers that Mgrs of this Env will start again in another one.
