@@ -45,7 +45,8 @@ class Supervising:
         self._records: dict[ConcAddr, Record] = {}
         self._bare: set[ConcAddr] = set()  # children without a cell
         self._due: deque[Plan[ConcAddr]] = deque()
-        self._failed_at: dict[ConcAddr, float] = {}  # of those that have not come back yet
+        # When they failed, by the incarnation that is to come back for it.
+        self._failed_at: dict[ConcAddr, dict[int, float]] = {}
         self._is_running = False
         self._is_closed = False
 
@@ -92,15 +93,17 @@ class Supervising:
             is_halted: Its cell is there, and waits to be started again.
             failed_at: When it failed, on the clock of this process.
         """
-        self._env.worker_counters.detected(now() - failed_at)
         with self._lock:
             if self._is_closed:
                 return
-            self._failed_at.setdefault(child, failed_at)
             number = incarnation or self._supervisor.incarnation_of(child)
             if not is_halted:
                 self._bare.add(child)
             decision = self._supervisor.failed(child, number, failure, now())
+            if isinstance(decision, Plan):
+                self._failed_at.setdefault(child, {}).setdefault(number + 1, failed_at)
+        if decision is not None:  # else it was known already
+            self._env.worker_counters.detected(now() - failed_at)
         match decision:
             case Plan(delay=delay) as plan if delay > 0:
                 _log.info("%s is started again in %.2f s", child, delay)
@@ -198,11 +201,15 @@ class Supervising:
     def _note(self, child: ConcAddr, incarnation: int, started: Future[Any]) -> None:
         """The start of a child is over. What its constructor raised it has told itself."""
         outcome = started.outcome
+        has_failed = outcome is not None and outcome.failed
+        with self._lock:
+            times = self._failed_at.get(child, {})
+            failed_at = times.pop(incarnation, None)
+            if failed_at is not None and has_failed:  # it is away still
+                times[incarnation + 1] = failed_at
+        if failed_at is not None and not has_failed:
+            self._env.worker_counters.recovered(now() - failed_at)
         if outcome is None or not outcome.failed:
-            with self._lock:
-                failed_at = self._failed_at.pop(child, None)
-            if failed_at is not None:
-                self._env.worker_counters.recovered(now() - failed_at)
             return
         opened = outcome.opened()
         if isinstance(opened, Refused):

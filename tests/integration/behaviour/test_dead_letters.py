@@ -142,7 +142,6 @@ def test_what_is_delivered_is_no_letter(way: Way) -> None:
     assert counter.add(1).result() == 1
     assert isinstance(counter.nothing_of_that_kind.exception(), corps.NoSuchMethod)
     assert isinstance(counter.broken.exception(), ValueError)
-    counter.add(1).cancel()
     counter.options(deadline=20).add(1).result()
     assert corps.dead_letters().counts() == before
 
