@@ -45,8 +45,7 @@ class Supervising:
         self._records: dict[ConcAddr, Record] = {}
         self._bare: set[ConcAddr] = set()  # children without a cell
         self._due: deque[Plan[ConcAddr]] = deque()
-        # When they failed, by the incarnation that is to come back for it.
-        self._failed_at: dict[ConcAddr, dict[int, float]] = {}
+        self._failed_at: dict[ConcAddr, float] = {}  # of those whose next start has not begun
         self._is_running = False
         self._is_closed = False
 
@@ -101,7 +100,7 @@ class Supervising:
                 self._bare.add(child)
             decision = self._supervisor.failed(child, number, failure, now())
             if isinstance(decision, Plan):
-                self._failed_at.setdefault(child, {}).setdefault(number + 1, failed_at)
+                self._failed_at.setdefault(child, failed_at)
         if decision is not None:  # else it was known already
             self._env.worker_counters.detected(now() - failed_at)
         match decision:
@@ -181,6 +180,7 @@ class Supervising:
             if self._is_closed or not self._supervisor.started(child, incarnation):
                 return None
             record = self._records.get(child)
+            failed_at = self._failed_at.pop(child, None)
             is_bare = child in self._bare
             self._bare.discard(child)
         if record is None:
@@ -189,32 +189,34 @@ class Supervising:
         try:
             started = self._ask(child, "start", child.conc, incarnation, create)
         except CorpsError as error:  # what it was created with cannot be packed any more
-            self._not_started(child, incarnation, error)
+            self._not_started(child, incarnation, error, failed_at)
             return None
-        started.add_done_callback(lambda done: self._note(child, incarnation, done))
+        started.add_done_callback(lambda done: self._note(child, incarnation, done, failed_at))
         return started
 
     def _ask(self, child: ConcAddr, what: str, *args: Any) -> Future[Any]:
         future: Future[Any] = self._env.ask(CALL, self._env.manager_of(child.env), what, args, {})
         return future
 
-    def _note(self, child: ConcAddr, incarnation: int, started: Future[Any]) -> None:
+    def _note(self, child: ConcAddr, incarnation: int, started: Future[Any], failed_at: float | None) -> None:
         """The start of a child is over. What its constructor raised it has told itself."""
         outcome = started.outcome
-        has_failed = outcome is not None and outcome.failed
-        with self._lock:
-            times = self._failed_at.get(child, {})
-            failed_at = times.pop(incarnation, None)
-            if failed_at is not None and has_failed:  # it is away still
-                times[incarnation + 1] = failed_at
-        if failed_at is not None and not has_failed:
-            self._env.worker_counters.recovered(now() - failed_at)
         if outcome is None or not outcome.failed:
+            if failed_at is not None:
+                self._env.worker_counters.recovered(now() - failed_at)
             return
+        with self._lock:
+            if failed_at is not None and child in self._supervisor.down():  # it is away still
+                self._failed_at[child] = failed_at
         opened = outcome.opened()
         if isinstance(opened, Refused):
-            self._not_started(child, incarnation, opened.error)
+            self._not_started(child, incarnation, opened.error, failed_at)
 
-    def _not_started(self, child: ConcAddr, incarnation: int, error: CorpsError) -> None:
+    def _not_started(
+        self, child: ConcAddr, incarnation: int, error: CorpsError, failed_at: float | None
+    ) -> None:
         failure = Failure("lost", f"it could not be started again: {error}")
+        with self._lock:
+            if failed_at is not None:  # of the failure that it was to come back from
+                self._failed_at[child] = failed_at
         self.failed(child, incarnation, failure, is_halted=False, failed_at=now())

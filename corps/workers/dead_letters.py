@@ -7,7 +7,7 @@ from threading import Condition, Lock, Thread, current_thread
 from typing import Any, Final, Literal
 
 from corps.clock import deadline_after, now, remaining
-from corps.errors import ConfigError, LoopBlocked, WaitTimeout
+from corps.errors import ConfigError, CorpsError, LoopBlocked, WaitTimeout
 from corps.messages.dead_letters import DeadLetter
 from corps.messages.requests import CALL
 from corps.observing.ring import Backlog
@@ -218,10 +218,19 @@ class Subscription:
                     self._asked.add(place)
                 generation, number = self._cursors.get(place, (-1, 0))
             if is_due:
-                manager = self._env.manager_of(place)
-                news = self._env.ask(CALL, manager, "dead_letters", (generation, number), {})
-                news.add_done_callback(lambda done, place=place: self._learn(place, done))  # type: ignore[misc]
+                self._ask_one(place, generation, number)
         self._ask_soon()
+
+    def _ask_one(self, place: int, generation: int, number: int) -> None:
+        manager = self._env.manager_of(place)
+        try:
+            news = self._env.ask(CALL, manager, "dead_letters", (generation, number), {})
+        except CorpsError as error:  # the next time, then
+            _log.debug("env%d could not be asked for dead letters: %s", place, error)
+            with self._arrival:
+                self._asked.discard(place)
+        else:
+            news.add_done_callback(lambda done: self._learn(place, done))
 
     def _learn(self, place: int, news: Future[Any]) -> None:
         """An Env has answered, or was lost: then its next process is asked, or nobody."""
