@@ -15,14 +15,13 @@ from corps.errors import (
     BootError,
     ClosedError,
     ConfigError,
-    DeadlineExceeded,
     RestartLimit,
     SupervisionError,
 )
 from corps.hosting.env_process import Exit
 from corps.hosting.processes import ProcessHost
 from corps.managers.env_history import EnvHistory
-from corps.managers.places import Place
+from corps.managers.places import Place, kill_silent, stop_all
 from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
@@ -225,13 +224,13 @@ class Membership:
             former.is_buried.wait()
             self._not_started(env_id, generation, str(error))
 
-    def _bring_up(self, env_id: int, generation: int, may_join: Event) -> None:
+    def _bring_up(self, env_id: int, generation: int, may_join: Event | None) -> None:
         """Start a process, and make it known when it is ready.
 
         Args:
             env_id: Of its Env.
             generation: How many processes that had before.
-            may_join: Set when the death of the one before it is known in this process.
+            may_join: Set when the death of the one before it is known in this process; None: there was none.
 
         Raises:
             BootError: It did not get ready.
@@ -262,7 +261,8 @@ class Membership:
             for other in self._places.values():
                 if other is not place and other.is_listed and not other.is_gone:
                     other.tell("member", place.member.as_list())
-        may_join.wait()
+        if may_join is not None:
+            may_join.wait()
         self._env.lives.env_joined(place.member)
         self._history.joined(env_id, generation)
         _log.warning(
@@ -302,13 +302,12 @@ class Membership:
             self._next_env += 1
             self._restarts.add(env_id, self._restart)
         try:
-            at_once = Event()
-            at_once.set()
-            self._bring_up(env_id, 0, at_once)
+            self._bring_up(env_id, 0, None)
         except BaseException:
             with self._lock:
                 self._restarts.remove(env_id)
             raise
+        self._await_all("knows_env", env_id, is_there=True)
         return env_id
 
     def remove_env(self, env_id: int) -> None:
@@ -329,6 +328,7 @@ class Membership:
             self._restarts.remove(env_id)  # from here on it does not come back
             self._tell_listed("retired", env_id)
         self._env.lives.retire(env_id)
+        self._await_all("knows_env", env_id, is_there=False)
         error = self._env.ask(CALL, self._env.manager_of(env_id), "drain_all", (), {}).exception()
         if error is not None:
             _log.warning("env%d could not be drained: %s", env_id, error)
@@ -336,6 +336,18 @@ class Membership:
         if place.process.wait(2 * self._env.options.grace) is None:
             place.process.kill()
         place.process.wait()
+
+    def _await_all(self, method: str, *args: Any, **kwargs: Any) -> None:
+        """Ask all EnvMgrs for something, and wait. One that dies meanwhile need not answer."""
+        with self._lock:
+            there = [each for each, place in self._places.items() if place.has_joined and not place.is_gone]
+        env = self._env
+        asked = [
+            env.ask(CALL, env.manager_of(each), method, args, kwargs, self._boot_timeout) for each in there
+        ]
+        for answer in asked:
+            if (error := answer.exception()) is not None:
+                _log.warning("not every Env has answered to %s: %s", method, error)
 
     def _listed(self) -> tuple[list[list[object]], list[int]]:
         """Under the lock: the records of all who have joined, and ids of those who will."""
@@ -371,13 +383,7 @@ class Membership:
             grace: Seconds for the orderly end.
         """
         self.replace_no_more()
-        places = self._all()
-        for place in places:
-            place.tell("stop")
-        deadline = now() + grace
-        for place in places:
-            if place.process.wait(max(0.0, deadline - now())) is None:
-                _log.warning("env%d did not stop within %s s: it is killed", place.process.env_id, grace)
+        stop_all(self._all(), grace)
 
     def kill_silent(self, patience: float) -> None:
         """End the processes whose EnvMgr does not answer: they are stopped, or hang.
@@ -385,15 +391,7 @@ class Membership:
         Args:
             patience: Seconds for the answer.
         """
-        env = self._env
-        asked = {
-            place: env.ask(CALL, env.manager_of(place.process.env_id), "statistics", (), {}, patience)
-            for place in self._all()
-        }
-        for place, answer in asked.items():
-            if isinstance(answer.exception(), DeadlineExceeded):
-                _log.warning("env%d gives no answer in %s s: it is killed", place.process.env_id, patience)
-                place.process.kill()
+        kill_silent(self._env, self._all(), patience)
 
     def _all(self, *, with_gone: bool = False) -> list[Place]:
         with self._lock:

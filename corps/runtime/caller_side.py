@@ -3,27 +3,37 @@
 from typing import Any
 
 from corps.addresses import ConcAddr
-from corps.errors import ClosedError, CorpsError, DeadlineExceeded, NoSuchWorker
+from corps.errors import ClosedError, DeadlineExceeded, NoSuchWorker
 from corps.messages.outcomes import Refused
 from corps.messages.requests import Request
 from corps.runtime.futures import Future
 
 
-def nowhere(env: Any, target: ConcAddr) -> Refused:
-    """The outcome of a request that cannot be sent from this Env.
+def too_late(env: Any, target: ConcAddr) -> Refused:
+    """The outcome of a request from an Env that takes no more.
 
     Args:
-        env: It has closed, or it is alone, or the target is in another Corps.
+        env: It ends, or has closed.
         target: The worker.
 
     Returns:
         What its caller is told.
     """
-    error: CorpsError
-    if env.closed:
-        text = f"{env.label} has been closed: nothing can be asked of {target} from here any more"
-        error = ClosedError(text, executed="no", target=str(target))
-        return Refused(error, "closed")
+    state = "has been closed" if env.closed else "ends"
+    text = f"{env.label} {state}: nothing can be asked of {target} from here any more"
+    return Refused(ClosedError(text, executed="no", target=str(target)), "closed")
+
+
+def nowhere(env: Any, target: ConcAddr) -> Refused:
+    """The outcome of a request to where no way leads.
+
+    Args:
+        env: It is alone, or the target is in another Corps.
+        target: The worker.
+
+    Returns:
+        What its caller is told.
+    """
     if target.corps != env.corps_id:
         text = f"{target} is not in this Corps ({env.corps_id[:6]})"
     else:

@@ -5,7 +5,7 @@ promise stays here under a number until the outcome comes, or the peer is lost.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any, Final
 
@@ -91,6 +91,7 @@ class Asking:
         self._watches: dict[
             int, Promise | None
         ] = {}  # the same; they take no room, for they may last for ever
+        self._when_answered: list[Callable[[], object]] = []
         self._lost: str | None = None
         self._cause: Reason = "lost"
 
@@ -254,6 +255,8 @@ class Asking:
             promise.settle(self._outcomes.receive(header.status, header.codec, frames[1:], sent))
         elif withdrawn is not None and header.status != REFUSED:  # else the peer says that it will not come
             self._env.letters.note("late", *withdrawn)
+        if self._when_answered:
+            self._tell_answered()
 
     def on_credit(self, header: CreditHeader, _: Sequence[Frame] = ()) -> None:
         """The peer has dealt with requests that wanted no answer.
@@ -268,6 +271,8 @@ class Asking:
             if header.requests > window.requests - len(self._pending) or header.size > window.size:
                 raise WireError(f"credit for {header.requests} requests was given, and fewer were sent")
             self._room.give_back(header.requests, header.size)
+        if self._when_answered:
+            self._tell_answered()
 
     def lose(self, reason: str, cause: Reason, *, has_died: bool, log_level: int) -> None:
         """The peer is gone: every request that it has not answered fails now, and every later one.
@@ -301,6 +306,7 @@ class Asking:
             _log.log(log_level, told, self._way.member.env, reason, wanted_none)
             self._env.letters.lost_with(self._way.member.env, wanted_none)
         self._journal.close()
+        self._tell_answered()
 
     def _executed(self, number: int, *, has_died: bool) -> Executed:
         if not self._way.was_used:
@@ -310,6 +316,27 @@ class Asking:
     def _lost_error(self, executed: Executed) -> EnvLost:
         text = f"env{self._way.member.env} is lost: {self._lost}"
         return EnvLost(text, executed=executed, reason=self._cause)
+
+    def when_answered(self, then: Callable[[], object]) -> None:
+        """Have something done, once, when the peer has dealt with all that was asked of it, or is lost.
+
+        Args:
+            then: Called in the thread that reads, or in this one.
+        """
+        with self._lock:
+            if self._lost is None and self._room.window.requests:
+                self._when_answered.append(then)
+                return
+        then()
+
+    def _tell_answered(self) -> None:
+        """Without the lock, after room was given back."""
+        with self._lock:
+            if self._lost is None and self._room.window.requests:
+                return
+            told, self._when_answered = self._when_answered, []
+        for then in told:
+            then()
 
     def count(self) -> int:
         """Requests that the peer has not answered."""
