@@ -45,6 +45,7 @@ from corps.errors import WorkerGone as WorkerGone
 from corps.launch.boot import boot as boot
 from corps.launch.local import LocalEnv as LocalEnv
 from corps.launch.local import env as env
+from corps.messages.dead_letters import DeadLetter as DeadLetter
 from corps.messages.endings import Ended as Ended
 from corps.messages.outcomes import Outcome as Outcome
 from corps.messages.requests import Request as Request
@@ -59,6 +60,10 @@ from corps.supervision.restarts import Restart as Restart
 from corps.workers.calling import call as call
 from corps.workers.conc import Conc as Conc
 from corps.workers.corps import Corps as Corps
+from corps.workers.dead_letters import DeadLetters as DeadLetters
+from corps.workers.dead_letters import Subscription as Subscription
+from corps.workers.dead_letters import dead_letters as dead_letters
+from corps.workers.everywhere import statistics as statistics
 from corps.workers.factory import Options as Options
 from corps.workers.factory import create as create
 from corps.workers.factory import envs as envs
@@ -87,6 +92,8 @@ __all__ = [
     "CorpsError",
     "CorpsStartError",
     "Damaged",
+    "DeadLetter",
+    "DeadLetters",
     "DeadlineExceeded",
     "DeadlockError",
     "DefinitionError",
@@ -119,6 +126,7 @@ __all__ = [
     "Restart",
     "RestartLimit",
     "Settings",
+    "Subscription",
     "SupervisionError",
     "UnpackError",
     "Untrusted",
@@ -130,12 +138,14 @@ __all__ = [
     "boot",
     "call",
     "create",
+    "dead_letters",
     "env",
     "envs",
     "gather",
     "idempotent",
     "load",
     "options",
+    "statistics",
     "store",
     "unwatch",
     "wait_all",

@@ -10,6 +10,10 @@ now = time.monotonic
 """Seconds on the monotonic clock of this process."""
 
 
+wall_time = time.time
+"""Seconds since 1970, for people to read. It may jump: no duration is ever taken from it."""
+
+
 def deadline_after(seconds: float | None) -> float | None:
     """The deadline that lies `seconds` ahead; None stands for no deadline.
 

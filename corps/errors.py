@@ -70,12 +70,15 @@ class RequestError(CorpsError):
         executed: ``"no"``: the method never began, sending it again is safe; ``"yes"``: it ran;
             ``"unknown"``: it may have run.
         target: The worker the request was for, as text; None where there is none.
-        incarnation: Which incarnation of the worker it was for; 0 where that is not known.
+        incarnation: Which incarnation of the worker has failed it; 0 where that is not known, as when its
+            process has died.
+        elapsed: Seconds from sending the request to its outcome; None if it was never sent.
     """
 
     executed: Executed = "unknown"
     target: str | None = None
     incarnation: int = 0
+    elapsed: float | None = None
 
 
 class RemoteError(RequestError):
@@ -96,7 +99,13 @@ class RemoteError(RequestError):
 
     @staticmethod
     def of(
-        type_name: str, text: str, traceback: str, target: str | None, origin: BaseException | None = None
+        type_name: str,
+        text: str,
+        traceback: str,
+        target: str | None,
+        origin: BaseException | None = None,
+        incarnation: int = 0,
+        elapsed: float | None = None,
     ) -> "RemoteError":
         """Make the error for an exception that a method raised.
 
@@ -106,6 +115,8 @@ class RemoteError(RequestError):
             traceback: Its traceback as text.
             target: The worker that raised, as text.
             origin: The exception itself, where it is at hand.
+            incarnation: Which incarnation of the worker raised; 0 where that is not known.
+            elapsed: Seconds from sending the request to its outcome, where that is known.
 
         Returns:
             A RemoteError that is also an instance of the type of `origin`, with its attributes.
@@ -117,7 +128,14 @@ class RemoteError(RequestError):
         error = _with_type_of(origin)
         error.args = (message,)
         error.__dict__.update(
-            type_name=type_name, text=text, traceback=traceback, target=target, origin=origin, executed="yes"
+            type_name=type_name,
+            text=text,
+            traceback=traceback,
+            target=target,
+            origin=origin,
+            executed="yes",
+            incarnation=incarnation,
+            elapsed=elapsed,
         )
         if traceback:
             error.add_note(f"\nTraceback on the side of {target or 'the worker'}:\n{traceback.rstrip()}")
@@ -128,7 +146,8 @@ class RemoteError(RequestError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A class made for one exception cannot be found by name, so it is made again."""
-        return RemoteError.of, (self.type_name, self.text, self.traceback, self.target, self.origin)
+        facts = self.type_name, self.text, self.traceback, self.target, self.origin
+        return RemoteError.of, (*facts, self.incarnation, self.elapsed)
 
 
 _NOT_IN_ARGS = ("filename", "filename2", "name", "path")

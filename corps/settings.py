@@ -203,6 +203,9 @@ class Settings(_Group):
         ge=0,
         le=0.01,
     )
+    dead_letters: int = _setting(
+        1000, "Dead letters that each Env keeps, without what was in them: the last ones.", ge=0, le=1_000_000
+    )
     switch_interval: float = _setting(
         0.001,
         "Seconds that a worker which computes may keep the interpreter of its Env from all others (`sys."

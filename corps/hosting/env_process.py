@@ -4,8 +4,9 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from corps.clock import now
 from corps.hosting.channel import Channel
 from corps.hosting.output import OutputTail
 
@@ -20,6 +21,7 @@ class Exit:
         code: Its exit status.
         signal: The signal that killed it.
         reason: Why, where its own status does not tell.
+        seen_at: When that was seen, on the monotonic clock.
     """
 
     env_id: int
@@ -27,6 +29,7 @@ class Exit:
     code: int | None
     signal: int | None
     reason: str = ""
+    seen_at: float = field(default_factory=now, compare=False, repr=False)
 
     @classmethod
     def from_returncode(cls, env_id: int, pid: int, returncode: int) -> "Exit":

@@ -10,8 +10,8 @@ _COUNTER: Final = "oom_kill "
 class MemoryKills:
     """Watches the count of processes that the kernel has killed for want of memory. For one thread.
 
-    The count is that of the whole machine, so another program that is killed at the same moment as one of ours
-    is mistaken for it.
+    The count is that of the whole machine: another program that is killed so at the same moment as one of
+    ours is taken for it.
     """
 
     def __init__(self) -> None:

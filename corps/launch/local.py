@@ -53,7 +53,18 @@ class LocalEnv:
         return replace(chosen, _of=self._env)
 
     def statistics(self) -> dict[str, Any]:
-        """What goes on here: workers, worker threads."""
+        """What goes on here, and what went wrong so far.
+
+        Returns:
+            ``workers`` is their number, the runtime's own among them. ``threads`` tells of worker threads,
+            ``peers`` of requests under way between Envs. ``dead_letters`` counts them by reason.
+            ``supervision`` holds, for the ``workers`` of the Env and the ``envs`` that its process has
+            started: ``ends`` by reason (see `corps.Ended`), ``failures`` and ``restarts``, the same
+            ``by_name`` of those that failed last, and two times, each with ``count``, ``total`` and ``max``
+            in seconds. ``detection``: from the failure until whoever restarts it knows. ``recovery``: from
+            the failure until it works again. Both are counted in the Env of a worker's Mgr, all else in the
+            worker's own.
+        """
         return self._env.statistics()
 
     def close(self) -> None:

@@ -129,6 +129,7 @@ def env_options(settings: "Settings") -> EnvOptions:
         max_message=settings.max_message,
         handshake_timeout=settings.handshake_timeout,
         spin=settings.spin,
+        dead_letters=settings.dead_letters,
         switch_interval=settings.switch_interval,
         log_level=settings.log_level,
     )

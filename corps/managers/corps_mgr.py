@@ -96,7 +96,7 @@ class CorpsMgr(Conc):
         self._env.lives.kept.forget(worker)
 
     async def statistics(self) -> dict[int, Any]:
-        """What goes on in each Env of the Corps."""
+        """What goes on in each Env of the Corps, and what went wrong so far, by the id of the Env."""
         env = self._env
         asked = {
             env_id: env.ask(CALL, env.manager_of(env_id), "statistics", (), {}) for env_id in env.worker_envs

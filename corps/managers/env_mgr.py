@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from corps.addresses import ConcAddr
 from corps.errors import CorpsError, LoadError, WorkerGone
 from corps.managers.parameters import parameters_of
+from corps.messages.dead_letters import DeadLetter
 from corps.messages.requests import EXIT_LAST
 from corps.runtime import halting
 from corps.runtime.constructing import construct_soon
@@ -178,6 +179,20 @@ class EnvMgr(Conc):
         """
         return self._env.lives.child_ended(mgr_addr, child, end)
 
+    async def dead_letters(self, generation: int, number: int) -> tuple[int, list[DeadLetter], int, int]:
+        """The dead letters of this Env that have come since somebody asked last.
+
+        Args:
+            generation: Of the process that he asked then; -1 for the first time.
+            number: What he was told then; 0 for the first time.
+
+        Returns:
+            The generation of this process, the letters, how many have come and gone meanwhile, and what to
+            ask with the next time.
+        """
+        generation, news = self._env.letters.since(generation, number)
+        return generation, news.items, news.missed, news.next
+
     async def statistics(self) -> dict[str, Any]:
-        """What goes on in this Env: workers, worker threads, requests under way."""
+        """What goes on in this Env, and what went wrong so far; see `Env.statistics`."""
         return self._env.statistics()

@@ -13,10 +13,10 @@ from typing import Any, Final
 from corps.clock import now
 from corps.errors import BootError, ClosedError, ConfigError, RestartLimit, SupervisionError
 from corps.hosting.env_process import Exit
-from corps.hosting.memory_kills import MemoryKills
 from corps.hosting.processes import ProcessHost
+from corps.managers.env_history import EnvHistory
 from corps.managers.places import Place, ask_managers, stop_all
-from corps.messages.endings import Failure, Reason
+from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.messages.requests import CALL
@@ -74,8 +74,8 @@ class Membership:
         self._lock = Lock()
         self._places: dict[int, Place] = {}
         self._restarts: Supervisor[int] = Supervisor("one_for_one", lambda: 0.5)
+        self._history = EnvHistory(env.env_counters)
         self._former: list[Place] = []  # whose output may tell why the Corps did not start
-        self._memory_kills = MemoryKills()  # used by who calls `env_ended`
         self._next_env = HOME
         self._later_orders: list[tuple[Any, ...]] = []  # what a new process is told, too
 
@@ -171,14 +171,11 @@ class Membership:
         Returns:
             The same as a failure.
         """
-        reason = self._reason(ended)
+        reason = self._history.ended(ended)
         text = "it was removed" if reason == "shutdown" else f"its process (pid {ended.pid}) {ended}"
-        return self._died(ended.env_id, Failure(reason, text))
-
-    def _reason(self, ended: Exit) -> Reason:
-        if ended.signal is not None:
-            return "memory" if self._memory_kills.is_new() else "killed"
-        return "error" if ended.code else "shutdown"
+        failure = self._died(ended.env_id, Failure(reason, text))
+        self._history.told(ended)
+        return failure
 
     def _died(self, env_id: int, failure: Failure) -> Failure:
         with self._lock:
@@ -261,6 +258,7 @@ class Membership:
         if may_join is not None:
             may_join.wait()
         self._env.lives.env_joined(place.member)
+        self._history.joined(env_id, generation)
         _log.warning(
             "env%d has %s process (pid %d)", env_id, "another" if generation else "a", place.process.pid
         )

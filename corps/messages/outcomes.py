@@ -59,23 +59,42 @@ class Raised:
         type_name, text, traceback: What is known of the exception, always, as text.
         target: The worker that raised, as text.
         origin: The exception itself; None where it could not travel.
+        incarnation: Which incarnation of the worker raised; 0 where that is not known.
+        elapsed: Seconds from sending the request to its outcome; None where that is not known, or not yet.
     """
 
-    __slots__ = ("_error", "origin", "target", "text", "traceback", "type_name")
+    __slots__ = (
+        "_error",
+        "elapsed",
+        "incarnation",
+        "origin",
+        "target",
+        "text",
+        "traceback",
+        "type_name",
+    )
     failed = True
 
     def __init__(
-        self, type_name: str, text: str, traceback: str, target: str | None, origin: BaseException | None
+        self,
+        type_name: str,
+        text: str,
+        traceback: str,
+        target: str | None,
+        origin: BaseException | None,
+        incarnation: int = 0,
     ) -> None:
         self.type_name = type_name
         self.text = text
         self.traceback = traceback
         self.target = target
         self.origin = origin
+        self.incarnation = incarnation
+        self.elapsed: float | None = None
         self._error: RemoteError | None = None
 
     @classmethod
-    def capture(cls, error: BaseException, target: str | None) -> "Raised":
+    def capture(cls, error: BaseException, target: str | None, incarnation: int = 0) -> "Raised":
         """Keep an exception that a method raised, with its traceback as text.
 
         An error that came from a further worker keeps that worker's type, and both tracebacks.
@@ -83,6 +102,7 @@ class Raised:
         Args:
             error: The exception, as caught.
             target: The worker whose method raised it, as text.
+            incarnation: Which incarnation of it.
 
         Returns:
             The outcome.
@@ -90,10 +110,12 @@ class Raised:
         shown = _Shown(error)
         if isinstance(error, RemoteError):
             if not shown.has_author_frames:  # only the runtime passed it on: nothing to add
-                return cls(error.type_name, error.text, error.traceback, error.target, error.origin)
-            return cls(error.type_name, error.text, shown.text, target, error.origin)
+                there = error.target, error.origin, error.incarnation
+                return cls(error.type_name, error.text, error.traceback, *there)
+            return cls(error.type_name, error.text, shown.text, target, error.origin, incarnation)
         kind = type(error)
-        return cls(f"{kind.__module__}.{kind.__qualname__}", _text(error), shown.text, target, error)
+        name = f"{kind.__module__}.{kind.__qualname__}"
+        return cls(name, _text(error), shown.text, target, error, incarnation)
 
     def unwrap(self) -> NoReturn:
         """See `Outcome.unwrap`."""
@@ -108,7 +130,8 @@ class Raised:
         """The error for the caller: made at the first use, then always the same one."""
         if self._error is None:
             # Two threads may both make one: either serves, the later replaces the earlier.
-            self._error = RemoteError.of(self.type_name, self.text, self.traceback, self.target, self.origin)
+            facts = self.type_name, self.text, self.traceback, self.target, self.origin
+            self._error = RemoteError.of(*facts, self.incarnation, self.elapsed)
         return self._error
 
 
@@ -117,13 +140,15 @@ class Refused:
 
     Attributes:
         error: What the caller will see raised.
+        letter: Why the request is a dead letter; None if it reached somebody, or its caller's Env says so.
     """
 
-    __slots__ = ("error",)
+    __slots__ = ("error", "letter")
     failed = True
 
-    def __init__(self, error: CorpsError) -> None:
+    def __init__(self, error: CorpsError, letter: Any = None) -> None:
         self.error = error
+        self.letter = letter
 
     def unwrap(self) -> NoReturn:
         """See `Outcome.unwrap`."""
@@ -132,6 +157,20 @@ class Refused:
     def opened(self) -> "Refused":
         """See `Outcome.opened`."""
         return self
+
+
+def note_time(outcome: Outcome, seconds: float) -> None:
+    """Have the error of a failed outcome say how long the request took, unless it does already.
+
+    Args:
+        outcome: One that is not settled yet.
+        seconds: From sending the request until now.
+    """
+    if isinstance(outcome, Raised):
+        if outcome.elapsed is None:
+            outcome.elapsed = seconds
+    elif isinstance(outcome, Refused):
+        outcome.error.__dict__.setdefault("elapsed", seconds)
 
 
 def _text(error: BaseException) -> str:

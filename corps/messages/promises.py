@@ -8,6 +8,8 @@ that Future under a number, and the receiving side makes a promise that knows th
 import logging
 from typing import Protocol
 
+from corps.addresses import ConcAddr
+from corps.messages.dead_letters import LetterBox
 from corps.messages.outcomes import Outcome, Raised, Refused
 
 _log = logging.getLogger("corps.requests")
@@ -33,7 +35,7 @@ class Promise(Protocol):
 
 
 class NoAnswer:
-    """The promise of a request that wants no answer: its failure goes to the log instead."""
+    """The promise of a request of the runtime that wants no answer: its failure goes to the log instead."""
 
     __slots__ = ("_open", "_what")
 
@@ -47,12 +49,32 @@ class NoAnswer:
             self._open.pop()
         except IndexError:
             return False
+        if outcome.failed:
+            self._failed(outcome)
+        return True
+
+    def _failed(self, outcome: Outcome) -> None:
         if isinstance(outcome, Raised | Refused):
             _log.error("%s, sent without wanting an answer, failed: %s", self._what, outcome.error)
             if isinstance(outcome, Raised):
                 _log.error("%s", outcome.traceback)
-        return True
 
     def done(self) -> bool:
         """See `Promise.done`."""
         return not self._open
+
+
+class Sent(NoAnswer):
+    """The promise of what an author sends without wanting an answer: its failure is a dead letter."""
+
+    __slots__ = ("_letters", "_method", "_sender", "_target")
+
+    def __init__(self, letters: LetterBox, sender: ConcAddr | None, target: ConcAddr, method: str) -> None:
+        super().__init__("")
+        self._letters = letters
+        self._sender = sender
+        self._target = target
+        self._method = method
+
+    def _failed(self, outcome: Outcome) -> None:
+        self._letters.unanswered(self._sender, self._target, self._method, outcome)

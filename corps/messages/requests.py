@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from corps.addresses import ConcAddr
-from corps.messages.outcomes import Outcome, Raised, Value
+from corps.clock import now
+from corps.messages.outcomes import Outcome, Raised, Value, note_time
 from corps.messages.promises import Promise
 
 CALL: Final = 1
@@ -64,6 +65,11 @@ class Route(Protocol):
         """Those who read the answer from a link, where it comes by one; None for a worker of this Env."""
         ...
 
+    @property
+    def incarnation(self) -> int:
+        """Which incarnation of its worker that is; 0 where it is not known."""
+        ...
+
     def take_back(self, request: "Request") -> bool:
         """Keep a request from ever beginning.
 
@@ -99,6 +105,8 @@ class Request:
         behind: The request behind it in the mailbox.
         cancel_run: Ends the coroutine that runs it; None while nothing of that kind runs.
         wait: What its coroutine waits for, beside others of an interleaving worker; of the WaitGraph.
+        sent: When it was sent, on this process's monotonic clock; None if it came from another Env.
+        is_given_up: Its caller wants no outcome any more. Set before its promise is done, for that reason.
     """
 
     __slots__ = (
@@ -106,6 +114,7 @@ class Request:
         "behind",
         "cancel_run",
         "deadline",
+        "is_given_up",
         "kind",
         "kwargs",
         "method",
@@ -114,6 +123,7 @@ class Request:
         "promise",
         "route",
         "sender",
+        "sent",
         "stage",
         "target",
         "wait",
@@ -146,6 +156,8 @@ class Request:
         self.behind: Request | None = None
         self.cancel_run: Callable[[], None] | None = None
         self.wait: Any = None
+        self.sent: float | None = None
+        self.is_given_up = False
 
     def open(self) -> None:
         """Unpack the arguments if they came packed. Called in the thread that will use them.
@@ -177,7 +189,8 @@ class Request:
         Returns:
             False if it had been settled before.
         """
-        return self.promise.settle(Raised.capture(error, str(self.target)))
+        incarnation = self.route.incarnation if self.route is not None else 0
+        return self.settle(Raised.capture(error, str(self.target), incarnation))
 
     def settle(self, outcome: Outcome) -> bool:
         """Settle the request with an outcome, as `Conc.reply` does.
@@ -188,7 +201,14 @@ class Request:
         Returns:
             False if it had been settled before.
         """
+        if outcome.failed:
+            self.note_time(outcome)
         return self.promise.settle(outcome)
+
+    def note_time(self, outcome: Outcome) -> None:
+        """Have the error of a failed outcome say how long the request took, where that is known here."""
+        if self.sent is not None:
+            note_time(outcome, now() - self.sent)
 
     def __repr__(self) -> str:
         return f"<Request {self.method!r} to {self.target}>"

@@ -80,7 +80,7 @@ class Cell(WorkerParts):
             taken = self.mailbox.put(request)
             wake = taken and self._arrived()
         if not taken:
-            request.settle(Refused(self.gone("no")))
+            self.env.letters.settle(request, Refused(self.gone("no"), "ended"))
         elif wake:
             self.env.pool.submit(self)
 
@@ -98,7 +98,8 @@ class Cell(WorkerParts):
         sender = request.sender
         if sender is not None and sender not in (self.addr, self.mgr_addr) and sender.conc != ENV_MGR:
             text = f"{self} can be ended by its Mgr, by itself and by the operator, but not by {sender}"
-            request.settle(Refused(NotPermitted(text, target=str(self))))
+            error = NotPermitted(text, target=str(self), incarnation=self.incarnation)
+            request.settle(Refused(error))
         elif sender == self.addr and halting.comes_back(self, BY_ITSELF):
             halting.fail(self, BY_ITSELF, promise=request.promise)
         else:
@@ -281,7 +282,8 @@ class Cell(WorkerParts):
             return False
         if request.deadline is not None and now() >= request.deadline:
             late = f"the deadline of {request.method!r} passed while it waited in the mailbox of {self}"
-            request.settle(Refused(DeadlineExceeded(late, executed="no", target=str(self))))
+            error = DeadlineExceeded(late, executed="no", target=str(self), incarnation=self.incarnation)
+            self.env.letters.settle(request, Refused(error, "expired"))
             return False
         return True
 
@@ -323,6 +325,11 @@ class Cell(WorkerParts):
         """Who is started again with a child of this worker that failed."""
         strategy: Strategy = getattr(self.performer.cls, "strategy", "one_for_one")
         return strategy
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether its incarnation has ended, and the next one has not been started."""
+        return self._state is _HALTED
 
     def forget_worker(self) -> None:
         """The author's object is not used any more, and its children have ended. By who has the cell."""

@@ -19,6 +19,7 @@ from typing import Any
 
 from corps.clock import now
 from corps.errors import CorpsError, WorkerGone
+from corps.messages.dead_letters import DeadReason
 from corps.messages.endings import Ended, Failure, Reason
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.requests import EXIT, EXIT_DOWN, EXIT_LAST, EXIT_NOW, Request
@@ -79,12 +80,13 @@ class Ending:
         if over:
             request.settle(Value(None))
             return
+        letter = _letter(self._cell, failure)
         waiting = self._cell.close_mailbox(request, drains=drains)
         if waiting is None:
             return
         if not drains:
             self._set_limit("the request it runs", finishing=False)
-        self._drop(waiting)
+        self._drop(waiting, letter)
 
     def _begin_now(self, request: Request) -> None:
         with self._lock:
@@ -115,7 +117,8 @@ class Ending:
                 return
             self._finishing = True
             self._note(failure, "normal")
-        self._drop(cell.close_mailbox(None) or ())
+        letter = _letter(cell, failure)
+        self._drop(cell.close_mailbox(None) or (), letter)
         outcome: Outcome = Value(None)
         interrupt: KeyboardInterrupt | None = None
         cell.activity.thread = get_ident()
@@ -129,7 +132,7 @@ class Ending:
                 cell.performer.worker.cleanup()
         except BaseException as error:  # the end goes on, whatever the author's cleanup did
             _log.exception("cleanup() of %s raised", cell)
-            outcome = Raised.capture(error, str(cell))
+            outcome = Raised.capture(error, str(cell), cell.incarnation)
             if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
                 interrupt = error
         finally:
@@ -139,10 +142,10 @@ class Ending:
         if interrupt is not None:  # meant for the program that ends it
             raise interrupt
 
-    def _drop(self, waiting: Any) -> None:
+    def _drop(self, waiting: Any, letter: DeadReason) -> None:
         for dropped in waiting:
             if dropped.kind != EXIT:  # those are answered when it is over
-                dropped.settle(Refused(self._cell.gone("no")))
+                self._cell.env.letters.settle(dropped, Refused(self._cell.gone("no"), letter))
 
     def _set_limit(self, what: str, *, finishing: bool) -> None:
         env = self._cell.env
@@ -190,13 +193,12 @@ class Ending:
     def _abandon(self, text: str, outcome: Outcome | None) -> None:
         """It ends now, whatever it runs. `outcome` is for those who asked; None: that it was abandoned."""
         cell = self._cell
-        error = WorkerGone(
-            f"{cell}: {text}", executed="unknown", target=str(cell), incarnation=cell.incarnation
-        )
+        letter = _letter(cell, self._failure)
         waiting = cell.close_mailbox(None) or ()
         running = cell.activity.request
         if running is not None:
-            running.settle(Refused(error))
+            running.settle(Refused(self._abandoned(text)))
+        error = self._abandoned(text)
         cell.performer.abandon_coroutines(error)
         if cell.has_coroutines:
             cell.performer.cancel_coroutines()
@@ -204,9 +206,15 @@ class Ending:
             cell.main_thread.abandon(error)
         for child in cell.family.close():
             cell.env.exit(child, EXIT_NOW if outcome is not None else EXIT_DOWN)
-        self._leave(Refused(error) if outcome is None else outcome, waiting)
+        self._leave(Refused(error) if outcome is None else outcome, waiting, letter)
 
-    def _leave(self, outcome: Outcome, waiting: Any = ()) -> None:
+    def _abandoned(self, text: str) -> WorkerGone:
+        cell = self._cell
+        return WorkerGone(
+            f"{cell}: {text}", executed="unknown", target=str(cell), incarnation=cell.incarnation
+        )
+
+    def _leave(self, outcome: Outcome, waiting: Any = (), letter: DeadReason = "dropped") -> None:
         cell = self._cell
         with self._lock:
             if self._over:
@@ -219,13 +227,19 @@ class Ending:
         for request in waiting:
             if request.kind != EXIT and comes_back:
                 cell.env.deliver(request)
-            elif request.kind != EXIT:
-                request.settle(Refused(cell.gone("no")))
+        if not comes_back:
+            self._drop(waiting, letter)
         if cell.watchers is not None:
             cell.watchers.tell(ended)
         cell.env.lives.tell_mgr(cell, ChildEnd(cell.incarnation, failure, is_halted=False))
         for request in asked:
             request.settle(outcome)
+
+
+def _letter(cell: Any, failure: Failure | None) -> DeadReason:
+    """Why what waits in its mailbox will reach nobody, if it ends now."""
+    gives_up = failure is not None and failure.is_final
+    return "not_restarted" if gives_up or cell.is_halted else "dropped"
 
 
 def end_children(cell: Any) -> None:

@@ -11,17 +11,19 @@ from collections.abc import Callable
 from typing import Any
 
 from corps.addresses import ENV_MGR, ConcAddr
-from corps.clock import deadline_after, earlier
-from corps.errors import ClosedError, DeadlineExceeded, NoSuchWorker
+from corps.clock import earlier, now
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Refused, Value
-from corps.messages.promises import NoAnswer
+from corps.messages.promises import Sent
 from corps.messages.requests import DROP, EXIT, EXIT_DOWN, REACHING, Request
+from corps.runtime import caller_side
 from corps.runtime.alarms import Alarms
 from corps.runtime.context import Activity, acting, current
+from corps.runtime.counters import Counters
 from corps.runtime.deadlock import Probe, Waiter, WaitGraph
 from corps.runtime.futures import Future
 from corps.runtime.keeping import Kept
+from corps.runtime.letter_box import DeadLetterBox
 from corps.runtime.lives import Lives
 from corps.runtime.loop_thread import LoopThread
 from corps.runtime.options import EnvOptions
@@ -63,6 +65,9 @@ class Env:
         self.generation = generation
         self.label = f"env{env_id}"
         self.options = options
+        self.letters = DeadLetterBox(env_id, generation, options.dead_letters)
+        self.worker_counters = Counters()
+        self.env_counters = Counters()  # of the Envs that this process has started
         self.registry = Registry(generation)
         self.lives = Lives(self)
         self.pool = WorkerPool(
@@ -153,7 +158,8 @@ class Env:
         if self.dropped:
             self._close_dropped()
         here = current.get()
-        deadline = deadline_after(seconds)
+        sent = now()
+        deadline = None if seconds is None else sent + seconds
         sender = None
         if here is not None:
             if here.deadline is not None:
@@ -164,9 +170,10 @@ class Env:
             future = Future()
         promise = future if not retries else Retrying(self, future, args, kwargs, retries)
         request = Request(kind, target, method, args, kwargs, promise, sender, deadline)
+        request.sent = sent
         future.request = request
         if deadline is not None:
-            self._limit(future, request, deadline)
+            caller_side.limit(self, future, request, deadline)
         try:
             self.dispatch(request)
         except BaseException:
@@ -185,7 +192,7 @@ class Env:
         """
         here = current.get()
         sender = here.cell.addr if here is not None and here.cell is not None else None
-        promise = NoAnswer(f"{method!r} of {target}")
+        promise = Sent(self.letters, sender, target, method)
         self.dispatch(Request(kind, target, method, args, kwargs, promise, sender))
 
     def exit(self, target: ConcAddr, how: str = "exit") -> Future[Any]:
@@ -202,6 +209,7 @@ class Env:
         sender = here.cell.addr if here is not None and here.cell is not None else None
         future: Future[Any] = Future()
         request = Request(EXIT, target, how, (), {}, future, sender)
+        request.sent = now()
         future.request = request
         self.dispatch(request)
         return future
@@ -213,13 +221,6 @@ class Env:
             except IndexError:  # another thread took the last one
                 return
             self.tell(DROP, addr, "close", (number,), {})
-
-    def _limit(self, future: Future[Any], request: Request, deadline: float) -> None:
-        def late() -> None:
-            text = f"no answer to {request.method!r} from {request.target} before its deadline"
-            future.give_up(DeadlineExceeded(text, target=str(request.target)))
-
-        future.set_alarm(self.alarms.at(deadline, late))
 
     def dispatch(self, request: Request) -> None:
         """Send a request on its way. Any thread; it may wait for room.
@@ -233,9 +234,7 @@ class Env:
         """
         target = request.target
         if self._is_ending and not self._is_taken_at_the_end(request):
-            state = "has been closed" if self._closed else "ends"
-            text = f"{self.label} {state}: nothing can be asked of {target} from here any more"
-            request.settle(Refused(ClosedError(text, executed="no", target=str(target))))
+            self.letters.settle(request, caller_side.too_late(self, target))
         elif target.env == self.id and target.corps == self.corps_id:
             cell = self.registry.find(target.conc)
             if cell is None:
@@ -244,12 +243,8 @@ class Env:
             if cell.mailbox.is_full and request.kind != EXIT:
                 cell.mailbox.wait_for_room(cell, request.deadline, self.options.send_timeout)
             cell.deliver(request)
-        elif target.corps != self.corps_id:
-            text = f"{target} is not in this Corps ({self.corps_id[:6]})"
-            request.settle(Refused(NoSuchWorker(text, target=str(target))))
-        elif self.peers is None:
-            text = f"{target} is in another Env, and this one is alone"
-            request.settle(Refused(NoSuchWorker(text, target=str(target))))
+        elif target.corps != self.corps_id or self.peers is None:
+            self.letters.settle(request, caller_side.nowhere(self, target))
         else:
             self.peers.send(request)
 
@@ -292,7 +287,7 @@ class Env:
                 return
             if request.method == EXIT_DOWN:  # whoever might start it again does not want to any more
                 self.lives.refuse(self.registry.despair([request.target.conc]))
-            request.settle(self.registry.outcome_without_cell(request))
+            self.letters.settle(request, self.registry.outcome_without_cell(request))
 
     def follow_probe(self, request: Request, header: ProbeHeader) -> None:
         """A probe of another Env has come in, after the request it is about."""
@@ -345,11 +340,12 @@ class Env:
         self._closed = self._is_ending = True
         for cell in self.registry.cells():  # what is left has no orderly end any more
             for request in cell.close_mailbox(None) or ():
-                request.settle(Refused(cell.gone("no")))
+                self.letters.settle(request, Refused(cell.gone("no"), "closed"))
         late = self.loop.close(grace)
         self.disconnect()  # after the loop: its last outcomes have gone out
         late += self.pool.close(grace)
         self.alarms.close()
+        self.letters.close()
         return late
 
     def manager_of(self, env_id: int) -> ConcAddr:
@@ -366,9 +362,11 @@ class Env:
         return self._closed
 
     def statistics(self) -> dict[str, Any]:
-        """What goes on: workers, worker threads, requests under way between Envs."""
+        """What goes on, and what went wrong so far: see `corps.LocalEnv.statistics`."""
         return {
             "workers": len(self.registry.cells()),
             "threads": self.pool.statistics(),
             "peers": self.peers.statistics() if self.peers is not None else {},
+            "dead_letters": self.letters.counts(),
+            "supervision": {"workers": self.worker_counters.as_dict(), "envs": self.env_counters.as_dict()},
         }

@@ -5,6 +5,7 @@ from threading import Lock
 from typing import Any, NamedTuple, Protocol
 
 from corps.addresses import ConcAddr
+from corps.clock import now
 from corps.messages.endings import Failure
 from corps.runtime.records import Record
 from corps.runtime.supervising import Supervising
@@ -17,11 +18,13 @@ class ChildEnd(NamedTuple):
         incarnation: Which incarnation of it has ended.
         failure: Why, if that was a failure; None: it has ended as it was told to, or of itself.
         is_halted: Its cell is still there, and waits to be started again.
+        ago: Seconds that it took to end after it had failed.
     """
 
     incarnation: int
     failure: Failure | None
     is_halted: bool
+    ago: float = 0.0
 
 
 class ChildGroup(Protocol):
@@ -113,7 +116,9 @@ class Family:
         if end.failure is None:
             self.disown(child)
         elif supervising is not None:
-            supervising.failed(child, end.incarnation, end.failure, is_halted=end.is_halted)
+            supervising.failed(
+                child, end.incarnation, end.failure, is_halted=end.is_halted, failed_at=now() - end.ago
+            )
         else:
             self.disown(child)
             if end.failure.is_final:
@@ -132,7 +137,7 @@ class Family:
             supervising = self._supervising
         for child in gone:
             if supervising is not None and returns:
-                supervising.failed(child, 0, failure, is_halted=False)
+                supervising.failed(child, 0, failure, is_halted=False, failed_at=now())
             else:
                 self.disown(child)
 

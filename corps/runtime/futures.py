@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator
 from threading import Lock
 from typing import Any, NoReturn, TypeVar
 
+from corps.clock import now
 from corps.errors import Cancelled, PackError, RequestError, WaitTimeout
 from corps.messages.outcomes import Outcome, Raised, Refused
 from corps.messages.requests import Request
@@ -230,6 +231,10 @@ class Future(concurrent.futures.Future[R]):
         if request is None or route is None:
             return self.settle(Refused(error))
         error.executed = "no" if route.take_back(request) else "unknown"
+        error.incarnation = error.incarnation or route.incarnation
+        request.is_given_up = True
+        if request.sent is not None:
+            error.elapsed = now() - request.sent
         settled = self.settle(Refused(error))
         if settled:
             route.withdraw(request)

@@ -92,7 +92,8 @@ def order(
     Returns:
         The request.
     """
-    return Request(HALT, cell.addr, "halt", (cell.incarnation, failure, error), {}, promise or _nobody(cell))
+    args = (cell.incarnation, failure, error, now())
+    return Request(HALT, cell.addr, "halt", args, {}, promise or _nobody(cell))
 
 
 def _nobody(cell: Any) -> NoAnswer:
@@ -148,7 +149,7 @@ def stop(cell: Any, request: Request) -> bool:
     Returns:
         Whether the worker goes on, since the HALT is for an incarnation that has ended already.
     """
-    incarnation, failure, error = request.args
+    incarnation, failure, error, failed_at = request.args
     if incarnation != cell.incarnation or not cell.performer.has_worker:
         request.settle(Value(None))
         return True
@@ -159,7 +160,7 @@ def stop(cell: Any, request: Request) -> bool:
         _call_last_hook(cell, failure, error)
     finally:
         current.reset(token)
-    _rest(cell, failure)
+    _rest(cell, failure, failed_at)
     request.settle(Value(None))
     return False
 
@@ -172,22 +173,23 @@ def constructor_failed(cell: Any, error: BaseException) -> None:
         error: What it raised.
     """
     end_children(cell)
-    _rest(cell, failure_of("its constructor", error))
+    _rest(cell, failure_of("its constructor", error), now())
 
 
-def _rest(cell: Any, failure: Failure | None) -> None:
+def _rest(cell: Any, failure: Failure | None, failed_at: float) -> None:
     """The incarnation has ended: nobody has the cell from now on."""
     number = cell.incarnation
     end = failure or Failure("shutdown", "it is started again, together with others")
     if cell.ending.is_over:  # it was abandoned meanwhile
         return
+    cell.env.worker_counters.ended(str(cell), end.reason, has_failed=failure is not None)
     cell.forget_worker()
     if cell.watchers is not None:
         cell.watchers.tell(Ended(cell.name, number, end.reason, end.text))
     cell.halted()
     if failure is not None:
         _log.warning("%s, incarnation %d, has failed: %s", cell, number, end.text)
-        cell.env.lives.tell_mgr(cell, ChildEnd(number, failure, is_halted=True))
+        cell.env.lives.tell_mgr(cell, ChildEnd(number, failure, is_halted=True, ago=now() - failed_at))
 
 
 def _call_last_hook(cell: Any, failure: Failure | None, error: BaseException | None) -> None:

@@ -9,7 +9,7 @@ from corps.addresses import CORPS_MGR, FRONT_ENV, ConcAddr
 from corps.errors import ClosedError, CorpsError
 from corps.messages.endings import Ended, Failure
 from corps.messages.members import Member
-from corps.messages.outcomes import Value
+from corps.messages.outcomes import Refused, Value
 from corps.messages.requests import CALL, EXIT_DOWN, Request
 from corps.runtime import halting
 from corps.runtime.cell import Cell
@@ -116,6 +116,7 @@ class Lives:
         Returns:
             Whether it may come back as another cell, so that requests for it wait.
         """
+        self._env.worker_counters.ended(str(cell), ended.reason, has_failed=failure is not None)
         mgr = cell.mgr_addr
         comes_back = mgr is not None and failure is not None and halting.comes_back(cell, failure)
         self._registry.remove(cell.addr.conc, ended, mgr.env if comes_back and mgr is not None else None)
@@ -297,4 +298,7 @@ class Lives:
     def refuse(self, requests: list[Request]) -> None:
         """Settle requests whose workers will not come back."""
         for request in requests:
-            request.settle(self._registry.outcome_without_cell(request))
+            outcome = self._registry.outcome_without_cell(request)
+            if isinstance(outcome, Refused):
+                outcome.letter = "not_restarted"
+            self._env.letters.settle(request, outcome)

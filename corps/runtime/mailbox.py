@@ -153,6 +153,7 @@ class Mailbox:
                 f"{cell} fills its own mailbox of {self._limit}, and nobody else can empty it: do more "
                 "in one request, or give it more room with options(mailbox=...)",
                 target=str(cell),
+                incarnation=cell.incarnation,
             )
         until = earlier(deadline, deadline_after(patience))
         cell.env.enter_blocked()
@@ -168,6 +169,7 @@ class Mailbox:
                 f"the mailbox of {cell} stayed full with {self._limit} requests until the time limit; send "
                 "slower, wait for answers in between, or give it more room with options(mailbox=...)",
                 target=str(cell),
+                incarnation=cell.incarnation,
             )
 
     def _has_room(self) -> bool:

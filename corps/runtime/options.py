@@ -33,6 +33,7 @@ class EnvOptions:
         max_message: Bytes of a frame at most, over TCP.
         handshake_timeout: A peer has so long to prove who it is.
         spin: Whoever reads looks for a message for so long before it sleeps.
+        dead_letters: So many of the last dead letters are kept.
         switch_interval: A worker may keep the interpreter from all others for so long.
         log_level: What its process logs at least.
     """
@@ -57,6 +58,7 @@ class EnvOptions:
     max_message: int
     handshake_timeout: float
     spin: float
+    dead_letters: int
     switch_interval: float
     log_level: str
 

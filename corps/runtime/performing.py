@@ -22,7 +22,9 @@ from corps.errors import (
     UnpackError,
     WorkerGone,
 )
+from corps.messages.dead_letters import DeadReason
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
+from corps.messages.promises import NoAnswer
 from corps.messages.requests import CALL, CREATE, DROP, KEEP, PINNED, PULL, REACHING, SET, TOLD, Request
 from corps.runtime import halting
 from corps.runtime.context import Activity, current
@@ -39,9 +41,10 @@ STEPS: Final = frozenset({"receive", "before", "process", "after", "reply"})
 class _Refusal(Exception):
     """Leaves the work with an error of the runtime rather than of the method."""
 
-    def __init__(self, error: CorpsError) -> None:
+    def __init__(self, error: CorpsError, letter: DeadReason | None = None) -> None:
         super().__init__(error)
         self.error = error
+        self.letter = letter
 
 
 class Performer:
@@ -93,10 +96,12 @@ class Performer:
                     self._cell.ending.finish()
                 else:
                     halting.constructor_failed(self._cell, error)
+            if not has_steps:
+                request.note_time(outcome)
         if has_steps:
             self._finish(request, outcome)
-        else:
-            request.promise.settle(outcome)
+        elif not request.promise.settle(outcome):
+            self._note_late(request, outcome)
 
     def _work(self, request: Request) -> Any:
         kind = request.kind
@@ -149,14 +154,9 @@ class Performer:
         """Make a request for one incarnation what it stands for, if that is this one."""
         incarnation, kind, *args = request.args
         if incarnation != self._cell.incarnation:
-            raise _Refusal(
-                WorkerGone(
-                    f"incarnation {incarnation} of {self._cell} has ended; this is {self._cell.incarnation}",
-                    executed="no",
-                    target=str(self._cell),
-                    incarnation=incarnation,
-                )
-            )
+            text = f"incarnation {incarnation} of {self._cell} has ended; this is {self._cell.incarnation}"
+            target = str(self._cell)
+            raise _Refusal(WorkerGone(text, executed="no", target=target, incarnation=incarnation), "stale")
         if kind not in REACHING:
             raise _Refusal(InternalError(f"a request of the kind {kind} cannot be pinned"))
         request.kind, request.args = kind, tuple(args)
@@ -178,6 +178,7 @@ class Performer:
         return NoSuchMethod(
             f"{self._cell} has no public {what} {request.method!r}; its methods are: {known}",
             target=str(self._cell),
+            incarnation=self._cell.incarnation,
         )
 
     def _construct(self, request: Request) -> Any:
@@ -192,14 +193,25 @@ class Performer:
         if cell.incarnation > 1:
             worker.after_restart(kept_state(cell) if self._keeping is not None else None)
         self.worker = worker
-        return self._cell.name
+        if cell.incarnation > 1:
+            cell.env.worker_counters.restarted(str(cell))
+        return cell.name
 
     # --- settling ---
 
     def _finish(self, request: Request, outcome: Outcome) -> None:
         if self._cell.interface.has_steps and request.kind in REACHING and self.has_worker:
             outcome = self._last_steps(request, outcome)
-        request.promise.settle(outcome)
+        if outcome.failed:
+            request.note_time(outcome)
+        if not request.promise.settle(outcome):
+            self._note_late(request, outcome)
+
+    def _note_late(self, request: Request, outcome: Outcome) -> None:
+        """It had been settled before: by `reply`, or since its caller has given up. That is a dead letter."""
+        is_cancelled = isinstance(outcome, Refused) and isinstance(outcome.error, Cancelled)
+        if request.is_given_up and not is_cancelled and not isinstance(request.promise, NoAnswer):
+            self._cell.env.letters.note("late", request.sender, request.target, request.method)
 
     def _last_steps(self, request: Request, outcome: Outcome) -> Outcome:
         """The steps `after` and `reply`. The outcome that counts if `reply` did not settle the request."""
@@ -216,20 +228,26 @@ class Performer:
 
     def _failure(self, request: Request, error: BaseException) -> Outcome:
         if isinstance(error, _Refusal):
-            return Refused(error.error)
+            return self._refused(request, error.error, error.letter)
         if isinstance(error, UnpackError) and request.packed is not None:
             error.__dict__.setdefault("executed", "no")
-            return Refused(error)
+            return self._refused(request, error, "unpackable")
         if isinstance(error, asyncio.CancelledError):
             text = f"the coroutine of {request.method!r} in {self._cell} was cancelled"
-            return Refused(Cancelled(text, target=str(self._cell)))
+            incarnation = self._cell.incarnation
+            return Refused(Cancelled(text, target=str(self._cell), incarnation=incarnation))
         if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
             raise error  # meant for the caller, who runs this while it waits
         if not isinstance(error, Exception):
             return self._fatal(request, error)
         if request.kind != CREATE and self._is_failure(error):
             halting.fail(self._cell, halting.failure_of(repr(request.method), error), error)
-        return Raised.capture(error, str(self._cell))
+        return Raised.capture(error, str(self._cell), self._cell.incarnation)
+
+    def _refused(self, request: Request, error: CorpsError, letter: DeadReason | None) -> Refused:
+        refused = Refused(error, letter)
+        self._cell.env.letters.undelivered(request, refused)
+        return refused
 
     def _is_failure(self, error: Exception) -> bool:
         """Whether an exception that comes out of a method means that the worker cannot go on."""
@@ -256,7 +274,7 @@ class Performer:
         if not cell.env.loop.call(self._begin_task, request, coroutine):
             coroutine.close()
             cell.coroutine_ended()
-            self._finish(request, Refused(cell.gone("no")))
+            self._finish(request, self._refused(request, cell.gone("no"), "closed"))
 
     def _begin_task(self, request: Request, coroutine: Coroutine[Any, Any, Any]) -> None:
         # A coroutine has an activity of its own, since other requests of an interleaving worker come between.

@@ -22,6 +22,8 @@ class Registry:
 
     readers = None
     """For requests that wait here: their answers come by no link."""
+    incarnation = 0
+    """For the same: it is not known which one they will meet."""
 
     def __init__(self, generation: int = 0) -> None:
         """Nobody lives here yet.
@@ -194,7 +196,8 @@ class Registry:
         """
         target = request.target
         if not 0 <= target.conc < self._next and not 0 <= target.conc < self._first:
-            return Refused(NoSuchWorker(f"no worker ever had the address {target}", target=str(target)))
+            never = NoSuchWorker(f"no worker ever had the address {target}", target=str(target))
+            return Refused(never, "no_such_worker")
         ended = self.ended(target.conc)
         if request.kind == EXIT:
             return Value(None)
@@ -203,4 +206,4 @@ class Registry:
         why = f": {ended.text}" if ended is not None and ended.text else ""
         gone = WorkerGone(f"the worker {target} has ended{why}", executed="no", target=str(target))
         gone.incarnation = ended.incarnation if ended is not None else 0
-        return Refused(gone)
+        return Refused(gone, "ended")

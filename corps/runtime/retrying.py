@@ -96,6 +96,7 @@ class Retrying:
             former.sender,
             former.deadline,
         )
+        request.sent = former.sent  # it is one request for its caller
         self._future.request = request
         try:
             self._env.dispatch(request)
@@ -103,4 +104,6 @@ class Retrying:
             failure = (
                 error if isinstance(error, RequestError) else RequestError(str(error), executed="unknown")
             )
-            self._future.settle(Refused(failure))
+            outcome = Refused(failure)
+            request.note_time(outcome)
+            self._future.settle(outcome)

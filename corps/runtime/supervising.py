@@ -45,6 +45,7 @@ class Supervising:
         self._records: dict[ConcAddr, Record] = {}
         self._bare: set[ConcAddr] = set()  # children without a cell
         self._due: deque[Plan[ConcAddr]] = deque()
+        self._failed_at: dict[ConcAddr, float] = {}  # of those whose next start has not begun
         self._is_running = False
         self._is_closed = False
 
@@ -66,6 +67,7 @@ class Supervising:
             self._supervisor.remove(child)
             self._records.pop(child, None)
             self._bare.discard(child)
+            self._failed_at.pop(child, None)
 
     def down(self) -> list[ConcAddr]:
         """The children that are to be started again."""
@@ -78,7 +80,9 @@ class Supervising:
             self._is_closed = True
             self._due.clear()
 
-    def failed(self, child: ConcAddr, incarnation: int, failure: Failure, *, is_halted: bool) -> None:
+    def failed(
+        self, child: ConcAddr, incarnation: int, failure: Failure, *, is_halted: bool, failed_at: float
+    ) -> None:
         """An incarnation of a child has failed.
 
         Args:
@@ -86,6 +90,7 @@ class Supervising:
             incarnation: Which; 0 for whichever there was.
             failure: How.
             is_halted: Its cell is there, and waits to be started again.
+            failed_at: When it failed, on the clock of this process.
         """
         with self._lock:
             if self._is_closed:
@@ -94,6 +99,10 @@ class Supervising:
             if not is_halted:
                 self._bare.add(child)
             decision = self._supervisor.failed(child, number, failure, now())
+            if isinstance(decision, Plan):
+                self._failed_at.setdefault(child, failed_at)
+        if decision is not None:  # else it was known already
+            self._env.worker_counters.detected(now() - failed_at)
         match decision:
             case Plan(delay=delay) as plan if delay > 0:
                 _log.info("%s is started again in %.2f s", child, delay)
@@ -171,6 +180,7 @@ class Supervising:
             if self._is_closed or not self._supervisor.started(child, incarnation):
                 return None
             record = self._records.get(child)
+            failed_at = self._failed_at.pop(child, None)
             is_bare = child in self._bare
             self._bare.discard(child)
         if record is None:
@@ -179,24 +189,34 @@ class Supervising:
         try:
             started = self._ask(child, "start", child.conc, incarnation, create)
         except CorpsError as error:  # what it was created with cannot be packed any more
-            self._not_started(child, incarnation, error)
+            self._not_started(child, incarnation, error, failed_at)
             return None
-        started.add_done_callback(lambda done: self._note(child, incarnation, done))
+        started.add_done_callback(lambda done: self._note(child, incarnation, done, failed_at))
         return started
 
     def _ask(self, child: ConcAddr, what: str, *args: Any) -> Future[Any]:
         future: Future[Any] = self._env.ask(CALL, self._env.manager_of(child.env), what, args, {})
         return future
 
-    def _note(self, child: ConcAddr, incarnation: int, started: Future[Any]) -> None:
+    def _note(self, child: ConcAddr, incarnation: int, started: Future[Any], failed_at: float | None) -> None:
         """The start of a child is over. What its constructor raised it has told itself."""
         outcome = started.outcome
         if outcome is None or not outcome.failed:
+            if failed_at is not None:
+                self._env.worker_counters.recovered(now() - failed_at)
             return
+        with self._lock:
+            if failed_at is not None and child in self._supervisor.down():  # it is away still
+                self._failed_at[child] = failed_at
         opened = outcome.opened()
         if isinstance(opened, Refused):
-            self._not_started(child, incarnation, opened.error)
+            self._not_started(child, incarnation, opened.error, failed_at)
 
-    def _not_started(self, child: ConcAddr, incarnation: int, error: CorpsError) -> None:
+    def _not_started(
+        self, child: ConcAddr, incarnation: int, error: CorpsError, failed_at: float | None
+    ) -> None:
         failure = Failure("lost", f"it could not be started again: {error}")
-        self.failed(child, incarnation, failure, is_halted=False)
+        with self._lock:
+            if failed_at is not None:  # of the failure that it was to come back from
+                self._failed_at[child] = failed_at
+        self.failed(child, incarnation, failure, is_halted=False, failed_at=now())

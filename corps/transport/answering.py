@@ -23,6 +23,9 @@ from corps.wire.frames import CancelHeader, CreditHeader, Frame, OutcomeHeader, 
 # Credit below a lump is handed back after so many seconds: so the window of an idle link gets empty.
 _CREDIT_DELAY: Final = 0.05
 
+# Whoever cancels so shortly before a deadline does it for that: both sides count from their own clocks.
+_TRAVEL: Final = 0.05
+
 
 class Answering:
     """The requests of one peer. Any thread may call, but for `on_*`, which is for the thread that reads."""
@@ -77,30 +80,34 @@ class Answering:
             raise WireError(f"a request names a sender in env{header.sender[0]}")
         size = sum(map(len, frames)) - len(frames[0])
         corps_id = self._env.corps_id
+        target = ConcAddr(corps_id, self._env.id, header.conc)
+        sender = None if header.sender is None else ConcAddr(corps_id, *header.sender)
         promise: Promise
         if header.number:
             promise = WirePromise(self, header.number)
         else:
-            promise = WireCredit(self, f"{header.method!r} from env{env}", size)
+            promise = WireCredit(self, size, self._env.letters, sender, target, header.method)
         request = Request(
             header.kind,
-            ConcAddr(corps_id, self._env.id, header.conc),
+            target,
             header.method,
             (),
             {},
             promise,
-            None if header.sender is None else ConcAddr(corps_id, *header.sender),
+            sender,
             deadline_after(header.remaining),
             lambda: self._open(header, frames),
         )
         with self._lock:
-            if self._is_lost:  # nothing of a lost peer begins
-                return
+            is_lost = self._is_lost
             if header.number in self._incoming:
                 raise WireError(f"the number {header.number} of a request is in use")
-            if header.number:
+            if header.number and not is_lost:
                 self._incoming[header.number] = request
-        self._env.deliver(request)
+        if is_lost:  # nothing of a lost peer begins
+            self._env.letters.note("fenced", sender, target, header.method)
+        else:
+            self._env.deliver(request)
 
     def _open(
         self, header: RequestHeader, frames: Sequence[Frame]
@@ -117,8 +124,11 @@ class Answering:
             request = self._incoming.get(header.number)
         if request is None or request.route is None:
             return
+        request.is_given_up = True
         if request.route.take_back(request):
             request.packed = None  # its place in the mailbox remains; its arguments need not
+            if request.deadline is not None and now() >= request.deadline - _TRAVEL:
+                self._env.letters.note("expired", request.sender, request.target, request.method)
         cancelled = f"the request {request.method!r} to {request.target} was cancelled by its caller"
         request.settle(Refused(Cancelled(cancelled)))
         request.route.withdraw(request)
@@ -175,6 +185,7 @@ class Answering:
         self._journal.close()
         for request in incoming.values():
             if isinstance(request.promise, WirePromise):
+                request.is_given_up = True
                 request.promise.abandon()
 
     def count(self) -> int:

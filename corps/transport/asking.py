@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any, Final
 
+from corps.addresses import ConcAddr
 from corps.clock import deadline_after, earlier, now, remaining
 from corps.errors import DeadlineExceeded, EnvLost, Executed, Overloaded, WireError
 from corps.messages.endings import Reason
-from corps.messages.outcomes import Refused
+from corps.messages.outcomes import Refused, note_time
 from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import DROP, EXIT, WATCH, WITHDRAWN, Request
 from corps.packing.packer import Packer
@@ -25,6 +26,7 @@ from corps.transport.way import Way
 from corps.wire.credit import Window
 from corps.wire.frames import (
     MAX_REMAINING,
+    REFUSED,
     CancelHeader,
     CreditHeader,
     Frame,
@@ -70,6 +72,8 @@ class Asking:
         """
         self.readers = env.readers
         """A thread that waits for an answer of the peer reads it with these."""
+        self.incarnation = 0
+        """Of the worker of a request: known to the peer alone."""
         self._env = env
         self._way = way
         self._packer = packer
@@ -80,9 +84,10 @@ class Asking:
         self._lock = Lock()
         self._room = Room(self._lock, Window(*window))
         self._journal = AskerJournal(_SLOTS * window[0], is_kept=is_journaled)
-        # The promise and the size of each request until its outcome comes. A withdrawn one stays, without
-        # its promise: it takes up room at the peer until the peer says that it does not.
-        self._pending: dict[int, tuple[Promise | None, int]] = {}
+        # The promise and the size of each request until its outcome comes, and when it was sent. A withdrawn
+        # one stays, without its promise: it takes up room at the peer until the peer says that it does not.
+        self._pending: dict[int, tuple[Promise | None, int, float | None]] = {}
+        self._withdrawn: dict[int, tuple[ConcAddr | None, ConcAddr, str]] = {}  # sender, target, method
         self._watches: dict[
             int, Promise | None
         ] = {}  # the same; they take no room, for they may last for ever
@@ -117,7 +122,8 @@ class Asking:
         check_method(request.method)
         if request.deadline is not None and now() >= request.deadline:
             late = f"the deadline of {request.method!r} passed before it was sent"
-            request.settle(Refused(DeadlineExceeded(late, executed="no", target=str(request.target))))
+            error = DeadlineExceeded(late, executed="no", target=str(request.target))
+            self._env.letters.settle(request, Refused(error, "expired"))
             return
         size = sum(map(len, frames))
         if not self._register(request, size):
@@ -160,10 +166,11 @@ class Asking:
             if request.number in self._watches:
                 self._watches[request.number] = None
             else:
-                promise, size = self._pending.get(request.number, (None, 0))
+                promise, size, sent = self._pending.get(request.number, (None, 0, None))
                 if promise is None:
                     return
-                self._pending[request.number] = None, size
+                self._pending[request.number] = None, size, sent
+                self._withdrawn[request.number] = request.sender, request.target, request.method
         self._way.transmit([CancelHeader(request.number).header()], request.target.conc)
 
     def probe(self, conc: int, header: ProbeHeader) -> None:
@@ -182,7 +189,7 @@ class Asking:
         if request.number:
             return True
         if request.stage != WITHDRAWN:  # else whoever took it back settles it
-            self._refuse(request.promise, "no")
+            self._env.letters.settle(request, Refused(self._lost_error("no"), "lost"))
         return False
 
     def _wait_for_room(self, request: Request, size: int) -> None:
@@ -221,7 +228,7 @@ class Asking:
             request.number = self._journal.number(is_kept=False)
         else:
             request.number = self._journal.number()
-            self._pending[request.number] = (request.promise, size)
+            self._pending[request.number] = (request.promise, size, request.sent)
 
     def on_outcome(self, header: OutcomeHeader, frames: Sequence[Frame]) -> None:
         """The peer answers.
@@ -236,15 +243,18 @@ class Asking:
                 self._room.give_back(1, pending[1])
                 self._journal.free(number)
             elif number in self._watches:
-                pending = self._watches.pop(number), 0
+                pending = self._watches.pop(number), 0, None
+            withdrawn = self._withdrawn.pop(number, None) if self._withdrawn else None
             is_lost = self._lost is not None
         if pending is None:
             if is_lost:
                 return
             raise WireError(f"there is no request {number} that waits for an outcome")
-        promise = pending[0]
+        promise, _, sent = pending
         if promise is not None:
-            promise.settle(self._outcomes.receive(header.status, header.codec, frames[1:]))
+            promise.settle(self._outcomes.receive(header.status, header.codec, frames[1:], sent))
+        elif withdrawn is not None and header.status != REFUSED:  # else the peer says that it will not come
+            self._env.letters.note("late", *withdrawn)
         if self._when_answered:
             self._tell_answered()
 
@@ -279,17 +289,22 @@ class Asking:
             self._lost, self._cause = reason, cause
             pending, self._pending = self._pending, {}
             watches, self._watches = self._watches, {}
+            self._withdrawn.clear()
             wanted_none = self._room.window.requests - len(pending)
             self._room.close()
-        for number, (promise, _) in pending.items():
+        for number, (promise, _, sent) in pending.items():
             if promise is not None:
-                self._refuse(promise, self._executed(number, has_died=has_died))
+                outcome = Refused(self._lost_error(self._executed(number, has_died=has_died)))
+                if sent is not None:
+                    note_time(outcome, now() - sent)
+                promise.settle(outcome)
         for watch in watches.values():
             if watch is not None:
-                self._refuse(watch, "no")
+                watch.settle(Refused(self._lost_error("no")))
         if wanted_none:
             told = "env%d is lost (%s), and up to %d requests that were sent there without wanting an answer"
             _log.log(log_level, told, self._way.member.env, reason, wanted_none)
+            self._env.letters.lost_with(self._way.member.env, wanted_none)
         self._journal.close()
         self._tell_answered()
 
@@ -298,9 +313,9 @@ class Asking:
             return "no"
         return self._journal.executed(number) if has_died else "unknown"
 
-    def _refuse(self, promise: Promise, executed: Executed) -> None:
+    def _lost_error(self, executed: Executed) -> EnvLost:
         text = f"env{self._way.member.env} is lost: {self._lost}"
-        promise.settle(Refused(EnvLost(text, executed=executed, reason=self._cause)))
+        return EnvLost(text, executed=executed, reason=self._cause)
 
     def when_answered(self, then: Callable[[], object]) -> None:
         """Have something done, once, when the peer has dealt with all that was asked of it, or is lost.

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from corps.messages.dead_letters import LetterBox
 from corps.messages.requests import Request
 from corps.wire.frames import ProbeHeader
 
@@ -24,6 +25,11 @@ class LocalSide(Protocol):
     @property
     def alarms(self) -> AlarmClock:
         """The Env's alarms."""
+        ...
+
+    @property
+    def letters(self) -> LetterBox:
+        """The Env's dead letters."""
         ...
 
     @property

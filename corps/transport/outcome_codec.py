@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import corps.errors as errors
+from corps.clock import now
 from corps.errors import CorpsError, InternalError, PackError, UnpackError
-from corps.messages.outcomes import Outcome, Raised, Refused, Value
+from corps.messages.outcomes import Outcome, Raised, Refused, Value, note_time
 from corps.packing.codecs import CODEC_TAGS
 from corps.packing.packer import Packed, Packer
 from corps.wire.frames import RAISED, REFUSED, RETURNED, Frame
@@ -61,7 +62,8 @@ class OutcomeCodec:
 
     def _pack_raised(self, outcome: Raised) -> Packed:
         target = None if outcome.target is None else _text(outcome.target)
-        facts = [_text(outcome.type_name), _text(outcome.text), _text(outcome.traceback), target]
+        texts = [_text(outcome.type_name), _text(outcome.text), _text(outcome.traceback)]
+        facts = [*texts, target, outcome.incarnation]
         packed = self._data.pack(facts)
         if outcome.origin is None:
             return packed
@@ -84,18 +86,22 @@ class OutcomeCodec:
                 fields[_text(name)] = [_text(each) for each in value]
         return self._data.pack([type(error).__name__, _text(str(error)), fields])
 
-    def receive(self, status: int, codec: int, frames: Sequence[Frame]) -> "ReceivedOutcome":
+    def receive(
+        self, status: int, codec: int, frames: Sequence[Frame], sent: float | None = None
+    ) -> "ReceivedOutcome":
         """An outcome that came in; nothing is unpacked before somebody wants it.
 
         Args:
             status: RETURNED, RAISED or REFUSED.
             codec: Tag of the codec of the value, or of the exception.
             frames: The body and what follows it.
+            sent: When the request was sent, on the monotonic clock.
 
         Returns:
             The outcome.
         """
-        return ReceivedOutcome(self, status, codec, frames)
+        elapsed = None if status == RETURNED or sent is None else now() - sent
+        return ReceivedOutcome(self, status, codec, frames, elapsed)
 
     def open(self, status: int, codec: int, frames: Sequence[Frame]) -> Outcome:
         """Unpack an outcome, in the thread that wants it. Never fails: an error becomes the outcome."""
@@ -105,8 +111,8 @@ class OutcomeCodec:
                 return Value(self._packer.unpack(packed))
             facts = self._data.unpack(Packed(CODEC_TAGS["data"], bytes(frames[0]), ()))
             if status == RAISED:
-                type_name, text, shown, target = facts
-                return Raised(type_name, text, shown, target, self._origin(codec, frames))
+                type_name, text, shown, target, incarnation = facts
+                return Raised(type_name, text, shown, target, self._origin(codec, frames), incarnation)
             return Refused(_error_named(*facts))
         except UnpackError as error:
             error.__dict__["executed"] = "yes"
@@ -127,13 +133,21 @@ class OutcomeCodec:
 class ReceivedOutcome:
     """An outcome as it came in."""
 
-    __slots__ = ("_codec", "_frames", "_outcomes", "_status")
+    __slots__ = ("_codec", "_elapsed", "_frames", "_outcomes", "_status")
 
-    def __init__(self, outcomes: OutcomeCodec, status: int, codec: int, frames: Sequence[Frame]) -> None:
+    def __init__(
+        self,
+        outcomes: OutcomeCodec,
+        status: int,
+        codec: int,
+        frames: Sequence[Frame],
+        elapsed: float | None,
+    ) -> None:
         self._outcomes = outcomes
         self._status = status
         self._codec = codec
         self._frames = frames
+        self._elapsed = elapsed
 
     @property
     def failed(self) -> bool:
@@ -142,7 +156,10 @@ class ReceivedOutcome:
 
     def opened(self) -> Outcome:
         """See `Outcome.opened`."""
-        return self._outcomes.open(self._status, self._codec, self._frames)
+        outcome = self._outcomes.open(self._status, self._codec, self._frames)
+        if self._elapsed is not None:
+            note_time(outcome, self._elapsed)
+        return outcome
 
     def unwrap(self) -> Any:
         """See `Outcome.unwrap`."""

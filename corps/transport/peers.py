@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any, Final
 
+from corps.addresses import ConcAddr
 from corps.clock import now
 from corps.errors import EnvLost, WireError
 from corps.messages.endings import Reason
@@ -187,7 +188,8 @@ class Peers:
         if peer is None:
             reason = self._lost.get(request.target.env, "there is no such Env in this Corps")
             text = f"env{request.target.env} is lost: {reason}"
-            request.settle(Refused(EnvLost(text, executed="no", target=str(request.target))))
+            error = EnvLost(text, executed="no", target=str(request.target))
+            self._env.letters.settle(request, Refused(error, "lost"))
             return
         peer.asking.send(request)
 
@@ -268,6 +270,7 @@ class Peers:
         """A message of a member has arrived. In the thread that reads."""
         peer = self._peers.get(env)
         if peer is None:
+            self._note_fenced(env, frames)
             return
         try:
             header = read_header(frames)
@@ -280,6 +283,20 @@ class Peers:
         except Exception as error:  # a defect of ours; whatever brought it out may come again at any rate
             self.audit.refused("defect", f"a message of env{env} led to {type(error).__name__}: {error}")
             _log.debug("please report this", exc_info=True)
+
+    def _note_fenced(self, env: int, frames: Sequence[Frame]) -> None:
+        """A message of an Env that was lost meanwhile is not taken."""
+        try:
+            header = read_header(frames)
+        except WireError:
+            return
+        if isinstance(header, RequestHeader):
+            corps_id = self._env.corps_id
+            sender = None if header.sender is None else ConcAddr(corps_id, *header.sender)
+            target = ConcAddr(corps_id, self._env.id, header.conc)
+            self._env.letters.note("fenced", sender, target, header.method)
+        elif isinstance(header, OutcomeHeader):
+            self._env.letters.note("fenced", None, self._env.id, "", f"the outcome came from env{env}")
 
 
 _HANDLERS: Final[Mapping[type, Callable[[Peer, Any, Sequence[Frame]], None]]] = {

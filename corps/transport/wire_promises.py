@@ -3,8 +3,10 @@
 from threading import Lock
 from typing import Protocol
 
+from corps.addresses import ConcAddr
+from corps.messages.dead_letters import LetterBox
 from corps.messages.outcomes import Outcome
-from corps.messages.promises import NoAnswer
+from corps.messages.promises import Sent
 
 
 class Answers(Protocol):
@@ -49,13 +51,21 @@ class WirePromise:
             self._done = True
 
 
-class WireCredit(NoAnswer):
+class WireCredit(Sent):
     """The promise of a request over a link that wants no answer: its room in the window goes back."""
 
     __slots__ = ("_peer", "_size")
 
-    def __init__(self, peer: Answers, what: str, size: int) -> None:
-        super().__init__(what)
+    def __init__(
+        self,
+        peer: Answers,
+        size: int,
+        letters: LetterBox,
+        sender: ConcAddr | None,
+        target: ConcAddr,
+        method: str,
+    ) -> None:
+        super().__init__(letters, sender, target, method)
         self._peer = peer
         self._size = size
 

@@ -19,7 +19,7 @@ PACKAGE: Final = Path(__file__).parents[2] / "corps"
 
 BANDS: Final[Mapping[str, int]] = {
     **dict.fromkeys(("errors", "clock", "addresses", "truth_words", "settings", "config", "messages"), 0),
-    **dict.fromkeys(("security", "packing", "wire", "supervision"), 1),
+    **dict.fromkeys(("security", "packing", "wire", "supervision", "observing"), 1),
     **dict.fromkeys(("transport", "runtime", "hosting"), 2),
     **dict.fromkeys(("workers", "services"), 3),
     **dict.fromkeys(("managers", "launch", "admin", "cli", "__main__"), 4),

@@ -20,6 +20,8 @@ from corps.runtime.waiting import gather
 
 
 class Cell:
+    incarnation = 1
+
     def __init__(self, place: int, number: int, graph: WaitGraph, interleave: int) -> None:
         self.addr = ConcAddr("0" * 16, place, number)
         self.graph = graph
@@ -47,6 +49,8 @@ def coroutine_of(request: Request | None) -> Iterator[None]:
 
 class Away:
     """The peer that a request was sent to."""
+
+    incarnation = 0
 
     def take_back(self, request: Request) -> bool:
         return False

@@ -45,6 +45,7 @@ class Route:
     """Holds the request, and can take it back or not."""
 
     readers = None
+    incarnation = 3
 
     def __init__(self, *, can: bool = True) -> None:
         self.can = can

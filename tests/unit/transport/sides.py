@@ -11,6 +11,7 @@ from corps.messages.outcomes import Outcome
 from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import CALL, Request
 from corps.packing.packer import Packer
+from corps.runtime.letter_box import DeadLetterBox
 from corps.security.audit import Audit
 from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 from corps.transport.peer import Peer
@@ -111,6 +112,7 @@ class Holder:
     """A mailbox: the route of what was delivered."""
 
     readers = None
+    incarnation = 1
 
     def __init__(self) -> None:
         self.begun: set[int] = set()
@@ -142,6 +144,7 @@ class Side:
         self.corps_id = CORPS
         self.id = env
         self.alarms = HandAlarms()
+        self.letters = DeadLetterBox(env, 0, 100)
         self.other = other
         self.holder = Holder()
         self.delivered: list[Request] = []

@@ -1,0 +1,62 @@
+"""What the Envs of a Corps have gone through: how often they died, and how long each was away."""
+
+from threading import Lock
+
+from corps.clock import now
+from corps.hosting.env_process import Exit
+from corps.hosting.memory_kills import MemoryKills
+from corps.messages.endings import ORDERLY, Reason
+from corps.runtime.counters import Counters
+
+
+class EnvHistory:
+    """Counts deaths and recoveries of Envs. Any thread may call, but for `ended`, which is for one."""
+
+    def __init__(self, counters: Counters) -> None:
+        """Nothing has happened yet.
+
+        Args:
+            counters: Where it is counted.
+        """
+        self._counters = counters
+        self._memory_kills = MemoryKills()  # used by who calls `ended`
+        self._lock = Lock()  # protects _died_at
+        self._died_at: dict[int, float] = {}  # Envs that have not come back
+
+    def ended(self, ended: Exit) -> Reason:
+        """A process has ended.
+
+        Args:
+            ended: How.
+
+        Returns:
+            Why.
+        """
+        reason: Reason = "error" if ended.code else "shutdown"
+        if ended.signal is not None:
+            reason = "memory" if self._memory_kills.is_new() else "killed"
+        has_failed = reason not in ORDERLY
+        self._counters.ended(f"env{ended.env_id}", reason, has_failed=has_failed)
+        if has_failed:
+            with self._lock:
+                self._died_at.setdefault(ended.env_id, ended.seen_at)
+        return reason
+
+    def told(self, ended: Exit) -> None:
+        """Everybody was told of that; as `ended`."""
+        if ended.signal is not None or ended.code:
+            self._counters.detected(now() - ended.seen_at)
+
+    def joined(self, env_id: int, generation: int) -> None:
+        """An Env has a process, and everybody knows it.
+
+        Args:
+            env_id: Which.
+            generation: How many processes it had before.
+        """
+        with self._lock:
+            died_at = self._died_at.pop(env_id, None)
+        if generation:
+            self._counters.restarted(f"env{env_id}")
+        if died_at is not None:
+            self._counters.recovered(now() - died_at)

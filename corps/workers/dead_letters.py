@@ -1,0 +1,272 @@
+"""Dead letters, for those who want to see them: the last ones, how many there were, and those to come."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from threading import Condition, Lock, Thread, current_thread
+from typing import Any, Final, Literal
+
+from corps.clock import deadline_after, now, remaining
+from corps.errors import ConfigError, CorpsError, LoopBlocked, WaitTimeout
+from corps.messages.dead_letters import DeadLetter
+from corps.messages.requests import CALL
+from corps.observing.ring import Backlog
+from corps.runtime.env import Env
+from corps.runtime.futures import Future
+from corps.workers.everywhere import all_envs, ask_everywhere, env_here
+
+_log = logging.getLogger("corps.dead_letters")
+
+_PERIOD: Final = 0.1  # seconds between two questions to another Env
+_PATIENCE: Final = 5.0  # seconds that an Env has to answer
+
+
+class DeadLetters:
+    """The dead letters of a Corps, or of one Env of it. Any thread may use it.
+
+    Iterating over it gives the last ones, oldest first: those that each Env has kept (setting
+    `dead_letters`). An Env whose process has died has taken its letters with it.
+    """
+
+    def __init__(self, env: Env, place: int | None) -> None:
+        """For `dead_letters`."""
+        self._env = env
+        self._place = place
+
+    def __iter__(self) -> Iterator[DeadLetter]:
+        answers = ask_everywhere(self._env, "dead_letters", -1, 0, envs=self._envs(), timeout=_PATIENCE)
+        letters = [letter for _, found, _, _ in answers.values() for letter in found]
+        return iter(sorted(letters, key=lambda letter: letter.time))
+
+    def counts(self) -> dict[str, int]:
+        """How many there ever were, by reason, also of those that are not kept any more.
+
+        Returns:
+            The numbers. Reasons that never came up are missing. What a process had counted before it died
+            is gone.
+
+        Raises:
+            LoopBlocked: Called in a coroutine.
+        """
+        total: Counter[str] = Counter()
+        for answer in ask_everywhere(self._env, "statistics", envs=self._envs(), timeout=_PATIENCE).values():
+            total.update(answer["dead_letters"])
+        return dict(total)
+
+    def subscribe(
+        self, callback: Callable[[DeadLetter], object] | None = None, *, queue: int = 1000
+    ) -> "Subscription":
+        """Hear of every dead letter from now on.
+
+        Those of the own Env come at once, those of others within a fraction of a second; what an Env had not
+        told before it died is lost.
+
+        Args:
+            callback: Called with each letter, one after the other, in a thread of its own. What it raises is
+                logged. None: iterate over the subscription instead.
+            queue: How many letters may wait for the subscriber. If he is slower, the oldest go.
+
+        Returns:
+            The subscription: close it, use it in a ``with`` statement, or let it end with the Env.
+
+        Raises:
+            ConfigError: `queue` is less than 1.
+            LoopBlocked: Called in a coroutine.
+        """
+        if queue < 1:
+            raise ConfigError(f"subscribe(queue={queue!r}): at least one letter must have room")
+        return Subscription(self._env, self._envs, queue, callback)
+
+    def _envs(self) -> list[int]:
+        return all_envs(self._env) if self._place is None else [self._place]
+
+
+class Subscription:
+    """Dead letters as they come. Any thread may use it; iterating waits for the next one.
+
+    It ends when it is closed, or its Env: then what waits is still given, and the iteration is over.
+    """
+
+    def __init__(
+        self,
+        env: Env,
+        envs: Callable[[], list[int]],
+        queue: int,
+        callback: Callable[[DeadLetter], object] | None,
+    ) -> None:
+        """For `DeadLetters.subscribe`."""
+        self._env = env
+        self._envs = envs
+        # Protects what follows. Nothing is asked or called under it.
+        self._arrival = Condition(Lock())
+        self._backlog: Backlog[DeadLetter] = Backlog(queue)
+        self._is_closed = False
+        self._asked: set[int] = set()  # Envs that have not answered yet
+        self._thread: Thread | None = None
+        places = envs()
+        others = [place for place in places if place != env.id]
+        answers = ask_everywhere(env, "dead_letters", -1, 0, envs=others, timeout=_PATIENCE)
+        # Of other Envs: generation and number.
+        self._cursors = {place: (answer[0], answer[3]) for place, answer in answers.items()}
+        self._wants_own = env.id in places
+        self._forget = env.letters.listen(self)
+        if others:
+            self._ask_soon()
+        if callback is not None:
+            self._thread = Thread(
+                target=self._call, args=(callback,), name=f"{env.label}-letters", daemon=True
+            )
+            self._thread.start()
+
+    @property
+    def missed(self) -> int:
+        """How many letters this subscriber has lost, since he, or the Envs, had no room for them."""
+        with self._arrival:
+            return self._backlog.missed
+
+    def take(self, timeout: float | None = None) -> DeadLetter:
+        """The next letter; waits for it.
+
+        Args:
+            timeout: Seconds to wait; None for as long as it takes.
+
+        Returns:
+            The letter.
+
+        Raises:
+            WaitTimeout: The time was over first.
+            EOFError: The subscription has ended.
+            LoopBlocked: Called in a coroutine, or in a callback of the runtime.
+        """
+        deadline = deadline_after(timeout)
+        if not self._env.may_block():
+            raise LoopBlocked("waiting for a dead letter here would stop others: do it in a plain method")
+        self._env.enter_blocked()
+        try:
+            with self._arrival:
+                if not self._arrival.wait_for(
+                    lambda: len(self._backlog) or self._is_closed, remaining(deadline)
+                ):
+                    raise WaitTimeout(f"no dead letter came within {timeout} s")
+                if not len(self._backlog):
+                    raise EOFError("the subscription has ended")
+                return self._backlog.take()
+        finally:
+            self._env.leave_blocked()
+
+    def __iter__(self) -> Iterator[DeadLetter]:
+        return self
+
+    def __next__(self) -> DeadLetter:
+        try:
+            return self.take()
+        except EOFError:
+            raise StopIteration from None
+
+    def close(self) -> None:
+        """Hear of no more. A callback that runs is waited for. Idempotent."""
+        self.end()
+        if self._thread is not None and self._thread is not current_thread():
+            self._thread.join()
+
+    def __enter__(self) -> "Subscription":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # --- for the runtime ---
+
+    def hear(self, letter: DeadLetter) -> None:
+        """There is another one in its own Env. For the runtime: whoever has found it calls this."""
+        if self._wants_own:
+            self._add([letter], 0)
+
+    def end(self) -> None:
+        """There will be no more. For the runtime."""
+        with self._arrival:
+            self._is_closed = True
+            self._arrival.notify_all()
+        self._forget()
+
+    def _add(self, letters: list[DeadLetter], missed: int) -> None:
+        with self._arrival:
+            if not self._is_closed:
+                self._backlog.add(letters, missed)
+                self._arrival.notify(len(letters))
+
+    def _call(self, callback: Callable[[DeadLetter], object]) -> None:
+        for letter in self:
+            try:
+                callback(letter)
+            except Exception:  # an author's: the next letter may be one that he understands
+                _log.exception("a subscriber of dead letters raised")
+
+    # --- other Envs: each is asked for its news, in a moment again when it has answered ---
+
+    def _ask_soon(self) -> None:
+        self._env.alarms.at(now() + _PERIOD, self._ask)
+
+    def _ask(self) -> None:
+        """In the alarm thread: it may not block."""
+        if self._is_closed or self._env.closed:
+            return
+        for place in self._envs():
+            with self._arrival:
+                is_due = place != self._env.id and place not in self._asked
+                if is_due:
+                    self._asked.add(place)
+                generation, number = self._cursors.get(place, (-1, 0))
+            if is_due:
+                self._ask_one(place, generation, number)
+        self._ask_soon()
+
+    def _ask_one(self, place: int, generation: int, number: int) -> None:
+        manager = self._env.manager_of(place)
+        try:
+            news = self._env.ask(CALL, manager, "dead_letters", (generation, number), {})
+        except CorpsError as error:  # the next time, then
+            _log.debug("env%d could not be asked for dead letters: %s", place, error)
+            with self._arrival:
+                self._asked.discard(place)
+        else:
+            news.add_done_callback(lambda done: self._learn(place, done))
+
+    def _learn(self, place: int, news: Future[Any]) -> None:
+        """An Env has answered, or was lost: then its next process is asked, or nobody."""
+        found: list[DeadLetter] = []
+        missed = 0
+        cursor: tuple[int, int] | None = None
+        if news.exception() is None:
+            generation, found, missed, number = news.result()
+            cursor = generation, number
+        with self._arrival:
+            self._asked.discard(place)
+            if cursor is not None:
+                self._cursors[place] = cursor
+        self._add(found, missed)
+
+
+def dead_letters(env: int | Literal["here"] | None = None) -> DeadLetters:
+    """The messages that reached nobody: the last ones, how many there were, and those to come.
+
+    Call it inside a worker, or inside ``with corps.boot(...)`` or ``with corps.env()``. Dead letters are for
+    people who look for a fault; nothing of the application should depend on them.
+
+    Args:
+        env: The id of the Env whose letters are wanted; ``"here"`` for the own one; None for all Envs of the
+            Corps, the booting process among them.
+
+    Returns:
+        An object to iterate over, with `counts` and `subscribe`.
+
+    Raises:
+        ContextError: There is no Env here.
+        ConfigError: There is no such Env.
+    """
+    mine = env_here("dead letters")
+    place = mine.id if env == "here" else env
+    if place is not None and place not in all_envs(mine):
+        known = ", ".join(map(str, all_envs(mine)))
+        raise ConfigError(f"dead_letters(env={env!r}): the Envs of this Corps are {known}")
+    return DeadLetters(mine, place)
