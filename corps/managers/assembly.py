@@ -117,5 +117,7 @@ def env_options(settings: "Settings") -> EnvOptions:
         handshake_timeout=settings.handshake_timeout,
         spin=settings.spin,
         switch_interval=settings.switch_interval,
+        beat_every=settings.beat.every if settings.beat.dead is not None else None,
+        beat_dead=settings.beat.dead,
         log_level=settings.log_level,
     )

@@ -25,6 +25,7 @@ from corps.errors import (
 from corps.hosting.env_process import EnvProcess, Exit
 from corps.hosting.processes import ProcessHost
 from corps.managers.orders import Orders
+from corps.managers.vitals import Vitals
 from corps.messages.endings import Failure, Reason
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
@@ -72,6 +73,7 @@ class Membership:
         *,
         boot_timeout: float,
         restart: Restart,
+        vitals: Vitals,
         on_limit: Callable[[SupervisionError], object],
     ) -> None:
         """Make it; nothing is started yet.
@@ -83,6 +85,7 @@ class Membership:
             first_order: What each Env is told first: the Corps, the settings, what to load, and where.
             boot_timeout: Seconds an Env has for its start.
             restart: How often an Env gets another process.
+            vitals: Finds those that hang. Closed by `stop`.
             on_limit: Called when one gets none any more, since it has died too often or cannot be started.
         """
         self._env = env
@@ -91,6 +94,7 @@ class Membership:
         self._first_order = first_order
         self._boot_timeout = boot_timeout
         self._restart = restart
+        self._vitals = vitals
         self._on_limit = on_limit
         self._stops = Event()
         """Set when no process is to be started any more."""
@@ -135,6 +139,8 @@ class Membership:
                 place.has_joined = True
         finally:
             alarm.cancel()
+        for place in places:
+            self._vitals.watch(place.process)
         assert self._env.peers is not None
         for place in places:
             if place.member is not None:
@@ -215,18 +221,26 @@ class Membership:
 
     # --- deaths ---
 
-    def env_ended(self, ended: Exit) -> Failure:
+    def failure_of(self, ended: Exit) -> Failure:
+        """The end of a process as a failure. Once, and then `env_ended`.
+
+        Args:
+            ended: How it ended.
+        """
+        with self._lock:
+            process = self._places[ended.env_id].process
+        hung = self._vitals.forget(process)
+        if hung is not None and ended.signal is not None:
+            return Failure("hung", f"its process (pid {ended.pid}) hung, and was killed: {hung}")
+        return Failure(_reason(ended), f"its process (pid {ended.pid}) {ended}")
+
+    def env_ended(self, env_id: int, failure: Failure) -> None:
         """A process has ended: everybody is told, and another one is started, unless the Corps ends.
 
         Args:
-            ended: How.
-
-        Returns:
-            The same as a failure.
+            env_id: Its Env.
+            failure: From `failure_of`.
         """
-        return self._died(ended.env_id, Failure(_reason(ended), f"its process (pid {ended.pid}) {ended}"))
-
-    def _died(self, env_id: int, failure: Failure) -> Failure:
         with self._lock:
             place = self._places[env_id]
             place.is_gone = True
@@ -249,7 +263,6 @@ class Membership:
                 f"than the settings env_restart.max and env_restart.within allow: {failure.text}"
             )
             self._on_limit(RestartLimit(text))
-        return failure
 
     def _replace(self, env_id: int, generation: int, delay: float) -> None:
         """Give an Env another process. If that dies while it starts, that is told like every other death."""
@@ -285,6 +298,7 @@ class Membership:
             for other in self._places.values():
                 if other is not place and other.is_listed and not other.is_gone:
                     self._tell(other, "member", place.member.as_list())
+        self._vitals.watch(place.process)
         self._env.env_joined(place.member)
         _log.warning("env%d has another process (pid %d)", env_id, place.process.pid)
 
@@ -321,14 +335,17 @@ class Membership:
         """The last lines that the processes wrote while they started; complete once they have ended."""
         return "".join(place.process.output() for place in self._all(with_gone=True))
 
-    def stop(self, grace: float) -> None:
-        """Have the Envs end in order. What does not is left for the end of the ProcessHost.
+    def stop(self, grace: float | None) -> None:
+        """Have the Envs end in order. What does not is left for the end of the ProcessHost. Nobody hangs now.
 
         Args:
-            grace: Seconds for the orderly end.
+            grace: Seconds for the orderly end; None: there is none, all are left for the end of the host.
         """
+        self._vitals.close()
         with self._lock:
             self._stops.set()
+        if grace is None:
+            return
         places = self._all()
         for place in places:
             self._tell(place, "stop")

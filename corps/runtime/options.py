@@ -33,6 +33,8 @@ class EnvOptions:
         handshake_timeout: A peer has so long to prove who it is.
         spin: Whoever reads looks for a message for so long before it sleeps.
         switch_interval: A worker may keep the interpreter from all others for so long.
+        beat_every: It shows that it lives once in so many seconds; None: it does not.
+        beat_dead: It is given up after so many seconds without that; None: never.
         log_level: What its process logs at least.
     """
 
@@ -57,6 +59,8 @@ class EnvOptions:
     handshake_timeout: float
     spin: float
     switch_interval: float
+    beat_every: float | None
+    beat_dead: float | None
     log_level: str
 
 

@@ -20,6 +20,7 @@ While nothing falls vacant, the standby sleeps for good.
 
 import logging
 import os
+from collections.abc import Callable
 from threading import Condition, Lock, Thread, current_thread, get_ident
 from typing import Final
 
@@ -54,6 +55,7 @@ class Readers:
         self._spin = spin if len(os.sched_getaffinity(0)) > 1 else 0.0
         self._misses = 0  # looks in a row that found nothing; used by whoever has the role
         self._to_skip = 0  # waits that begin without a look; used by whoever has the role
+        self._sign: Callable[[], object] | None = None  # a sign of life that is wanted; replaced as a whole
         # Protects everything below. Nothing blocks while it is held.
         self._lock = Lock()
         self._reader: Gate | None = None  # whose thread has the role
@@ -118,6 +120,15 @@ class Readers:
                 break
         return gate.is_open
 
+    def ask_for_sign(self, sign: Callable[[], object]) -> None:
+        """Have the thread that reads show that it does. If it does not any more, nothing happens.
+
+        Args:
+            sign: Called by it when it is through with what it does. Quick; does not raise.
+        """
+        self._sign = sign
+        self._interrupt()
+
     def rest(self, gate: Gate, timeout: float) -> bool:
         """The same for a worker thread that has nothing to do: any thread that waits comes before it.
 
@@ -177,6 +188,9 @@ class Readers:
                     transport.hand_on(ready)
                 finally:
                     current.reset(token)
+                if self._sign is not None:
+                    sign, self._sign = self._sign, None
+                    sign()
                 if until is not None and now() >= until:
                     return
         finally:

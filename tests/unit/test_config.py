@@ -418,6 +418,7 @@ def reference_page() -> str:
         "": [],
         "threads": [],
         "env_restart": [],
+        "beat": [],
         "window": [],
         "shared_memory": [],
         "tcp": [],

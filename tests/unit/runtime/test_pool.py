@@ -25,7 +25,7 @@ def pool() -> Iterator[WorkerPool]:
 
 
 def test_without_work_there_is_no_thread(pool: WorkerPool) -> None:
-    assert pool.statistics() == {"threads": 0, "blocked": 0, "idle": 0, "ready": 0}
+    assert pool.statistics() == {"threads": 0, "blocked": 0, "idle": 0, "ready": 0, "stalled": 0.0}
 
 
 def test_everything_that_is_submitted_runs(pool: WorkerPool) -> None:
