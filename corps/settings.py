@@ -112,7 +112,7 @@ class Beat(_Group):
     every: float = _setting(1.0, "Seconds between two signs of life of an Env.", ge=0.01)
     suspect: float = _setting(
         3.0,
-        "Seconds without a sign after which an Env may hang: that is logged. At least three times `beat.every`.",
+        "Seconds without a sign after which it may hang, which is logged. At least three times `beat.every`.",
         gt=0,
         validate_default=True,
     )

@@ -27,8 +27,8 @@ _JOIN_BELOW = 64 * 1024
 class Channel:
     """One end of a stream of messages.
 
-    Any thread may call `send` and `close`; one thread at a time may call `wait` and `recv`. Nothing bounds how long
-    `send` waits for a peer that does not read; `close`, from any thread, ends such a wait.
+    Any thread may call `send` and `close`; one thread at a time may call `wait` and `recv`. Nothing bounds
+    how long `send` waits for a peer that does not read; `close`, from any thread, ends such a wait.
 
     Args:
         sock: A connected, blocking stream socket. The channel owns and closes it.

@@ -6,6 +6,7 @@ no name and no size that could be changed, so that nothing which happens to a fi
 in a file on a disk may have to wait for that disk.
 """
 
+import contextlib
 import fcntl
 import mmap
 import os
@@ -55,7 +56,7 @@ class Pulse:
         """
         self._map = mmap.mmap(fd, _SIZE)
         self._words = memoryview(self._map).cast("Q")
-        self._last = (0,) * _COUNTS
+        self._last: tuple[int, ...] = (0,) * _COUNTS
 
     def beat(self, which: int) -> None:
         """Give a sign of life. In the Env.
@@ -71,16 +72,12 @@ class Pulse:
         Returns:
             The counts, by MAIN and READING; after `close` those of the last look.
         """
-        try:
+        with contextlib.suppress(ValueError):  # it was closed, perhaps at this very moment
             self._last = tuple(self._words[:_COUNTS])
-        except ValueError:  # released, perhaps at this very moment
-            pass
         return self._last
 
     def close(self) -> None:
         """Let go of it. Idempotent."""
         self._words.release()
-        try:
+        with contextlib.suppress(BufferError):  # somebody looks at it now: it goes with the last reference
             self._map.close()
-        except BufferError:  # somebody looks at this very moment; it goes with the last reference to it
-            pass

@@ -12,6 +12,7 @@ from typing import Final
 
 from corps.clock import now
 from corps.hosting.env_process import EnvProcess
+from corps.hosting.pulse import MAIN, READING
 from corps.supervision.vitals import Judge, Verdict
 
 _log = logging.getLogger("corps.managers")
@@ -20,7 +21,7 @@ _LAST_WORDS: Final = 2.0
 """Seconds that a process has to write its stacks, and to end by that."""
 
 _KINDS: Final = ("main thread", "reading thread")
-"""What gives the signs, by `corps.hosting.pulse.MAIN` and `READING`."""
+"""What gives the signs: by MAIN and READING."""
 
 
 class _Hung:
@@ -123,20 +124,14 @@ class Vitals:
         if verdict.state == "suspect":
             _log.warning("%s may hang: %s. Requests to it wait", label, words)
         elif process.is_stopped():
-            _log.error(
-                "%s hangs: %s. It was stopped by a signal, so it cannot write its stacks", label, words
-            )
+            _log.error("%s hangs: %s. It is stopped, so it cannot write its stacks; killed", label, words)
             process.kill()
         else:
-            _log.error("%s hangs: %s. It is ended; the stacks of its threads are", label, words)
+            _log.error("%s hangs: %s. It writes its stacks, and is killed", label, words)
             process.end_with_stacks()
 
 
 def _in_words(verdict: Verdict[EnvProcess], every: float) -> str:
-    # Those that have missed a beat or more; one of them has missed many.
-    silent = [
-        f"its {kind} for {silence:.3g} s"
-        for kind, silence in zip(_KINDS, verdict.silences, strict=True)
-        if silence > 2 * every
-    ]
-    return f"no sign of life of {' and of '.join(silent)}"
+    # The main thread asks the other for its signs: if it is silent itself, nobody knows about that one.
+    which = MAIN if verdict.silences[MAIN] > 2 * every else READING
+    return f"no sign of life of its {_KINDS[which]} for {verdict.silences[which]:.3g} s"

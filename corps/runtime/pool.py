@@ -57,7 +57,7 @@ class WorkerPool:
         self._stall = (
             -1,
             0.0,
-        )  # how many had been taken when that last changed, and when; as seen by `stalled`
+        )  # what `stalled` saw last: how many had been taken, and since when
         self._stalled = 0.0
         self._closing = False
         self._serial = 0
