@@ -178,19 +178,20 @@ class Readers:
         try:
             gate.read_instead(self._interrupt)
             while not self._has_read_enough(gate, steps_aside):
+                if self._sign is not None:
+                    self._give_sign()
                 ready = self._look() if self._spin else ()
                 if not ready:
                     if self._has_read_enough(gate, steps_aside):  # the look may have taken the interrupt
                         return
+                    if self._sign is not None:  # as above
+                        self._give_sign()
                     ready = transport.await_ready(None if until is None else remaining(until))
                 token = current.set(self._activity)
                 try:
                     transport.hand_on(ready)
                 finally:
                     current.reset(token)
-                if self._sign is not None:
-                    sign, self._sign = self._sign, None
-                    sign()
                 if until is not None and now() >= until:
                     return
         finally:
@@ -201,6 +202,11 @@ class Readers:
 
     def _has_read_enough(self, gate: Gate, steps_aside: bool) -> bool:
         return gate.is_open or self._is_closed or (steps_aside and self._is_wanted)
+
+    def _give_sign(self) -> None:
+        sign, self._sign = self._sign, None
+        if sign is not None:
+            sign()
 
     def _look(self) -> Ready:
         """Look for a moment whether something comes, without sleeping."""
