@@ -171,6 +171,26 @@ class Env:
             raise
         return future
 
+    def ask_manager(self, env_id: int, what: str, *args: Any) -> Future[Any]:
+        """Ask an EnvMgr for what others may be waiting for: so it never waits for room behind them.
+
+        Args:
+            env_id: Its Env.
+            what: A method of EnvMgr.
+            *args: For that.
+
+        Returns:
+            The Future of the answer.
+
+        Raises:
+            PackError: The arguments cannot be packed.
+        """
+        token = current.set(self._bringing)  # which must not wait
+        try:
+            return self.ask(CALL, self.manager_of(env_id), what, args, {})
+        finally:
+            current.reset(token)
+
     def tell(
         self, kind: int, target: ConcAddr, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
@@ -328,7 +348,7 @@ class Env:
         if self.peers is not None:
             self.peers.learn(member)
             expected = self.lives.expected_in(member.env)
-            self.ask(CALL, self.manager_of(member.env), "expect", (self.id, expected), {})
+            self.ask_manager(member.env, "expect", self.id, expected)
 
     # --- the end ---
 

@@ -7,7 +7,7 @@ from typing import Any
 from corps.addresses import ConcAddr
 from corps.errors import ClosedError, CorpsError
 from corps.messages.endings import Ended, Failure
-from corps.messages.requests import CALL, EXIT_DOWN, Request
+from corps.messages.requests import EXIT_DOWN, Request
 from corps.runtime import halting
 from corps.runtime.cell import Cell
 from corps.runtime.family import ChildEnd
@@ -125,7 +125,7 @@ class Lives:
             # Else its creator never heard of it. Asked, not told: if the Mgr's Env is ending too, its refusal
             # is nothing to log.
             try:
-                told = env.ask(CALL, env.manager_of(mgr.env), "child_ended", (mgr, child, end), {})
+                told = env.ask_manager(mgr.env, "child_ended", mgr, child, end)
             except CorpsError as error:  # whoever asked for the end hears of it all the same
                 _log.warning("the Mgr of %s could not be told of its end: %s", cell, error)
                 return

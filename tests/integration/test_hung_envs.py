@@ -123,7 +123,7 @@ def test_a_stopped_process_is_found_and_replaced(path: Path, caplog: pytest.LogC
         errors = [future.exception(LIMIT) for future in pending]
         for error in errors:
             assert_hung(error)
-        assert [error.executed for error in errors[1:]] == ["no"] * 5  # type: ignore[union-attr]
+        assert [error.executed for error in errors[1:]] == ["no"] * 5
         with pytest.raises(ProcessLookupError):  # nothing of it can ever go on
             os.kill(pid, signal.SIGCONT)
         assert_replaced(app, pid)
@@ -214,8 +214,9 @@ def test_the_home_of_the_corps_can_hang_too(path: Path) -> None:
     waiting = app.other(1).ret.nap(LIMIT)
     os.kill(pid, signal.SIGSTOP)
     assert_hung(waiting.exception(LIMIT))
-    assert app._running.is_over.wait(LIMIT)
-    assert "hung, and was killed" in app._running.failure
+    running: Any = app._running
+    assert running.is_over.wait(LIMIT)
+    assert "hung, and was killed" in running.failure
     app.exit().result(LIMIT)
 
 
@@ -335,3 +336,50 @@ def test_a_booting_process_that_was_stopped_finds_nobody_dead(path: Path, tmp_pa
     finally:
         process.kill()
         process.wait()
+
+
+CROWDED = """
+import corps, os, time
+
+if os.path.exists({slow!r}):
+    time.sleep(1.0)
+
+class Child(corps.Conc):
+    def pid(self):
+        return os.getpid()
+
+class Caller(corps.Conc):
+    def call(self, other):
+        return other.pid().ret
+
+class App(corps.Corps):
+    def __init__(self):
+        late = corps.Restart(max=50, within=1000.0, backoff=(2.0, 2.0))
+        self.child = corps.options(env=2, restart=late).create(Child)
+        self.callers = [corps.options(env=1).create(Caller) for _ in range(10)]
+
+    def names(self):
+        return self.child, self.callers
+"""
+
+
+def test_a_full_window_keeps_no_main_thread_from_its_beats(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What brings a worker back does not queue behind the requests that wait for it."""
+    path, slow = tmp_path / "crowded.py", tmp_path / "slow"
+    path.write_text(CROWDED.format(slow=str(slow)))
+    config = {"beat": {"every": 0.1, "suspect": 1.0, "dead": 3.0}, "window.requests": 3}
+    with corps.boot(path, envs=2, config=config) as app:
+        child, callers = app.names().ret
+        pid = child.pid().ret
+        os.kill(pid, signal.SIGKILL)  # the first time it is started again at once, the second time later
+        while isinstance(child.pid().exception(LIMIT), corps.EnvLost):
+            pass
+        pid = child.pid().result(LIMIT)
+        slow.touch()
+        os.kill(pid, signal.SIGKILL)
+        wait_until_said(caplog, f"env2 is lost: its process (pid {pid}) was killed by SIGKILL")
+        answers = [caller.call(child) for caller in callers]
+        assert {answer.result(LIMIT) for answer in answers} == {child.pid().result(LIMIT)}
+    assert not said(caplog, "hang")

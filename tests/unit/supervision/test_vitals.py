@@ -17,7 +17,7 @@ class Watch:
         self.judge: Judge[str] = Judge(EVERY, SUSPECT, DEAD)
         self.judge.add("it")
         self.at = 100.0
-        self.counts = (0, 0)
+        self.counts: tuple[int, ...] = (0, 0)
 
     def look(self, after: float = EVERY, signs: Iterable[int] = ()) -> list[Verdict[str]]:
         self.at += after
