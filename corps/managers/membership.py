@@ -54,6 +54,7 @@ class _Place:
         self.has_joined = False
         self.is_gone = False
         self.returns = False  # it is gone, and another one takes its place
+        self.before = ""  # what the process before it wrote
 
 
 class Membership:
@@ -153,6 +154,8 @@ class Membership:
     def _begin(self, env_id: int, generation: int) -> _Place:
         place = _Place(self._host.spawn(env_id, "corps.launch.child:main"), generation)
         with self._lock:
+            former = self._places.get(env_id)
+            place.before = former.process.output() if former is not None else ""
             self._places[env_id] = place
         self._tell(place, "start", *self._first_order, generation)
         return place
@@ -333,7 +336,7 @@ class Membership:
 
     def output(self) -> str:
         """The last lines that the processes wrote while they started; complete once they have ended."""
-        return "".join(place.process.output() for place in self._all(with_gone=True))
+        return "".join(place.before + place.process.output() for place in self._all(with_gone=True))
 
     def stop(self, grace: float | None) -> None:
         """Have the Envs end in order. What does not is left for the end of the ProcessHost. Nobody hangs now.
