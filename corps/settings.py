@@ -106,6 +106,41 @@ class EnvRestart(_Group):
     within: float = _setting(60.0, "Seconds within which they are counted.", gt=0)
 
 
+class Beat(_Group):
+    """An Env that gives no sign of life any more hangs: it is killed, and gets another process."""
+
+    every: float = _setting(1.0, "Seconds between two signs of life of an Env.", ge=0.01)
+    suspect: float = _setting(
+        3.0,
+        "Seconds without a sign after which it may hang, which is logged. At least three times `beat.every`.",
+        gt=0,
+        validate_default=True,
+    )
+    dead: Annotated[float | None, BeforeValidator(_none_word)] = _setting(
+        10.0,
+        "Seconds without a sign after which it is killed; `None`: never. More than `beat.suspect`, and more "
+        "than any call into C takes that does not give the GIL back.",
+        gt=0,
+        validate_default=True,
+    )
+
+    @field_validator("suspect")
+    @classmethod
+    def _not_at_once(cls, value: float, info: ValidationInfo) -> float:
+        every = info.data.get("every", 0.0)
+        if value < 3 * every:
+            raise ValueError(f"must not be less than three times beat.every, which is {every}")
+        return value
+
+    @field_validator("dead")
+    @classmethod
+    def _after_suspect(cls, value: float | None, info: ValidationInfo) -> float | None:
+        suspect = info.data.get("suspect", 0.0)
+        if value is not None and value <= suspect:
+            raise ValueError(f"must be more than beat.suspect, which is {suspect}")
+        return value
+
+
 class Tcp(_Group):
     """Where an Env listens, if `transport` is `tcp`."""
 
@@ -165,6 +200,7 @@ class Settings(_Group):
     )
     threads: Threads = Threads()
     env_restart: EnvRestart = EnvRestart()
+    beat: Beat = Beat()
     mailbox: int = _setting(10_000, "Requests that may wait at one worker.", ge=1)
     window: Window = Window()
     send_timeout: Annotated[float | None, BeforeValidator(_none_word)] = _setting(

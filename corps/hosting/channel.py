@@ -9,6 +9,8 @@ its end of file tells each side that the other process is gone.
 """
 
 import contextlib
+import math
+import select
 import socket
 import struct
 import threading
@@ -25,8 +27,8 @@ _JOIN_BELOW = 64 * 1024
 class Channel:
     """One end of a stream of messages.
 
-    Any thread may call `send` and `close`; one thread at a time may call `recv`. Nothing bounds how long
-    `send` waits for a peer that does not read; `close`, from any thread, ends such a wait.
+    Any thread may call `send` and `close`; one thread at a time may call `wait` and `recv`. Nothing bounds
+    how long `send` waits for a peer that does not read; `close`, from any thread, ends such a wait.
 
     Args:
         sock: A connected, blocking stream socket. The channel owns and closes it.
@@ -76,6 +78,22 @@ class Channel:
                 if self._is_closed:
                     raise ClosedError("the channel was closed during a send") from error
                 raise BrokenError("the process at the other end of the channel has gone") from error
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until there is something for `recv`.
+
+        Args:
+            timeout: Seconds.
+
+        Returns:
+            Whether there is: the beginning of a message, or the end. False if the time was over first.
+        """
+        with self._recv_lock:
+            if self._is_closed:
+                return True
+            poll = select.poll()
+            poll.register(self._sock, select.POLLIN)
+            return bool(poll.poll(math.ceil(timeout * 1000)))
 
     def recv(self) -> bytes | None:
         """Wait for the next message.

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 
 from corps.hosting.channel import Channel
+from corps.hosting.pulse import Pulse
 
 
 class ChildSide:
@@ -19,13 +20,17 @@ class ChildSide:
     Args:
         env_id: Which Env this process is.
         channel: To the booting process. Its end of file says that the booting process has gone.
+        pulse: Shows the booting process that this one lives.
         stdout_fd: A duplicate of the booting process's stdout, or None if output was never captured.
         stderr_fd: The same for stderr.
     """
 
-    def __init__(self, env_id: int, channel: Channel, stdout_fd: int | None, stderr_fd: int | None) -> None:
+    def __init__(
+        self, env_id: int, channel: Channel, pulse: Pulse, stdout_fd: int | None, stderr_fd: int | None
+    ) -> None:
         self.env_id = env_id
         self.channel = channel
+        self.pulse = pulse
         self._saved = [(saved, fd) for saved, fd in ((stdout_fd, 1), (stderr_fd, 2)) if saved is not None]
         # Protects _saved. The output is flushed while it is held, so that no line is divided.
         self._lock = threading.Lock()

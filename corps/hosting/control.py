@@ -4,7 +4,7 @@ Each message is one packet of an ``AF_UNIX`` ``SOCK_SEQPACKET`` socket pair: bor
 arrives whole or not at all. The format is private to one release, since both sides come from the same
 installation; JSON keeps it readable in ``strace``.
 
-    booting process -> template   Spawn (with two descriptors), Kill
+    booting process -> template   Spawn (with three descriptors), Kill
     template -> booting process   Ready or Failed, once; Spawned or SpawnFailed per Spawn; Exited per process
 
 End of file towards the template means: kill everything, tell how it ended, and go.
@@ -55,7 +55,10 @@ class TemplateConfig:
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """Fork an Env. Carries two descriptors: the Env's end of its channel, and the write end of its output."""
+    """Fork an Env.
+
+    Carries three descriptors: the Env's end of its channel, the write end of its output, and its pulse.
+    """
 
     env_id: int
     entry: str
@@ -63,10 +66,14 @@ class Spawn:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """Send a signal to an Env; nothing happens if it has ended."""
+    """Send a signal to an Env; nothing happens if it has ended.
+
+    `pid` is its process, so that one which takes its place is safe; 0 if that is not known yet.
+    """
 
     env_id: int
     signal: int
+    pid: int
 
 
 @dataclass(frozen=True, slots=True)

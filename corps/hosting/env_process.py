@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from corps.clock import now
 from corps.hosting.channel import Channel
 from corps.hosting.output import OutputTail
+from corps.hosting.pulse import Pulse
+from corps.hosting.stacks import DUMP_SIGNAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,17 @@ class EnvProcess:
         env_id: The Env it is.
         channel: This side's end of the channel to it. Whoever uses it closes it; the ProcessHost's `close`
             closes it at the latest.
-        send_signal: Has the template send a signal to an Env.
+        pulse: Its signs of life; closed when it has ended.
+        send_signal: Has the template send a signal to an Env, if that has this process, or any for 0.
     """
 
-    def __init__(self, env_id: int, channel: Channel, send_signal: Callable[[int, int], None]) -> None:
+    def __init__(
+        self, env_id: int, channel: Channel, pulse: Pulse, send_signal: Callable[[int, int, int], None]
+    ) -> None:
         self.env_id = env_id
         self.pid = 0
         self.channel = channel
+        self.pulse = pulse
         self.tail = OutputTail()
         self._send_signal = send_signal
         # Written once, before _ended is set, and read after: the event orders the two.
@@ -106,7 +112,23 @@ class EnvProcess:
                 too.
         """
         if not self._ended.is_set():
-            self._send_signal(self.env_id, sig)
+            self._send_signal(self.env_id, sig, self.pid)
+
+    def end_with_stacks(self) -> None:
+        """Have it write the stacks of its threads to its stderr, and end. Nothing waits for that.
+
+        A process that is stopped, or whose application has taken that signal for itself, does not end.
+        """
+        self.kill(DUMP_SIGNAL)
+
+    def is_stopped(self) -> bool:
+        """Whether it is stopped: by a signal, or by a debugger."""
+        try:
+            with open(f"/proc/{self.pid}/stat", "rb") as file:
+                # The second field is a name in parentheses, which may hold anything.
+                return file.read().rpartition(b")")[2].split()[0] in {b"T", b"t"}
+        except (OSError, IndexError):  # it has gone
+            return False
 
     def mark_ended(self, how: Exit) -> None:
         """Tell it its end; for the ProcessHost, once.
@@ -116,3 +138,9 @@ class EnvProcess:
         """
         self._exit = how
         self._ended.set()
+        self.pulse.close()
+
+    def discard(self) -> None:
+        """There is no such process, and will be none; for the ProcessHost."""
+        self.channel.close()
+        self.pulse.close()

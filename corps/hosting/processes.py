@@ -24,6 +24,7 @@ from corps.hosting.channel import Channel
 from corps.hosting.control import Kill, Spawn, TemplateConfig, encode
 from corps.hosting.env_process import EnvProcess, Exit
 from corps.hosting.env_table import EnvEntry, EnvTable
+from corps.hosting.pulse import Pulse, open_pulse
 from corps.hosting.runtime_dir import remove_runtime_dir
 from corps.hosting.watcher import Watcher
 
@@ -187,20 +188,21 @@ class ProcessHost:
         if self._template is None:
             raise ClosedError(f"spawn of env{env_id}: the ProcessHost was not started")
         try:
-            ours, theirs, read_fd, write_fd = open_ends()
+            ours, theirs, read_fd, write_fd, pulse, pulse_fd = open_ends()
         except OSError as error:
             raise EnvStartError(f"env{env_id} could not be started: {error}") from error
-        pending = EnvEntry(EnvProcess(env_id, Channel(ours), self._send_signal), read_fd)
+        pending = EnvEntry(EnvProcess(env_id, Channel(ours), pulse, self._send_signal), read_fd)
         try:
             self._add(pending)
-            self._request_fork(pending, entry, [theirs.fileno(), write_fd])
+            self._request_fork(pending, entry, [theirs.fileno(), write_fd, pulse_fd])
         except BaseException:
-            pending.process.channel.close()
+            pending.process.discard()
             raise
         finally:
             # The Env's ends are in the packet now. A copy kept here would hide the end of the Env.
             theirs.close()
             os.close(write_fd)
+            os.close(pulse_fd)
         return self._wait_for_fork(pending)
 
     def _add(self, pending: EnvEntry) -> None:
@@ -234,7 +236,7 @@ class ProcessHost:
             process.kill(signal.SIGKILL)
             raise ClosedError(f"spawn of env{process.env_id}: the ProcessHost was closed")
         if pending.problem:
-            process.channel.close()
+            process.discard()
             message = f"env{process.env_id} could not be started: {pending.problem}"
             raise EnvStartError(message, output=process.output())
         return process
@@ -289,10 +291,10 @@ class ProcessHost:
             if self._control is not None:
                 self._control.shutdown(how)
 
-    def _send_signal(self, env_id: int, number: int) -> None:
+    def _send_signal(self, env_id: int, number: int, pid: int) -> None:
         # If the template has gone, or takes no more, the process ends with it.
         with contextlib.suppress(OSError):
-            self._send(encode(Kill(env_id, number)), [])
+            self._send(encode(Kill(env_id, number, pid)), [])
 
     def _send(self, packet: bytes, fds: list[int]) -> None:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", fds))] if fds else []
@@ -306,25 +308,28 @@ class ProcessHost:
             raise InternalError(f"{what} inside on_exit would wait for itself; call it on another thread")
 
 
-def open_ends() -> tuple[socket.socket, socket.socket, int, int]:
+def open_ends() -> tuple[socket.socket, socket.socket, int, int, Pulse, int]:
     """The descriptors between a booting process and a new Env; all close-on-exec.
 
     Returns:
         The booting process's end of the channel, the Env's end, the read and the write end of the output
-        pipe.
+        pipe, the pulse, and the Env's descriptor of that.
 
     Raises:
         OSError: There are no descriptors left.
     """
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
+    with contextlib.ExitStack() as opened:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        opened.callback(ours.close)
+        opened.callback(theirs.close)
+        pulse_fd = open_pulse()
+        opened.callback(os.close, pulse_fd)
+        pulse = Pulse(pulse_fd)
+        opened.callback(pulse.close)
         read_fd, write_fd = os.pipe()
-    except OSError:
-        ours.close()
-        theirs.close()
-        raise
-    os.set_blocking(read_fd, False)
-    return ours, theirs, read_fd, write_fd
+        os.set_blocking(read_fd, False)
+        opened.pop_all()
+    return ours, theirs, read_fd, write_fd, pulse, pulse_fd
 
 
 def interpreter_options() -> list[str]:

@@ -53,12 +53,15 @@ from corps.hosting.control import (
     shortened,
 )
 from corps.hosting.prctl import die_with_parent, set_process_name
+from corps.hosting.pulse import Pulse
 from corps.hosting.runtime_dir import remove_runtime_dir
+from corps.hosting.stacks import dump_stacks_at_signal
 
 # SIGTERM and SIGHUP too: a service manager sends them to every process at once, and only the booting process
 # knows how to stop in order.
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _EXIT_IN_FORK = 70
+_FDS_OF_SPAWN = 3
 
 
 class Template:
@@ -131,7 +134,7 @@ class Template:
     def _read_request(self) -> None:
         flags = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
         try:
-            packet, fds, _, _ = socket.recv_fds(self._control, MAX_PACKET, 2, flags)
+            packet, fds, _, _ = socket.recv_fds(self._control, MAX_PACKET, _FDS_OF_SPAWN, flags)
         except OSError:
             packet, fds = b"", []
         if not packet:
@@ -141,7 +144,7 @@ class Template:
             match decode(packet):
                 case Spawn() as request:
                     self._spawn(request, fds)
-                case Kill(env_id, number) if env_id in self._pids:
+                case Kill(env_id, number, pid) if env_id in self._pids and pid in {0, self._pids[env_id]}:
                     # It is not reaped yet, so this id is certainly its own.
                     os.kill(self._pids[env_id], number)
         finally:
@@ -149,7 +152,7 @@ class Template:
                 os.close(fd)
 
     def _spawn(self, request: Spawn, fds: Sequence[int]) -> None:
-        if len(fds) != 2:
+        if len(fds) != _FDS_OF_SPAWN:
             # The kernel drops what would exceed the limit of open files.
             self._send(SpawnFailed(request.env_id, "its descriptors did not arrive: too many open files"))
             return
@@ -172,14 +175,16 @@ class Template:
         self._pids[request.env_id] = pid
         self._send(Spawned(request.env_id, pid))
 
-    def _become_env(self, request: Spawn, channel_fd: int, output_fd: int) -> NoReturn:
+    def _become_env(self, request: Spawn, channel_fd: int, output_fd: int, pulse_fd: int) -> NoReturn:
         code = _EXIT_IN_FORK
         try:
             if die_with_parent(self._pid):
                 self._forget_template()
                 saved = capture_output(output_fd)
                 settle_env(request.env_id, core_dumps=self._config.core_dumps)
-                child = ChildSide(request.env_id, Channel(socket.socket(fileno=channel_fd)), *saved)
+                pulse = Pulse(pulse_fd)
+                os.close(pulse_fd)
+                child = ChildSide(request.env_id, Channel(socket.socket(fileno=channel_fd)), pulse, *saved)
                 code = run_entry(request.entry, child)
         except BaseException:
             traceback.print_exc()
@@ -278,6 +283,7 @@ def settle_env(env_id: int, *, core_dumps: bool) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
     # On fd 2, whatever that is at the time of a crash.
     faulthandler.enable(file=2)
+    dump_stacks_at_signal()
     gc.enable()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 

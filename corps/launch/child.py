@@ -18,6 +18,7 @@ from typing import Any, Final
 from corps.addresses import FRONT_ENV, ConcAddr
 from corps.errors import BootError, CorpsError
 from corps.hosting.child import ChildSide, flush_output
+from corps.hosting.pulse import MAIN, READING
 from corps.launch.loading import load_class
 from corps.launch.sources import Source
 from corps.launch.starting import start_env
@@ -27,6 +28,7 @@ from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.runtime.env import Env
 from corps.runtime.options import EnvOptions
+from corps.runtime.vital_signs import VitalSigns
 from corps.workers.names import Name
 
 with contextlib.suppress(ImportError):  # not made for every platform
@@ -93,7 +95,9 @@ def _allow_descriptors() -> None:
 
 def _serve(child: ChildSide, orders: Orders, env: Env) -> int:
     """Follow orders until the last one."""
-    while (order := orders.receive()) is not None:
+    pulse = child.pulse
+    signs = VitalSigns(env, lambda: pulse.beat(MAIN), lambda: pulse.beat(READING))
+    while (order := _next_order(orders, signs, env.options.beat_every)) is not None:
         word, *rest = order
         if word == "members":
             _learn(env, *rest)
@@ -113,6 +117,15 @@ def _serve(child: ChildSide, orders: Orders, env: Env) -> int:
             _stop(env)
             return 0
     return 1  # the booting process has gone, and everything with it
+
+
+def _next_order(orders: Orders, signs: VitalSigns, beat: float | None) -> list[Any] | None:
+    """The next order. Shows that this Env lives, while it waits and before."""
+    if beat is not None:
+        signs.show()
+        while not orders.wait(beat):
+            signs.show()
+    return orders.receive()
 
 
 def _learn(env: Env, members: list[list[Any]], awaited: list[int]) -> None:

@@ -41,6 +41,7 @@ from corps.managers.corps_mgr import CorpsMgr
 from corps.managers.membership import HOME, Membership
 from corps.managers.parameters import Parameter
 from corps.managers.places import kill_silent
+from corps.managers.vitals import Vitals
 from corps.messages.endings import Failure
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.requests import CALL
@@ -301,6 +302,7 @@ class RunningCorps:
             order,
             boot_timeout=settings.boot_timeout,
             restart=restart,
+            vitals=Vitals(settings.beat.every, settings.beat.suspect, settings.beat.dead),
             on_limit=self._fail,
         )
         interface, app_restart = membership.start(settings.envs)
@@ -367,8 +369,9 @@ class RunningCorps:
         patience = self._env.options.grace if self._env is not None and not self._hurry.done() else 0.0
         has_booted = self._name is not None
         grace = patience if has_booted else 0.0
-        if self._membership is not None and self._mgr is not None and not self._hurry.done():
-            self._membership.stop(patience)
+        if self._membership is not None:
+            is_orderly = self._mgr is not None and not self._hurry.done()
+            self._membership.stop(patience if is_orderly else None)
         if self._host is not None:
             self._host.close(0.0)
         if self._follower.ident is not None:
@@ -386,11 +389,12 @@ class RunningCorps:
     def _follow(self) -> None:
         while (ended := self._exits.get()) is not None:
             assert self._membership is not None
+            failure = self._membership.failure_of(ended)
             if ended.env_id == HOME and not self._is_stopping and not self._comes_back:
-                self.failure = f"env{HOME}, where the Corps itself lived, is lost: {ended}"
+                self.failure = f"env{HOME}, where the Corps itself lived, is lost: {failure.text}"
                 self.is_over.set()
             try:
-                failure = self._membership.env_ended(ended)
+                self._membership.env_ended(ended, failure)
             except Exception:  # the end of the next process must be followed too
                 _log.exception("the end of env%d could not be told; please report it", ended.env_id)
                 continue

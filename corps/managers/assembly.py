@@ -131,5 +131,7 @@ def env_options(settings: "Settings") -> EnvOptions:
         spin=settings.spin,
         dead_letters=settings.dead_letters,
         switch_interval=settings.switch_interval,
+        beat_every=settings.beat.every if settings.beat.dead is not None else None,
+        beat_dead=settings.beat.dead,
         log_level=settings.log_level,
     )

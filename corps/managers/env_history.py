@@ -23,11 +23,12 @@ class EnvHistory:
         self._lock = Lock()  # protects _died_at
         self._died_at: dict[int, float] = {}  # Envs that have not come back
 
-    def ended(self, ended: Exit) -> Reason:
+    def ended(self, ended: Exit, *, was_hung: bool) -> Reason:
         """A process has ended.
 
         Args:
             ended: How.
+            was_hung: It was killed since it hung.
 
         Returns:
             Why.
@@ -35,6 +36,8 @@ class EnvHistory:
         reason: Reason = "error" if ended.code else "shutdown"
         if ended.signal is not None:
             reason = "memory" if self._memory_kills.is_new() else "killed"
+        if was_hung:
+            reason = "hung"
         has_failed = reason not in ORDERLY
         self._counters.ended(f"env{ended.env_id}", reason, has_failed=has_failed)
         if has_failed:

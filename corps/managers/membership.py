@@ -16,6 +16,7 @@ from corps.hosting.env_process import Exit
 from corps.hosting.processes import ProcessHost
 from corps.managers.env_history import EnvHistory
 from corps.managers.places import Place, ask_managers, stop_all
+from corps.managers.vitals import Vitals
 from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
@@ -47,6 +48,7 @@ class Membership:
         *,
         boot_timeout: float,
         restart: Restart,
+        vitals: Vitals,
         on_limit: Callable[[SupervisionError], object],
     ) -> None:
         """Make it; nothing is started yet.
@@ -58,6 +60,7 @@ class Membership:
             first_order: What each Env is told first: the Corps, the settings, what to load, and where.
             boot_timeout: Seconds an Env has for its start.
             restart: How often an Env gets another process.
+            vitals: Finds those that hang. Closed by `stop`.
             on_limit: Called when one gets none any more, since it has died too often or cannot be started.
         """
         self._env = env
@@ -66,6 +69,7 @@ class Membership:
         self._first_order = first_order
         self._boot_timeout = boot_timeout
         self._restart = restart
+        self._vitals = vitals
         self._on_limit = on_limit
         self._stops = Event()
         """Set when no process is to be started any more."""
@@ -114,6 +118,8 @@ class Membership:
                 place.has_joined = True
         finally:
             alarm.cancel()
+        for place in places:
+            self._vitals.watch(place.process)
         assert self._env.peers is not None
         for place in places:
             if place.member is not None:
@@ -162,22 +168,34 @@ class Membership:
 
     # --- deaths ---
 
-    def env_ended(self, ended: Exit) -> Failure:
+    def failure_of(self, ended: Exit) -> Failure:
+        """The end of a process as a failure. Once, and then `env_ended`.
+
+        Args:
+            ended: How it ended.
+        """
+        with self._lock:
+            process = self._places[ended.env_id].process
+        hung = self._vitals.forget(process) if ended.signal is not None else None
+        reason = self._history.ended(ended, was_hung=hung is not None)
+        text = f"its process (pid {ended.pid}) {ended}"
+        if hung is not None:
+            text = f"its process (pid {ended.pid}) hung, and was killed: {hung}"
+        elif reason == "shutdown":
+            text = "it was removed"
+        return Failure(reason, text)
+
+    def env_ended(self, ended: Exit, failure: Failure) -> None:
         """A process has ended: everybody is told, and another one is started, unless the Corps ends.
 
         Args:
             ended: How.
-
-        Returns:
-            The same as a failure.
+            failure: From `failure_of`.
         """
-        reason = self._history.ended(ended)
-        text = "it was removed" if reason == "shutdown" else f"its process (pid {ended.pid}) {ended}"
-        failure = self._died(ended.env_id, Failure(reason, text))
+        self._died(ended.env_id, failure)
         self._history.told(ended)
-        return failure
 
-    def _died(self, env_id: int, failure: Failure) -> Failure:
+    def _died(self, env_id: int, failure: Failure) -> None:
         with self._lock:
             place = self._places[env_id]
             place.is_gone = True
@@ -201,7 +219,6 @@ class Membership:
                 f"than the settings env_restart.max and env_restart.within allow: {failure.text}"
             )
             self._on_limit(RestartLimit(text))
-        return failure
 
     def _replace(self, former: Place, delay: float) -> None:
         """Give an Env another process. If that dies while it starts, that is told like every other death."""
@@ -255,13 +272,13 @@ class Membership:
             for other in self._places.values():
                 if other is not place and other.is_listed and not other.is_gone:
                     other.tell("member", place.member.as_list())
+        self._vitals.watch(place.process)
         if may_join is not None:
             may_join.wait()
         self._env.lives.env_joined(place.member)
         self._history.joined(env_id, generation)
-        _log.warning(
-            "env%d has %s process (pid %d)", env_id, "another" if generation else "a", place.process.pid
-        )
+        which = "another" if generation else "a"
+        _log.warning("env%d has %s process (pid %d)", env_id, which, place.process.pid)
 
     def _not_started(self, env_id: int, generation: int, problem: str) -> None:
         is_wanted = not self._stops.is_set()
@@ -378,14 +395,16 @@ class Membership:
         with self._lock:
             self._stops.set()
 
-    def stop(self, grace: float) -> None:
-        """Have the Envs end in order. What does not is left for the end of the ProcessHost.
+    def stop(self, grace: float | None) -> None:
+        """Have the Envs end in order. What does not is left for the end of the ProcessHost. Nobody hangs now.
 
         Args:
-            grace: Seconds for the orderly end.
+            grace: Seconds for the orderly end; None: there is none, all are left for the end of the host.
         """
+        self._vitals.close()
         self.replace_no_more()
-        stop_all(self._all(), grace)
+        if grace is not None:
+            stop_all(self._all(), grace)
 
     def places(self) -> list[Place]:
         """The processes that have not ended."""

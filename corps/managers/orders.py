@@ -14,6 +14,10 @@ class ByteChannel(Protocol):
         """Send one message."""
         ...
 
+    def wait(self, timeout: float) -> bool:
+        """Wait for so many seconds until there is something for `recv`; whether there is."""
+        ...
+
     def recv(self) -> bytes | None:
         """The next message; None at the end."""
         ...
@@ -33,6 +37,17 @@ class Orders:
             BrokenError: The other side has gone.
         """
         self._channel.send(self._packer.pack(list(message)).body)
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until there is something to receive, be it the end. The thread that receives.
+
+        Args:
+            timeout: Seconds.
+
+        Returns:
+            False if the time was over first.
+        """
+        return self._channel.wait(timeout)
 
     def receive(self) -> list[Any] | None:
         """The next message; None if the other side has gone. One thread."""

@@ -15,7 +15,7 @@ from corps.clock import earlier, now
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Refused, Value
 from corps.messages.promises import Sent
-from corps.messages.requests import DROP, EXIT, EXIT_DOWN, REACHING, Request
+from corps.messages.requests import CALL, DROP, EXIT, EXIT_DOWN, REACHING, Request
 from corps.runtime import caller_side
 from corps.runtime.alarms import Alarms
 from corps.runtime.context import Activity, acting, current
@@ -180,6 +180,26 @@ class Env:
             future.cancel()  # nobody holds the request: let go of its alarm
             raise
         return future
+
+    def ask_manager(self, env_id: int, what: str, *args: Any) -> Future[Any]:
+        """Ask an EnvMgr for what others may be waiting for: so it never waits for room behind them.
+
+        Args:
+            env_id: Its Env.
+            what: A method of EnvMgr.
+            *args: For that.
+
+        Returns:
+            The Future of the answer.
+
+        Raises:
+            PackError: The arguments cannot be packed.
+        """
+        token = current.set(self._bringing)  # which must not wait
+        try:
+            return self.ask(CALL, self.manager_of(env_id), what, args, {})
+        finally:
+            current.reset(token)
 
     def tell(
         self, kind: int, target: ConcAddr, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -140,7 +140,7 @@ class Lives:
             # Else its creator never heard of it. Asked, not told: if the Mgr's Env is ending too, its refusal
             # is nothing to log.
             try:
-                told = env.ask(CALL, env.manager_of(mgr.env), "child_ended", (mgr, child, end), {})
+                told = env.ask_manager(mgr.env, "child_ended", mgr, child, end)
             except CorpsError as error:  # whoever asked for the end hears of it all the same
                 _log.warning("the Mgr of %s could not be told of its end: %s", cell, error)
                 return
@@ -249,7 +249,7 @@ class Lives:
             for group in self._groups():
                 group.env_came(member.env)
         expected = self.expected_in(member.env)
-        env.ask(CALL, env.manager_of(member.env), "expect", (env.id, expected), {})
+        env.ask_manager(member.env, "expect", env.id, expected)
 
     def retire(self, env_id: int) -> None:
         """No worker is created in an Env any more: it is about to be removed, or will not come back.

@@ -35,6 +35,8 @@ class EnvOptions:
         spin: Whoever reads looks for a message for so long before it sleeps.
         dead_letters: So many of the last dead letters are kept.
         switch_interval: A worker may keep the interpreter from all others for so long.
+        beat_every: It shows that it lives once in so many seconds; None: it does not.
+        beat_dead: It is given up after so many seconds without that; None: never.
         log_level: What its process logs at least.
     """
 
@@ -60,6 +62,8 @@ class EnvOptions:
     spin: float
     dead_letters: int
     switch_interval: float
+    beat_every: float | None
+    beat_dead: float | None
     log_level: str
 
 

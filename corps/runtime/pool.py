@@ -53,6 +53,12 @@ class WorkerPool:
         self._total = 0
         self._blocked = 0
         self._coming = False  # a thread was woken or started and has not looked for work yet
+        self._taken = 0  # cells that threads have taken from the queue
+        self._stall = (
+            -1,
+            0.0,
+        )  # what `stalled` saw last: how many had been taken, and since when
+        self._stalled = 0.0
         self._closing = False
         self._serial = 0
         self._all_gone = Condition(self._lock)
@@ -82,14 +88,36 @@ class WorkerPool:
         with self._lock:
             self._blocked -= 1
 
-    def statistics(self) -> dict[str, int]:
-        """How many threads there are, how many of them wait inside corps or are idle, and what is ready."""
+    def stalled(self, at: float) -> float:
+        """For how long work has waited that nobody takes, although one more thread may run: never, rightly.
+
+        Called again and again; what it returns is in the statistics, too.
+
+        Args:
+            at: The time, in seconds.
+
+        Returns:
+            Seconds, counted from the first call that saw it.
+        """
+        with self._lock:
+            may_run = bool(self._idle) or self._total - self._blocked < self._most
+            if self._closing or not self._ready or not may_run or self._taken != self._stall[0]:
+                self._stall = self._taken, at
+            self._stalled = at - self._stall[1]
+            return self._stalled
+
+    def statistics(self) -> dict[str, float]:
+        """How many threads there are, how many of them wait inside corps or are idle, and what is ready.
+
+        And for how many seconds that has been `stalled`.
+        """
         with self._lock:
             return {
                 "threads": self._total,
                 "blocked": self._blocked,
                 "idle": len(self._idle),
                 "ready": len(self._ready),
+                "stalled": self._stalled,
             }
 
     def close(self, timeout: float) -> list[str]:
@@ -155,6 +183,7 @@ class WorkerPool:
                     sent_for = False
                 cell = self._ready.popleft() if self._ready else None
                 if cell is not None:
+                    self._taken += 1
                     wake = self._next_thread()
                 elif self._closing:
                     self._gone()

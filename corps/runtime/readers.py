@@ -20,6 +20,7 @@ While nothing falls vacant, the standby sleeps for good.
 
 import logging
 import os
+from collections.abc import Callable
 from threading import Condition, Lock, Thread, current_thread, get_ident
 from typing import Final
 
@@ -54,6 +55,7 @@ class Readers:
         self._spin = spin if len(os.sched_getaffinity(0)) > 1 else 0.0
         self._misses = 0  # looks in a row that found nothing; used by whoever has the role
         self._to_skip = 0  # waits that begin without a look; used by whoever has the role
+        self._sign: Callable[[], object] | None = None  # a sign of life that is wanted; replaced as a whole
         # Protects everything below. Nothing blocks while it is held.
         self._lock = Lock()
         self._reader: Gate | None = None  # whose thread has the role
@@ -118,6 +120,15 @@ class Readers:
                 break
         return gate.is_open
 
+    def ask_for_sign(self, sign: Callable[[], object]) -> None:
+        """Have the thread that reads show that it does. If it does not any more, nothing happens.
+
+        Args:
+            sign: Called by it when it is through with what it does. Quick; does not raise.
+        """
+        self._sign = sign
+        self._interrupt()
+
     def rest(self, gate: Gate, timeout: float) -> bool:
         """The same for a worker thread that has nothing to do: any thread that waits comes before it.
 
@@ -167,10 +178,14 @@ class Readers:
         try:
             gate.read_instead(self._interrupt)
             while not self._has_read_enough(gate, steps_aside):
+                if self._sign is not None:
+                    self._give_sign()
                 ready = self._look() if self._spin else ()
                 if not ready:
                     if self._has_read_enough(gate, steps_aside):  # the look may have taken the interrupt
                         return
+                    if self._sign is not None:  # as above
+                        self._give_sign()
                     ready = transport.await_ready(None if until is None else remaining(until))
                 token = current.set(self._activity)
                 try:
@@ -187,6 +202,11 @@ class Readers:
 
     def _has_read_enough(self, gate: Gate, steps_aside: bool) -> bool:
         return gate.is_open or self._is_closed or (steps_aside and self._is_wanted)
+
+    def _give_sign(self) -> None:
+        sign, self._sign = self._sign, None
+        if sign is not None:
+            sign()
 
     def _look(self) -> Ready:
         """Look for a moment whether something comes, without sleeping."""

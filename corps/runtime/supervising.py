@@ -18,7 +18,7 @@ from corps.clock import now
 from corps.errors import CorpsError
 from corps.messages.endings import Failure
 from corps.messages.outcomes import Refused
-from corps.messages.requests import CALL, EXIT_DOWN
+from corps.messages.requests import EXIT_DOWN
 from corps.runtime.context import Activity, current
 from corps.runtime.futures import Future
 from corps.runtime.records import Record
@@ -195,7 +195,7 @@ class Supervising:
         return started
 
     def _ask(self, child: ConcAddr, what: str, *args: Any) -> Future[Any]:
-        future: Future[Any] = self._env.ask(CALL, self._env.manager_of(child.env), what, args, {})
+        future: Future[Any] = self._env.ask_manager(child.env, what, *args)
         return future
 
     def _note(self, child: ConcAddr, incarnation: int, started: Future[Any], failed_at: float | None) -> None:

@@ -300,8 +300,8 @@ def test_a_process_inherits_nothing_but_its_own_ends(hosts: Hosts) -> None:
         assert message is not None
         told.append(json.loads(message))
     for answer in told:
-        # stdin, stdout, stderr, the channel, and what stdout and stderr were before.
-        assert len(answer["fds"]) == 6
+        # stdin, stdout, stderr, the channel, the pulse, and what stdout and stderr were before.
+        assert len(answer["fds"]) == 7
         assert answer["threads"] == 1
         assert answer["core"] == 0
         assert answer["sigint"]

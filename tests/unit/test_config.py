@@ -312,6 +312,26 @@ def test_ports_are_a_range(ports: str | int, expected: range) -> None:
     assert load({"tcp.ports": ports}).settings.tcp.port_range() == expected
 
 
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"beat.every": 1.5}, "must not be less than three times beat.every, which is 1.5"),
+        ({"beat.suspect": 2.0}, "must not be less than three times beat.every, which is 1.0"),
+        ({"beat.suspect": 10.0}, "must be more than beat.suspect, which is 10.0"),
+        ({"beat.dead": 3.0}, "must be more than beat.suspect, which is 3.0"),
+    ],
+)
+def test_nobody_is_dead_before_he_is_suspect_nor_suspect_at_once(
+    values: dict[str, float], complaint: str
+) -> None:
+    assert complaint in refusal(values)
+
+
+@pytest.mark.parametrize("dead", [None, "none"])
+def test_the_beat_can_be_switched_off(dead: str | None) -> None:
+    assert load({"beat.dead": dead, "beat.suspect": 100.0}).settings.beat.dead is None
+
+
 # What an environment variable means
 
 
@@ -418,6 +438,7 @@ def reference_page() -> str:
         "": [],
         "threads": [],
         "env_restart": [],
+        "beat": [],
         "window": [],
         "shared_memory": [],
         "tcp": [],

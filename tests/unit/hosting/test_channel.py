@@ -148,3 +148,26 @@ def test_close_wakes_a_thread_that_sends(ends: tuple[Channel, Channel]) -> None:
     one.close()
     sender.join(5)
     assert len(errors) == 1
+
+
+def test_a_wait_says_whether_there_is_something(ends: tuple[Channel, Channel]) -> None:
+    one, other = ends
+    assert not other.wait(0.001)
+    one.send(b"a")
+    assert other.wait(20)
+    assert other.recv() == b"a"
+    assert not other.wait(0.001)
+    one.close()
+    assert other.wait(20)
+    assert other.recv() is None
+
+
+def test_close_wakes_a_thread_that_waits(ends: tuple[Channel, Channel]) -> None:
+    one, _ = ends
+    said: list[bool] = []
+    waiting = threading.Thread(target=lambda: said.append(one.wait(20)))
+    waiting.start()
+    one.close()
+    waiting.join(20)
+    assert said == [True]
+    assert one.wait(20)

@@ -23,7 +23,7 @@ from corps.hosting.control import (
     "message",
     [
         Spawn(1, "package.module:function"),
-        Kill(1, 15),
+        Kill(1, 15, 4242),
         Ready(),
         Failed("no module named 'x'"),
         Spawned(1, 4242),

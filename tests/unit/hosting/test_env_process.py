@@ -1,5 +1,6 @@
 """Claims about EnvProcess and Exit that need no process."""
 
+import os
 import signal
 import socket
 
@@ -7,6 +8,7 @@ import pytest
 
 from corps.hosting.channel import Channel
 from corps.hosting.env_process import EnvProcess, Exit
+from corps.hosting.pulse import Pulse, open_pulse
 
 
 @pytest.mark.parametrize(
@@ -28,14 +30,16 @@ def test_an_exit_tells_its_reason() -> None:
 
 
 def test_a_process_that_has_ended_is_sent_no_signal() -> None:
-    sent: list[tuple[int, int]] = []
+    sent: list[tuple[int, ...]] = []
     ours, theirs = socket.socketpair()
-    process = EnvProcess(7, Channel(ours), lambda env_id, number: sent.append((env_id, number)))
+    fd = open_pulse()
+    process = EnvProcess(7, Channel(ours), Pulse(fd), lambda *order: sent.append(order))
+    os.close(fd)
     assert process.wait(0) is None
     process.kill(signal.SIGTERM)
     process.mark_ended(Exit(7, 4242, 0, None))
     process.kill()
-    assert sent == [(7, signal.SIGTERM)]
+    assert sent == [(7, signal.SIGTERM, 0)]
     assert process.wait() == Exit(7, 4242, 0, None)
     process.channel.close()
     theirs.close()

@@ -14,6 +14,9 @@ class FakeChannel:
     def send(self, message: bytes) -> None:
         self.messages.append(message)
 
+    def wait(self, timeout: float) -> bool:
+        return bool(self.messages) or timeout > 0
+
     def recv(self) -> bytes | None:
         if self.messages:
             return self.messages.popleft()

@@ -25,7 +25,7 @@ def pool() -> Iterator[WorkerPool]:
 
 
 def test_without_work_there_is_no_thread(pool: WorkerPool) -> None:
-    assert pool.statistics() == {"threads": 0, "blocked": 0, "idle": 0, "ready": 0}
+    assert pool.statistics() == {"threads": 0, "blocked": 0, "idle": 0, "ready": 0, "stalled": 0.0}
 
 
 def test_everything_that_is_submitted_runs(pool: WorkerPool) -> None:
@@ -117,3 +117,40 @@ def test_closing_finishes_what_is_ready_and_names_what_hangs() -> None:
     gate.set()
     assert done.wait(20)
     assert pool.close(20.0) == []
+
+
+def test_a_pool_that_only_has_much_to_do_is_not_stalled(pool: WorkerPool) -> None:
+    gate, begun = threading.Event(), threading.Semaphore(0)
+
+    def hang() -> None:
+        begun.release()
+        gate.wait()
+
+    for _ in range(5):
+        pool.submit(Task(hang))
+    for _ in range(2):
+        assert begun.acquire(timeout=20)
+    assert [pool.stalled(at) for at in (100.0, 200.0, 300.0)] == [0.0] * 3
+    assert pool.statistics()["ready"] == 3
+    gate.set()
+
+
+def test_work_that_nobody_takes_though_somebody_may_is_a_stall(
+    pool: WorkerPool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    done = threading.Event()
+
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        pool.submit(Task(done.set))
+    assert "could not be started" in caplog.text
+    assert [pool.stalled(at) for at in (100.0, 104.0, 110.0)] == [0.0, 4.0, 10.0]
+    assert pool.statistics()["stalled"] == 10.0
+    pool.submit(Task(lambda: None))
+    assert done.wait(20)
+    while pool.statistics()["ready"]:
+        threading.Event().wait(0.001)
+    assert pool.stalled(111.0) == 0.0

@@ -238,3 +238,64 @@ def test_one_that_was_never_started_can_be_closed(post: Post) -> None:
     readers = Readers(post, Activity(None), "test-io")
     readers.close()
     assert not readers.wait(Gate(), 0.001)
+
+
+# Signs of life
+
+
+def asks_for_sign(readers: Readers) -> threading.Event:
+    given = threading.Event()
+    readers.ask_for_sign(given.set)
+    return given
+
+
+def test_whoever_reads_gives_a_sign(post: Post, readers: Readers) -> None:
+    for _ in range(100):
+        assert asks_for_sign(readers).wait(LIMIT)
+    one_wait(post, readers)
+    assert asks_for_sign(readers).wait(LIMIT)
+
+
+def test_a_thread_that_waits_for_long_gives_a_sign(readers: Readers) -> None:
+    gate = Gate()
+    waiting = threading.Thread(target=readers.wait, args=(gate, LIMIT))
+    waiting.start()
+    for _ in range(100):
+        assert asks_for_sign(readers).wait(LIMIT)
+    gate.open()
+    waiting.join(LIMIT)
+    assert not waiting.is_alive()
+
+
+def test_a_reader_that_is_blocked_gives_none(post: Post, readers: Readers) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+
+    def block() -> None:
+        entered.set()
+        go_on.wait(LIMIT)
+
+    post.put(block)
+    assert entered.wait(LIMIT)
+    signs = [asks_for_sign(readers) for _ in range(10)]
+    assert not any(sign.wait(0.01) for sign in signs)
+    go_on.set()
+    assert signs[-1].wait(LIMIT), "it was only late"
+
+
+def test_signs_are_given_under_load(post: Post, readers: Readers) -> None:
+    stop = threading.Event()
+
+    def wait_often() -> None:
+        while not stop.is_set():
+            one_wait(post, readers)
+
+    threads = [threading.Thread(target=wait_often) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(100):
+            assert asks_for_sign(readers).wait(LIMIT)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(LIMIT)

@@ -1,0 +1,137 @@
+"""Envs that hang: found since they give no sign of life any more, and ended.
+
+Nobody can tell a process that will never go on from one that is only slow, so there are two steps. One that
+is silent for a while is *suspect*: that is logged, and nothing else happens; requests to it wait. One that
+stays silent is given up: it writes the stacks of its threads, if it can, and is killed. What comes then is
+what comes after every death, but for its reason, which is ``"hung"``.
+"""
+
+import logging
+from threading import Event, Lock, Thread, current_thread
+from typing import Final
+
+from corps.clock import now
+from corps.hosting.env_process import EnvProcess
+from corps.hosting.pulse import MAIN, READING
+from corps.supervision.vitals import Judge, Verdict
+
+_log = logging.getLogger("corps.managers")
+
+_LAST_WORDS: Final = 2.0
+"""Seconds that a process has to write its stacks, and to end by that."""
+
+_KINDS: Final = ("main thread", "reading thread")
+"""What gives the signs: by MAIN and READING."""
+
+
+class _Hung:
+    """A process that was given up."""
+
+    def __init__(self, why: str, at: float) -> None:
+        self.why = why
+        self.kill_at = at
+
+
+class Vitals:
+    """Watches processes, in a thread of its own. Any thread may call."""
+
+    def __init__(self, every: float, suspect: float, dead: float | None) -> None:
+        """Nobody is watched yet.
+
+        Args:
+            every: Seconds between two signs of life, and between two looks at them.
+            suspect: Seconds of silence after which a process is suspect.
+            dead: Seconds of silence after which it is killed; None: nobody is watched.
+        """
+        self._every = every
+        self._dead = dead
+        self._lock = Lock()  # protects everything below; nothing is logged, and no signal sent, under it
+        self._judge: Judge[EnvProcess] = Judge(every, suspect, dead if dead is not None else suspect)
+        self._watched: set[EnvProcess] = set()
+        self._hung: dict[EnvProcess, _Hung] = {}
+        self._closes = Event()
+        self._thread: Thread | None = None
+
+    def watch(self, process: EnvProcess) -> None:
+        """Watch a process from now on. It gives signs of life already.
+
+        Args:
+            process: Of an Env that has joined.
+        """
+        if self._dead is None:
+            return
+        with self._lock:
+            if self._closes.is_set() or process.wait(0) is not None:  # or it is forgotten later
+                return
+            self._watched.add(process)
+            self._judge.add(process)
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name="corps-vitals", daemon=True)
+                self._thread.start()
+
+    def forget(self, process: EnvProcess) -> str | None:
+        """A process has ended.
+
+        Args:
+            process: Watched or not.
+
+        Returns:
+            If it was given up before: why, as a clause.
+        """
+        with self._lock:
+            self._watched.discard(process)
+            self._judge.remove(process)
+            hung = self._hung.pop(process, None)
+        return None if hung is None else hung.why
+
+    def close(self) -> None:
+        """Give up nobody any more. Idempotent."""
+        with self._lock:
+            self._closes.set()
+            thread = self._thread
+        if thread is not None and thread is not current_thread():
+            thread.join()
+
+    # --- the thread ---
+
+    def _run(self) -> None:
+        while not self._closes.wait(self._every):
+            try:
+                self._look()
+            except Exception:  # whoever hangs later must be found too
+                _log.exception("the signs of life could not be judged; please report it")
+
+    def _look(self) -> None:
+        at = now()
+        with self._lock:
+            verdicts = self._judge.look(at, {each: each.pulse.counts() for each in self._watched})
+            for verdict in verdicts:
+                if verdict.state == "dead":
+                    self._hung[verdict.of] = _Hung(_in_words(verdict, self._every), at + _LAST_WORDS)
+            due = [process for process, hung in self._hung.items() if hung.kill_at <= at]
+        for verdict in verdicts:
+            self._tell(verdict)
+        for process in due:
+            process.kill()  # again and again, for the template may have been too busy to take it
+
+    def _tell(self, verdict: Verdict[EnvProcess]) -> None:
+        process = verdict.of
+        label = f"env{process.env_id}"
+        if verdict.state == "well":
+            _log.warning("%s gives signs of life again, after %.3g s", label, max(verdict.silences))
+            return
+        words = _in_words(verdict, self._every)
+        if verdict.state == "suspect":
+            _log.warning("%s may hang: %s. Requests to it wait", label, words)
+        elif process.is_stopped():
+            _log.error("%s hangs: %s. It is stopped, so it cannot write its stacks; killed", label, words)
+            process.kill()
+        else:
+            _log.error("%s hangs: %s. It writes its stacks, and is killed", label, words)
+            process.end_with_stacks()
+
+
+def _in_words(verdict: Verdict[EnvProcess], every: float) -> str:
+    # The main thread asks the other for its signs: if it is silent itself, nobody knows about that one.
+    which = MAIN if verdict.silences[MAIN] > 2 * every else READING
+    return f"no sign of life of its {_KINDS[which]} for {verdict.silences[which]:.3g} s"
