@@ -22,7 +22,7 @@ from corps.messages.requests import CALL, EXIT_DOWN
 from corps.runtime.context import Activity, current
 from corps.runtime.futures import Future
 from corps.runtime.records import Record
-from corps.supervision.supervisor import Dropped, GivenUp, Plan, Supervisor
+from corps.supervision.supervisor import Dropped, GivenUp, Plan, Steps, Supervisor
 
 _log = logging.getLogger("corps.supervision")
 
@@ -70,7 +70,7 @@ class Supervising:
     def down(self) -> list[ConcAddr]:
         """The children that are to be started again."""
         with self._lock:
-            return self._supervisor.down()
+            return [] if self._is_closed else self._supervisor.down()
 
     def close(self) -> None:
         """The Mgr ends: nobody is started any more."""
@@ -138,32 +138,34 @@ class Supervising:
         here = Activity(self._env, pooled=True)
         token = current.set(here)
         try:
-            while (plan := self._next()) is not None:
+            while (steps := self._next()) is not None:
                 try:
-                    self._do(plan)
+                    self._do(steps)
                 except Exception:  # the next one must be done all the same
                     _log.exception("a child of %s could not be started again; please report it", self._cell)
         finally:
             current.reset(token)
 
-    def _next(self) -> Plan[ConcAddr] | None:
+    def _next(self) -> Steps[ConcAddr] | None:
         with self._lock:
-            if not self._due:
-                self._is_running = False
-                return None
-            return self._due.popleft()
+            while self._due:
+                steps = self._supervisor.steps(self._due.popleft())
+                if steps is not None:
+                    return steps
+            self._is_running = False
+            return None
 
-    def _do(self, plan: Plan[ConcAddr]) -> None:
-        for child in plan.end:
+    def _do(self, steps: Steps[ConcAddr]) -> None:
+        for child in steps.end:
             self._env.exit(child, EXIT_DOWN).exception()
-        for child in plan.halt:
-            with self._lock:
-                is_there = self._supervisor.halted(child)
-            if is_there:
+        for child in steps.halt:
+            try:
                 self._ask(child, "halt", child.conc).exception()
-        for child, incarnation in plan.start:
+            except CorpsError as error:  # it is started all the same; if that fails, it is tried again
+                _log.warning("%s could not be halted: %s", child, error)
+        for child, incarnation in steps.start:
             started = self._start(child, incarnation)
-            if started is not None and plan.is_ordered:
+            if started is not None and steps.is_ordered:
                 started.exception()
 
     def _start(self, child: ConcAddr, incarnation: int) -> Future[Any] | None:
