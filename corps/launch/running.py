@@ -304,6 +304,7 @@ class RunningCorps:
     def _start_application(self, env: Env, mgr: Cell, application: Record) -> Name[Any]:
         home = env.manager_of(HOME)
         order = (application, mgr.name, mgr.addr)
+        losses = env.lives.losses_of(HOME)
         try:
             name: Name[Any] = env.ask(CALL, home, "create", order, {}).result()
         except PackError:
@@ -317,6 +318,7 @@ class RunningCorps:
         except CorpsError as error:
             raise CorpsStartError(f"the Corps could not be constructed: {error}") from error
         mgr.family.adopt(name._addr, name, kept(application))
+        env.lives.adopted(mgr.family, name._addr, losses)
         # From here on its end is told. It may have ended before, if its constructor asked for that.
         alive = env.ask(CALL, home, "has_worker", (name._addr,), {})
         alive.add_done_callback(self._note_whether_alive)

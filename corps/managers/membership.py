@@ -53,6 +53,7 @@ class _Place:
         self.has_joined = False
         self.is_gone = False
         self.returns = False  # it is gone, and another one takes its place
+        self.failure: Failure | None = None  # how it has gone
 
 
 class Membership:
@@ -98,6 +99,7 @@ class Membership:
         # the others one sequence without gaps, so orders to all are sent under it.
         self._lock = Lock()
         self._places: dict[int, _Place] = {}
+        self._early: dict[int, Exit] = {}  # ends of processes that have no place yet, by their process ids
         self._restarts: Supervisor[int] = Supervisor("one_for_one", lambda: 0.5)
         self._later_orders: list[tuple[Any, ...]] = []  # what a new process is told, too
 
@@ -148,6 +150,9 @@ class Membership:
         place = _Place(self._host.spawn(env_id, "corps.launch.child:main"), generation)
         with self._lock:
             self._places[env_id] = place
+            ended = self._early.pop(place.process.pid, None)
+        if ended is not None:
+            self.env_ended(ended)
         self._tell(place, "start", *self._first_order, generation)
         return place
 
@@ -224,12 +229,14 @@ class Membership:
         Returns:
             The same as a failure.
         """
-        return self._died(ended.env_id, Failure(_reason(ended), f"its process (pid {ended.pid}) {ended}"))
-
-    def _died(self, env_id: int, failure: Failure) -> Failure:
+        env_id = ended.env_id
+        failure = Failure(_reason(ended), f"its process (pid {ended.pid}) {ended}")
         with self._lock:
             place = self._places[env_id]
-            place.is_gone = True
+            if place.process.pid != ended.pid:  # it was faster than those who started it
+                self._early[ended.pid] = ended
+                return failure
+            place.is_gone, place.failure = True, failure
             decision = None
             if not self._stops.is_set():
                 decision = self._restarts.failed(env_id, place.generation + 1, failure, now())
@@ -286,6 +293,11 @@ class Membership:
                 if other is not place and other.is_listed and not other.is_gone:
                     self._tell(other, "member", place.member.as_list())
         self._env.env_joined(place.member)
+        with self._lock:
+            failure = place.failure
+        if failure is not None:  # that was told at this very moment, perhaps before it was told to be there
+            self._env.env_lost(env_id, failure, returns=place.returns)
+            return
         _log.warning("env%d has another process (pid %d)", env_id, place.process.pid)
 
     def _not_started(self, env_id: int, place: _Place | None, problem: str) -> None:

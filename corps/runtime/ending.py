@@ -21,7 +21,7 @@ from corps.clock import now
 from corps.errors import CorpsError, WorkerGone
 from corps.messages.endings import Ended, Failure, Reason
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
-from corps.messages.requests import EXIT, EXIT_DOWN, EXIT_LAST, EXIT_NOW, Request
+from corps.messages.requests import EXIT, EXIT_DOWN, EXIT_LAST, EXIT_NOW, HALT, Request
 from corps.runtime.alarms import Alarm
 from corps.runtime.context import current
 from corps.runtime.family import ChildEnd
@@ -209,18 +209,21 @@ class Ending:
     def _leave(self, outcome: Outcome, waiting: Any = ()) -> None:
         cell = self._cell
         with self._lock:
-            if self._over:
-                return
-            self._over = True
+            was_over, self._over = self._over, True
             asked, self._asked = self._asked, []
             failure, reason = self._failure, self._reason or "normal"
+        if was_over:
+            self._drop(waiting)
+            for request in asked:
+                request.settle(Value(None))
+            return
         ended = Ended(cell.name, cell.incarnation, reason, "" if failure is None else failure.text)
-        comes_back = cell.env.lives.forget(cell, ended, failure)
+        cell.env.lives.forget(
+            cell, ended, failure, [request for request in waiting if request.kind not in (EXIT, HALT)]
+        )
         for request in waiting:
-            if request.kind != EXIT and comes_back:
-                cell.env.deliver(request)
-            elif request.kind != EXIT:
-                request.settle(Refused(cell.gone("no")))
+            if request.kind == HALT:
+                request.settle(Value(None))
         if cell.watchers is not None:
             cell.watchers.tell(ended)
         cell.env.lives.tell_mgr(cell, ChildEnd(cell.incarnation, failure, is_halted=False))

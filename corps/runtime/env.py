@@ -159,7 +159,7 @@ class Env:
                 sender = here.cell.addr
         if future is None:
             future = Future()
-        promise = future if not retries else Retrying(self, future, args, kwargs, retries)
+        promise = future if not retries else Retrying(self, future, args, kwargs, retries).next_try()
         request = Request(kind, target, method, args, kwargs, promise, sender, deadline)
         future.request = request
         if deadline is not None:
@@ -170,6 +170,28 @@ class Env:
             future.cancel()  # nobody holds the request: let go of its alarm
             raise
         return future
+
+    def ask_manager(self, env_id: int, what: str, *args: Any) -> Future[Any]:
+        """Ask the EnvMgr of an Env, at once: what brings workers back must not wait for room in a window.
+
+        It may be full of requests that wait for those workers.
+
+        Args:
+            env_id: The Env.
+            what: A method of its EnvMgr.
+            *args: Its arguments.
+
+        Returns:
+            The Future of the answer.
+
+        Raises:
+            PackError: The arguments cannot be packed.
+        """
+        token = current.set(self._bringing)
+        try:
+            return self.ask(CALL, self.manager_of(env_id), what, args, {})
+        finally:
+            current.reset(token)
 
     def tell(
         self, kind: int, target: ConcAddr, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -328,7 +350,7 @@ class Env:
         if self.peers is not None:
             self.peers.learn(member)
             expected = self.lives.expected_in(member.env)
-            self.ask(CALL, self.manager_of(member.env), "expect", (self.id, expected), {})
+            self.ask_manager(member.env, "expect", self.id, expected)
 
     # --- the end ---
 

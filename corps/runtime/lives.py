@@ -7,7 +7,8 @@ from typing import Any
 from corps.addresses import ConcAddr
 from corps.errors import ClosedError, CorpsError
 from corps.messages.endings import Ended, Failure
-from corps.messages.requests import CALL, EXIT_DOWN, Request
+from corps.messages.outcomes import Refused
+from corps.messages.requests import EXIT_DOWN, Request
 from corps.runtime import halting
 from corps.runtime.cell import Cell
 from corps.runtime.family import ChildEnd
@@ -28,6 +29,7 @@ class Lives:
         """
         self._env = env
         self._registry = env.registry
+        self._losses: dict[int, tuple[int, Failure, bool]] = {}  # of each Env: how many, and the last one
         self.on_limit: Callable[[Failure], object] | None = None
         """Called when a restart limit was passed that no worker of this Env can heal."""
 
@@ -93,21 +95,22 @@ class Lives:
 
     # --- ends ---
 
-    def forget(self, cell: Any, ended: Ended, failure: Failure | None) -> bool:
+    def forget(self, cell: Any, ended: Ended, failure: Failure | None, waiting: list[Request]) -> None:
         """A worker has ended: its number is free of it.
 
         Args:
             cell: Of this Env.
             ended: How it ended.
             failure: Why, if it failed.
-
-        Returns:
-            Whether it may come back as another cell, so that requests for it wait.
+            waiting: Requests that it has not begun. If it may come back as another cell, they wait for that.
         """
         mgr = cell.mgr_addr
         comes_back = mgr is not None and failure is not None and halting.comes_back(cell, failure)
-        self._registry.remove(cell.addr.conc, ended, mgr.env if comes_back and mgr is not None else None)
-        return comes_back
+        mgr_env = mgr.env if comes_back and mgr is not None else None
+        self._registry.remove(cell.addr.conc, ended, mgr_env, waiting)
+        if not comes_back:
+            for request in waiting:
+                request.settle(Refused(cell.gone("no")))
 
     def tell_mgr(self, cell: Any, end: ChildEnd) -> None:
         """Tell the Mgr of a worker that an incarnation of it has ended.
@@ -125,7 +128,7 @@ class Lives:
             # Else its creator never heard of it. Asked, not told: if the Mgr's Env is ending too, its refusal
             # is nothing to log.
             try:
-                told = env.ask(CALL, env.manager_of(mgr.env), "child_ended", (mgr, child, end), {})
+                told = env.ask_manager(mgr.env, "child_ended", mgr, child, end)
             except CorpsError as error:  # whoever asked for the end hears of it all the same
                 _log.warning("the Mgr of %s could not be told of its end: %s", cell, error)
                 return
@@ -177,12 +180,33 @@ class Lives:
             failure: How it died.
             returns: It will have another process.
         """
+        self._losses[env_id] = self.losses_of(env_id) + 1, failure, returns
         self.refuse(self._registry.mgr_env_lost(env_id))
         for cell in self._registry.cells():
             if cell.mgr_addr is not None and cell.mgr_addr.env == env_id:
                 self._env.exit(cell.addr, EXIT_DOWN)
             elif cell.has_family:
                 cell.family.env_lost(env_id, failure, returns=returns)
+
+    def losses_of(self, env_id: int) -> int:
+        """How many processes of an Env have died, as far as is known here.
+
+        Args:
+            env_id: That Env.
+        """
+        return self._losses[env_id][0] if env_id in self._losses else 0
+
+    def adopted(self, family: Any, child: ConcAddr, losses: int) -> None:
+        """A worker in another Env was adopted: if its process has died meanwhile, nobody has told its Mgr.
+
+        Args:
+            family: Of its Mgr.
+            child: The worker.
+            losses: `losses_of` its Env when it was ordered.
+        """
+        if self.losses_of(child.env) > losses:
+            _, failure, returns = self._losses[child.env]
+            family.child_lost(child, 1, failure, returns=returns)
 
     def expected_in(self, env_id: int) -> list[int]:
         """Numbers of the workers that Mgrs of this Env will start again in another one.

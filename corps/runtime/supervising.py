@@ -18,7 +18,7 @@ from corps.clock import now
 from corps.errors import CorpsError
 from corps.messages.endings import Failure
 from corps.messages.outcomes import Refused
-from corps.messages.requests import CALL, EXIT_DOWN
+from corps.messages.requests import EXIT_DOWN
 from corps.runtime.context import Activity, current
 from corps.runtime.futures import Future
 from corps.runtime.records import Record
@@ -160,7 +160,7 @@ class Supervising:
             self._env.exit(child, EXIT_DOWN).exception()
         for child in steps.halt:
             try:
-                self._ask(child, "halt", child.conc).exception()
+                self._env.ask_manager(child.env, "halt", child.conc).exception()
             except CorpsError as error:  # it is started all the same; if that fails, it is tried again
                 _log.warning("%s could not be halted: %s", child, error)
         for child, incarnation in steps.start:
@@ -179,16 +179,12 @@ class Supervising:
             return None
         create = (record, self._cell.name, self._cell.addr) if is_bare else None
         try:
-            started = self._ask(child, "start", child.conc, incarnation, create)
+            started: Future[Any] = self._env.ask_manager(child.env, "start", child.conc, incarnation, create)
         except CorpsError as error:  # what it was created with cannot be packed any more
             self._not_started(child, incarnation, error)
             return None
         started.add_done_callback(lambda done: self._note(child, incarnation, done))
         return started
-
-    def _ask(self, child: ConcAddr, what: str, *args: Any) -> Future[Any]:
-        future: Future[Any] = self._env.ask(CALL, self._env.manager_of(child.env), what, args, {})
-        return future
 
     def _note(self, child: ConcAddr, incarnation: int, started: Future[Any]) -> None:
         """The start of a child is over. What its constructor raised it has told itself."""

@@ -169,7 +169,9 @@ class Supervisor(Generic[K]):
 
     def _steps(self, affected: list[K]) -> Steps[K]:
         known = self._children
-        come_back = [each for each in affected if known[each].is_down or _is_brought_along(known[each].restart)]
+        come_back = [
+            each for each in affected if known[each].is_down or _is_brought_along(known[each].restart)
+        ]
         halted = [each for each in reversed(come_back) if not known[each].is_down]
         for each in halted:
             known[each].is_down = known[each].is_due = True

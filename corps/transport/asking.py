@@ -87,6 +87,15 @@ class Asking:
         self._lost: str | None = None
         self._cause: Reason = "lost"
 
+    def keep_journal(self, path: str) -> None:
+        """Keep a start journal. Before anything is sent.
+
+        Args:
+            path: From `journal_path`.
+        """
+        with self._lock:
+            self.journal.keep_at(path)
+
     def send(self, request: Request) -> None:
         """Send a request; from now on its promise is settled here.
 
@@ -208,7 +217,8 @@ class Asking:
         elif isinstance(request.promise, NoAnswer):
             request.number = self.journal.number(is_kept=False)
         else:
-            request.number = self.journal.number()
+            # To end a worker takes no arguments, so nothing is noted when it begins.
+            request.number = self.journal.number(is_kept=request.kind != EXIT)
             self._pending[request.number] = (request.promise, size)
 
     def on_outcome(self, header: OutcomeHeader, frames: Sequence[Frame]) -> None:

@@ -61,19 +61,22 @@ class AskerJournal:
             slots: Requests that may be unanswered and are told about.
         """
         self._size = min(max(64, slots), _NO_SLOT)
-        self._free: list[int] = []
+        self._free: list[int] | None = None  # made by the first request
         self._last = 0
         self._words: _Words | None = None
         self._path: str | None = None  # where to open it
         self._made: str | None = None  # where it is
 
     def keep_at(self, path: str) -> None:
-        """From the next request on, keep a journal. If that fails, nothing is known of any request.
+        """Keep a journal. If that fails, nothing is known of any request.
 
         Args:
-            path: From `journal_path`.
+            path: From `journal_path`. The file is made with the first request that gets a number, or at once
+                if there is one: it has not been sent yet.
         """
         self._path = path
+        if self._last:
+            self._open(path)
 
     def _open(self, path: str) -> None:
         self._path = None
@@ -82,7 +85,6 @@ class AskerJournal:
             try:
                 os.ftruncate(fd, self._size * _WORD)
                 self._words = _Words(fd, self._size * _WORD)
-                self._free = list(range(self._size - 1, -1, -1))
                 self._made = path
             finally:
                 os.close(fd)
@@ -96,15 +98,15 @@ class AskerJournal:
         self._last += 1
         if self._path is not None:
             self._open(self._path)
-        if self._words is None:
-            return self._last
+        if self._free is None:
+            self._free = list(range(self._size - 1, -1, -1))
         slot = self._free.pop() if is_kept and self._free else _NO_SLOT
         return self._last << _SLOT_BITS | slot
 
     def free(self, number: int) -> None:
         """The outcome of a request has come."""
         slot = number & _SLOT_MASK
-        if self._words is not None and slot != _NO_SLOT:
+        if self._free is not None and slot != _NO_SLOT:
             self._free.append(slot)
 
     def executed(self, number: int) -> Executed:
@@ -157,7 +159,7 @@ class RunnerJournal:
                 os.unlink(path)
 
     def began(self, number: int) -> None:
-        """A request begins. Before anything of it is unpacked or run."""
+        """A request begins. Before anything of it is unpacked or run, and never after it was answered."""
         slot = number & _SLOT_MASK
         if slot < self._size:
             try:

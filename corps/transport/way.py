@@ -71,13 +71,8 @@ class Way:
         except CorpsError as error:
             self._break(error)
 
-    def open(self, member: Member) -> None:
-        """The peer has a process now: what has waited leaves.
-
-        Args:
-            member: Its record.
-        """
-        self.member = member
+    def open(self) -> None:
+        """The peer has a process now, whose record is in `member`: what has waited leaves."""
         while True:
             with self._lock:
                 if not self._waiting:
