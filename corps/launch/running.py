@@ -191,6 +191,8 @@ class RunningCorps:
         """End the Corps at once: its processes are killed, no `cleanup` is called there."""
         self._hurry.settle(Value(None))
         self._is_end_wanted.set()
+        if self._membership is not None:
+            self._membership.forgo()
         # Either we see the host here, or the thread that has made it sees that there is a hurry.
         if self._host is not None:
             self._host.close(0.0)

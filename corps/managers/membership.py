@@ -7,6 +7,7 @@ id: everybody is told of the death, and of the new process when it is ready.
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from threading import Event, Lock, Thread
 from typing import Any, Final
@@ -101,6 +102,7 @@ class Membership:
         self._places: dict[int, _Place] = {}
         self._early: dict[int, Exit] = {}  # ends of processes that have no place yet, by their process ids
         self._restarts: Supervisor[int] = Supervisor("one_for_one", lambda: 0.5)
+        self._former: deque[EnvProcess] = deque(maxlen=8)  # processes that had a place before
         self._later_orders: list[tuple[Any, ...]] = []  # what a new process is told, too
 
     # --- the start ---
@@ -149,6 +151,8 @@ class Membership:
     def _begin(self, env_id: int, generation: int) -> _Place:
         place = _Place(self._host.spawn(env_id, "corps.launch.child:main"), generation)
         with self._lock:
+            if env_id in self._places:
+                self._former.append(self._places[env_id].process)
             self._places[env_id] = place
             ended = self._early.pop(place.process.pid, None)
         if ended is not None:
@@ -331,7 +335,14 @@ class Membership:
 
     def output(self) -> str:
         """The last lines that the processes wrote while they started; complete once they have ended."""
-        return "".join(place.process.output() for place in self._all(with_gone=True))
+        with self._lock:
+            processes = [*self._former, *(place.process for place in self._places.values())]
+        return "".join(process.output() for process in processes)
+
+    def forgo(self) -> None:
+        """No process is to be started any more."""
+        with self._lock:
+            self._stops.set()
 
     def stop(self, grace: float) -> None:
         """Have the Envs end in order. What does not is left for the end of the ProcessHost.
@@ -339,8 +350,7 @@ class Membership:
         Args:
             grace: Seconds for the orderly end.
         """
-        with self._lock:
-            self._stops.set()
+        self.forgo()
         places = self._all()
         for place in places:
             self._tell(place, "stop")
@@ -365,9 +375,9 @@ class Membership:
                 _log.warning("env%d gives no answer in %s s: it is killed", place.process.env_id, patience)
                 place.process.kill()
 
-    def _all(self, *, with_gone: bool = False) -> list[_Place]:
+    def _all(self) -> list[_Place]:
         with self._lock:
-            return [place for place in self._places.values() if with_gone or not place.is_gone]
+            return [place for place in self._places.values() if not place.is_gone]
 
 
 def _reason(ended: Exit) -> Reason:

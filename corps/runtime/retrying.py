@@ -19,14 +19,17 @@ _POISONOUS: Final = 3  # processes that died while they ran it
 class _Try:
     """The promise of one request of those that are sent for one caller. Any thread may call."""
 
-    __slots__ = ("_is_over", "_lock", "_of", "may_have_run")
+    __slots__ = ("_is_over", "_lock", "_of")
 
-    def __init__(self, of: "Retrying", *, may_have_run: bool) -> None:
+    def __init__(self, of: "Retrying") -> None:
         self._of = of
         self._lock = Lock()  # protects _is_over
         self._is_over = False
-        self.may_have_run: Final = may_have_run
-        """Whether a former try has begun, for all that is known."""
+
+    @property
+    def may_have_run(self) -> bool:
+        """Whether a try that is over has begun, for all that is known."""
+        return self._of.executed != "no"
 
     def done(self) -> bool:
         """See `Promise.done`."""
@@ -49,7 +52,7 @@ class Retrying:
     three processes on its conscience is not.
     """
 
-    __slots__ = ("_args", "_deaths", "_env", "_executed", "_future", "_kwargs", "_left", "_tries")
+    __slots__ = ("_args", "_deaths", "_env", "_future", "_kwargs", "_left", "_tries", "executed")
 
     def __init__(
         self, env: Any, future: Future[Any], args: tuple[Any, ...], kwargs: dict[str, Any], retries: int
@@ -71,11 +74,12 @@ class Retrying:
         self._left = retries
         self._tries = 0
         self._deaths = 0
-        self._executed: Executed = "no"  # as far as is known of all tries
+        self.executed: Executed = "no"
+        """As far as is known of all tries that are over."""
 
     def next_try(self) -> _Try:
         """The promise of the next request."""
-        return _Try(self, may_have_run=self._executed != "no")
+        return _Try(self)
 
     def done(self) -> bool:
         """Whether the caller waits no more."""
@@ -101,17 +105,17 @@ class Retrying:
                 elif self._is_worth_it(error):
                     self._again_later(request)
                     return True
-                elif error.executed != self._executed:
+                elif error.executed != self.executed:
                     error = copy.copy(error)  # others may have the same one
-                    error.executed = self._executed
+                    error.executed = self.executed
                     outcome = Refused(error)
         return self._future.settle(outcome)
 
     def _note(self, error: RequestError) -> None:
         if isinstance(error, EnvLost):
             self._deaths += error.executed != "no"
-        if self._executed == "no" or error.executed == "yes":
-            self._executed = error.executed
+        if self.executed == "no" or error.executed == "yes":
+            self.executed = error.executed
 
     def _is_worth_it(self, error: RequestError) -> bool:
         if self._left <= 0:
@@ -123,7 +127,7 @@ class Retrying:
         text = (
             f"{request.method!r} of {request.target} was running when {self._deaths} processes died: {error}"
         )
-        return PoisonRequest(text, executed=self._executed, target=str(request.target))
+        return PoisonRequest(text, executed=self.executed, target=str(request.target))
 
     def _again_later(self, request: Request) -> None:
         self._left -= 1
