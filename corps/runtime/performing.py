@@ -50,7 +50,7 @@ class _Refusal(Exception):
 class Performer:
     """Runs the requests of one cell. Only the holder of the cell calls it, and its coroutines."""
 
-    __slots__ = ("_cell", "_generators", "_tasks", "cls", "worker")
+    __slots__ = ("_cell", "_ends_coroutines", "_generators", "_tasks", "cls", "worker")
 
     def __init__(self, cell: Any) -> None:
         self._cell = cell
@@ -58,6 +58,7 @@ class Performer:
         """The author's class; None before the constructor is called."""
         self.worker: Any = None
         self._generators: Generators | None = None
+        self._ends_coroutines = False
         self._tasks: dict[asyncio.Task[None], Request] = {}  # changed on the loop's thread alone
 
     @property
@@ -216,6 +217,8 @@ class Performer:
             return Refused(error)
         if isinstance(error, asyncio.CancelledError):
             text = f"the coroutine of {request.method!r} in {self._cell} was cancelled"
+            if self._ends_coroutines:
+                return Refused(self._cell.gone("unknown"))
             return Refused(Cancelled(text, target=str(self._cell)))
         if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
             raise error  # meant for the caller, who runs this while it waits
@@ -300,7 +303,8 @@ class Performer:
             self._cell.coroutine_ended()
 
     def cancel_coroutines(self) -> None:
-        """Cancel all coroutines under way. Any thread."""
+        """Cancel all coroutines under way, since the worker ends. Any thread."""
+        self._ends_coroutines = True
         self._cell.env.loop.call(lambda: [task.cancel() for task in self._tasks])
 
     def abandon_coroutines(self, error: WorkerGone) -> None:

@@ -121,7 +121,7 @@ def test_what_an_abandoned_worker_left_is_run_before_what_comes_later() -> None:
 
 
 def test_a_word_that_was_overtaken_by_an_end_brings_nobody_back() -> None:
-    """Was a defect: requests waited for ever for one whose Mgr had ended while it said whom it would start."""
+    """Was a defect: requests waited for ever for one whose Mgr ended as it said whom it would start."""
     of = registry(undecided=[2, 3])
     waiting = request(5)
     assert of.hold(waiting)
@@ -151,7 +151,7 @@ NUMBERS = [1, 2, 3]
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """A new process of an Env: requests come, other Envs say whom they start, some die, workers come and go."""
+    """A new process of an Env: requests come, other Envs say whom they start or die, workers come and go."""
 
     def __init__(self) -> None:
         super().__init__()

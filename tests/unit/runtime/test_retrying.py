@@ -197,7 +197,8 @@ class AnyOrder(RuleBasedStateMachine):
     @initialize(retries=st.integers(1, 5), seconds=st.one_of(st.none(), st.floats(0.01, 1.0)))
     def begin(self, retries: int, seconds: float | None) -> None:
         self.env = Env()
-        self.kept, retrying.now = retrying.now, self.env.now
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(retrying, "now", self.env.now)
         self.retries = retries
         self.deadline = None if seconds is None else self.env.time + seconds
         self.settled: list[Outcome] = []
@@ -262,7 +263,7 @@ class AnyOrder(RuleBasedStateMachine):
                 self.env.ring()
             else:
                 self.end_the_try(Value(1))
-        retrying.now = self.kept
+        self.patch.undo()
         assert self.future.done() or self.deadline is not None
 
 
