@@ -267,7 +267,7 @@ class Membership:
         if self._stops.wait(delay):
             return
         with self._lock:
-            if not self._restarts.started(env_id, generation + 1):
+            if not self._restarts.started(env_id, generation + 1, now()):
                 return
         late: list[int] = []
         alarm = self._env.alarms.at(now() + self._boot_timeout, lambda: self._give_up(late))

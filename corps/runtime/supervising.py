@@ -170,7 +170,7 @@ class Supervising:
 
     def _start(self, child: ConcAddr, incarnation: int) -> Future[Any] | None:
         with self._lock:
-            if self._is_closed or not self._supervisor.started(child, incarnation):
+            if self._is_closed or not self._supervisor.started(child, incarnation, now()):
                 return None
             record = self._records.get(child)
             is_bare = child in self._bare

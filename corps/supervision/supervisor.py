@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final, Generic, TypeVar
 
 from corps.messages.endings import Failure
-from corps.supervision.restarts import Restart, Strategy
+from corps.supervision.restarts import Restart, Strategy, died_young
 
 K = TypeVar("K", bound=Hashable)
 
@@ -75,6 +76,9 @@ class _Child:
     is_down: bool = False
     is_due: bool = False  # it is down, and has waited for its own delay
     failed_at: list[float] = field(default_factory=list)
+    started_at: float = -inf
+    early: int = 0  # failures in a row of those that died young
+    delay: float = 0.0  # before the last start
 
 
 class Supervisor(Generic[K]):
@@ -135,8 +139,9 @@ class Supervisor(Generic[K]):
         known.failed_at = [*(then for then in known.failed_at if at - then < restart.within), at]
         if len(known.failed_at) > restart.max:
             return self._give_up(child, known.failed_at, failure)
-        delay = restart.delay_before(len(known.failed_at))
-        return Plan(child, incarnation, delay * (1 + _SPREAD * (2 * self._chance() - 1)))
+        known.early = known.early + 1 if died_young(at - known.started_at, known.delay) else 1
+        known.delay = restart.delay_before(known.early)
+        return Plan(child, incarnation, known.delay * (1 + _SPREAD * (2 * self._chance() - 1)))
 
     def steps(self, plan: Plan[K]) -> Steps[K] | None:
         """The delay of a plan is over. What is done about it depends on what has happened meanwhile.
@@ -182,8 +187,13 @@ class Supervisor(Generic[K]):
             is_ordered=self._strategy != "one_for_one",
         )
 
-    def started(self, child: K, incarnation: int) -> bool:
+    def started(self, child: K, incarnation: int, at: float) -> bool:
         """A child is about to be started.
+
+        Args:
+            child: Which.
+            incarnation: Which one begins.
+            at: The time, in seconds.
 
         Returns:
             False if it is not to be any more: it has ended for good, or was started in the meantime.
@@ -193,6 +203,7 @@ class Supervisor(Generic[K]):
             return False
         known.incarnation = incarnation
         known.is_down = known.is_due = False
+        known.started_at = at
         return True
 
     def incarnation_of(self, child: K) -> int:

@@ -55,7 +55,7 @@ class Worker(corps.Conc):
     world: World
 
     def _start(self, serial: int) -> None:
-        Worker.world.start(self._corps_cell.env, serial)  # type: ignore[attr-defined]
+        Worker.world.start(self._corps_cell.env, serial)
 
     def once(self, serial: int) -> int:
         self._start(serial)

@@ -1,5 +1,6 @@
 """Claims about the decisions of a Mgr: whatever happens in whatever order, nobody stays down for ever."""
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import get_args
@@ -34,7 +35,7 @@ def fail(of: Supervisor[str], child: str, at: float = 0.0) -> Plan[str]:
 def carry_out(of: Supervisor[str], plan: Plan[str]) -> list[str]:
     """Who is started."""
     steps = of.steps(plan)
-    return [child for child, number in steps.start if of.started(child, number)] if steps else []
+    return [child for child, number in steps.start if of.started(child, number, 0.0)] if steps else []
 
 
 def test_one_for_one_touches_the_child_alone() -> None:
@@ -104,7 +105,7 @@ def test_one_that_ended_for_good_is_not_started() -> None:
     steps = of.steps(fail(of, "a"))
     of.remove("b")
     assert steps is not None
-    assert [of.started(*start) for start in steps.start] == [True, False]
+    assert [of.started(*start, 0.0) for start in steps.start] == [True, False]
 
 
 def test_failures_that_lie_back_too_far_do_not_count() -> None:
@@ -114,6 +115,19 @@ def test_failures_that_lie_back_too_far_do_not_count() -> None:
     carried = of.failed("a", of.incarnation_of("a"), FAILED, 20.1)
     assert carried == GivenUp("a", 3, pytest.approx(5.1), FAILED)  # type: ignore[arg-type]
     assert of.failed("a", 6, FAILED, 20.2) is None
+
+
+def test_the_delay_grows_only_while_those_who_come_back_die_young() -> None:
+    restart = Restart(max=1000, within=1000.0, backoff=(2.0, 8.0))
+    of = supervisor("one_for_one", "a", restart=restart)
+    delays, now = [], 0.0
+    for lived in (0.0, 0.5, 1.9, 3.9, 7.9, 8.0, 0.9, 2.1):
+        now += lived
+        plan = fail(of, "a", now)
+        delays.append(plan.delay)
+        assert of.steps(plan)
+        assert of.started("a", plan.incarnation + 1, now)
+    assert delays == [0.0, 2.0, 4.0, 8.0, 8.0, 0.0, 2.0, 0.0]
 
 
 def test_no_restart_at_all_is_given_up_at_once() -> None:
@@ -133,6 +147,9 @@ class Child:
     incarnation: int = 1
     is_up: bool = True
     failed_at: list[float] = field(default_factory=list)
+    started_at: float = -math.inf
+    early: int = 0
+    delay: float = 0.0
 
 
 RESTARTS = st.one_of(
@@ -204,7 +221,9 @@ class AnyOrder(RuleBasedStateMachine):
             return
         assert isinstance(decision, Plan)
         assert (decision.child, decision.incarnation) == (number, child.incarnation)
-        wanted = restart.delay_before(nth)
+        is_young = self.now - child.started_at < max(1.0, child.delay)
+        child.early = child.early + 1 if is_young else 1
+        wanted = child.delay = restart.delay_before(child.early)
         assert 0.8 * wanted <= decision.delay <= 1.2 * wanted + 1e-9
         self.waiting.append((self.now + decision.delay, decision))
 
@@ -277,14 +296,14 @@ class AnyOrder(RuleBasedStateMachine):
     @rule()
     def go_on(self) -> None:
         number, incarnation = self.to_start.popleft()
-        if self.of.started(number, incarnation):
+        if self.of.started(number, incarnation, self.now):
             child = self.children[number]
             assert not child.is_up
             assert incarnation == child.incarnation + 1
-            child.incarnation, child.is_up = incarnation, True
+            child.incarnation, child.is_up, child.started_at = incarnation, True, self.now
         else:
             assert number not in self.children
-        assert not self.of.started(number, incarnation)
+        assert not self.of.started(number, incarnation, self.now)
 
     @invariant()
     def it_knows_who_is_down(self) -> None:
