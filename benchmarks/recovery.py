@@ -1,5 +1,6 @@
 """corps as it heals: from a failure until all is as before."""
 
+import logging
 import os
 import signal
 import time
@@ -98,6 +99,7 @@ def _measure(worker: Any, once: Callable[[Any, int], None], rest: float) -> Meas
 @contextmanager
 def healing(share: float) -> Iterator[Works]:
     """A worker in an Env of its own, called from the booting process."""
+    logging.getLogger("corps").setLevel(logging.CRITICAL)  # of a process that only does this
     with corps.boot(Ashes, envs=2, config=SETTINGS):
         worker = corps.options(env=2).create(Phoenix)
         rest = REST if share == 1 else 0.0

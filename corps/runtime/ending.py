@@ -42,6 +42,7 @@ class Ending:
         "_lock",
         "_over",
         "_reason",
+        "ended",
     )
 
     def __init__(self, cell: Any) -> None:
@@ -54,6 +55,8 @@ class Ending:
         self._failure: Failure | None = None  # the same, if it has failed
         self._cancelled = False  # used by the alarm thread alone
         self._alarm: Alarm | None = None
+        self.ended: Ended | None = None
+        """How it ended; None if it has not."""
 
     @property
     def is_over(self) -> bool:
@@ -217,7 +220,8 @@ class Ending:
             for request in asked:
                 request.settle(Value(None))
             return
-        ended = Ended(cell.name, cell.incarnation, reason, "" if failure is None else failure.text)
+        text = "" if failure is None else failure.text
+        ended = self.ended = Ended(cell.name, cell.incarnation, reason, text)
         cell.env.lives.forget(
             cell, ended, failure, [request for request in waiting if request.kind not in (EXIT, HALT)]
         )

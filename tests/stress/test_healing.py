@@ -15,7 +15,7 @@ import pytest
 import corps
 from corps.testing.leaks import Snapshot
 
-KILLS: Final = int(os.environ.get("CORPS_TEST_KILLS", "20"))
+KILLS: Final = int(os.environ.get("KILLS_OF_THE_TEST", "20"))
 """By hand many more."""
 ENVS: Final = 3
 CLIENTS: Final = 4
@@ -157,7 +157,7 @@ def violations(clients: list[Client], starts: Counter[int]) -> list[str]:
 
 
 def test_envs_that_are_killed_at_random_come_back_and_nothing_is_lost_or_run_twice(tmp_path: Path) -> None:
-    seed = int(os.environ.get("CORPS_TEST_SEED", random.SystemRandom().randrange(2**32)))
+    seed = int(os.environ.get("SEED_OF_THE_TEST", random.SystemRandom().randrange(2**32)))
     print("seed", seed)
     chance = random.Random(seed)
     witness = tmp_path / "witness"
