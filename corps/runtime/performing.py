@@ -306,8 +306,8 @@ class Performer:
         """Cancel all coroutines under way. Any thread.
 
         Args:
-            fails: Since this incarnation has failed, or ends with another one that has: their callers are told
-                that, and may try again.
+            fails: Since this incarnation has failed, or ends with another one that has. Their callers are
+                told that, and may try again.
         """
         self._has_failed = self._has_failed or fails
         self._cell.env.loop.call(lambda: [task.cancel() for task in self._tasks])
