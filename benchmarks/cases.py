@@ -107,6 +107,7 @@ BOOT: Final = "boot"
 GROWTH: Final = "growth"
 MEMORY: Final = "memory"
 PACKING: Final = "packing"
+RECOVERY: Final = "recovery"
 SOAK: Final = "soak"
 
 CALL: Final = "call"
@@ -125,6 +126,10 @@ BESIDE: Final = "call to one worker, beside many idle ones"
 AMONG: Final = "call to each of many workers, in any order"
 BESIDE_ENVS: Final = "call to one Env, beside many idle ones"
 AMONG_ENVS: Final = "call to each of many Envs, in any order"
+RECOVERED: Final = "kill -9 to the first answer of the worker, called in a loop"
+SENT_AFTER: Final = "kill -9 to the answer of one request, sent right after it"
+DETECTED: Final = "kill -9 to the error of a request under way"
+IN_PLACE: Final = "failure of a worker to the first answer of the next one"
 IDLE: Final = "idle worker"
 RESIDENT: Final = "process, resident"
 PROPORTIONAL: Final = "process, its share of what it shares"
@@ -213,6 +218,13 @@ SECTIONS: Final = (
     Section(
         PACKING,
         tuple(Work(packing(payload), 200, 5, seconds=1) for payload in PAYLOADS),
+    ),
+    Section(
+        RECOVERY,
+        (
+            *(Work(name, 5, 1, seconds=30, rounds=6) for name in (RECOVERED, SENT_AFTER, DETECTED)),
+            Work(IN_PLACE, 100, 2),
+        ),
     ),
     Section(
         SOAK,

@@ -2,8 +2,14 @@
 
 from typing import Final
 
-from benchmarks import floors, ours, packing, sizes
+from benchmarks import floors, ours, packing, recovery, sizes
 from benchmarks.peers import table
 
-WITHOUT_PEERS: Final = (*floors.SUBJECTS, *ours.SUBJECTS, *sizes.SUBJECTS, *packing.SUBJECTS)
+WITHOUT_PEERS: Final = (
+    *floors.SUBJECTS,
+    *ours.SUBJECTS,
+    *sizes.SUBJECTS,
+    *packing.SUBJECTS,
+    *recovery.SUBJECTS,
+)
 PEERS: Final = table.SUBJECTS

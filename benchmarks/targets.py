@@ -22,6 +22,8 @@ from benchmarks.cases import (
     MAP,
     MEMORY,
     ONE,
+    RECOVERED,
+    RECOVERY,
     SOAK,
     SOAK_CALLS,
     echo,
@@ -176,6 +178,7 @@ def _targets() -> Iterator[Target]:
     for subject in (IN_ONE, BETWEEN_TWO):
         what = f"last tenth of 1 000 000 calls, {subject.removeprefix('corps, ')}"
         yield _steady("P11", what, 1.15, Key(SOAK, SOAK_CALLS, subject))
+    yield _at_most("P12", RECOVERED, 300, "ms", 0.001, Key(RECOVERY, RECOVERED, CORPS))
 
 
 TARGETS: Final = tuple(_targets())

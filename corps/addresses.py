@@ -45,3 +45,12 @@ def first_number(generation: int) -> int:
         generation: How many processes the Env has had before this one.
     """
     return max(ENV_MGR, generation * GENERATION)
+
+
+def generation_of(number: int) -> int:
+    """How many processes its Env had had before the one that gave this conc id.
+
+    Args:
+        number: A conc id.
+    """
+    return number // GENERATION

@@ -136,7 +136,7 @@ def _learn(env: Env, members: list[list[Any]], awaited: list[int]) -> None:
     for env_id in awaited:
         env.peers.lose(env_id, "it is started again", returns=True)
     for fields in members:
-        env.peers.learn(Member(*fields))
+        env.lives.meet(Member(*fields))
     others = sorted({*(fields[0] for fields in members), *awaited, env.id} - {FRONT_ENV})
     # In turn from this Env on, so that the first worker that is created here lives here.
     at = others.index(env.id)

@@ -390,6 +390,8 @@ class RunningCorps:
         while (ended := self._exits.get()) is not None:
             assert self._membership is not None
             failure = self._membership.failure_of(ended)
+            if failure is None:
+                continue
             if ended.env_id == HOME and not self._is_stopping and not self._comes_back:
                 self.failure = f"env{HOME}, where the Corps itself lived, is lost: {failure.text}"
                 self.is_over.set()

@@ -59,4 +59,4 @@ def start_env(
         transport.close()
         raise
     env.start_reading()
-    return env, Member(env_id, incarnation, transport.endpoint, public_key)
+    return env, Member(env_id, incarnation, transport.endpoint, public_key, generation)

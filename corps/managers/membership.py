@@ -77,6 +77,7 @@ class Membership:
         # the others one sequence without gaps, so orders to all are sent under it.
         self._lock = Lock()
         self._places: dict[int, Place] = {}
+        self._early: dict[int, Exit] = {}  # ends of processes that have no place yet, by their process ids
         self._restarts: Supervisor[int] = Supervisor("one_for_one", lambda: 0.5)
         self._history = EnvHistory(env.env_counters)
         self._former: list[Place] = []  # whose output may tell why the Corps did not start
@@ -136,6 +137,9 @@ class Membership:
             if former is not None and not self._later_orders:  # it has died while the Corps started
                 self._former.append(former)
             self._places[env_id] = place
+            ended = self._early.pop(place.process.pid, None)
+        if ended is not None and (failure := self.failure_of(ended)) is not None:
+            self.env_ended(ended, failure)
         place.tell("start", *self._first_order, generation)
         return place
 
@@ -168,15 +172,21 @@ class Membership:
 
     # --- deaths ---
 
-    def failure_of(self, ended: Exit) -> Failure:
+    def failure_of(self, ended: Exit) -> Failure | None:
         """The end of a process as a failure. Once, and then `env_ended`.
 
         Args:
             ended: How it ended.
+
+        Returns:
+            None if the process was faster than those who started it: they look at it later.
         """
         with self._lock:
-            process = self._places[ended.env_id].process
-        hung = self._vitals.forget(process) if ended.signal is not None else None
+            place = self._places.get(ended.env_id)
+            if place is None or place.process.pid != ended.pid:
+                self._early[ended.pid] = ended
+                return None
+        hung = self._vitals.forget(place.process) if ended.signal is not None else None
         reason = self._history.ended(ended, was_hung=hung is not None)
         text = f"its process (pid {ended.pid}) {ended}"
         if hung is not None:
@@ -198,7 +208,7 @@ class Membership:
     def _died(self, env_id: int, failure: Failure) -> None:
         with self._lock:
             place = self._places[env_id]
-            place.is_gone = True
+            place.is_gone, place.failure = True, failure
             decision = None
             if not self._stops.is_set():
                 decision = self._restarts.failed(env_id, place.generation + 1, failure, now())
@@ -226,7 +236,7 @@ class Membership:
         stops = self._stops.wait(delay)
         if not stops:
             with self._lock:
-                stops = not self._restarts.started(env_id, generation + 1)
+                stops = not self._restarts.started(env_id, generation + 1, now())
         try:
             if stops:
                 raise ClosedError("the Corps ends, or the Env was removed")
@@ -276,6 +286,11 @@ class Membership:
         if may_join is not None:
             may_join.wait()
         self._env.lives.env_joined(place.member)
+        with self._lock:
+            failure = place.failure
+        if failure is not None:  # that was told at this very moment, perhaps before it was told to be there
+            self._env.lives.env_lost(env_id, failure, returns=place.returns)
+            return
         self._history.joined(env_id, generation)
         which = "another" if generation else "a"
         _log.warning("env%d has %s process (pid %d)", env_id, which, place.process.pid)
@@ -285,7 +300,7 @@ class Membership:
         if is_wanted:
             _log.error("env%d could not be started again: %s", env_id, problem)
         with self._lock:
-            if self._places[env_id].generation == generation:
+            if self._places[env_id].generation >= generation:
                 return  # there was a process, whose end is told like every other
             self._places[env_id].returns = False
             failure = Failure("lost", f"env{env_id} could not be started again: {problem}")

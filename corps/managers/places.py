@@ -10,6 +10,7 @@ from corps.clock import now
 from corps.errors import BrokenError, ClosedError, DeadlineExceeded, EnvStartError
 from corps.hosting.env_process import EnvProcess
 from corps.managers.orders import Orders
+from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.messages.requests import CALL
@@ -35,6 +36,7 @@ class Place:
         has_joined: It knows all others.
         is_gone: It has ended.
         returns: It has ended, and another one takes its place.
+        failure: How it has ended.
         is_buried: Set when its end is known in the booting process.
     """
 
@@ -56,6 +58,7 @@ class Place:
         self.is_gone = False
         self.returns = False
         self.is_buried = Event()
+        self.failure: Failure | None = None
 
     def tell(self, *order: Any) -> None:
         """Send it an order; if it has gone, it does not hear it. Any thread.

@@ -16,7 +16,7 @@ from corps.addresses import ENV_MGR
 from corps.clock import now
 from corps.errors import Cancelled, ContextError, DeadlineExceeded, NotPermitted
 from corps.messages.endings import BY_ITSELF
-from corps.messages.outcomes import Refused
+from corps.messages.outcomes import Refused, Value
 from corps.messages.promises import Promise
 from corps.messages.requests import CREATE, DROP, EXIT, HALT, WATCH, WITHDRAWN, Request
 from corps.runtime import halting
@@ -106,10 +106,10 @@ class Cell(WorkerParts):
             self.ending.begin(request)
 
     def put_first(self, request: Request) -> bool:
-        """Have a request of the runtime run before all that waits; False if the worker ends or has ended."""
+        """Have a HALT run before all that waits; False if the worker is halted, or ends, or has ended."""
         request.route = self
         with self._lock:
-            taken = self.mailbox.put_first(request)
+            taken = self._state is not _HALTED and self.mailbox.put_first(request)
             wake = taken and self._arrived()
         if wake:
             self.env.pool.submit(self)
@@ -339,8 +339,13 @@ class Cell(WorkerParts):
 
     def halted(self) -> None:
         """The incarnation has ended, and nobody has the cell until `begin`. By who has it."""
+        others = []
         with self._lock:
             self._state = _HALTED
+            while (first := self.mailbox.first) is not None and first.kind == HALT:
+                others.append(self.mailbox.take())
+        for request in others:  # it is what they are for
+            request.settle(Value(None))
 
     def begin(self, incarnation: int, name: Any, first: Request) -> bool:
         """Start another incarnation of a halted worker.

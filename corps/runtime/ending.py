@@ -22,7 +22,7 @@ from corps.errors import CorpsError, WorkerGone
 from corps.messages.dead_letters import DeadReason
 from corps.messages.endings import Ended, Failure, Reason
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
-from corps.messages.requests import EXIT, EXIT_DOWN, EXIT_LAST, EXIT_NOW, Request
+from corps.messages.requests import EXIT, EXIT_DOWN, EXIT_LAST, EXIT_NOW, HALT, Request
 from corps.runtime.alarms import Alarm
 from corps.runtime.context import current
 from corps.runtime.family import ChildEnd
@@ -43,6 +43,7 @@ class Ending:
         "_lock",
         "_over",
         "_reason",
+        "ended",
     )
 
     def __init__(self, cell: Any) -> None:
@@ -55,6 +56,8 @@ class Ending:
         self._failure: Failure | None = None  # the same, if it has failed
         self._cancelled = False  # used by the alarm thread alone
         self._alarm: Alarm | None = None
+        self.ended: Ended | None = None
+        """How it ended; None if it has not."""
 
     @property
     def is_over(self) -> bool:
@@ -144,7 +147,9 @@ class Ending:
 
     def _drop(self, waiting: Any, letter: DeadReason) -> None:
         for dropped in waiting:
-            if dropped.kind != EXIT:  # those are answered when it is over
+            if dropped.kind == HALT:
+                dropped.settle(Value(None))
+            elif dropped.kind != EXIT:  # those are answered when it is over
                 self._cell.env.letters.settle(dropped, Refused(self._cell.gone("no"), letter))
 
     def _set_limit(self, what: str, *, finishing: bool) -> None:
@@ -217,18 +222,20 @@ class Ending:
     def _leave(self, outcome: Outcome, waiting: Any = (), letter: DeadReason = "dropped") -> None:
         cell = self._cell
         with self._lock:
-            if self._over:
-                return
-            self._over = True
+            was_over, self._over = self._over, True
             asked, self._asked = self._asked, []
             failure, reason = self._failure, self._reason or "normal"
-        ended = Ended(cell.name, cell.incarnation, reason, "" if failure is None else failure.text)
-        comes_back = cell.env.lives.forget(cell, ended, failure)
-        for request in waiting:
-            if request.kind != EXIT and comes_back:
-                cell.env.deliver(request)
-        if not comes_back:
+        if was_over:
             self._drop(waiting, letter)
+            for request in asked:
+                request.settle(Value(None))
+            return
+        text = "" if failure is None else failure.text
+        ended = self.ended = Ended(cell.name, cell.incarnation, reason, text)
+        unbegun = [request for request in waiting if request.kind not in (EXIT, HALT)]
+        if cell.env.lives.forget(cell, ended, failure, unbegun):
+            waiting = [request for request in waiting if request.kind == HALT]
+        self._drop(waiting, letter)
         if cell.watchers is not None:
             cell.watchers.tell(ended)
         cell.env.lives.tell_mgr(cell, ChildEnd(cell.incarnation, failure, is_halted=False))

@@ -168,7 +168,7 @@ class Env:
                 sender = here.cell.addr
         if future is None:
             future = Future()
-        promise = future if not retries else Retrying(self, future, args, kwargs, retries)
+        promise = future if not retries else Retrying(self, future, args, kwargs, retries).next_try()
         request = Request(kind, target, method, args, kwargs, promise, sender, deadline)
         request.sent = sent
         future.request = request

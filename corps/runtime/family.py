@@ -134,12 +134,24 @@ class Family:
         """
         with self._lock:
             gone = [child for child in self._children if child.env == env]
-            supervising = self._supervising
         for child in gone:
-            if supervising is not None and returns:
-                supervising.failed(child, 0, failure, is_halted=False, failed_at=now())
-            else:
-                self.disown(child)
+            self.child_lost(child, 0, failure, returns=returns)
+
+    def child_lost(self, child: ConcAddr, incarnation: int, failure: Failure, *, returns: bool) -> None:
+        """The process in which a child lived has died.
+
+        Args:
+            child: Its address.
+            incarnation: Which one of it; 0 for whichever there was.
+            failure: How the process died.
+            returns: Its Env will have another one.
+        """
+        with self._lock:
+            supervising = self._supervising
+        if supervising is not None and returns:
+            supervising.failed(child, incarnation, failure, is_halted=False, failed_at=now())
+        else:
+            self.disown(child)
 
     def down(self) -> list[ConcAddr]:
         """Children that are to be started again, and have not been yet."""

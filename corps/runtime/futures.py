@@ -230,7 +230,8 @@ class Future(concurrent.futures.Future[R]):
         route = request.route if request is not None else None
         if request is None or route is None:
             return self.settle(Refused(error))
-        error.executed = "no" if route.take_back(request) else "unknown"
+        never_begins = route.take_back(request) and not getattr(request.promise, "may_have_run", False)
+        error.executed = "no" if never_begins else "unknown"
         error.incarnation = error.incarnation or route.incarnation
         request.is_given_up = True
         if request.sent is not None:

@@ -75,7 +75,7 @@ def fail(
     else:
         cell.deliver(Request(EXIT, cell.addr, "exit", (failure,), {}, promise))
     if cell.has_coroutines:
-        cell.performer.cancel_coroutines()
+        cell.performer.cancel_coroutines(fails=True)
 
 
 def order(
@@ -114,7 +114,7 @@ def halt(cell: Any) -> Future[None]:
     if cell.put_first(asked):
         _limit_wait(cell, asked)
         if cell.has_coroutines:
-            cell.performer.cancel_coroutines()
+            cell.performer.cancel_coroutines(fails=True)
     else:
         asked.settle(Value(None))
     return future

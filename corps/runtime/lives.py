@@ -5,7 +5,7 @@ from collections.abc import Callable
 from threading import Event, Lock
 from typing import Any, Final
 
-from corps.addresses import CORPS_MGR, FRONT_ENV, ConcAddr
+from corps.addresses import CORPS_MGR, FRONT_ENV, ConcAddr, generation_of
 from corps.errors import ClosedError, CorpsError
 from corps.messages.endings import Ended, Failure
 from corps.messages.members import Member
@@ -40,6 +40,10 @@ class Lives:
         self._curious: list[tuple[int, bool, Future[None]]] = []  # who wants to know of which Env
         self.on_unreachable: Callable[[int, str], object] | None = None
         """What to do about an Env that cannot be reached; None: nothing."""
+        self._generations: dict[int, int] = {}  # of the processes of other Envs; without an entry: 0
+        self._losses: dict[
+            int, tuple[int, Failure, bool]
+        ] = {}  # of each Env the last one, with its generation
         self.on_limit: Callable[[Failure], object] | None = None
         """Called when a restart limit was passed that no worker of this Env can heal."""
 
@@ -105,21 +109,23 @@ class Lives:
 
     # --- ends ---
 
-    def forget(self, cell: Any, ended: Ended, failure: Failure | None) -> bool:
+    def forget(self, cell: Any, ended: Ended, failure: Failure | None, waiting: list[Request]) -> bool:
         """A worker has ended: its number is free of it.
 
         Args:
             cell: Of this Env.
             ended: How it ended.
             failure: Why, if it failed.
+            waiting: Requests that it has not begun.
 
         Returns:
-            Whether it may come back as another cell, so that requests for it wait.
+            Whether it may come back as another cell: then they wait for that. Else they are the caller's.
         """
         self._env.worker_counters.ended(str(cell), ended.reason, has_failed=failure is not None)
         mgr = cell.mgr_addr
         comes_back = mgr is not None and failure is not None and halting.comes_back(cell, failure)
-        self._registry.remove(cell.addr.conc, ended, mgr.env if comes_back and mgr is not None else None)
+        mgr_env = mgr.env if comes_back and mgr is not None else None
+        self._registry.remove(cell.addr.conc, ended, mgr_env, waiting)
         if not comes_back and cell.record is not None and keeps_state(cell.record.cls):
             forget_state(cell)
         return comes_back
@@ -227,6 +233,7 @@ class Lives:
             if env.peers.when_read(env_id, all_read.set):
                 all_read.wait(_LAST_WORDS)
             env.peers.lose(env_id, failure.text, failure.reason, has_died=True, returns=returns)
+        self._losses[env_id] = self._generations.get(env_id, 0), failure, returns
         self.refuse(self._registry.mgr_env_lost(env_id))
         for cell in self._registry.cells():
             if cell.mgr_addr is not None and cell.mgr_addr.env == env_id:
@@ -243,7 +250,7 @@ class Lives:
         env = self._env
         if env.peers is None:
             return
-        env.peers.learn(member)
+        self.meet(member)
         if member.env not in env.worker_envs:
             self._set_worker_envs([*env.worker_envs, member.env])
             for group in self._groups():
@@ -285,6 +292,27 @@ class Lives:
     def _groups(self) -> list[ChildGroup]:
         families = [cell.family for cell in self._registry.cells() if cell.has_family]
         return [group for family in families for group in family.groups]
+
+    def meet(self, member: Member) -> None:
+        """Learn of another Env that has a process.
+
+        Args:
+            member: The Env.
+        """
+        self._generations[member.env] = member.generation
+        if self._env.peers is not None:
+            self._env.peers.learn(member)
+
+    def adopted(self, family: Any, child: ConcAddr) -> None:
+        """A worker in another Env was adopted: if its process has died meanwhile, nobody has told its Mgr.
+
+        Args:
+            family: Of its Mgr.
+            child: The worker.
+        """
+        generation, failure, returns = self._losses.get(child.env, (-1, None, False))
+        if failure is not None and generation_of(child.conc) <= generation:
+            family.child_lost(child, 1, failure, returns=returns)
 
     def expected_in(self, env_id: int) -> list[int]:
         """Numbers of the workers that Mgrs of this Env will start again in another one.

@@ -50,7 +50,7 @@ class _Refusal(Exception):
 class Performer:
     """Runs the requests of one cell. Only the holder of the cell calls it, and its coroutines."""
 
-    __slots__ = ("_cell", "_generators", "_keeping", "_tasks", "cls", "worker")
+    __slots__ = ("_cell", "_generators", "_has_failed", "_keeping", "_tasks", "cls", "worker")
 
     def __init__(self, cell: Any) -> None:
         self._cell = cell
@@ -59,6 +59,7 @@ class Performer:
         self.worker: Any = None
         self._generators: Generators | None = None
         self._keeping: Keeping | None = None
+        self._has_failed = False
         self._tasks: dict[asyncio.Task[None], Request] = {}  # changed on the loop's thread alone
 
     @property
@@ -234,6 +235,8 @@ class Performer:
             return self._refused(request, error, "unpackable")
         if isinstance(error, asyncio.CancelledError):
             text = f"the coroutine of {request.method!r} in {self._cell} was cancelled"
+            if self._has_failed:
+                return Refused(self._cell.gone("unknown"))
             incarnation = self._cell.incarnation
             return Refused(Cancelled(text, target=str(self._cell), incarnation=incarnation))
         if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
@@ -323,8 +326,14 @@ class Performer:
         finally:
             self._cell.coroutine_ended()
 
-    def cancel_coroutines(self) -> None:
-        """Cancel all coroutines under way. Any thread."""
+    def cancel_coroutines(self, *, fails: bool = False) -> None:
+        """Cancel all coroutines under way. Any thread.
+
+        Args:
+            fails: Since this incarnation has failed, or ends with another one that has. Their callers are
+                told that, and may try again.
+        """
+        self._has_failed = self._has_failed or fails
         self._cell.env.loop.call(lambda: [task.cancel() for task in self._tasks])
 
     def abandon_coroutines(self, error: WorkerGone) -> None:

@@ -39,6 +39,7 @@ class Registry:
         self._ended: dict[int, Ended] = {}  # the last ones, oldest first
         self._undecided: set[int] = set()  # Envs that have not said yet whom they will start again here
         self._expected: dict[int, int] = {}  # who will be started again, and the Env of its Mgr
+        self._hopeless: set[int] = set()  # who will not be, whatever the undecided Envs say
         self._held: dict[int, list[Request]] = {}
 
     def next_number(self) -> int:
@@ -57,10 +58,11 @@ class Registry:
         """
         special = []
         with self._lock:
-            if not self._expected and not self._held:
+            if not self._expected and not self._held and number not in self._ended:
                 self._cells[number] = cell
                 return
             self._expected.pop(number, None)
+            self._ended.pop(number, None)  # so a watch that waited hears of the incarnation that comes
             for request in self._held.pop(number, ()):
                 if request.kind in (EXIT, WATCH):  # those do not wait in the mailbox, and may lead back here
                     special.append(request)
@@ -74,17 +76,22 @@ class Registry:
         """The cell with this number, or None."""
         return self._cells.get(number)  # one dict look-up is atomic, with and without a GIL
 
-    def remove(self, number: int, ended: Ended, mgr_env: int | None) -> None:
+    def remove(self, number: int, ended: Ended, mgr_env: int | None, waiting: Iterable[Request] = ()) -> None:
         """Forget the cell with this number.
 
         Args:
             number: Of its address.
             ended: How it ended.
             mgr_env: If its worker may come back: the Env of its Mgr.
+            waiting: What waits for that, before all that comes later.
         """
         with self._lock:
             if mgr_env is not None:
                 self._expected[number] = mgr_env
+                held = self._held.setdefault(number, [])
+                for request in waiting:
+                    request.route = self
+                    held.append(request)
             self._cells.pop(number, None)
             self._ended.pop(number, None)
             self._ended[number] = ended
@@ -93,8 +100,8 @@ class Registry:
 
     def ended(self, number: int) -> Ended | None:
         """How the worker with this number ended, if it has, and not too long ago."""
-        with self._lock:
-            return None if number in self._cells else self._ended.get(number)
+        # Without the lock, since it is called by what `add` hands on. Each look-up is atomic.
+        return None if number in self._cells else self._ended.get(number)
 
     def cells(self) -> list[Any]:
         """All cells, oldest first."""
@@ -123,26 +130,32 @@ class Registry:
             Requests that wait for nobody any more, for the caller to refuse.
         """
         with self._lock:
-            self._undecided.discard(mgr_env)
             for number in numbers:
-                if number not in self._cells:
+                if number not in self._cells and number not in self._hopeless:
                     self._expected[number] = mgr_env
-            return self._hopeless()
+            return self._decided(mgr_env)
 
     def despair(self, numbers: Iterable[int]) -> list[Request]:
         """Workers will not come back after all; as `decide`."""
         with self._lock:
             for number in numbers:
                 self._expected.pop(number, None)
-            return self._hopeless()
+                if self._undecided:
+                    self._hopeless.add(number)
+            return self._in_vain()
 
     def mgr_env_lost(self, mgr_env: int) -> list[Request]:
         """An Env has died, and with it the Mgrs that were to start workers here; as `decide`."""
         with self._lock:
-            self._undecided.discard(mgr_env)
             for number in [number for number, env in self._expected.items() if env == mgr_env]:
                 del self._expected[number]
-            return self._hopeless()
+            return self._decided(mgr_env)
+
+    def _decided(self, mgr_env: int) -> list[Request]:
+        self._undecided.discard(mgr_env)
+        if not self._undecided:
+            self._hopeless.clear()
+        return self._in_vain()
 
     def hold(self, request: Request) -> bool:
         """Keep a request for a worker that is not here, if that may come back.
@@ -162,9 +175,11 @@ class Registry:
             return True
 
     def _may_come(self, number: int) -> bool:
-        return number in self._expected or (bool(self._undecided) and ENV_MGR < number < self._first)
+        if number in self._expected:
+            return True
+        return bool(self._undecided) and ENV_MGR < number < self._first and number not in self._hopeless
 
-    def _hopeless(self) -> list[Request]:
+    def _in_vain(self) -> list[Request]:
         gone = [number for number in self._held if not self._may_come(number)]
         return [request for number in gone for request in self._held.pop(number)]
 

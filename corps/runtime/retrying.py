@@ -1,10 +1,12 @@
 """Requests that are sent again when who was to run them has died: those of idempotent methods."""
 
+import copy
 import random
+from threading import Lock
 from typing import Any, Final
 
 from corps.clock import now
-from corps.errors import EnvLost, PoisonRequest, RequestError, WorkerGone
+from corps.errors import EnvLost, Executed, PoisonRequest, RequestError, WorkerGone
 from corps.messages.outcomes import Outcome, Refused
 from corps.messages.requests import Request
 from corps.runtime.futures import Future
@@ -14,15 +16,43 @@ _SPREAD: Final = 0.2
 _POISONOUS: Final = 3  # processes that died while they ran it
 
 
+class _Try:
+    """The promise of one request of those that are sent for one caller. Any thread may call."""
+
+    __slots__ = ("_is_over", "_lock", "_of")
+
+    def __init__(self, of: "Retrying") -> None:
+        self._of = of
+        self._lock = Lock()  # protects _is_over
+        self._is_over = False
+
+    @property
+    def may_have_run(self) -> bool:
+        """Whether a try that is over has begun, for all that is known."""
+        return self._of.executed != "no"
+
+    def done(self) -> bool:
+        """See `Promise.done`."""
+        return self._is_over or self._of.done()
+
+    def settle(self, outcome: Outcome) -> bool:
+        """See `Promise.settle`. What comes later, such as the end of a worker that hung, does not count."""
+        with self._lock:
+            if self._is_over:
+                return False
+            self._is_over = True
+        return self._of.tried(outcome)
+
+
 class Retrying:
-    """The promise of a request that may be sent again. Any thread may call.
+    """One request of a caller, that may be sent several times. Any thread may call.
 
     It is one request for its caller: one Future, one deadline. It is sent again, after a delay that doubles
     each time, when the process that had it has died, or when the incarnation that ran it has ended. What has
     three processes on its conscience is not.
     """
 
-    __slots__ = ("_args", "_deaths", "_env", "_future", "_kwargs", "_left", "_tries")
+    __slots__ = ("_args", "_deaths", "_env", "_future", "_kwargs", "_left", "_tries", "executed")
 
     def __init__(
         self, env: Any, future: Future[Any], args: tuple[Any, ...], kwargs: dict[str, Any], retries: int
@@ -40,41 +70,64 @@ class Retrying:
         self._future = future
         self._args = args
         self._kwargs = kwargs
+        # There is one try at a time, so nobody else uses what follows.
         self._left = retries
         self._tries = 0
         self._deaths = 0
+        self.executed: Executed = "no"
+        """As far as is known of all tries that are over."""
+
+    def next_try(self) -> _Try:
+        """The promise of the next request."""
+        return _Try(self)
 
     def done(self) -> bool:
-        """See `Promise.done`."""
+        """Whether the caller waits no more."""
         return self._future.done()
 
-    def settle(self, outcome: Outcome) -> bool:
-        """See `Promise.settle`."""
+    def tried(self, outcome: Outcome) -> bool:
+        """A try has ended.
+
+        Args:
+            outcome: How.
+
+        Returns:
+            Whether that made a difference.
+        """
         request = self._future.request
         if outcome.failed and request is not None:
             outcome = outcome.opened()
-            if isinstance(outcome, Refused) and self._is_worth_it(outcome.error):
+            if isinstance(outcome, Refused) and isinstance(outcome.error, RequestError):
+                error = outcome.error
+                self._note(error)
                 if self._deaths >= _POISONOUS:
-                    outcome = Refused(self._poison(request, outcome.error))
-                else:
+                    outcome = Refused(self._poison(request, error))
+                elif self._is_worth_it(error):
                     self._again_later(request)
                     return True
+                elif error.executed != self.executed:
+                    error = copy.copy(error)  # others may have the same one
+                    error.executed = self.executed
+                    outcome = Refused(error)
         return self._future.settle(outcome)
 
-    def _is_worth_it(self, error: Exception) -> bool:
-        if self._left <= 0 or not isinstance(error, EnvLost | WorkerGone):
-            return False
+    def _note(self, error: RequestError) -> None:
         if isinstance(error, EnvLost):
             self._deaths += error.executed != "no"
-            return True
-        return error.executed != "no"  # else it has ended for good
+        if self.executed == "no" or error.executed == "yes":
+            self.executed = error.executed
+
+    def _is_worth_it(self, error: RequestError) -> bool:
+        if self._left <= 0:
+            return False
+        # Of a worker: if the request did not begin, it has ended for good.
+        return isinstance(error, EnvLost) or (isinstance(error, WorkerGone) and error.executed != "no")
 
     def _poison(self, request: Request, error: Exception) -> PoisonRequest:
         text = (
             f"{request.method!r} of {request.target} was running when {self._deaths} processes died: {error}"
         )
-        executed = error.executed if isinstance(error, RequestError) else "unknown"
-        return PoisonRequest(text, executed=executed, target=str(request.target))
+        return PoisonRequest(text, executed=self.executed, target=str(request.target))
 
     def _again_later(self, request: Request) -> None:
         self._left -= 1
@@ -84,15 +137,15 @@ class Retrying:
 
     def _again(self, former: Request) -> None:
         """In the alarm thread, which may not block: so it never waits for room."""
-        if self._future.done():
-            return
+        if self._future.done() or (former.deadline is not None and now() >= former.deadline):
+            return  # its deadline has an alarm of its own
         request = Request(
             former.kind,
             former.target,
             former.method,
             self._args,
             self._kwargs,
-            self,
+            self.next_try(),
             former.sender,
             former.deadline,
         )
@@ -101,9 +154,8 @@ class Retrying:
         try:
             self._env.dispatch(request)
         except Exception as error:  # whoever waits must hear of it
-            failure = (
-                error if isinstance(error, RequestError) else RequestError(str(error), executed="unknown")
-            )
-            outcome = Refused(failure)
-            request.note_time(outcome)
-            self._future.settle(outcome)
+            failure = error if isinstance(error, RequestError) else RequestError(str(error), executed="no")
+            request.settle(Refused(failure))
+        if self._future.done() and request.route is not None:  # given up at this very moment
+            request.route.take_back(request)
+            request.route.withdraw(request)

@@ -22,7 +22,7 @@ from corps.messages.requests import EXIT_DOWN
 from corps.runtime.context import Activity, current
 from corps.runtime.futures import Future
 from corps.runtime.records import Record
-from corps.supervision.supervisor import Dropped, GivenUp, Plan, Supervisor
+from corps.supervision.supervisor import Dropped, GivenUp, Plan, Steps, Supervisor
 
 _log = logging.getLogger("corps.supervision")
 
@@ -72,7 +72,7 @@ class Supervising:
     def down(self) -> list[ConcAddr]:
         """The children that are to be started again."""
         with self._lock:
-            return self._supervisor.down()
+            return [] if self._is_closed else self._supervisor.down()
 
     def close(self) -> None:
         """The Mgr ends: nobody is started any more."""
@@ -147,37 +147,39 @@ class Supervising:
         here = Activity(self._env, pooled=True)
         token = current.set(here)
         try:
-            while (plan := self._next()) is not None:
+            while (steps := self._next()) is not None:
                 try:
-                    self._do(plan)
+                    self._do(steps)
                 except Exception:  # the next one must be done all the same
                     _log.exception("a child of %s could not be started again; please report it", self._cell)
         finally:
             current.reset(token)
 
-    def _next(self) -> Plan[ConcAddr] | None:
+    def _next(self) -> Steps[ConcAddr] | None:
         with self._lock:
-            if not self._due:
-                self._is_running = False
-                return None
-            return self._due.popleft()
+            while self._due:
+                steps = self._supervisor.steps(self._due.popleft())
+                if steps is not None:
+                    return steps
+            self._is_running = False
+            return None
 
-    def _do(self, plan: Plan[ConcAddr]) -> None:
-        for child in plan.end:
+    def _do(self, steps: Steps[ConcAddr]) -> None:
+        for child in steps.end:
             self._env.exit(child, EXIT_DOWN).exception()
-        for child in plan.halt:
-            with self._lock:
-                is_there = self._supervisor.halted(child)
-            if is_there:
-                self._ask(child, "halt", child.conc).exception()
-        for child, incarnation in plan.start:
+        for child in steps.halt:
+            try:
+                self._env.ask_manager(child.env, "halt", child.conc).exception()
+            except CorpsError as error:  # it is started all the same; if that fails, it is tried again
+                _log.warning("%s could not be halted: %s", child, error)
+        for child, incarnation in steps.start:
             started = self._start(child, incarnation)
-            if started is not None and plan.is_ordered:
+            if started is not None and steps.is_ordered:
                 started.exception()
 
     def _start(self, child: ConcAddr, incarnation: int) -> Future[Any] | None:
         with self._lock:
-            if self._is_closed or not self._supervisor.started(child, incarnation):
+            if self._is_closed or not self._supervisor.started(child, incarnation, now()):
                 return None
             record = self._records.get(child)
             failed_at = self._failed_at.pop(child, None)
@@ -187,16 +189,12 @@ class Supervising:
             return None
         create = (record, self._cell.name, self._cell.addr) if is_bare else None
         try:
-            started = self._ask(child, "start", child.conc, incarnation, create)
+            started: Future[Any] = self._env.ask_manager(child.env, "start", child.conc, incarnation, create)
         except CorpsError as error:  # what it was created with cannot be packed any more
             self._not_started(child, incarnation, error, failed_at)
             return None
         started.add_done_callback(lambda done: self._note(child, incarnation, done, failed_at))
         return started
-
-    def _ask(self, child: ConcAddr, what: str, *args: Any) -> Future[Any]:
-        future: Future[Any] = self._env.ask_manager(child.env, what, *args)
-        return future
 
     def _note(self, child: ConcAddr, incarnation: int, started: Future[Any], failed_at: float | None) -> None:
         """The start of a child is over. What its constructor raised it has told itself."""

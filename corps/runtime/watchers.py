@@ -27,7 +27,7 @@ class Watchers:
         with self._lock:
             self._requests = [asked for asked in self._requests if not asked.promise.done()]
             self._requests.append(request)
-        ended = self._cell.env.registry.ended(self._cell.addr.conc)
+        ended = self._cell.ended
         if ended is not None:  # it ended at this very moment
             request.settle(Value(ended))
 

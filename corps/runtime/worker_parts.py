@@ -4,6 +4,7 @@ from typing import Any
 
 from corps.addresses import ConcAddr
 from corps.errors import WorkerGone
+from corps.messages.endings import Ended
 from corps.messages.interfaces import Interface
 from corps.runtime.ending import Ending
 from corps.runtime.family import Family
@@ -114,6 +115,11 @@ class WorkerParts:
         with self.mailbox.lock:
             self._ending = self._ending or made
         return self._ending
+
+    @property
+    def ended(self) -> Ended | None:
+        """How it ended for good, or was abandoned; None if it has not."""
+        return self._ending.ended if self._ending is not None else None
 
     def watched_by(self) -> Watchers:
         """Those who watch it, made for the first one."""

@@ -6,6 +6,8 @@ from typing import Final, Literal, get_args
 from corps.errors import ConfigError
 from corps.messages.endings import ORDERLY, Reason
 
+_YOUNG: Final = 1.0  # seconds
+
 Policy = Literal["permanent", "transient", "temporary"]
 """``permanent``: always started again. ``transient``: only after a failure. ``temporary``: never."""
 
@@ -21,8 +23,10 @@ class Restart:
     """When a worker is started again, and how often.
 
     The idea, the words and the limit are those of supervisors in Erlang/OTP, the growing delay is Pekko's.
-    The first restart comes at once, the next ones after `backoff[0]` seconds, twice that, and so on, up to
-    `backoff[1]`; each delay is changed by up to a fifth, so that many do not come at once.
+    The first restart comes at once. If what was started fails young, the next ones come after `backoff[0]`
+    seconds, twice that, and so on, up to `backoff[1]`; each delay is changed by up to a fifth, so that many
+    do not come at once. One that lives for a second, and as long as it was waited for, is not young: after
+    it the next one comes at once again.
 
     Attributes:
         policy: ``"permanent"``, ``"transient"`` or ``"temporary"``.
@@ -66,7 +70,7 @@ class Restart:
         """The delay before a restart, without the random part.
 
         Args:
-            nth: Which one it is within the time; the first is 1.
+            nth: Which one it is of those that follow on young deaths; the first is 1.
 
         Returns:
             Seconds.
@@ -75,3 +79,13 @@ class Restart:
             return 0.0
         shortest, longest = self.backoff
         return min(longest, shortest * 2.0 ** min(nth - 2, 64))
+
+
+def died_young(lived: float, waited: float) -> bool:
+    """Whether one that was started again has failed so soon that the next one has to wait longer.
+
+    Args:
+        lived: Seconds.
+        waited: Seconds that it was waited for.
+    """
+    return lived < max(_YOUNG, waited)

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final, Generic, TypeVar
 
 from corps.messages.endings import Failure
-from corps.supervision.restarts import Restart, Strategy
+from corps.supervision.restarts import Restart, Strategy, died_young
 
 K = TypeVar("K", bound=Hashable)
 
@@ -14,17 +15,30 @@ _SPREAD: Final = 0.2  # of a delay
 
 @dataclass(frozen=True, slots=True)
 class Plan(Generic[K]):
-    """What to do about a failed child.
+    """A failed child is to be started again. `Supervisor.steps` says how, when the delay is over.
 
     Attributes:
+        child: Which.
+        incarnation: The one that has failed.
         delay: Seconds to wait before anything else.
+    """
+
+    child: K
+    incarnation: int
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class Steps(Generic[K]):
+    """What to do now about children that are down, and those that are started again together with them.
+
+    Attributes:
         end: Children to end for good, newest first: their policy does not bring them back.
-        halt: Children to end and to start again, newest first; not those that are down already.
+        halt: Children to end and to start again, newest first; not those that were down already.
         start: Children to start, oldest first, with the number of the incarnation that each of them begins.
         is_ordered: Each start waits for the one before it.
     """
 
-    delay: float
     end: tuple[K, ...]
     halt: tuple[K, ...]
     start: tuple[tuple[K, int], ...]
@@ -60,7 +74,11 @@ class _Child:
     restart: Restart | None
     incarnation: int
     is_down: bool = False
+    is_due: bool = False  # it is down, and has waited for its own delay
     failed_at: list[float] = field(default_factory=list)
+    started_at: float = -inf
+    early: int = 0  # failures in a row of those that died young
+    delay: float = 0.0  # before the last start
 
 
 class Supervisor(Generic[K]):
@@ -76,6 +94,7 @@ class Supervisor(Generic[K]):
         self._strategy = strategy
         self._chance = chance
         self._children: dict[K, _Child] = {}
+        self._has_given_up = False
 
     def add(self, child: K, restart: Restart | None, incarnation: int = 1) -> None:
         """A child was created.
@@ -103,14 +122,15 @@ class Supervisor(Generic[K]):
             at: The time, in seconds.
 
         Returns:
-            What to do. None: nothing, since it is known already, or is about a former incarnation.
+            What to do. None: nothing, since it is known already, or is about a former incarnation, or all was
+            given up.
         """
         known = self._children.get(child)
-        if known is None or known.is_down or incarnation < known.incarnation:
+        if known is None or known.is_down or incarnation < known.incarnation or self._has_given_up:
             return None
         restart = known.restart
         known.incarnation = incarnation
-        known.is_down = True
+        known.is_down, known.is_due = True, False
         if restart is None and failure.is_final:
             return self._give_up(child, [at], failure)
         if restart is None or not restart.brings_back(failure.reason):
@@ -119,10 +139,61 @@ class Supervisor(Generic[K]):
         known.failed_at = [*(then for then in known.failed_at if at - then < restart.within), at]
         if len(known.failed_at) > restart.max:
             return self._give_up(child, known.failed_at, failure)
-        return self._plan(child, restart.delay_before(len(known.failed_at)))
+        known.early = known.early + 1 if died_young(at - known.started_at, known.delay) else 1
+        known.delay = restart.delay_before(known.early)
+        return Plan(child, incarnation, known.delay * (1 + _SPREAD * (2 * self._chance() - 1)))
 
-    def started(self, child: K, incarnation: int) -> bool:
+    def steps(self, plan: Plan[K]) -> Steps[K] | None:
+        """The delay of a plan is over. What is done about it depends on what has happened meanwhile.
+
+        Carry it out before asking for the next steps: what is to be halted counts as down from now on.
+
+        Args:
+            plan: From `failed`. Ask once about each of them.
+
+        Returns:
+            What to do. None: nothing, since somebody else's plan brought the child back, or will.
+        """
+        known = self._children.get(plan.child)
+        is_valid = known is not None and known.is_down and known.incarnation == plan.incarnation
+        if known is not None and is_valid:
+            known.is_due = True
+        if self._strategy == "one_for_one":
+            return self._steps([plan.child]) if is_valid else None
+        # Even if its child has gone meanwhile: others may have waited for this plan.
+        down = [child for child, each in self._children.items() if each.is_down]
+        due = [child for child in down if self._children[child].is_due]
+        everybody = list(self._children)
+        if not due:
+            return None
+        if self._strategy == "one_for_all":
+            return self._steps(everybody)
+        if down[0] != due[0]:
+            return None  # nobody is started before those that it depends on
+        return self._steps(everybody[everybody.index(due[0]) :])
+
+    def _steps(self, affected: list[K]) -> Steps[K]:
+        known = self._children
+        come_back = [
+            each for each in affected if known[each].is_down or _is_brought_along(known[each].restart)
+        ]
+        halted = [each for each in reversed(come_back) if not known[each].is_down]
+        for each in halted:
+            known[each].is_down = known[each].is_due = True
+        return Steps(
+            tuple(each for each in reversed(affected) if each not in set(come_back)),
+            tuple(halted),
+            tuple((each, known[each].incarnation + 1) for each in come_back),
+            is_ordered=self._strategy != "one_for_one",
+        )
+
+    def started(self, child: K, incarnation: int, at: float) -> bool:
         """A child is about to be started.
+
+        Args:
+            child: Which.
+            incarnation: Which one begins.
+            at: The time, in seconds.
 
         Returns:
             False if it is not to be any more: it has ended for good, or was started in the meantime.
@@ -131,19 +202,8 @@ class Supervisor(Generic[K]):
         if known is None or not known.is_down or incarnation != known.incarnation + 1:
             return False
         known.incarnation = incarnation
-        known.is_down = False
-        return True
-
-    def halted(self, child: K) -> bool:
-        """A child was ended to be started again.
-
-        Returns:
-            False if it has gone.
-        """
-        known = self._children.get(child)
-        if known is None:
-            return False
-        known.is_down = True
+        known.is_down = known.is_due = False
+        known.started_at = at
         return True
 
     def incarnation_of(self, child: K) -> int:
@@ -155,24 +215,8 @@ class Supervisor(Generic[K]):
         """The children that are to be started again and have not been yet, oldest first."""
         return [child for child, known in self._children.items() if known.is_down]
 
-    def _plan(self, child: K, delay: float) -> Plan[K]:
-        known = self._children
-        affected = [child]
-        if self._strategy != "one_for_one":
-            everybody = list(known)
-            first = 0 if self._strategy == "one_for_all" else everybody.index(child)
-            affected = everybody[first:]
-        stays_away = {each for each in affected if not _is_brought_along(known[each].restart)}
-        newest_first = list(reversed(affected))
-        return Plan(
-            delay * (1 + _SPREAD * (2 * self._chance() - 1)),
-            tuple(each for each in newest_first if each in stays_away),
-            tuple(each for each in newest_first if each not in stays_away and not known[each].is_down),
-            tuple((each, known[each].incarnation + 1) for each in affected if each not in stays_away),
-            is_ordered=self._strategy != "one_for_one",
-        )
-
     def _give_up(self, child: K, times: list[float], failure: Failure) -> GivenUp[K]:
+        self._has_given_up = True
         return GivenUp(child, len(times), times[-1] - times[0], failure)
 
 

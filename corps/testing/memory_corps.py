@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from corps.managers.assembly import build_env, env_options
@@ -51,13 +52,17 @@ class MemoryEnv:
         member: Its record in the membership.
     """
 
-    def __init__(self, env: Env, member: Member) -> None:
+    def __init__(self, env_id: int, make: "Callable[[int], tuple[Env, Member]]") -> None:
         """For `memory_corps`."""
-        self.id = env.id
-        self.env = env
-        self.member = member
+        self.id = env_id
+        self._make = make
+        self.env, self.member = make(0)
+        self.former: list[Env] = []
+        """What it was before it came back."""
         self._others: list[MemoryEnv] = []
         self.is_dead = False
+        self.returns = False
+        """It is dead, and will come back."""
 
     @property
     def peers(self) -> Peers:
@@ -81,17 +86,51 @@ class MemoryEnv:
         """The same worker, as a Name that sends from this Env."""
         return Name(of._addr, of._interface, self.env)
 
-    def die(self, reason: str = "it was killed by the test") -> None:
+    def die(self, reason: str = "it was killed by the test", *, returns: bool = False) -> None:
         """Vanish without a word, as a process that is killed, and have the others told.
+
+        A method that runs goes on, since a thread cannot be killed; what has not begun never does.
 
         Args:
             reason: What they are told.
+            returns: It will come back, by `revive`.
         """
-        self.is_dead = True
+        self.is_dead, self.returns = True, returns
+        for cell in self.env.registry.cells():
+            cell.close_mailbox(None)
         self.env.disconnect()
+        self._tell_lost(reason)
+
+    def _tell_lost(self, reason: str) -> None:
         for other in self._others:
             if not other.is_dead:
-                other.env.lives.env_lost(self.id, Failure("killed", reason), returns=False)
+                other.env.lives.env_lost(self.id, Failure("killed", reason), returns=self.returns)
+
+    def give_up(self, reason: str = "it cannot be started again") -> None:
+        """It will not come back after all.
+
+        Args:
+            reason: What the others are told.
+        """
+        self.returns = False
+        self._tell_lost(reason)
+
+    def revive(self) -> None:
+        """Come back as another process of the same Env, as `managers.membership` brings it back."""
+        self.former.append(self.env)
+        self.env, self.member = self._make(self.env.generation + 1)
+        there = [other for other in self._others if not other.is_dead]
+        self.env.registry.await_word_of(other.id for other in there)
+        for other in self._others:
+            if other.returns:
+                self.peers.lose(other.id, "it is started again", returns=True)
+        for other in there:
+            self.env.lives.meet(other.member)
+        self.env.worker_envs = [self.id, *(other.id for other in self._others)]
+        self.env.start_reading()
+        self.is_dead = self.returns = False
+        for other in there:
+            other.env.lives.env_joined(self.member)
 
     def exit_workers(self) -> None:
         """End all workers of this Env in order."""
@@ -120,7 +159,9 @@ def memory_corps(
     corps_id = secrets.token_hex(8)
     made: list[MemoryEnv] = []
     try:
-        made.extend(_memory_env(corps_id, each, network, settings, build) for each in range(1, n + 1))
+        for each_id in range(1, n + 1):
+            make = partial(_memory_env, corps_id, each_id, network, settings, build)
+            made.append(MemoryEnv(each_id, make))
         for each in made:
             each._others = [other for other in made if other is not each]
             for other in each._others:
@@ -136,12 +177,27 @@ def memory_corps(
             if not each.is_dead:
                 each.exit_workers()
         for each in made:
-            each.env.close(settings.grace)
+            for env in (*each.former, each.env):
+                env.close(settings.grace)
 
 
 def _memory_env(
-    corps_id: str, env_id: int, network: Network, settings: Settings, build: dict[str, Any]
-) -> MemoryEnv:
+    corps_id: str,
+    env_id: int,
+    network: Network,
+    settings: Settings,
+    build: dict[str, Any],
+    generation: int,
+) -> tuple[Env, Member]:
     hello = Hello(corps_id, env_id, secrets.token_hex(16))
     transport, member = network.join(hello)
-    return MemoryEnv(build_env(corps_id, env_id, env_options(settings), transport, **build), member)
+    env = build_env(
+        corps_id,
+        env_id,
+        env_options(settings),
+        transport,
+        generation=generation,
+        incarnation=hello.incarnation,
+        **build,
+    )
+    return env, replace(member, generation=generation)

@@ -227,7 +227,8 @@ class Asking:
         elif isinstance(request.promise, NoAnswer):
             request.number = self._journal.number(is_kept=False)
         else:
-            request.number = self._journal.number()
+            # To end a worker takes no arguments, so nothing is noted when it begins.
+            request.number = self._journal.number(is_kept=request.kind != EXIT)
             self._pending[request.number] = (request.promise, size, request.sent)
 
     def on_outcome(self, header: OutcomeHeader, frames: Sequence[Frame]) -> None:

@@ -62,7 +62,7 @@ class AskerJournal:
             slots: Requests that may be unanswered and are told about.
             is_kept: Whether there will be a file; else nothing is known of any request.
         """
-        self._size = min(max(64, slots), _NO_SLOT) if is_kept else 0
+        self._size = min(max(64, slots) + 1, _NO_SLOT) if is_kept else 0
         self._free: list[int] = []  # slots that were used before
         self._used = _OPENED  # slots up to this one were used
         self._last = 0
@@ -74,7 +74,8 @@ class AskerJournal:
         """The other side has a process. Before anything is sent to it. If no file can be made, none is kept.
 
         Args:
-            path: From `journal_path`.
+            path: From `journal_path`. The file is made with the first request that gets a number, or at once
+                if there is one: it has not been sent yet.
         """
         self._path = path
         if self._last:
@@ -123,8 +124,10 @@ class AskerJournal:
             number: Of a request that was sent, and never answered.
         """
         slot = number & _SLOT_MASK
-        if self._words is None or slot == _NO_SLOT or not self._words.view[_OPENED]:
-            return "unknown"  # there is no file, or the other side has not written to it
+        if self._words is None or slot == _NO_SLOT:
+            return "unknown"
+        if not self._words.view[_OPENED]:  # it removes the file's name when it opens it, or cannot
+            return "no" if self._made is not None and os.path.exists(self._made) else "unknown"
         word = self._words.view[slot]
         if word & ~_ENDED != number:
             return "no"
@@ -146,7 +149,7 @@ class RunnerJournal:
     """The side that runs. Any thread may call, one of them for each request."""
 
     def __init__(self, path: str | None) -> None:
-        """Map the file, if there is one; its name goes, so that nothing is left of it later.
+        """Map the file, if there is one. Its name goes: nothing is left of it later, and the asker sees that.
 
         Args:
             path: From `journal_path`; None for no journal.
@@ -164,10 +167,11 @@ class RunnerJournal:
                     self._view[_OPENED] = 1
                 finally:
                     os.close(fd)
+            with suppress(OSError):
                 os.unlink(path)
 
     def began(self, number: int) -> None:
-        """A request begins. Before anything of it is unpacked or run."""
+        """A request begins. Before anything of it is unpacked or run, and never after it was answered."""
         slot = number & _SLOT_MASK
         if slot < self._size:
             try:

@@ -97,14 +97,18 @@ class Peer:
             self.asking.keep_journal(journal_path(self._journals, self._incarnation, member.incarnation))
             self.answering.use_journal(journal_path(self._journals, member.incarnation, self._incarnation))
 
-    def open(self, member: Member) -> None:
-        """It has a process now.
+    def prepare(self, member: Member) -> None:
+        """It has a process now, of which nothing was taken yet.
 
         Args:
             member: Its record.
         """
+        self.way.member = member
         self._open_journal(member)
-        self.way.open(member)
+
+    def open(self) -> None:
+        """What has waited for it may leave. After `prepare`."""
+        self.way.open()
 
     def lose(
         self, reason: str, cause: Reason = "lost", *, has_died: bool = False, log_level: int = logging.WARNING

@@ -94,18 +94,21 @@ class Peers:
             known = self._peers.get(member.env)
             if member.env == self._env.id or (known is not None and known.member == member):
                 return
+            is_awaited = known is not None and not known.member.incarnation
+            former = None if known is None or is_awaited else known.member
+            if known is not None and is_awaited:
+                known.prepare(member)  # before anything of it is taken
             # Admitted before it can be found here: so nobody can expel it before it is admitted.
             self._transport.admit(member)
             self._lost.pop(member.env, None)
-            is_awaited = known is not None and not known.member.incarnation
             if not is_awaited:
                 self._peers[member.env] = self._new_peer(member)
         if known is None:
             return
-        if is_awaited:
-            known.open(member)
+        if former is None:
+            known.open()
         else:  # it was started again before its end was told
-            self._transport.expel(known.member)
+            self._transport.expel(former)
             known.lose("it was started again")
 
     def _new_peer(self, member: Member) -> Peer:

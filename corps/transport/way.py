@@ -75,13 +75,8 @@ class Way:
         except CorpsError as error:
             self._break(error)
 
-    def open(self, member: Member) -> None:
-        """The peer has a process now: what has waited leaves.
-
-        Args:
-            member: Its record.
-        """
-        self.member = member
+    def open(self) -> None:
+        """The peer has a process now, whose record is in `member`: what has waited leaves."""
         while True:
             with self._lock:
                 if not self._waiting:
@@ -106,7 +101,7 @@ class Way:
                 self._link = self._connect(self.member)
             except Overloaded as error:
                 _log.warning("%s; it is tried again", error)
-                self._later(lambda: self.open(self.member))
+                self._later(self.open)
                 return None
         self.was_used = True
         return self._link

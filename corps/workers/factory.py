@@ -178,8 +178,9 @@ class Options:
             made = construct_here(cell, record)
         else:
             order = (record, mgr.name, mgr.addr)
+            family = mgr.family
             made = env.ask(CALL, env.manager_of(place), "create", order, {}, self.deadline, retries=_TRIES)
-            made.add_done_callback(lambda done: _adopt(env, mgr, done, kept(record)))
+            made.add_done_callback(lambda done: _adopt(env, family, done, kept(record)))
         return made if self.deadline is None else _with_deadline(made, self.deadline)
 
 
@@ -191,12 +192,14 @@ def _mgr_here(env: Env) -> Any:
     return env.registry.find(ENV_MGR)
 
 
-def _adopt(env: Env, mgr: Any, made: Future[Name[Any]], record: Record | None) -> None:
+def _adopt(env: Env, family: Any, made: Future[Name[Any]], record: Record | None) -> None:
     """A worker was created in another Env: its Mgr must know, or end it if that is ending itself."""
     if made.outcome is None or made.outcome.failed:
         return
     name = made.result()
-    if not mgr.family.adopt(name._addr, name, record):
+    if family.adopt(name._addr, name, record):
+        env.lives.adopted(family, name._addr)
+    else:
         env.exit(name._addr)
 
 

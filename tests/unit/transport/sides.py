@@ -19,6 +19,8 @@ from corps.transport.peers import Peers
 from corps.wire.frames import Frame, ProbeHeader
 
 CORPS = "0123456789abcdef"
+FIRST = 1
+"""The number of the first request on a way: it has the first place in the journal."""
 
 
 def member(env: int, incarnation: str = "a") -> Member:
@@ -71,7 +73,8 @@ class LineTransport(Transport):
         self.admitted.append(member)
 
     def expel(self, member: Member) -> None:
-        self.admitted.remove(member)
+        if member in self.admitted:  # else it has not had a process yet
+            self.admitted.remove(member)
 
     def connect(self, member: Member) -> Link:
         if self.refuses is not None:
@@ -140,6 +143,9 @@ class Side:
         window: tuple[int, int] = (100, 1_000_000),
         patience: float | None = 0.0,
         max_frame: int | None = None,
+        journals: str | None = None,
+        incarnation: str = "",
+        learns: Member | None = None,
     ) -> None:
         self.corps_id = CORPS
         self.id = env
@@ -153,9 +159,17 @@ class Side:
         self.is_coroutine = False
         self.is_reading = False
         self.transport = LineTransport(max_frame)
-        self.peers = Peers(self, self.transport, Packer(), window=window, patience=patience)
+        self.peers = Peers(
+            self,
+            self.transport,
+            Packer(),
+            window=window,
+            patience=patience,
+            journals=journals,
+            incarnation=incarnation,
+        )
         self.peers.start()
-        self.peers.learn(member(other))
+        self.peers.learn(learns or member(other))
 
     @property
     def peer(self) -> Peer:

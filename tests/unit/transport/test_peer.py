@@ -29,7 +29,7 @@ from corps.wire.frames import (
     ProbeHeader,
     read_header,
 )
-from tests.unit.transport.sides import Kept, Side, carry, member, pair
+from tests.unit.transport.sides import FIRST, Kept, Side, carry, member, pair
 
 
 def sent(side: Side) -> tuple[int, int]:
@@ -550,8 +550,8 @@ def test_a_probe_that_runs_in_a_circle_ends() -> None:
     one, two = pair()
     one.ask()
     carry(one, two)
-    two.receive([ProbeHeader(1, 1, 1, 1, 0, ("a", "b")).header()])
-    two.receive([ProbeHeader(1, 1, 1, 1, 0, ("a", "b", "c", "b")).header()])
+    two.receive([ProbeHeader(FIRST, 1, 1, 1, 0, ("a", "b")).header()])
+    two.receive([ProbeHeader(FIRST, 1, 1, 1, 0, ("a", "b", "c", "b")).header()])
     assert [probe.path for probe in two.probes] == [("a", "b")]
 
 

@@ -13,7 +13,7 @@ from corps.messages.promises import NoAnswer
 from corps.messages.requests import CALL, Request
 from corps.transport.peers import Peers
 from corps.wire.frames import Hello, ProbeHeader
-from tests.unit.transport.sides import CORPS, Kept, Side, carry, member, pair
+from tests.unit.transport.sides import CORPS, FIRST, Kept, Side, carry, member, pair
 from tests.unit.wire.test_frames import headers, values, with_body
 
 messages = (
@@ -72,7 +72,7 @@ def test_a_defect_on_the_way_of_a_message_is_counted_and_does_not_end_the_readin
         raise IndexError("planted")
 
     monkeypatch.setattr(one, "follow_probe", fail)
-    one.receive([ProbeHeader(1, 1, 1, 1, 5, ()).header()])
+    one.receive([ProbeHeader(FIRST, 1, 1, 1, 5, ()).header()])
     assert one.peers.audit.counts == {"defect": 1}
 
 

@@ -1,0 +1,95 @@
+"""Claims about processes that die at the worst moment of their start."""
+
+import logging
+from threading import Event
+from typing import Any
+
+from corps.errors import BrokenError
+from corps.hosting.env_process import Exit
+from corps.managers.membership import Membership
+from corps.managers.vitals import Vitals
+from corps.messages.endings import Failure
+from corps.messages.members import Member
+from corps.runtime.alarms import Alarms
+from corps.runtime.counters import Counters
+from corps.supervision.restarts import Restart
+
+
+class Channel:
+    def send(self, message: Any) -> None:
+        raise BrokenError("it has gone")
+
+    def recv(self) -> Any:
+        return None
+
+
+class Process:
+    def __init__(self, env_id: int, pid: int) -> None:
+        self.env_id = env_id
+        self.pid = pid
+        self.channel = Channel()
+
+    def wait(self, seconds: float) -> str:
+        return "was killed by the test"
+
+    def output(self) -> str:
+        return f"last words of {self.pid}\n"
+
+    def kill(self) -> None: ...
+
+
+class Env:
+    def __init__(self) -> None:
+        self.alarms = Alarms("alarms", lambda: None)
+        self.lost: list[bool] = []
+        self.lives = self
+        self.env_counters = Counters()
+
+    def env_lost(self, env_id: int, failure: Failure, *, returns: bool) -> None:
+        self.lost.append(returns)
+
+
+class Host:
+    """Starts processes whose end is told before whoever starts them knows of them."""
+
+    def __init__(self) -> None:
+        self.membership: Membership | None = None
+        self.pid = 100
+
+    def spawn(self, env_id: int, entry: str) -> Process:
+        self.pid += 1
+        if self.membership is not None:
+            assert self.membership.failure_of(Exit(env_id, self.pid, None, 9)) is None
+        return Process(env_id, self.pid)
+
+
+def test_a_process_that_dies_before_it_has_a_place_is_replaced_all_the_same() -> None:
+    """Was a defect: its end was taken for that of the former one, and nobody came back."""
+    env, host, limit = Env(), Host(), Event()
+    membership = Membership(
+        env,  # type: ignore[arg-type]
+        Member(0, "a", ""),
+        host,  # type: ignore[arg-type]
+        [],
+        boot_timeout=10.0,
+        restart=Restart(max=3, backoff=(0.0, 0.0)),
+        on_limit=lambda error: limit.set(),
+        vitals=Vitals(1.0, 3.0, None),
+    )
+    logging.getLogger("corps.managers").setLevel(logging.CRITICAL)
+    try:
+        membership._restarts.add(1, membership._restart)
+        membership._begin(1, 0)
+        host.membership = membership
+        ended = Exit(1, 101, None, 9)
+        failure = membership.failure_of(ended)
+        assert failure is not None
+        membership.env_ended(ended, failure)
+        assert limit.wait(30)
+    finally:
+        logging.getLogger("corps.managers").setLevel(logging.NOTSET)
+        membership.replace_no_more()
+        env.alarms.close()
+    assert env.lost == [True, True, True, False]
+    assert host.pid == 104
+    assert membership.output() == "".join(f"last words of {pid}\n" for pid in range(101, 105))
