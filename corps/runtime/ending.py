@@ -183,7 +183,9 @@ class Ending:
         """
         text = f"it was abandoned: {what} did not end within {self._cell.env.options.exit_timeout} s"
         with self._lock:
-            self._reason, self._failure = "hung", Failure("hung", text)
+            # One that was asked to end does not come back, though it could not do so in order.
+            was_asked = bool(self._asked) and self._failure is None
+            self._reason, self._failure = "hung", None if was_asked else Failure("hung", text)
         _log.error("%s: %s", self._cell, text)
         self._abandon(text, None)
 
@@ -204,9 +206,9 @@ class Ending:
             cell.main_thread.abandon(error)
         for child in cell.family.close():
             cell.env.exit(child, EXIT_NOW if outcome is not None else EXIT_DOWN)
-        self._leave(Refused(error) if outcome is None else outcome, waiting)
+        self._leave(Refused(error) if outcome is None else outcome, waiting, text)
 
-    def _leave(self, outcome: Outcome, waiting: Any = ()) -> None:
+    def _leave(self, outcome: Outcome, waiting: Any = (), text: str = "") -> None:
         cell = self._cell
         with self._lock:
             if self._over:
@@ -214,7 +216,7 @@ class Ending:
             self._over = True
             asked, self._asked = self._asked, []
             failure, reason = self._failure, self._reason or "normal"
-        ended = Ended(cell.name, cell.incarnation, reason, "" if failure is None else failure.text)
+        ended = Ended(cell.name, cell.incarnation, reason, text if failure is None else failure.text)
         comes_back = cell.env.lives.forget(cell, ended, failure)
         for request in waiting:
             if request.kind != EXIT and comes_back:

@@ -68,11 +68,12 @@ def fail(
     promise = promise or _nobody(cell)
     if comes_back(cell, failure):
         asked = order(cell, failure, error, promise)
-        if cell.put_first(asked):
+        is_halting = cell.put_first(asked)
+        if is_halting:
             _limit_wait(cell, asked)
-        else:
-            asked.settle(Value(None))
     else:
+        is_halting = False
+    if not is_halting:  # also if it ends already: drained, it must not go on after a failure
         cell.deliver(Request(EXIT, cell.addr, "exit", (failure,), {}, promise))
     if cell.has_coroutines:
         cell.performer.cancel_coroutines()

@@ -26,7 +26,7 @@ from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.requests import CALL, CREATE, DROP, GET, PINNED, PULL, SET, TOLD, Request
 from corps.runtime import halting
 from corps.runtime.context import Activity, current
-from corps.runtime.generators import Generators
+from corps.runtime.generators import PER_INCARNATION, Generators
 from corps.runtime.main_thread import MainThread
 
 _log = logging.getLogger("corps.workers")
@@ -50,7 +50,7 @@ class _Refusal(Exception):
 class Performer:
     """Runs the requests of one cell. Only the holder of the cell calls it, and its coroutines."""
 
-    __slots__ = ("_cell", "_generators", "_tasks", "cls", "worker")
+    __slots__ = ("_cell", "_generators", "_is_ending", "_tasks", "cls", "worker")
 
     def __init__(self, cell: Any) -> None:
         self._cell = cell
@@ -59,6 +59,7 @@ class Performer:
         self.worker: Any = None
         self._generators: Generators | None = None
         self._tasks: dict[asyncio.Task[None], Request] = {}  # changed on the loop's thread alone
+        self._is_ending = False  # what is cancelled from now on was not cancelled by its caller
 
     @property
     def has_worker(self) -> bool:
@@ -112,12 +113,17 @@ class Performer:
         if kind == CREATE:
             return self._construct(request)
         if kind == PULL:
-            return self._generators.pull(request.args[0]) if self._generators is not None else (False, None)
+            return self._pull(request.args[0])
         if kind == DROP:
             return self._generators.drop(request.args[0]) if self._generators is not None else None
         if kind == TOLD:
             return self._tell(request.args[0])
         raise _Refusal(InternalError(f"{self._cell} was sent a request of the unknown kind {kind}"))
+
+    def _pull(self, number: int) -> Any:
+        if number // PER_INCARNATION != self._cell.incarnation:
+            raise _Refusal(self._cell.gone("no", number // PER_INCARNATION))
+        return self._generators.pull(number) if self._generators is not None else (False, None)
 
     def _tell(self, watch: Any) -> None:
         """A watch of the worker has come to its end, unless it was given up in the meantime."""
@@ -149,14 +155,7 @@ class Performer:
         request.open()
         incarnation, kind, *args = request.args
         if incarnation != self._cell.incarnation:
-            raise _Refusal(
-                WorkerGone(
-                    f"incarnation {incarnation} of {self._cell} has ended; this is {self._cell.incarnation}",
-                    executed="no",
-                    target=str(self._cell),
-                    incarnation=incarnation,
-                )
-            )
+            raise _Refusal(self._cell.gone("no", incarnation))
         if kind not in _REACHING:
             raise _Refusal(InternalError(f"a request of the kind {kind} cannot be pinned"))
         request.kind, request.args = kind, tuple(args)
@@ -215,6 +214,8 @@ class Performer:
             error.__dict__.setdefault("executed", "no")
             return Refused(error)
         if isinstance(error, asyncio.CancelledError):
+            if self._is_ending:
+                return Refused(self._cell.gone("unknown", self._cell.incarnation))
             text = f"the coroutine of {request.method!r} in {self._cell} was cancelled"
             return Refused(Cancelled(text, target=str(self._cell)))
         if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
@@ -300,7 +301,8 @@ class Performer:
             self._cell.coroutine_ended()
 
     def cancel_coroutines(self) -> None:
-        """Cancel all coroutines under way. Any thread."""
+        """Cancel all coroutines under way, since the incarnation ends. Any thread."""
+        self._is_ending = True
         self._cell.env.loop.call(lambda: [task.cancel() for task in self._tasks])
 
     def abandon_coroutines(self, error: WorkerGone) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from corps.addresses import ENV_MGR
-from corps.errors import ConfigError, ContextError, CorpsError, DefinitionError
+from corps.errors import ClosedError, ConfigError, ContextError, CorpsError, DefinitionError
 from corps.messages.outcomes import Value
 from corps.messages.requests import CALL
 from corps.runtime.constructing import construct_here
@@ -136,6 +136,8 @@ class Options:
         mgr = here.cell if here is not None and here.env is env and here.cell is not None else None
         if mgr is None:
             mgr = env.registry.find(ENV_MGR)
+        if mgr is None:
+            raise ClosedError(f"the workers of {env.label} have ended: none can be created there any more")
         corps_name = mgr.name if issubclass(mgr.performer.cls, Corps) else mgr.corps_name
         options = WorkerOptions(self.tag, self.mailbox, self.restart or cls.restart)
         record = Record(cls, args, kwargs, options, corps_name)

@@ -1,5 +1,6 @@
 """Hearing of the end of a worker."""
 
+from dataclasses import replace
 from typing import Any
 
 from corps.errors import ConfigError, EnvLost
@@ -41,6 +42,12 @@ class Watch(Future[Ended]):
             error = outcome.error
             outcome = Value(Ended(self._name, self._incarnation, error.reason, str(error)))
         return super().settle(outcome)
+
+    def _opened(self) -> Outcome:
+        outcome = super()._opened()
+        if isinstance(outcome, Value) and outcome.value.name is None:  # its Env knows nothing of it any more
+            outcome = self._outcome = Value(replace(outcome.value, name=self._name))
+        return outcome
 
     def give_up_watch(self) -> bool:
         """See `unwatch`."""
