@@ -156,7 +156,7 @@ class RunningCorps:
             if not over:
                 self._asked.append(ended)
         if over:
-            ended.settle(Value(None))
+            ended.settle(self._how_it_ended(Value(None)))
         self._is_end_wanted.set()
         return ended
 
@@ -234,7 +234,7 @@ class RunningCorps:
                 self._end_processes()
             finally:
                 atexit.unregister(self._at_exit)
-                self._be_over(outcome if self._error is None else Refused(self._error))
+                self._be_over(self._how_it_ended(outcome))
 
     def _limit_passed(self, failure: Failure) -> None:
         """A restart limit was passed, and nobody could heal it. Any thread."""
@@ -246,6 +246,9 @@ class RunningCorps:
             self._error = self._error or error
         self.failure = str(error)
         self._is_end_wanted.set()
+
+    def _how_it_ended(self, outcome: Outcome) -> Outcome:
+        return outcome if self._error is None else Refused(self._error)
 
     def _application_ended(self) -> None:
         """The Corps object has ended, and nothing brings it back. If its process died, its owner decides."""

@@ -143,7 +143,9 @@ class Options:
         record = Record(cls, args, kwargs, options, corps_name)
         if place == env.id:
             cell = env.lives.new_cell(record, mgr.name, mgr.addr)
-            mgr.family.adopt(cell.addr, cell.name, kept(record))
+            if not mgr.family.adopt(cell.addr, cell.name, kept(record)):
+                cell.ending.finish()
+                raise ClosedError(f"{mgr} ends, and its workers with it: it can create no more")
             made = construct_here(cell, record)
         else:
             order = (record, mgr.name, mgr.addr)
@@ -266,6 +268,7 @@ def create(cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]
         RemoteError: The constructor raised; also an instance of what it raised.
         DefinitionError: `cls` is not a subclass of Conc.
         ContextError: There is no Env here.
+        ClosedError: The Env has closed, or the worker that calls this is about to end.
         PackError: The worker will live in another Env, and an argument cannot be packed.
         LoopBlocked: Called in a coroutine: use ``await corps.options().create_nowait(...)`` there.
     """
