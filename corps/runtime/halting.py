@@ -44,7 +44,9 @@ def failure_of(what: str, error: BaseException) -> Failure:
         The failure.
     """
     shown = Raised.capture(error, None)
-    text = f"{what} raised {shown.type_name.removeprefix('builtins.')}: {shown.text}"
+    text = f"{what} raised {shown.type_name.removeprefix('builtins.')}"
+    if shown.text:
+        text += f": {shown.text}"
     return Failure("memory" if isinstance(error, MemoryError) else "error", text, shown.traceback)
 
 

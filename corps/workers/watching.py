@@ -3,10 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from corps.errors import ConfigError, EnvLost
+from corps.errors import ConfigError, EnvLost, WorkerGone
 from corps.messages.endings import Ended
 from corps.messages.outcomes import Outcome, Refused, Value
-from corps.messages.requests import CALL, TOLD, WATCH
+from corps.messages.promises import NoAnswer
+from corps.messages.requests import CALL, TOLD, WATCH, Request
 from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
@@ -91,8 +92,20 @@ def _hears(cell: Any) -> bool:
 
 
 def _tell(env: Env, worker: Any, done: Any) -> None:
-    if not done.cancelled():
-        env.tell(TOLD, worker, "on_ended", (done,), {})
+    if not done.cancelled():  # not as one tells others: it must get there, whatever waits for the watcher
+        env.deliver(Request(TOLD, worker, "on_ended", (done,), {}, _Told(f"'on_ended' of {worker}")))
+
+
+class _Told(NoAnswer):
+    """The promise of a call of `on_ended`. That the watcher has ended, too, is no failure."""
+
+    __slots__ = ()
+
+    def settle(self, outcome: Outcome) -> bool:
+        """See `Promise.settle`."""
+        if isinstance(outcome, Refused) and isinstance(outcome.error, WorkerGone):
+            return True
+        return super().settle(outcome)
 
 
 def unwatch(watched: Future[Ended]) -> bool:
