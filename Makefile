@@ -12,7 +12,7 @@ installed := $(VENV)/.installed
 export VENV DIR PATTERN
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all docs bench clean
+.PHONY: help setup demo test test-all docs bench soak clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -61,6 +61,9 @@ $(VENV)/.installed-bench: $(installed)
 
 bench: setup $(if $(filter --peers --plot,$(ARGS)),$(VENV)/.installed-bench)  ## run the benchmarks: make bench [ARGS=--help]
 	@$(VENV)/bin/python -m benchmarks $(ARGS)
+
+soak: setup  ## do harm to a running Corps for ten minutes, and judge: make soak [ARGS='--minutes 120 --seed 7']
+	@$(VENV)/bin/python -m corps.testing.chaos --minutes 10 --report benchmarks/soak $(ARGS)
 
 clean:  ## remove what was built, and caches; venvs stay
 	rm -rf build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -12,6 +12,9 @@ FRONT_ENV = 0
 ENV_MGR = 0
 """Conc id of the EnvMgr, in every Env."""
 
+CORPS_MGR = 1
+"""Conc id of the CorpsMgr, in the Env of the process that booted."""
+
 GENERATION: Final = 2**32
 """Workers that one process of an Env can have: the conc ids of its next process begin there."""
 

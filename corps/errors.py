@@ -176,7 +176,7 @@ class EnvLost(RequestError):
         reason: Why, in one word, as in `corps.Ended`.
     """
 
-    reason: Literal["killed", "error", "memory", "hung", "lost"] = "lost"
+    reason: Literal["shutdown", "killed", "error", "memory", "hung", "lost"] = "lost"
 
 
 class NoSuchWorker(RequestError, LookupError):

@@ -84,10 +84,12 @@ def _serve(child: ChildSide, orders: Orders, env: Env) -> int:
             _learn(env, *rest)
             orders.send("joined")
         elif word == "member":
-            env.env_joined(Member(*rest[0]))
+            env.lives.env_joined(Member(*rest[0]))
+        elif word == "retired":
+            env.lives.retire(*rest)
         elif word == "lost":
             env_id, reason, text, returns = rest
-            env.env_lost(env_id, Failure(reason, text), returns=returns)
+            env.lives.env_lost(env_id, Failure(reason, text), returns=returns)
         elif word == "corps":
             env.corps_name = Name(ConcAddr(*rest[0]), Interface.from_tuple(*rest[1]), env)
         elif word == "release":

@@ -40,7 +40,7 @@ from corps.launch.sources import Source
 from corps.launch.starting import start_env
 from corps.managers.assembly import env_options
 from corps.managers.corps_mgr import CorpsMgr
-from corps.managers.membership import Membership
+from corps.managers.membership import HOME, Membership
 from corps.managers.parameters import Parameter
 from corps.messages.endings import Failure
 from corps.messages.outcomes import Outcome, Refused, Value
@@ -59,9 +59,6 @@ if TYPE_CHECKING:
     from corps.settings import Settings
 
 _log = logging.getLogger("corps.launch")
-
-HOME: Final = 1
-"""Id of the Env in which the Corps object lives."""
 
 _PRELOAD: Final = ("zmq", "msgpack", "cloudpickle", "asyncio", "corps.launch.child")
 
@@ -288,7 +285,7 @@ class RunningCorps:
         interface, app_restart = membership.start(settings.envs)
         # Not before: until here an end is seen by who waits for the process, and then everybody is known.
         self._follower.start()
-        manager = Record(CorpsMgr, (env,), options=WorkerOptions("CorpsMgr"))
+        manager = Record(CorpsMgr, (env, membership), options=WorkerOptions("CorpsMgr"))
         self._mgr = env.lives.new_cell(manager)
         self._mgr.family.on_end = self._application_ended
         env.lives.on_limit = self._limit_passed
@@ -392,6 +389,6 @@ class RunningCorps:
             except Exception:  # the end of the next process must be followed too
                 _log.exception("the end of env%d could not be told; please report it", ended.env_id)
                 continue
-            if self._is_stopping:
+            if self._is_stopping or failure.reason == "shutdown":
                 continue
             _log.warning("env%d is lost: %s", ended.env_id, failure.text)

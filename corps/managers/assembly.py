@@ -1,5 +1,6 @@
 """The one place where an Env is put together. Construction only; decisions are made elsewhere."""
 
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -7,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from corps.addresses import ConcAddr
 from corps.managers.env_mgr import EnvMgr
 from corps.messages.interfaces import Interface
-from corps.packing.packer import Packer
+from corps.packing.packer import Packed, Packer
 from corps.runtime.constructing import construct_here
 from corps.runtime.env import Env
+from corps.runtime.keeping import Kept
 from corps.runtime.options import EnvOptions, WorkerOptions
 from corps.runtime.records import Record
 from corps.transport.link import Transport
@@ -60,16 +62,27 @@ def build_env(
     def restore_name(addr: tuple[str, int, int], interface: tuple[Any, ...], *how: Any) -> Name[Any]:
         return Name(ConcAddr(*addr), Interface.from_tuple(*interface), env, *how)
 
-    env.make_name = make_name
-    env.make_iterator = RemoteIterator
-    if transport is not None:
-        packer = Packer(
+    def make_packer(out_of_band: int) -> Packer:
+        return Packer(
             codec=options.codec,
             rebind={("corps.workers.names", "restore_name"): restore_name},
             resolve_module=resolve_module,
             main_alias=main_alias,
-            out_of_band=options.out_of_band,
+            out_of_band=out_of_band,
         )
+
+    packer = make_packer(options.out_of_band)
+    whole = make_packer(sys.maxsize)
+
+    def pack(value: Any) -> Kept:
+        packed = whole.pack(value, what="state")
+        return packed.codec, packed.body
+
+    env.make_name = make_name
+    env.pack = pack
+    env.unpack = lambda kept: packer.unpack(Packed(*kept, ()))
+    env.make_iterator = RemoteIterator
+    if transport is not None:
         peers = Peers(
             env,
             transport,

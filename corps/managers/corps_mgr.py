@@ -1,27 +1,94 @@
-"""The CorpsMgr: the Conc that answers for the application's Corps. One per Corps."""
+"""The CorpsMgr: the Conc that answers for the whole Corps. One per Corps."""
 
-from typing import Any
+from collections.abc import Callable
+from threading import Thread
+from typing import Any, ClassVar
 
+from corps.addresses import ConcAddr
+from corps.managers.membership import Membership
+from corps.messages.outcomes import Outcome, Raised, Value
 from corps.messages.requests import CALL
 from corps.runtime.env import Env
+from corps.runtime.futures import Future
+from corps.runtime.keeping import Kept
 from corps.workers.conc import Conc
 
 
 class CorpsMgr(Conc):
-    """The Mgr of the application's Corps. It lives in the booting process, whose end is the Corps's end."""
+    """The Mgr of the application's Corps. It lives in the booting process, whose end is the Corps's end.
 
-    def __init__(self, env: Env) -> None:
+    It interleaves: nobody waits while an Env starts.
+    """
+
+    interleave: ClassVar[bool | int] = True
+
+    def __init__(self, env: Env, membership: Membership) -> None:
         """For the boot of a Corps.
 
         Args:
             env: The Env of the booting process.
+            membership: The processes of the Corps.
         """
         self._env = env
+        self._membership = membership
 
-    def statistics(self) -> dict[int, Any]:
+    async def add_env(self) -> int:
+        """Start one more Env; see `Membership.add_env`."""
+        env_id: int = await self._aside(self._membership.add_env)
+        return env_id
+
+    async def remove_env(self, env_id: int) -> None:
+        """End an Env; see `Membership.remove_env`.
+
+        Args:
+            env_id: Which.
+        """
+        await self._aside(lambda: self._membership.remove_env(env_id))
+
+    def _aside(self, work: Callable[[], Any]) -> Future[Any]:
+        """Do in a thread of its own what takes a while."""
+        future: Future[Any] = Future()
+
+        def run() -> None:
+            try:
+                outcome: Outcome = Value(work())
+            except Exception as error:  # whoever waits gets it
+                outcome = Raised.capture(error, str(self._corps_cell))
+            future.settle(outcome)
+
+        Thread(target=run, name="corps-envs", daemon=True).start()
+        return future
+
+    async def keep(self, worker: ConcAddr, incarnation: int, state: Kept) -> None:
+        """Keep the state of a worker in place of the one before.
+
+        Args:
+            worker: Whose.
+            incarnation: Which of its incarnations it is of.
+            state: Packed.
+        """
+        self._env.lives.kept.keep(worker, incarnation, state)
+
+    async def kept(self, worker: ConcAddr) -> Kept | None:
+        """The last state of a worker, packed; None if none was kept.
+
+        Args:
+            worker: Whose.
+        """
+        return self._env.lives.kept.kept(worker)
+
+    async def forget(self, worker: ConcAddr) -> None:
+        """A worker has ended for good: its state is not needed any more.
+
+        Args:
+            worker: Whose.
+        """
+        self._env.lives.kept.forget(worker)
+
+    async def statistics(self) -> dict[int, Any]:
         """What goes on in each Env of the Corps."""
         env = self._env
         asked = {
             env_id: env.ask(CALL, env.manager_of(env_id), "statistics", (), {}) for env_id in env.worker_envs
         }
-        return {env_id: future.result() for env_id, future in asked.items()}
+        return {env_id: await future for env_id, future in asked.items()}

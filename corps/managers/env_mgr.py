@@ -1,12 +1,14 @@
 """The EnvMgr: the Conc through which an Env is asked for things. One per Env, the first worker there."""
 
 import asyncio
+import logging
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from corps.addresses import ConcAddr
-from corps.errors import LoadError, WorkerGone
+from corps.errors import CorpsError, LoadError, WorkerGone
 from corps.managers.parameters import parameters_of
+from corps.messages.requests import EXIT_LAST
 from corps.runtime import halting
 from corps.runtime.constructing import construct_soon
 from corps.runtime.env import Env
@@ -15,6 +17,8 @@ from corps.runtime.records import Application, Record
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
 from corps.workers.names import Name
+
+_log = logging.getLogger("corps.managers")
 
 
 class EnvMgr(Conc):
@@ -128,6 +132,15 @@ class EnvMgr(Conc):
         cell = self._env.registry.find(number)
         if cell is not None:
             await halting.halt(cell)
+
+    async def drain_all(self) -> None:
+        """End all workers of this Env, newest first, each after what waits for it."""
+        for cell in reversed(self._env.registry.cells()):
+            if cell.mgr_addr is not None:
+                try:
+                    await self._env.exit(cell.addr, EXIT_LAST)
+                except CorpsError as error:  # the others are to be drained all the same
+                    _log.warning("%s could not be drained: %s", cell, error)
 
     async def expect(self, mgr_env: int, numbers: list[int]) -> None:
         """Another Env says whom it will start here, of those who lived in a former process of this Env.

@@ -11,20 +11,18 @@ from collections.abc import Callable
 from threading import Event, Lock, Thread
 from typing import Any, Final
 
-import corps.errors as errors
 from corps.clock import now
 from corps.errors import (
     BootError,
-    BrokenError,
     ClosedError,
+    ConfigError,
     DeadlineExceeded,
-    EnvStartError,
     RestartLimit,
     SupervisionError,
 )
-from corps.hosting.env_process import EnvProcess, Exit
+from corps.hosting.env_process import Exit
 from corps.hosting.processes import ProcessHost
-from corps.managers.orders import Orders
+from corps.managers.places import Place
 from corps.messages.endings import Failure, Reason
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
@@ -35,24 +33,8 @@ from corps.supervision.supervisor import GivenUp, Plan, Supervisor
 
 _log = logging.getLogger("corps.managers")
 
-_LAST_WORDS: Final = 5.0
-"""Seconds between the last message of a process that fails to start and its end."""
-
-
-class _Place:
-    """One process of an Env, and what it has said."""
-
-    def __init__(self, process: EnvProcess, generation: int) -> None:
-        self.process = process
-        self.generation = generation
-        self.orders = Orders(process.channel)
-        self.member: Member | None = None
-        self.interface: Interface | None = None
-        self.restart: Restart | None = None  # of the application's Corps
-        self.is_listed = False  # it was told of all others, and is told what happens from then on
-        self.has_joined = False
-        self.is_gone = False
-        self.returns = False  # it is gone, and another one takes its place
+HOME: Final = 1
+"""Id of the Env in which the Corps object lives: the first one."""
 
 
 class Membership:
@@ -97,8 +79,9 @@ class Membership:
         # Protects what follows, the places in it, and the Env's worker_envs; and makes what an Env is told of
         # the others one sequence without gaps, so orders to all are sent under it.
         self._lock = Lock()
-        self._places: dict[int, _Place] = {}
+        self._places: dict[int, Place] = {}
         self._restarts: Supervisor[int] = Supervisor("one_for_one", lambda: 0.5)
+        self._next_env = HOME
         self._later_orders: list[tuple[Any, ...]] = []  # what a new process is told, too
 
     # --- the start ---
@@ -117,21 +100,22 @@ class Membership:
             LoadError: The application could not be loaded.
             EnvStartError: A process did not start, ended while it started, or took too long.
         """
-        for env_id in range(1, count + 1):
+        self._next_env = HOME + count
+        for env_id in range(HOME, HOME + count):
             self._restarts.add(env_id, self._restart)
             self._begin(env_id, 0)
         places = self._all()
         late: list[int] = []
-        alarm = self._env.alarms.at(now() + self._boot_timeout, lambda: self._give_up(late))
+        alarm = self._env.alarms.at(now() + self._boot_timeout, lambda: self._give_up(places, late))
         try:
             for place in places:
-                self._await_ready(place, late)
+                place.await_ready(late)
             records = [self._me.as_list(), *(place.member.as_list() for place in places if place.member)]
             for place in places:
                 place.is_listed = True
-                self._tell(place, "members", records, [])
+                place.tell("members", records, [])
             for place in places:
-                self._expect(place, "joined", late)
+                place.expect("joined", late)
                 place.has_joined = True
         finally:
             alarm.cancel()
@@ -144,45 +128,16 @@ class Membership:
         assert first.interface is not None
         return first.interface, first.restart
 
-    def _begin(self, env_id: int, generation: int) -> _Place:
-        place = _Place(self._host.spawn(env_id, "corps.launch.child:main"), generation)
+    def _begin(self, env_id: int, generation: int) -> Place:
+        place = Place(self._host.spawn(env_id, "corps.launch.child:main"), generation)
         with self._lock:
             self._places[env_id] = place
-        self._tell(place, "start", *self._first_order, generation)
+        place.tell("start", *self._first_order, generation)
         return place
 
-    def _await_ready(self, place: _Place, late: list[int]) -> None:
-        answer = self._expect(place, "ready", late)
-        place.member = Member(*answer[0])
-        place.interface = Interface.from_tuple(*answer[1])
-        if answer[2] is not None:
-            policy, most, within, backoff = answer[2]
-            place.restart = Restart(policy, most, within, tuple(backoff))
-
-    def _expect(self, place: _Place, word: str, late: list[int]) -> list[Any]:
-        """The rest of the next message, which must begin with `word`."""
-        process = place.process
-        answer = place.orders.receive()
-        if answer is not None and answer[0] == word:
-            return answer[1:]
-        if answer is not None and answer[0] == "failed":
-            process.wait(_LAST_WORDS)  # then its output is complete
-            kind = getattr(errors, answer[1], EnvStartError)
-            raise kind(answer[2], output=process.output())
-        if process.env_id in late:
-            raise EnvStartError(
-                f"env{process.env_id} was not ready within {self._boot_timeout} s (setting boot_timeout)",
-                output=process.output(),
-            )
-        ended = process.wait(_LAST_WORDS)
-        raise EnvStartError(
-            f"env{process.env_id} {ended if ended is not None else 'closed its channel'} while it started",
-            output=process.output(),
-        )
-
-    def _give_up(self, late: list[int]) -> None:
+    def _give_up(self, places: list[Place], late: list[int]) -> None:
         """The time for the start is over: whoever is not ready is ended, which wakes who waits for it."""
-        for place in self._all():
+        for place in places:
             if not place.has_joined:
                 late.append(place.process.env_id)
                 place.process.kill()
@@ -205,13 +160,7 @@ class Membership:
         """Under the lock: tell those who were told of everybody."""
         for place in self._places.values():
             if place.is_listed and not place.is_gone:
-                self._tell(place, *order)
-
-    def _tell(self, place: _Place, *order: Any) -> None:
-        try:
-            place.orders.send(*order)
-        except (BrokenError, ClosedError):
-            _log.debug("env%d has gone and does not hear %r", place.process.env_id, order[0])
+                place.tell(*order)
 
     # --- deaths ---
 
@@ -224,7 +173,9 @@ class Membership:
         Returns:
             The same as a failure.
         """
-        return self._died(ended.env_id, Failure(_reason(ended), f"its process (pid {ended.pid}) {ended}"))
+        reason = _reason(ended)
+        text = "it was removed" if reason == "shutdown" else f"its process (pid {ended.pid}) {ended}"
+        return self._died(ended.env_id, Failure(reason, text))
 
     def _died(self, env_id: int, failure: Failure) -> Failure:
         with self._lock:
@@ -235,7 +186,7 @@ class Membership:
                 decision = self._restarts.failed(env_id, place.generation + 1, failure, now())
             place.returns = isinstance(decision, Plan)
             self._tell_listed("lost", env_id, failure.reason, failure.text, place.returns)
-        self._env.env_lost(env_id, failure, returns=place.returns)
+        self._env.lives.env_lost(env_id, failure, returns=place.returns)
         if isinstance(decision, Plan):
             Thread(
                 target=self._replace,
@@ -258,24 +209,35 @@ class Membership:
         with self._lock:
             if not self._restarts.started(env_id, generation + 1):
                 return
-        late: list[int] = []
-        alarm = self._env.alarms.at(now() + self._boot_timeout, lambda: self._give_up(late))
-        place: _Place | None = None
         try:
-            place = self._begin(env_id, generation)
-            self._await_ready(place, late)
+            self._bring_up(env_id, generation)
+        except (BootError, ClosedError) as error:
+            if not self._stops.is_set():
+                self._not_started(env_id, generation, str(error))
+
+    def _bring_up(self, env_id: int, generation: int) -> None:
+        """Start a process, and make it known when it is ready.
+
+        Raises:
+            BootError: It did not get ready.
+            ClosedError: The Corps has ended.
+        """
+        place = self._begin(env_id, generation)
+        late: list[int] = []
+        alarm = self._env.alarms.at(now() + self._boot_timeout, lambda: self._give_up([place], late))
+        try:
+            place.await_ready(late)
             with self._lock:
                 records, awaited = self._listed()
                 place.is_listed = True
-                self._tell(place, "members", records, awaited)
+                place.tell("members", records, awaited)
                 for order in self._later_orders:
-                    self._tell(place, *order)
-            self._expect(place, "joined", late)
+                    place.tell(*order)
+            place.expect("joined", late)
             place.has_joined = True
-        except (BootError, ClosedError) as error:
-            if not self._stops.is_set():
-                self._not_started(env_id, place, str(error))
-            return
+        except BootError:
+            place.process.kill()
+            raise
         finally:
             alarm.cancel()
         assert place.member is not None
@@ -284,21 +246,74 @@ class Membership:
                 return
             for other in self._places.values():
                 if other is not place and other.is_listed and not other.is_gone:
-                    self._tell(other, "member", place.member.as_list())
-        self._env.env_joined(place.member)
-        _log.warning("env%d has another process (pid %d)", env_id, place.process.pid)
+                    other.tell("member", place.member.as_list())
+        self._env.lives.env_joined(place.member)
+        _log.warning(
+            "env%d has %s process (pid %d)", env_id, "another" if generation else "a", place.process.pid
+        )
 
-    def _not_started(self, env_id: int, place: _Place | None, problem: str) -> None:
+    def _not_started(self, env_id: int, generation: int, problem: str) -> None:
         _log.error("env%d could not be started again: %s", env_id, problem)
-        if place is not None:
-            place.process.kill()  # its end comes like any other
-            return
-        failure = Failure("lost", f"env{env_id} could not be started again: {problem}")
-        with self._lock:  # there is no process to be had
+        with self._lock:
+            if self._places[env_id].generation == generation:
+                return  # there was a process, whose end is told like every other
             self._places[env_id].returns = False
+            failure = Failure("lost", f"env{env_id} could not be started again: {problem}")
             self._tell_listed("lost", env_id, failure.reason, failure.text, False)
-        self._env.env_lost(env_id, failure, returns=False)
+        self._env.lives.env_lost(env_id, failure, returns=False)
         self._on_limit(SupervisionError(failure.text))
+
+    # --- Envs that come and go ---
+
+    def add_env(self) -> int:
+        """Start one more Env. Waits until it has joined.
+
+        Returns:
+            Its id; no other Env of the Corps has or had it.
+
+        Raises:
+            BootError: It did not start.
+            ClosedError: The Corps ends.
+        """
+        with self._lock:
+            if self._stops.is_set():
+                raise ClosedError("the Corps ends: there is no further Env")
+            env_id = self._next_env
+            self._next_env += 1
+            self._restarts.add(env_id, self._restart)
+        try:
+            self._bring_up(env_id, 0)
+        except BaseException:
+            with self._lock:
+                self._restarts.remove(env_id)
+            raise
+        return env_id
+
+    def remove_env(self, env_id: int) -> None:
+        """End an Env: no worker is created there any more, those it has are drained, and its process stops.
+
+        Args:
+            env_id: Which; not that of the Corps object.
+
+        Raises:
+            ConfigError: There is no such Env, or it cannot be removed.
+        """
+        with self._lock:
+            place = self._places.get(env_id)
+            known = sorted(each for each, of in self._places.items() if of.has_joined and not of.is_gone)
+            if place is None or env_id not in known or env_id == HOME:
+                others = [each for each in known if each != HOME]
+                raise ConfigError(f"remove_env({env_id!r}): the Envs that can be removed are {others}")
+            self._restarts.remove(env_id)  # from here on it does not come back
+            self._tell_listed("retired", env_id)
+        self._env.lives.retire(env_id)
+        error = self._env.ask(CALL, self._env.manager_of(env_id), "drain_all", (), {}).exception()
+        if error is not None:
+            _log.warning("env%d could not be drained: %s", env_id, error)
+        place.tell("stop")
+        if place.process.wait(2 * self._env.options.grace) is None:
+            place.process.kill()
+        place.process.wait()
 
     def _listed(self) -> tuple[list[list[object]], list[int]]:
         """Under the lock: the records of all who have joined, and ids of those who will."""
@@ -331,7 +346,7 @@ class Membership:
             self._stops.set()
         places = self._all()
         for place in places:
-            self._tell(place, "stop")
+            place.tell("stop")
         deadline = now() + grace
         for place in places:
             if place.process.wait(max(0.0, deadline - now())) is None:
@@ -353,10 +368,12 @@ class Membership:
                 _log.warning("env%d gives no answer in %s s: it is killed", place.process.env_id, patience)
                 place.process.kill()
 
-    def _all(self, *, with_gone: bool = False) -> list[_Place]:
+    def _all(self, *, with_gone: bool = False) -> list[Place]:
         with self._lock:
             return [place for place in self._places.values() if with_gone or not place.is_gone]
 
 
 def _reason(ended: Exit) -> Reason:
-    return "killed" if ended.signal is not None else "error"
+    if ended.signal is not None:
+        return "killed"
+    return "error" if ended.code else "shutdown"

@@ -35,6 +35,9 @@ PINNED: Final = 10
 TOLD: Final = 11
 """Tell the worker of the end of one that it watches. Only its own Env sends it."""
 
+KEEP: Final = 12
+"""Have the worker's state kept. Only its own Env sends it."""
+
 EXIT_NOW: Final = "kill"
 """Method of an EXIT: wait for nothing."""
 EXIT_LAST: Final = "drain"

@@ -13,16 +13,15 @@ from typing import Any
 from corps.addresses import ENV_MGR, ConcAddr
 from corps.clock import deadline_after, earlier
 from corps.errors import ClosedError, DeadlineExceeded, NoSuchWorker
-from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
-from corps.messages.members import Member
 from corps.messages.outcomes import Refused
 from corps.messages.promises import NoAnswer
-from corps.messages.requests import CALL, DROP, EXIT, Request
+from corps.messages.requests import DROP, EXIT, EXIT_DOWN, Request
 from corps.runtime.alarms import Alarms
 from corps.runtime.context import Activity, acting, current
 from corps.runtime.deadlock import Probe, Waiter, WaitGraph
 from corps.runtime.futures import Future
+from corps.runtime.keeping import Kept
 from corps.runtime.lives import Lives
 from corps.runtime.loop_thread import LoopThread
 from corps.runtime.options import EnvOptions
@@ -82,6 +81,8 @@ class Env:
         self.readers: Readers | None = None
         self.make_name: MakeName | None = None
         self.make_iterator: MakeIterator | None = None
+        self.pack: Callable[[Any], Kept] | None = None
+        self.unpack: Callable[[Kept], Any] | None = None
         self.corps_name: Any = None
         """Name of the application's Corps, for workers that no other Corps created."""
         self.worker_envs: list[int] = [env_id]
@@ -266,7 +267,7 @@ class Env:
             if cell is not None:
                 cell.deliver(request)
                 return
-            if request.kind == EXIT:  # whoever might start it again does not want to any more
+            if request.method == EXIT_DOWN:  # whoever might start it again does not want to any more
                 self.lives.refuse(self.registry.despair([request.target.conc]))
             request.settle(self.registry.outcome_without_cell(request))
 
@@ -304,31 +305,6 @@ class Env:
     def next_turn(self) -> int:
         """Numbers from 0 on, for taking the Envs of the Corps in turn."""
         return next(self._turns)
-
-    def env_lost(self, env_id: int, reason: Failure, *, returns: bool) -> None:
-        """The process of another Env has died.
-
-        Args:
-            env_id: Its id.
-            reason: How.
-            returns: It will have another process.
-        """
-        if not returns:
-            self.worker_envs = [env for env in self.worker_envs if env != env_id]
-        if self.peers is not None:
-            self.peers.lose(env_id, reason.text, reason.reason, has_died=True, returns=returns)
-        self.lives.env_lost(env_id, reason, returns=returns)
-
-    def env_joined(self, member: Member) -> None:
-        """Another Env has a process, or another one.
-
-        Args:
-            member: The Env.
-        """
-        if self.peers is not None:
-            self.peers.learn(member)
-            expected = self.lives.expected_in(member.env)
-            self.ask(CALL, self.manager_of(member.env), "expect", (self.id, expected), {})
 
     # --- the end ---
 

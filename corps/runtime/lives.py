@@ -2,19 +2,25 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from corps.addresses import ConcAddr
+from corps.clock import now
 from corps.errors import ClosedError, CorpsError
 from corps.messages.endings import Ended, Failure
+from corps.messages.members import Member
 from corps.messages.requests import CALL, EXIT_DOWN, Request
 from corps.runtime import halting
 from corps.runtime.cell import Cell
 from corps.runtime.family import ChildEnd
 from corps.runtime.futures import Future
+from corps.runtime.keeping import KeptStates, forget_state
+from corps.runtime.once import Once
 from corps.runtime.records import Record
 
 _log = logging.getLogger("corps.env")
+
+_LAST_WORDS: Final = 0.25  # seconds to read what a process had sent before it died
 
 
 class Lives:
@@ -28,6 +34,9 @@ class Lives:
         """
         self._env = env
         self._registry = env.registry
+        self.kept: Final = KeptStates()
+        """States of workers: those of this Env, if it is alone; in the booting process, of all Envs."""
+        self._dying: dict[int, Once] = {}  # deaths whose last words are being read
         self.on_limit: Callable[[Failure], object] | None = None
         """Called when a restart limit was passed that no worker of this Env can heal."""
 
@@ -107,6 +116,8 @@ class Lives:
         mgr = cell.mgr_addr
         comes_back = mgr is not None and failure is not None and halting.comes_back(cell, failure)
         self._registry.remove(cell.addr.conc, ended, mgr.env if comes_back and mgr is not None else None)
+        if not comes_back and cell.record is not None:
+            forget_state(cell)
         return comes_back
 
     def tell_mgr(self, cell: Any, end: ChildEnd) -> None:
@@ -170,19 +181,61 @@ class Lives:
     # --- other Envs ---
 
     def env_lost(self, env_id: int, failure: Failure, *, returns: bool) -> None:
-        """The process of an Env has died: children that lived there have failed, and orphans here end.
+        """The process of another Env has died.
 
         Args:
             env_id: Its id.
             failure: How it died.
             returns: It will have another process.
         """
+        env = self._env
+        if not returns:
+            self.retire(env_id)
+        lost = Once(lambda: self._bury(env_id, failure, returns=returns))
+        self._dying[env_id] = lost
+        # What it has answered was read first: only what is certainly unanswered fails.
+        if env.peers is not None and env.peers.when_read(env_id, lost):
+            env.alarms.at(now() + _LAST_WORDS, lost)
+        else:
+            lost()
+
+    def _bury(self, env_id: int, failure: Failure, *, returns: bool) -> None:
+        """Children that lived there have failed, and orphans here end."""
+        env = self._env
+        self._dying.pop(env_id, None)
+        if env.peers is not None:
+            env.peers.lose(env_id, failure.text, failure.reason, has_died=True, returns=returns)
         self.refuse(self._registry.mgr_env_lost(env_id))
         for cell in self._registry.cells():
             if cell.mgr_addr is not None and cell.mgr_addr.env == env_id:
-                self._env.exit(cell.addr, EXIT_DOWN)
+                env.exit(cell.addr, EXIT_DOWN)
             elif cell.has_family:
                 cell.family.env_lost(env_id, failure, returns=returns)
+
+    def env_joined(self, member: Member) -> None:
+        """Another Env has a process, or another one.
+
+        Args:
+            member: The Env.
+        """
+        env = self._env
+        if (lost := self._dying.get(member.env)) is not None:
+            lost()  # before there is another one
+        if env.peers is None:
+            return
+        env.peers.learn(member)
+        if member.env not in env.worker_envs:
+            env.worker_envs = [*env.worker_envs, member.env]
+        expected = self.expected_in(member.env)
+        env.ask(CALL, env.manager_of(member.env), "expect", (env.id, expected), {})
+
+    def retire(self, env_id: int) -> None:
+        """No worker is created in an Env any more: it is about to be removed, or will not come back.
+
+        Args:
+            env_id: Its id.
+        """
+        self._env.worker_envs = [env for env in self._env.worker_envs if env != env_id]
 
     def expected_in(self, env_id: int) -> list[int]:
         """Numbers of the workers that Mgrs of this Env will start again in another one.

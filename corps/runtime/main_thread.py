@@ -7,7 +7,7 @@ from typing import Any
 from corps.errors import WorkerGone
 from corps.messages.endings import BY_ITSELF, Failure
 from corps.messages.outcomes import Refused
-from corps.messages.requests import EXIT, HALT, Request
+from corps.messages.requests import EXIT, HALT, KEEP, Request
 from corps.runtime import halting
 from corps.runtime.context import Activity, current
 
@@ -45,7 +45,9 @@ class MainThread:
                 if not self.arrival.wait_for(lambda: cell.mailbox.first is not None, timeout):
                     return None
                 request: Request = cell.mailbox.take()
-            if request.kind in (EXIT, HALT):
+            if request.kind == KEEP:
+                cell.performer.perform(request)
+            elif request.kind in (EXIT, HALT):
                 self._exiting = True
                 self._halt = request if request.kind == HALT else None
             elif cell.is_wanted(request):

@@ -23,10 +23,11 @@ from corps.errors import (
     WorkerGone,
 )
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
-from corps.messages.requests import CALL, CREATE, DROP, GET, PINNED, PULL, SET, TOLD, Request
+from corps.messages.requests import CALL, CREATE, DROP, GET, KEEP, PINNED, PULL, SET, TOLD, Request
 from corps.runtime import halting
 from corps.runtime.context import Activity, current
 from corps.runtime.generators import PER_INCARNATION, Generators
+from corps.runtime.keeping import Keeping, kept_state
 from corps.runtime.main_thread import MainThread
 
 _log = logging.getLogger("corps.workers")
@@ -50,7 +51,7 @@ class _Refusal(Exception):
 class Performer:
     """Runs the requests of one cell. Only the holder of the cell calls it, and its coroutines."""
 
-    __slots__ = ("_cell", "_generators", "_is_ending", "_tasks", "cls", "worker")
+    __slots__ = ("_cell", "_generators", "_is_ending", "_keeping", "_tasks", "cls", "worker")
 
     def __init__(self, cell: Any) -> None:
         self._cell = cell
@@ -58,6 +59,7 @@ class Performer:
         """The author's class; None before the constructor is called."""
         self.worker: Any = None
         self._generators: Generators | None = None
+        self._keeping: Keeping | None = None
         self._tasks: dict[asyncio.Task[None], Request] = {}  # changed on the loop's thread alone
         self._is_ending = False  # what is cancelled from now on was not cancelled by its caller
 
@@ -91,6 +93,8 @@ class Performer:
             if kind is GeneratorType or kind is AsyncGeneratorType:
                 value = self._kept(value)
             outcome: Outcome = Value(value)
+            if self._keeping is not None and request.kind in _REACHING:
+                self._keeping.ran()
         except BaseException as error:
             outcome = self._failure(request, error)
             if request.kind == CREATE:  # its creator is to hear of it when nothing is left of it
@@ -118,6 +122,8 @@ class Performer:
             return self._generators.drop(request.args[0]) if self._generators is not None else None
         if kind == TOLD:
             return self._tell(request.args[0])
+        if kind == KEEP:
+            return self._keeping.keep() if self._keeping is not None else None
         raise _Refusal(InternalError(f"{self._cell} was sent a request of the unknown kind {kind}"))
 
     def _pull(self, number: int) -> Any:
@@ -184,8 +190,11 @@ class Performer:
         worker = cls.__new__(cls, *args, **request.kwargs)
         worker._corps_cell = self._cell
         worker.__init__(*args, **request.kwargs)
-        if self._cell.incarnation > 1:
-            worker.after_restart(None)
+        cell = self._cell
+        if cell.record is not None and getattr(cls, "_corps_keeps_state", False):
+            self._keeping = Keeping(cell, cls.keep_every)
+        if cell.incarnation > 1:
+            worker.after_restart(kept_state(cell) if self._keeping is not None else None)
         self.worker = worker
         return self._cell.name
 
@@ -285,6 +294,8 @@ class Performer:
     async def _run_coroutine(self, request: Request, coroutine: Coroutine[Any, Any, Any]) -> None:
         try:
             outcome: Outcome = Value(self._kept(await coroutine))
+            if self._keeping is not None and request.kind in _REACHING:
+                self._keeping.ran()
         except GeneratorExit:
             # Destroyed while it waits, at the end of the interpreter: that can come at any point of any
             # thread, whatever lock it holds, so nothing more may be done.

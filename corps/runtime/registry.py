@@ -8,7 +8,7 @@ from corps.addresses import ENV_MGR, first_number
 from corps.errors import NoSuchWorker, WorkerGone
 from corps.messages.endings import Ended
 from corps.messages.outcomes import Outcome, Refused, Value
-from corps.messages.requests import EXIT, WAITING, WATCH, WITHDRAWN, Request
+from corps.messages.requests import EXIT, EXIT_DOWN, WAITING, WATCH, WITHDRAWN, Request
 
 _REMEMBERED: Final = 10_000  # ends of workers
 
@@ -53,11 +53,17 @@ class Registry:
             number: Of its address.
             cell: Halted, if anything may wait for it.
         """
+        special = []
         with self._lock:
             self._expected.pop(number, None)
             for request in self._held.pop(number, ()):
-                cell.deliver(request)
+                if request.kind in (EXIT, WATCH):  # those do not wait in the mailbox, and may lead back here
+                    special.append(request)
+                else:
+                    cell.deliver(request)
             self._cells[number] = cell
+        for request in special:
+            cell.deliver(request)
 
     def find(self, number: int) -> Any:
         """The cell with this number, or None."""
@@ -144,7 +150,7 @@ class Registry:
         """
         number = request.target.conc
         with self._lock:
-            if request.kind == EXIT or number in self._cells or not self._may_come(number):
+            if number in self._cells or request.method == EXIT_DOWN or not self._may_come(number):
                 return False
             request.route = self
             self._held.setdefault(number, []).append(request)

@@ -76,7 +76,7 @@ class MemoryEnv:
         self.env.disconnect()
         for other in self._others:
             if not other.is_dead:
-                other.env.env_lost(self.id, Failure("killed", reason), returns=False)
+                other.env.lives.env_lost(self.id, Failure("killed", reason), returns=False)
 
     def exit_workers(self) -> None:
         """End all workers of this Env in order."""

@@ -54,6 +54,7 @@ class Asking:
         window: tuple[int, int],
         patience: float | None,
         max_frame: int | None,
+        is_journaled: bool,
     ) -> None:
         """Nothing was asked yet.
 
@@ -65,6 +66,7 @@ class Asking:
             window: Requests and bytes that may be unanswered.
             patience: Seconds a sender waits for room in the window.
             max_frame: Bytes of the longest frame that the peer takes.
+            is_journaled: Whether there will be a start journal.
         """
         self.readers = env.readers
         """A thread that waits for an answer of the peer reads it with these."""
@@ -77,7 +79,7 @@ class Asking:
         # Protects everything below. Nothing is packed, settled or sent under it.
         self._lock = Lock()
         self._room = Room(self._lock, Window(*window))
-        self.journal = AskerJournal(_SLOTS * window[0])
+        self._journal = AskerJournal(_SLOTS * window[0], is_kept=is_journaled)
         # The promise and the size of each request until its outcome comes. A withdrawn one stays, without
         # its promise: it takes up room at the peer until the peer says that it does not.
         self._pending: dict[int, tuple[Promise | None, int]] = {}
@@ -86,6 +88,15 @@ class Asking:
         ] = {}  # the same; they take no room, for they may last for ever
         self._lost: str | None = None
         self._cause: Reason = "lost"
+
+    def keep_journal(self, path: str) -> None:
+        """The peer has a process: a start journal is kept from now on. Before anything is sent to it.
+
+        Args:
+            path: For its file.
+        """
+        with self._lock:
+            self._journal.keep_at(path)
 
     def send(self, request: Request) -> None:
         """Send a request; from now on its promise is settled here.
@@ -127,7 +138,7 @@ class Asking:
         except (Overloaded, MemoryError):  # nothing was sent
             with self._lock:
                 if self._pending.pop(request.number, None) is not None:
-                    self.journal.free(request.number)
+                    self._journal.free(request.number)
                 self._room.give_back(1, size)
             raise
 
@@ -201,14 +212,14 @@ class Asking:
         """Under the lock, with room taken: give a number, unless there is nothing to be sent any more."""
         if request.kind == WATCH:
             if self._lost is None:
-                request.number = self.journal.number(is_kept=False)
+                request.number = self._journal.number(is_kept=False)
                 self._watches[request.number] = request.promise
         elif self._lost is not None or request.stage == WITHDRAWN:
             self._room.give_back(1, size)
         elif isinstance(request.promise, NoAnswer):
-            request.number = self.journal.number(is_kept=False)
+            request.number = self._journal.number(is_kept=False)
         else:
-            request.number = self.journal.number()
+            request.number = self._journal.number()
             self._pending[request.number] = (request.promise, size)
 
     def on_outcome(self, header: OutcomeHeader, frames: Sequence[Frame]) -> None:
@@ -222,7 +233,7 @@ class Asking:
             pending = self._pending.pop(number, None)
             if pending is not None:
                 self._room.give_back(1, pending[1])
-                self.journal.free(number)
+                self._journal.free(number)
             elif number in self._watches:
                 pending = self._watches.pop(number), 0
             is_lost = self._lost is not None
@@ -274,12 +285,12 @@ class Asking:
         if wanted_none:
             told = "env%d is lost (%s), and up to %d requests that were sent there without wanting an answer"
             _log.log(log_level, told, self._way.member.env, reason, wanted_none)
-        self.journal.close()
+        self._journal.close()
 
     def _executed(self, number: int, *, has_died: bool) -> Executed:
         if not self._way.was_used:
             return "no"
-        return self.journal.executed(number) if has_died else "unknown"
+        return self._journal.executed(number) if has_died else "unknown"
 
     def _refuse(self, promise: Promise, executed: Executed) -> None:
         text = f"env{self._way.member.env} is lost: {self._lost}"

@@ -20,6 +20,7 @@ from corps.errors import Executed
 _SLOT_BITS: Final = 16
 _SLOT_MASK: Final = (1 << _SLOT_BITS) - 1
 _NO_SLOT: Final = _SLOT_MASK  # of a request that is not in the journal
+_OPENED: Final = 0  # the word that says that the side that runs has the file
 _ENDED: Final = 1 << 63
 _WORD: Final = 8
 
@@ -54,26 +55,30 @@ class _Words:
 class AskerJournal:
     """The side that asks. Under the lock of its peer."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, *, is_kept: bool) -> None:
         """Make it; there is no file yet.
 
         Args:
             slots: Requests that may be unanswered and are told about.
+            is_kept: Whether there will be a file; else nothing is known of any request.
         """
-        self._size = min(max(64, slots), _NO_SLOT)
-        self._free: list[int] = []
+        self._size = min(max(64, slots), _NO_SLOT) if is_kept else 0
+        self._free: list[int] = []  # slots that were used before
+        self._used = _OPENED  # slots up to this one were used
         self._last = 0
         self._words: _Words | None = None
         self._path: str | None = None  # where to open it
         self._made: str | None = None  # where it is
 
     def keep_at(self, path: str) -> None:
-        """From the next request on, keep a journal. If that fails, nothing is known of any request.
+        """The other side has a process. Before anything is sent to it. If no file can be made, none is kept.
 
         Args:
             path: From `journal_path`.
         """
         self._path = path
+        if self._last:
+            self._open(path)
 
     def _open(self, path: str) -> None:
         self._path = None
@@ -82,7 +87,6 @@ class AskerJournal:
             try:
                 os.ftruncate(fd, self._size * _WORD)
                 self._words = _Words(fd, self._size * _WORD)
-                self._free = list(range(self._size - 1, -1, -1))
                 self._made = path
             finally:
                 os.close(fd)
@@ -93,18 +97,23 @@ class AskerJournal:
         Args:
             is_kept: Whether it will be asked about.
         """
-        self._last += 1
         if self._path is not None:
             self._open(self._path)
-        if self._words is None:
+        self._last += 1
+        if not self._size:
             return self._last
-        slot = self._free.pop() if is_kept and self._free else _NO_SLOT
+        slot = _NO_SLOT
+        if is_kept and self._free:
+            slot = self._free.pop()
+        elif is_kept and self._used + 1 < self._size:
+            self._used += 1
+            slot = self._used
         return self._last << _SLOT_BITS | slot
 
     def free(self, number: int) -> None:
         """The outcome of a request has come."""
         slot = number & _SLOT_MASK
-        if self._words is not None and slot != _NO_SLOT:
+        if self._size and slot != _NO_SLOT:
             self._free.append(slot)
 
     def executed(self, number: int) -> Executed:
@@ -114,8 +123,8 @@ class AskerJournal:
             number: Of a request that was sent, and never answered.
         """
         slot = number & _SLOT_MASK
-        if self._words is None or slot == _NO_SLOT:
-            return "unknown"
+        if self._words is None or slot == _NO_SLOT or not self._words.view[_OPENED]:
+            return "unknown"  # there is no file, or the other side has not written to it
         word = self._words.view[slot]
         if word & ~_ENDED != number:
             return "no"
@@ -152,6 +161,7 @@ class RunnerJournal:
                     self._words = _Words(fd, 0)
                     self._view = self._words.view
                     self._size = len(self._view)
+                    self._view[_OPENED] = 1
                 finally:
                     os.close(fd)
                 os.unlink(path)

@@ -108,6 +108,18 @@ class Transport(ABC):
     def interrupt(self) -> None:
         """Make `await_ready` return: the one under way, or else the next. Any thread."""
 
+    def when_read(self, member: Member, then: Callable[[], object]) -> bool:
+        """Have something done when all was read that a member has sent whose process has ended. Any thread.
+
+        Args:
+            member: The Env, in one incarnation.
+            then: Called in the thread that reads.
+
+        Returns:
+            False if this transport cannot tell: then it is not called.
+        """
+        return False
+
     @abstractmethod
     def admit(self, member: Member) -> None:
         """From now on this Env may connect to us. Any thread.

@@ -65,7 +65,14 @@ class Peer:
         packer = self.definitions.packer
         outcomes = OutcomeCodec(packer)
         self.asking = Asking(
-            env, self.way, packer, outcomes, window=window, patience=patience, max_frame=max_frame
+            env,
+            self.way,
+            packer,
+            outcomes,
+            window=window,
+            patience=patience,
+            max_frame=max_frame,
+            is_journaled=journals is not None,
         )
         self.answering = Answering(env, self.way, packer, outcomes, window=window, max_frame=max_frame)
         if is_there:
@@ -78,7 +85,7 @@ class Peer:
 
     def _open_journal(self, member: Member) -> None:
         if self._journals is not None:
-            self.asking.journal.keep_at(journal_path(self._journals, self._incarnation, member.incarnation))
+            self.asking.keep_journal(journal_path(self._journals, self._incarnation, member.incarnation))
             self.answering.use_journal(journal_path(self._journals, member.incarnation, self._incarnation))
 
     def open(self, member: Member) -> None:

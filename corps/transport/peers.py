@@ -118,6 +118,20 @@ class Peers:
             incarnation=self._incarnation,
         )
 
+    def when_read(self, env: int, then: Callable[[], object]) -> bool:
+        """Have something done when all was read that an Env has sent whose process has ended.
+
+        Args:
+            env: Its id.
+            then: Called in the thread that reads.
+
+        Returns:
+            False if nobody can tell when that is: then it is not called.
+        """
+        with self._lock:
+            peer = self._peers.get(env)
+        return peer is not None and self._transport.when_read(peer.member, then)
+
     def lose(
         self, env: int, reason: str, cause: Reason = "lost", *, has_died: bool = False, returns: bool = False
     ) -> None:

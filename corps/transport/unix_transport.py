@@ -15,7 +15,7 @@ import os
 import select
 import socket
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from struct import Struct
 from threading import Lock, current_thread, main_thread
@@ -62,7 +62,7 @@ class UnixTransport(Transport):
         self._path = f"{runtime_dir}/{hello.env}-{hello.incarnation[:12]}.sock"
         self.audit = Audit(f"env{hello.env}")
         self._admission = Admission(os.getuid())
-        # Protects _members, _links, _broken and _closed.
+        # Protects _members, _links, _broken, _awaited and _closed.
         self._lock = Lock()
         self._members: dict[str, Member] = {}
         self._links: dict[int, UnixLink] = {}  # by descriptor
@@ -70,6 +70,7 @@ class UnixTransport(Transport):
         self._numbers = itertools.count(1)
         self._arenas = Arenas(shared, kept)
         self._closed = False
+        self._awaited: dict[str, Callable[[], object]] = {}  # by incarnation: what its last word sets off
         self._inbound: dict[int, Inbound] = {}  # by descriptor; used by the thread that reads alone
         self._on_message: OnMessage | None = None
         self._on_broken: OnBroken | None = None
@@ -123,6 +124,13 @@ class UnixTransport(Transport):
             self._members.pop(member.incarnation, None)
             self._has_expelled = True
         self.interrupt()  # whoever reads hangs up, so that the other side hears of it
+
+    def when_read(self, member: Member, then: Callable[[], object]) -> bool:
+        """See `Transport.when_read`. The end of a process closes its sockets, behind all that it has sent."""
+        with self._lock:
+            self._awaited[member.incarnation] = then
+        self.interrupt()
+        return True
 
     def connect(self, member: Member) -> Link:
         """See `Transport.connect`."""
@@ -217,6 +225,8 @@ class UnixTransport(Transport):
                     os.eventfd_read(fd)
                 if self._has_expelled:
                     self._hang_up()
+                if self._awaited:
+                    self._look_for_last_words()
             elif fd == self._listener.fileno():
                 self._accept()
             else:
@@ -331,6 +341,18 @@ class UnixTransport(Transport):
         member = inbound.member
         if member is not None and member.incarnation in self._members and self._on_broken is not None:
             self._on_broken(member)  # what it has sent and not told us may be lost
+        if self._awaited:
+            self._look_for_last_words()
+
+    def _look_for_last_words(self) -> None:
+        """Do what waits for members from which nothing more can come."""
+        there = {
+            inbound.member.incarnation for inbound in self._inbound.values() if inbound.member is not None
+        }
+        with self._lock:
+            over = [self._awaited.pop(each) for each in list(self._awaited) if each not in there]
+        for then in over:
+            then()
 
     def _look_after(self, fd: int, events: int) -> None:
         """A link has room for more, or is broken."""

@@ -38,6 +38,8 @@ class Conc:
             ``"one_for_all"``, or ``"rest_for_one"``, which means it and those created after it.
         fails_on: Exceptions that mean that a worker of the class has failed, when a method raises them. Its
             caller gets them like others. `corps.Fail`, MemoryError and SystemExit always mean that.
+        keep_every: Seconds between two states that `keep_state` is asked for at least; 0: after every
+            request.
         interleave: Whether further ``async def`` methods of a worker may begin while one of them awaits:
             True, or how many may be under way at once. Plain methods always run alone.
     """
@@ -45,9 +47,11 @@ class Conc:
     restart: ClassVar[Restart | None] = None
     strategy: ClassVar[Strategy] = "one_for_one"
     fails_on: ClassVar[tuple[type[BaseException], ...]] = ()
+    keep_every: ClassVar[float] = 1.0
     interleave: ClassVar[bool | int] = False
 
     _corps_interface: ClassVar[Interface]
+    _corps_keeps_state: ClassVar[bool] = False
     _corps_cell: "Cell"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -58,6 +62,7 @@ class Conc:
         """
         super().__init_subclass__(**kwargs)
         cls._corps_interface = interface_of(cls, Conc, _OFFERED)
+        cls._corps_keeps_state = cls.keep_state is not Conc.keep_state
 
     # --- who I am: in the worker itself, and through its Name but for my_env ---
 
@@ -211,6 +216,17 @@ class Conc:
 
         Args:
             error: What a method raised; None if it failed in another way.
+        """
+
+    def keep_state(self) -> Any:
+        """Override it to have the next incarnation begin with what this one knew.
+
+        Called after requests, in the worker's turn, at the pace of `keep_every`, if the worker may be
+        restarted. What it returns is packed at once and kept outside the Env: it survives the death of the
+        process. With ``keep_every = 0`` it is kept before the answer of each request leaves.
+
+        Returns:
+            Whatever can be packed; handed to `after_restart`.
         """
 
     def after_restart(self, state: Any) -> None:

@@ -1,5 +1,11 @@
 """The Corps: the Conc that fronts an application."""
 
+from typing import Any
+
+from corps.addresses import CORPS_MGR, FRONT_ENV, ConcAddr
+from corps.errors import ContextError
+from corps.messages.requests import CALL
+from corps.runtime.futures import Future
 from corps.workers.conc import Conc
 
 
@@ -9,3 +15,38 @@ class Corps(Conc):
     `corps.boot` starts one over several Envs; `corps.create` makes one that is contained in its creator.
     If the class defines ``run(self, *args)``, ``corps run`` calls that, prints what it returns, and ends.
     """
+
+    async def add_env(self) -> int:
+        """Start one more Env. Workers that live elsewhere stay there; new ones are created there, too.
+
+        Returns:
+            Its id, for ``corps.options(env=...)``. No Env of the Corps has it again.
+
+        Raises:
+            BootError: It did not start.
+            ContextError: This Corps was not booted.
+        """
+        env_id: int = await self._ask_corps_mgr("add_env")
+        return env_id
+
+    async def remove_env(self, env_id: int) -> None:
+        """End an Env. No worker is created there any more; each of those it has is drained, then it stops.
+
+        Args:
+            env_id: Its id; not that of the Env where the booted Corps lives.
+
+        Raises:
+            ConfigError: There is no such Env, or it cannot be removed.
+            ContextError: This Corps was not booted.
+        """
+        await self._ask_corps_mgr("remove_env", env_id)
+
+    def _ask_corps_mgr(self, method: str, *args: Any) -> Future[Any]:
+        cell = self._corps_own_cell()
+        if cell.env.corps_name is None:
+            raise ContextError(
+                f"{cell} lives in an Env that is alone: a Corps that was booted has further ones"
+            )
+        corps_mgr = ConcAddr(cell.addr.corps, FRONT_ENV, CORPS_MGR)
+        future: Future[Any] = cell.env.ask(CALL, corps_mgr, method, args, {})
+        return future

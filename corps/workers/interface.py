@@ -77,6 +77,8 @@ def _check_declarations(cls: Any) -> None:
         refuse("restart", "a corps.Restart, or None")
     if cls.strategy not in STRATEGIES:
         refuse("strategy", f"one of {', '.join(sorted(STRATEGIES))}")
+    if type(cls.keep_every) not in (int, float) or not cls.keep_every >= 0:
+        refuse("keep_every", "a number of seconds, 0 or more")
     errors = cls.fails_on
     if not isinstance(errors, tuple) or not all(
         isinstance(kind, type) and issubclass(kind, BaseException) for kind in errors

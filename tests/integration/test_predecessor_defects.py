@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 import corps
-from corps.managers.membership import Membership
+from corps.managers.places import Place
 from corps.messages.outcomes import Value
 from corps.messages.promises import NoAnswer
 from corps.messages.requests import CALL, Request
@@ -208,18 +208,18 @@ def test_the_calls_of_one_caller_are_run_in_order() -> None:
 def test_the_envs_of_a_corps_start_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     """13. The Envs are started one after the other. Here all are told to start before any is waited for."""
     steps: list[str] = []
-    tell, wait = Membership._tell, Membership._await_ready
+    tell, wait = Place.tell, Place.await_ready
 
-    def noted_tell(self: Membership, place: Any, *order: Any) -> None:
+    def noted_tell(self: Place, *order: Any) -> None:
         steps.append(str(order[0]))
-        tell(self, place, *order)
+        tell(self, *order)
 
-    def noted_wait(self: Membership, *args: Any) -> None:
+    def noted_wait(self: Place, *args: Any) -> None:
         steps.append("wait")
         wait(self, *args)
 
-    monkeypatch.setattr(Membership, "_tell", noted_tell)
-    monkeypatch.setattr(Membership, "_await_ready", noted_wait)
+    monkeypatch.setattr(Place, "tell", noted_tell)
+    monkeypatch.setattr(Place, "await_ready", noted_wait)
     with corps.boot(APP, envs=3) as app:
         assert app.ping().ret == "pong"
     assert steps[:4] == ["start", "start", "start", "wait"]

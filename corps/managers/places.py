@@ -1,0 +1,107 @@
+"""One process of an Env, as the membership sees it: what it has said, and where it stands."""
+
+import logging
+from typing import Any, Final
+
+import corps.errors as errors
+from corps.errors import BrokenError, ClosedError, EnvStartError
+from corps.hosting.env_process import EnvProcess
+from corps.managers.orders import Orders
+from corps.messages.interfaces import Interface
+from corps.messages.members import Member
+from corps.supervision.restarts import Restart
+
+_log = logging.getLogger("corps.managers")
+
+_LAST_WORDS: Final = 5.0
+"""Seconds between the last message of a process that fails to start and its end."""
+
+
+class Place:
+    """One process of an Env. Protected by the lock of the Membership, where a method says nothing else.
+
+    Attributes:
+        process: The process.
+        generation: How many the Env has had before.
+        member: Its record; None before it is ready.
+        interface: Of the application's Corps; None before it is ready.
+        restart: What the application's Corps declares about its failures.
+        is_listed: It was told of all others, and is told what happens from then on.
+        has_joined: It knows all others.
+        is_gone: It has ended.
+        returns: It has ended, and another one takes its place.
+    """
+
+    def __init__(self, process: EnvProcess, generation: int) -> None:
+        """For a process that was just started.
+
+        Args:
+            process: The process.
+            generation: How many the Env has had before.
+        """
+        self.process = process
+        self.generation = generation
+        self._orders = Orders(process.channel)
+        self.member: Member | None = None
+        self.interface: Interface | None = None
+        self.restart: Restart | None = None
+        self.is_listed = False
+        self.has_joined = False
+        self.is_gone = False
+        self.returns = False
+
+    def tell(self, *order: Any) -> None:
+        """Send it an order; if it has gone, it does not hear it. Any thread.
+
+        Args:
+            *order: Plain data, the first item a word.
+        """
+        try:
+            self._orders.send(*order)
+        except (BrokenError, ClosedError):
+            _log.debug("env%d has gone and does not hear %r", self.process.env_id, order[0])
+
+    def await_ready(self, late: list[int]) -> None:
+        """Wait until it has loaded the application and listens. By one thread.
+
+        Args:
+            late: Ids of Envs whose time was over.
+
+        Raises:
+            LoadError: The application could not be loaded.
+            EnvStartError: It did not start, ended while it started, or took too long.
+        """
+        member, interface, restart = self.expect("ready", late)
+        self.member = Member(*member)
+        self.interface = Interface.from_tuple(*interface)
+        if restart is not None:
+            policy, most, within, backoff = restart
+            self.restart = Restart(policy, most, within, tuple(backoff))
+
+    def expect(self, word: str, late: list[int]) -> list[Any]:
+        """The rest of the next message, which must begin with `word`. By one thread.
+
+        Args:
+            word: Which message.
+            late: Ids of Envs whose time was over.
+
+        Raises:
+            LoadError, EnvStartError: As `await_ready`.
+        """
+        process = self.process
+        answer = self._orders.receive()
+        if answer is not None and answer[0] == word:
+            return answer[1:]
+        if answer is not None and answer[0] == "failed":
+            process.wait(_LAST_WORDS)  # then its output is complete
+            kind = getattr(errors, answer[1], EnvStartError)
+            raise kind(answer[2], output=process.output())
+        if process.env_id in late:
+            raise EnvStartError(
+                f"env{process.env_id} was not ready in time (setting boot_timeout)", output=process.output()
+            )
+        ended = process.wait(_LAST_WORDS)
+        raise EnvStartError(
+            f"env{process.env_id} {ended if ended is not None else 'closed its channel'} while it started",
+            output=process.output(),
+        )

@@ -1,0 +1,1 @@
+"""Faults on purpose, and a judge that stands outside of the runtime: see docs/guides/chaos.md."""

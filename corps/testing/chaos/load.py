@@ -1,0 +1,195 @@
+"""The built-in load: clients in the booting process ask witnessed workers, and write down what they get."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from random import Random
+from threading import Event, Thread
+from typing import Any, Final
+
+from corps.clock import now
+from corps.testing.chaos.healing import lasting
+from corps.testing.chaos.ledger import Ledger
+from corps.testing.chaos.target import PlacedWorker
+from corps.testing.chaos.witness import NOTHING_SPECIAL, Kind, Trait
+from corps.testing.chaos.witnessed import Relay, Witnessed, answered
+from corps.workers.names import Name
+
+_MIX: Final = {
+    "plain": 60.0,
+    "interleaved": 10.0,
+    "again": 8.0,
+    "echo": 6.0,
+    "fail": 6.0,
+    "slow": 3.0,
+    "hasty": 4.0,
+    "cancelled": 3.0,
+}
+_SLOW: Final = 0.01  # seconds
+_HASTY: Final = 0.004  # seconds
+_RELAYED: Final = 0.15  # share of bursts that go to relays
+_LAG: Final = 0.5  # seconds that a client tries to make up for
+_PATIENCE: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How much load.
+
+    Attributes:
+        workers: Witnessed workers in each Env. One more passes requests on to workers of all Envs.
+        clients: Client threads.
+        rate: Requests per second of each client; not exceeded, so that throughputs can be compared.
+        burst: How many requests a client sends to one worker at once, at most.
+        depth: How many requests of all clients may be under way.
+        deadline: Seconds that each request has.
+        payload: Bytes that are sent to and fro at most; most payloads are far smaller.
+    """
+
+    workers: int = 4
+    clients: int = 4
+    rate: float = 50.0
+    burst: int = 4
+    depth: int = 1000
+    deadline: float = 5.0
+    payload: int = 1024 * 1024
+
+
+class Load:
+    """Workers and clients. `start`, then `stop`, by one thread.
+
+    Args:
+        ledger: What the clients write down.
+        directory: Where the workers write.
+        envs: Where the workers are to live.
+        rng: What the clients draw from.
+        options: How much.
+    """
+
+    def __init__(
+        self, ledger: Ledger, directory: Path, envs: Sequence[int], rng: Random, options: LoadOptions
+    ) -> None:
+        self._ledger = ledger
+        self._directory = directory
+        self._envs = envs
+        self._seeds = [rng.random() for _ in range(options.clients)]
+        self._options = options
+        self._is_over = Event()
+        self._threads: list[Thread] = []
+        self.workers: list[PlacedWorker] = []
+        """Those that were created, by number."""
+
+    def start(self) -> None:
+        """Create the workers, where `corps.create` may be called, and begin to ask them.
+
+        Raises:
+            CorpsError: A worker could not be created.
+        """
+        for env in self._envs:
+            for _ in range(self._options.workers):
+                number = len(self.workers) + 1
+                name = lasting(env).create(Witnessed, str(self._directory), number)
+                self.workers.append(self._placed(number, env, name))
+        others = [(each.number, each.name) for each in self.workers]
+        relays = []
+        for number, env in enumerate(self._envs, len(self.workers) + 1):
+            name = lasting(env).create(Relay, str(self._directory), number, others)
+            relays.append(self._placed(number, env, name))
+        for sender, seed in enumerate(self._seeds, 1):
+            client = _Client(
+                sender, Random(seed), self.workers, relays, self._ledger, self._options, self._is_over
+            )
+            thread = Thread(target=client.run, name=f"chaos-client-{sender}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _placed(self, number: int, env: int, name: Name[Any]) -> PlacedWorker:
+        self._ledger.witness.write(Kind.PLACED, worker=number, sequence=env)
+        return PlacedWorker(number, env, name)
+
+    def stop(self) -> None:
+        """Send nothing more, and wait until everything is settled or long overdue."""
+        self._is_over.set()
+        for thread in self._threads:
+            thread.join()
+        self._ledger.drain(self._options.deadline + _PATIENCE)
+
+
+class _Client:
+    """One sender, in one thread."""
+
+    def __init__(
+        self,
+        sender: int,
+        rng: Random,
+        workers: Sequence[PlacedWorker],
+        relays: Sequence[PlacedWorker],
+        ledger: Ledger,
+        options: LoadOptions,
+        is_over: Event,
+    ) -> None:
+        self._sender = sender
+        self._rng = rng
+        self._workers = workers
+        self._relays = relays
+        self._ledger = ledger
+        self._options = options
+        self._is_over = is_over
+        self._sequence = 0
+        self._names = {
+            each.number: each.name.options(deadline=options.deadline) for each in (*workers, *relays)
+        }
+        self._hasty = {each.number: each.name.options(deadline=_HASTY) for each in workers}
+
+    def run(self) -> None:
+        due = now()
+        while not self._is_over.wait(max(0.0, due - now())):
+            if not self._ledger.wait_room(self._options.depth, 0.1):
+                continue
+            burst = self._rng.randint(1, self._options.burst)
+            if self._rng.random() < _RELAYED:
+                worker, ways = self._rng.choice(self._relays), ["pass_on"] * burst
+            else:
+                worker = self._rng.choice(self._workers)
+                ways = self._rng.choices(list(_MIX), list(_MIX.values()), k=burst)
+            for way in ways:
+                self._ask(worker, way)
+            due = max(due + burst / self._options.rate, now() - _LAG)
+
+    def _ask(self, worker: PlacedWorker, way: str) -> None:
+        self._sequence += 1
+        ids = self._sender, self._sequence
+        name = (self._hasty if way == "hasty" else self._names)[worker.number]
+        traits = NOTHING_SPECIAL
+        more: tuple[bytes, ...] = ()
+        match way:
+            case "echo":
+                payload = self._rng.randbytes(int(10 * (self._options.payload / 10) ** self._rng.random()))
+                more = (payload,)
+                call = partial(name.echo, *ids, payload)
+            case "slow" | "cancelled":
+                traits = Trait.CANCELLED if way == "cancelled" else traits
+                call = partial(name.slow, *ids, _SLOW)
+            case "again":
+                traits = Trait.IDEMPOTENT
+                call = partial(name.again, *ids)
+            case "pass_on":
+                traits = Trait.HASTY  # it waits behind others that wait for workers which may be hit
+                which = self._rng.randrange(1000)
+                call = partial(name.pass_on, *ids, which, self._options.deadline / 2)
+            case "hasty":
+                traits = Trait.HASTY
+                call = partial(name.plain, *ids)
+            case _:
+                call = partial(getattr(name, way), *ids)
+        future = self._ledger.ask(
+            *ids,
+            worker.number,
+            call,
+            deadline=_HASTY if way == "hasty" else self._options.deadline,
+            traits=traits,
+            expected=lambda value: answered(value, ids, *more),
+        )
+        if way == "cancelled" and future is not None:
+            future.cancel()

@@ -1,0 +1,70 @@
+"""What is done when: a storm is planned from its seed alone. Pure.
+
+The gaps between faults are exponential, as those of independent accidents are. Each fault has a seed of its
+own, so what it draws does not depend on what those before it have drawn: a storm can be replayed from any
+fault on, and dropping one leaves the others as they were.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count as counting
+from random import Random
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One fault to come.
+
+    Attributes:
+        number: From 1, in the order of time.
+        at: Seconds after the beginning of the storm.
+        fault: Which kind.
+        seed: For what it draws itself.
+    """
+
+    number: int
+    at: float
+    fault: str
+    seed: str
+
+    def rng(self) -> Random:
+        """Returns what it draws from: the same numbers each time."""
+        return Random(self.seed)
+
+
+def plan(
+    seed: int,
+    weights: Mapping[str, float],
+    *,
+    mean_gap: float = 2.0,
+    count: int | None = None,
+    seconds: float | None = None,
+) -> Iterator[Planned]:
+    """Plan a storm.
+
+    Args:
+        seed: The same one gives the same plan.
+        weights: The kinds of faults, and how often each comes in relation to the others.
+        mean_gap: Seconds between two faults, on average.
+        count: How many faults; None for as many as the time has room for.
+        seconds: How long; None for as long as the number takes.
+
+    Yields:
+        The faults, by time; without an end if neither count nor seconds is given.
+
+    Raises:
+        ValueError: There are no kinds, or the gap is not above 0.
+    """
+    kinds = sorted(kind for kind, weight in weights.items() if weight > 0)
+    if not kinds or mean_gap <= 0:
+        raise ValueError(
+            f"a plan wants kinds of faults and a gap above 0, not {dict(weights)} and {mean_gap}"
+        )
+    rng = Random(seed)
+    at = 0.0
+    for number in counting(1):
+        at += rng.expovariate(1.0 / mean_gap)
+        fault = rng.choices(kinds, [weights[kind] for kind in kinds])[0]
+        if (count is not None and number > count) or (seconds is not None and at > seconds):
+            return
+        yield Planned(number, at, fault, f"{seed}/{number}")

@@ -1,0 +1,80 @@
+"""What the records say about single requests, so that a violation can be understood. Pure."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from corps.testing.chaos.isolation import EVERYWHERE
+from corps.testing.chaos.judgement import Violation
+from corps.testing.chaos.witness import Kind, Outcome, Record, Trait
+
+_MOST: Final = 60
+_OF_WORKERS: Final = frozenset({Kind.BORN, Kind.ENDED})
+_OF_FAULTS: Final = frozenset({Kind.FAULT, Kind.OVER})
+_BEFORE: Final = 10 * 1_000_000_000
+"""Nanoseconds before the first record of a request from which its surroundings are told."""
+
+
+def stories(records: Iterable[Record], violations: Iterable[Violation], most: int = 5) -> list[str]:
+    """Tell of the requests that violations are about.
+
+    Args:
+        records: In the order of `merged`.
+        violations: Those of no request are passed over.
+        most: How many requests at most.
+
+    Returns:
+        For each one a text of several lines: what happened to it, and around it to its worker and its Env.
+    """
+    wanted = list(dict.fromkeys((each.sender, each.sequence) for each in violations if each.sender))[:most]
+    if not wanted:
+        return []
+    of_requests: dict[tuple[int, int], list[Record]] = {key: [] for key in wanted}
+    around: list[Record] = []
+    env_of: dict[int, int] = {}
+    for record in records:
+        if record.kind == Kind.PLACED:
+            env_of[record.worker] = record.sequence
+        elif record.kind in _OF_WORKERS or record.kind in _OF_FAULTS:
+            around.append(record)
+        elif record.kind != Kind.PHASE and (record.sender, record.sequence) in of_requests:
+            of_requests[record.sender, record.sequence].append(record)
+    return [_story(key, found, around, env_of) for key, found in of_requests.items() if found]
+
+
+def _story(
+    key: tuple[int, int], found: Sequence[Record], around: Sequence[Record], env_of: dict[int, int]
+) -> str:
+    worker = found[0].worker
+    env = env_of.get(worker, 0)
+    begin, end = found[0].time, found[-1].time
+    numbers = {
+        each.sequence
+        for each in around
+        if each.kind == Kind.FAULT and each.sender in {env, EVERYWHERE} and each.worker in {0, worker}
+    }
+    near = [
+        each
+        for each in around
+        if begin - _BEFORE <= each.time <= end
+        and (each.worker == worker if each.kind in _OF_WORKERS else each.sequence in numbers)
+    ]
+    lines = [f"request {key[0]}/{key[1]} to worker {worker} of env{env}:"]
+    told = sorted([*found, *near], key=lambda each: each.time)
+    lines += [f"{(each.time - begin) / 1e6:+12.3f} ms  {_said(each)}" for each in told[-_MOST:]]
+    return "\n".join(lines)
+
+
+def _said(record: Record) -> str:
+    match record.kind:
+        case Kind.SENT:
+            limit = f", deadline {record.incarnation / 1e9:g} s" if record.incarnation else ""
+            traits = f", {Trait(record.detail)!r}" if record.detail else ""
+            return f"SENT{limit}{traits}"
+        case Kind.RESOLVED:
+            return f"RESOLVED {Outcome(record.detail).name.lower()}"
+        case Kind.FAULT:
+            whom = f"worker {record.worker} of " if record.worker else ""
+            return f"fault {record.sequence} hits {whom}env{record.sender}"
+        case Kind.OVER:
+            return f"fault {record.sequence} is over"
+    return f"{Kind(record.kind).name} incarnation {record.incarnation}"

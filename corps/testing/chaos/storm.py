@@ -1,0 +1,371 @@
+"""The driver: load, faults that come by a plan, the end, and the verdict.
+
+    calm    load alone: the base line of the throughput
+    storm   load and faults
+    after   load alone, until the throughput is back
+    end     the Corps ends in order; then what is left is looked for, and the witness files are judged
+
+Everything that chance decides comes from the seed: the plan, what each fault draws, what the clients send.
+What real processes do in the meantime does not.
+"""
+
+import heapq
+import os
+import platform
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from corps.clock import now
+from corps.errors import CorpsError, WaitTimeout
+from corps.launch.boot import BootedName, boot
+from corps.managers.parameters import read_words
+from corps.runtime.loop_thread import new_event_loop
+from corps.runtime.waiting import wait_all
+from corps.testing.chaos.census import Household, marking, orphans
+from corps.testing.chaos.checker import check_files
+from corps.testing.chaos.faults import KINDS, Injury
+from corps.testing.chaos.growth import Bounds, fitted, judge_growth
+from corps.testing.chaos.healing import heals, unlimited
+from corps.testing.chaos.judgement import Invariant, Limits, Violation
+from corps.testing.chaos.ledger import Ledger
+from corps.testing.chaos.load import Load, LoadOptions
+from corps.testing.chaos.plan import Planned, plan
+from corps.testing.chaos.report import Injected, Size, StormReport
+from corps.testing.chaos.sampler import Sampler
+from corps.testing.chaos.stories import stories
+from corps.testing.chaos.target import Missed, Target
+from corps.testing.chaos.visitors import Visitors
+from corps.testing.chaos.witness import SUFFIX, Kind, Phase, Witness, merged, witness_files
+from corps.testing.chaos.witnessed import LoadCorps
+from corps.testing.leaks import Snapshot
+
+_HOME: Final = 1
+_ORPHANS: Final = 2.0  # seconds after the end
+_END: Final = 60.0  # seconds that the end may take
+_LOOK: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class StormOptions:
+    """What storm.
+
+    Attributes:
+        seed: Of all that chance decides.
+        source: What to boot, as for `corps.boot`; None for the built-in load alone.
+        words: Arguments of the application's ``run``, as on a command line.
+        envs: How many Envs; None for the setting.
+        kinds: Which faults, by their names in `corps.testing.chaos.faults.KINDS`.
+        mean_gap: Seconds between two faults, on average.
+        count: How many faults; None for as many as the time has room for.
+        seconds: How long the storm lasts; None for as long as the number takes.
+        calm: Seconds of load before it.
+        hit_home: Whether the Env of the Corps object is hit too.
+        load: The built-in load; None for none.
+        limits: How strict the judge is.
+        bounds: How large processes may become.
+        config: Settings for the boot.
+        directory: Where witness files go and stay; None for a directory that is thrown away.
+        replay: The command that does the same again, for the report.
+    """
+
+    seed: int
+    source: str | None = None
+    words: Sequence[str] = ()
+    envs: int | None = 3
+    kinds: Sequence[str] = tuple(KINDS)
+    mean_gap: float = 2.0
+    count: int | None = None
+    seconds: float | None = None
+    calm: float = 3.0
+    hit_home: bool = False
+    load: LoadOptions | None = field(default_factory=LoadOptions)
+    limits: Limits = field(default_factory=Limits)
+    bounds: Bounds = field(default_factory=Bounds)
+    config: Mapping[str, Any] | None = None
+    directory: Path | None = None
+    replay: str = ""
+
+
+def storm(options: StormOptions, say: Callable[[str], object] = lambda text: None) -> StormReport:
+    """Boot an application, storm it, end it, and judge.
+
+    For the main thread of a process that does nothing else: what that process opens meanwhile counts as left
+    behind.
+
+    Args:
+        options: What storm.
+        say: Told what goes on, line by line.
+
+    Returns:
+        The report.
+
+    Raises:
+        BootError: The application did not start.
+        CorpsError: The load could not be placed.
+        ConfigError: A setting is wrong.
+        ValueError: There are no faults of such a kind, or neither a count nor a time for them.
+    """
+    unknown = sorted(set(options.kinds) - set(KINDS))
+    if unknown or not options.kinds:
+        raise ValueError(f"no such faults: {', '.join(unknown)}; there are {', '.join(KINDS)}")
+    if options.count is None and options.seconds is None:
+        raise ValueError("a storm wants a number of faults, or a time")
+    with ExitStack() as stack:
+        directory = options.directory
+        if directory is None:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
+        else:
+            directory.mkdir(parents=True, exist_ok=True)
+            for old in directory.glob(f"*{SUFFIX}"):
+                old.unlink()
+        return _Storm(options, directory, say).run()
+
+
+class _Storm:
+    def __init__(self, options: StormOptions, directory: Path, say: Callable[[str], object]) -> None:
+        self._options = options
+        self._directory = directory
+        self._say = say
+        self._report = StormReport(
+            options.seed,
+            options.source or "the built-in load",
+            options.replay or repr(options),
+            f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
+        )
+        self._was_final = False
+        self._is_ending = False
+        self._undos: list[tuple[float, int, Injury]] = []
+        self._number = 0
+
+    def run(self) -> StormReport:
+        began = now()
+        new_event_loop().close()  # makes what a process keeps, once; see corps.testing.plugin
+        before = Snapshot.take()
+        household, sampler = Household(), Sampler(Household())
+        self._witness = Witness(self._directory / f"clients{SUFFIX}")
+        self._ledger = Ledger(self._witness)
+        try:
+            with marking() as mark:
+                self._live(household, sampler)
+            self._judge_orphans(household, mark)
+        finally:
+            self._witness.close()
+        found = before.leaks()
+        self._report.violations += [Violation(Invariant.NO_LEAKS, line) for line in found]
+        self._judge_sizes(sampler)
+        self._judge_witness()
+        self._report.seconds = now() - began
+        return self._report
+
+    # --- the life of the Corps ---
+
+    def _live(self, household: Household, sampler: Sampler) -> None:
+        options = self._options
+        source: Any = options.source if options.source is not None else LoadCorps
+        load: Load | None = None
+        visitors: Visitors | None = None
+        with unlimited():
+            app = boot(source, envs=options.envs, config=options.config)
+        try:
+            with app:
+                ids = sorted(household.envs())
+                load = self._load(ids)
+                if load is not None:
+                    load.start()
+                if options.source is not None:
+                    visitors = Visitors(self._ledger, app, self._run_args(app))
+                    visitors.start()
+                sampler.start()
+                hit = [env for env in ids if env != _HOME or options.hit_home or len(ids) == 1]
+                target = Target(household, hit, load.workers if load else [], self._directory, self._announce)
+                self._weather(app, target)
+                if visitors is not None:
+                    visitors.stop()
+                if load is not None:
+                    self._say("waiting for what is under way")
+                    load.stop()
+                sampler.stop()
+                self._end(app)
+        except CorpsError as error:  # of the application's cleanup(), or because it had ended before
+            if not self._is_ending:
+                raise
+            self._report.notes.append(f"the end raised {type(error).__name__}: {error}")
+        finally:
+            sampler.stop()
+            if load is not None:
+                load.stop()  # did nothing more already, unless something has failed
+            if visitors is not None:
+                visitors.stop()
+                visitors.join()
+        self._ledger.drain(options.limits.allowance + 1.0)  # whatever was under way ended with the Corps
+        if visitors is not None:
+            runs = f", its run gave {visitors.runs} values" if "run" in dir(app) else ""
+            note = f"{visitors.found} workers of the application were asked in {visitors.rounds} rounds{runs}"
+            self._report.notes.append(note)
+        self._report.errors = dict(self._ledger.errors)
+        self._report.strange = list(self._ledger.strange)
+
+    def _load(self, envs: Sequence[int]) -> Load | None:
+        if self._options.load is None:
+            return None
+        rng = Random(f"{self._options.seed}/load")
+        return Load(self._ledger, self._directory, envs, rng, self._options.load)
+
+    def _run_args(self, app: BootedName) -> Sequence[Any] | None:
+        parameters = app._running.run_parameters()
+        return None if parameters is None else read_words(parameters, self._options.words)
+
+    def _end(self, app: BootedName) -> None:
+        self._say("ending the Corps")
+        self._is_ending = True
+        began = now()
+        ended = app.exit()
+        try:
+            wait_all([ended], _END)
+            self._report.notes.append(f"the end took {now() - began:.1f} s")
+        except WaitTimeout:
+            text = f"the Corps did not end within {_END:g} s, and was killed"
+            self._report.violations.append(Violation(Invariant.NO_ORPHANS, text))
+            app._running.end_now()
+
+    # --- the weather ---
+
+    def _weather(self, app: BootedName, target: Target) -> None:
+        options, is_over = self._options, app._running.is_over
+        self._enter(Phase.CALM)
+        is_over.wait(options.calm)
+        base = self._ledger.served / options.calm if options.calm else 0.0
+        self._enter(Phase.STORM)
+        self._say(f"storm of seed {options.seed}; {base:.0f} answers/s in the calm")
+        origin = now()
+        weights = {kind: KINDS[kind].weight for kind in options.kinds}
+        try:
+            for planned in plan(
+                options.seed, weights, mean_gap=options.mean_gap, count=options.count, seconds=options.seconds
+            ):
+                self._wait(is_over, origin + planned.at)
+                if is_over.is_set():
+                    break
+                self._inject(planned, target, origin)
+            if options.seconds is not None:
+                self._wait(is_over, origin + options.seconds)
+        finally:
+            self._undo_all(is_over)
+        self._enter(Phase.AFTER)
+        self._await_recovery(base)
+        self._enter(Phase.OVER)
+        if is_over.is_set():
+            text = f"the Corps was over before its time: {app._running.failure}"
+            self._report.notes.append(text)
+            if heals():
+                self._report.violations.append(Violation(Invariant.LIVENESS, text))
+
+    def _enter(self, phase: Phase) -> None:
+        self._witness.write(Kind.PHASE, detail=phase)
+
+    def _announce(self, env: int, worker: int) -> None:
+        self._witness.write(Kind.FAULT, worker=worker, sender=env, sequence=self._number)
+
+    def _inject(self, planned: Planned, target: Target, origin: float) -> None:
+        self._number = planned.number
+        late = now() - origin - planned.at
+        try:
+            injury = KINDS[planned.fault].inject(planned.rng(), target)
+        except Missed as missed:
+            self._missed(planned, late, str(missed))
+        except CorpsError as error:
+            self._missed(planned, late, f"{type(error).__name__}: {error}")
+        else:
+            self._was_final |= injury.is_final
+            heapq.heappush(self._undos, (now() + injury.seconds, planned.number, injury))
+            done = Injected(planned.number, planned.at, late, planned.fault, injury.text, was_missed=False)
+            self._report.injected.append(done)
+            self._say(f"{planned.at:7.1f} s  {planned.number:4}  {injury.text}")
+
+    def _missed(self, planned: Planned, late: float, why: str) -> None:
+        """It may have done harm all the same, so its domain stays as it is announced, and ends now."""
+        self._over(planned.number, is_final=True)
+        self._report.injected.append(
+            Injected(planned.number, planned.at, late, planned.fault, why, was_missed=True)
+        )
+        self._say(f"{planned.at:7.1f} s  {planned.number:4}  {planned.fault} missed: {why}")
+
+    def _over(self, number: int, *, is_final: bool) -> None:
+        if heals() or not is_final:
+            self._witness.write(Kind.OVER, sequence=number)
+
+    def _wait(self, is_over: threading.Event, until: float) -> None:
+        """Wait, and undo what is to be undone meanwhile."""
+        while not is_over.is_set():
+            while self._undos and self._undos[0][0] <= now():
+                self._undo()
+            left = until - now()
+            if left <= 0:
+                return
+            next_undo = self._undos[0][0] - now() if self._undos else left
+            is_over.wait(max(0.0, min(left, next_undo)))
+
+    def _undo(self) -> None:
+        _, number, injury = heapq.heappop(self._undos)
+        injury.undo()
+        self._over(number, is_final=injury.is_final)
+
+    def _undo_all(self, is_over: threading.Event) -> None:
+        while self._undos:
+            is_over.wait(max(0.0, self._undos[0][0] - now()))
+            self._undo()
+
+    def _await_recovery(self, base: float) -> None:
+        limits = self._limits()
+        if base <= 0 or limits.recovery_share <= 0:
+            return
+        pause = threading.Event()
+        deadline = now() + limits.recovery + limits.allowance + 1.0
+        wanted = base * (1.0 + limits.recovery_share) / 2  # so that the judge, who counts by himself, agrees
+        rate = 0.0
+        while rate < wanted and now() < deadline:
+            served, since = self._ledger.served, now()
+            pause.wait(1.0 + _LOOK)
+            rate = (self._ledger.served - served) / (now() - since)
+
+    # --- the verdict ---
+
+    def _limits(self) -> Limits:
+        """Without restarts, what is lost stays lost: then a throughput is not expected back."""
+        limits = self._options.limits
+        return limits if heals() or not self._was_final else replace(limits, recovery_share=0.0)
+
+    def _judge_orphans(self, household: Household, mark: str) -> None:
+        pause, deadline = threading.Event(), now() + _ORPHANS
+        while (left := household.left(mark)) and now() < deadline:
+            pause.wait(_LOOK)
+        self._report.violations += orphans(left)
+
+    def _judge_sizes(self, sampler: Sampler) -> None:
+        for (env, pid), samples in sorted(sampler.series.items()):
+            self._report.violations += judge_growth(f"env{env} (pid {pid})", samples, self._options.bounds)
+            line = fitted(samples[len(samples) // 2 :])
+            sizes = [size for _, size in samples]
+            slope, error, span = (line.slope, line.error, line.span) if line else (None, None, 0.0)
+            self._report.sizes.append(Size(env, pid, sizes[0], max(sizes), slope, error, span))
+
+    def _judge_witness(self) -> None:
+        limits = self._limits()
+        verdict = check_files(witness_files(self._directory), limits)
+        self._report.violations += verdict.violations
+        self._report.summary = verdict.summary
+        self._report.stories = stories(merged(witness_files(self._directory)), verdict.violations)
+        if self._options.directory is not None:
+            self._report.witness = str(self._directory)
+        if limits.recovery_share <= 0:
+            why = "this runtime restarts nothing" if not heals() else "the limits say so"
+            self._report.notes.append(f"the return of the throughput (I12) was not judged: {why}")
+        longest = max((size.span for size in self._report.sizes), default=0.0)
+        if longest < self._options.bounds.least_span:
+            self._report.notes.append("slopes of memory (I10) were not judged: it was too short")

@@ -1,0 +1,132 @@
+"""Those who ask the workers of any application while it is under faults.
+
+What such workers do, nobody writes down. So it is judged only that each Future is settled, with a value or an
+error of corps, and that workers fail only where a fault was.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from threading import Event, Thread
+from typing import Any, Final
+
+from corps.errors import CorpsError
+from corps.runtime.futures import Future
+from corps.testing.chaos.ledger import Ledger
+from corps.testing.chaos.witness import Kind, Trait
+from corps.workers.iterators import RemoteIterator
+from corps.workers.names import Name
+
+_PINGER: Final = 1001
+_RUNNER: Final = 1002
+_FIRST_WORKER: Final = 1001
+"""Numbers above those of the built-in load, which may run beside."""
+_MOST: Final = 200  # workers that are asked in one round
+
+
+class Visitors:
+    """Ping all workers that can be found from the Corps, and call its ``run`` again and again.
+
+    `start`, `stop` and, when the Corps has ended, `join`, by one thread.
+
+    Args:
+        ledger: What is written down.
+        app: The Name of the Corps.
+        run_args: For ``run``; None if it is not to be called.
+        pause: Seconds between two rounds.
+        deadline: Seconds for each ping; ``run`` has no limit.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        app: Name[Any],
+        run_args: Sequence[Any] | None,
+        *,
+        pause: float = 0.2,
+        deadline: float = 5.0,
+    ) -> None:
+        self._ledger = ledger
+        self._app = app
+        self._run_args = run_args
+        self._pause = pause
+        self._deadline = deadline
+        self._is_over = Event()
+        self._numbers: dict[Name[Any], int] = {}
+        self._threads = [Thread(target=self._ping, name="chaos-pinger", daemon=True)]
+        if run_args is not None:
+            self._threads.append(Thread(target=self._run, name="chaos-runner", daemon=True))
+        self.rounds = 0
+        """How often all workers were asked."""
+        self.runs = 0
+        """How often ``run`` gave a value."""
+
+    @property
+    def found(self) -> int:
+        """How many workers were found."""
+        return len(self._numbers)
+
+    def start(self) -> None:
+        """Begin."""
+        self._number(self._app)
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Ask nothing more. A ``run`` that is under way goes on."""
+        self._is_over.set()
+
+    def join(self) -> None:
+        """Wait until the threads have ended."""
+        for thread in self._threads:
+            thread.join()
+
+    def _number(self, name: Name[Any]) -> int:
+        number = self._numbers.get(name)
+        if number is None:
+            number = self._numbers[name] = _FIRST_WORKER + len(self._numbers)
+            self._ledger.witness.write(Kind.PLACED, worker=number, sequence=name._addr.env)
+        return number
+
+    def _ping(self) -> None:
+        sequence = 0
+        while not self._is_over.wait(self._pause):
+            at, known = 0, [self._app]
+            while at < min(len(known), _MOST) and not self._is_over.is_set():
+                name = known[at]
+                at += 1
+                sequence += 1
+                ask = partial(name.options(deadline=self._deadline).my_children)
+                children = self._ask(_PINGER, sequence, name, ask, self._deadline)
+                known += [each for each in children or () if each not in known]
+            self.rounds += 1
+
+    def _run(self) -> None:
+        sequence = 0
+        while not self._is_over.wait(self._pause):
+            sequence += 1
+            value = self._ask(
+                _RUNNER, sequence, self._app, partial(self._app.run, *(self._run_args or ())), None
+            )
+            if isinstance(value, RemoteIterator):
+                try:
+                    for _ in value:
+                        if self._is_over.is_set():
+                            break
+                    value.close()
+                except CorpsError:
+                    continue  # each item is a request of its own, that the iterator sends
+            self.runs += value is not None
+
+    def _ask(
+        self,
+        sender: int,
+        sequence: int,
+        name: Name[Any],
+        call: "partial[Future[Any]]",
+        deadline: float | None,
+    ) -> Any:
+        """Returns the value; None if there is none."""
+        future = self._ledger.ask(
+            sender, sequence, self._number(name), call, deadline=deadline, traits=Trait.UNWITNESSED
+        )
+        return None if future is None or future.exception() is not None else future.result()

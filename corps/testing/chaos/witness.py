@@ -1,0 +1,296 @@
+"""Witness files: what was done, written down where no runtime can change it.
+
+A witness file is a row of records of 32 bytes, in the order of writing. Each is written with one `os.write`
+to a file that was opened with O_APPEND, so it is in the file, whole, as soon as the call has returned: what
+kills the writer afterwards cannot take it back, and several processes may write to one file. All numbers are
+little-endian:
+
+    ====== ===== =============== ====================================================================
+    offset bytes field           meaning
+    ====== ===== =============== ====================================================================
+    0      2     check           the lower half of the CRC-32 of the bytes behind it
+    2      1     kind            `Kind`
+    3      1     detail          traits, outcome or phase; see `Kind`
+    4      4     worker          number of the worker, from 1; 0 for none
+    8      4     sender          number of the client, from 1; that of a worker which sends itself is its own
+                                 and `WORKERS`; 0 for none
+    12     4     sequence        number of the request of that sender, rising in the order of sending
+    16     8     incarnation     when this incarnation of the worker was constructed, in nanoseconds
+    24     8     time            when this was written, in nanoseconds
+    ====== ===== =============== ====================================================================
+
+A request is named by its sender and its sequence. All times are of CLOCK_MONOTONIC, which the processes of
+one host share; an incarnation is the time of its construction, so later ones have larger numbers and nobody
+has to hand them out. Whatever is no record (a torn one, if the disk was full) is skipped and counted.
+"""
+
+import heapq
+import os
+import struct
+from collections.abc import Generator, Iterable, Iterator
+from enum import IntEnum, IntFlag
+from operator import attrgetter
+from pathlib import Path
+from typing import Final, NamedTuple
+from zlib import crc32
+
+from corps.clock import now
+
+_CHECK: Final = struct.Struct("<H")
+_BODY: Final = struct.Struct("<BBIIIQQ")
+SIZE: Final = _CHECK.size + _BODY.size
+"""Bytes of a record."""
+SUFFIX: Final = ".witness"
+"""How the names of witness files end."""
+_AT_ONCE: Final = 2048 * SIZE
+_NANO: Final = 1_000_000_000
+
+
+class Kind(IntEnum):
+    """What a record says. A worker writes the first three, the client's side the others."""
+
+    BORN = 1
+    """An incarnation of the worker is constructed."""
+    START = 2
+    """The body of the request begins; `detail` is its `Trait`."""
+    END = 3
+    """The body has ended, with a value or an exception; `detail` is its `Trait`."""
+    SENT = 4
+    """The request is about to be sent; `detail` is its `Trait`, `incarnation` its deadline: nanoseconds
+    from now, 0 for none."""
+    RESOLVED = 5
+    """The Future of the request is settled; `detail` is the `Outcome`, `incarnation` the one that answered,
+    where that is known."""
+    ENDED = 6
+    """The client knows that this incarnation of the worker has ended."""
+    PLACED = 7
+    """The worker lives in the Env whose id is `sequence`."""
+    FAULT = 8
+    """A fault begins: its number is `sequence`, the Env that it touches `sender` and the worker `worker`,
+    which is 0 if it touches the whole Env. Without an OVER it lasts."""
+    OVER = 9
+    """The fault with the number `sequence` is over, what it broke still has to heal."""
+    PHASE = 10
+    """A phase of the storm begins: `detail` is the `Phase`."""
+
+
+WORKERS: Final = 1_000_000
+"""What is added to the number of a worker that is a sender too."""
+
+_KINDS: Final = frozenset(int(kind) for kind in Kind)
+
+
+class Trait(IntFlag):
+    """What is special about a request."""
+
+    IDEMPOTENT = 1
+    """It may be executed more than once."""
+    HASTY = 2
+    """Its deadline is so short that it may miss it without any fault."""
+    CANCELLED = 4
+    """Its client gives it up."""
+    UNWITNESSED = 8
+    """Its worker writes no records, so nothing is known of its execution."""
+
+
+NOTHING_SPECIAL: Final = Trait(0)
+"""No trait at all."""
+
+
+class Outcome(IntEnum):
+    """How a Future was settled, as its client saw it."""
+
+    VALUE = 1
+    """With a value, and the right one."""
+    NOT_EXECUTED = 2
+    """With an error that says ``executed="no"``."""
+    EXECUTED = 3
+    """With an error that says ``executed="yes"``, but that is not what the method raised."""
+    UNKNOWN = 4
+    """With an error that says ``executed="unknown"``, or says nothing about it."""
+    STRANGE = 5
+    """With what it should not be settled with: an error that is none of corps, an InternalError, the value
+    of another request."""
+    NEVER = 6
+    """Not at all: the client has given up waiting."""
+    RAISED = 7
+    """With what the method raised: its worker has answered."""
+
+
+class Phase(IntEnum):
+    """What happens to the Corps."""
+
+    CALM = 1
+    """Load alone: the base line."""
+    STORM = 2
+    """Load and faults."""
+    AFTER = 3
+    """Load alone, again."""
+    OVER = 4
+    """No load any more."""
+
+
+class Record(NamedTuple):
+    """One record, without its check. See the table of the module."""
+
+    kind: int
+    detail: int = 0
+    worker: int = 0
+    sender: int = 0
+    sequence: int = 0
+    incarnation: int = 0
+    time: int = 0
+
+    def packed(self) -> bytes:
+        """The record as it stands in a file.
+
+        Returns:
+            32 bytes.
+        """
+        body = _BODY.pack(*self)
+        return _CHECK.pack(crc32(body) & 0xFFFF) + body
+
+
+def now_ns() -> int:
+    """The time on the clock of all records.
+
+    Returns:
+        Nanoseconds.
+    """
+    return round(now() * _NANO)
+
+
+class Witness:
+    """Writes records to one file. Any thread may write, and any number of processes to the same file."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Open it, and make it if it is not there.
+
+        Args:
+            path: The file.
+
+        Raises:
+            OSError: It cannot be opened.
+        """
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def write(
+        self,
+        kind: Kind,
+        *,
+        detail: int = 0,
+        worker: int = 0,
+        sender: int = 0,
+        sequence: int = 0,
+        incarnation: int = 0,
+        time: int | None = None,
+    ) -> None:
+        """Write one record. It is in the file when this returns.
+
+        Args:
+            kind: What it says.
+            detail: See `Kind`.
+            worker: Number of the worker.
+            sender: Number of the client.
+            sequence: Number of the request.
+            incarnation: Of the worker; see `Kind`.
+            time: When it happened, in nanoseconds; None for now.
+
+        Raises:
+            OSError: It could not be written, or not all of it.
+        """
+        at = now_ns() if time is None else time
+        data = Record(kind, detail, worker, sender, sequence, incarnation, at).packed()
+        if os.write(self._fd, data) != SIZE:
+            raise OSError("a witness record was written in part only")
+
+    def close(self) -> None:
+        """Close the file. Idempotent."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        if getattr(self, "_fd", -1) >= 0:  # it may not have been opened
+            self.close()
+
+
+class WitnessFile:
+    """Reads the records of one file.
+
+    Attributes:
+        path: The file.
+        torn: Bytes that were no record, as far as it has been read.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Nothing is read yet.
+
+        Args:
+            path: The file.
+        """
+        self.path: Final = Path(path)
+        self.torn = 0
+
+    def __iter__(self) -> Iterator[Record]:
+        """The records, in the order in which they were written.
+
+        Yields:
+            A record.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        self.torn = 0
+        left = b""
+        with self.path.open("rb") as file:
+            while data := file.read(_AT_ONCE):
+                left = yield from self._records(left + data)
+        self.torn += len(left)
+
+    def _records(self, data: bytes) -> Generator[Record, None, bytes]:
+        at = 0
+        while at + SIZE <= len(data):
+            record = _record_at(data, at)
+            if record is None:
+                self.torn += 1  # what follows may begin anywhere
+                at += 1
+            else:
+                yield record
+                at += SIZE
+        return data[at:]
+
+
+def _record_at(data: bytes, at: int) -> Record | None:
+    body = data[at + _CHECK.size : at + SIZE]
+    if _CHECK.unpack_from(data, at)[0] != crc32(body) & 0xFFFF:
+        return None
+    record = Record._make(_BODY.unpack(body))
+    return record if record.kind in _KINDS else None
+
+
+def witness_files(directory: str | os.PathLike[str]) -> list[WitnessFile]:
+    """All witness files of a directory.
+
+    Args:
+        directory: Where they are.
+
+    Returns:
+        The files, by name.
+    """
+    return [WitnessFile(path) for path in sorted(Path(directory).glob(f"*{SUFFIX}"))]
+
+
+def merged(files: Iterable[Iterable[Record]]) -> Iterator[Record]:
+    """The records of several files, about by time.
+
+    Exactly: a record comes after each record that was in its file before somebody looked at the clock for it.
+    So what caused it comes before it, even where a writer was stopped between the clock and the file.
+
+    Args:
+        files: Each in the order of writing.
+
+    Returns:
+        The records.
+    """
+    return heapq.merge(*files, key=attrgetter("time"))

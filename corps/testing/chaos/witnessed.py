@@ -1,0 +1,182 @@
+"""The workers of the built-in load, and the Corps around them."""
+
+import asyncio
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import Any, Final
+
+from corps.testing.chaos.ledger import Ledger
+from corps.testing.chaos.witness import NOTHING_SPECIAL, SUFFIX, WORKERS, Kind, Trait, Witness, now_ns
+from corps.workers.conc import Conc
+from corps.workers.corps import Corps
+from corps.workers.names import Name
+
+CANNOT_TESTIFY: Final = 86
+"""Exit status of an Env whose witness file took no record."""
+
+Reply = tuple[int, int, int]
+"""Incarnation of the worker, sender, and sequence."""
+
+
+class PlannedFailure(Exception):
+    """What a method raises because it was asked to."""
+
+
+class LoadCorps(Corps):
+    """A Corps that does nothing: load comes from outside."""
+
+
+class Witnessed(Conc):
+    """Writes START and END around the body of each request.
+
+    Each body takes the sender and the sequence of its request and gives them back with its own incarnation:
+    an answer that went to the wrong request would be seen.
+    """
+
+    def __init__(self, directory: str, number: int) -> None:
+        """Write that this incarnation is born.
+
+        Args:
+            directory: Where the witness files are. All workers of an Env share one, also with those of the
+                same Env before and after it.
+            number: Of this worker.
+        """
+        self._number = number
+        self._incarnation = now_ns()
+        self._witness = Witness(Path(directory, f"env{self.my_env()}{SUFFIX}"))
+        self._write(Kind.BORN, 0, 0, NOTHING_SPECIAL)
+
+    def cleanup(self) -> None:
+        """Close the file."""
+        self._witness.close()
+
+    # --- requests of the load ---
+
+    def plain(self, sender: int, sequence: int) -> Reply:
+        """Do nothing else."""
+        with self._body(sender, sequence):
+            return self._incarnation, sender, sequence
+
+    def again(self, sender: int, sequence: int) -> Reply:
+        """Do nothing else, and be idempotent."""
+        with self._body(sender, sequence, Trait.IDEMPOTENT):
+            return self._incarnation, sender, sequence
+
+    def slow(self, sender: int, sequence: int, seconds: float) -> Reply:
+        """Take some time."""
+        with self._body(sender, sequence):
+            Event().wait(seconds)
+            return self._incarnation, sender, sequence
+
+    async def interleaved(self, sender: int, sequence: int) -> Reply:
+        """Run on the event loop."""
+        with self._body(sender, sequence):
+            await asyncio.sleep(0)
+            return self._incarnation, sender, sequence
+
+    def echo(self, sender: int, sequence: int, payload: bytes) -> tuple[int, int, int, bytes]:
+        """Give something back."""
+        with self._body(sender, sequence):
+            return self._incarnation, sender, sequence, payload
+
+    def fail(self, sender: int, sequence: int) -> None:
+        """Raise."""
+        with self._body(sender, sequence):
+            raise PlannedFailure(f"{sender}/{sequence}")
+
+    # --- faults, which are no load and are not written down ---
+
+    def sleep(self, seconds: float) -> None:
+        """Let everything wait that is sent here."""
+        Event().wait(seconds)
+
+    def leave(self) -> None:
+        """End this worker by an exception that is no Exception."""
+        raise SystemExit
+
+    @contextmanager
+    def _body(self, sender: int, sequence: int, trait: Trait = NOTHING_SPECIAL) -> Iterator[None]:
+        self._write(Kind.START, sender, sequence, trait)
+        try:
+            yield
+        finally:
+            self._write(Kind.END, sender, sequence, trait)
+
+    def _write(self, kind: Kind, sender: int, sequence: int, trait: Trait) -> None:
+        try:
+            self._witness.write(
+                kind,
+                detail=trait,
+                worker=self._number,
+                sender=sender,
+                sequence=sequence,
+                incarnation=self._incarnation,
+            )
+        except OSError:
+            # Who cannot testify must not answer: an error would be an answer too, and not an honest one.
+            os._exit(CANNOT_TESTIFY)
+
+
+class Relay(Witnessed):
+    """Asks other workers, and writes down what it sends and gets, as clients do.
+
+    It takes what comes: when the worker that it asks fails, it gives its own value all the same. The
+    sequences of its incarnations do not overlap, unless one sends over a thousand requests per second.
+    """
+
+    def __init__(self, directory: str, number: int, others: Sequence[tuple[int, Name[Witnessed]]]) -> None:
+        """As `Witnessed`.
+
+        Args:
+            directory: Where the witness files are.
+            number: Of this worker.
+            others: Number and Name of each worker that may be asked.
+        """
+        super().__init__(directory, number)
+        self._others = others
+        self._ledger = Ledger(self._witness)
+        self._sequence = self._incarnation // 1_000_000 & 0xFFFFFFFF
+
+    def pass_on(self, sender: int, sequence: int, which: int, deadline: float) -> Reply:
+        """Ask another worker, and wait for its answer.
+
+        Args:
+            sender: As in all methods.
+            sequence: As in all methods.
+            which: Chooses the other worker.
+            deadline: Seconds that it has for its answer.
+        """
+        with self._body(sender, sequence):
+            number, name = self._others[which % len(self._others)]
+            self._sequence += 1
+            ids = WORKERS + self._number, self._sequence
+            call = partial(name.options(deadline=deadline).plain, *ids)
+            asked = self._ledger.ask(
+                *ids,
+                number,
+                call,
+                deadline=deadline,
+                traits=Trait.HASTY,  # it may have waited so long itself that little of its time is left
+                expected=lambda value: answered(value, ids),
+            )
+            if asked is not None:
+                asked.exception()
+            return self._incarnation, sender, sequence
+
+
+def answered(value: Any, ids: tuple[int, int], *more: Any) -> int | None:
+    """Whether a value is the answer to a request.
+
+    Args:
+        value: Of the Future.
+        ids: Sender and sequence of the request.
+        *more: What else it has to contain.
+
+    Returns:
+        The incarnation of the worker that gave it; None if it is the answer to something else.
+    """
+    return value[0] if isinstance(value, tuple) and value[1:] == (*ids, *more) else None
