@@ -439,6 +439,23 @@ def test_a_failure_of_who_does_not_come_back_is_none_of_the_group() -> None:
         assert names[0].count().result(LIMIT) == 2
 
 
+def test_a_sibling_that_hangs_is_abandoned_and_comes_back() -> None:
+    with corps.env(config={"exit_timeout": 0.05}) as env:
+        mgr = env.create(ForAll, Witness(), Noting, Noting)
+        names = [mgr.child(at).result(LIMIT) for at in range(2)]
+        entered, gate = threading.Event(), threading.Event()
+        running = names[0].hold(entered, gate)
+        assert entered.wait(LIMIT)
+        ended = corps.watch(names[0])
+        waiting = names[0].count()
+        fails(names[1].fail())
+        assert ended.result(LIMIT).reason == "hung"
+        assert running.exception(LIMIT).executed == "unknown"
+        assert [waiting.result(LIMIT), names[0].count().result(LIMIT)] == [1, 2], "beside the thread that hangs"
+        gate.set()
+        assert names[1].count().result(LIMIT) == 1
+
+
 # Limits and delays
 
 
@@ -858,7 +875,10 @@ class App(corps.Corps):
     def pid(self):
         return os.getpid()
 
-    def forget_all(self):
+    def fail(self):
+        raise corps.Fail("no")
+
+    def count_children(self):
         return len(self.my_children())
 
 class ForAll(App):
@@ -927,7 +947,7 @@ def test_workers_come_back_with_the_process_of_their_env(boot: Callable[..., Any
         assert plain.count().exception(LIMIT).executed == "no"
         late = corps.watch(plain).result(LIMIT)
         assert (late.name, late.reason) == (plain, "lost"), "the process that knew has gone"
-        assert case.app.forget_all().result(LIMIT) == 2
+        assert case.app.count_children().result(LIMIT) == 2
 
 
 def counter() -> Any:
@@ -967,6 +987,22 @@ def test_a_corps_that_declares_it_survives_its_home(boot: Callable[..., Any]) ->
         assert case.witness.first(2) == ["orphan made", "orphan cleaned up"]
         assert case.app.count().result(LIMIT) == 1
         assert case.make("Child", "next", 2).count().result(LIMIT) == 1
+
+
+def test_a_corps_that_declares_nothing_ends_in_order_when_it_fails(boot: Callable[..., Any]) -> None:
+    with boot("App", corps.Restart()) as case:
+        child = case.make("Child", "child", 2)
+        ended = corps.watch(child)
+        assert isinstance(case.app.fail().exception(LIMIT), corps.Fail)
+        assert ended.result(LIMIT).reason == "shutdown"
+        assert case.app._running.is_over.wait(LIMIT)
+
+
+def test_a_corps_that_declares_it_comes_back_from_a_failure(boot: Callable[..., Any]) -> None:
+    with boot("Healed", corps.Restart()) as case:
+        assert case.app.count().result(LIMIT) == 1
+        fails(case.app.fail())
+        assert case.app.count().result(LIMIT) == 1
 
 
 def test_children_of_a_mgr_whose_env_dies_end(boot: Callable[..., Any]) -> None:
