@@ -123,15 +123,19 @@ class EnvMgr(Conc):
         cell = self._env.registry.find(number)
         return 0 if cell is None else cell.incarnation
 
-    async def halt(self, number: int) -> None:
+    async def halt(self, number: int) -> bool:
         """End the incarnation of a worker, which is to be started again together with others.
 
         Args:
             number: Of its address.
+
+        Returns:
+            Whether its cell waits to be started again; else it was abandoned, or has ended.
         """
         cell = self._env.registry.find(number)
         if cell is not None:
             await halting.halt(cell)
+        return cell is not None and self._env.registry.find(number) is cell
 
     async def drain_all(self) -> None:
         """End all workers of this Env, newest first, each after what waits for it."""

@@ -21,7 +21,7 @@ from corps.clock import now
 from corps.errors import CorpsError, WorkerGone
 from corps.messages.endings import Ended, Failure, Reason
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
-from corps.messages.requests import EXIT, EXIT_DOWN, EXIT_LAST, EXIT_NOW, Request
+from corps.messages.requests import EXIT, EXIT_DOWN, EXIT_LAST, EXIT_NOW, HALT, Request
 from corps.runtime.alarms import Alarm
 from corps.runtime.context import current
 from corps.runtime.family import ChildEnd
@@ -219,7 +219,9 @@ class Ending:
         ended = Ended(cell.name, cell.incarnation, reason, text if failure is None else failure.text)
         comes_back = cell.env.lives.forget(cell, ended, failure)
         for request in waiting:
-            if request.kind != EXIT and comes_back:
+            if request.kind == HALT:  # whoever waits for that goes on when the Mgr knows
+                asked.append(request)
+            elif request.kind != EXIT and comes_back:
                 cell.env.deliver(request)
             elif request.kind != EXIT:
                 request.settle(Refused(cell.gone("no")))
@@ -227,7 +229,7 @@ class Ending:
             cell.watchers.tell(ended)
         cell.env.lives.tell_mgr(cell, ChildEnd(cell.incarnation, failure, is_halted=False))
         for request in asked:
-            request.settle(outcome)
+            request.settle(outcome if request.kind == EXIT else Value(None))
 
 
 def end_children(cell: Any) -> None:

@@ -160,7 +160,10 @@ class Supervising:
             with self._lock:
                 is_there = self._supervisor.halted(child)
             if is_there:
-                self._ask(child, "halt", child.conc).exception()
+                halted = self._ask(child, "halt", child.conc)
+                if halted.exception() is None and not halted.result():
+                    with self._lock:  # not to depend on whether its end was told before
+                        self._bare.add(child)
         for child, incarnation in plan.start:
             started = self._start(child, incarnation)
             if started is not None and plan.is_ordered:
