@@ -552,7 +552,11 @@ def kind_of(error: Any) -> str:
     """The name of its class in `corps`; a RemoteError has the author's beside it."""
     if isinstance(error, corps.Future):
         return "nothing"
-    return next(kind.__name__ for kind in type(error).__mro__ if getattr(corps, kind.__name__, None) is kind or kind.__name__ == "RemoteError")
+    return next(
+        kind.__name__
+        for kind in type(error).__mro__
+        if getattr(corps, kind.__name__, None) is kind or kind.__name__ == "RemoteError"
+    )
 
 
 def table() -> dict[str, tuple[str, str]]:

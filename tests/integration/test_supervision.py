@@ -451,7 +451,9 @@ def test_a_sibling_that_hangs_is_abandoned_and_comes_back() -> None:
         fails(names[1].fail())
         assert ended.result(LIMIT).reason == "hung"
         assert running.exception(LIMIT).executed == "unknown"
-        assert [waiting.result(LIMIT), names[0].count().result(LIMIT)] == [1, 2], "beside the thread that hangs"
+        assert [waiting.result(LIMIT), names[0].count().result(LIMIT)] == [1, 2], (
+            "beside the thread that hangs"
+        )
         gate.set()
         assert names[1].count().result(LIMIT) == 1
 
