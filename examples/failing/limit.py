@@ -37,7 +37,7 @@ class Garage(corps.Conc):
         self.car = corps.options(env="here").create(Car, starts)
 
     def get_driver(self) -> corps.Name[Driver]:
-        return self.car.get_driver().ret
+        return corps.call(self.car, Car.get_driver).ret
 
 
 starts: list[str] = []

@@ -24,8 +24,10 @@ class Meter(corps.Conc):
 
 
 def show(answer: "corps.Future[str]") -> None:
-    error = answer.exception()
-    print(answer.ret if error is None else f"failed, executed: {error.executed}")
+    try:
+        print(answer.ret)
+    except corps.RequestError as error:
+        print("failed, executed:", error.executed)
 
 
 with corps.env() as env:

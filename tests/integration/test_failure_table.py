@@ -126,7 +126,8 @@ class Works(corps.Conc):
         await corps.Future[None]()
 
     def ask_myself(self) -> BaseException | None:
-        return self.my_self().count().exception()
+        error: BaseException | None = self.my_self().count().exception()
+        return error
 
     def end(self, other: corps.Name[Any]) -> None:
         other.exit().result()
@@ -230,11 +231,12 @@ def method_leaves(_: Path) -> Any:
 def coroutine_under_way(_: Path) -> Any:
     errors = []
     with corps.env(config={"exit_timeout": 0.05}) as env:
-        for end in (lambda worker: worker.raises_too(corps.Fail("no")), lambda worker: worker.exit()):
+        for fails in (True, False):
             worker, begun = env.create(Works), threading.Event()
             running = worker.never(begun, corps.Future())
             assert begun.wait(LIMIT)
-            end(worker).exception(LIMIT)
+            ending = worker.raises_too(corps.Fail("no")) if fails else worker.exit()
+            ending.exception(LIMIT)
             errors.append(running.exception(LIMIT))
     return same(errors)
 
@@ -493,7 +495,9 @@ def circle(_: Path) -> Any:
 def no_worker(_: Path) -> Any:
     with corps.env() as env:
         worker = env.create(Works)
-        nobody = corps.Name(worker._addr._replace(conc=999), worker._interface, worker._env)
+        nobody: corps.Name[Works] = corps.Name(
+            worker._addr._replace(conc=999), worker._interface, worker._env
+        )
         return nobody.count().exception(LIMIT)
 
 
@@ -525,8 +529,9 @@ def closed(_: Path) -> Any:
 def no_room(_: Path) -> Any:
     with corps.env(config={"send_timeout": 0.0}) as env:
         worker = env.options(mailbox=1).create(Works)
-        with held(worker), pytest.raises(corps.Overloaded) as caught:
-            for _number in range(3):
+        with held(worker):
+            worker.count()
+            with pytest.raises(corps.Overloaded) as caught:
                 worker.count()
         return caught.value
 
@@ -549,14 +554,13 @@ def argument_out(_: Path) -> Any:
 
 
 def kind_of(error: Any) -> str:
-    """The name of its class in `corps`; a RemoteError has the author's beside it."""
+    """The name of its class in `corps`. A RemoteError is of a class of its own, made of two."""
     if isinstance(error, corps.Future):
         return "nothing"
-    return next(
-        kind.__name__
-        for kind in type(error).__mro__
-        if getattr(corps, kind.__name__, None) is kind or kind.__name__ == "RemoteError"
-    )
+    if isinstance(error, corps.RemoteError):
+        return "RemoteError"
+    kinds: list[type] = type(error).__mro__
+    return next(kind.__name__ for kind in kinds if getattr(corps, kind.__name__, None) is kind)
 
 
 def table() -> dict[str, tuple[str, str]]:
