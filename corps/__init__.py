@@ -63,6 +63,7 @@ from corps.workers.factory import Options as Options
 from corps.workers.factory import create as create
 from corps.workers.factory import envs as envs
 from corps.workers.factory import options as options
+from corps.workers.groups import Group as Group
 from corps.workers.idempotence import idempotent as idempotent
 from corps.workers.iterators import RemoteIterator as RemoteIterator
 from corps.workers.names import Name as Name
@@ -94,6 +95,7 @@ __all__ = [
     "EnvStartError",
     "Fail",
     "Future",
+    "Group",
     "InternalError",
     "JoinRefused",
     "LoadError",

@@ -188,6 +188,8 @@ class RunningCorps:
         """End the Corps at once: its processes are killed, no `cleanup` is called there."""
         self._hurry.settle(Value(None))
         self._is_end_wanted.set()
+        if self._membership is not None:
+            self._membership.replace_no_more()
         # Either we see the host here, or the thread that has made it sees that there is a hurry.
         if self._host is not None:
             self._host.close(0.0)
@@ -223,6 +225,8 @@ class RunningCorps:
         atexit.register(self._at_exit)
         booted.set_result(name)
         self._is_end_wanted.wait()
+        if self._membership is not None:
+            self._membership.replace_no_more()
         outcome: Outcome = Value(None)
         try:
             outcome = self._end_workers(name)
@@ -285,7 +289,7 @@ class RunningCorps:
         interface, app_restart = membership.start(settings.envs)
         # Not before: until here an end is seen by who waits for the process, and then everybody is known.
         self._follower.start()
-        manager = Record(CorpsMgr, (env, membership), options=WorkerOptions("CorpsMgr"))
+        manager = Record(CorpsMgr, (env, membership), {}, WorkerOptions("CorpsMgr"))
         self._mgr = env.lives.new_cell(manager)
         self._mgr.family.on_end = self._application_ended
         env.lives.on_limit = self._limit_passed

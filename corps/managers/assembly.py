@@ -93,7 +93,7 @@ def build_env(
             incarnation=incarnation,
         )
         env.connect(peers, transport)
-    manager = Record(EnvMgr, (env, application), options=WorkerOptions("EnvMgr"))
+    manager = Record(EnvMgr, (env, application), {}, WorkerOptions("EnvMgr"))
     construct_here(env.lives.new_cell(manager), manager).result()
     return env
 

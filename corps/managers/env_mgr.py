@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from corps.addresses import ConcAddr
@@ -38,6 +37,7 @@ class EnvMgr(Conc):
         """
         self._env = env
         self._application = application
+        self._is_leaving = False
 
     async def has_worker(self, worker: ConcAddr) -> bool:
         """Whether a worker of this Env has not ended.
@@ -68,7 +68,11 @@ class EnvMgr(Conc):
 
         Raises:
             LoadError: It is the application's Corps, and none was loaded here.
+            WorkerGone: The Env is being removed.
         """
+        if self._is_leaving:
+            text = f"{self._env.label} is being removed: no worker is created there any more"
+            raise WorkerGone(text, executed="no")
         record = self._loaded(record)
         cell = self._env.lives.new_cell(record, mgr, mgr_addr)
         made = construct_soon(cell, record)
@@ -85,7 +89,7 @@ class EnvMgr(Conc):
             return record
         if self._application is None:
             raise LoadError(f"no application was loaded in {self._env.label}")
-        return replace(record, cls=self._application)
+        return record._replace(cls=self._application)
 
     async def start(
         self, number: int, incarnation: int, create: tuple[Record, Name[Any], ConcAddr] | None
@@ -137,8 +141,18 @@ class EnvMgr(Conc):
             await halting.halt(cell)
         return cell is not None and self._env.registry.find(number) is cell
 
+    async def knows_env(self, env_id: int, *, is_there: bool) -> None:
+        """Wait until this Env knows that workers can, or cannot, be created in another one.
+
+        Args:
+            env_id: The other one.
+            is_there: Whether they can.
+        """
+        await self._env.lives.when_known(env_id, is_there=is_there)
+
     async def drain_all(self) -> None:
-        """End all workers of this Env, newest first, each after what waits for it."""
+        """End all workers here, newest first, each after what waits for it. There will be no others."""
+        self._is_leaving = True
         for cell in reversed(self._env.registry.cells()):
             if cell.mgr_addr is not None:
                 try:

@@ -16,13 +16,12 @@ from corps.errors import (
     BootError,
     ClosedError,
     ConfigError,
-    DeadlineExceeded,
     RestartLimit,
     SupervisionError,
 )
 from corps.hosting.env_process import Exit
 from corps.hosting.processes import ProcessHost
-from corps.managers.places import Place
+from corps.managers.places import Place, kill_silent, stop_all
 from corps.messages.endings import Failure, Reason
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
@@ -81,6 +80,7 @@ class Membership:
         self._lock = Lock()
         self._places: dict[int, Place] = {}
         self._restarts: Supervisor[int] = Supervisor("one_for_one", lambda: 0.5)
+        self._former: list[Place] = []  # whose output may tell why the Corps did not start
         self._next_env = HOME
         self._later_orders: list[tuple[Any, ...]] = []  # what a new process is told, too
 
@@ -131,6 +131,9 @@ class Membership:
     def _begin(self, env_id: int, generation: int) -> Place:
         place = Place(self._host.spawn(env_id, "corps.launch.child:main"), generation)
         with self._lock:
+            former = self._places.get(env_id)
+            if former is not None and not self._later_orders:  # it has died while the Corps started
+                self._former.append(former)
             self._places[env_id] = place
         place.tell("start", *self._first_order, generation)
         return place
@@ -186,15 +189,16 @@ class Membership:
                 decision = self._restarts.failed(env_id, place.generation + 1, failure, now())
             place.returns = isinstance(decision, Plan)
             self._tell_listed("lost", env_id, failure.reason, failure.text, place.returns)
-        self._env.lives.env_lost(env_id, failure, returns=place.returns)
         if isinstance(decision, Plan):
             Thread(
                 target=self._replace,
-                args=(env_id, place.generation + 1, decision.delay),
+                args=(place, decision.delay),
                 name=f"corps-env{env_id}-start",
                 daemon=True,
             ).start()
-        elif isinstance(decision, GivenUp):
+        self._env.lives.env_lost(env_id, failure, returns=place.returns)
+        place.is_buried.set()
+        if isinstance(decision, GivenUp):
             text = (
                 f"env{env_id} has died {decision.failures} times within {decision.seconds:.3g} s, more often "
                 f"than the settings env_restart.max and env_restart.within allow: {failure.text}"
@@ -202,21 +206,28 @@ class Membership:
             self._on_limit(RestartLimit(text))
         return failure
 
-    def _replace(self, env_id: int, generation: int, delay: float) -> None:
+    def _replace(self, former: Place, delay: float) -> None:
         """Give an Env another process. If that dies while it starts, that is told like every other death."""
-        if self._stops.wait(delay):
-            return
-        with self._lock:
-            if not self._restarts.started(env_id, generation + 1):
-                return
+        env_id, generation = former.process.env_id, former.generation + 1
+        stops = self._stops.wait(delay)
+        if not stops:
+            with self._lock:
+                stops = not self._restarts.started(env_id, generation + 1)
         try:
-            self._bring_up(env_id, generation)
+            if stops:
+                raise ClosedError("the Corps ends, or the Env was removed")
+            self._bring_up(env_id, generation, former.is_buried)
         except (BootError, ClosedError) as error:
-            if not self._stops.is_set():
-                self._not_started(env_id, generation, str(error))
+            former.is_buried.wait()
+            self._not_started(env_id, generation, str(error))
 
-    def _bring_up(self, env_id: int, generation: int) -> None:
+    def _bring_up(self, env_id: int, generation: int, may_join: Event) -> None:
         """Start a process, and make it known when it is ready.
+
+        Args:
+            env_id: Of its Env.
+            generation: How many processes that had before.
+            may_join: Set when the death of the one before it is known in this process.
 
         Raises:
             BootError: It did not get ready.
@@ -247,13 +258,16 @@ class Membership:
             for other in self._places.values():
                 if other is not place and other.is_listed and not other.is_gone:
                     other.tell("member", place.member.as_list())
+        may_join.wait()
         self._env.lives.env_joined(place.member)
         _log.warning(
             "env%d has %s process (pid %d)", env_id, "another" if generation else "a", place.process.pid
         )
 
     def _not_started(self, env_id: int, generation: int, problem: str) -> None:
-        _log.error("env%d could not be started again: %s", env_id, problem)
+        is_wanted = not self._stops.is_set()
+        if is_wanted:
+            _log.error("env%d could not be started again: %s", env_id, problem)
         with self._lock:
             if self._places[env_id].generation == generation:
                 return  # there was a process, whose end is told like every other
@@ -261,7 +275,8 @@ class Membership:
             failure = Failure("lost", f"env{env_id} could not be started again: {problem}")
             self._tell_listed("lost", env_id, failure.reason, failure.text, False)
         self._env.lives.env_lost(env_id, failure, returns=False)
-        self._on_limit(SupervisionError(failure.text))
+        if is_wanted:
+            self._on_limit(SupervisionError(failure.text))
 
     # --- Envs that come and go ---
 
@@ -282,11 +297,14 @@ class Membership:
             self._next_env += 1
             self._restarts.add(env_id, self._restart)
         try:
-            self._bring_up(env_id, 0)
+            at_once = Event()
+            at_once.set()
+            self._bring_up(env_id, 0, at_once)
         except BaseException:
             with self._lock:
                 self._restarts.remove(env_id)
             raise
+        self._await_all("knows_env", env_id, is_there=True)
         return env_id
 
     def remove_env(self, env_id: int) -> None:
@@ -307,6 +325,7 @@ class Membership:
             self._restarts.remove(env_id)  # from here on it does not come back
             self._tell_listed("retired", env_id)
         self._env.lives.retire(env_id)
+        self._await_all("knows_env", env_id, is_there=False)
         error = self._env.ask(CALL, self._env.manager_of(env_id), "drain_all", (), {}).exception()
         if error is not None:
             _log.warning("env%d could not be drained: %s", env_id, error)
@@ -314,6 +333,18 @@ class Membership:
         if place.process.wait(2 * self._env.options.grace) is None:
             place.process.kill()
         place.process.wait()
+
+    def _await_all(self, method: str, *args: Any, **kwargs: Any) -> None:
+        """Ask all EnvMgrs for something, and wait. One that dies meanwhile need not answer."""
+        with self._lock:
+            there = [each for each, place in self._places.items() if place.has_joined and not place.is_gone]
+        env = self._env
+        asked = [
+            env.ask(CALL, env.manager_of(each), method, args, kwargs, self._boot_timeout) for each in there
+        ]
+        for answer in asked:
+            if (error := answer.exception()) is not None:
+                _log.warning("not every Env has answered to %s: %s", method, error)
 
     def _listed(self) -> tuple[list[list[object]], list[int]]:
         """Under the lock: the records of all who have joined, and ids of those who will."""
@@ -334,7 +365,13 @@ class Membership:
 
     def output(self) -> str:
         """The last lines that the processes wrote while they started; complete once they have ended."""
-        return "".join(place.process.output() for place in self._all(with_gone=True))
+        places = [*self._former, *self._all(with_gone=True)]
+        return "".join(place.process.output() for place in places)
+
+    def replace_no_more(self) -> None:
+        """From now on nobody who dies gets another process: the Corps ends. Idempotent."""
+        with self._lock:
+            self._stops.set()
 
     def stop(self, grace: float) -> None:
         """Have the Envs end in order. What does not is left for the end of the ProcessHost.
@@ -342,15 +379,8 @@ class Membership:
         Args:
             grace: Seconds for the orderly end.
         """
-        with self._lock:
-            self._stops.set()
-        places = self._all()
-        for place in places:
-            place.tell("stop")
-        deadline = now() + grace
-        for place in places:
-            if place.process.wait(max(0.0, deadline - now())) is None:
-                _log.warning("env%d did not stop within %s s: it is killed", place.process.env_id, grace)
+        self.replace_no_more()
+        stop_all(self._all(), grace)
 
     def kill_silent(self, patience: float) -> None:
         """End the processes whose EnvMgr does not answer: they are stopped, or hang.
@@ -358,15 +388,7 @@ class Membership:
         Args:
             patience: Seconds for the answer.
         """
-        env = self._env
-        asked = {
-            place: env.ask(CALL, env.manager_of(place.process.env_id), "statistics", (), {}, patience)
-            for place in self._all()
-        }
-        for place, answer in asked.items():
-            if isinstance(answer.exception(), DeadlineExceeded):
-                _log.warning("env%d gives no answer in %s s: it is killed", place.process.env_id, patience)
-                place.process.kill()
+        kill_silent(self._env, self._all(), patience)
 
     def _all(self, *, with_gone: bool = False) -> list[Place]:
         with self._lock:

@@ -1,14 +1,19 @@
 """One process of an Env, as the membership sees it: what it has said, and where it stands."""
 
 import logging
+from collections.abc import Sequence
+from threading import Event
 from typing import Any, Final
 
 import corps.errors as errors
-from corps.errors import BrokenError, ClosedError, EnvStartError
+from corps.clock import now
+from corps.errors import BrokenError, ClosedError, DeadlineExceeded, EnvStartError
 from corps.hosting.env_process import EnvProcess
 from corps.managers.orders import Orders
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
+from corps.messages.requests import CALL
+from corps.runtime.env import Env
 from corps.supervision.restarts import Restart
 
 _log = logging.getLogger("corps.managers")
@@ -30,6 +35,7 @@ class Place:
         has_joined: It knows all others.
         is_gone: It has ended.
         returns: It has ended, and another one takes its place.
+        is_buried: Set when its end is known in the booting process.
     """
 
     def __init__(self, process: EnvProcess, generation: int) -> None:
@@ -49,6 +55,7 @@ class Place:
         self.has_joined = False
         self.is_gone = False
         self.returns = False
+        self.is_buried = Event()
 
     def tell(self, *order: Any) -> None:
         """Send it an order; if it has gone, it does not hear it. Any thread.
@@ -105,3 +112,36 @@ class Place:
             f"env{process.env_id} {ended if ended is not None else 'closed its channel'} while it started",
             output=process.output(),
         )
+
+
+def stop_all(places: Sequence[Place], grace: float) -> None:
+    """Have processes end in order, and wait for that.
+
+    Args:
+        places: The processes.
+        grace: Seconds for the orderly end of all of them.
+    """
+    for place in places:
+        place.tell("stop")
+    deadline = now() + grace
+    for place in places:
+        if place.process.wait(max(0.0, deadline - now())) is None:
+            _log.warning("env%d did not stop within %s s: it is killed", place.process.env_id, grace)
+
+
+def kill_silent(env: Env, places: Sequence[Place], patience: float) -> None:
+    """End the processes whose EnvMgr does not answer: they are stopped, or hang.
+
+    Args:
+        env: The Env that asks.
+        places: The processes.
+        patience: Seconds for the answer.
+    """
+    asked = {
+        place: env.ask(CALL, env.manager_of(place.process.env_id), "statistics", (), {}, patience)
+        for place in places
+    }
+    for place, answer in asked.items():
+        if isinstance(answer.exception(), DeadlineExceeded):
+            _log.warning("env%d gives no answer in %s s: it is killed", place.process.env_id, patience)
+            place.process.kill()

@@ -16,7 +16,7 @@ class Interface:
             hooks and other parts of the runtime.
         async_methods: Those of the methods that are coroutine functions.
         interleave: How many coroutines of one worker may be under way at once; 1 means one at a time.
-        has_steps: Whether the class overrides a step that each request passes through.
+        has_steps: Whether the class overrides a step that each request passes through, or keeps its state.
         has_main: Whether the class has a loop of its own.
         idempotent: Methods that may be sent again, each with how often.
     """

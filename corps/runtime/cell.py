@@ -12,11 +12,10 @@ worker ends in `runtime.ending`, and how it comes back in `runtime.halting`.
 from threading import get_ident
 from typing import Any
 
-from corps.addresses import ENV_MGR, ConcAddr
+from corps.addresses import ENV_MGR
 from corps.clock import now
 from corps.errors import Cancelled, ContextError, DeadlineExceeded, NotPermitted
 from corps.messages.endings import BY_ITSELF
-from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Refused
 from corps.messages.promises import Promise
 from corps.messages.requests import CREATE, DROP, EXIT, HALT, WATCH, WITHDRAWN, Request
@@ -53,9 +52,9 @@ class Cell(WorkerParts):
 
     readers = None  # its answers come by no link
 
-    def __init__(self, env: Any, addr: ConcAddr, interface: Interface, **parts: Any) -> None:
+    def __init__(self, env: Any, *parts: Any) -> None:
         """Make a cell without a worker in it; its first request must be CREATE. As `WorkerParts`."""
-        super().__init__(env, addr, interface, **parts)
+        WorkerParts.__init__(self, env, *parts)
         self.activity = Activity(env, self, pooled=True)
         self.performer = Performer(self)
         self.main_thread: MainThread | None = None  # of a class with a loop of its own

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from corps.addresses import ConcAddr
 from corps.messages.endings import Failure
@@ -24,14 +24,37 @@ class ChildEnd(NamedTuple):
     is_halted: bool
 
 
+class ChildGroup(Protocol):
+    """A group of children: a `corps.workers.groups.Group`."""
+
+    def env_came(self, env_id: int) -> None:
+        """An Env was added."""
+        ...
+
+    def env_left(self, env_id: int) -> None:
+        """An Env is removed, or will not come back."""
+        ...
+
+
 class Family:
     """The children of one worker. Any thread may call.
 
     Attributes:
         on_end: Called after a child has ended for good, by the thread that tells of it.
+        groups: Of children, of which there are so many in each Env; only appended to.
     """
 
-    __slots__ = ("_cell", "_children", "_closed", "_early", "_lock", "_supervising", "on_end")
+    __slots__ = (
+        "_cell",
+        "_children",
+        "_closed",
+        "_early",
+        "_is_strict",
+        "_lock",
+        "_supervising",
+        "groups",
+        "on_end",
+    )
 
     def __init__(self, cell: Any) -> None:
         """Nobody is in it yet.
@@ -40,12 +63,14 @@ class Family:
             cell: Of the worker whose children these will be.
         """
         self._cell = cell
+        self._is_strict = cell.strategy != "one_for_one"  # failures of one child concern others
         self._lock = Lock()  # protects everything below
         self._children: dict[ConcAddr, Any] = {}
         self._early: dict[ConcAddr, ChildEnd] = {}  # told of before they were adopted
         self._closed = False
         self._supervising: Supervising | None = None
         self.on_end: Callable[[], object] | None = None
+        self.groups: list[ChildGroup] = []
 
     def adopt(self, child: ConcAddr, name: Any, record: Record | None = None) -> bool:
         """Remember a worker that was created.
@@ -62,7 +87,7 @@ class Family:
             if self._closed:
                 return False
             self._children[child] = name
-            if self._supervising is None and (record is not None or self._cell.strategy != "one_for_one"):
+            if self._supervising is None and (record is not None or self._is_strict):
                 self._supervising = Supervising(self._cell, self.disown)
             if self._supervising is not None:
                 self._supervising.add(child, record)

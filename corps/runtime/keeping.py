@@ -53,6 +53,12 @@ class KeptStates:
             self._states.pop(worker, None)
 
 
+def keeps_state(cls: type) -> bool:
+    """Whether a class of workers overrides `keep_state`."""
+    keeps: bool = getattr(cls, "_corps_keeps_state", False)
+    return keeps
+
+
 class Keeping:
     """Has the state of one worker kept. For who has its cell, but for `ring`."""
 
@@ -129,7 +135,7 @@ def forget_state(cell: Any) -> None:
     if keeper is None:
         cell.env.lives.kept.forget(cell.addr)
     elif not cell.env.closed:
-        try:
-            cell.env.tell(CALL, keeper, "forget", (cell.addr,), {})
+        try:  # asked, not told: if the booting process ends too, its refusal is nothing to log
+            cell.env.ask(CALL, keeper, "forget", (cell.addr,), {})
         except CorpsError as error:
             _log.debug("the state of %s is kept for nothing: %s", cell, error)

@@ -2,20 +2,20 @@
 
 import logging
 from collections.abc import Callable
+from threading import Event, Lock
 from typing import Any, Final
 
 from corps.addresses import ConcAddr
-from corps.clock import now
 from corps.errors import ClosedError, CorpsError
 from corps.messages.endings import Ended, Failure
 from corps.messages.members import Member
+from corps.messages.outcomes import Value
 from corps.messages.requests import CALL, EXIT_DOWN, Request
 from corps.runtime import halting
 from corps.runtime.cell import Cell
-from corps.runtime.family import ChildEnd
+from corps.runtime.family import ChildEnd, ChildGroup
 from corps.runtime.futures import Future
-from corps.runtime.keeping import KeptStates, forget_state
-from corps.runtime.once import Once
+from corps.runtime.keeping import KeptStates, forget_state, keeps_state
 from corps.runtime.records import Record
 
 _log = logging.getLogger("corps.env")
@@ -36,7 +36,8 @@ class Lives:
         self._registry = env.registry
         self.kept: Final = KeptStates()
         """States of workers: those of this Env, if it is alone; in the booting process, of all Envs."""
-        self._dying: dict[int, Once] = {}  # deaths whose last words are being read
+        self._lock = Lock()  # protects _curious
+        self._curious: list[tuple[int, bool, Future[None]]] = []  # who wants to know of which Env
         self.on_limit: Callable[[Failure], object] | None = None
         """Called when a restart limit was passed that no worker of this Env can heal."""
 
@@ -91,11 +92,11 @@ class Lives:
             env,
             addr,
             interface,
-            tag=options.tag,
-            mailbox=mailbox,
-            mgr=mgr,
-            mgr_addr=mgr_addr,
-            corps_name=record.corps_name,
+            options.tag,
+            mailbox,
+            mgr,
+            mgr_addr,
+            record.corps_name,
         )
         cell.name = env.make_name(addr, interface, 1)
         return cell
@@ -116,7 +117,7 @@ class Lives:
         mgr = cell.mgr_addr
         comes_back = mgr is not None and failure is not None and halting.comes_back(cell, failure)
         self._registry.remove(cell.addr.conc, ended, mgr.env if comes_back and mgr is not None else None)
-        if not comes_back and cell.record is not None:
+        if not comes_back and cell.record is not None and keeps_state(cell.record.cls):
             forget_state(cell)
         return comes_back
 
@@ -181,7 +182,9 @@ class Lives:
     # --- other Envs ---
 
     def env_lost(self, env_id: int, failure: Failure, *, returns: bool) -> None:
-        """The process of another Env has died.
+        """The process of another Env has died: children that lived there have failed, and orphans here end.
+
+        Runs callbacks of Futures. Not for the thread that reads.
 
         Args:
             env_id: Its id.
@@ -191,19 +194,11 @@ class Lives:
         env = self._env
         if not returns:
             self.retire(env_id)
-        lost = Once(lambda: self._bury(env_id, failure, returns=returns))
-        self._dying[env_id] = lost
-        # What it has answered was read first: only what is certainly unanswered fails.
-        if env.peers is not None and env.peers.when_read(env_id, lost):
-            env.alarms.at(now() + _LAST_WORDS, lost)
-        else:
-            lost()
-
-    def _bury(self, env_id: int, failure: Failure, *, returns: bool) -> None:
-        """Children that lived there have failed, and orphans here end."""
-        env = self._env
-        self._dying.pop(env_id, None)
         if env.peers is not None:
+            # What it has answered is read first: only what is certainly unanswered fails.
+            all_read = Event()
+            if env.peers.when_read(env_id, all_read.set):
+                all_read.wait(_LAST_WORDS)
             env.peers.lose(env_id, failure.text, failure.reason, has_died=True, returns=returns)
         self.refuse(self._registry.mgr_env_lost(env_id))
         for cell in self._registry.cells():
@@ -219,13 +214,13 @@ class Lives:
             member: The Env.
         """
         env = self._env
-        if (lost := self._dying.get(member.env)) is not None:
-            lost()  # before there is another one
         if env.peers is None:
             return
         env.peers.learn(member)
         if member.env not in env.worker_envs:
-            env.worker_envs = [*env.worker_envs, member.env]
+            self._set_worker_envs([*env.worker_envs, member.env])
+            for group in self._groups():
+                group.env_came(member.env)
         expected = self.expected_in(member.env)
         env.ask(CALL, env.manager_of(member.env), "expect", (env.id, expected), {})
 
@@ -235,7 +230,34 @@ class Lives:
         Args:
             env_id: Its id.
         """
-        self._env.worker_envs = [env for env in self._env.worker_envs if env != env_id]
+        self._set_worker_envs([env for env in self._env.worker_envs if env != env_id])
+        for group in self._groups():
+            group.env_left(env_id)
+
+    def _set_worker_envs(self, env_ids: list[int]) -> None:
+        self._env.worker_envs = env_ids
+        with self._lock:
+            told = [each for each in self._curious if (each[0] in env_ids) is each[1]]
+            self._curious = [each for each in self._curious if each not in told]
+        for _, _, future in told:
+            future.settle(Value(None))
+
+    def when_known(self, env_id: int, *, is_there: bool) -> Future[None]:
+        """A Future that is done when this Env knows that workers can, or cannot, be created in another one.
+
+        Args:
+            env_id: The other one.
+            is_there: Whether they can.
+        """
+        future: Future[None] = Future()
+        with self._lock:
+            self._curious.append((env_id, is_there, future))
+        self._set_worker_envs(self._env.worker_envs)  # it may know already
+        return future
+
+    def _groups(self) -> list[ChildGroup]:
+        families = [cell.family for cell in self._registry.cells() if cell.has_family]
+        return [group for family in families for group in family.groups]
 
     def expected_in(self, env_id: int) -> list[int]:
         """Numbers of the workers that Mgrs of this Env will start again in another one.

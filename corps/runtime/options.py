@@ -1,6 +1,7 @@
 """What an Env, and a worker, may be told when it is made. Values only."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from corps.supervision.restarts import Restart
 
@@ -60,8 +61,7 @@ class EnvOptions:
     log_level: str
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerOptions:
+class WorkerOptions(NamedTuple):
     """How a worker is to be created.
 
     Attributes:

@@ -27,7 +27,7 @@ from corps.messages.requests import CALL, CREATE, DROP, GET, KEEP, PINNED, PULL,
 from corps.runtime import halting
 from corps.runtime.context import Activity, current
 from corps.runtime.generators import PER_INCARNATION, Generators
-from corps.runtime.keeping import Keeping, kept_state
+from corps.runtime.keeping import Keeping, keeps_state, kept_state
 from corps.runtime.main_thread import MainThread
 
 _log = logging.getLogger("corps.workers")
@@ -76,8 +76,6 @@ class Performer:
         """
         has_steps = self._cell.interface.has_steps
         try:
-            if request.kind == PINNED:
-                self._unpin(request)
             if request.kind in _REACHING:
                 self._check_reachable(request)
             if request.packed is not None:  # only now: nothing is unpacked for what may not be called
@@ -93,8 +91,6 @@ class Performer:
             if kind is GeneratorType or kind is AsyncGeneratorType:
                 value = self._kept(value)
             outcome: Outcome = Value(value)
-            if self._keeping is not None and request.kind in _REACHING:
-                self._keeping.ran()
         except BaseException as error:
             outcome = self._failure(request, error)
             if request.kind == CREATE:  # its creator is to hear of it when nothing is left of it
@@ -120,6 +116,9 @@ class Performer:
             return self._pull(request.args[0])
         if kind == DROP:
             return self._generators.drop(request.args[0]) if self._generators is not None else None
+        if kind == PINNED:
+            self._unpin(request)
+            return self._work(request)
         if kind == TOLD:
             return self._tell(request.args[0])
         if kind == KEEP:
@@ -158,13 +157,13 @@ class Performer:
 
     def _unpin(self, request: Request) -> None:
         """Make a request for one incarnation what it stands for, if that is this one."""
-        request.open()
         incarnation, kind, *args = request.args
         if incarnation != self._cell.incarnation:
             raise _Refusal(self._cell.gone("no", incarnation))
         if kind not in _REACHING:
             raise _Refusal(InternalError(f"a request of the kind {kind} cannot be pinned"))
         request.kind, request.args = kind, tuple(args)
+        self._check_reachable(request)
 
     def _check_reachable(self, request: Request) -> None:
         interface = self._cell.interface
@@ -191,7 +190,7 @@ class Performer:
         worker._corps_cell = self._cell
         worker.__init__(*args, **request.kwargs)
         cell = self._cell
-        if cell.record is not None and getattr(cls, "_corps_keeps_state", False):
+        if cell.record is not None and keeps_state(cls):
             self._keeping = Keeping(cell, cls.keep_every)
         if cell.incarnation > 1:
             worker.after_restart(kept_state(cell) if self._keeping is not None else None)
@@ -211,6 +210,8 @@ class Performer:
             changed = self.worker.after(request, outcome)
             if changed is not None:
                 outcome = changed
+            if self._keeping is not None:
+                self._keeping.ran()
             self.worker.reply(request, outcome)
         except BaseException as error:  # an exception in a step counts as one of the call
             return self._failure(request, error)
@@ -294,8 +295,6 @@ class Performer:
     async def _run_coroutine(self, request: Request, coroutine: Coroutine[Any, Any, Any]) -> None:
         try:
             outcome: Outcome = Value(self._kept(await coroutine))
-            if self._keeping is not None and request.kind in _REACHING:
-                self._keeping.ran()
         except GeneratorExit:
             # Destroyed while it waits, at the end of the interpreter: that can come at any point of any
             # thread, whatever lock it holds, so nothing more may be done.

@@ -1,7 +1,6 @@
 """What it takes to construct a worker again."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from corps.messages.interfaces import Interface
 from corps.runtime.options import WorkerOptions
@@ -13,8 +12,7 @@ class Application:
     _corps_interface = Interface("corps:Corps", frozenset())
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """How a worker was created. Its Env and its Mgr keep that if it may be restarted; else nobody does.
 
     Attributes:
@@ -26,9 +24,9 @@ class Record:
     """
 
     cls: type
-    args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    options: WorkerOptions = field(default_factory=WorkerOptions)
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    options: WorkerOptions = WorkerOptions()
     corps_name: Any = None
 
     @property

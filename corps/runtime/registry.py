@@ -43,7 +43,7 @@ class Registry:
         """A number that no worker of this Env has or had."""
         with self._lock:
             number = self._next
-            self._next = max(number + 1, self._first)
+            self._next = number + 1 if number >= self._first else self._first
             return number
 
     def add(self, number: int, cell: Any) -> None:
@@ -55,6 +55,9 @@ class Registry:
         """
         special = []
         with self._lock:
+            if not self._expected and not self._held:
+                self._cells[number] = cell
+                return
             self._expected.pop(number, None)
             for request in self._held.pop(number, ()):
                 if request.kind in (EXIT, WATCH):  # those do not wait in the mailbox, and may lead back here

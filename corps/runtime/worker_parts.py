@@ -52,12 +52,11 @@ class WorkerParts:
         env: Any,
         addr: ConcAddr,
         interface: Interface,
-        *,
-        tag: str = "",
+        tag: str,
         mailbox: int,
-        mgr: Any = None,
-        mgr_addr: ConcAddr | None = None,
-        corps_name: Any = None,
+        mgr: Any,
+        mgr_addr: ConcAddr | None,
+        corps_name: Any,
     ) -> None:
         """Make it without a worker in it.
 

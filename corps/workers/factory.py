@@ -1,8 +1,8 @@
 """Creating workers, and choosing the Env they live in."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal, ParamSpec, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, ParamSpec, TypeVar
 
 from corps.addresses import ENV_MGR
 from corps.errors import ClosedError, ConfigError, ContextError, CorpsError, DefinitionError
@@ -18,10 +18,13 @@ from corps.runtime.waiting import wait_all
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
+from corps.workers.groups import Group
 from corps.workers.names import Name
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+_TRIES: Final = 3  # a worker that dies with its Env before anybody knows it is created again
 
 Where = int | Literal["here"] | None
 """An Env's id; the Env of the creator; or each Env of the Corps in turn."""
@@ -113,6 +116,33 @@ class Options:
         places = [place for place in env.worker_envs for _ in range(n)]
         return _all_or_none([self._begin(env, place, cls, args, kwargs) for place in places])
 
+    def replicate(self, n: int, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Group[T]:
+        """Create `n` workers in each Env of the Corps, and keep it so when Envs come and go.
+
+        Args:
+            n: How many in each.
+            cls: A subclass of Conc. If neither it nor these options declare a restart policy, its workers are
+                permanent.
+            *args: For each constructor.
+            **kwargs: For each constructor.
+
+        Returns:
+            The group, whose `names` are the workers that there are.
+
+        Raises:
+            CorpsError: As `create_many`, but what was created remains until its Mgr ends.
+        """
+        if n < 1 or self.env is not None:
+            raise ConfigError(f"replicate({n}, ...) with env={self.env!r}: wants a number from 1, and no env")
+        env = self._env()
+        mgr = _mgr_here(env)
+        restart = self.restart or getattr(cls, "restart", None) or Restart()
+        chosen = replace(self, restart=restart)
+        group: Group[T] = Group(env, n, lambda place: chosen._begin(env, place, cls, args, kwargs, mgr))
+        mgr.family.groups.append(group)
+        group.fill(list(env.worker_envs))
+        return group
+
     def _env(self) -> Env:
         if self._of is not None:
             return self._of
@@ -127,17 +157,18 @@ class Options:
         return env
 
     def _begin(
-        self, env: Env, where: Where, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        env: Env,
+        where: Where,
+        cls: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        mgr: Any = None,
     ) -> Future[Any]:
         if not (isinstance(cls, type) and issubclass(cls, Conc)):
             raise DefinitionError(f"{cls!r} cannot be created: a worker's class is a subclass of corps.Conc")
         place = _choose(env, where)
-        here = current.get()
-        mgr = here.cell if here is not None and here.env is env and here.cell is not None else None
-        if mgr is None:
-            mgr = env.registry.find(ENV_MGR)
-        if mgr is None:
-            raise ClosedError(f"the workers of {env.label} have ended: none can be created there any more")
+        mgr = mgr or _mgr_here(env)
         corps_name = mgr.name if issubclass(mgr.performer.cls, Corps) else mgr.corps_name
         options = WorkerOptions(self.tag, self.mailbox, self.restart or cls.restart)
         record = Record(cls, args, kwargs, options, corps_name)
@@ -149,9 +180,24 @@ class Options:
             made = construct_here(cell, record)
         else:
             order = (record, mgr.name, mgr.addr)
-            made = env.ask(CALL, env.manager_of(place), "create", order, {}, self.deadline)
+            made = env.ask(CALL, env.manager_of(place), "create", order, {}, self.deadline, retries=_TRIES)
             made.add_done_callback(lambda done: _adopt(env, mgr, done, kept(record)))
         return made if self.deadline is None else _with_deadline(made, self.deadline)
+
+
+def _mgr_here(env: Env) -> Any:
+    """The cell of the worker that creates others here: the one that runs, or else the EnvMgr.
+
+    Raises:
+        ClosedError: The EnvMgr has ended.
+    """
+    here = current.get()
+    if here is not None and here.env is env and here.cell is not None:
+        return here.cell
+    mgr = env.registry.find(ENV_MGR)
+    if mgr is None:
+        raise ClosedError(f"the workers of {env.label} have ended: none can be created there any more")
+    return mgr
 
 
 def _adopt(env: Env, mgr: Any, made: Future[Name[Any]], record: Record | None) -> None:

@@ -62,7 +62,7 @@ def interface_of(cls: type, root: type, offered: frozenset[str]) -> Interface:
         reserved=frozenset(own - offered),
         async_methods=frozenset(coroutines),
         interleave=_interleave(cls),
-        has_steps=any(getattr(cls, step) is not getattr(root, step) for step in STEPS),
+        has_steps=any(getattr(cls, step) is not getattr(root, step) for step in (*STEPS, "keep_state")),
         has_main=getattr(cls, "main") is not getattr(root, "main"),  # noqa: B009 - `type` has no `main`
         idempotent=tuple(idempotent),
     )

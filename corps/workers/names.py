@@ -36,8 +36,8 @@ class Name(Generic[T]):
     _interface: Interface
     _env: Env | None
     _deadline: float | None
-    _incarnation: int
-    _pin: int
+    _incarnation: int = 1
+    _pin: int = 0
 
     def __init__(
         self,
@@ -53,8 +53,10 @@ class Name(Generic[T]):
         object.__setattr__(self, "_interface", interface)
         object.__setattr__(self, "_env", env)
         object.__setattr__(self, "_deadline", deadline)
-        object.__setattr__(self, "_incarnation", incarnation)
-        object.__setattr__(self, "_pin", pin)
+        if incarnation != 1:
+            object.__setattr__(self, "_incarnation", incarnation)
+        if pin:
+            object.__setattr__(self, "_pin", pin)
 
     def options(self, *, deadline: float | None = None) -> "Name[T]":
         """The same worker, called in another way.

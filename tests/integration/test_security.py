@@ -427,7 +427,7 @@ def test_of_the_systems_own_workers_only_marked_methods_can_be_reached(cls: type
         if cls is EnvMgr:
             cell = far.env.registry.find(ENV_MGR)
         else:
-            record = Record(cls, (far.env,) if cls is CorpsMgr else ())
+            record = Record(cls, (far.env, None) if cls is CorpsMgr else (), {})
             cell = far.env.lives.new_cell(record)
             construct_here(cell, record).result()
         worker = cell.performer.worker

@@ -59,7 +59,7 @@ def test_what_the_library_defines_is_the_workers_own_but_for_my() -> None:
     assert {"main", "receive", "handle", "before", "process", "after", "reply", "cleanup", "my_env"} <= (
         interface.reserved
     )
-    assert Corps._corps_interface.methods == OFFERED
+    assert Corps._corps_interface.methods == {*OFFERED, "add_env", "remove_env"}
 
 
 def test_steps_and_a_main_of_its_own_are_noticed_where_they_are_overridden() -> None:
