@@ -330,10 +330,15 @@ class Cell(WorkerParts):
         self.main_thread = None
         self.new_family()
 
-    def halted(self) -> None:
-        """The incarnation has ended, and nobody has the cell until `begin`. By who has it."""
+    def halted(self, following: int) -> None:
+        """The incarnation has ended, and nobody has the cell until `begin`. By who has it.
+
+        Args:
+            following: The number of the next one, which the worker counts as being in from now on.
+        """
         with self._lock:
             self._state = _HALTED
+            self.incarnation = following
 
     def begin(self, incarnation: int, name: Any, first: Request) -> bool:
         """Start another incarnation of a halted worker.
@@ -348,7 +353,7 @@ class Cell(WorkerParts):
         """
         first.route = self
         with self._lock:
-            if self._state is not _HALTED or not self.mailbox.put_first(first):
+            if self._state is not _HALTED or not self.mailbox.put_first(first, if_drained=True):
                 return False
             self.incarnation = incarnation
             self.name = name

@@ -187,7 +187,7 @@ def _rest(cell: Any, failure: Failure | None) -> None:
     cell.forget_worker()
     if cell.watchers is not None:
         cell.watchers.tell(Ended(cell.name, number, end.reason, end.text))
-    cell.halted()
+    cell.halted(number + 1)
     if failure is not None:
         _log.warning("%s, incarnation %d, has failed: %s", cell, number, end.text)
         cell.env.lives.tell_mgr(cell, ChildEnd(number, failure, is_halted=True))

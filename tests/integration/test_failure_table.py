@@ -559,8 +559,8 @@ def kind_of(error: Any) -> str:
         return "nothing"
     if isinstance(error, corps.RemoteError):
         return "RemoteError"
-    kinds: list[type] = type(error).__mro__
-    return next(kind.__name__ for kind in kinds if getattr(corps, kind.__name__, None) is kind)
+    kinds: tuple[type, ...] = type(error).__mro__
+    return next(str(kind.__name__) for kind in kinds if getattr(corps, kind.__name__, None) is kind)
 
 
 def table() -> dict[str, tuple[str, str]]:

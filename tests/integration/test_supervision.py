@@ -717,7 +717,37 @@ def test_a_worker_that_waits_for_its_restart_can_be_ended(end: str) -> None:
         assert worker.count().exception(LIMIT).executed == "no"
 
 
-def test_a_drain_waits_for_the_restart() -> None:
+def test_a_drain_of_a_worker_that_waits_for_its_restart_is_done_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with corps.env() as env:
+        alarms, due = env._env.alarms, list[Callable[[], object]]()
+        at = alarms.at
+
+        def keep(when: float, ring: Callable[[], object]) -> Any:
+            if when - now() > 500:
+                due.append(ring)
+            return at(when, ring)
+
+        worker = env.create(Halts, Witness())
+        fails(worker.fail())
+        worker.count().result(LIMIT)
+        halted = corps.watch(worker)
+        monkeypatch.setattr(alarms, "at", keep)
+        fails(worker.fail())
+        halted.result(LIMIT)
+        waiting = [worker.count(), worker.count()]
+        drained = worker.drain()
+        assert worker.count().exception(LIMIT).executed == "no"
+        while not due:
+            threading.Event().wait(0.001)  # the Mgr decides, and wakes nobody
+        due[0]()
+        assert [future.result(LIMIT) for future in waiting] == [1, 2]
+        assert drained.result(LIMIT) is None
+        monkeypatch.undo()
+
+
+def test_a_drain_while_the_constructor_runs_again_is_done_after_it() -> None:
     class Gated(Noting):
         def __init__(self, witness: Witness, gate: threading.Event) -> None:
             super().__init__(witness)
@@ -1009,6 +1039,35 @@ def test_a_corps_that_declares_it_comes_back_from_a_failure(boot: Callable[..., 
         assert case.app.count().result(LIMIT) == 1
         fails(case.app.fail())
         assert case.app.count().result(LIMIT) == 1
+
+
+@pytest.mark.parametrize("end", ["exit", "drain", "kill"])
+def test_a_worker_can_be_ended_while_its_env_has_no_process(boot: Callable[..., Any], end: str) -> None:
+    with boot("App", corps.Restart()) as case:
+        far = case.make("Child", "far", 2)
+        lost = corps.watch(far)
+        kill(far)
+        assert lost.result(LIMIT).reason == "killed"
+        before, ended = far.count(), getattr(far, end)()
+        again = getattr(far, end)()
+        assert (ended.result(LIMIT), again.result(LIMIT)) == (None, None)
+        assert before.exception(LIMIT) is None if end == "drain" else before.exception(LIMIT).executed == "no"
+        assert far.count().exception(LIMIT).executed == "no"
+        assert case.app.count_children().result(LIMIT) == 0, "its Mgr knows"
+
+
+@pytest.mark.parametrize("end", ["exit", "kill"])
+def test_a_mgr_elsewhere_hears_of_the_end_of_a_child_that_waits(boot: Callable[..., Any], end: str) -> None:
+    with boot("App", corps.Restart(backoff=(1000.0, 1000.0))) as case:
+        far = case.make("Child", "far", 2)
+        fails(far.fail())
+        assert far.count().result(LIMIT) == 1
+        halted = corps.watch(far)
+        fails(far.fail())
+        assert halted.result(LIMIT).incarnation == 2
+        getattr(far, end)().result(LIMIT)
+        assert far.count().exception(LIMIT).executed == "no"
+        assert case.app.count_children().result(LIMIT) == 0
 
 
 def test_children_of_a_mgr_whose_env_dies_end(boot: Callable[..., Any]) -> None:
