@@ -190,6 +190,9 @@ class Settings(_Group):
     boot_timeout: float = _setting(30.0, "Seconds that all Envs together may take to start.", gt=0)
     exit_timeout: float = _setting(5.0, "Seconds that a worker may take to end, until it is given up.", ge=0)
     grace: float = _setting(5.0, "Seconds that a process may take to end, until it is killed.", ge=0)
+    finish_timeout: float = _setting(
+        1.0, "Seconds that requests under way get to be answered when the Corps ends.", ge=0
+    )
     deadlock_probe: float = _setting(
         0.02, "Seconds that a wait lasts until a cycle of waiting workers is looked for.", gt=0
     )

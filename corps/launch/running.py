@@ -24,10 +24,6 @@ from corps.addresses import FRONT_ENV, ConcAddr
 from corps.errors import (
     BootError,
     CorpsError,
-    CorpsStartError,
-    EnvLost,
-    EnvStartError,
-    PackError,
     RemoteError,
     RestartLimit,
     SupervisionError,
@@ -36,6 +32,8 @@ from corps.errors import (
 from corps.hosting.env_process import Exit
 from corps.hosting.processes import ProcessHost
 from corps.hosting.runtime_dir import make_runtime_dir
+from corps.launch.application import create_application
+from corps.launch.phases import Phase, run_phases
 from corps.launch.sources import Source
 from corps.launch.starting import start_env
 from corps.managers.assembly import env_options
@@ -50,7 +48,7 @@ from corps.runtime.constructing import construct_here
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
 from corps.runtime.options import WorkerOptions
-from corps.runtime.records import Application, Record, kept
+from corps.runtime.records import Application, Record
 from corps.runtime.waiting import wait_all, wait_any
 from corps.supervision.restarts import Restart
 from corps.workers.names import Name
@@ -96,6 +94,8 @@ class RunningCorps:
         self._asked: list[Future[None]] = []
         self._has_ended = False
         self._error: SupervisionError | None = None
+        self._outcome: Outcome = Value(None)  # how the Corps object ended
+        self._finish_timeout = 0.0
         self.is_over = Event()
         """Set when the Corps can do nothing more: it has ended, or the Env of its Corps object has died."""
         self.failure: str | None = None
@@ -225,17 +225,35 @@ class RunningCorps:
         atexit.register(self._at_exit)
         booted.set_result(name)
         self._is_end_wanted.wait()
+        try:
+            run_phases(
+                [
+                    Phase("stop accepting", None, self._stop_accepting),
+                    Phase("finish requests", self._finish_timeout, self._finish_requests),
+                    Phase("stop Concs", None, lambda _: self._end_workers(name)),
+                    Phase("stop Envs", self.env.options.grace, lambda _: self._end_processes()),
+                ]
+            )
+        finally:
+            atexit.unregister(self._at_exit)
+            self._be_over(self._how_it_ended(self._outcome))
+
+    def _stop_accepting(self, _: float | None) -> bool:
+        """Nothing more is asked from outside, and no process is started any more."""
         if self._membership is not None:
             self._membership.replace_no_more()
-        outcome: Outcome = Value(None)
+        self.env.accept_no_more()
+        return True
+
+    def _finish_requests(self, limit: float | None) -> bool:
+        """What the script has asked is answered, if that does not take too long."""
+        if self._error is not None or self._hurry.done():
+            return True
         try:
-            outcome = self._end_workers(name)
-        finally:
-            try:
-                self._end_processes()
-            finally:
-                atexit.unregister(self._at_exit)
-                self._be_over(self._how_it_ended(outcome))
+            wait_any([self.env.when_answered(), self._hurry], limit)
+        except WaitTimeout:
+            _log.info("the Corps ends, though not all its requests were answered within %s s", limit)
+        return True
 
     def _limit_passed(self, failure: Failure) -> None:
         """A restart limit was passed, and nobody could heal it. Any thread."""
@@ -272,6 +290,7 @@ class RunningCorps:
         # While the template imports, which takes longer than both.
         settings = self._find_settings()
         options = env_options(settings)
+        self._finish_timeout = settings.finish_timeout
         env, me = start_env(self._corps_id, FRONT_ENV, options, self._source, host.runtime_dir)
         self._env = env
         host.wait_ready()
@@ -296,7 +315,10 @@ class RunningCorps:
         construct_here(self._mgr, manager).result()
         application = Record(Application, args, kwargs, WorkerOptions(settings.tag, restart=app_restart))
         self._comes_back = app_restart is not None and app_restart.brings_back("killed")
-        name = self._name = self._start_application(env, self._mgr, application)
+        name = self._name = create_application(env, self._mgr, application)
+        # From here on its end is told. It may have ended before, if its constructor asked for that.
+        alive = env.ask(CALL, env.manager_of(HOME), "has_worker", (name._addr,), {})
+        alive.add_done_callback(self._note_whether_alive)
         env.corps_name = name
         membership.tell_all("corps", list(name._addr), list(interface.as_tuple()), later=True)
         membership.tell_all("release", later=True)
@@ -305,39 +327,18 @@ class RunningCorps:
         env.ask(CALL, env.manager_of(env.id), "statistics", (), {}).result()
         return name
 
-    def _start_application(self, env: Env, mgr: Cell, application: Record) -> Name[Any]:
-        home = env.manager_of(HOME)
-        order = (application, mgr.name, mgr.addr)
-        try:
-            name: Name[Any] = env.ask(CALL, home, "create", order, {}).result()
-        except PackError:
-            raise
-        except RemoteError as error:
-            raise CorpsStartError(
-                f"the constructor of the Corps raised {error}\n{error.traceback}"
-            ) from error
-        except EnvLost as error:
-            raise EnvStartError(f"the constructor of the Corps did not survive: {error}") from error
-        except CorpsError as error:
-            raise CorpsStartError(f"the Corps could not be constructed: {error}") from error
-        mgr.family.adopt(name._addr, name, kept(application))
-        # From here on its end is told. It may have ended before, if its constructor asked for that.
-        alive = env.ask(CALL, home, "has_worker", (name._addr,), {})
-        alive.add_done_callback(self._note_whether_alive)
-        return name
-
     def _note_whether_alive(self, alive: Future[bool]) -> None:
         if alive.exception() is None and not alive.result():
             self._is_end_wanted.set()
 
-    def _end_workers(self, name: Name[Any]) -> Outcome:
-        """Returns how the Corps object ended."""
+    def _end_workers(self, name: Name[Any]) -> bool:
+        """Those that the script created, newest first; the application, its children first; the CorpsMgr."""
         assert self._env is not None
         assert self._mgr is not None
         self._end_worker(self._env.manager_of(self._env.id))
-        outcome = self._end_worker(name._addr)
+        self._outcome = self._end_worker(name._addr)
         self._end_worker(self._mgr.addr)
-        return outcome
+        return True
 
     def _end_worker(self, addr: ConcAddr) -> Outcome:
         """Returns how it ended; what cannot end in order ends with its process, which is no failure."""
@@ -361,7 +362,7 @@ class RunningCorps:
             error = failed
         return Refused(error) if isinstance(error, RemoteError) else Value(None)
 
-    def _end_processes(self) -> None:
+    def _end_processes(self) -> bool:
         """What is there of processes, threads and links ends; after a failed boot that may be a part only."""
         self._is_stopping = True
         patience = self._env.options.grace if self._env is not None and not self._hurry.done() else 0.0
@@ -379,6 +380,7 @@ class RunningCorps:
             late = self._env.close(grace)
             if late and not self._hurry.done():
                 _log.warning("threads of this process are still busy in workers: %s", ", ".join(late))
+        return True
 
     # --- the thread that follows the ends of processes ---
 

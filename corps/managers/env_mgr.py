@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from corps.addresses import ConcAddr
 from corps.errors import CorpsError, LoadError, WorkerGone
 from corps.managers.parameters import parameters_of
+from corps.messages.members import Member
 from corps.messages.requests import EXIT_LAST
 from corps.runtime import halting
 from corps.runtime.constructing import construct_soon
@@ -168,6 +169,15 @@ class EnvMgr(Conc):
             numbers: Of their addresses.
         """
         self._env.lives.refuse(self._env.registry.decide(mgr_env, numbers))
+
+    async def admit(self, fields: list[Any]) -> None:
+        """Another Env has a process, of which more is told soon: it may connect.
+
+        Args:
+            fields: Its record.
+        """
+        if self._env.peers is not None:
+            self._env.peers.admit(Member(*fields))
 
     async def child_ended(self, mgr_addr: ConcAddr, child: ConcAddr, end: ChildEnd) -> bool:
         """An incarnation of a worker in another Env, which a worker of this one created, has ended.

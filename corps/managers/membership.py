@@ -2,8 +2,7 @@
 
 Lives in the booting process. Every Env knows every other one before the application starts, so a request
 never meets an Env that has not heard of its sender. An Env whose process dies gets another one, under the
-same
-id: everybody is told of the death, and of the new process when it is ready.
+same id: everybody is told of the death, and of the new process when it is ready.
 """
 
 import logging
@@ -21,8 +20,8 @@ from corps.errors import (
 )
 from corps.hosting.env_process import Exit
 from corps.hosting.processes import ProcessHost
-from corps.managers.places import Place, kill_silent, stop_all
-from corps.messages.endings import Failure, Reason
+from corps.managers.places import Place, kill_silent, reason_of, stop_all
+from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.messages.requests import CALL
@@ -32,6 +31,7 @@ from corps.supervision.supervisor import GivenUp, Plan, Supervisor
 
 _log = logging.getLogger("corps.managers")
 
+_PATIENCE: Final = 1.0  # seconds for an Env that may hang, while another one waits for its process
 HOME: Final = 1
 """Id of the Env in which the Corps object lives: the first one."""
 
@@ -176,7 +176,7 @@ class Membership:
         Returns:
             The same as a failure.
         """
-        reason = _reason(ended)
+        reason = reason_of(ended)
         text = "it was removed" if reason == "shutdown" else f"its process (pid {ended.pid}) {ended}"
         return self._died(ended.env_id, Failure(reason, text))
 
@@ -221,13 +221,13 @@ class Membership:
             former.is_buried.wait()
             self._not_started(env_id, generation, str(error))
 
-    def _bring_up(self, env_id: int, generation: int, may_join: Event) -> None:
+    def _bring_up(self, env_id: int, generation: int, may_join: Event | None) -> None:
         """Start a process, and make it known when it is ready.
 
         Args:
             env_id: Of its Env.
             generation: How many processes that had before.
-            may_join: Set when the death of the one before it is known in this process.
+            may_join: Set when the death of the one before it is known in this process; None: there was none.
 
         Raises:
             BootError: It did not get ready.
@@ -245,20 +245,22 @@ class Membership:
                 for order in self._later_orders:
                     place.tell(*order)
             place.expect("joined", late)
+            assert place.member is not None
+            self._have_admitted(place.member)
             place.has_joined = True
         except BootError:
             place.process.kill()
             raise
         finally:
             alarm.cancel()
-        assert place.member is not None
         with self._lock:
             if place.is_gone:
                 return
             for other in self._places.values():
                 if other is not place and other.is_listed and not other.is_gone:
                     other.tell("member", place.member.as_list())
-        may_join.wait()
+        if may_join is not None:
+            may_join.wait()
         self._env.lives.env_joined(place.member)
         _log.warning(
             "env%d has %s process (pid %d)", env_id, "another" if generation else "a", place.process.pid
@@ -297,9 +299,7 @@ class Membership:
             self._next_env += 1
             self._restarts.add(env_id, self._restart)
         try:
-            at_once = Event()
-            at_once.set()
-            self._bring_up(env_id, 0, at_once)
+            self._bring_up(env_id, 0, None)
         except BaseException:
             with self._lock:
                 self._restarts.remove(env_id)
@@ -334,14 +334,19 @@ class Membership:
             place.process.kill()
         place.process.wait()
 
-    def _await_all(self, method: str, *args: Any, **kwargs: Any) -> None:
+    def _have_admitted(self, member: Member) -> None:
+        """Before anybody starts a worker there: it may greet whomever it likes, and must not be refused."""
+        if self._env.peers is not None:
+            self._env.peers.admit(member)
+        self._await_all("admit", member.as_list(), seconds=_PATIENCE)
+
+    def _await_all(self, method: str, *args: Any, seconds: float | None = None, **kwargs: Any) -> None:
         """Ask all EnvMgrs for something, and wait. One that dies meanwhile need not answer."""
         with self._lock:
             there = [each for each, place in self._places.items() if place.has_joined and not place.is_gone]
         env = self._env
-        asked = [
-            env.ask(CALL, env.manager_of(each), method, args, kwargs, self._boot_timeout) for each in there
-        ]
+        limit = seconds or self._boot_timeout
+        asked = [env.ask(CALL, env.manager_of(each), method, args, kwargs, limit) for each in there]
         for answer in asked:
             if (error := answer.exception()) is not None:
                 _log.warning("not every Env has answered to %s: %s", method, error)
@@ -393,9 +398,3 @@ class Membership:
     def _all(self, *, with_gone: bool = False) -> list[Place]:
         with self._lock:
             return [place for place in self._places.values() if with_gone or not place.is_gone]
-
-
-def _reason(ended: Exit) -> Reason:
-    if ended.signal is not None:
-        return "killed"
-    return "error" if ended.code else "shutdown"

@@ -8,8 +8,9 @@ from typing import Any, Final
 import corps.errors as errors
 from corps.clock import now
 from corps.errors import BrokenError, ClosedError, DeadlineExceeded, EnvStartError
-from corps.hosting.env_process import EnvProcess
+from corps.hosting.env_process import EnvProcess, Exit
 from corps.managers.orders import Orders
+from corps.messages.endings import Reason
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.messages.requests import CALL
@@ -145,3 +146,10 @@ def kill_silent(env: Env, places: Sequence[Place], patience: float) -> None:
         if isinstance(answer.exception(), DeadlineExceeded):
             _log.warning("env%d gives no answer in %s s: it is killed", place.process.env_id, patience)
             place.process.kill()
+
+
+def reason_of(ended: Exit) -> Reason:
+    """Why a process has ended, in one word."""
+    if ended.signal is not None:
+        return "killed"
+    return "error" if ended.code else "shutdown"

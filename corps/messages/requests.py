@@ -38,6 +38,9 @@ TOLD: Final = 11
 KEEP: Final = 12
 """Have the worker's state kept. Only its own Env sends it."""
 
+REACHING: Final = frozenset({CALL, GET, SET})
+"""Kinds of requests for what the author wrote."""
+
 EXIT_NOW: Final = "kill"
 """Method of an EXIT: wait for nothing."""
 EXIT_LAST: Final = "drain"

@@ -339,6 +339,12 @@ class Cell(WorkerParts):
         with self._lock:
             self._state = _HALTED
             self.incarnation = following
+            first, wake = self.mailbox.first, False
+            if first is not None and first.kind == EXIT:  # which came while it was halted
+                self._state = _IDLE
+                wake = self._arrived()
+        if wake:
+            self.env.pool.submit(self)
 
     def begin(self, incarnation: int, name: Any, first: Request) -> bool:
         """Start another incarnation of a halted worker.

@@ -14,9 +14,9 @@ from corps.addresses import ENV_MGR, ConcAddr
 from corps.clock import deadline_after, earlier
 from corps.errors import ClosedError, DeadlineExceeded, NoSuchWorker
 from corps.messages.interfaces import Interface
-from corps.messages.outcomes import Refused
+from corps.messages.outcomes import Refused, Value
 from corps.messages.promises import NoAnswer
-from corps.messages.requests import DROP, EXIT, EXIT_DOWN, Request
+from corps.messages.requests import DROP, EXIT, EXIT_DOWN, REACHING, Request
 from corps.runtime.alarms import Alarms
 from corps.runtime.context import Activity, acting, current
 from corps.runtime.deadlock import Probe, Waiter, WaitGraph
@@ -92,6 +92,7 @@ class Env:
         # any point of any thread, so it must take no lock; appending to a deque takes none.
         self.dropped: deque[tuple[ConcAddr, int]] = deque()
         self._closed = False
+        self._is_ending = False  # of what plain threads ask for nothing more is taken; or it is closed
 
     def connect(self, peers: Peers, transport: Transport) -> None:
         """Let it reach others. Before it runs anything.
@@ -230,8 +231,9 @@ class Env:
             Overloaded: There was no room for the request in time.
         """
         target = request.target
-        if self._closed:
-            text = f"{self.label} has been closed: nothing can be asked of {target} from here any more"
+        if self._is_ending and not self._is_taken_at_the_end(request):
+            state = "has been closed" if self._closed else "ends"
+            text = f"{self.label} {state}: nothing can be asked of {target} from here any more"
             request.settle(Refused(ClosedError(text, executed="no", target=str(target))))
         elif target.env == self.id and target.corps == self.corps_id:
             cell = self.registry.find(target.conc)
@@ -249,6 +251,26 @@ class Env:
             request.settle(Refused(NoSuchWorker(text, target=str(target))))
         else:
             self.peers.send(request)
+
+    def _is_taken_at_the_end(self, request: Request) -> bool:
+        if self._closed:
+            return False
+        here = current.get()
+        of_author = here is None or (here.cell is None and not here.pooled and not here.reading)
+        return not of_author or request.kind not in REACHING or request.target.conc == ENV_MGR
+
+    def accept_no_more(self) -> None:
+        """From now on nothing is asked of workers by plain threads of this process. Any thread."""
+        self._is_ending = True
+
+    def when_answered(self) -> Future[None]:
+        """A Future that is done when other Envs have dealt with all that this one has asked of them."""
+        future: Future[None] = Future()
+        if self.peers is None:
+            future.settle(Value(None))
+        else:
+            self.peers.when_answered(lambda: future.settle(Value(None)))
+        return future
 
     # --- what comes in ---
 
@@ -319,7 +341,7 @@ class Env:
         """
         if self._closed:
             return []
-        self._closed = True
+        self._closed = self._is_ending = True
         for cell in self.registry.cells():  # what is left has no orderly end any more
             for request in cell.close_mailbox(None) or ():
                 request.settle(Refused(cell.gone("no")))

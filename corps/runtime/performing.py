@@ -23,7 +23,7 @@ from corps.errors import (
     WorkerGone,
 )
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
-from corps.messages.requests import CALL, CREATE, DROP, GET, KEEP, PINNED, PULL, SET, TOLD, Request
+from corps.messages.requests import CALL, CREATE, DROP, KEEP, PINNED, PULL, REACHING, SET, TOLD, Request
 from corps.runtime import halting
 from corps.runtime.context import Activity, current
 from corps.runtime.generators import PER_INCARNATION, Generators
@@ -34,10 +34,6 @@ _log = logging.getLogger("corps.workers")
 
 STEPS: Final = frozenset({"receive", "before", "process", "after", "reply"})
 """Names of the overridable steps."""
-
-
-_REACHING: Final = frozenset({CALL, GET, SET})
-"""Kinds of requests for what the author wrote, which pass through the steps."""
 
 
 class _Refusal(Exception):
@@ -76,7 +72,7 @@ class Performer:
         """
         has_steps = self._cell.interface.has_steps
         try:
-            if request.kind in _REACHING:
+            if request.kind in REACHING:
                 self._check_reachable(request)
             if request.packed is not None:  # only now: nothing is unpacked for what may not be called
                 request.open()
@@ -105,7 +101,7 @@ class Performer:
 
     def _work(self, request: Request) -> Any:
         kind = request.kind
-        if kind in _REACHING:
+        if kind in REACHING:
             if self._cell.interface.has_steps:
                 self.worker.before(request)
                 return self.worker.process(request)
@@ -160,7 +156,7 @@ class Performer:
         incarnation, kind, *args = request.args
         if incarnation != self._cell.incarnation:
             raise _Refusal(self._cell.gone("no", incarnation))
-        if kind not in _REACHING:
+        if kind not in REACHING:
             raise _Refusal(InternalError(f"a request of the kind {kind} cannot be pinned"))
         request.kind, request.args = kind, tuple(args)
         self._check_reachable(request)
@@ -200,7 +196,7 @@ class Performer:
     # --- settling ---
 
     def _finish(self, request: Request, outcome: Outcome) -> None:
-        if self._cell.interface.has_steps and request.kind in _REACHING and self.has_worker:
+        if self._cell.interface.has_steps and request.kind in REACHING and self.has_worker:
             outcome = self._last_steps(request, outcome)
         request.promise.settle(outcome)
 

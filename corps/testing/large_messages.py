@@ -32,6 +32,18 @@ class LargeMessageContract(StationMaker):
         assert [int(bytes(frames[0])) for _, frames in messages] == list(range(3 * len(sizes)))
         assert [len(frames[1]) for _, frames in messages] == sizes * 3
 
+    def test_what_waits_for_a_large_message_was_sent_as_it_was(self) -> None:
+        """The caller may change it at once, though it goes later."""
+        small = [bytearray(b"small"), bytearray(10_000)]
+        with self.stations(2) as (one, two):
+            link = one.transport.connect(two.member)
+            link.send([b"large", bytes(8 * _MIB)], 1)
+            link.send([b"small", *small], 1)
+            for frame in small:
+                frame[:] = b"x" * len(frame)
+            _, (_, frames) = two.wait_for(2)
+        assert frames == [b"small", b"small", bytes(10_000)]
+
     def test_messages_of_other_lanes_overtake_a_large_one(self) -> None:
         """The sender does not read yet, so nothing tells it to go on: what comes now has overtaken."""
         sender, receiver = self.station(1), self.station(2)

@@ -4,13 +4,15 @@ network = MemoryNetwork()
 with memory_corps(2, network=network) as (one, two):
 counter = one.options(env=two.id).create(Counter)
 network.cut(one.id, two.id)
+
+They are joined by a MemoryNetwork, or by real connections that a test can break: a ProxiedNetwork.
 """
 
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from corps.managers.assembly import build_env, env_options
 from corps.messages.endings import Failure
@@ -18,6 +20,7 @@ from corps.messages.members import Member
 from corps.runtime.env import Env
 from corps.settings import Settings
 from corps.testing.network import MemoryNetwork
+from corps.transport.link import Transport
 from corps.transport.peers import Peers
 from corps.wire.frames import Hello
 from corps.workers.factory import Options, Where, options
@@ -25,6 +28,18 @@ from corps.workers.names import Name
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+
+class Network(Protocol):
+    """What joins the Envs."""
+
+    def join(self, hello: Hello) -> tuple[Transport, Member]:
+        """An Env's end of all its links, and the record by which the others reach it."""
+        ...
+
+    def heal_all(self) -> None:
+        """Let everything through again."""
+        ...
 
 
 class MemoryEnv:
@@ -85,22 +100,22 @@ class MemoryEnv:
 
 @contextmanager
 def memory_corps(
-    n: int, *, network: MemoryNetwork | None = None, settings: Settings | None = None, **build: Any
+    n: int, *, network: Network | None = None, settings: Settings | None = None, **build: Any
 ) -> Iterator[list[MemoryEnv]]:
-    """Several Envs of one Corps in this process, joined by a MemoryNetwork.
+    """Several Envs of one Corps in this process.
 
     Leaving the block heals all lines, ends the workers in order, then the Envs.
 
     Args:
         n: How many; their ids are 1 to `n`.
-        network: The network to use; None for one of their own.
+        network: What joins them; None for a MemoryNetwork of their own.
         settings: Of each Env; None for the defaults.
         **build: Further arguments of `corps.managers.assembly.build_env`.
 
     Yields:
         The Envs.
     """
-    network = network if network is not None else MemoryNetwork()
+    network = MemoryNetwork() if network is None else network
     settings = settings if settings is not None else Settings()
     corps_id = secrets.token_hex(8)
     made: list[MemoryEnv] = []
@@ -125,9 +140,8 @@ def memory_corps(
 
 
 def _memory_env(
-    corps_id: str, env_id: int, network: MemoryNetwork, settings: Settings, build: dict[str, Any]
+    corps_id: str, env_id: int, network: Network, settings: Settings, build: dict[str, Any]
 ) -> MemoryEnv:
     hello = Hello(corps_id, env_id, secrets.token_hex(16))
-    transport = network.transport(hello)
-    env = build_env(corps_id, env_id, env_options(settings), transport, **build)
-    return MemoryEnv(env, Member(env_id, hello.incarnation, transport.endpoint))
+    transport, member = network.join(hello)
+    return MemoryEnv(build_env(corps_id, env_id, env_options(settings), transport, **build), member)

@@ -71,6 +71,18 @@ class MemoryNetwork:
         """
         return MemoryTransport(self, hello)
 
+    def join(self, hello: Hello) -> tuple[Transport, Member]:
+        """For `corps.testing.memory_corps`.
+
+        Args:
+            hello: Who the Env is.
+
+        Returns:
+            Its transport, and its record.
+        """
+        transport = self.transport(hello)
+        return transport, Member(hello.env, hello.incarnation, transport.endpoint)
+
     def cut(self, one: int, other: int) -> None:
         """From now on nothing gets through between two Envs, in either direction.
 

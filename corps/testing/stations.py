@@ -131,9 +131,12 @@ class StationMaker(ABC):
         Returns:
             Its station; not started, and admitting nobody.
         """
-        hello = Hello(corps, env, secrets.token_hex(16))
-        transport, public_key = self.make_transport(hello)
-        return Station(transport, Member(env, hello.incarnation, transport.endpoint, public_key))
+
+        def join(hello: Hello) -> tuple[Transport, Member]:
+            transport, public_key = self.make_transport(hello)
+            return transport, Member(env, hello.incarnation, transport.endpoint, public_key)
+
+        return station_of(env, join, corps)
 
     @contextmanager
     def stations(self, n: int) -> Iterator[list[Station]]:
@@ -158,6 +161,22 @@ class StationMaker(ABC):
         finally:
             for one in made:
                 one.close()
+
+
+def station_of(
+    env: int, join: Callable[[Hello], tuple[Transport, Member]], corps: str = "0123456789abcdef"
+) -> Station:
+    """Make a station with a fresh incarnation.
+
+    Args:
+        env: Id of its Env.
+        join: Makes its transport, and its record.
+        corps: Id of its Corps.
+
+    Returns:
+        The station; not started, and admitting nobody.
+    """
+    return Station(*join(Hello(corps, env, secrets.token_hex(16))))
 
 
 def run_together(calls: Sequence[Callable[[], object]]) -> None:

@@ -5,7 +5,7 @@ promise stays here under a number until the outcome comes, or the peer is lost.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any, Final
 
@@ -86,6 +86,7 @@ class Asking:
         self._watches: dict[
             int, Promise | None
         ] = {}  # the same; they take no room, for they may last for ever
+        self._when_answered: list[Callable[[], object]] = []
         self._lost: str | None = None
         self._cause: Reason = "lost"
 
@@ -244,6 +245,8 @@ class Asking:
         promise = pending[0]
         if promise is not None:
             promise.settle(self._outcomes.receive(header.status, header.codec, frames[1:]))
+        if self._when_answered:
+            self._tell_answered()
 
     def on_credit(self, header: CreditHeader, _: Sequence[Frame] = ()) -> None:
         """The peer has dealt with requests that wanted no answer.
@@ -258,6 +261,8 @@ class Asking:
             if header.requests > window.requests - len(self._pending) or header.size > window.size:
                 raise WireError(f"credit for {header.requests} requests was given, and fewer were sent")
             self._room.give_back(header.requests, header.size)
+        if self._when_answered:
+            self._tell_answered()
 
     def lose(self, reason: str, cause: Reason, *, has_died: bool, log_level: int) -> None:
         """The peer is gone: every request that it has not answered fails now, and every later one.
@@ -286,6 +291,7 @@ class Asking:
             told = "env%d is lost (%s), and up to %d requests that were sent there without wanting an answer"
             _log.log(log_level, told, self._way.member.env, reason, wanted_none)
         self._journal.close()
+        self._tell_answered()
 
     def _executed(self, number: int, *, has_died: bool) -> Executed:
         if not self._way.was_used:
@@ -295,6 +301,27 @@ class Asking:
     def _refuse(self, promise: Promise, executed: Executed) -> None:
         text = f"env{self._way.member.env} is lost: {self._lost}"
         promise.settle(Refused(EnvLost(text, executed=executed, reason=self._cause)))
+
+    def when_answered(self, then: Callable[[], object]) -> None:
+        """Have something done, once, when the peer has dealt with all that was asked of it, or is lost.
+
+        Args:
+            then: Called in the thread that reads, or in this one.
+        """
+        with self._lock:
+            if self._lost is None and self._room.window.requests:
+                self._when_answered.append(then)
+                return
+        then()
+
+    def _tell_answered(self) -> None:
+        """Without the lock, after room was given back."""
+        with self._lock:
+            if self._lost is None and self._room.window.requests:
+                return
+            told, self._when_answered = self._when_answered, []
+        for then in told:
+            then()
 
     def count(self) -> int:
         """Requests that the peer has not answered."""

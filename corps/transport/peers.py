@@ -1,5 +1,6 @@
 """All other Envs of the Corps, as seen from one of them: the membership, and the way to each member."""
 
+import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
@@ -103,6 +104,10 @@ class Peers:
             self._transport.expel(known.member)
             known.lose("it was started again")
 
+    def admit(self, member: Member) -> None:
+        """An Env has another process, and will be learned soon: let it connect, but send nothing yet."""
+        self._transport.admit(member)
+
     def _new_peer(self, member: Member) -> Peer:
         return Peer(
             self._env,
@@ -186,6 +191,24 @@ class Peers:
         peer = self._peers.get(request.target.env)
         if peer is not None:
             peer.asking.probe(request.target.conc, header)
+
+    def when_answered(self, then: Callable[[], object]) -> None:
+        """Have something done, once, when all peers have dealt with all that was asked of them.
+
+        Args:
+            then: Called in the thread that reads, or in this one.
+        """
+        with self._lock:
+            peers = list(self._peers.values())
+        left = itertools.count(len(peers), -1)  # each `next` is atomic
+
+        def one_more() -> None:
+            if next(left) == 0:
+                then()
+
+        for peer in peers:
+            peer.asking.when_answered(one_more)
+        one_more()
 
     def members(self) -> list[int]:
         """Ids of the Envs that are there, without this one."""

@@ -1,6 +1,7 @@
 """Sockets of ZeroMQ, with all their options: who may connect, how long things take, how large they are."""
 
 from collections.abc import Sequence
+from struct import Struct
 from typing import Final
 
 import zmq
@@ -14,7 +15,11 @@ from corps.wire.frames import Hello
 _ZAP_DOMAIN: Final = b"corps"
 _ZAP_ENFORCE_DOMAIN: Final = 93  # not named by pyzmq; without it ZAP lets everybody in when it cannot ask
 _LEAST_LIBZMQ: Final = (4, 3, 5)  # earlier ones have known holes in front of the authentication
+_LINK: Final = Struct(">I")  # the number of a link in its routing id
 _LINGER_MS: Final = 500  # last answers get this long to leave; a dead peer must not hold up the end
+_HEARTBEAT_MS: Final = 2_000
+_SILENCE_MS: Final = 10_000
+_CONNECT_MS: Final = 3_000  # the system would try it once for two minutes, at ever longer intervals
 
 # A frame on the wire is not longer than a message that is not cut into chunks. Beside the frames that
 # `max_message` is about there are headers, lengths of frames, and what CURVE adds.
@@ -63,6 +68,9 @@ class SocketFactory:
         """
         made = self._new(zmq.ROUTER)
         made.setsockopt(zmq.BACKLOG, 1024)
+        # A connection that is back takes the place of the broken one, which this side may not have noticed:
+        # else all that comes by it would be dropped. Only who has proved who it is gets that far.
+        made.setsockopt(zmq.ROUTER_HANDOVER, 1)
         made.setsockopt(zmq.ZAP_DOMAIN, _ZAP_DOMAIN)
         made.setsockopt(_ZAP_ENFORCE_DOMAIN, 1)
         if made.getsockopt(_ZAP_ENFORCE_DOMAIN) != 1:
@@ -74,11 +82,12 @@ class SocketFactory:
             made.curve_publickey = self._keys.public.encode()
         return made
 
-    def new_dealer(self, member: Member) -> "zmq.Socket[bytes]":
+    def new_dealer(self, member: Member, link: int) -> "zmq.Socket[bytes]":
         """A socket to send by, connected.
 
         Args:
             member: The Env to reach.
+            link: Number of the link; none of this Env has it again.
 
         Raises:
             zmq.ZMQError: It cannot be made.
@@ -92,12 +101,25 @@ class SocketFactory:
                 dealer.curve_secretkey = self._keys.secret.encode()
             if member.endpoint.startswith("tcp://["):
                 dealer.setsockopt(zmq.IPV6, 1)
-            dealer.setsockopt(zmq.ROUTING_ID, routing_id_of(self._hello.incarnation))
+            dealer.setsockopt(zmq.ROUTING_ID, routing_id_of(self._hello.incarnation, link))
+            if self._max_frame is not None:
+                self._detect_silence(dealer)
             dealer.connect(member.endpoint)
         except BaseException:
             dealer.close(linger=0)  # a context with an open socket cannot end
             raise
         return dealer
+
+    @staticmethod
+    def _detect_silence(dealer: "zmq.Socket[bytes]") -> None:
+        """Have a connection given up, at both ends, through which nothing comes any more; a new one is made.
+
+        Answered by libzmq's own thread: says nothing about the peer. What is lost by it is sent again.
+        """
+        dealer.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
+        dealer.setsockopt(zmq.HEARTBEAT_TIMEOUT, _SILENCE_MS)
+        dealer.setsockopt(zmq.HEARTBEAT_TTL, _SILENCE_MS)
+        dealer.setsockopt(zmq.CONNECT_TIMEOUT, _CONNECT_MS)
 
     def bind_ipc(self, router: "zmq.Socket[bytes]", runtime_dir: str) -> str:
         """Bind a socket file.
@@ -165,6 +187,19 @@ class SocketFactory:
         return made
 
 
-def routing_id_of(incarnation: str) -> bytes:
-    """By which name a ROUTER knows the connection of an Env."""
-    return b"E" + bytes.fromhex(incarnation)  # libzmq reserves ids that begin with a zero byte
+def routing_id_of(incarnation: str, link: int) -> bytes:
+    """By which name a ROUTER knows a link of an Env, by whatever connection it comes.
+
+    Args:
+        incarnation: Of the Env that sends.
+        link: Number of the link.
+
+    Returns:
+        The routing id.
+    """
+    return b"E" + bytes.fromhex(incarnation) + _LINK.pack(link)  # libzmq keeps a zero in front for its own
+
+
+def link_of(routing_id: bytes) -> int:
+    """The number of the link that has this routing id, or any number if it is none of `routing_id_of`."""
+    return int.from_bytes(routing_id[-_LINK.size :], "big")

@@ -7,7 +7,8 @@ Envs has a connection of its own, and no socket is ever read and written by two 
 Large messages travel in chunks (`corps.wire.chunks`). What the receiver says about them goes by its own link
 to the sender, so there is one link at most to each peer, whoever has opened it.
 
-What ZeroMQ loses when a peer dies it loses silently; the membership, not the socket, tells of deaths.
+What ZeroMQ loses when a connection breaks is sent again (`corps.wire.resume`). What it loses when a peer dies
+it loses silently; the membership, not the socket, tells of deaths.
 """
 
 import itertools
@@ -29,25 +30,32 @@ from corps.security.audit import Audit
 from corps.security.keys import KeyPair
 from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 from corps.transport.zap import ZapHandler
+from corps.transport.zmq_inbound import Inbound, InboundLinks
 from corps.transport.zmq_link import ZmqLink
-from corps.transport.zmq_sockets import SocketFactory, routing_id_of
+from corps.transport.zmq_patrol import Patrol
+from corps.transport.zmq_sockets import SocketFactory
 from corps.wire.chunks import CHUNK, Incoming
-from corps.wire.frames import (
+from corps.wire.frames import Frame, Hello
+from corps.wire.link_frames import (
+    PREFIX,
+    ArrivedHeader,
+    AskHeader,
     ChunkHeader,
     DroppedHeader,
-    Frame,
-    Hello,
+    MissedHeader,
     OpenHeader,
     TakenHeader,
     is_chunk,
+    is_hello,
     is_of_stream,
-    read_header,
+    read_link_header,
 )
 
 _log = logging.getLogger("corps.transport")
 
 _LARGE: Final = 65_536  # bytes from which a buffer is not copied when it comes in
 _LONGEST: Final = 3600.0  # seconds of one poll; whoever wants more comes again
+_NOW: Final = int(zmq.NOBLOCK)
 _BATCH: Final = 256  # messages read before connections are judged again
 
 
@@ -91,9 +99,11 @@ class ZmqTransport(Transport):
         self._incoming: dict[str, Incoming] = {}  # of members alone; used by the thread that reads
         self._closed = False
         self._streams = itertools.count(1)  # numbers of large messages: none is used again
+        self._numbers = itertools.count(1)  # of links: none is used again
+        self._patrol = Patrol(self.interrupt)
         self._chunk = CHUNK if self._max_frame is None else min(CHUNK, self._max_frame)
-        # By routing id, the peers that have said hello; used by the thread that reads alone.
-        self._proven: dict[bytes, Member] = {}
+        # Used by the thread that reads alone. A single look-up among the members needs no lock.
+        self._inbound = InboundLinks(hello, self._members.get, self.audit, has_keys=self._keys is not None)
         self._admission = Admission(os.getuid())
         self._on_message: OnMessage | None = None
         self._poller = zmq.Poller()
@@ -156,12 +166,21 @@ class ZmqTransport(Transport):
             raise BrokenError(f"env{self._hello.env} has closed its links")
         link = self._links.get(member.incarnation)
         if link is None:
+            number = next(self._numbers)
             try:
-                dealer = self._sockets.new_dealer(member)
+                dealer = self._sockets.new_dealer(member, number)
             except (zmq.ZMQError, UnicodeError, ValueError) as error:
                 raise BrokenError(f"no link to env{member.env} at {member.endpoint}: {error}") from error
-            link = ZmqLink(dealer, member, self._streams, self._chunk, self._forget_link)
-            link.send([self._hello.header()])  # before anybody else can find the link
+            link = ZmqLink(
+                dealer,
+                member,
+                number,
+                hello=self._hello.header(),
+                streams=self._streams,
+                chunk=self._chunk,
+                watch=self._patrol.add,
+                forget=self._forget_link,
+            )
             self._links[member.incarnation] = link
         return link
 
@@ -180,6 +199,7 @@ class ZmqTransport(Transport):
             self._incoming.clear()
         for link in links:
             link.close()
+        self._patrol.stop()
         for mine in ("_router", "_zap"):  # the constructor may have failed before it made them
             if hasattr(self, mine):
                 getattr(self, mine).close(linger=0)
@@ -196,6 +216,8 @@ class ZmqTransport(Transport):
 
     def await_ready(self, timeout: float | None) -> Ready:
         """See `Transport.await_ready`."""
+        if timeout != 0.0:  # else it is a look in passing: it makes nobody late
+            timeout = self._patrol.within(timeout)
         return self._poller.poll(None if timeout is None else ceil(min(timeout, _LONGEST) * 1000))
 
     def hand_on(self, ready: Ready) -> None:
@@ -207,6 +229,7 @@ class ZmqTransport(Transport):
                 self._zap.answer()
             else:
                 self._wake_read.recv(_BATCH)
+        self._patrol.go_if_due()
 
     def _read_batch(self) -> None:
         for _ in range(_BATCH):
@@ -221,38 +244,46 @@ class ZmqTransport(Transport):
                 _log.exception("a message could not be handled; please report it")
 
     def _receive(self) -> tuple[bytes, str | None, list[Frame]]:
-        router = self._router
+        receive: Any = self._router.recv
         user: str | None = None
         if self._keys is None:
-            routing_id: bytes = router.recv(zmq.NOBLOCK)
+            routing_id: bytes = receive(_NOW)
         else:
-            first: Any = router.recv(zmq.NOBLOCK, copy=False)
+            first = receive(_NOW, copy=False)
             routing_id = first.bytes
             with suppress(zmq.ZMQError):  # without one, it speaks for nobody
                 user = first.get("User-Id")
         frames: list[Frame] = []
-        while router.getsockopt(zmq.RCVMORE):
-            if not frames or (len(frames) == 1 and not is_chunk(frames[0])):
-                frames.append(router.recv(zmq.NOBLOCK))
-                continue
-            buffer: Any = router.recv(zmq.NOBLOCK, copy=False)
-            # Large ones stay where libzmq put them. A small one would keep alive all that came with it.
-            frames.append(buffer.buffer if len(buffer) >= _LARGE else buffer.bytes)
-        return routing_id, user, frames
+        while True:
+            frame = receive(_NOW, copy=False)
+            # Large buffers stay where libzmq put them. A small one would keep alive all that came with it.
+            is_buffer = len(frames) > 1 or (len(frames) == 1 and is_chunk(frames[0]))
+            frames.append(frame.buffer if is_buffer and len(frame) >= _LARGE else frame.bytes)
+            if not frame.more:
+                return routing_id, user, frames
 
     def _take(self, routing_id: bytes, user: str | None, frames: list[Frame]) -> None:
-        member = self._proven.get(routing_id)
-        if member is None:
-            self._greet(routing_id, user, frames)
+        size = sum(map(len, frames))
+        number = round_ = 0
+        if frames and len(frames[0]) >= PREFIX.size:
+            number, round_ = PREFIX.unpack_from(frames[0])
+            frames[0] = frames[0][PREFIX.size :]
+            if not number and is_hello(frames[0]):
+                self._inbound.greet(routing_id, user, frames)
+                return
+        inbound = self._inbound.of(routing_id, user)
+        if inbound is None:
             return
-        if self._keys is not None and user != member.incarnation:
-            self.audit.refused("identity", f"the key of {user} speaks for env{member.env}")
+        arrivals, member = inbound.arrivals, inbound.member
+        if not number:
+            self._take_of_connection(inbound, frames)
             return
-        if member.incarnation not in self._members:  # expelled; a single look-up needs no lock
-            self._proven.pop(routing_id, None)
-            self.audit.refused("expelled", f"env{member.env} is no member any more")
+        is_next = arrivals.take(number, round_, size)
+        if arrivals.owes:
+            self._tell(inbound)
+        if not is_next:
             return
-        if frames and is_of_stream(frames[0]):
+        if is_of_stream(frames[0]):
             self._take_of_stream(member, frames)
         else:
             self._deliver(member, frames)
@@ -262,10 +293,46 @@ class ZmqTransport(Transport):
             raise InternalError("the transport reads before it was started")
         self._on_message(member.env, frames)
 
+    def _take_of_connection(self, inbound: Inbound, frames: Sequence[Frame]) -> None:
+        """Something about what has arrived, and what has not; by a member."""
+        member = inbound.member
+        try:
+            match read_link_header(frames):
+                case AskHeader(number, round_):
+                    inbound.arrivals.asked(number, round_)
+                    self._tell(inbound)
+                case ArrivedHeader(link_number, number):
+                    if (link := self._link_of(member, link_number)) is not None:
+                        link.arrived(number)
+                case MissedHeader(link_number, number, round_):
+                    if (link := self._link_of(member, link_number)) is not None:
+                        link.missed(number, round_)
+                case _:
+                    raise WireError("it sent a message without its number")
+        except WireError as error:
+            self._complain(member, error)
+        except BrokenError as error:
+            _log.debug("a link to env%d is broken: %s", member.env, error)
+
+    def _tell(self, inbound: Inbound) -> None:
+        """Tell the sender of a link what has arrived of it. It will ask if that cannot be."""
+        try:
+            self._reply(inbound.member, inbound.arrivals.tell().header())
+        except BrokenError as error:
+            _log.debug("env%d cannot be told what has arrived: %s", inbound.member.env, error)
+
+    def _link_of(self, member: Member, number: int) -> ZmqLink | None:
+        """The link to a member, if it is still the one that the member speaks of."""
+        link = self._links.get(member.incarnation)
+        return link if link is not None and link.number == number else None
+
+    def _complain(self, member: Member, error: WireError) -> None:
+        self.audit.refused("protocol", f"env{member.env} broke the protocol: {error}")
+
     def _take_of_stream(self, member: Member, frames: Sequence[Frame]) -> None:
         """Something about large messages, of a member."""
         try:
-            match read_header(frames):
+            match read_link_header(frames):
                 case TakenHeader(size):
                     if (link := self._links.get(member.incarnation)) is not None:
                         link.taken(size)
@@ -275,7 +342,7 @@ class ZmqTransport(Transport):
                 case (OpenHeader(stream) | ChunkHeader(stream, _)) as header:
                     self._assemble(member, header, frames[1])
         except WireError as error:
-            self.audit.refused("protocol", f"env{member.env} broke the protocol: {error}")
+            self._complain(member, error)
         except BrokenError as error:  # the membership will tell
             _log.debug("a large message from or to env%d stays behind: %s", member.env, error)
 
@@ -291,42 +358,20 @@ class ZmqTransport(Transport):
             else:
                 message = incoming.add(header.stream, header.offset, data)
         except WireError:
-            self._reply(member, DroppedHeader(header.stream).header())
+            self._reply(member, DroppedHeader(header.stream).header(), is_numbered=True)
             raise
         finally:
             if owed := incoming.owed():
-                self._reply(member, TakenHeader(owed).header())
+                self._reply(member, TakenHeader(owed).header(), is_numbered=True)
         if message is not None:
             self._deliver(member, message)
 
-    def _reply(self, member: Member, header: bytes) -> None:
+    def _reply(self, member: Member, header: bytes, *, is_numbered: bool = False) -> None:
         with self._lock:
             if member.incarnation not in self._members:
                 return
             link = self._link_to(member)
-        link.send([header])
-
-    def _greet(self, routing_id: bytes, user: str | None, frames: list[Frame]) -> None:
-        """The first message of a connection has to say who speaks, and that has to be true."""
-        try:
-            hello = read_header(frames)
-        except WireError as error:
-            self.audit.refused("hello", str(error))
-            return
-        if not isinstance(hello, Hello):
-            self.audit.refused("hello", "a peer did not say hello first")
-            return
-        with self._lock:
-            member = self._members.get(hello.incarnation)
-        if (
-            member is None
-            or hello.corps != self._hello.corps
-            or hello.env != member.env
-            or routing_id != routing_id_of(hello.incarnation)
-            or (self._keys is not None and user != hello.incarnation)
-        ):
-            self.audit.refused("hello", f"no member of this Corps says it is env{hello.env}")
-            return
-        for old in [known for known, of in self._proven.items() if of.incarnation not in self._members]:
-            del self._proven[old]
-        self._proven[routing_id] = member
+        if is_numbered:
+            link.send([header])
+        else:
+            link.say(header)

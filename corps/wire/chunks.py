@@ -17,7 +17,8 @@ from struct import Struct
 from typing import Final, Protocol
 
 from corps.errors import WireError
-from corps.wire.frames import MAX_FRAMES, ChunkHeader, Frame, OpenHeader
+from corps.wire.frames import MAX_FRAMES, Frame
+from corps.wire.link_frames import ChunkHeader, OpenHeader
 from corps.wire.memory import new_memory
 
 LARGE: Final = 1024 * 1024
@@ -43,7 +44,8 @@ class Piece(Protocol):
         """How many."""
 
 
-_Message = Sequence[Frame | Piece]
+Message = Sequence[Frame | Piece]
+"""The frames of a message."""
 
 
 def cut(frames: Sequence[Frame], size: int) -> Iterator[Frame]:
@@ -92,7 +94,7 @@ class Stream:
         self.sent = 0
         self.is_started = False
 
-    def opening(self) -> _Message:
+    def opening(self) -> Message:
         """Its OPEN."""
         form = Struct(f"<{len(self.lengths)}Q")
         return OpenHeader(self.number).header(), form.pack(*self.lengths)
@@ -124,7 +126,7 @@ class Outgoing:
         self._max_streams = streams
         self._in_flight = 0
         # Lanes in which something waits, oldest first. The first of a lane is a stream under way, or due now.
-        self._lanes: dict[int, deque[Stream | _Message]] = {}
+        self._lanes: dict[int, deque[Stream | Message]] = {}
         self._due: deque[int] = deque()  # lanes whose first is a small message, which may go now
         self._queue: deque[Stream] = deque()  # streams that may begin
         self._turns: deque[Stream] = deque()  # streams under way, in the order of their turns
@@ -133,14 +135,14 @@ class Outgoing:
         """Whether a small message of this lane has to wait for others: then `wait`, else send it."""
         return lane in self._lanes
 
-    def wait(self, lane: int, frames: Sequence[Frame]) -> None:
-        """Have a small message wait for those before it in its lane. It is copied.
+    def wait(self, lane: int, message: Message) -> None:
+        """Have a small message wait for those before it in its lane.
 
         Args:
             lane: Its lane.
-            frames: The message.
+            message: Must not change any more.
         """
-        self._lanes[lane].append([bytes(frame) for frame in frames])
+        self._lanes[lane].append(message)
 
     def reserve(self, lane: int | None) -> Stream:
         """Take the next place of a lane for a large message. Once it is copied `start` it, else `give_up`.
@@ -183,7 +185,7 @@ class Outgoing:
         if was_first:
             self._advance(stream.lane)
 
-    def next(self) -> _Message | None:
+    def next(self) -> Message | None:
         """What is to be sent now.
 
         Returns:

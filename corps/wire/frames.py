@@ -3,10 +3,12 @@
 The header is a msgpack array; its first element is the kind. Nothing of the body is looked at here, so
 a process in the middle could pass messages on without unpacking them. `docs/reference/wire-protocol.md`
 is the specification; change it first, then this file, then VERSION.
+
+What the two ends of a link say to each other about the link itself is in `corps.wire.link_frames`.
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgpack
@@ -14,7 +16,7 @@ import msgpack
 from corps.errors import VersionMismatch, WireError
 from corps.messages.requests import CALL, DROP, EXIT, GET, PINNED, PULL, SET, WATCH
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the protocol. Peers with another one are refused."""
 
 HELLO: Final = 1
@@ -23,10 +25,6 @@ OUTCOME: Final = 3
 CANCEL: Final = 4
 PROBE: Final = 5
 CREDIT: Final = 6
-OPEN: Final = 7
-CHUNK: Final = 8
-TAKEN: Final = 9
-DROPPED: Final = 10
 DEFINE: Final = 11
 
 RETURNED: Final = 0
@@ -63,13 +61,90 @@ _INT: Final[frozenset[type]] = frozenset({int})
 _TEXT: Final[frozenset[type]] = frozenset({str})
 _ARRAY: Final[frozenset[type]] = frozenset({tuple})
 
-# How a header of a stream begins: an array of so many elements, and its kind. msgpack has no shorter form.
-_CHUNK_MARK: Final = bytes((0x93, CHUNK))
-_STREAM_MARKS: Final = frozenset(
-    {bytes((0x92, OPEN)), _CHUNK_MARK, bytes((0x92, TAKEN)), bytes((0x92, DROPPED))}
-)
-
 Frame = bytes | bytearray | memoryview
+
+Reader = tuple[frozenset[tuple[type, ...]], int, int, Callable[..., Any]]
+"""How a kind of header is read: its combinations of types, fewest and most frames, what makes it."""
+
+
+def pack(fields: tuple[Any, ...]) -> bytes:
+    """A header as a frame.
+
+    Args:
+        fields: Its kind, and its fields.
+
+    Returns:
+        The frame.
+    """
+    packed: bytes = msgpack.Packer().pack(
+        fields
+    )  # msgpack.packb does the same by way of Python: 0.7 µs, not 0.3
+    return packed
+
+
+def check_numbers(what: str, *numbers: int) -> None:
+    """Check that numbers of a header are in range.
+
+    Args:
+        what: The kind of the message, for the text of the error.
+        numbers: As they came.
+
+    Raises:
+        WireError: One is not.
+    """
+    if min(numbers) < 0 or max(numbers) > MAX_NUMBER:
+        raise WireError(f"{what} holds a number outside of 0 to {MAX_NUMBER}: {numbers}")
+
+
+def reader(fields: Sequence[frozenset[type]], least: int, most: int, make: Callable[..., Any]) -> Reader:
+    """How a kind of header is read.
+
+    Args:
+        fields: Which types each of its fields may have.
+        least: Frames that a message of this kind has at least.
+        most: Frames that it has at most.
+        make: Makes the header of its fields.
+
+    Returns:
+        The way.
+    """
+    # All combinations of types that are allowed: one look-up decides about all fields.
+    return frozenset(itertools.product(*fields)), least, most, make
+
+
+def read(frames: Sequence[Frame], readers: Mapping[int, Reader]) -> Any:
+    """Read the first frame of a message, and check that the message has as many frames as its kind wants.
+
+    Args:
+        frames: A whole message.
+        readers: How to read each kind that may come.
+
+    Returns:
+        The header.
+
+    Raises:
+        WireError: It is no message of these kinds; the text says what is wrong.
+    """
+    if not frames or len(frames) > MAX_FRAMES or len(frames[0]) > MAX_HEADER:
+        raise WireError(f"a message of {len(frames)} frames, or its header, is outside the limits")
+    try:
+        fields = msgpack.unpackb(frames[0], use_list=False)
+    # ValueError and its kin for most malformed bytes; whatever else it is, the bytes are at fault.
+    except Exception as error:
+        raise WireError(f"the header is no msgpack: {type(error).__name__}: {error}") from error
+    if type(fields) is not tuple or not fields:
+        raise WireError("the header is no array")
+    kind, rest = fields[0], fields[1:]
+    way = readers.get(kind) if type(kind) is int else None  # True is no 1 here
+    if way is None:
+        raise WireError(f"messages of kind {kind!r:.40} are unknown here")
+    signatures, least, most, make = way
+    if tuple(map(type, rest)) not in signatures:
+        types = ", ".join(type(field).__name__ for field in rest[:16])
+        raise WireError(f"the header of a message of kind {kind} has wrong fields: {types}")
+    if not least <= len(frames) <= most:
+        raise WireError(f"a message of kind {kind} has {len(frames)} frames")
+    return make(*rest)
 
 
 class Hello(NamedTuple):
@@ -81,7 +156,7 @@ class Hello(NamedTuple):
 
     def header(self) -> bytes:
         """The header as a frame."""
-        return _pack((HELLO, _MAGIC, VERSION, *self))
+        return pack((HELLO, _MAGIC, VERSION, *self))
 
 
 class RequestHeader(NamedTuple):
@@ -97,7 +172,7 @@ class RequestHeader(NamedTuple):
 
     def header(self) -> bytes:
         """The header as a frame."""
-        return _pack((REQUEST, *self))
+        return pack((REQUEST, *self))
 
 
 class OutcomeHeader(NamedTuple):
@@ -109,7 +184,7 @@ class OutcomeHeader(NamedTuple):
 
     def header(self) -> bytes:
         """The header as a frame."""
-        return _pack((OUTCOME, *self))
+        return pack((OUTCOME, *self))
 
 
 class CancelHeader(NamedTuple):
@@ -119,7 +194,7 @@ class CancelHeader(NamedTuple):
 
     def header(self) -> bytes:
         """The header as a frame."""
-        return _pack((CANCEL, *self))
+        return pack((CANCEL, *self))
 
 
 class ProbeHeader(NamedTuple):
@@ -134,7 +209,7 @@ class ProbeHeader(NamedTuple):
 
     def header(self) -> bytes:
         """The header as a frame."""
-        return _pack((PROBE, *self))
+        return pack((PROBE, *self))
 
 
 class CreditHeader(NamedTuple):
@@ -145,7 +220,7 @@ class CreditHeader(NamedTuple):
 
     def header(self) -> bytes:
         """The header as a frame."""
-        return _pack((CREDIT, *self))
+        return pack((CREDIT, *self))
 
 
 class DefineHeader(NamedTuple):
@@ -156,71 +231,10 @@ class DefineHeader(NamedTuple):
 
     def header(self) -> bytes:
         """The header as a frame."""
-        return _pack((DEFINE, *self))
+        return pack((DEFINE, *self))
 
 
-class OpenHeader(NamedTuple):
-    """A large message begins, as the stream with this number. The lengths of its frames follow."""
-
-    stream: int
-
-    def header(self) -> bytes:
-        """The header as a frame."""
-        return _pack((OPEN, *self))
-
-
-class ChunkHeader(NamedTuple):
-    """The next bytes of a stream; `offset` is how many came before."""
-
-    stream: int
-    offset: int
-
-    def header(self) -> bytes:
-        """The header as a frame."""
-        return _pack((CHUNK, *self))
-
-
-class TakenHeader(NamedTuple):
-    """So many bytes of chunks have been taken since the last time."""
-
-    size: int
-
-    def header(self) -> bytes:
-        """The header as a frame."""
-        return _pack((TAKEN, *self))
-
-
-class DroppedHeader(NamedTuple):
-    """The receiver has given up this stream."""
-
-    stream: int
-
-    def header(self) -> bytes:
-        """The header as a frame."""
-        return _pack((DROPPED, *self))
-
-
-StreamHeader = OpenHeader | ChunkHeader | TakenHeader | DroppedHeader
-Header = (
-    Hello
-    | RequestHeader
-    | OutcomeHeader
-    | CancelHeader
-    | ProbeHeader
-    | CreditHeader
-    | DefineHeader
-    | StreamHeader
-)
-
-
-def is_of_stream(header: Frame) -> bool:
-    """Whether a first frame is one of the headers that `StreamHeader` names: the business of links."""
-    return bytes(header[:2]) in _STREAM_MARKS
-
-
-def is_chunk(header: Frame) -> bool:
-    """Whether a first frame is the header of a CHUNK."""
-    return header[:2] == _CHUNK_MARK
+Header = Hello | RequestHeader | OutcomeHeader | CancelHeader | ProbeHeader | CreditHeader | DefineHeader
 
 
 def read_header(frames: Sequence[Frame]) -> Header:
@@ -233,42 +247,16 @@ def read_header(frames: Sequence[Frame]) -> Header:
         The header.
 
     Raises:
-        WireError: It is not a message of this protocol; the text says what is wrong.
+        WireError: It is not a message of this protocol, or one about the link itself, which the transport
+            keeps to itself; the text says what is wrong.
         VersionMismatch: It is a HELLO of another version.
     """
-    if not frames or len(frames) > MAX_FRAMES or len(frames[0]) > MAX_HEADER:
-        raise WireError(f"a message of {len(frames)} frames, or its header, is outside the limits")
-    try:
-        fields = msgpack.unpackb(frames[0], use_list=False)
-    # ValueError and its kin for most malformed bytes; whatever else it is, the bytes are at fault.
-    except Exception as error:
-        raise WireError(f"the header is no msgpack: {type(error).__name__}: {error}") from error
-    if type(fields) is not tuple or not fields:
-        raise WireError("the header is no array")
-    kind, rest = fields[0], fields[1:]
-    reader = _READERS.get(kind) if type(kind) is int else None  # True is no 1 here
-    if reader is None:
-        raise WireError(f"messages of kind {kind!r:.40} are unknown")
-    signatures, least, most, make = reader
-    if tuple(map(type, rest)) not in signatures:
-        raise WireError(f"the header of a message of kind {kind} has wrong fields: {_types(rest)}")
-    if not least <= len(frames) <= most:
-        raise WireError(f"a message of kind {kind} has {len(frames)} frames")
-    header: Header = make(*rest)
+    header: Header = read(frames, _READERS)
     return header
 
 
-def _types(fields: tuple[Any, ...]) -> str:
-    return ", ".join(type(field).__name__ for field in fields[:16])
-
-
-def _check_numbers(what: str, *numbers: int) -> None:
-    if min(numbers) < 0 or max(numbers) > MAX_NUMBER:
-        raise WireError(f"{what} holds a number outside of 0 to {MAX_NUMBER}: {numbers}")
-
-
 def _hello(magic: str, version: int, corps: str, env: int, incarnation: str) -> Hello:
-    _check_numbers("a HELLO", version, env)
+    check_numbers("a HELLO", version, env)
     if magic != _MAGIC:
         raise WireError(f"the peer speaks {magic!r:.40}, this is {_MAGIC!r}")
     if version != VERSION:
@@ -288,7 +276,7 @@ def _request(
     if sender is not None:
         if len(sender) != 2 or type(sender[0]) is not int or type(sender[1]) is not int:
             raise WireError("the sender of a request is not two numbers")
-        _check_numbers("the sender of a request", *sender)
+        check_numbers("the sender of a request", *sender)
     if remaining is not None and not 0 <= remaining <= MAX_REMAINING:  # NaN is neither
         raise WireError(f"a request has {remaining} s left: outside of 0 to {MAX_REMAINING}")
     # The constructor of a NamedTuple is Python: 0.27 µs against 0.13 µs for what it calls.
@@ -302,53 +290,26 @@ def _outcome(number: int, status: int, codec: int) -> OutcomeHeader:
 
 
 def _cancel(number: int) -> CancelHeader:
-    _check_numbers("a CANCEL", number)
+    check_numbers("a CANCEL", number)
     return CancelHeader(number)
 
 
 def _probe(number: int, env: int, conc: int, serial: int, edge: int, path: tuple[Any, ...]) -> ProbeHeader:
-    _check_numbers("a PROBE", number, env, conc, serial, edge)
+    check_numbers("a PROBE", number, env, conc, serial, edge)
     if not all(type(part) is str for part in path):
         raise WireError("the path of a probe is not made of texts")
     return ProbeHeader(number, env, conc, serial, edge, path)
 
 
 def _credit(requests: int, size: int) -> CreditHeader:
-    _check_numbers("a CREDIT", requests, size)
+    check_numbers("a CREDIT", requests, size)
     return CreditHeader(requests, size)
-
-
-def _open(stream: int) -> OpenHeader:
-    _check_numbers("an OPEN", stream)
-    return OpenHeader(stream)
-
-
-def _chunk(stream: int, offset: int) -> ChunkHeader:
-    _check_numbers("a CHUNK", stream, offset)
-    return ChunkHeader(stream, offset)
-
-
-def _taken(size: int) -> TakenHeader:
-    _check_numbers("a TAKEN", size)
-    return TakenHeader(size)
-
-
-def _dropped(stream: int) -> DroppedHeader:
-    _check_numbers("a DROPPED", stream)
-    return DroppedHeader(stream)
 
 
 def _define(number: int, codec: int) -> DefineHeader:
     if not (0 < number <= MAX_DEFINITIONS and 0 <= codec <= MAX_CODEC):
         raise WireError(f"a definition holds a number out of range: {number}, {codec}")
     return DefineHeader(number, codec)
-
-
-def _pack(fields: tuple[Any, ...]) -> bytes:
-    packed: bytes = msgpack.Packer().pack(
-        fields
-    )  # msgpack.packb does the same by way of Python: 0.7 µs, not 0.3
-    return packed
 
 
 FIELDS: Final[Mapping[int, tuple[frozenset[type], ...]]] = {
@@ -358,31 +319,16 @@ FIELDS: Final[Mapping[int, tuple[frozenset[type], ...]]] = {
     CANCEL: (_INT,),
     PROBE: (_INT, _INT, _INT, _INT, _INT, _ARRAY),
     CREDIT: (_INT, _INT),
-    OPEN: (_INT,),
-    CHUNK: (_INT, _INT),
-    TAKEN: (_INT,),
-    DROPPED: (_INT,),
     DEFINE: (_INT, _INT),
 }
 """For each kind, which types each field of its header may have."""
 
-
-def _reader(kind: int, least: int, most: int, make: Any) -> tuple[frozenset[Any], int, int, Any]:
-    # All combinations of types that are allowed: one look-up decides about all fields.
-    return frozenset(itertools.product(*FIELDS[kind])), least, most, make
-
-
-# kind: its combinations of types, fewest and most frames, what makes the header of the fields
-_READERS: Final[dict[int, tuple[frozenset[Any], int, int, Any]]] = {
-    HELLO: _reader(HELLO, 1, 1, _hello),
-    REQUEST: _reader(REQUEST, 2, MAX_FRAMES, _request),
-    OUTCOME: _reader(OUTCOME, 2, MAX_FRAMES, _outcome),
-    CANCEL: _reader(CANCEL, 1, 1, _cancel),
-    PROBE: _reader(PROBE, 1, 1, _probe),
-    CREDIT: _reader(CREDIT, 1, 1, _credit),
-    OPEN: _reader(OPEN, 2, 2, _open),
-    CHUNK: _reader(CHUNK, 2, 2, _chunk),
-    TAKEN: _reader(TAKEN, 1, 1, _taken),
-    DROPPED: _reader(DROPPED, 1, 1, _dropped),
-    DEFINE: _reader(DEFINE, 2, 2, _define),
+_READERS: Final[Mapping[int, Reader]] = {
+    HELLO: reader(FIELDS[HELLO], 1, 1, _hello),
+    REQUEST: reader(FIELDS[REQUEST], 2, MAX_FRAMES, _request),
+    OUTCOME: reader(FIELDS[OUTCOME], 2, MAX_FRAMES, _outcome),
+    CANCEL: reader(FIELDS[CANCEL], 1, 1, _cancel),
+    PROBE: reader(FIELDS[PROBE], 1, 1, _probe),
+    CREDIT: reader(FIELDS[CREDIT], 1, 1, _credit),
+    DEFINE: reader(FIELDS[DEFINE], 2, 2, _define),
 }

@@ -9,18 +9,22 @@ from typing import ClassVar
 import pytest
 
 import corps.transport.zmq_link as zmq_link
+import corps.transport.zmq_sockets as zmq_sockets
 from corps.errors import BrokenError, EnvStartError, Overloaded
 from corps.hosting.runtime_dir import make_runtime_dir, remove_runtime_dir
 from corps.messages.members import Member
 from corps.security.keys import new_key_pair
+from corps.testing.broken_lines import BrokenLineContract, HalfBrokenLineContract, wait_until
 from corps.testing.contract import TransportContract
 from corps.testing.network import MemoryNetwork
+from corps.testing.proxied_network import ProxiedNetwork
 from corps.testing.stations import Station
 from corps.transport.link import Transport
 from corps.transport.unix_transport import UnixTransport
 from corps.transport.zmq_transport import ZmqTransport
 from corps.wire.chunks import Incoming
-from corps.wire.frames import ChunkHeader, Hello, OpenHeader, TakenHeader
+from corps.wire.frames import CreditHeader, Hello
+from corps.wire.link_frames import ArrivedHeader, ChunkHeader, MissedHeader, OpenHeader, TakenHeader
 
 
 def has_ipv6() -> bool:
@@ -194,6 +198,47 @@ class ZmqContract(TransportContract):
             two.wait_for(1)
             assert two.bodies() == [b"next"]
 
+    def test_what_has_arrived_is_not_kept(self) -> None:
+        with self.stations(2) as (one, two):
+            link = one.transport.connect(two.member)
+            assert isinstance(link, zmq_link.ZmqLink)
+            for number in range(1000):
+                link.send([b"%d" % number, bytes(2_000_000 if number % 500 == 0 else 10)])
+            two.wait_for(1000)
+            wait_until(lambda: not link._kept)
+            wait_until(lambda: not link._is_watched)
+
+    @pytest.mark.parametrize(
+        "header",
+        [
+            ArrivedHeader(1, 1000).header(),
+            MissedHeader(1, 1000, 1).header(),
+            OpenHeader(1).header(),
+            CreditHeader(1, 1).header(),
+            b"",
+        ],
+    )
+    def test_what_cannot_be_true_about_the_connection_is_counted(self, header: bytes) -> None:
+        with self.stations(2) as (one, two):
+            two.transport.connect(one.member).send([b"from two"])
+            link = one.transport.connect(two.member)
+            assert isinstance(link, zmq_link.ZmqLink)
+            link.say(header)
+            two.wait_refused()
+            assert two.transport.audit.counts["protocol"] == 1
+            link.send([b"large", bytes(2_000_000)])
+            two.wait_for(1)
+
+    def test_a_link_that_is_opened_again_begins_anew(self) -> None:
+        with self.stations(2) as (one, two):
+            for number in range(3):
+                link = one.transport.connect(two.member)
+                for _ in range(10):
+                    link.send([b"%d" % number])
+                two.wait_for(10 * (number + 1))
+                link.close()
+            assert two.bodies() == [b"%d" % number for number in range(3) for _ in range(10)]
+
 
 def streams_at(station: Station) -> list[Incoming]:
     assert isinstance(station.transport, ZmqTransport)
@@ -222,3 +267,26 @@ class TestZmqTcp(ZmqContract):
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
 class TestZmqTcpOverIpv6(TestZmqTcp):
     host: ClassVar = "::1"
+
+
+class TestBrokenTcp(HalfBrokenLineContract):
+    @pytest.fixture(autouse=True)
+    def impatience(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(zmq_sockets, "_HEARTBEAT_MS", 200)
+        monkeypatch.setattr(zmq_sockets, "_SILENCE_MS", 1_000)
+
+    def make_network(self) -> ProxiedNetwork:
+        return ProxiedNetwork()
+
+
+class TestBrokenIpc(BrokenLineContract):
+    cuts: ClassVar = 5
+
+    @pytest.fixture(autouse=True)
+    def directory(self) -> Iterator[None]:
+        self._directory = make_runtime_dir()
+        yield
+        remove_runtime_dir(self._directory)
+
+    def make_network(self) -> ProxiedNetwork:
+        return ProxiedNetwork(self._directory)

@@ -34,9 +34,11 @@ from corps.security.keys import KeyPair, new_key_pair
 from corps.settings import Settings
 from corps.testing.memory_corps import memory_corps
 from corps.testing.stations import Station
+from corps.transport import zmq_sockets
 from corps.transport.answering import Answering
 from corps.transport.zmq_transport import ZmqTransport
-from corps.wire.frames import Hello, RequestHeader
+from corps.wire.frames import Frame, Hello, RequestHeader
+from corps.wire.link_frames import PREFIX
 
 CORPS = "0123456789abcdef"
 MS = 20_000  # milliseconds that anything may take
@@ -78,8 +80,8 @@ class Attacker:
         return dealer, monitor
 
     def say(self, dealer: "zmq.Socket[bytes]", hello: Hello, *messages: list[bytes]) -> None:
-        for message in ([hello.header()], *messages):
-            dealer.send_multipart(message)
+        for number, message in enumerate(([hello.header()], *messages)):
+            dealer.send_multipart(numbered(number, message))
 
     def close(self) -> None:
         for dealer, monitor in self.sockets:
@@ -97,8 +99,13 @@ def attacker() -> Iterator[Attacker]:
     attacker.close()
 
 
-def routing_id(incarnation: str) -> bytes:
-    return b"E" + bytes.fromhex(incarnation)
+def routing_id(incarnation: str, link: int = 1) -> bytes:
+    return b"E" + bytes.fromhex(incarnation) + link.to_bytes(4, "big")
+
+
+def numbered(number: int, message: list[bytes]) -> list[Frame]:
+    """A message as it goes over a link: 0 is that of a HELLO."""
+    return [PREFIX.pack(number, 1) + message[0], *message[1:]]
 
 
 class Server(Station):
@@ -186,7 +193,7 @@ def test_an_expelled_peer_that_is_still_connected_gets_nothing_through(attacker:
         attacker.say(dealer, Hello(CORPS, 3, incarnation), [b"before"])
         server.wait_for(1)
         server.transport.expel(member)
-        dealer.send(b"after")
+        dealer.send_multipart(numbered(2, [b"after"]))
         server.wait_refused()
         honest.transport.connect(server.member).send([b"hello"])
         server.wait_for(2)
@@ -206,7 +213,7 @@ def test_nobody_speaks_for_another_env(attacker: Attacker, claim: str) -> None:
         corps_id = "f" * 16 if claim == "corps" else CORPS
         dealer, _ = attacker.connect(server.member, keys, routing_id=routing_id(own_id))
         if claim == "nothing":
-            dealer.send_multipart([b"no hello"])
+            dealer.send_multipart(numbered(1, [b"no hello"]))
         else:
             attacker.say(dealer, Hello(corps_id, env, speaks_as), [b"believe me"])
         server.wait_refused()
@@ -217,6 +224,31 @@ def test_nobody_speaks_for_another_env(attacker: Attacker, claim: str) -> None:
         assert server.transport.audit.counts["hello"] >= 1
 
 
+def test_a_member_that_takes_the_place_of_another_gets_nothing_through_and_the_other_does(
+    attacker: Attacker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zmq_sockets, "_HEARTBEAT_MS", 200)  # so that the other one notices soon
+    monkeypatch.setattr(zmq_sockets, "_SILENCE_MS", 1_000)
+    with servers(2) as (server, victim):
+        server.transport.admit(victim.member)
+        victim.transport.admit(server.member)
+        victim.start()
+        server.start()
+        link = victim.transport.connect(server.member)
+        link.send([b"0"])
+        server.wait_for(1)
+        keys = new_key_pair()
+        server.transport.admit(Member(3, secrets.token_hex(16), "", keys.public))
+        dealer, _ = attacker.connect(server.member, keys, routing_id=routing_id(victim.member.incarnation))
+        attacker.say(dealer, Hello(CORPS, 2, victim.member.incarnation), *[[b"believe me"]] * 100)
+        server.wait_refused()
+        for number in range(1, 100):
+            link.send([b"%d" % number])
+        server.wait_for(100)
+        assert server.bodies() == [b"%d" % number for number in range(100)]
+        assert set(server.refused) <= {"hello", "identity"}
+
+
 @pytest.mark.parametrize("user", [None, "somebody else"])
 def test_a_key_is_compared_for_every_message(user: str | None) -> None:
     with servers(2) as (server, victim):
@@ -224,8 +256,8 @@ def test_a_key_is_compared_for_every_message(user: str | None) -> None:
         transport = server.transport
         assert isinstance(transport, ZmqTransport)
         own = routing_id(victim.member.incarnation)
-        transport._take(own, victim.member.incarnation, [victim.hello.header()])
-        transport._take(own, user, [b"believe me"])
+        transport._take(own, victim.member.incarnation, numbered(0, [victim.hello.header()]))
+        transport._take(own, user, numbered(1, [b"believe me"]))
         assert transport.audit.counts == {"identity": 1}
 
 
@@ -277,7 +309,7 @@ dealer.linger = 0
 dealer.setsockopt(zmq.ROUTING_ID, routing_id)
 dealer.connect(endpoint)
 dealer.send(hello)
-dealer.send(b"let me in")
+dealer.send(bytes((1, *bytes(7), 1, *bytes(3))) + b"let me in")
 sys.stdin.read()
 """
 
@@ -310,7 +342,7 @@ def test_over_ipc_another_user_is_refused_even_where_the_directory_is_open(direc
         arguments = [
             server.member.endpoint,
             routing_id(victim.incarnation).hex(),
-            victim.header().hex(),
+            numbered(0, [victim.header()])[0].hex(),
         ]
         with subprocess.Popen(
             [sys.executable, "-c", OTHER_USER, *arguments], stdin=subprocess.PIPE
@@ -378,8 +410,8 @@ def test_bytes_of_a_stranger_are_never_unpickled(
             watch=True,
         )
         if who != "no hello":
-            dealer.send(Hello(CORPS, 2, incarnation).header())
-        dealer.send_multipart(deadly_request(canary))
+            dealer.send_multipart(numbered(0, [Hello(CORPS, 2, incarnation).header()]))
+        dealer.send_multipart(numbered(1, deadly_request(canary)))
         if who == "no hello":
             server.wait_refused()
         elif who == "a member":  # the canary does sing, where it may

@@ -27,20 +27,13 @@ from corps.wire.frames import (
     STATUSES,
     VERSION,
     CancelHeader,
-    ChunkHeader,
     CreditHeader,
     DefineHeader,
-    DroppedHeader,
     Header,
     Hello,
-    OpenHeader,
     OutcomeHeader,
     ProbeHeader,
     RequestHeader,
-    StreamHeader,
-    TakenHeader,
-    is_chunk,
-    is_of_stream,
     read_header,
 )
 
@@ -64,10 +57,6 @@ headers: st.SearchStrategy[Header] = st.one_of(
     st.builds(CancelHeader, numbers),
     st.builds(ProbeHeader, numbers, numbers, numbers, numbers, numbers, st.lists(texts).map(tuple)),
     st.builds(CreditHeader, numbers, numbers),
-    st.builds(OpenHeader, numbers),
-    st.builds(ChunkHeader, numbers, numbers),
-    st.builds(TakenHeader, numbers),
-    st.builds(DroppedHeader, numbers),
     st.builds(DefineHeader, st.integers(1, MAX_DEFINITIONS), codecs),
 )
 values = st.recursive(
@@ -83,7 +72,7 @@ values = st.recursive(
 
 
 def with_body(header: Header) -> list[bytes]:
-    has_body = isinstance(header, RequestHeader | OutcomeHeader | OpenHeader | ChunkHeader | DefineHeader)
+    has_body = isinstance(header, RequestHeader | OutcomeHeader | DefineHeader)
     return [header.header(), b"body"] if has_body else [header.header()]
 
 
@@ -109,15 +98,6 @@ def request(**changes: object) -> list[bytes]:
 @settings(deadline=None)
 def test_every_header_is_read_as_it_was_written(header: Header) -> None:
     assert read_header(with_body(header)) == header
-
-
-@given(headers)
-@settings(deadline=None)
-def test_a_glance_tells_the_headers_of_streams(header: Header) -> None:
-    packed_header = header.header()
-    assert is_of_stream(packed_header) == isinstance(header, StreamHeader)
-    assert is_of_stream(memoryview(bytearray(packed_header))) == isinstance(header, StreamHeader)
-    assert is_chunk(packed_header) == isinstance(header, ChunkHeader)
 
 
 @given(st.lists(st.binary(max_size=60), max_size=4))

@@ -9,6 +9,8 @@ import pytest
 import corps.messages.requests as requests
 import corps.wire.chunks as chunks
 import corps.wire.frames as frames
+import corps.wire.link_frames as link_frames
+import corps.wire.resume as resume
 from corps.packing.codecs import CODEC_TAGS
 from corps.transport.answering import _CREDIT_DELAY
 
@@ -25,7 +27,11 @@ KINDS = (
     "TAKEN",
     "DROPPED",
     "DEFINE",
+    "ASK",
+    "ARRIVED",
+    "MISSED",
 )
+READERS = {**frames._READERS, **link_frames._READERS}
 SHAPES = {
     "header": (1, 1),
     "header, body, any number of buffers": (2, frames.MAX_FRAMES),
@@ -40,6 +46,11 @@ TYPES = {
     "array of two integers, or nil": {tuple, type(None)},
     "array of texts": {tuple},
 }
+
+
+def kind_of(name: str) -> int:
+    kind: int = getattr(frames if hasattr(frames, name) else link_frames, name)
+    return kind
 
 
 def tables(section: str) -> list[list[list[str]]]:
@@ -61,17 +72,17 @@ def test_the_version_is_that_of_the_code() -> None:
 
 def test_the_kinds_are_those_of_the_code() -> None:
     assert [(int(row[0]), row[1]) for row in tables("Headers")[0]] == [
-        (getattr(frames, name), name) for name in KINDS
+        (kind_of(name), name) for name in KINDS
     ]
-    assert sorted(frames._READERS) == [getattr(frames, name) for name in KINDS]
+    assert sorted(READERS) == [kind_of(name) for name in KINDS]
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_the_fields_are_those_of_the_code(name: str) -> None:
-    kind = getattr(frames, name)
-    _, least, most, _ = frames._READERS[kind]
+    kind = kind_of(name)
+    signatures, least, most, _ = READERS[kind]
     listed = [TYPES[row[1]] for row in tables(f"{kind}: {name}")[0]]
-    assert listed == [set(allowed) for allowed in frames.FIELDS[kind]]
+    assert listed == [set(column) for column in zip(*signatures, strict=True)]
     shape = next(row[2] for row in tables("Headers")[0] if row[1] == name)
     assert SHAPES[shape] == (least, most)
 
@@ -108,6 +119,9 @@ def test_the_codecs_are_those_of_the_code() -> None:
         ("at the latest when {} bytes have come", chunks.RETURN),
         ("more than {} streams under way", chunks.MAX_STREAMS),
         ("or all of them than {} bytes", chunks.MAX_SIZE),
+        ("after {} messages", resume.TELL_MESSAGES),
+        ("or {} bytes, whichever", resume.TELL_BYTES),
+        ("for {} ms SHOULD send a HELLO and an ASK", int(resume.PAUSE * 1000)),
         ("within {} ms", int(_CREDIT_DELAY * 1000)),
     ],
 )

@@ -1,0 +1,104 @@
+"""The receiving half of links over ZeroMQ: who speaks on which connection, and what has arrived of it."""
+
+from collections.abc import Callable, Sequence
+
+from corps.errors import WireError
+from corps.messages.members import Member
+from corps.security.audit import Audit
+from corps.transport.zmq_sockets import link_of, routing_id_of
+from corps.wire.frames import Frame, Hello, read_header
+from corps.wire.resume import Arrivals
+
+
+class Inbound:
+    """One link of a peer that has said hello. The thread that reads uses it alone.
+
+    Attributes:
+        member: The peer.
+        arrivals: What has arrived. It outlives connections: a link goes on where the last one broke.
+    """
+
+    __slots__ = ("arrivals", "member")
+
+    def __init__(self, member: Member, link: int) -> None:
+        self.member = member
+        self.arrivals = Arrivals(link)
+
+
+class InboundLinks:
+    """All links that lead to one Env. The thread that reads uses it alone."""
+
+    def __init__(
+        self, hello: Hello, find: Callable[[str], Member | None], audit: Audit, *, has_keys: bool
+    ) -> None:
+        """Nobody has said hello.
+
+        Args:
+            hello: Who the Env is.
+            find: Gives the member of an incarnation, if there is one now.
+            audit: Counts who was refused.
+            has_keys: Whether connections have a user id, which is the incarnation of the key's owner.
+        """
+        self._hello = hello
+        self._find = find
+        self._audit = audit
+        self._has_keys = has_keys
+        self._links: dict[bytes, Inbound] = {}  # by routing id
+
+    def of(self, routing_id: bytes, user: str | None) -> Inbound | None:
+        """The link by which a message came that is no HELLO.
+
+        Args:
+            routing_id: Of its connection.
+            user: The user id of the message.
+
+        Returns:
+            The link; None if the message is not to be taken: that was counted.
+        """
+        inbound = self._links.get(routing_id)
+        if inbound is None:
+            self._audit.refused("hello", "a peer did not say hello first")
+            return None
+        member = inbound.member
+        if self._has_keys and user != member.incarnation:
+            self._audit.refused("identity", f"the key of {user} speaks for env{member.env}")
+            return None
+        if self._find(member.incarnation) is None:
+            self._links.pop(routing_id, None)
+            self._audit.refused("expelled", f"env{member.env} is no member any more")
+            return None
+        return inbound
+
+    def greet(self, routing_id: bytes, user: str | None, frames: Sequence[Frame]) -> None:
+        """A HELLO came: it says who speaks, and that has to be true. A second one makes no difference.
+
+        Args:
+            routing_id: Of its connection.
+            user: Its user id.
+            frames: The message.
+        """
+        try:
+            hello = read_header(frames)
+        except WireError as error:
+            self._audit.refused("hello", str(error))
+            return
+        if not isinstance(hello, Hello):
+            self._audit.refused("hello", "a peer did not say hello first")
+            return
+        member = self._find(hello.incarnation)
+        link = link_of(routing_id)
+        if (
+            member is None
+            or hello.corps != self._hello.corps
+            or hello.env != member.env
+            or routing_id != routing_id_of(hello.incarnation, link)
+            or (self._has_keys and user != hello.incarnation)
+        ):
+            self._audit.refused("hello", f"no member of this Corps says it is env{hello.env}")
+            return
+        if routing_id in self._links:
+            return
+        for known, inbound in list(self._links.items()):
+            if inbound.member == member or self._find(inbound.member.incarnation) is None:
+                del self._links[known]  # it has opened another one, or is gone
+        self._links[routing_id] = Inbound(member, link)

@@ -1,0 +1,95 @@
+"""Looks after links that keep messages which may not have arrived."""
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Protocol
+
+from corps.clock import deadline_after, now
+from corps.errors import BrokenError
+from corps.wire.resume import PAUSE
+
+
+class Tended(Protocol):
+    """A link: a `corps.transport.zmq_link.ZmqLink`."""
+
+    def look_after(self) -> bool:
+        """Ask the peer if it is time to; whether to come again.
+
+        Raises:
+            BrokenError: There is no use in coming again.
+        """
+        ...
+
+
+class Patrol:
+    """Comes by every `PAUSE` while there are links to look after. It has no thread: whoever reads goes."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        """No link is looked after.
+
+        Args:
+            wake: Makes the thread that reads come soon, to see when it is to go.
+        """
+        self._wake = wake
+        # Protects what follows. Nothing is called while it is held.
+        self._lock = Lock()
+        self._links: list[Tended] = []
+        self._due: float | None = None  # None: there is nothing to go for
+
+    def add(self, link: Tended) -> None:
+        """Look after a link from now on, until it says that there is no need. Any thread.
+
+        Args:
+            link: The link; one that is looked after already is looked after twice as often.
+        """
+        with self._lock:
+            self._links.append(link)
+            is_first = self._due is None
+            if is_first:
+                self._due = deadline_after(PAUSE)
+        if is_first:
+            self._wake()
+
+    def within(self, timeout: float | None) -> float | None:
+        """How long the thread that reads may wait for something to come.
+
+        Args:
+            timeout: Seconds that it wants to; None for as long as it takes.
+
+        Returns:
+            Seconds that it may.
+        """
+        due = self._due  # one that is set after this look wakes the thread
+        if due is None:
+            return timeout
+        rest = max(0.0, due - now())
+        return rest if timeout is None or rest < timeout else timeout
+
+    def go_if_due(self) -> None:
+        """Look after all links, if it is time to. By the thread that reads."""
+        due = self._due
+        if due is None or now() < due:
+            return
+        with self._lock:
+            links = list(self._links)
+            self._due = deadline_after(PAUSE)
+        # Nothing is taken from the list before it is done: Ctrl-C may break off anything here.
+        done = [link for link in links if not _has_to_be_seen_again(link)]
+        with self._lock:
+            for link in done:
+                self._links.remove(link)
+            if not self._links:
+                self._due = None
+
+    def stop(self) -> None:
+        """There is nobody left to look after."""
+        with self._lock:
+            self._links.clear()
+            self._due = None
+
+
+def _has_to_be_seen_again(link: Tended) -> bool:
+    try:
+        return link.look_after()
+    except BrokenError:  # the membership will tell
+        return False

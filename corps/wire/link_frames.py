@@ -1,0 +1,166 @@
+"""What the two ends of a ZeroMQ link say to each other about the link itself.
+
+Large messages travel as streams (`corps.wire.chunks`): OPEN, CHUNK, TAKEN, DROPPED. What a connection loses
+is sent again (`corps.wire.resume`): so the first frame of every message begins with its number, and there are
+ASK, ARRIVED and MISSED. No Peer ever sees any of these. `docs/reference/wire-protocol.md` specifies them.
+"""
+
+from collections.abc import Mapping, Sequence
+from struct import Struct
+from typing import Final, NamedTuple
+
+from corps.wire.frames import HELLO, Frame, Reader, check_numbers, pack, read, reader
+
+OPEN: Final = 7
+CHUNK: Final = 8
+TAKEN: Final = 9
+DROPPED: Final = 10
+ASK: Final = 12
+ARRIVED: Final = 13
+MISSED: Final = 14
+
+PREFIX: Final = Struct("<QI")
+"""Before the header of every message: its number on the link, and the round it is sent in.
+
+The number is 0 for what is about the connection alone, and may be lost with it: HELLO, ASK, ARRIVED, MISSED.
+"""
+
+_INT: Final[frozenset[type]] = frozenset({int})
+
+# How a header begins: an array of so many elements, and its kind. msgpack has no shorter form.
+_CHUNK_MARK: Final = bytes((0x93, CHUNK))
+_STREAM_MARKS: Final = frozenset(
+    {bytes((0x92, OPEN)), _CHUNK_MARK, bytes((0x92, TAKEN)), bytes((0x92, DROPPED))}
+)
+_HELLO_MARK: Final = bytes((0x96, HELLO))
+
+
+class OpenHeader(NamedTuple):
+    """A large message begins, as the stream with this number. The lengths of its frames follow."""
+
+    stream: int
+
+    def header(self) -> bytes:
+        """The header as a frame."""
+        return pack((OPEN, *self))
+
+
+class ChunkHeader(NamedTuple):
+    """The next bytes of a stream; `offset` is how many came before."""
+
+    stream: int
+    offset: int
+
+    def header(self) -> bytes:
+        """The header as a frame."""
+        return pack((CHUNK, *self))
+
+
+class TakenHeader(NamedTuple):
+    """So many bytes of chunks have been taken since the last time."""
+
+    size: int
+
+    def header(self) -> bytes:
+        """The header as a frame."""
+        return pack((TAKEN, *self))
+
+
+class DroppedHeader(NamedTuple):
+    """The receiver has given up this stream."""
+
+    stream: int
+
+    def header(self) -> bytes:
+        """The header as a frame."""
+        return pack((DROPPED, *self))
+
+
+class AskHeader(NamedTuple):
+    """Has everything arrived up to this number, which was sent last, in this round?"""
+
+    number: int
+    round: int
+
+    def header(self) -> bytes:
+        """The header as a frame."""
+        return pack((ASK, *self))
+
+
+class ArrivedHeader(NamedTuple):
+    """Everything up to this number has arrived on the link that has this number at its sender."""
+
+    link: int
+    number: int
+
+    def header(self) -> bytes:
+        """The header as a frame."""
+        return pack((ARRIVED, *self))
+
+
+class MissedHeader(NamedTuple):
+    """The same; and the next message was sent in this round, or before, and is lost."""
+
+    link: int
+    number: int
+    round: int
+
+    def header(self) -> bytes:
+        """The header as a frame."""
+        return pack((MISSED, *self))
+
+
+StreamHeader = OpenHeader | ChunkHeader | TakenHeader | DroppedHeader
+LinkHeader = StreamHeader | AskHeader | ArrivedHeader | MissedHeader
+
+
+def is_of_stream(header: Frame) -> bool:
+    """Whether the header of a message is one of those that `StreamHeader` names."""
+    return bytes(header[:2]) in _STREAM_MARKS
+
+
+def is_chunk(first: Frame) -> bool:
+    """Whether a first frame, with its prefix, is that of a CHUNK."""
+    return first[PREFIX.size : PREFIX.size + 2] == _CHUNK_MARK
+
+
+def is_hello(header: Frame) -> bool:
+    """Whether the header of a message is that of a HELLO."""
+    return header[:2] == _HELLO_MARK
+
+
+def read_link_header(frames: Sequence[Frame]) -> LinkHeader:
+    """Read the header of a message about the link, without its prefix.
+
+    Args:
+        frames: A whole message.
+
+    Returns:
+        The header.
+
+    Raises:
+        WireError: It is no such message; the text says what is wrong.
+    """
+    header: LinkHeader = read(frames, _READERS)
+    return header
+
+
+def _reader(make: type[LinkHeader], frames: int) -> Reader:
+    """Of headers that hold numbers alone."""
+
+    def checked(*numbers: int) -> LinkHeader:
+        check_numbers(f"a {make.__name__}", *numbers)
+        return make(*numbers)
+
+    return reader([_INT] * len(make._fields), frames, frames, checked)
+
+
+_READERS: Final[Mapping[int, Reader]] = {
+    OPEN: _reader(OpenHeader, 2),
+    CHUNK: _reader(ChunkHeader, 2),
+    TAKEN: _reader(TakenHeader, 1),
+    DROPPED: _reader(DroppedHeader, 1),
+    ASK: _reader(AskHeader, 1),
+    ARRIVED: _reader(ArrivedHeader, 1),
+    MISSED: _reader(MissedHeader, 1),
+}

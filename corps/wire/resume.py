@@ -1,0 +1,212 @@
+"""A link goes on where its connection broke: which messages have arrived, and which are to be sent again.
+
+What ZeroMQ was given it may lose when a connection breaks, and it says nothing. So each message on a link has
+a number, one more than the last; the sender keeps it (`Kept`) until the receiver (`Arrivals`) has said that
+all up to it have arrived. Connections keep the order of what is sent on them: so a number that comes too
+early, or an ASK that is ahead, proves that what is between was lost. Then all that is kept is sent again, in
+a new *round*. The round goes with each message, so that a loss is told once, however much is under way behind
+it. What comes twice is dropped by its number. A sender that hears nothing for a while asks, less and less
+often.
+
+Nothing is sent again because time has passed: a slow receiver costs a question, and no bandwidth.
+
+Pure: who sends, receives and locks, and when a while has passed, is the business of `transport`.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Final, Generic, TypeVar
+
+from corps.errors import WireError
+from corps.wire.link_frames import ArrivedHeader, MissedHeader
+
+Message = TypeVar("Message")
+
+PAUSE: Final = 0.2
+"""Seconds after which a sender looks again whether something has arrived."""
+LONGEST_PAUSE: Final = 16
+"""So many pauses are between two questions at most, as long as nobody answers."""
+TELL_MESSAGES: Final = 64
+"""After so many messages at the latest the receiver says that they have arrived."""
+TELL_BYTES: Final = 1024 * 1024
+"""After so many bytes at the latest it says so."""
+
+
+class Kept(Generic[Message]):
+    """The messages of one link that are not known to have arrived. Its owner's lock protects it."""
+
+    __slots__ = ("_first", "_messages", "_pause", "_quiet", "_seen", "round")
+
+    def __init__(self) -> None:
+        self.round = 1
+        """The round that messages are sent in."""
+        self._messages: deque[Message] = deque()
+        self._first = 1  # number of the oldest
+        self._seen = 0  # number of the oldest at the last look
+        self._quiet = 0  # looks since then, or since the last question
+        self._pause = 1  # looks before the next question
+
+    def __len__(self) -> int:
+        """How many messages are kept."""
+        return len(self._messages)
+
+    @property
+    def last(self) -> int:
+        """Number of the message that was sent last; 0 before the first one."""
+        return self._first + len(self._messages) - 1
+
+    def add(self, message: Message) -> int:
+        """Keep a message, which is sent then, after all that were added before.
+
+        Args:
+            message: Must not change any more.
+
+        Returns:
+            Its number.
+        """
+        self._messages.append(message)
+        return self._first + len(self._messages) - 1
+
+    def arrived(self, number: int) -> None:
+        """All messages up to this number have arrived: they are let go of.
+
+        Args:
+            number: As the receiver says; one from before makes no difference.
+
+        Raises:
+            WireError: There are not so many.
+        """
+        if number > self.last:
+            raise WireError(f"{number} messages are said to have arrived, and {self.last} were sent")
+        while self._first <= number:
+            self._messages.popleft()
+            self._first += 1
+
+    def missed(self, number: int, round_: int) -> bool:
+        """The same, and what comes next was lost.
+
+        Args:
+            number: As the receiver says.
+            round_: In which round the loss was seen.
+
+        Returns:
+            Whether all that `numbered` gives is to be sent again, in the round that begins now. Not if it
+            was sent again meanwhile, or has arrived after all.
+
+        Raises:
+            WireError: There are not so many messages.
+        """
+        self.arrived(number)
+        if round_ != self.round or not self._messages:
+            return False
+        self.round += 1
+        self._pause = 1  # the receiver hears us
+        return True
+
+    def numbered(self) -> Iterator[tuple[int, Message]]:
+        """What is kept, oldest first, each with its number."""
+        return enumerate(self._messages, self._first)
+
+    def look(self) -> bool:
+        """Look whether something has arrived since the last look. To be called every `PAUSE`.
+
+        Returns:
+            Whether to ask the receiver now.
+        """
+        if self._seen != self._first:
+            self._seen = self._first
+            self._quiet, self._pause = 0, 1
+            return False
+        self._quiet += 1
+        if self._quiet < self._pause or not self._messages:
+            return False
+        self._quiet, self._pause = 0, min(2 * self._pause, LONGEST_PAUSE)
+        return True
+
+
+class Arrivals:
+    """Which messages of one link have arrived. One thread at a time.
+
+    Attributes:
+        owes: Whether the sender is to be told something: `tell` says what.
+    """
+
+    __slots__ = (
+        "_bytes",
+        "_link",
+        "_messages",
+        "_missed",
+        "_most_bytes",
+        "_most_messages",
+        "_number",
+        "_told_round",
+        "owes",
+    )
+
+    def __init__(self, link: int, *, messages: int = TELL_MESSAGES, size: int = TELL_BYTES) -> None:
+        """Nothing has come.
+
+        Args:
+            link: The number of the link at its sender.
+            messages: After so many the sender is told.
+            size: After so many bytes it is told.
+        """
+        self.owes = False
+        self._most_messages = messages
+        self._most_bytes = size
+        self._link = link
+        self._number = 0  # all up to it have arrived
+        self._messages = self._bytes = 0  # that came since the sender was told
+        self._missed = 0  # the round that the sender is to be told of; 0: nothing is lost
+        self._told_round = 0  # the last round in which a loss was told
+
+    def take(self, number: int, round_: int, size: int) -> bool:
+        """A message has come.
+
+        Args:
+            number: Its number.
+            round_: The round that it was sent in.
+            size: Its bytes.
+
+        Returns:
+            Whether it is to be handed on; False: it has come before, or others are lost that go before it.
+        """
+        if number == self._number + 1:
+            self._number = number
+            self._messages += 1
+            self._bytes += size
+            if self._messages >= self._most_messages or self._bytes >= self._most_bytes:
+                self.owes = True
+            return True
+        if number > self._number and round_ > self._told_round:
+            self._miss(round_)
+        return False
+
+    def asked(self, number: int, round_: int) -> None:
+        """The sender asks whether all has arrived up to this number.
+
+        Args:
+            number: Of the message that it sent last.
+            round_: In which round.
+        """
+        self.owes = True
+        if number > self._number:
+            self._miss(round_)
+
+    def tell(self) -> ArrivedHeader | MissedHeader:
+        """What the sender is to be told. It may get lost.
+
+        Returns:
+            The header to be sent.
+        """
+        missed, self._missed = self._missed, 0
+        self._messages = self._bytes = 0
+        self.owes = False
+        if missed:
+            return MissedHeader(self._link, self._number, missed)
+        return ArrivedHeader(self._link, self._number)
+
+    def _miss(self, round_: int) -> None:
+        self._missed = round_
+        self._told_round = max(self._told_round, round_)
+        self.owes = True
