@@ -1088,6 +1088,44 @@ def test_children_of_a_mgr_whose_env_dies_end(boot: Callable[..., Any]) -> None:
         assert sorted(case.witness.first(5)) == sorted([*made, "mgr.child cleaned up", *made])
 
 
+ASKS_AROUND: Final = """
+import corps, os
+
+class Far(corps.Conc):
+    def ping(self):
+        return "here"
+
+class Asks(corps.Conc):
+    restart = corps.Restart(max=100, backoff=(0.0, 0.0))
+
+    def __init__(self, others):
+        self.heard = [other.ping().result() for other in others]
+
+    def pid(self):
+        return os.getpid()
+
+class App(corps.Corps):
+    def __init__(self):
+        others = [corps.options(env=env).create(Far) for env in (1, 3, 4)]
+        self.asks = corps.options(env=2).create(Asks, others)
+
+    def get(self):
+        return self.asks
+"""
+
+
+def test_no_env_refuses_what_a_new_process_asks_first(tmp_path: Path) -> None:
+    path = tmp_path / "app.py"
+    path.write_text(ASKS_AROUND)
+    with corps.boot(path, envs=4) as app:
+        asks = app.get().result(LIMIT)
+        for _ in range(4):
+            ended = corps.watch(asks)
+            kill(asks)
+            assert ended.result(LIMIT).reason == "killed"
+            assert asks.heard.result(LIMIT) == ["here"] * 3
+
+
 def test_a_strategy_reaches_over_envs(boot: Callable[..., Any]) -> None:
     with boot("ForAll", corps.Restart()) as case:
         names = [case.make("Child", tag, env) for tag, env in (("a", 1), ("b", 2), ("c", 1))]
