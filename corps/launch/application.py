@@ -1,13 +1,27 @@
-"""Creating the application's Corps: the last step of a boot."""
+"""The application's Corps: its creation, the last step of a boot, and its end."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from corps.errors import CorpsError, CorpsStartError, EnvLost, EnvStartError, PackError, RemoteError
+from corps.addresses import ConcAddr
+from corps.errors import (
+    CorpsError,
+    CorpsStartError,
+    EnvLost,
+    EnvStartError,
+    PackError,
+    RemoteError,
+    WaitTimeout,
+)
 from corps.managers.membership import HOME
+from corps.managers.places import Place, kill_silent
+from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.requests import CALL
 from corps.runtime.cell import Cell
 from corps.runtime.env import Env
+from corps.runtime.futures import Future
 from corps.runtime.records import Record, kept
+from corps.runtime.waiting import wait_any
 from corps.workers.names import Name
 
 
@@ -41,3 +55,42 @@ def create_application(env: Env, mgr: Cell, application: Record) -> Name[Any]:
     mgr.family.adopt(name._addr, name, kept(application))
     env.lives.adopted(mgr.family, name._addr)
     return name
+
+
+def end_worker(
+    env: Env,
+    addr: ConcAddr,
+    hurry: Future[None],
+    places: Callable[[], Sequence[Place]],
+    *,
+    has_threads: bool,
+) -> Outcome:
+    """End a worker in order when the Corps ends; it takes as long as it takes, as long as somebody answers.
+
+    Args:
+        env: Of the booting process.
+        addr: Of the worker.
+        hurry: Done when nobody waits for workers any more.
+        places: Gives the processes that have not ended.
+        has_threads: Whether further threads can be started there: not while the interpreter ends.
+
+    Returns:
+        How it ended. What cannot end in order ends with its process, which is no failure.
+    """
+    if hurry.done():
+        return Value(None)
+    try:
+        ended = env.exit(addr)
+        while not ended.done() and not hurry.done():
+            try:
+                wait_any([ended, hurry], env.options.grace)
+            except WaitTimeout:
+                if not has_threads:
+                    break  # it may want one
+                # It may take long, as each of many workers may. But what does not even answer is stopped,
+                # or hangs for ever, and nobody could end it later.
+                kill_silent(env, places(), env.options.grace)
+        error = ended.exception() if ended.done() else None
+    except CorpsError as failed:
+        error = failed
+    return Refused(error) if isinstance(error, RemoteError) else Value(None)

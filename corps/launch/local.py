@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from corps.errors import ClosedError
+from corps.errors import ClosedError, RestartLimit
 from corps.launch.found_settings import find_settings
 from corps.managers.assembly import build_env, env_options
+from corps.messages.endings import Failure
 from corps.runtime.context import Activity, current
 from corps.runtime.env import Env
 from corps.runtime.interrupts import Interrupts
@@ -30,6 +31,8 @@ class LocalEnv:
     def __init__(self, env: Env) -> None:
         """For `env`."""
         self._env = env
+        self._error: RestartLimit | None = None
+        env.lives.on_limit = self._limit_passed
         self._token: contextvars.Token[Activity | None] | None = None
         self._interrupts = Interrupts()
 
@@ -67,13 +70,29 @@ class LocalEnv:
         """
         return self._env.statistics()
 
+    def _limit_passed(self, failure: Failure) -> None:
+        """A restart limit was passed, and nobody could heal it: all workers end. Any thread."""
+        self._error = self._error or RestartLimit(f"{failure.text}\n{failure.traceback}".rstrip())
+        token = current.set(None)  # the worker whose thread tells of it may not ask for that
+        try:
+            self._env.exit(self._env.manager_of(self._env.id))
+        finally:
+            current.reset(token)
+
     def close(self) -> None:
-        """End the workers in order, children before their Mgr, then the threads. Idempotent."""
+        """End the workers in order, children before their Mgr, then the threads. Idempotent.
+
+        Raises:
+            RestartLimit: A worker that was created here failed more often than its policy allows. Then all
+                workers have ended already.
+        """
         if not self._env.closed:
             try:
                 self._env.exit(self._env.manager_of(self._env.id)).result()
             finally:
                 self._env.close(self._env.options.grace)
+        if self._error is not None:
+            raise self._error
 
     def __enter__(self) -> "LocalEnv":
         outer = current.get()

@@ -23,8 +23,6 @@ from typing import TYPE_CHECKING, Any, Final
 from corps.addresses import FRONT_ENV, ConcAddr
 from corps.errors import (
     BootError,
-    CorpsError,
-    RemoteError,
     RestartLimit,
     SupervisionError,
     WaitTimeout,
@@ -32,7 +30,7 @@ from corps.errors import (
 from corps.hosting.env_process import Exit
 from corps.hosting.processes import ProcessHost
 from corps.hosting.runtime_dir import make_runtime_dir
-from corps.launch.application import create_application
+from corps.launch.application import create_application, end_worker
 from corps.launch.phases import Phase, run_phases
 from corps.launch.sources import Source
 from corps.launch.starting import start_env
@@ -40,7 +38,6 @@ from corps.managers.assembly import env_options
 from corps.managers.corps_mgr import CorpsMgr
 from corps.managers.membership import HOME, Membership
 from corps.managers.parameters import Parameter
-from corps.managers.places import kill_silent
 from corps.managers.vitals import Vitals
 from corps.messages.endings import Failure
 from corps.messages.outcomes import Outcome, Refused, Value
@@ -155,7 +152,7 @@ class RunningCorps:
             if not over:
                 self._asked.append(ended)
         if over:
-            ended.settle(Value(None))
+            ended.settle(self._how_it_ended(Value(None)))
         self._is_end_wanted.set()
         return ended
 
@@ -238,7 +235,7 @@ class RunningCorps:
             )
         finally:
             atexit.unregister(self._at_exit)
-            self._be_over(self._outcome if self._error is None else Refused(self._error))
+            self._be_over(self._how_it_ended(self._outcome))
 
     def _stop_accepting(self, _: float | None) -> bool:
         """Nothing more is asked from outside, and no process is started any more."""
@@ -267,6 +264,9 @@ class RunningCorps:
             self._error = self._error or error
         self.failure = str(error)
         self._is_end_wanted.set()
+
+    def _how_it_ended(self, outcome: Outcome) -> Outcome:
+        return outcome if self._error is None else Refused(self._error)
 
     def _application_ended(self) -> None:
         """The Corps object has ended, and nothing brings it back. If its process died, its owner decides."""
@@ -343,25 +343,9 @@ class RunningCorps:
 
     def _end_worker(self, addr: ConcAddr) -> Outcome:
         """Returns how it ended; what cannot end in order ends with its process, which is no failure."""
-        assert self._env is not None
         assert self._membership is not None
-        if self._hurry.done():
-            return Value(None)
-        try:
-            ended = self._env.exit(addr)
-            while not ended.done() and not self._hurry.done():
-                try:
-                    wait_any([ended, self._hurry], self._env.options.grace)
-                except WaitTimeout:
-                    if self._is_exiting and addr.env == self._env.id:
-                        break  # it may want a thread that nobody can start any more
-                    # It may take long, as each of many workers may. But what does not even answer is stopped,
-                    # or hangs for ever, and nobody could end it later.
-                    kill_silent(self._env, self._membership.places(), self._env.options.grace)
-            error = ended.exception() if ended.done() else None
-        except CorpsError as failed:
-            error = failed
-        return Refused(error) if isinstance(error, RemoteError) else Value(None)
+        has_threads = not (self._is_exiting and addr.env == self.env.id)
+        return end_worker(self.env, addr, self._hurry, self._membership.places, has_threads=has_threads)
 
     def _end_processes(self) -> bool:
         """What is there of processes, threads and links ends; after a failed boot that may be a part only."""

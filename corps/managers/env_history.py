@@ -5,7 +5,7 @@ from threading import Lock
 from corps.clock import now
 from corps.hosting.env_process import Exit
 from corps.hosting.memory_kills import MemoryKills
-from corps.messages.endings import ORDERLY, Reason
+from corps.messages.endings import ORDERLY, Failure, Reason
 from corps.runtime.counters import Counters
 
 
@@ -23,27 +23,30 @@ class EnvHistory:
         self._lock = Lock()  # protects _died_at
         self._died_at: dict[int, float] = {}  # Envs that have not come back
 
-    def ended(self, ended: Exit, *, was_hung: bool) -> Reason:
+    def ended(self, ended: Exit, hung: str | None) -> Failure:
         """A process has ended.
 
         Args:
             ended: How.
-            was_hung: It was killed since it hung.
+            hung: If it was killed since it hung: how that was seen.
 
         Returns:
-            Why.
+            The same as a failure.
         """
         reason: Reason = "error" if ended.code else "shutdown"
-        if ended.signal is not None:
+        text = f"its process (pid {ended.pid}) {ended}"
+        if hung is not None:
+            reason, text = "hung", f"its process (pid {ended.pid}) hung, and was killed: {hung}"
+        elif ended.signal is not None:
             reason = "memory" if self._memory_kills.is_new() else "killed"
-        if was_hung:
-            reason = "hung"
+        elif reason == "shutdown":
+            text = "it was removed"
         has_failed = reason not in ORDERLY
         self._counters.ended(f"env{ended.env_id}", reason, has_failed=has_failed)
         if has_failed:
             with self._lock:
                 self._died_at.setdefault(ended.env_id, ended.seen_at)
-        return reason
+        return Failure(reason, text)
 
     def told(self, ended: Exit) -> None:
         """Everybody was told of that; as `ended`."""

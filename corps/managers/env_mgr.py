@@ -8,6 +8,7 @@ from corps.addresses import ConcAddr
 from corps.errors import CorpsError, LoadError, WorkerGone
 from corps.managers.parameters import parameters_of
 from corps.messages.dead_letters import DeadLetter
+from corps.messages.members import Member
 from corps.messages.requests import EXIT_LAST
 from corps.runtime import halting
 from corps.runtime.constructing import construct_soon
@@ -128,15 +129,19 @@ class EnvMgr(Conc):
         cell = self._env.registry.find(number)
         return 0 if cell is None else cell.incarnation
 
-    async def halt(self, number: int) -> None:
+    async def halt(self, number: int) -> bool:
         """End the incarnation of a worker, which is to be started again together with others.
 
         Args:
             number: Of its address.
+
+        Returns:
+            Whether its cell waits to be started again; else it was abandoned, or has ended.
         """
         cell = self._env.registry.find(number)
         if cell is not None:
             await halting.halt(cell)
+        return cell is not None and self._env.registry.find(number) is cell
 
     async def knows_env(self, env_id: int, *, is_there: bool) -> None:
         """Wait until this Env knows that workers can, or cannot, be created in another one.
@@ -165,6 +170,15 @@ class EnvMgr(Conc):
             numbers: Of their addresses.
         """
         self._env.lives.refuse(self._env.registry.decide(mgr_env, numbers))
+
+    async def admit(self, fields: list[Any]) -> None:
+        """Another Env has a process, of which more is told soon: it may connect.
+
+        Args:
+            fields: Its record.
+        """
+        if self._env.peers is not None:
+            self._env.peers.admit(Member(*fields))
 
     async def child_ended(self, mgr_addr: ConcAddr, child: ConcAddr, end: ChildEnd) -> bool:
         """An incarnation of a worker in another Env, which a worker of this one created, has ended.

@@ -11,11 +11,11 @@ from threading import Event, Lock, Thread
 from typing import Any, Final
 
 from corps.clock import now
-from corps.errors import BootError, ClosedError, ConfigError, RestartLimit, SupervisionError
+from corps.errors import BootError, ClosedError, ConfigError, SupervisionError
 from corps.hosting.env_process import Exit
 from corps.hosting.processes import ProcessHost
 from corps.managers.env_history import EnvHistory
-from corps.managers.places import Place, ask_managers, stop_all
+from corps.managers.places import Place, ask_managers, died_too_often, give_up, listed, stop_all
 from corps.managers.vitals import Vitals
 from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
@@ -27,6 +27,7 @@ from corps.supervision.supervisor import GivenUp, Plan, Supervisor
 
 _log = logging.getLogger("corps.managers")
 
+_PATIENCE: Final = 1.0  # seconds for an Env that may hang, while another one waits for its process
 HOME: Final = 1
 """Id of the Env in which the Corps object lives: the first one."""
 
@@ -104,9 +105,9 @@ class Membership:
         for env_id in range(HOME, HOME + count):
             self._restarts.add(env_id, self._restart)
             self._begin(env_id, 0)
-        places = self._all()
+        places = self.places()
         late: list[int] = []
-        alarm = self._env.alarms.at(now() + self._boot_timeout, lambda: self._give_up(places, late))
+        alarm = self._env.alarms.at(now() + self._boot_timeout, lambda: give_up(places, late))
         try:
             for place in places:
                 place.await_ready(late)
@@ -142,13 +143,6 @@ class Membership:
             self.env_ended(ended, failure)
         place.tell("start", *self._first_order, generation)
         return place
-
-    def _give_up(self, places: list[Place], late: list[int]) -> None:
-        """The time for the start is over: whoever is not ready is ended, which wakes who waits for it."""
-        for place in places:
-            if not place.has_joined:
-                late.append(place.process.env_id)
-                place.process.kill()
 
     # --- orders ---
 
@@ -187,13 +181,7 @@ class Membership:
                 self._early[ended.pid] = ended
                 return None
         hung = self._vitals.forget(place.process) if ended.signal is not None else None
-        reason = self._history.ended(ended, was_hung=hung is not None)
-        text = f"its process (pid {ended.pid}) {ended}"
-        if hung is not None:
-            text = f"its process (pid {ended.pid}) hung, and was killed: {hung}"
-        elif reason == "shutdown":
-            text = "it was removed"
-        return Failure(reason, text)
+        return self._history.ended(ended, hung)
 
     def env_ended(self, ended: Exit, failure: Failure) -> None:
         """A process has ended: everybody is told, and another one is started, unless the Corps ends.
@@ -224,11 +212,7 @@ class Membership:
         self._env.lives.env_lost(env_id, failure, returns=place.returns)
         place.is_buried.set()
         if isinstance(decision, GivenUp):
-            text = (
-                f"env{env_id} has died {decision.failures} times within {decision.seconds:.3g} s, more often "
-                f"than the settings env_restart.max and env_restart.within allow: {failure.text}"
-            )
-            self._on_limit(RestartLimit(text))
+            self._on_limit(died_too_often(env_id, decision.failures, decision.seconds, failure))
 
     def _replace(self, former: Place, delay: float) -> None:
         """Give an Env another process. If that dies while it starts, that is told like every other death."""
@@ -259,23 +243,24 @@ class Membership:
         """
         place = self._begin(env_id, generation)
         late: list[int] = []
-        alarm = self._env.alarms.at(now() + self._boot_timeout, lambda: self._give_up([place], late))
+        alarm = self._env.alarms.at(now() + self._boot_timeout, lambda: give_up([place], late))
         try:
             place.await_ready(late)
             with self._lock:
-                records, awaited = self._listed()
+                records, awaited = listed(self._me, self._places.values())
                 place.is_listed = True
                 place.tell("members", records, awaited)
                 for order in self._later_orders:
                     place.tell(*order)
             place.expect("joined", late)
+            assert place.member is not None
+            self._have_admitted(place.member)
             place.has_joined = True
         except BootError:
             place.process.kill()
             raise
         finally:
             alarm.cancel()
-        assert place.member is not None
         with self._lock:
             if place.is_gone:
                 return
@@ -372,37 +357,27 @@ class Membership:
         error = self._env.ask(CALL, self._env.manager_of(env_id), "drain_all", (), {}).exception()
         if error is not None:
             _log.warning("env%d could not be drained: %s", env_id, error)
-        place.tell("stop")
-        if place.process.wait(2 * self._env.options.grace) is None:
-            place.process.kill()
+        stop_all([place], 2 * self._env.options.grace)
+        place.process.kill()
         place.process.wait()
 
-    def _await_all(self, method: str, *args: Any, **kwargs: Any) -> None:
+    def _have_admitted(self, member: Member) -> None:
+        """Before anybody starts a worker there: it may greet whomever it likes, and must not be refused."""
+        if self._env.peers is not None:
+            self._env.peers.admit(member)
+        self._await_all("admit", member.as_list(), seconds=_PATIENCE)
+
+    def _await_all(self, method: str, *args: Any, seconds: float | None = None, **kwargs: Any) -> None:
         """Ask all EnvMgrs for something, and wait. One that dies meanwhile need not answer."""
         with self._lock:
             there = [each for each, place in self._places.items() if place.has_joined and not place.is_gone]
-        ask_managers(self._env, there, self._boot_timeout, method, args, kwargs)
-
-    def _listed(self) -> tuple[list[list[object]], list[int]]:
-        """Under the lock: the records of all who have joined, and ids of those who will."""
-        places = self._places.values()
-        there = [
-            place.member.as_list()
-            for place in places
-            if place.has_joined and not place.is_gone and place.member
-        ]
-        awaited = [
-            place.process.env_id
-            for place in places
-            if place.returns or not (place.is_gone or place.has_joined)
-        ]
-        return [self._me.as_list(), *there], awaited
+        ask_managers(self._env, there, seconds or self._boot_timeout, method, args, kwargs)
 
     # --- the end ---
 
     def output(self) -> str:
         """The last lines that the processes wrote while they started; complete once they have ended."""
-        places = [*self._former, *self._all(with_gone=True)]
+        places = [*self._former, *self.places(with_gone=True)]
         return "".join(place.process.output() for place in places)
 
     def replace_no_more(self) -> None:
@@ -419,12 +394,9 @@ class Membership:
         self._vitals.close()
         self.replace_no_more()
         if grace is not None:
-            stop_all(self._all(), grace)
+            stop_all(self.places(), grace)
 
-    def places(self) -> list[Place]:
-        """The processes that have not ended."""
-        return self._all()
-
-    def _all(self, *, with_gone: bool = False) -> list[Place]:
+    def places(self, *, with_gone: bool = False) -> list[Place]:
+        """The processes that have not ended, or all."""
         with self._lock:
             return [place for place in self._places.values() if with_gone or not place.is_gone]

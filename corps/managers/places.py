@@ -1,13 +1,13 @@
 """One process of an Env, as the membership sees it: what it has said, and where it stands."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from threading import Event
 from typing import Any, Final
 
 import corps.errors as errors
 from corps.clock import now
-from corps.errors import BrokenError, ClosedError, DeadlineExceeded, EnvStartError
+from corps.errors import BrokenError, ClosedError, DeadlineExceeded, EnvStartError, RestartLimit
 from corps.hosting.env_process import EnvProcess
 from corps.managers.orders import Orders
 from corps.messages.endings import Failure
@@ -167,3 +167,50 @@ def ask_managers(
     for answer in asked:
         if (error := answer.exception()) is not None:
             _log.warning("not every Env has answered to %s: %s", method, error)
+
+
+def give_up(places: Iterable[Place], late: list[int]) -> None:
+    """The time for the start is over: whoever is not ready is ended, which wakes who waits for it.
+
+    Args:
+        places: Processes that should be ready.
+        late: Ids of those that are not are added.
+    """
+    for place in places:
+        if not place.has_joined:
+            late.append(place.process.env_id)
+            place.process.kill()
+
+
+def listed(me: Member, places: Iterable[Place]) -> tuple[list[list[object]], list[int]]:
+    """What a new process is told of the others. Under the lock of the Membership.
+
+    Args:
+        me: The record of the booting process.
+        places: The processes.
+
+    Returns:
+        The records of all who have joined, and ids of those who will.
+    """
+    there, awaited = [me.as_list()], []
+    for place in places:
+        if place.returns or not (place.is_gone or place.has_joined):
+            awaited.append(place.process.env_id)
+        elif not place.is_gone and place.member is not None:
+            there.append(place.member.as_list())
+    return there, awaited
+
+
+def died_too_often(env_id: int, times: int, seconds: float, failure: Failure) -> RestartLimit:
+    """The error for an Env that gets no other process any more.
+
+    Args:
+        env_id: Which.
+        times: How often it has died.
+        seconds: In how long.
+        failure: The last time.
+    """
+    return RestartLimit(
+        f"env{env_id} has died {times} times within {seconds:.3g} s, more often than the settings "
+        f"env_restart.max and env_restart.within allow; the last time: {failure.text}"
+    )

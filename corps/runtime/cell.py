@@ -12,10 +12,8 @@ worker ends in `runtime.ending`, and how it comes back in `runtime.halting`.
 from threading import get_ident
 from typing import Any
 
-from corps.addresses import ENV_MGR
 from corps.clock import now
-from corps.errors import Cancelled, ContextError, DeadlineExceeded, NotPermitted
-from corps.messages.endings import BY_ITSELF
+from corps.errors import Cancelled, ContextError, DeadlineExceeded
 from corps.messages.outcomes import Refused, Value
 from corps.messages.promises import Promise
 from corps.messages.requests import CREATE, DROP, EXIT, HALT, WATCH, WITHDRAWN, Request
@@ -87,23 +85,12 @@ class Cell(WorkerParts):
     def _is_special(self, request: Request) -> bool:
         """Take what is not for the mailbox."""
         if request.kind == EXIT:
-            self._take_exit(request)
+            halting.take_exit(self, request)
         elif request.kind == WATCH:
             self.watched_by().add(request)
         else:
             return False
         return True
-
-    def _take_exit(self, request: Request) -> None:
-        sender = request.sender
-        if sender is not None and sender not in (self.addr, self.mgr_addr) and sender.conc != ENV_MGR:
-            text = f"{self} can be ended by its Mgr, by itself and by the operator, but not by {sender}"
-            error = NotPermitted(text, target=str(self), incarnation=self.incarnation)
-            request.settle(Refused(error))
-        elif sender == self.addr and halting.comes_back(self, BY_ITSELF):
-            halting.fail(self, BY_ITSELF, promise=request.promise)
-        else:
-            self.ending.begin(request)
 
     def put_first(self, request: Request) -> bool:
         """Have a HALT run before all that waits; False if the worker is halted, or ends, or has ended."""
@@ -337,15 +324,25 @@ class Cell(WorkerParts):
         self.main_thread = None
         self.new_family()
 
-    def halted(self) -> None:
-        """The incarnation has ended, and nobody has the cell until `begin`. By who has it."""
-        others = []
+    def halted(self, following: int) -> None:
+        """The incarnation has ended, and nobody has the cell until `begin`. By who has it.
+
+        Args:
+            following: The number of the next one, which the worker counts as being in from now on.
+        """
+        others, wake = [], False
         with self._lock:
             self._state = _HALTED
+            self.incarnation = following
             while (first := self.mailbox.first) is not None and first.kind == HALT:
                 others.append(self.mailbox.take())
+            if first is not None and first.kind == EXIT:  # which came while it was halted
+                self._state = _IDLE
+                wake = self._arrived()
         for request in others:  # it is what they are for
             request.settle(Value(None))
+        if wake:
+            self.env.pool.submit(self)
 
     def begin(self, incarnation: int, name: Any, first: Request) -> bool:
         """Start another incarnation of a halted worker.
@@ -360,7 +357,7 @@ class Cell(WorkerParts):
         """
         first.route = self
         with self._lock:
-            if self._state is not _HALTED or not self.mailbox.put_first(first):
+            if self._state is not _HALTED or not self.mailbox.put_first(first, if_drained=True):
                 return False
             self.incarnation = incarnation
             self.name = name

@@ -191,7 +191,9 @@ class Ending:
         """
         text = f"it was abandoned: {what} did not end within {self._cell.env.options.exit_timeout} s"
         with self._lock:
-            self._reason, self._failure = "hung", Failure("hung", text)
+            # One that was asked to end does not come back, though it could not do so in order.
+            was_asked = bool(self._asked) and self._failure is None
+            self._reason, self._failure = "hung", None if was_asked else Failure("hung", text)
         _log.error("%s: %s", self._cell, text)
         self._abandon(text, None)
 
@@ -211,7 +213,7 @@ class Ending:
             cell.main_thread.abandon(error)
         for child in cell.family.close():
             cell.env.exit(child, EXIT_NOW if outcome is not None else EXIT_DOWN)
-        self._leave(Refused(error) if outcome is None else outcome, waiting, letter)
+        self._leave(Refused(error) if outcome is None else outcome, waiting, letter, text)
 
     def _abandoned(self, text: str) -> WorkerGone:
         cell = self._cell
@@ -219,28 +221,31 @@ class Ending:
             f"{cell}: {text}", executed="unknown", target=str(cell), incarnation=cell.incarnation
         )
 
-    def _leave(self, outcome: Outcome, waiting: Any = (), letter: DeadReason = "dropped") -> None:
+    def _leave(
+        self, outcome: Outcome, waiting: Any = (), letter: DeadReason = "dropped", text: str = ""
+    ) -> None:
         cell = self._cell
         with self._lock:
             was_over, self._over = self._over, True
             asked, self._asked = self._asked, []
             failure, reason = self._failure, self._reason or "normal"
+        halts = [request for request in waiting if request.kind == HALT]
         if was_over:
             self._drop(waiting, letter)
-            for request in asked:
+            for request in (*asked, *halts):
                 request.settle(Value(None))
             return
-        text = "" if failure is None else failure.text
+        asked += halts  # whoever waits for that goes on when the Mgr knows
+        text = text if failure is None else failure.text
         ended = self.ended = Ended(cell.name, cell.incarnation, reason, text)
         unbegun = [request for request in waiting if request.kind not in (EXIT, HALT)]
-        if cell.env.lives.forget(cell, ended, failure, unbegun):
-            waiting = [request for request in waiting if request.kind == HALT]
-        self._drop(waiting, letter)
+        if not cell.env.lives.forget(cell, ended, failure, unbegun):
+            self._drop(unbegun, letter)
         if cell.watchers is not None:
             cell.watchers.tell(ended)
         cell.env.lives.tell_mgr(cell, ChildEnd(cell.incarnation, failure, is_halted=False))
         for request in asked:
-            request.settle(outcome)
+            request.settle(outcome if request.kind == EXIT else Value(None))
 
 
 def _letter(cell: Any, failure: Failure | None) -> DeadReason:

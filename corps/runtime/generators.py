@@ -4,9 +4,12 @@ import itertools
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from types import AsyncGeneratorType, GeneratorType
-from typing import Any
+from typing import Any, Final
 
 _log = logging.getLogger("corps.workers")
+
+PER_INCARNATION: Final = 2**32
+"""Generators that one incarnation of a worker can keep: no other one gives their numbers."""
 
 
 class Generators:
@@ -16,7 +19,7 @@ class Generators:
 
     def __init__(self, cell: Any) -> None:
         self._cell = cell
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(cell.incarnation * PER_INCARNATION)
         self._streams: dict[int, Generator[Any, Any, Any] | AsyncGenerator[Any, Any]] = {}
 
     def keep(self, stream: Any) -> Any:

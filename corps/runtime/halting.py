@@ -19,9 +19,11 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import Any
 
+from corps.addresses import ENV_MGR
 from corps.clock import now
-from corps.messages.endings import Ended, Failure
-from corps.messages.outcomes import Raised, Value
+from corps.errors import NotPermitted
+from corps.messages.endings import BY_ITSELF, Ended, Failure
+from corps.messages.outcomes import Raised, Refused, Value
 from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import CREATE, EXIT, HALT, WAITING, Request
 from corps.runtime.alarms import Alarm
@@ -44,7 +46,9 @@ def failure_of(what: str, error: BaseException) -> Failure:
         The failure.
     """
     shown = Raised.capture(error, None)
-    text = f"{what} raised {shown.type_name.removeprefix('builtins.')}: {shown.text}"
+    text = f"{what} raised {shown.type_name.removeprefix('builtins.')}"
+    if shown.text:
+        text += f": {shown.text}"
     return Failure("memory" if isinstance(error, MemoryError) else "error", text, shown.traceback)
 
 
@@ -68,14 +72,32 @@ def fail(
     promise = promise or _nobody(cell)
     if comes_back(cell, failure):
         asked = order(cell, failure, error, promise)
-        if cell.put_first(asked):
+        is_halting = cell.put_first(asked)
+        if is_halting:
             _limit_wait(cell, asked)
-        else:
-            asked.settle(Value(None))
     else:
+        is_halting = False
+    if not is_halting:  # also if it ends already: drained, it must not go on after a failure
         cell.deliver(Request(EXIT, cell.addr, "exit", (failure,), {}, promise))
     if cell.has_coroutines:
-        cell.performer.cancel_coroutines(fails=True)
+        cell.performer.cancel_coroutines()
+
+
+def take_exit(cell: Any, request: Request) -> None:
+    """Somebody asks for the end of a worker. Any thread.
+
+    Args:
+        cell: Of the worker.
+        request: The EXIT. Refused, if its sender is nobody who may ask for that.
+    """
+    sender = request.sender
+    if sender is not None and sender not in (cell.addr, cell.mgr_addr) and sender.conc != ENV_MGR:
+        text = f"{cell} can be ended by its Mgr, by itself and by the operator, but not by {sender}"
+        request.settle(Refused(NotPermitted(text, target=str(cell), incarnation=cell.incarnation)))
+    elif sender == cell.addr and comes_back(cell, BY_ITSELF):
+        fail(cell, BY_ITSELF, promise=request.promise)
+    else:
+        cell.ending.begin(request)
 
 
 def order(
@@ -114,7 +136,7 @@ def halt(cell: Any) -> Future[None]:
     if cell.put_first(asked):
         _limit_wait(cell, asked)
         if cell.has_coroutines:
-            cell.performer.cancel_coroutines(fails=True)
+            cell.performer.cancel_coroutines()
     else:
         asked.settle(Value(None))
     return future
@@ -186,7 +208,7 @@ def _rest(cell: Any, failure: Failure | None, failed_at: float) -> None:
     cell.forget_worker()
     if cell.watchers is not None:
         cell.watchers.tell(Ended(cell.name, number, end.reason, end.text))
-    cell.halted()
+    cell.halted(number + 1)
     if failure is not None:
         _log.warning("%s, incarnation %d, has failed: %s", cell, number, end.text)
         cell.env.lives.tell_mgr(cell, ChildEnd(number, failure, is_halted=True, ago=now() - failed_at))

@@ -84,7 +84,7 @@ class Lives:
             record, mgr, mgr_addr = create
             cell = self._cell(number, record, mgr, mgr_addr)
             cell.record = record
-            cell.halted()
+            cell.halted(incarnation)
             self._registry.add(number, cell)
         return None if cell is None else halting.start(cell, incarnation)
 

@@ -69,9 +69,17 @@ class Mailbox:
             self._room.notify()
         return request
 
-    def put_first(self, request: Request) -> bool:
-        """Add a request before all others, whatever room there is; False if the mailbox is closed."""
-        if self._closed:
+    def put_first(self, request: Request, *, if_drained: bool = False) -> bool:
+        """Add a request before all others, whatever room there is.
+
+        Args:
+            request: The request.
+            if_drained: Also if nothing more is taken, but what waits is still to be run.
+
+        Returns:
+            False if the mailbox is closed.
+        """
+        if self._closed and not (if_drained and self._drains):
             return False
         request.behind, self.first = self.first, request
         if self._last is None:

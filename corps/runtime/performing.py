@@ -28,7 +28,7 @@ from corps.messages.promises import NoAnswer
 from corps.messages.requests import CALL, CREATE, DROP, KEEP, PINNED, PULL, REACHING, SET, TOLD, Request
 from corps.runtime import halting
 from corps.runtime.context import Activity, current
-from corps.runtime.generators import Generators
+from corps.runtime.generators import PER_INCARNATION, Generators
 from corps.runtime.keeping import Keeping, keeps_state, kept_state
 from corps.runtime.main_thread import MainThread
 
@@ -50,7 +50,7 @@ class _Refusal(Exception):
 class Performer:
     """Runs the requests of one cell. Only the holder of the cell calls it, and its coroutines."""
 
-    __slots__ = ("_cell", "_generators", "_has_failed", "_keeping", "_tasks", "cls", "worker")
+    __slots__ = ("_cell", "_generators", "_is_ending", "_keeping", "_tasks", "cls", "worker")
 
     def __init__(self, cell: Any) -> None:
         self._cell = cell
@@ -59,8 +59,8 @@ class Performer:
         self.worker: Any = None
         self._generators: Generators | None = None
         self._keeping: Keeping | None = None
-        self._has_failed = False
         self._tasks: dict[asyncio.Task[None], Request] = {}  # changed on the loop's thread alone
+        self._is_ending = False  # what is cancelled from now on was not cancelled by its caller
 
     @property
     def has_worker(self) -> bool:
@@ -114,7 +114,7 @@ class Performer:
         if kind == CREATE:
             return self._construct(request)
         if kind == PULL:
-            return self._generators.pull(request.args[0]) if self._generators is not None else (False, None)
+            return self._pull(request.args[0])
         if kind == DROP:
             return self._generators.drop(request.args[0]) if self._generators is not None else None
         if kind == PINNED:
@@ -125,6 +125,11 @@ class Performer:
         if kind == KEEP:
             return self._keeping.keep() if self._keeping is not None else None
         raise _Refusal(InternalError(f"{self._cell} was sent a request of the unknown kind {kind}"))
+
+    def _pull(self, number: int) -> Any:
+        if number // PER_INCARNATION != self._cell.incarnation:
+            raise _Refusal(self._cell.gone("no", number // PER_INCARNATION))
+        return self._generators.pull(number) if self._generators is not None else (False, None)
 
     def _tell(self, watch: Any) -> None:
         """A watch of the worker has come to its end, unless it was given up in the meantime."""
@@ -155,9 +160,7 @@ class Performer:
         """Make a request for one incarnation what it stands for, if that is this one."""
         incarnation, kind, *args = request.args
         if incarnation != self._cell.incarnation:
-            text = f"incarnation {incarnation} of {self._cell} has ended; this is {self._cell.incarnation}"
-            target = str(self._cell)
-            raise _Refusal(WorkerGone(text, executed="no", target=target, incarnation=incarnation), "stale")
+            raise _Refusal(self._cell.gone("no", incarnation), "stale")
         if kind not in REACHING:
             raise _Refusal(InternalError(f"a request of the kind {kind} cannot be pinned"))
         request.kind, request.args = kind, tuple(args)
@@ -234,9 +237,9 @@ class Performer:
             error.__dict__.setdefault("executed", "no")
             return self._refused(request, error, "unpackable")
         if isinstance(error, asyncio.CancelledError):
+            if self._is_ending:
+                return Refused(self._cell.gone("unknown", self._cell.incarnation))
             text = f"the coroutine of {request.method!r} in {self._cell} was cancelled"
-            if self._has_failed:
-                return Refused(self._cell.gone("unknown"))
             incarnation = self._cell.incarnation
             return Refused(Cancelled(text, target=str(self._cell), incarnation=incarnation))
         if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
@@ -326,14 +329,9 @@ class Performer:
         finally:
             self._cell.coroutine_ended()
 
-    def cancel_coroutines(self, *, fails: bool = False) -> None:
-        """Cancel all coroutines under way. Any thread.
-
-        Args:
-            fails: Since this incarnation has failed, or ends with another one that has. Their callers are
-                told that, and may try again.
-        """
-        self._has_failed = self._has_failed or fails
+    def cancel_coroutines(self) -> None:
+        """Cancel all coroutines under way, since the incarnation ends. Any thread."""
+        self._is_ending = True
         self._cell.env.loop.call(lambda: [task.cancel() for task in self._tasks])
 
     def abandon_coroutines(self, error: WorkerGone) -> None:

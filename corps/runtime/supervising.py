@@ -169,9 +169,13 @@ class Supervising:
             self._env.exit(child, EXIT_DOWN).exception()
         for child in steps.halt:
             try:
-                self._env.ask_manager(child.env, "halt", child.conc).exception()
+                is_there = self._env.ask_manager(child.env, "halt", child.conc).result()
             except CorpsError as error:  # it is started all the same; if that fails, it is tried again
                 _log.warning("%s could not be halted: %s", child, error)
+                continue
+            if not is_there:
+                with self._lock:  # not to depend on whether its end was told before
+                    self._bare.add(child)
         for child, incarnation in steps.start:
             started = self._start(child, incarnation)
             if started is not None and steps.is_ordered:

@@ -128,8 +128,17 @@ class WorkerParts:
             self.watchers = self.watchers or made
         return self.watchers
 
-    def gone(self, executed: str) -> WorkerGone:
-        """The error for a request that this worker, which has ended, cannot run, or cannot finish."""
+    def gone(self, executed: str, incarnation: int = 0) -> WorkerGone:
+        """The error for a request that this worker, which has ended, cannot run, or cannot finish.
+
+        Args:
+            executed: Of the request.
+            incarnation: The former one that it was for; 0 for the present one.
+        """
+        who = f"incarnation {incarnation} of {self}" if incarnation else str(self)
         return WorkerGone(
-            f"{self} has ended", executed=executed, target=str(self), incarnation=self.incarnation
+            f"{who} has ended",
+            executed=executed,
+            target=str(self),
+            incarnation=incarnation or self.incarnation,
         )

@@ -111,6 +111,10 @@ class Peers:
             self._transport.expel(former)
             known.lose("it was started again")
 
+    def admit(self, member: Member) -> None:
+        """An Env has another process, and will be learned soon: let it connect, but send nothing yet."""
+        self._transport.admit(member)
+
     def _new_peer(self, member: Member) -> Peer:
         return Peer(
             self._env,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, ParamSpec, TypeVar
 
 from corps.addresses import ENV_MGR
-from corps.errors import ConfigError, ContextError, CorpsError, DefinitionError
+from corps.errors import ClosedError, ConfigError, ContextError, CorpsError, DefinitionError
 from corps.messages.outcomes import Value
 from corps.messages.requests import CALL
 from corps.runtime.constructing import construct_here
@@ -174,7 +174,9 @@ class Options:
         record = Record(cls, args, kwargs, options, corps_name)
         if place == env.id:
             cell = env.lives.new_cell(record, mgr.name, mgr.addr)
-            mgr.family.adopt(cell.addr, cell.name, kept(record))
+            if not mgr.family.adopt(cell.addr, cell.name, kept(record)):
+                cell.ending.finish()
+                raise ClosedError(f"{mgr} ends, and its workers with it: it can create no more")
             made = construct_here(cell, record)
         else:
             order = (record, mgr.name, mgr.addr)
@@ -185,11 +187,18 @@ class Options:
 
 
 def _mgr_here(env: Env) -> Any:
-    """The cell of the worker that creates others here: the one that runs, or else the EnvMgr."""
+    """The cell of the worker that creates others here: the one that runs, or else the EnvMgr.
+
+    Raises:
+        ClosedError: The EnvMgr has ended.
+    """
     here = current.get()
     if here is not None and here.env is env and here.cell is not None:
         return here.cell
-    return env.registry.find(ENV_MGR)
+    mgr = env.registry.find(ENV_MGR)
+    if mgr is None:
+        raise ClosedError(f"the workers of {env.label} have ended: none can be created there any more")
+    return mgr
 
 
 def _adopt(env: Env, family: Any, made: Future[Name[Any]], record: Record | None) -> None:
@@ -308,6 +317,7 @@ def create(cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]
         RemoteError: The constructor raised; also an instance of what it raised.
         DefinitionError: `cls` is not a subclass of Conc.
         ContextError: There is no Env here.
+        ClosedError: The Env has closed, or the worker that calls this is about to end.
         PackError: The worker will live in another Env, and an argument cannot be packed.
         LoopBlocked: Called in a coroutine: use ``await corps.options().create_nowait(...)`` there.
     """

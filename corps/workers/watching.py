@@ -1,11 +1,13 @@
 """Hearing of the end of a worker."""
 
+from dataclasses import replace
 from typing import Any
 
-from corps.errors import ConfigError, EnvLost
+from corps.errors import ConfigError, EnvLost, WorkerGone
 from corps.messages.endings import Ended
 from corps.messages.outcomes import Outcome, Refused, Value
-from corps.messages.requests import CALL, TOLD, WATCH
+from corps.messages.promises import NoAnswer
+from corps.messages.requests import CALL, TOLD, WATCH, Request
 from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
@@ -41,6 +43,12 @@ class Watch(Future[Ended]):
             error = outcome.error
             outcome = Value(Ended(self._name, self._incarnation, error.reason, str(error)))
         return super().settle(outcome)
+
+    def _opened(self) -> Outcome:
+        outcome = super()._opened()
+        if isinstance(outcome, Value) and outcome.value.name is None:  # its Env knows nothing of it any more
+            outcome = self._outcome = Value(replace(outcome.value, name=self._name))
+        return outcome
 
     def give_up_watch(self) -> bool:
         """See `unwatch`."""
@@ -84,8 +92,20 @@ def _hears(cell: Any) -> bool:
 
 
 def _tell(env: Env, worker: Any, done: Any) -> None:
-    if not done.cancelled():
-        env.tell(TOLD, worker, "on_ended", (done,), {})
+    if not done.cancelled():  # not as one tells others: it must get there, whatever waits for the watcher
+        env.deliver(Request(TOLD, worker, "on_ended", (done,), {}, _Told(f"'on_ended' of {worker}")))
+
+
+class _Told(NoAnswer):
+    """The promise of a call of `on_ended`. That the watcher has ended, too, is no failure."""
+
+    __slots__ = ()
+
+    def settle(self, outcome: Outcome) -> bool:
+        """See `Promise.settle`."""
+        if isinstance(outcome, Refused) and isinstance(outcome.error, WorkerGone):
+            return True
+        return super().settle(outcome)
 
 
 def unwatch(watched: Future[Ended]) -> bool:

@@ -204,8 +204,9 @@ def test_a_worker_that_waits_in_a_coroutine_is_cancelled_when_its_time_is_over(
     soft = holder.hold_softly(latch)
     latch.arrived().result()
     assert holder.exit().ret is None
-    with pytest.raises(corps.Cancelled):
+    with pytest.raises(corps.WorkerGone) as caught:
         soft.result()
+    assert caught.value.executed == "unknown"
 
 
 def test_coroutines_that_refuse_to_end_are_given_up_each_of_them(way: Way) -> None:

@@ -1,0 +1,56 @@
+"""What fails too often is not restarted without end: its Mgr fails, and its Mgr, up to whoever began it all.
+
+python examples/failing/limit.py
+"""
+
+import corps
+
+
+class Driver(corps.Conc):
+    restart = corps.Restart(max=2, within=60.0)  # the third failure within a minute is one too many
+
+    def __init__(self, starts: list[str]) -> None:
+        starts.append("driver")
+
+    def turn(self) -> None:
+        raise corps.Fail("the wheel is off")
+
+
+class Car(corps.Conc):
+    """Declares nothing about itself: what its driver cannot heal, it cannot either."""
+
+    def __init__(self, starts: list[str]) -> None:
+        starts.append("car")
+        self.driver = corps.options(env="here").create(Driver, starts)
+
+    def get_driver(self) -> corps.Name[Driver]:
+        return self.driver
+
+
+class Garage(corps.Conc):
+    """Fails with it, and comes back: everything below it is made anew."""
+
+    restart = corps.Restart(max=1)
+
+    def __init__(self, starts: list[str]) -> None:
+        starts.append("garage")
+        self.car = corps.options(env="here").create(Car, starts)
+
+    def get_driver(self) -> corps.Name[Driver]:
+        return corps.call(self.car, Car.get_driver).ret
+
+
+starts: list[str] = []
+try:
+    with corps.env() as env:
+        garage = env.create(Garage, starts)
+        for _ in range(2):
+            ended = corps.watch(garage)
+            driver = garage.get_driver().ret
+            for _ in range(3):
+                driver.turn().exception()
+            print(ended.ret.reason, len(starts), "starts")
+        error = garage.get_driver().exception()  # it failed twice, which is once too often
+        print(type(error).__name__, error.executed)
+except corps.RestartLimit as error:
+    print("RestartLimit:", "the wheel is off" in str(error))
