@@ -303,8 +303,7 @@ class Membership:
         """
         with self._lock:
             place = self._places.get(env_id)
-            ends = place is not None and place.has_joined and not place.is_gone and not self._stops.is_set()
-        if ends and place is not None:
+        if place is not None and place.has_joined and not place.is_gone and not self._stops.is_set():
             _log.warning("env%d is killed, to be started again: %s", env_id, reason)
             place.process.kill()
 

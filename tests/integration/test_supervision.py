@@ -533,12 +533,12 @@ def test_delays_grow_from_the_second_restart_on_up_to_the_longest() -> None:
     rules.add("it", restart)
     delays = []
     for incarnation in range(1, 7):
-        plan = rules.failed("it", incarnation, Failure("error", ""), float(incarnation))
+        plan = rules.failed("it", incarnation, Failure("error", ""), 10.0 * incarnation)
         assert isinstance(plan, Plan)
         delays.append(plan.delay)
-        assert rules.started("it", incarnation + 1, float(incarnation))
+        assert rules.started("it", incarnation + 1, 10.0 * incarnation + 9.9)  # it will live for 0.1 s
     assert delays == [0.0, 1.0, 2.0, 4.0, 5.0, 5.0]
-    assert isinstance(rules.failed("it", 7, Failure("error", ""), 8.0), GivenUp)
+    assert isinstance(rules.failed("it", 7, Failure("error", ""), 70.0), GivenUp)
 
 
 def test_failures_that_are_long_past_do_not_count() -> None:
