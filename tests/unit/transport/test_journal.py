@@ -251,7 +251,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = tempfile.mkdtemp(prefix="corps-journal-")
+        self.directory = tempfile.mkdtemp(prefix="journal-")
         self.one = asking(self.directory)
         self.two: Side | None = None
         self.lives = 0
