@@ -392,6 +392,6 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 AnyOrder.TestCase.settings = settings(
-    max_examples=120, stateful_step_count=30, deadline=None, derandomize=True, database=None
+    max_examples=100, stateful_step_count=30, deadline=None, derandomize=True, database=None
 )
-TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder = pytest.mark.timeout(180)(AnyOrder.TestCase)
