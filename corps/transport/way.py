@@ -81,6 +81,8 @@ class Way:
                 waiting, self._waiting = self._waiting, []
             try:
                 with self._lock:
+                    if self._is_lost:  # at this very moment
+                        return
                     link = self._opened()
                 for frames, lane in waiting:
                     link.send(frames, lane)
