@@ -301,8 +301,7 @@ class Membership:
             env_id: Which.
             reason: Why.
         """
-        with self._lock:
-            place = self._places.get(env_id)
+        place = self._places.get(env_id)  # one look-up is atomic
         if place is not None and place.has_joined and not place.is_gone and not self._stops.is_set():
             _log.warning("env%d is killed, to be started again: %s", env_id, reason)
             place.process.kill()

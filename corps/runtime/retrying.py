@@ -13,6 +13,7 @@ from corps.runtime.futures import Future
 
 _FIRST_DELAY: Final = 0.05  # seconds; doubled each time
 _SPREAD: Final = 0.2
+_CHANCE: Final = random.SystemRandom().random  # the generator of the module is the same in all forked Envs
 _POISONOUS: Final = 3  # processes that died while they ran it
 
 
@@ -131,7 +132,7 @@ class Retrying:
 
     def _again_later(self, request: Request) -> None:
         self._left -= 1
-        delay = _FIRST_DELAY * 2**self._tries * (1 + _SPREAD * (2 * random.random() - 1))  # noqa: S311 - no secret
+        delay = _FIRST_DELAY * 2**self._tries * (1 + _SPREAD * (2 * _CHANCE() - 1))
         self._tries += 1
         self._env.alarms.at(now() + delay, lambda: self._again(request))
 

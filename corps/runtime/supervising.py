@@ -11,7 +11,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from threading import Lock
-from typing import Any
+from typing import Any, Final
 
 from corps.addresses import ConcAddr
 from corps.clock import now
@@ -25,6 +25,8 @@ from corps.runtime.records import Record
 from corps.supervision.supervisor import Dropped, GivenUp, Plan, Steps, Supervisor
 
 _log = logging.getLogger("corps.supervision")
+
+_CHANCE: Final = random.SystemRandom().random  # the generator of the module is the same in all forked Envs
 
 
 class Supervising:
@@ -41,7 +43,7 @@ class Supervising:
         self._env = cell.env
         self._disown = disown
         self._lock = Lock()  # protects everything below; nothing is called while it is held but the rules
-        self._supervisor: Supervisor[ConcAddr] = Supervisor(cell.strategy, random.random)
+        self._supervisor: Supervisor[ConcAddr] = Supervisor(cell.strategy, _CHANCE)
         self._records: dict[ConcAddr, Record] = {}
         self._bare: set[ConcAddr] = set()  # children without a cell
         self._due: deque[Plan[ConcAddr]] = deque()

@@ -84,6 +84,8 @@ class Way:
                     return
             try:
                 with self._lock:
+                    if self._is_lost:  # at this very moment
+                        return
                     link = self._opened()
                     if link is None or self._waiting is None:
                         return

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 
 import pytest
 from hypothesis import settings
@@ -233,37 +233,12 @@ def test_what_the_new_process_asks_before_all_is_ready_is_noted(tmp_path: Path) 
     assert executed(promise) == "unknown"
 
 
-def test_numbers_taken_while_the_file_is_made_are_no_other_s(tmp_path: Path) -> None:
-    one = asking(str(tmp_path))
-    first = one.ask()
-    opened, go_on = Event(), Event()
-    numbers: list[int] = []
-
-    def ask_on() -> None:
-        opened.set()
-        go_on.wait()
-        for _ in range(3):
-            request = one.request()
-            one.peers.send(request)
-            numbers.append(request.number)
-
-    thread = Thread(target=ask_on)
-    thread.start()
-    opened.wait()
-    go_on.set()
-    answering(one, str(tmp_path), "2" * 32)
-    thread.join()
-    assert len({number & SLOT for number in numbers}) == 3
-    assert not first.done()
-    one.peers.close()
-
-
 class AnyOrder(RuleBasedStateMachine):
     """One Env asks another one, which comes, runs, answers and dies, again and again."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = tempfile.mkdtemp(prefix="corps-journal-")
+        self.directory = tempfile.mkdtemp(prefix="journal-")
         self.one = asking(self.directory)
         self.two: Side | None = None
         self.lives = 0
