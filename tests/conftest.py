@@ -5,7 +5,11 @@ import signal
 import hypothesis
 
 # How long an example takes says something about the machine, not about the code.
-hypothesis.settings.register_profile("corps", deadline=None)
+hypothesis.settings.register_profile(
+    "corps",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large],
+)
 hypothesis.settings.load_profile("corps")
 
 

@@ -27,6 +27,7 @@ from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.runtime.env import Env
+from corps.runtime.lives import in_turn
 from corps.runtime.options import EnvOptions
 from corps.runtime.vital_signs import VitalSigns
 from corps.workers.names import Name
@@ -137,10 +138,8 @@ def _learn(env: Env, members: list[list[Any]], awaited: list[int]) -> None:
         env.peers.lose(env_id, "it is started again", returns=True)
     for fields in members:
         env.lives.meet(Member(*fields))
-    others = sorted({*(fields[0] for fields in members), *awaited, env.id} - {FRONT_ENV})
-    # In turn from this Env on, so that the first worker that is created here lives here.
-    at = others.index(env.id)
-    env.worker_envs = others[at:] + others[:at]
+    others = {*(fields[0] for fields in members), *awaited, env.id} - {FRONT_ENV}
+    env.worker_envs = in_turn(others, env.id)
 
 
 def _stop(env: Env) -> None:

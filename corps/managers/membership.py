@@ -77,6 +77,7 @@ class Membership:
         # Protects what follows, the places in it, and the Env's worker_envs; and makes what an Env is told of
         # the others one sequence without gaps, so orders to all are sent under it.
         self._lock = Lock()
+        self._joining = Lock()  # held while a process is introduced
         self._places: dict[int, Place] = {}
         self._early: dict[int, Exit] = {}  # ends of processes that have no place yet, by their process ids
         self._restarts: Supervisor[int] = Supervisor("one_for_one", lambda: 0.5)
@@ -196,21 +197,20 @@ class Membership:
     def _died(self, env_id: int, failure: Failure) -> None:
         with self._lock:
             place = self._places[env_id]
-            place.is_gone, place.failure = True, failure
+            place.is_gone = True
             decision = None
             if not self._stops.is_set():
                 decision = self._restarts.failed(env_id, place.generation + 1, failure, now())
             place.returns = isinstance(decision, Plan)
             self._tell_listed("lost", env_id, failure.reason, failure.text, place.returns)
         if isinstance(decision, Plan):
-            Thread(
-                target=self._replace,
-                args=(place, decision.delay),
-                name=f"corps-env{env_id}-start",
-                daemon=True,
-            ).start()
-        self._env.lives.env_lost(env_id, failure, returns=place.returns)
-        place.is_buried.set()
+            name, args = f"corps-env{env_id}-start", (place, decision.delay)
+            Thread(target=self._replace, args=args, name=name, daemon=True).start()
+        try:
+            with place.telling:
+                self._env.lives.env_lost(env_id, failure, returns=place.returns)
+        finally:
+            place.is_buried.set()
         if isinstance(decision, GivenUp):
             self._on_limit(died_too_often(env_id, decision.failures, decision.seconds, failure))
 
@@ -246,39 +246,45 @@ class Membership:
         alarm = self._env.alarms.at(now() + self._boot_timeout, lambda: give_up([place], late))
         try:
             place.await_ready(late)
-            with self._lock:
-                records, awaited = listed(self._me, self._places.values())
-                place.is_listed = True
-                place.tell("members", records, awaited)
-                for order in self._later_orders:
-                    place.tell(*order)
-            place.expect("joined", late)
-            assert place.member is not None
-            self._have_admitted(place.member)
-            place.has_joined = True
+            with self._joining:
+                member = self._introduce(place, late)
         except BootError:
             place.process.kill()
             raise
         finally:
             alarm.cancel()
-        with self._lock:
-            if place.is_gone:
-                return
-            for other in self._places.values():
-                if other is not place and other.is_listed and not other.is_gone:
-                    other.tell("member", place.member.as_list())
         self._vitals.watch(place.process)
         if may_join is not None:
             may_join.wait()
-        self._env.lives.env_joined(place.member)
-        with self._lock:
-            failure = place.failure
-        if failure is not None:  # that was told at this very moment, perhaps before it was told to be there
-            self._env.lives.env_lost(env_id, failure, returns=place.returns)
-            return
+        with place.telling:
+            if place.is_gone:  # that is known here already, or will be
+                return
+            self._env.lives.env_joined(member)
         self._history.joined(env_id, generation)
         which = "another" if generation else "a"
         _log.warning("env%d has %s process (pid %d)", env_id, which, place.process.pid)
+
+    def _introduce(self, place: Place, late: list[int]) -> Member:
+        """Make a process known to all others, and them to it. One at a time: all know each other then."""
+        with self._lock:
+            records, awaited = listed(self._me, self._places.values())
+            place.is_listed = True
+            place.tell("members", records, awaited)
+            for order in self._later_orders:
+                place.tell(*order)
+        place.expect("joined", late)
+        member = place.member
+        assert member is not None
+        # Before anybody starts a worker there: it may greet whomever it likes, and must not be refused.
+        if self._env.peers is not None:
+            self._env.peers.admit(member)
+        self._await_all("admit", member.as_list(), seconds=_PATIENCE)
+        with self._lock:
+            place.has_joined = True
+            for other in self._places.values():
+                if not place.is_gone and other is not place and other.is_listed and not other.is_gone:
+                    other.tell("member", member.as_list())
+        return member
 
     def _not_started(self, env_id: int, generation: int, problem: str) -> None:
         is_wanted = not self._stops.is_set()
@@ -358,12 +364,6 @@ class Membership:
         stop_all([place], 2 * self._env.options.grace)
         place.process.kill()
         place.process.wait()
-
-    def _have_admitted(self, member: Member) -> None:
-        """Before anybody starts a worker there: it may greet whomever it likes, and must not be refused."""
-        if self._env.peers is not None:
-            self._env.peers.admit(member)
-        self._await_all("admit", member.as_list(), seconds=_PATIENCE)
 
     def _await_all(self, method: str, *args: Any, seconds: float | None = None, **kwargs: Any) -> None:
         """Ask all EnvMgrs for something, and wait. One that dies meanwhile need not answer."""

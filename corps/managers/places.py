@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Sequence
-from threading import Event
+from threading import Event, Lock
 from typing import Any, Final
 
 import corps.errors as errors
@@ -36,7 +36,7 @@ class Place:
         has_joined: It knows all others.
         is_gone: It has ended.
         returns: It has ended, and another one takes its place.
-        failure: How it has ended.
+        telling: Held while this process is told that it is there, or has ended.
         is_buried: Set when its end is known in the booting process.
     """
 
@@ -58,7 +58,7 @@ class Place:
         self.is_gone = False
         self.returns = False
         self.is_buried = Event()
-        self.failure: Failure | None = None
+        self.telling = Lock()
 
     def tell(self, *order: Any) -> None:
         """Send it an order; if it has gone, it does not hear it. Any thread.

@@ -1,7 +1,7 @@
 """The lives of the workers of one Env: how they begin, and who is told when they end."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Event, Lock
 from typing import Any, Final
 
@@ -21,6 +21,18 @@ from corps.runtime.records import Record
 _log = logging.getLogger("corps.env")
 
 _LAST_WORDS: Final = 0.25  # seconds to read what a process had sent before it died
+
+
+def in_turn(env_ids: Iterable[int], first: int) -> list[int]:
+    """Ids of Envs in the order in which workers are created in them.
+
+    Args:
+        env_ids: The ids.
+        first: Where to begin, if it is one of them: so the first worker lives with who creates it.
+    """
+    ids = sorted(env_ids)
+    at = ids.index(first) if first in ids else 0
+    return ids[at:] + ids[:at]
 
 
 class Lives:
@@ -252,7 +264,7 @@ class Lives:
             return
         self.meet(member)
         if member.env not in env.worker_envs:
-            self._set_worker_envs([*env.worker_envs, member.env])
+            self._set_worker_envs(in_turn([*env.worker_envs, member.env], env.id))
             for group in self._groups():
                 group.env_came(member.env)
         expected = self.expected_in(member.env)

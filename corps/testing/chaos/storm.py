@@ -16,7 +16,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -49,6 +49,7 @@ _HOME: Final = 1
 _ORPHANS: Final = 2.0  # seconds after the end
 _END: Final = 60.0  # seconds that the end may take
 _LOOK: Final = 0.2
+_MEASURED: Final = 2.0  # seconds of calm after which the throughput is known well enough to be judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +349,8 @@ class _Storm:
 
     def _judge_witness(self) -> None:
         limits = self._options.limits
+        if self._options.calm < _MEASURED:
+            limits = replace(limits, recovery_share=0.0)
         verdict = check_files(witness_files(self._directory), limits)
         self._report.violations += verdict.violations
         self._report.summary = verdict.summary
@@ -355,7 +358,8 @@ class _Storm:
         if self._options.directory is not None:
             self._report.witness = str(self._directory)
         if limits.recovery_share <= 0:
-            self._report.notes.append("the return of the throughput (I12) was not judged, as was wished")
+            why = "the calm before was too short"
+            self._report.notes.append(f"the return of the throughput (I12) was not judged: {why}")
         longest = max((size.span for size in self._report.sizes), default=0.0)
         if longest < self._options.bounds.least_span:
             self._report.notes.append("slopes of memory (I10) were not judged: it was too short")

@@ -159,7 +159,7 @@ class Mgr(corps.Conc):
         return self.bound
 
 
-def test_what_waits_for_a_worker_that_is_not_restarted_any_more() -> None:
+def fail_too_often() -> None:
     with local() as way, corps.dead_letters().subscribe() as subscription:
         mgr = way.create(Mgr)
         child = mgr.child().result()
@@ -171,6 +171,11 @@ def test_what_waits_for_a_worker_that_is_not_restarted_any_more() -> None:
         assert isinstance(waiting.exception(), corps.WorkerGone)
         letter = subscription.take(timeout=20)
         assert (letter.reason, letter.target) == ("not_restarted", str(child._addr))
+
+
+def test_what_waits_for_a_worker_that_is_not_restarted_any_more() -> None:
+    with pytest.raises(corps.RestartLimit, match="more often than its policy allows"):
+        fail_too_often()  # nobody heals that, so the owner of the Env hears of it, too
 
 
 def test_a_slow_subscriber_loses_the_oldest_and_is_told_how_many() -> None:
