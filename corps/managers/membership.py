@@ -133,12 +133,12 @@ class Membership:
         return first.interface, first.restart
 
     def _begin(self, env_id: int, generation: int) -> Place:
-        place = Place(self._host.spawn(env_id, "corps.launch.child:main"), generation)
+        process = self._host.spawn(env_id, "corps.launch.child:main")
         with self._lock:
             former = self._places.get(env_id)
             if former is not None and not self._later_orders:  # it has died while the Corps started
                 self._former.append(former)
-            self._places[env_id] = place
+            place = self._places[env_id] = Place(process, generation, former)
             ended = self._early.pop(place.process.pid, None)
         if ended is not None and (failure := self.failure_of(ended)) is not None:
             self.env_ended(ended, failure)
@@ -206,6 +206,7 @@ class Membership:
         if isinstance(decision, Plan):
             name, args = f"corps-env{env_id}-start", (place, decision.delay)
             Thread(target=self._replace, args=args, name=name, daemon=True).start()
+        place.await_burial_before()
         try:
             with place.telling:
                 self._env.lives.env_lost(env_id, failure, returns=place.returns)
@@ -224,18 +225,17 @@ class Membership:
         try:
             if stops:
                 raise ClosedError("the Corps ends, or the Env was removed")
-            self._bring_up(env_id, generation, former.is_buried)
+            self._bring_up(env_id, generation)
         except (BootError, ClosedError) as error:
             former.is_buried.wait()
             self._not_started(env_id, generation, str(error))
 
-    def _bring_up(self, env_id: int, generation: int, may_join: Event | None) -> None:
+    def _bring_up(self, env_id: int, generation: int) -> None:
         """Start a process, and make it known when it is ready.
 
         Args:
             env_id: Of its Env.
             generation: How many processes that had before.
-            may_join: Set when the death of the one before it is known in this process; None: there was none.
 
         Raises:
             BootError: It did not get ready.
@@ -254,8 +254,7 @@ class Membership:
         finally:
             alarm.cancel()
         self._vitals.watch(place.process)
-        if may_join is not None:
-            may_join.wait()
+        place.await_burial_before()
         with place.telling:
             if place.is_gone:  # that is known here already, or will be
                 return
@@ -331,7 +330,7 @@ class Membership:
             self._next_env += 1
             self._restarts.add(env_id, self._restart)
         try:
-            self._bring_up(env_id, 0, None)
+            self._bring_up(env_id, 0)
         except BaseException:
             with self._lock:
                 self._restarts.remove(env_id)

@@ -40,12 +40,13 @@ class Place:
         is_buried: Set when its end is known in the booting process.
     """
 
-    def __init__(self, process: EnvProcess, generation: int) -> None:
+    def __init__(self, process: EnvProcess, generation: int, former: "Place | None" = None) -> None:
         """For a process that was just started.
 
         Args:
             process: The process.
             generation: How many the Env has had before.
+            former: The last of these.
         """
         self.process = process
         self.generation = generation
@@ -58,7 +59,13 @@ class Place:
         self.is_gone = False
         self.returns = False
         self.is_buried = Event()
+        self._former_is_buried = None if former is None else former.is_buried
         self.telling = Lock()
+
+    def await_burial_before(self) -> None:
+        """Wait until the end of the process before it is known in the booting process. Without a lock."""
+        if self._former_is_buried is not None:
+            self._former_is_buried.wait()
 
     def tell(self, *order: Any) -> None:
         """Send it an order; if it has gone, it does not hear it. Any thread.
