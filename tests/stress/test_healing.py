@@ -116,15 +116,10 @@ class Client:
         return called
 
 
-def processes() -> list[psutil.Process]:
-    """The processes of all Envs: children of the template, which is a child of ours."""
-    return [each for template in psutil.Process().children() for each in template.children()]
-
-
-def kill_at_random(chance: random.Random) -> None:
+def kill_at_random(template: psutil.Process, chance: random.Random) -> None:
     for number in range(KILLS):
         threading.Event().wait(chance.choice([0.0, 0.02, 0.1, 0.3, 0.6, 1.0]))
-        there = processes()
+        there = template.children()
         chance.shuffle(there)
         for process in there[: 2 if number % 7 == 3 else 1]:
             try:
@@ -166,7 +161,9 @@ def test_envs_that_are_killed_at_random_come_back_and_nothing_is_lost_or_run_twi
     with corps.boot(App, str(witness), envs=ENVS, config=settings):  # what is made once is made now
         pass
     before = Snapshot.take()
+    others = set(psutil.Process().children())  # templates of Corps that other tests have left to the session
     with corps.boot(App, str(witness), envs=ENVS, config=settings) as app:
+        (template,) = set(psutil.Process().children()) - others
         names = corps.options().create_per_env(2, Witness, str(witness))
         stops = threading.Event()
         clients = [
@@ -175,7 +172,7 @@ def test_envs_that_are_killed_at_random_come_back_and_nothing_is_lost_or_run_twi
         ]
         threads = [in_context(client.run) for client in clients]
         try:
-            kill_at_random(chance)
+            kill_at_random(template, chance)
         finally:
             stops.set()
             for thread in threads:
