@@ -95,7 +95,7 @@ class EnvMgr(Conc):
 
     async def start(
         self, number: int, incarnation: int, create: tuple[Record, Name[Any], ConcAddr] | None
-    ) -> Name[Any]:
+    ) -> Name[Any] | None:
         """Start the next incarnation of a worker.
 
         Args:
@@ -105,17 +105,22 @@ class EnvMgr(Conc):
                 Mgr.
 
         Returns:
-            Its Name.
+            Its Name; None if nobody here knows it, since it lived in a former process.
 
         Raises:
-            WorkerGone: It has ended, or does not wait to be started.
+            WorkerGone: It has ended.
         """
+        cell = self._env.registry.find(number)
+        if cell is not None and cell.incarnation < incarnation:  # its Mgr counts it as failed
+            await halting.halt(cell)
+        if cell is None and create is None and self._env.registry.ended(number) is None:
+            return None
         if create is not None:
             create = (self._loaded(create[0]), *create[1:])
         started = self._env.lives.start(number, incarnation, create)
         if started is None:
             raise WorkerGone(
-                f"worker {number} of {self._env.label} does not wait to be started", executed="no"
+                f"worker {number} of {self._env.label} has ended, or runs already", executed="no"
             )
         name: Name[Any] = await started
         return name

@@ -135,29 +135,28 @@ class Family:
         with self._lock:
             gone = [child for child in self._children if child.env == env]
         for child in gone:
-            self.child_lost(child, 0, failure, returns=returns)
+            self.child_lost(child, failure, returns=returns)
 
-    def child_lost(self, child: ConcAddr, incarnation: int, failure: Failure, *, returns: bool) -> None:
+    def child_lost(self, child: ConcAddr, failure: Failure, *, returns: bool) -> None:
         """The process in which a child lived has died.
 
         Args:
             child: Its address.
-            incarnation: Which one of it; 0 for whichever there was.
             failure: How the process died.
             returns: Its Env will have another one.
         """
         with self._lock:
             supervising = self._supervising
         if supervising is not None and returns:
-            supervising.failed(child, incarnation, failure, is_halted=False, failed_at=now())
+            supervising.lost(child, failure)
         else:
             self.disown(child)
 
-    def down(self) -> list[ConcAddr]:
-        """Children that are to be started again, and have not been yet."""
+    def away(self) -> list[ConcAddr]:
+        """Children that are to be started again, and whose start was not answered yet."""
         with self._lock:
             supervising = self._supervising
-        return supervising.down() if supervising is not None else []
+        return supervising.away() if supervising is not None else []
 
     def disown(self, child: ConcAddr) -> None:
         """Forget a worker: it has ended for good.

@@ -324,7 +324,7 @@ class Lives:
         """
         generation, failure, returns = self._losses.get(child.env, (-1, None, False))
         if failure is not None and generation_of(child.conc) <= generation:
-            family.child_lost(child, 1, failure, returns=returns)
+            family.child_lost(child, failure, returns=returns)
 
     def expected_in(self, env_id: int) -> list[int]:
         """Numbers of the workers that Mgrs of this Env will start again in another one.
@@ -333,7 +333,7 @@ class Lives:
             env_id: That Env.
         """
         families = [cell.family for cell in self._registry.cells() if cell.has_family]
-        return [child.conc for family in families for child in family.down() if child.env == env_id]
+        return [child.conc for family in families for child in family.away() if child.env == env_id]
 
     def refuse(self, requests: list[Request]) -> None:
         """Settle requests whose workers will not come back."""

@@ -131,7 +131,7 @@ class Registry:
         """
         with self._lock:
             for number in numbers:
-                if number not in self._cells and number not in self._hopeless:
+                if not (number in self._cells or number in self._ended or number in self._hopeless):
                     self._expected[number] = mgr_env
             return self._decided(mgr_env)
 

@@ -4,6 +4,9 @@ Every decision comes to a plan. Plans whose delay is over are carried out by a w
 other; in a plan with an order each step waits for the one before it. The cell of a child that failed waits,
 with all that is in its mailbox, to be started again. If its cell has gone, with its process or since it was
 abandoned, the child is constructed anew at the same address.
+
+While a start is under way only its answer counts: when the Env of the child dies meanwhile, nobody here can
+tell in which of its processes the child was started.
 """
 
 import logging
@@ -17,7 +20,7 @@ from corps.addresses import ConcAddr
 from corps.clock import now
 from corps.errors import CorpsError
 from corps.messages.endings import Failure
-from corps.messages.outcomes import Refused
+from corps.messages.outcomes import Refused, Value
 from corps.messages.requests import EXIT_DOWN
 from corps.runtime.context import Activity, current
 from corps.runtime.futures import Future
@@ -46,6 +49,7 @@ class Supervising:
         self._supervisor: Supervisor[ConcAddr] = Supervisor(cell.strategy, _CHANCE)
         self._records: dict[ConcAddr, Record] = {}
         self._bare: set[ConcAddr] = set()  # children without a cell
+        self._starting: dict[ConcAddr, int] = {}  # whose start was not answered yet, and the incarnation
         self._due: deque[Plan[ConcAddr]] = deque()
         self._failed_at: dict[ConcAddr, float] = {}  # of those whose next start has not begun
         self._is_running = False
@@ -69,18 +73,34 @@ class Supervising:
             self._supervisor.remove(child)
             self._records.pop(child, None)
             self._bare.discard(child)
+            self._starting.pop(child, None)
             self._failed_at.pop(child, None)
 
-    def down(self) -> list[ConcAddr]:
-        """The children that are to be started again."""
+    def away(self) -> list[ConcAddr]:
+        """The children that are to be started again, and those whose start is under way."""
         with self._lock:
-            return [] if self._is_closed else self._supervisor.down()
+            return [] if self._is_closed else [*self._supervisor.down(), *self._starting]
 
     def close(self) -> None:
         """The Mgr ends: nobody is started any more."""
         with self._lock:
             self._is_closed = True
             self._due.clear()
+
+    def lost(self, child: ConcAddr, failure: Failure) -> None:
+        """The process in which a child lived has died.
+
+        Args:
+            child: Its address.
+            failure: How the process died.
+        """
+        with self._lock:
+            if self._supervisor.is_down(child):
+                self._bare.add(child)
+            if child in self._starting:
+                return
+            incarnation = self._supervisor.incarnation_of(child)
+        self.failed(child, incarnation, failure, is_halted=False, failed_at=now())
 
     def failed(
         self, child: ConcAddr, incarnation: int, failure: Failure, *, is_halted: bool, failed_at: float
@@ -89,7 +109,7 @@ class Supervising:
 
         Args:
             child: Its address.
-            incarnation: Which; 0 for whichever there was.
+            incarnation: Which.
             failure: How.
             is_halted: Its cell is there, and waits to be started again.
             failed_at: When it failed, on the clock of this process.
@@ -97,10 +117,9 @@ class Supervising:
         with self._lock:
             if self._is_closed:
                 return
-            number = incarnation or self._supervisor.incarnation_of(child)
-            if not is_halted:
+            if not is_halted and child in self._records:
                 self._bare.add(child)
-            decision = self._supervisor.failed(child, number, failure, now())
+            decision = self._supervisor.failed(child, incarnation, failure, now())
             if isinstance(decision, Plan):
                 self._failed_at.setdefault(child, failed_at)
         if decision is not None:  # else it was known already
@@ -187,12 +206,17 @@ class Supervising:
         with self._lock:
             if self._is_closed or not self._supervisor.started(child, incarnation, now()):
                 return None
-            record = self._records.get(child)
             failed_at = self._failed_at.pop(child, None)
+            if child not in self._records:
+                return None
+            self._starting[child] = incarnation
+        return self._ask_start(child, incarnation, failed_at)
+
+    def _ask_start(self, child: ConcAddr, incarnation: int, failed_at: float | None) -> Future[Any] | None:
+        with self._lock:
+            record = self._records.get(child)
             is_bare = child in self._bare
             self._bare.discard(child)
-        if record is None:
-            return None
         create = (record, self._cell.name, self._cell.addr) if is_bare else None
         try:
             started: Future[Any] = self._env.ask_manager(child.env, "start", child.conc, incarnation, create)
@@ -205,22 +229,44 @@ class Supervising:
     def _note(self, child: ConcAddr, incarnation: int, started: Future[Any], failed_at: float | None) -> None:
         """The start of a child is over. What its constructor raised it has told itself."""
         outcome = started.outcome
-        if outcome is None or not outcome.failed:
-            if failed_at is not None:
-                self._env.worker_counters.recovered(now() - failed_at)
-            return
-        with self._lock:
-            if failed_at is not None and child in self._supervisor.down():  # it is away still
-                self._failed_at[child] = failed_at
+        assert outcome is not None
         opened = outcome.opened()
         if isinstance(opened, Refused):
             self._not_started(child, incarnation, opened.error, failed_at)
+        elif isinstance(opened, Value) and opened.value is None:
+            self._start_anew(child, incarnation, failed_at)
+        else:
+            self._answered(child, incarnation)
+            if failed_at is not None and not opened.failed:
+                self._env.worker_counters.recovered(now() - failed_at)
+            elif failed_at is not None:
+                self._still_away(child, failed_at)
+
+    def _start_anew(self, child: ConcAddr, incarnation: int, failed_at: float | None) -> None:
+        """Its process has died at the very moment, and the next one does not know it."""
+        with self._lock:
+            if self._starting.get(child) != incarnation:
+                return
+            self._bare.add(child)
+        self._ask_start(child, incarnation, failed_at)
+
+    def _still_away(self, child: ConcAddr, failed_at: float) -> None:
+        """What it is to come back from is the failure before."""
+        with self._lock:
+            if self._supervisor.is_down(child):
+                self._failed_at[child] = failed_at
+
+    def _answered(self, child: ConcAddr, incarnation: int) -> None:
+        with self._lock:
+            if self._starting.get(child) == incarnation:
+                del self._starting[child]
 
     def _not_started(
         self, child: ConcAddr, incarnation: int, error: CorpsError, failed_at: float | None
     ) -> None:
         failure = Failure("lost", f"it could not be started again: {error}")
+        self._answered(child, incarnation)
         with self._lock:
-            if failed_at is not None:  # of the failure that it was to come back from
+            if failed_at is not None and child in self._records:  # it is to come back from the failure before
                 self._failed_at[child] = failed_at
         self.failed(child, incarnation, failure, is_halted=False, failed_at=now())

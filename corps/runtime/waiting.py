@@ -144,7 +144,7 @@ class _Countdown:
     def __init__(self, futures: list[Future[Any]]) -> None:
         self._futures = futures
         self._left = len(futures)
-        self._lock = Lock()  # protects _left
+        self._lock = Lock()  # protects _left and _wake
         self._wake: Callable[[object], object] | None = None
         self._subscribed = False
 
@@ -160,7 +160,11 @@ class _Countdown:
 
     def subscribe(self, wake: Callable[[object], object]) -> Callable[[], object]:
         """Have `wake` called when all are done. The Futures are asked once, however often this is called."""
-        self._wake = wake
+        with self._lock:
+            self._wake = wake
+            is_over = self._left == 0  # since the last wait: nobody will call it any more
+        if is_over:
+            wake(None)
         if not self._subscribed:
             self._subscribed = True
             for future in self._futures:

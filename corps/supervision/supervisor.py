@@ -211,6 +211,11 @@ class Supervisor(Generic[K]):
         known = self._children.get(child)
         return 0 if known is None else known.incarnation
 
+    def is_down(self, child: K) -> bool:
+        """Whether a child is to be started again, and has not been yet."""
+        known = self._children.get(child)
+        return known is not None and known.is_down
+
     def down(self) -> list[K]:
         """The children that are to be started again and have not been yet, oldest first."""
         return [child for child, known in self._children.items() if known.is_down]

@@ -82,10 +82,10 @@ def test_a_worker_that_is_halted_already_is_halted_at_once() -> None:
 
 class Family:
     def __init__(self) -> None:
-        self.lost: list[tuple[ConcAddr, int, Failure, bool]] = []
+        self.lost: list[tuple[ConcAddr, Failure, bool]] = []
 
-    def child_lost(self, child: ConcAddr, incarnation: int, failure: Failure, *, returns: bool) -> None:
-        self.lost.append((child, incarnation, failure, returns))
+    def child_lost(self, child: ConcAddr, failure: Failure, *, returns: bool) -> None:
+        self.lost.append((child, failure, returns))
 
 
 def test_a_worker_whose_process_died_before_it_was_adopted_has_failed() -> None:
@@ -97,6 +97,50 @@ def test_a_worker_whose_process_died_before_it_was_adopted_has_failed() -> None:
         assert family.lost == []
         lives.env_lost(two.id, KILLED, returns=True)
         lives.adopted(family, child)
-        assert family.lost == [(child, 1, KILLED, True)]
+        assert family.lost == [(child, KILLED, True)]
         lives.adopted(family, child._replace(conc=first_number(1)))  # of its next process
         assert len(family.lost) == 1
+
+
+class Sender:
+    """Stands between a Mgr and the process that dies: what it is about to ask for waits a moment."""
+
+    def __init__(self, env: Any) -> None:
+        self.ask = env.ask_manager
+        self.may_ask, self.asks = Event(), Event()
+        env.ask_manager = self
+
+    def __call__(self, env_id: int, method: str, *args: Any, **kwargs: Any) -> Any:
+        if method == "start":
+            self.asks.set()
+            self.may_ask.wait()
+        return self.ask(env_id, method, *args, **kwargs)
+
+
+def test_a_process_that_dies_before_it_was_met_does_not_count_again() -> None:
+    """Was a defect: the child was started twice, its Mgr counted one more than there was, and never heard of
+    its next failure."""
+    with memory_corps(2) as (one, two):
+        child = one.options(env=two.id).create(Child)
+        two.die(returns=True)
+        for _ in range(2):  # two further processes have died while they started
+            one.env.lives.env_lost(two.id, KILLED, returns=True)
+        two.revive()
+        assert child.number().result(LONG) == 2
+        for number in range(3, 6):
+            assert isinstance(child.fail().exception(LONG), corps.Fail)
+            assert child.number().result(LONG) == number
+
+
+def test_a_start_that_reaches_a_process_which_does_not_know_the_worker_is_made_good() -> None:
+    with memory_corps(2) as (one, two):
+        child = one.options(env=two.id).create(Child)
+        sender = Sender(one.env)
+        assert isinstance(child.fail().exception(LONG), corps.Fail)
+        assert sender.asks.wait(LONG)  # it asks for the next incarnation in a cell that is there
+        two.die(returns=True)
+        two.revive()
+        sender.may_ask.set()
+        assert child.number().result(LONG) == 2
+        assert isinstance(child.fail().exception(LONG), corps.Fail)
+        assert child.number().result(LONG) == 3

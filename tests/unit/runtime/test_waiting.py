@@ -1,4 +1,4 @@
-"""Claims about waiting for many Futures, without any Env."""
+"""Claims about waiting for many Futures, mostly without any Env."""
 
 import random
 from typing import Any
@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import corps
 from corps.errors import Cancelled, WaitTimeout
 from corps.messages.outcomes import Raised, Refused, Value
 from corps.runtime.futures import Future
 from corps.runtime.waiting import as_completed, gather, wait_all, wait_any
+from corps.settings import Settings
+from corps.testing.memory_corps import memory_corps
 
 
 def some(number: int) -> "list[Future[Any]]":
@@ -66,6 +69,26 @@ def test_wait_all_is_over_when_the_last_one_is_done() -> None:
         wait_all(futures, timeout=0.0)
     futures[2].settle(Raised.capture(ValueError("x"), None))
     assert wait_all(futures, timeout=0.0) == futures
+
+
+class Waiter(corps.Conc):
+    def wait(self) -> int:
+        """Wait for two, both of which are done while it is looked for a cycle of workers that wait."""
+        futures = some(2)
+        graph = self._corps_cell.env.waits
+
+        def probe(_: Any) -> None:
+            for future in futures:
+                future.settle(Value(1))
+
+        graph.probe = probe
+        return sum(future.result() for future in wait_all(futures))
+
+
+def test_what_is_done_while_a_deadlock_is_searched_for_ends_the_wait() -> None:
+    """Was a defect: nobody was woken between the two halves of the wait."""
+    with memory_corps(1, settings=Settings(deadlock_probe=0.01)) as (one,):
+        assert one.create(Waiter).wait().result(30.0) == 2
 
 
 @settings(max_examples=100, deadline=None)
