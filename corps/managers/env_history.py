@@ -23,17 +23,18 @@ class EnvHistory:
         self._lock = Lock()  # protects _died_at
         self._died_at: dict[int, float] = {}  # Envs that have not come back
 
-    def ended(self, ended: Exit, hung: str | None) -> Failure:
+    def ended(self, ended: Exit, hung: str | None, *, is_removed: bool) -> Failure:
         """A process has ended.
 
         Args:
             ended: How.
             hung: If it was killed since it hung: how that was seen.
+            is_removed: It was told to end.
 
         Returns:
             The same as a failure.
         """
-        reason: Reason = "error" if ended.code else "shutdown"
+        reason: Reason = "error" if ended.code or not is_removed else "shutdown"
         text = f"its process (pid {ended.pid}) {ended}"
         if hung is not None:
             reason, text = "hung", f"its process (pid {ended.pid}) hung, and was killed: {hung}"
@@ -41,6 +42,8 @@ class EnvHistory:
             reason = "memory" if self._memory_kills.is_new() else "killed"
         elif reason == "shutdown":
             text = "it was removed"
+        elif not ended.code:
+            text += ", though nobody has told it to end"
         has_failed = reason not in ORDERLY
         self._counters.ended(f"env{ended.env_id}", reason, has_failed=has_failed)
         if has_failed:
@@ -48,9 +51,14 @@ class EnvHistory:
                 self._died_at.setdefault(ended.env_id, ended.seen_at)
         return Failure(reason, text)
 
-    def told(self, ended: Exit) -> None:
-        """Everybody was told of that; as `ended`."""
-        if ended.signal is not None or ended.code:
+    def told(self, ended: Exit, failure: Failure) -> None:
+        """Everybody was told of that.
+
+        Args:
+            ended: How a process has ended.
+            failure: From `ended`.
+        """
+        if failure.reason not in ORDERLY:
             self._counters.detected(now() - ended.seen_at)
 
     def joined(self, env_id: int, generation: int) -> None:

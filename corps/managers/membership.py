@@ -182,7 +182,7 @@ class Membership:
                 self._early[ended.pid] = ended
                 return None
         hung = self._vitals.forget(place.process) if ended.signal is not None else None
-        return self._history.ended(ended, hung)
+        return self._history.ended(ended, hung, is_removed=place.is_removed)
 
     def env_ended(self, ended: Exit, failure: Failure) -> None:
         """A process has ended: everybody is told, and another one is started, unless the Corps ends.
@@ -192,7 +192,7 @@ class Membership:
             failure: From `failure_of`.
         """
         self._died(ended.env_id, failure)
-        self._history.told(ended)
+        self._history.told(ended, failure)
 
     def _died(self, env_id: int, failure: Failure) -> None:
         with self._lock:

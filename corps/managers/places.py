@@ -36,6 +36,7 @@ class Place:
         has_joined: It knows all others.
         is_gone: It has ended.
         returns: It has ended, and another one takes its place.
+        is_removed: It was told to end.
         telling: Held while this process is told that it is there, or has ended.
         is_buried: Set when its end is known in the booting process.
     """
@@ -58,6 +59,7 @@ class Place:
         self.has_joined = False
         self.is_gone = False
         self.returns = False
+        self.is_removed = False
         self.is_buried = Event()
         self._former_is_buried = None if former is None else former.is_buried
         self.telling = Lock()
@@ -132,6 +134,7 @@ def stop_all(places: Sequence[Place], grace: float) -> None:
         grace: Seconds for the orderly end of all of them.
     """
     for place in places:
+        place.is_removed = True
         place.tell("stop")
     deadline = now() + grace
     for place in places:

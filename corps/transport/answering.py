@@ -1,6 +1,7 @@
 """What another Env asks of this one: the requests under way, their outcomes, and the credit for more."""
 
 from collections.abc import Sequence
+from functools import partial
 from threading import Lock
 from typing import Final
 
@@ -96,7 +97,7 @@ class Answering:
             promise,
             sender,
             deadline_after(header.remaining),
-            lambda: self._open(header, frames),
+            partial(self._open, header, frames),
         )
         with self._lock:
             is_lost = self._is_lost

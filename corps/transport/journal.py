@@ -65,7 +65,7 @@ class AskerJournal:
         self._size = min(max(64, slots) + 1, _NO_SLOT) if is_kept else 0
         self._free: list[int] = []  # slots that were used before
         self._used = _OPENED  # slots up to this one were used
-        self._last = 0
+        self._last = 0  # the number that was given last, with slot 0
         self._words: _Words | None = None
         self._path: str | None = None  # where to open it
         self._made: str | None = None  # where it is
@@ -100,21 +100,18 @@ class AskerJournal:
         """
         if self._path is not None:
             self._open(self._path)
-        self._last += 1
-        if not self._size:
-            return self._last
-        slot = _NO_SLOT
+        self._last = last = self._last + (1 << _SLOT_BITS)
         if is_kept and self._free:
-            slot = self._free.pop()
-        elif is_kept and self._used + 1 < self._size:
+            return last | self._free.pop()
+        if is_kept and self._used + 1 < self._size:
             self._used += 1
-            slot = self._used
-        return self._last << _SLOT_BITS | slot
+            return last | self._used
+        return last | _NO_SLOT
 
     def free(self, number: int) -> None:
         """The outcome of a request has come."""
         slot = number & _SLOT_MASK
-        if self._size and slot != _NO_SLOT:
+        if slot != _NO_SLOT:
             self._free.append(slot)
 
     def executed(self, number: int) -> Executed:

@@ -1,7 +1,7 @@
 """Another Env, as seen from this one: the way there, what is asked of it, and what it asks."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from corps.clock import now
@@ -16,6 +16,15 @@ from corps.transport.link import Link
 from corps.transport.local_side import LocalSide
 from corps.transport.outcome_codec import OutcomeCodec
 from corps.transport.way import Way
+from corps.wire.frames import (
+    CancelHeader,
+    CreditHeader,
+    DefineHeader,
+    Frame,
+    OutcomeHeader,
+    ProbeHeader,
+    RequestHeader,
+)
 
 _NO_DESCRIPTORS: Final = 0.1  # seconds until a link is tried again that there were no descriptors for
 
@@ -28,6 +37,7 @@ class Peer:
         definitions: The code that goes over it once.
         asking: The requests to it.
         answering: The requests of it.
+        handlers: What is done about a message of it, by the type of the header. For the thread that reads.
     """
 
     def __init__(
@@ -84,6 +94,14 @@ class Peer:
             is_journaled=journals is not None,
         )
         self.answering = Answering(env, self.way, packer, outcomes, window=window, max_frame=max_frame)
+        self.handlers: Final[Mapping[type, Callable[[Any, Sequence[Frame]], None]]] = {
+            OutcomeHeader: self.asking.on_outcome,
+            RequestHeader: self.answering.on_request,
+            CancelHeader: self.answering.on_cancel,
+            ProbeHeader: self.answering.on_probe,
+            CreditHeader: self.asking.on_credit,
+            DefineHeader: self.definitions.on_define,
+        }
         if is_there:
             self._open_journal(member)
 

@@ -2,7 +2,7 @@
 
 import itertools
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any, Final
 
@@ -18,16 +18,7 @@ from corps.security.audit import Audit
 from corps.transport.link import Transport
 from corps.transport.local_side import LocalSide
 from corps.transport.peer import Peer
-from corps.wire.frames import (
-    CancelHeader,
-    CreditHeader,
-    DefineHeader,
-    Frame,
-    OutcomeHeader,
-    ProbeHeader,
-    RequestHeader,
-    read_header,
-)
+from corps.wire.frames import Frame, OutcomeHeader, ProbeHeader, RequestHeader, read_header
 
 _log = logging.getLogger("corps.transport")
 
@@ -281,10 +272,10 @@ class Peers:
             return
         try:
             header = read_header(frames)
-            on_header = _HANDLERS.get(type(header))
+            on_header = peer.handlers.get(type(header))
             if on_header is None:
                 raise WireError(f"it sent a {type(header).__name__} where none belongs")
-            on_header(peer, header, frames)
+            on_header(header, frames)
         except WireError as error:
             self.audit.refused("protocol", f"env{env} broke the protocol: {error}")
         except Exception as error:  # a defect of ours; whatever brought it out may come again at any rate
@@ -304,13 +295,3 @@ class Peers:
             self._env.letters.note("fenced", sender, target, header.method)
         elif isinstance(header, OutcomeHeader):
             self._env.letters.note("fenced", None, self._env.id, "", f"the outcome came from env{env}")
-
-
-_HANDLERS: Final[Mapping[type, Callable[[Peer, Any, Sequence[Frame]], None]]] = {
-    OutcomeHeader: lambda peer, header, frames: peer.asking.on_outcome(header, frames),
-    RequestHeader: lambda peer, header, frames: peer.answering.on_request(header, frames),
-    CancelHeader: lambda peer, header, frames: peer.answering.on_cancel(header, frames),
-    ProbeHeader: lambda peer, header, frames: peer.answering.on_probe(header, frames),
-    CreditHeader: lambda peer, header, frames: peer.asking.on_credit(header, frames),
-    DefineHeader: lambda peer, header, frames: peer.definitions.on_define(header, frames),
-}

@@ -45,10 +45,7 @@ class Room:
         Returns:
             Whether it was taken.
         """
-        if self._queue or not self.window.has_room(size):
-            return False
-        self.window.take(size)
-        return True
+        return not self._queue and self.window.take_if_room(size)
 
     def take_anyway(self, size: int) -> None:
         """Take room whether there is some or not, for those who must not wait."""
@@ -98,8 +95,7 @@ class Room:
         self._hand_out()  # it may have held up smaller ones
 
     def _hand_out(self) -> None:
-        while self._queue and not self._is_closed and self.window.has_room(self._queue[0].size):
+        while self._queue and not self._is_closed and self.window.take_if_room(self._queue[0].size):
             ticket = self._queue.popleft()
-            self.window.take(ticket.size)
             ticket.is_granted = True
             ticket.turn.notify()

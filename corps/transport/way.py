@@ -44,6 +44,7 @@ class Way:
         self._lock = Lock()  # protects everything below; only a new link's hello is sent under it
         self._waiting: list[tuple[Sequence[Frame], int | None]] | None = None if is_there else []
         self._link: Link | None = None
+        self._direct: Link | None = None  # the same while nothing waits and the peer is not lost
         self._is_lost = False
         self.was_used = False
         """Whether anything may have reached the peer. Read it when the way is lost."""
@@ -60,15 +61,18 @@ class Way:
         Raises:
             Overloaded: There is no shared memory left for so large a message. Nothing was sent.
         """
+        link = self._direct  # one look is atomic, and saves 2 % of a call to another Env
         try:
-            with self._lock:
-                if self._is_lost:
-                    return
-                link = self._opened() if self._waiting is None else None
-                if link is None:
-                    self._waiting = self._waiting or []
-                    self._waiting.append(([_kept(frame) for frame in frames], lane))
-                    return
+            if link is None:
+                with self._lock:
+                    if self._is_lost:
+                        return
+                    link = self._opened() if self._waiting is None else None
+                    if link is None:
+                        self._waiting = self._waiting or []
+                        self._waiting.append(([_kept(frame) for frame in frames], lane))
+                        return
+                    self._direct = link
             link.send(frames, lane)
         except Overloaded:
             raise  # nothing was sent, and the link is as good as before
@@ -109,6 +113,8 @@ class Way:
         return self._link
 
     def _break(self, error: CorpsError) -> None:
+        if self._is_lost:  # since the link was looked up: whoever has lost it knows why
+            return
         _log.debug("a message to env%d was not sent: %s", self.member.env, error)
         self._give_up(str(error))
 
@@ -116,7 +122,7 @@ class Way:
         """The peer is gone: nothing is sent any more. Idempotent."""
         with self._lock:
             self._is_lost = True
-            self._waiting = None
+            self._waiting = self._direct = None
             link, self._link = self._link, None
         if link is not None:
             link.close()

@@ -31,14 +31,23 @@ class Window:
         """Their bytes."""
         return self._bytes
 
-    def has_room(self, size: int) -> bool:
-        """Whether a request of this many bytes may be sent now."""
-        if self._requests == 0:
-            return True
-        return self._requests < self._max_requests and self._bytes + size <= self._max_bytes
+    def take_if_room(self, size: int) -> bool:
+        """Take room for a request of this many bytes, if there is some.
+
+        Args:
+            size: Of the request.
+
+        Returns:
+            Whether it was taken.
+        """
+        requests, together = self._requests, self._bytes + size
+        if requests and (requests >= self._max_requests or together > self._max_bytes):
+            return False
+        self._requests, self._bytes = requests + 1, together
+        return True
 
     def take(self, size: int) -> None:
-        """A request of this many bytes is sent."""
+        """A request of this many bytes is sent, whether there is room or not."""
         self._requests += 1
         self._bytes += size
 

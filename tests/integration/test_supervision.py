@@ -883,6 +883,9 @@ class Child(corps.Conc):
     def env(self):
         return self.my_env()
 
+    def quit(self):
+        os._exit(0)
+
 class Holds(Child):
     def __init__(self, witness, tag, restart, env):
         super().__init__(witness, tag)
@@ -989,6 +992,16 @@ def test_workers_come_back_with_the_process_of_their_env(boot: Callable[..., Any
         late = corps.watch(plain).result(LIMIT)
         assert (late.name, late.reason) == (plain, "lost"), "the process that knew has gone"
         assert case.app.count_children().result(LIMIT) == 2
+
+
+def test_a_process_that_ends_of_itself_has_failed_whatever_it_says(boot: Callable[..., Any]) -> None:
+    with boot("App", corps.Restart("transient")) as case:
+        far = case.make("Child", "far", 2)
+        over = corps.watch(far)
+        with pytest.raises(corps.EnvLost, match="exit status 0, though nobody has told it to end") as caught:
+            far.quit().result(LIMIT)
+        assert caught.value.reason == over.result(LIMIT).reason == "error"
+        assert far.count().result(LIMIT) == 1
 
 
 def counter() -> Any:

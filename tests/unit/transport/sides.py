@@ -19,8 +19,8 @@ from corps.transport.peers import Peers
 from corps.wire.frames import Frame, ProbeHeader
 
 CORPS = "0123456789abcdef"
-FIRST = 1
-"""The number of the first request on a way: it has the first place in the journal."""
+FIRST = 1 << 16 | 0xFFFF
+"""The number of the first request on a way: it has no place in a journal."""
 
 
 def member(env: int, incarnation: str = "a") -> Member:

@@ -8,18 +8,19 @@ from corps.wire.credit import Returns, Window
 
 def test_an_empty_window_takes_a_request_of_any_size() -> None:
     window = Window(2, 100)
-    assert window.has_room(10**9)
-    window.take(10**9)
-    assert not window.has_room(0)
+    assert window.take_if_room(10**9)
+    assert not window.take_if_room(0)
+    assert (window.requests, window.size) == (1, 10**9)
 
 
 def test_a_window_is_full_by_number_or_by_bytes() -> None:
     window = Window(2, 100)
     window.take(60)
-    assert window.has_room(40)
-    assert not window.has_room(41)
+    assert not window.take_if_room(41)
+    assert window.take_if_room(40)
+    window.give_back(1, 40)
     window.take(0)
-    assert not window.has_room(0)
+    assert not window.take_if_room(0)
     window.give_back(1, 60)
     assert (window.requests, window.size) == (1, 0)
 
