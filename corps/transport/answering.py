@@ -19,7 +19,7 @@ from corps.transport.outcome_codec import OutcomeCodec
 from corps.transport.way import Way
 from corps.transport.wire_promises import WireCredit, WirePromise
 from corps.wire.credit import Returns
-from corps.wire.frames import CancelHeader, CreditHeader, Frame, OutcomeHeader, ProbeHeader, RequestHeader
+from corps.wire.frames import CancelHeader, CreditHeader, Frame, ProbeHeader, RequestHeader, outcome_frame
 
 # Credit below a lump is handed back after so many seconds: so the window of an idle link gets empty.
 _CREDIT_DELAY: Final = 0.05
@@ -81,8 +81,9 @@ class Answering:
             raise WireError(f"a request names a sender in env{header.sender[0]}")
         size = sum(map(len, frames)) - len(frames[0])
         corps_id = self._env.corps_id
-        target = ConcAddr(corps_id, self._env.id, header.conc)
-        sender = None if header.sender is None else ConcAddr(corps_id, *header.sender)
+        # The constructor of a NamedTuple is Python: 0.27 µs against 0.13 µs for what it calls.
+        target = tuple.__new__(ConcAddr, (corps_id, self._env.id, header.conc))
+        sender = None if header.sender is None else tuple.__new__(ConcAddr, (corps_id, *header.sender))
         promise: Promise
         if header.number:
             promise = WirePromise(self, header.number)
@@ -156,11 +157,11 @@ class Answering:
         try:
             if packed.buffers or self._max_frame is not None:
                 check_frames((packed.body, *packed.buffers), self._max_frame)
-            header = OutcomeHeader(number, status, packed.codec).header()
+            header = outcome_frame(number, status, packed.codec)
             self._way.transmit([header, packed.body, *packed.buffers])
         except Exception as failure:  # whoever waits for the answer must hear of it
             status, packed = self._outcomes.instead(status, failure)
-            self._way.transmit([OutcomeHeader(number, status, packed.codec).header(), packed.body])
+            self._way.transmit([outcome_frame(number, status, packed.codec), packed.body])
 
     def give_credit(self, size: int) -> None:
         """One of its requests that wanted no answer has been dealt with."""

@@ -32,7 +32,7 @@ from corps.wire.frames import (
     Frame,
     OutcomeHeader,
     ProbeHeader,
-    RequestHeader,
+    request_frame,
 )
 
 _log = logging.getLogger("corps.transport")
@@ -130,7 +130,7 @@ class Asking:
             return
         sender = request.sender
         rest = remaining(request.deadline)
-        header = RequestHeader(
+        header = request_frame(
             0 if isinstance(request.promise, NoAnswer) else request.number,
             request.kind,
             request.target.conc,
@@ -141,7 +141,7 @@ class Asking:
         )
         request.args, request.kwargs = (), {}  # the caller's objects need not live until the answer
         try:
-            self._way.transmit([header.header(), *frames], request.target.conc)
+            self._way.transmit([header, *frames], request.target.conc)
         except (Overloaded, MemoryError):  # nothing was sent
             with self._lock:
                 if self._pending.pop(request.number, None) is not None:

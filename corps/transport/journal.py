@@ -12,6 +12,7 @@ marked; "unknown", if it is not: the process died in the midst of it.
 
 import mmap
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -63,7 +64,9 @@ class AskerJournal:
             is_kept: Whether there will be a file; else nothing is known of any request.
         """
         self._size = min(max(64, slots) + 1, _NO_SLOT) if is_kept else 0
-        self._free: list[int] = []  # slots that were used before
+        self._free: list[int] = []  # numbers whose slots may be used again
+        self.free: Final[Callable[[int], None]] = self._free.append
+        """Called with the number of a request whose outcome has come."""
         self._used = _OPENED  # slots up to this one were used
         self._last = 0  # the number that was given last, with slot 0
         self._words: _Words | None = None
@@ -101,18 +104,14 @@ class AskerJournal:
         if self._path is not None:
             self._open(self._path)
         self._last = last = self._last + (1 << _SLOT_BITS)
-        if is_kept and self._free:
-            return last | self._free.pop()
+        while is_kept and self._free:
+            slot = self._free.pop() & _SLOT_MASK
+            if slot != _NO_SLOT:
+                return last | slot
         if is_kept and self._used + 1 < self._size:
             self._used += 1
             return last | self._used
         return last | _NO_SLOT
-
-    def free(self, number: int) -> None:
-        """The outcome of a request has come."""
-        slot = number & _SLOT_MASK
-        if slot != _NO_SLOT:
-            self._free.append(slot)
 
     def executed(self, number: int) -> Executed:
         """Whether a request was executed. Only when the process of the other side has certainly ended.

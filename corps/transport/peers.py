@@ -4,7 +4,7 @@ import itertools
 import logging
 from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Any, Final
+from typing import Final
 
 from corps.addresses import ConcAddr
 from corps.clock import now
@@ -18,7 +18,7 @@ from corps.security.audit import Audit
 from corps.transport.link import Transport
 from corps.transport.local_side import LocalSide
 from corps.transport.peer import Peer
-from corps.wire.frames import Frame, OutcomeHeader, ProbeHeader, RequestHeader, read_header
+from corps.wire.frames import READERS, Frame, OutcomeHeader, ProbeHeader, RequestHeader, read, read_header
 
 _log = logging.getLogger("corps.transport")
 
@@ -271,7 +271,7 @@ class Peers:
             self._note_fenced(env, frames)
             return
         try:
-            header = read_header(frames)
+            header = read(frames, READERS)
             on_header = peer.handlers.get(type(header))
             if on_header is None:
                 raise WireError(f"it sent a {type(header).__name__} where none belongs")

@@ -234,6 +234,24 @@ class DefineHeader(NamedTuple):
         return pack((DEFINE, *self))
 
 
+def request_frame(
+    number: int,
+    kind: int,
+    conc: int,
+    method: str,
+    sender: tuple[int, int] | None,
+    remaining: float | None,
+    codec: int,
+) -> bytes:
+    """The frame of a RequestHeader. Without making one: that would take 0.4 µs of every request."""
+    return pack((REQUEST, number, kind, conc, method, sender, remaining, codec))
+
+
+def outcome_frame(number: int, status: int, codec: int) -> bytes:
+    """The frame of an OutcomeHeader; as `request_frame`."""
+    return pack((OUTCOME, number, status, codec))
+
+
 Header = Hello | RequestHeader | OutcomeHeader | CancelHeader | ProbeHeader | CreditHeader | DefineHeader
 
 
@@ -251,7 +269,7 @@ def read_header(frames: Sequence[Frame]) -> Header:
             keeps to itself; the text says what is wrong.
         VersionMismatch: It is a HELLO of another version.
     """
-    header: Header = read(frames, _READERS)
+    header: Header = read(frames, READERS)
     return header
 
 
@@ -323,7 +341,7 @@ FIELDS: Final[Mapping[int, tuple[frozenset[type], ...]]] = {
 }
 """For each kind, which types each field of its header may have."""
 
-_READERS: Final[Mapping[int, Reader]] = {
+READERS: Final[Mapping[int, Reader]] = {
     HELLO: reader(FIELDS[HELLO], 1, 1, _hello),
     REQUEST: reader(FIELDS[REQUEST], 2, MAX_FRAMES, _request),
     OUTCOME: reader(FIELDS[OUTCOME], 2, MAX_FRAMES, _outcome),
@@ -332,3 +350,4 @@ _READERS: Final[Mapping[int, Reader]] = {
     CREDIT: reader(FIELDS[CREDIT], 1, 1, _credit),
     DEFINE: reader(FIELDS[DEFINE], 2, 2, _define),
 }
+"""How `read` reads each kind, for who reads a message so often that `read_header` would cost 0.1 µs."""

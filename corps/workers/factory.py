@@ -69,7 +69,9 @@ class Options:
         Raises:
             CorpsError: As `create`, but for what the constructor raises: that is in the Future.
         """
-        return self._begin(self._env(), self.env, cls, args, kwargs)
+        env = self._env()
+        mgr = _mgr_here(env)
+        return self._begin(env, self.env, mgr, self._record(mgr, cls, args, kwargs))
 
     def create_many(self, n: int, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> list[Name[T]]:
         """Create `n` workers, by default over all Envs of the Corps in turn.
@@ -89,7 +91,9 @@ class Options:
         if n < 0:
             raise ConfigError(f"create_many({n}, ...): the number of workers cannot be negative")
         env = self._env()
-        return _all_or_none([self._begin(env, self.env, cls, args, kwargs) for _ in range(n)])
+        mgr = _mgr_here(env)
+        record = self._record(mgr, cls, args, kwargs)
+        return _all_or_none([self._begin(env, self.env, mgr, record) for _ in range(n)])
 
     def create_per_env(
         self, n: int, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
@@ -113,8 +117,10 @@ class Options:
                 f"create_per_env({n}, ...) with env={self.env!r}: wants a number from 0, and no env"
             )
         env = self._env()
+        mgr = _mgr_here(env)
+        record = self._record(mgr, cls, args, kwargs)
         places = [place for place in env.worker_envs for _ in range(n)]
-        return _all_or_none([self._begin(env, place, cls, args, kwargs) for place in places])
+        return _all_or_none([self._begin(env, place, mgr, record) for place in places])
 
     def replicate(self, n: int, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Group[T]:
         """Create `n` workers in each Env of the Corps, and keep it so when Envs come and go.
@@ -138,7 +144,8 @@ class Options:
         mgr = _mgr_here(env)
         restart = self.restart or getattr(cls, "restart", None) or Restart()
         chosen = replace(self, restart=restart)
-        group: Group[T] = Group(env, n, lambda place: chosen._begin(env, place, cls, args, kwargs, mgr))
+        record = chosen._record(mgr, cls, args, kwargs)
+        group: Group[T] = Group(env, n, lambda place: chosen._begin(env, place, mgr, record))
         mgr.family.groups.append(group)
         group.fill(list(env.worker_envs))
         return group
@@ -156,22 +163,16 @@ class Options:
         env: Env = here.env
         return env
 
-    def _begin(
-        self,
-        env: Env,
-        where: Where,
-        cls: Any,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        mgr: Any = None,
-    ) -> Future[Any]:
+    def _record(self, mgr: Any, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Record:
+        """How a worker of this Mgr is constructed. One will do for many."""
         if not (isinstance(cls, type) and issubclass(cls, Conc)):
             raise DefinitionError(f"{cls!r} cannot be created: a worker's class is a subclass of corps.Conc")
-        place = _choose(env, where)
-        mgr = mgr or _mgr_here(env)
         corps_name = mgr.name if issubclass(mgr.performer.cls, Corps) else mgr.corps_name
         options = WorkerOptions(self.tag, self.mailbox, self.restart or cls.restart)
-        record = Record(cls, args, kwargs, options, corps_name)
+        return Record(cls, args, kwargs, options, corps_name)
+
+    def _begin(self, env: Env, where: Where, mgr: Any, record: Record) -> Future[Any]:
+        place = _choose(env, where)
         if place == env.id:
             cell = env.lives.new_cell(record, mgr.name, mgr.addr)
             if not mgr.family.adopt(cell.addr, cell.name, kept(record)):

@@ -31,7 +31,7 @@ KINDS = (
     "ARRIVED",
     "MISSED",
 )
-READERS = {**frames._READERS, **link_frames._READERS}
+READERS = {**frames.READERS, **link_frames._READERS}
 SHAPES = {
     "header": (1, 1),
     "header, body, any number of buffers": (2, frames.MAX_FRAMES),
