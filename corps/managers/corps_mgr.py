@@ -46,14 +46,14 @@ class CorpsMgr(Conc):
         await self._aside(lambda: self._membership.remove_env(env_id))
 
     async def end_env(self, env_id: int, by: int, reason: str) -> None:
-        """End the process of an Env that another one cannot reach any more: the Env gets another one.
+        """An Env cannot reach another one any more: the process of one of them ends, and it gets another one.
 
         Args:
-            env_id: Which.
-            by: The other one.
+            env_id: The other one.
+            by: The one that says so.
             reason: Why.
         """
-        self._membership.end_unreachable(env_id, f"env{by} cannot reach it: {reason}")
+        self._membership.end_unreachable(env_id, by, reason)
 
     def _aside(self, work: Callable[[], Any]) -> Future[Any]:
         """Do in a thread of its own what takes a while."""

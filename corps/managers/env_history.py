@@ -3,6 +3,7 @@
 from threading import Lock
 
 from corps.clock import now
+from corps.errors import RestartLimit
 from corps.hosting.env_process import Exit
 from corps.hosting.memory_kills import MemoryKills
 from corps.messages.endings import ORDERLY, Failure, Reason
@@ -74,3 +75,18 @@ class EnvHistory:
             self._counters.restarted(f"env{env_id}")
         if died_at is not None:
             self._counters.recovered(now() - died_at)
+
+
+def died_too_often(env_id: int, times: int, seconds: float, failure: Failure) -> RestartLimit:
+    """The error for an Env that gets no other process any more.
+
+    Args:
+        env_id: Which.
+        times: How often it has died.
+        seconds: In how long.
+        failure: The last time.
+    """
+    return RestartLimit(
+        f"env{env_id} has died {times} times within {seconds:.3g} s, more often than the settings "
+        f"env_restart.max and env_restart.within allow; the last time: {failure.text}"
+    )

@@ -14,8 +14,8 @@ from corps.clock import now
 from corps.errors import BootError, ClosedError, ConfigError, SupervisionError
 from corps.hosting.env_process import Exit
 from corps.hosting.processes import ProcessHost
-from corps.managers.env_history import EnvHistory
-from corps.managers.places import Place, ask_managers, died_too_often, give_up, listed, stop_all
+from corps.managers.env_history import EnvHistory, died_too_often
+from corps.managers.places import Place, ask_managers, give_up, introduce_all, listed, stop_all
 from corps.managers.vitals import Vitals
 from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
@@ -35,9 +35,8 @@ HOME: Final = 1
 class Membership:
     """The processes of a Corps.
 
-    `start` is called first, once; until it is done, ends of processes are not told to `env_ended`, because it
-    sees them itself and only after it everybody is known. All else is for any thread. Sending an order may
-    block if its Env was stopped by a signal; the end of the ProcessHost ends that.
+    `start` is called first, once; until it is done, `env_ended` is not called: it sees such ends itself.
+    All else is for any thread. An order may block if its Env was stopped; the end of the host ends that.
     """
 
     def __init__(
@@ -112,13 +111,7 @@ class Membership:
         try:
             for place in places:
                 place.await_ready(late)
-            records = [self._me.as_list(), *(place.member.as_list() for place in places if place.member)]
-            for place in places:
-                place.is_listed = True
-                place.tell("members", records, [])
-            for place in places:
-                place.expect("joined", late)
-                place.has_joined = True
+            introduce_all(self._me, places, late)
         finally:
             alarm.cancel()
         for place in places:
@@ -299,17 +292,25 @@ class Membership:
         if is_wanted:
             self._on_limit(SupervisionError(failure.text))
 
-    def end_unreachable(self, env_id: int, reason: str) -> None:
-        """End the process of an Env that lives, and cannot be reached. Any thread.
+    def end_unreachable(self, env_id: int, by: int, reason: str) -> None:
+        """Two Envs live, and cannot reach each other: the process of one of them ends. Any thread.
+
+        Both say so, and one end is enough: of that with the higher id, so never for another one of the first.
 
         Args:
-            env_id: Which.
+            env_id: One of them.
+            by: The other one, which says so.
             reason: Why.
         """
-        place = self._places.get(env_id)  # one look-up is atomic
-        if place is not None and place.has_joined and not place.is_gone and not self._stops.is_set():
-            _log.warning("env%d is killed, to be started again: %s", env_id, reason)
-            place.process.kill()
+        with self._lock:
+            places = [self._places[each] for each in {env_id, by} if each in self._places]
+            if self._stops.is_set() or not places or not all(place.is_well for place in places):
+                return
+            victim = max(places, key=lambda place: place.process.env_id)
+            victim.is_doomed = True
+        told = "env%d is killed, to be started again: env%d cannot reach env%d: %s"
+        _log.warning(told, victim.process.env_id, by, env_id, reason)
+        victim.process.kill()
 
     # --- Envs that come and go ---
 

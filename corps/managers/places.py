@@ -7,10 +7,9 @@ from typing import Any, Final
 
 import corps.errors as errors
 from corps.clock import now
-from corps.errors import BrokenError, ClosedError, DeadlineExceeded, EnvStartError, RestartLimit
+from corps.errors import BrokenError, ClosedError, DeadlineExceeded, EnvStartError
 from corps.hosting.env_process import EnvProcess
 from corps.managers.orders import Orders
-from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.messages.requests import CALL
@@ -34,6 +33,7 @@ class Place:
         restart: What the application's Corps declares about its failures.
         is_listed: It was told of all others, and is told what happens from then on.
         has_joined: It knows all others.
+        is_doomed: It is killed, since it cannot be reached.
         is_gone: It has ended.
         returns: It has ended, and another one takes its place.
         is_removed: It was told to end.
@@ -57,12 +57,18 @@ class Place:
         self.restart: Restart | None = None
         self.is_listed = False
         self.has_joined = False
+        self.is_doomed = False
         self.is_gone = False
         self.returns = False
         self.is_removed = False
         self.is_buried = Event()
         self._former_is_buried = None if former is None else former.is_buried
         self.telling = Lock()
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it has joined, and nothing is known against it."""
+        return self.has_joined and not self.is_gone and not self.is_doomed
 
     def await_burial_before(self) -> None:
         """Wait until the end of the process before it is known in the booting process. Without a lock."""
@@ -124,6 +130,26 @@ class Place:
             f"env{process.env_id} {ended if ended is not None else 'closed its channel'} while it started",
             output=process.output(),
         )
+
+
+def introduce_all(me: Member, places: Sequence[Place], late: list[int]) -> None:
+    """Make processes known to each other that are ready, and wait until all know all.
+
+    Args:
+        me: The record of the booting process.
+        places: The processes.
+        late: Ids of Envs whose time was over.
+
+    Raises:
+        EnvStartError: One ended, or took too long.
+    """
+    records = [me.as_list(), *(place.member.as_list() for place in places if place.member)]
+    for place in places:
+        place.is_listed = True
+        place.tell("members", records, [])
+    for place in places:
+        place.expect("joined", late)
+        place.has_joined = True
 
 
 def stop_all(places: Sequence[Place], grace: float) -> None:
@@ -209,18 +235,3 @@ def listed(me: Member, places: Iterable[Place]) -> tuple[list[list[object]], lis
         elif not place.is_gone and place.member is not None:
             there.append(place.member.as_list())
     return there, awaited
-
-
-def died_too_often(env_id: int, times: int, seconds: float, failure: Failure) -> RestartLimit:
-    """The error for an Env that gets no other process any more.
-
-    Args:
-        env_id: Which.
-        times: How often it has died.
-        seconds: In how long.
-        failure: The last time.
-    """
-    return RestartLimit(
-        f"env{env_id} has died {times} times within {seconds:.3g} s, more often than the settings "
-        f"env_restart.max and env_restart.within allow; the last time: {failure.text}"
-    )

@@ -1,5 +1,8 @@
 """What fails at the caller: requests that cannot be sent, and those whose time is over."""
 
+import os
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 from corps.addresses import ConcAddr
@@ -22,6 +25,36 @@ def too_late(env: Any, target: ConcAddr) -> Refused:
     state = "has been closed" if env.closed else "ends"
     text = f"{env.label} {state}: nothing can be asked of {target} from here any more"
     return Refused(ClosedError(text, executed="no", target=str(target)), "closed")
+
+
+def when_forked(env: Any, then: Callable[[Any], object]) -> None:
+    """Have something done in the children of forks.
+
+    Args:
+        env: What is done there concerns it.
+        then: Called with it, by the one thread that there is.
+    """
+    known = weakref.ref(env)
+
+    def forked() -> None:
+        there = known()
+        if there is not None:
+            then(there)
+
+    os.register_at_fork(after_in_child=forked)  # for ever, but it holds nothing
+
+
+def forked(env: Any, target: ConcAddr) -> ClosedError:
+    """The error of who asks in the child of a fork.
+
+    Args:
+        env: It lives in the parent.
+        target: The worker.
+    """
+    return ClosedError(
+        f"this process is a fork of {env.label}, which lives in its parent: only there can {target} be "
+        "asked; to ask from a process of its own, use a Conc in another Env"
+    )
 
 
 def nowhere(env: Any, target: ConcAddr) -> Refused:

@@ -45,13 +45,7 @@ MakeIterator = Callable[[Any, int], Any]
 class Env:
     """A process, or a part of one, in which workers live. Any thread may call."""
 
-    def __init__(
-        self,
-        corps_id: str,
-        env_id: int,
-        options: EnvOptions,
-        generation: int = 0,
-    ) -> None:
+    def __init__(self, corps_id: str, env_id: int, options: EnvOptions, generation: int = 0) -> None:
         """Make it. It runs nothing, and listens nowhere, yet.
 
         Args:
@@ -76,7 +70,7 @@ class Env:
             most=options.threads_max,
             idle=options.threads_idle,
         )
-        # What a thread does that brings answers, or ends deadlines: it must not wait for such things itself.
+        # What a thread does that brings answers, or ends deadlines: it must not wait itself.
         self._bringing = Activity(self)
         self._bringing.reading = True
         self.alarms = Alarms(f"{self.label}-alarms", lambda: current.set(self._bringing))
@@ -98,6 +92,8 @@ class Env:
         self.dropped: deque[tuple[ConcAddr, int]] = deque()
         self._closed = False
         self._is_ending = False  # of what plain threads ask for nothing more is taken; or it is closed
+        self._is_forked = False  # this is the child of a fork, and has only the thread that forked
+        caller_side.when_forked(self, lambda env: env.note_fork())
 
     def connect(self, peers: Peers, transport: Transport) -> None:
         """Let it reach others. Before it runs anything.
@@ -251,6 +247,7 @@ class Env:
         Raises:
             PackError: The arguments cannot be packed.
             Overloaded: There was no room for the request in time.
+            ClosedError: This process is a fork of the one in which the Env lives.
         """
         target = request.target
         if self._is_ending and not self._is_taken_at_the_end(request):
@@ -269,11 +266,17 @@ class Env:
             self.peers.send(request)
 
     def _is_taken_at_the_end(self, request: Request) -> bool:
+        if self._is_forked:  # and no lock, thread or link of the Env may be touched here
+            raise caller_side.forked(self, request.target)
         if self._closed:
             return False
         here = current.get()
         of_author = here is None or (here.cell is None and not here.pooled and not here.reading)
         return not of_author or request.kind not in REACHING or request.target.conc == ENV_MGR
+
+    def note_fork(self) -> None:
+        """This is the child of a fork. By the thread that has forked."""
+        self._is_forked = self._is_ending = self._closed = True
 
     def accept_no_more(self) -> None:
         """From now on nothing is asked of workers by plain threads of this process. Any thread."""
