@@ -115,7 +115,9 @@ class Supervising:
             failed_at: When it failed, on the clock of this process.
         """
         with self._lock:
-            if self._is_closed:
+            if (
+                self._is_closed or self._env.closed
+            ):  # then nobody could be started: it would fail at once, again
                 return
             if not is_halted and child in self._records:
                 self._bare.add(child)

@@ -106,6 +106,14 @@ class MemoryEnv:
             if not other.is_dead:
                 other.env.lives.env_lost(self.id, Failure("killed", reason), returns=self.returns)
 
+    def die_again(self, reason: str = "it was killed by the test while it started") -> None:
+        """The process that was to follow has died before anybody has met it. After `die(returns=True)`.
+
+        Args:
+            reason: What the others are told.
+        """
+        self._tell_lost(reason)
+
     def give_up(self, reason: str = "it cannot be started again") -> None:
         """It will not come back after all.
 

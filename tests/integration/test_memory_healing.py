@@ -327,6 +327,11 @@ class AnyOrder(RuleBasedStateMachine):
             each.revive()
 
     @rule(env=st.sampled_from([2, 3]))
+    def die_again(self, env: int) -> None:
+        if self.envs[env - 1].returns:
+            self.envs[env - 1].die_again()
+
+    @rule(env=st.sampled_from([2, 3]))
     def cut(self, env: int) -> None:
         self.network.cut(1, env)
 
@@ -385,6 +390,10 @@ class AnyOrder(RuleBasedStateMachine):
             self.serial += 1
             error = name.once(self.serial).exception(LONG)
             assert (error is not None) == (each.env in self.gone), repr(error)
+            if error is None:  # its Mgr knows its incarnation, so it comes back again
+                assert isinstance(name.fail(self.serial + 1).exception(LONG), corps.RemoteError)
+                assert name.once(self.serial + 2).exception(LONG) is None
+                self.serial += 2
             name.exit().exception(LONG)
             for watched in each.watches:
                 assert watched.exception(LONG) is None

@@ -123,8 +123,8 @@ def test_a_process_that_dies_before_it_was_met_does_not_count_again() -> None:
     with memory_corps(2) as (one, two):
         child = one.options(env=two.id).create(Child)
         two.die(returns=True)
-        for _ in range(2):  # two further processes have died while they started
-            one.env.lives.env_lost(two.id, KILLED, returns=True)
+        two.die_again()
+        two.die_again()
         two.revive()
         assert child.number().result(LONG) == 2
         for number in range(3, 6):
