@@ -1,7 +1,7 @@
-"""The end of a Corps in named phases: each with a time limit, one after the other, once.
+"""The end of a Corps in named phases: one after the other, once.
 
-After Pekko's Coordinated Shutdown. What does not end within its phase is left to the next one, which ends it
-with less regard: at last its process is killed.
+After Pekko's Coordinated Shutdown. Each keeps to a time limit of its own. What does not end within its phase
+is left to the next one, which ends it with less regard: at last its process is killed.
 """
 
 import logging
@@ -19,13 +19,11 @@ class Phase:
 
     Attributes:
         name: For the log.
-        limit: Seconds it may take; None for as long as it takes.
-        run: Does it. Is given the limit, keeps to it, and says whether all was done by then.
+        run: Does it.
     """
 
     name: str
-    limit: float | None
-    run: Callable[[float | None], bool]
+    run: Callable[[], object]
 
 
 def run_phases(phases: list[Phase]) -> None:
@@ -41,13 +39,10 @@ def run_phases(phases: list[Phase]) -> None:
     for phase in phases:
         began = now()
         try:
-            is_done = phase.run(phase.limit)
+            phase.run()
         except BaseException as error:  # what is to be ended next must end
             failed = failed or error
             continue
-        if not is_done:
-            _log.warning("the phase %r of the end was not done in %.1f s", phase.name, now() - began)
-        else:
-            _log.info("the phase %r of the end took %.3f s", phase.name, now() - began)
+        _log.info("the phase %r of the end took %.3f s", phase.name, now() - began)
     if failed is not None:
         raise failed

@@ -5,8 +5,9 @@ asks and however often. A KeyboardInterrupt, which comes to the main thread alon
 it apart: the main thread only waits. A second thread follows the ends of processes, because telling of a
 lost Env runs callbacks of the application and may block, and the thread that reports ends must not.
 
-The end, in order: the workers that the script created, newest first; the application, its children first;
-the CorpsMgr; the processes; the links and threads of this process.
+The end, in order: nothing more is accepted, and what was asked is finished; the workers that the script
+created, newest first; the application, its children first; the CorpsMgr; the processes; the links and threads
+of this process.
 """
 
 import atexit
@@ -227,32 +228,31 @@ class RunningCorps:
         try:
             run_phases(
                 [
-                    Phase("stop accepting", None, self._stop_accepting),
-                    Phase("finish requests", self._finish_timeout, self._finish_requests),
-                    Phase("stop Concs", None, lambda _: self._end_workers(name)),
-                    Phase("stop Envs", self.env.options.grace, lambda _: self._end_processes()),
+                    Phase("stop accepting", self._stop_accepting),
+                    Phase("finish requests", self._finish_requests),
+                    Phase("stop Concs", lambda: self._end_workers(name)),
+                    Phase("stop Envs", self._end_processes),
                 ]
             )
         finally:
             atexit.unregister(self._at_exit)
             self._be_over(self._how_it_ended(self._outcome))
 
-    def _stop_accepting(self, _: float | None) -> bool:
+    def _stop_accepting(self) -> None:
         """Nothing more is asked from outside, and no process is started any more."""
         if self._membership is not None:
             self._membership.replace_no_more()
         self.env.accept_no_more()
-        return True
 
-    def _finish_requests(self, limit: float | None) -> bool:
+    def _finish_requests(self) -> None:
         """What the script has asked is answered, if that does not take too long."""
         if self._error is not None or self._hurry.done():
-            return True
+            return
+        limit = self._finish_timeout
         try:
             wait_any([self.env.when_answered(), self._hurry], limit)
         except WaitTimeout:
             _log.info("the Corps ends, though not all its requests were answered within %s s", limit)
-        return True
 
     def _limit_passed(self, failure: Failure) -> None:
         """A restart limit was passed, and nobody could heal it. Any thread."""
@@ -334,14 +334,13 @@ class RunningCorps:
         if alive.exception() is None and not alive.result():
             self._is_end_wanted.set()
 
-    def _end_workers(self, name: Name[Any]) -> bool:
+    def _end_workers(self, name: Name[Any]) -> None:
         """Those that the script created, newest first; the application, its children first; the CorpsMgr."""
         assert self._env is not None
         assert self._mgr is not None
         self._end_worker(self._env.manager_of(self._env.id))
         self._outcome = self._end_worker(name._addr)
         self._end_worker(self._mgr.addr)
-        return True
 
     def _end_worker(self, addr: ConcAddr) -> Outcome:
         """Returns how it ended; what cannot end in order ends with its process, which is no failure."""
@@ -349,7 +348,7 @@ class RunningCorps:
         has_threads = not (self._is_exiting and addr.env == self.env.id)
         return end_worker(self.env, addr, self._hurry, self._membership.places, has_threads=has_threads)
 
-    def _end_processes(self) -> bool:
+    def _end_processes(self) -> None:
         """What is there of processes, threads and links ends; after a failed boot that may be a part only."""
         self._is_stopping = True
         patience = self._env.options.grace if self._env is not None and not self._hurry.done() else 0.0
@@ -368,7 +367,6 @@ class RunningCorps:
             late = self._env.close(grace)
             if late and not self._hurry.done():
                 _log.warning("threads of this process are still busy in workers: %s", ", ".join(late))
-        return True
 
     # --- the thread that follows the ends of processes ---
 

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from corps.addresses import ConcAddr
 from corps.managers.membership import Membership
 from corps.messages.outcomes import Outcome, Raised, Value
-from corps.messages.requests import CALL
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
 from corps.runtime.keeping import Kept
@@ -94,11 +93,3 @@ class CorpsMgr(Conc):
             worker: Whose.
         """
         self._env.lives.kept.forget(worker)
-
-    async def statistics(self) -> dict[int, Any]:
-        """What goes on in each Env of the Corps, and what went wrong so far, by the id of the Env."""
-        env = self._env
-        asked = {
-            env_id: env.ask(CALL, env.manager_of(env_id), "statistics", (), {}) for env_id in env.worker_envs
-        }
-        return {env_id: await future for env_id, future in asked.items()}

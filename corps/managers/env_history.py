@@ -24,20 +24,20 @@ class EnvHistory:
         self._lock = Lock()  # protects _died_at
         self._died_at: dict[int, float] = {}  # Envs that have not come back
 
-    def ended(self, ended: Exit, hung: str | None, *, is_removed: bool) -> Failure:
+    def ended(self, ended: Exit, hung: str | None, *, was_told: bool) -> Failure:
         """A process has ended.
 
         Args:
             ended: How.
-            hung: If it was killed since it hung: how that was seen.
-            is_removed: It was told to end.
+            hung: If it was given up since it hung: how that was seen.
+            was_told: It was told to end.
 
         Returns:
             The same as a failure.
         """
-        reason: Reason = "error" if ended.code or not is_removed else "shutdown"
+        reason: Reason = "error" if ended.code or not was_told else "shutdown"
         text = f"its process (pid {ended.pid}) {ended}"
-        if hung is not None:
+        if hung is not None and ended.signal is not None:
             reason, text = "hung", f"its process (pid {ended.pid}) hung, and was killed: {hung}"
         elif ended.signal is not None:
             reason = "memory" if self._memory_kills.is_new() else "killed"

@@ -73,8 +73,8 @@ class Membership:
         self._on_limit = on_limit
         self._stops = Event()
         """Set when no process is to be started any more."""
-        # Protects what follows, the places in it, and the Env's worker_envs; and makes what an Env is told of
-        # the others one sequence without gaps, so orders to all are sent under it.
+        # Protects what follows, and the places in it; and makes what an Env is told of the others one
+        # sequence without gaps, so orders to all are sent under it.
         self._lock = Lock()
         self._joining = Lock()  # held while a process is introduced
         self._places: dict[int, Place] = {}
@@ -174,8 +174,8 @@ class Membership:
             if place is None or place.process.pid != ended.pid:
                 self._early[ended.pid] = ended
                 return None
-        hung = self._vitals.forget(place.process) if ended.signal is not None else None
-        return self._history.ended(ended, hung, is_removed=place.is_removed)
+        hung = self._vitals.forget(place.process)
+        return self._history.ended(ended, hung, was_told=place.was_told_to_end)
 
     def env_ended(self, ended: Exit, failure: Failure) -> None:
         """A process has ended: everybody is told, and another one is started, unless the Corps ends.

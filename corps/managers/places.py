@@ -36,7 +36,7 @@ class Place:
         is_doomed: It is killed, since it cannot be reached.
         is_gone: It has ended.
         returns: It has ended, and another one takes its place.
-        is_removed: It was told to end.
+        was_told_to_end: It was told to end.
         telling: Held while this process is told that it is there, or has ended.
         is_buried: Set when its end is known in the booting process.
     """
@@ -60,7 +60,7 @@ class Place:
         self.is_doomed = False
         self.is_gone = False
         self.returns = False
-        self.is_removed = False
+        self.was_told_to_end = False
         self.is_buried = Event()
         self._former_is_buried = None if former is None else former.is_buried
         self.telling = Lock()
@@ -160,7 +160,7 @@ def stop_all(places: Sequence[Place], grace: float) -> None:
         grace: Seconds for the orderly end of all of them.
     """
     for place in places:
-        place.is_removed = True
+        place.was_told_to_end = True
         place.tell("stop")
     deadline = now() + grace
     for place in places:

@@ -93,7 +93,7 @@ class Cell(WorkerParts):
         return True
 
     def put_first(self, request: Request) -> bool:
-        """Have a HALT run before all that waits; False if the worker is halted, or ends, or has ended."""
+        """Have a request run before all that waits; False if the worker is halted, or ends, or has ended."""
         request.route = self
         with self._lock:
             taken = self._state is not _HALTED and self.mailbox.put_first(request)

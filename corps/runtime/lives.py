@@ -48,7 +48,7 @@ class Lives:
         self._registry = env.registry
         self.kept: Final = KeptStates()
         """States of workers: those of this Env, if it is alone; in the booting process, of all Envs."""
-        self._lock = Lock()  # protects _curious
+        self._lock = Lock()  # protects _curious and the Env's worker_envs
         self._curious: list[tuple[int, bool, Future[None]]] = []  # who wants to know of which Env
         self.on_unreachable: Callable[[int, str], object] | None = None
         """What to do about an Env that cannot be reached; None: nothing."""
@@ -263,8 +263,7 @@ class Lives:
         if env.peers is None:
             return
         self.meet(member)
-        if member.env not in env.worker_envs:
-            self._set_worker_envs(in_turn([*env.worker_envs, member.env], env.id))
+        if self._change_worker_envs(lambda known: in_turn({*known, member.env}, env.id)):
             for group in self._groups():
                 group.env_came(member.env)
         expected = self.expected_in(member.env)
@@ -276,17 +275,20 @@ class Lives:
         Args:
             env_id: Its id.
         """
-        self._set_worker_envs([env for env in self._env.worker_envs if env != env_id])
+        self._change_worker_envs(lambda known: [env for env in known if env != env_id])
         for group in self._groups():
             group.env_left(env_id)
 
-    def _set_worker_envs(self, env_ids: list[int]) -> None:
-        self._env.worker_envs = env_ids
+    def _change_worker_envs(self, change: Callable[[list[int]], list[int]]) -> bool:
+        """Change the list, and tell those who wait for that; whether it was changed."""
         with self._lock:
-            told = [each for each in self._curious if (each[0] in env_ids) is each[1]]
+            before: list[int] = self._env.worker_envs
+            after = self._env.worker_envs = change(before)
+            told = [each for each in self._curious if (each[0] in after) is each[1]]
             self._curious = [each for each in self._curious if each not in told]
         for _, _, future in told:
             future.settle(Value(None))
+        return after != before
 
     def when_known(self, env_id: int, *, is_there: bool) -> Future[None]:
         """A Future that is done when this Env knows that workers can, or cannot, be created in another one.
@@ -298,7 +300,7 @@ class Lives:
         future: Future[None] = Future()
         with self._lock:
             self._curious.append((env_id, is_there, future))
-        self._set_worker_envs(self._env.worker_envs)  # it may know already
+        self._change_worker_envs(lambda known: known)  # it may know already
         return future
 
     def _groups(self) -> list[ChildGroup]:

@@ -132,8 +132,8 @@ class Supervising:
                 self._env.alarms.at(now() + delay, lambda: self._carry_out(plan))
             case Plan() as plan:
                 self._carry_out(plan)
-            case Dropped():
-                self._disown(child)
+            case Dropped(child=dropped):
+                self._disown(dropped)
                 if is_halted:
                     self._env.exit(child)
             case GivenUp() as given_up:

@@ -66,11 +66,6 @@ class Peers:
         self.on_unreachable: Callable[[int, str], object] | None = None
         """Called with an Env that is a member, and cannot be reached, and why. It should be ended."""
 
-    @property
-    def endpoint(self) -> str:
-        """Where this Env listens."""
-        return self._transport.endpoint
-
     def start(self) -> None:
         """Take what is read from now on."""
         self._transport.start(self._on_message, self._on_broken)

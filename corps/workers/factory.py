@@ -274,7 +274,7 @@ def options(
         restart: What to do when the worker fails; None for what its class declares.
 
     Returns:
-        Options with the methods `create`, `create_nowait`, `create_many` and `create_per_env`.
+        Options with the methods `create`, `create_nowait`, `create_many`, `create_per_env` and `replicate`.
 
     Raises:
         ConfigError: A value is out of range.

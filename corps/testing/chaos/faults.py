@@ -196,7 +196,7 @@ class RaiseInside(Fault):
 
 
 class EndWorker(Fault):
-    """A method of a worker raises SystemExit, which ends the worker."""
+    """A method of a worker raises SystemExit, which fails the worker."""
 
     name = "system-exit"
 

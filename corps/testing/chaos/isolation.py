@@ -1,13 +1,9 @@
 """Failure domains: which requests a fault may touch (I11), and when the clients saw it come and go. Pure."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from corps.testing.chaos.judgement import Episode
 from corps.testing.chaos.witness import WORKERS, Record
-
-EVERYWHERE: Final = 0xFFFFFFFF
-"""In place of an Env's id: a fault that may touch every one."""
 
 
 @dataclass(slots=True)
@@ -23,8 +19,6 @@ class _Domain:
     served: int | None = None
 
     def has(self, worker: int, env: int | None) -> bool:
-        if self.env == EVERYWHERE:
-            return True
         return self.env == env and self.worker in {0, worker}
 
 

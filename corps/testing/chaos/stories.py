@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from corps.testing.chaos.isolation import EVERYWHERE
 from corps.testing.chaos.judgement import Violation
 from corps.testing.chaos.witness import Kind, Outcome, Record, Trait
 
@@ -50,7 +49,7 @@ def _story(
     numbers = {
         each.sequence
         for each in around
-        if each.kind == Kind.FAULT and each.sender in {env, EVERYWHERE} and each.worker in {0, worker}
+        if each.kind == Kind.FAULT and each.sender == env and each.worker in {0, worker}
     }
     near = [
         each

@@ -63,6 +63,42 @@ class Host:
         return Process(env_id, self.pid)
 
 
+class Forgetful(Vitals):
+    """Notes whom it forgets."""
+
+    def __init__(self) -> None:
+        super().__init__(1.0, 3.0, None)
+        self.forgotten: list[int] = []
+
+    def forget(self, process: Any) -> str | None:
+        self.forgotten.append(process.pid)
+        return super().forget(process)
+
+
+def test_nobody_looks_for_signs_of_life_of_a_process_that_has_ended_whatever_its_status() -> None:
+    """Was a defect: one that ended with an exit status was found to hang, again and again."""
+    env, vitals = Env(), Forgetful()
+    membership = Membership(
+        env,  # type: ignore[arg-type]
+        Member(0, "a", ""),
+        Host(),  # type: ignore[arg-type]
+        [],
+        boot_timeout=10.0,
+        restart=Restart(),
+        on_limit=lambda error: None,
+        vitals=vitals,
+    )
+    reasons = []
+    for env_id, (code, sent) in enumerate([(None, 9), (3, None), (0, None)], 1):
+        membership._begin(env_id, 0)
+        failure = membership.failure_of(Exit(env_id, 100 + env_id, code, sent))
+        assert failure is not None
+        reasons.append(failure.reason)
+    env.alarms.close()
+    assert vitals.forgotten == [101, 102, 103]
+    assert reasons == ["killed", "error", "error"]
+
+
 def test_a_process_that_dies_before_it_has_a_place_is_replaced_all_the_same() -> None:
     """Was a defect: its end was taken for that of the former one, and nobody came back."""
     env, host, limit = Env(), Host(), Event()
