@@ -319,7 +319,7 @@ class SupervisionError(CorpsError):
 class RestartLimit(SupervisionError):
     """A worker failed more often than its restart policy allows, and so did all who might have healed it.
 
-    Or the process of an Env died more often than the settings `env_restart.max` and `env_restart.within` allow.
+    Or the process of an Env died more often than the settings `env_restart.max` and `.within` allow.
     The text says who, how often, in how long, and shows the last failure with its traceback.
     """
 

@@ -10,9 +10,9 @@ from corps.errors import EnvLost, Executed, PoisonRequest, RequestError, WorkerG
 from corps.messages.outcomes import Outcome, Refused
 from corps.messages.requests import Request
 from corps.runtime.futures import Future
+from corps.supervision.restarts import spread
 
 _FIRST_DELAY: Final = 0.05  # seconds; doubled each time
-_SPREAD: Final = 0.2
 _CHANCE: Final = random.SystemRandom().random  # the generator of the module is the same in all forked Envs
 _POISONOUS: Final = 3  # processes that died while they ran it
 
@@ -132,7 +132,7 @@ class Retrying:
 
     def _again_later(self, request: Request) -> None:
         self._left -= 1
-        delay = _FIRST_DELAY * 2**self._tries * (1 + _SPREAD * (2 * _CHANCE() - 1))
+        delay = spread(_FIRST_DELAY * 2**self._tries, _CHANCE)
         self._tries += 1
         self._env.alarms.at(now() + delay, lambda: self._again(request))
 

@@ -1,5 +1,6 @@
 """Restart: what an author declares about a worker that fails."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -7,6 +8,7 @@ from corps.errors import ConfigError
 from corps.messages.endings import ORDERLY, Reason
 
 _YOUNG: Final = 1.0  # seconds
+_SPREAD: Final = 0.2  # of a delay
 
 Policy = Literal["permanent", "transient", "temporary"]
 """``permanent``: always started again. ``transient``: only after a failure. ``temporary``: never."""
@@ -79,6 +81,19 @@ class Restart:
             return 0.0
         shortest, longest = self.backoff
         return min(longest, shortest * 2.0 ** min(nth - 2, 64))
+
+
+def spread(delay: float, chance: Callable[[], float]) -> float:
+    """A delay, changed by up to a fifth: who failed together does not come back together.
+
+    Args:
+        delay: Seconds.
+        chance: Gives random numbers from 0 to 1.
+
+    Returns:
+        Seconds.
+    """
+    return delay * (1 + _SPREAD * (2 * chance() - 1))
 
 
 def died_young(lived: float, waited: float) -> bool:

@@ -3,14 +3,12 @@
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from math import inf
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from corps.messages.endings import Failure
-from corps.supervision.restarts import Restart, Strategy, died_young
+from corps.supervision.restarts import Restart, Strategy, died_young, spread
 
 K = TypeVar("K", bound=Hashable)
-
-_SPREAD: Final = 0.2  # of a delay
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +139,7 @@ class Supervisor(Generic[K]):
             return self._give_up(child, known.failed_at, failure)
         known.early = known.early + 1 if died_young(at - known.started_at, known.delay) else 1
         known.delay = restart.delay_before(known.early)
-        return Plan(child, incarnation, known.delay * (1 + _SPREAD * (2 * self._chance() - 1)))
+        return Plan(child, incarnation, spread(known.delay, self._chance))
 
     def steps(self, plan: Plan[K]) -> Steps[K] | None:
         """The delay of a plan is over. What is done about it depends on what has happened meanwhile.

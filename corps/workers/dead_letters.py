@@ -264,7 +264,7 @@ def dead_letters(env: int | Literal["here"] | None = None) -> DeadLetters:
         ContextError: There is no Env here.
         ConfigError: There is no such Env.
     """
-    mine = env_here("dead letters")
+    mine = env_here("to ask for dead letters")
     place = mine.id if env == "here" else env
     if place is not None and place not in all_envs(mine):
         known = ", ".join(map(str, all_envs(mine)))

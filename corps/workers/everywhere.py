@@ -13,7 +13,7 @@ def env_here(what: str) -> Env:
     """The Env of the calling code.
 
     Args:
-        what: What it is wanted for.
+        what: What it is wanted for, as the end of a sentence.
 
     Raises:
         ContextError: There is none.
@@ -21,8 +21,9 @@ def env_here(what: str) -> Env:
     here = current.get()
     if here is None or here.env is None:
         raise ContextError(
-            f"there is no Env here to ask for {what}: call this inside a worker, or inside "
-            "`with corps.boot(...)` or `with corps.env()`"
+            f"there is no Env here {what}: call this inside a worker, or inside `with corps.boot(...)` or "
+            "`with corps.env()`; start a thread of your own with `contextvars.copy_context().run` to have "
+            "the Env there too"
         )
     env: Env = here.env
     return env
@@ -83,4 +84,4 @@ def statistics(timeout: float | None = 5.0) -> dict[int, dict[str, Any]]:
         ContextError: There is no Env here.
         LoopBlocked: Called in a coroutine.
     """
-    return ask_everywhere(env_here("statistics"), "statistics", timeout=timeout)
+    return ask_everywhere(env_here("to ask for statistics"), "statistics", timeout=timeout)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, ParamSpec, TypeVar
 
 from corps.addresses import ENV_MGR
-from corps.errors import ClosedError, ConfigError, ContextError, CorpsError, DefinitionError
+from corps.errors import ClosedError, ConfigError, CorpsError, DefinitionError
 from corps.messages.outcomes import Value
 from corps.messages.requests import CALL
 from corps.runtime.constructing import construct_here
@@ -18,6 +18,7 @@ from corps.runtime.waiting import wait_all
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
+from corps.workers.everywhere import env_here
 from corps.workers.groups import Group
 from corps.workers.names import Name
 
@@ -153,15 +154,7 @@ class Options:
     def _env(self) -> Env:
         if self._of is not None:
             return self._of
-        here = current.get()
-        if here is None or here.env is None:
-            raise ContextError(
-                "there is no Env here to create a worker in: call this inside a worker, or inside "
-                "`with corps.boot(...)` or `with corps.env()`; start a thread of your own with "
-                "`contextvars.copy_context().run` to have the Env there too"
-            )
-        env: Env = here.env
-        return env
+        return env_here("to create a worker in")
 
     def _record(self, mgr: Any, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Record:
         """How a worker of this Mgr is constructed. One will do for many."""
@@ -297,7 +290,7 @@ def envs() -> list[int]:
     Raises:
         ContextError: There is no Env here.
     """
-    return list(Options()._env().worker_envs)
+    return list(env_here("whose Corps has Envs").worker_envs)
 
 
 def create(cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
