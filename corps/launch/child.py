@@ -78,10 +78,10 @@ def main(child: ChildSide) -> int:
     return _serve(child, orders, env)
 
 
-def _report_or_end(env: Env, env_id: int, reason: str) -> None:
+def _report_or_end(env: Env, env_id: int, generation: int, reason: str) -> None:
     """Another Env cannot be reached. If that is the one of the booting process, this one ends."""
     if env_id != FRONT_ENV:
-        env.lives.report_unreachable(env_id, reason)
+        env.lives.report_unreachable(env_id, generation, reason)
     elif not env.closed:
         _log.critical("%s is cut off from the booting process, and ends: %s", env.label, reason)
         flush_output()

@@ -308,8 +308,8 @@ class RunningCorps:
         interface, app_restart = membership.start(settings.envs)
         # Not before: until here an end is seen by who waits for the process, and then everybody is known.
         self._follower.start()
-        env.lives.on_unreachable = lambda env_id, reason: membership.end_unreachable(
-            env_id, FRONT_ENV, reason
+        env.lives.on_unreachable = lambda env_id, generation, reason: membership.cannot_reach(
+            (env_id, generation), (FRONT_ENV, 0), reason
         )
         manager = Record(CorpsMgr, (env, membership), {}, WorkerOptions("CorpsMgr"))
         self._mgr = env.lives.new_cell(manager)

@@ -44,15 +44,15 @@ class CorpsMgr(Conc):
         """
         await self._aside(lambda: self._membership.remove_env(env_id))
 
-    async def end_env(self, env_id: int, by: int, reason: str) -> None:
+    async def cannot_reach(self, one: tuple[int, int], by: tuple[int, int], reason: str) -> None:
         """An Env cannot reach another one any more: the process of one of them ends, and it gets another one.
 
         Args:
-            env_id: The other one.
-            by: The one that says so.
+            one: The other one: its id, and the generation of its process.
+            by: The same of the one that says so.
             reason: Why.
         """
-        self._membership.end_unreachable(env_id, by, reason)
+        self._membership.cannot_reach(one, by, reason)
 
     def _aside(self, work: Callable[[], Any]) -> Future[Any]:
         """Do in a thread of its own what takes a while."""
@@ -78,13 +78,14 @@ class CorpsMgr(Conc):
         """
         self._env.lives.kept.keep(worker, incarnation, state)
 
-    async def kept(self, worker: ConcAddr) -> Kept | None:
+    async def kept(self, worker: ConcAddr, incarnation: int) -> Kept | None:
         """The last state of a worker, packed; None if none was kept.
 
         Args:
             worker: Whose.
+            incarnation: Which one begins with it.
         """
-        return self._env.lives.kept.kept(worker)
+        return self._env.lives.kept.kept(worker, incarnation)
 
     async def forget(self, worker: ConcAddr) -> None:
         """A worker has ended for good: its state is not needed any more.

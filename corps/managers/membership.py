@@ -10,6 +10,7 @@ from collections.abc import Callable
 from threading import Event, Lock, Thread
 from typing import Any, Final
 
+from corps.addresses import FRONT_ENV
 from corps.clock import now
 from corps.errors import BootError, ClosedError, ConfigError, SupervisionError
 from corps.hosting.env_process import Exit
@@ -27,16 +28,16 @@ from corps.supervision.supervisor import GivenUp, Plan, Supervisor
 
 _log = logging.getLogger("corps.managers")
 
+_DOUBT: Final = 0.25  # seconds until an Env that cannot be reached is taken for one that lives
 _PATIENCE: Final = 1.0  # seconds for an Env that may hang, while another one waits for its process
 HOME: Final = 1
 """Id of the Env in which the Corps object lives: the first one."""
 
 
 class Membership:
-    """The processes of a Corps.
+    """The processes of a Corps. Any thread may call, but for `start`, which comes first, once.
 
-    `start` is called first, once; until it is done, `env_ended` is not called: it sees such ends itself.
-    All else is for any thread. An order may block if its Env was stopped; the end of the host ends that.
+    Until that is done, `env_ended` is not called. Orders to Envs that are stopped may block until they end.
     """
 
     def __init__(
@@ -141,7 +142,7 @@ class Membership:
     # --- orders ---
 
     def tell_all(self, *order: Any, later: bool = False) -> None:
-        """Send an order to every Env; one that has gone does not hear it.
+        """Send an order to every Env that is there.
 
         Args:
             *order: Plain data, the first item a word.
@@ -153,7 +154,7 @@ class Membership:
             self._tell_listed(*order)
 
     def _tell_listed(self, *order: Any) -> None:
-        """Under the lock: tell those who were told of everybody."""
+        """Under the lock: tell those who were told of all."""
         for place in self._places.values():
             if place.is_listed and not place.is_gone:
                 place.tell(*order)
@@ -211,8 +212,7 @@ class Membership:
     def _replace(self, former: Place, delay: float) -> None:
         """Give an Env another process. If that dies while it starts, that is told like every other death."""
         env_id, generation = former.process.env_id, former.generation + 1
-        stops = self._stops.wait(delay)
-        if not stops:
+        if not (stops := self._stops.wait(delay)):
             with self._lock:
                 stops = not self._restarts.started(env_id, generation + 1, now())
         try:
@@ -273,6 +273,8 @@ class Membership:
         self._await_all("admit", member.as_list(), seconds=_PATIENCE)
         with self._lock:
             place.has_joined = True
+            if not place.generation and not place.is_gone:  # it was added: from here on it comes back
+                self._restarts.add(place.process.env_id, self._restart)
             for other in self._places.values():
                 if not place.is_gone and other is not place and other.is_listed and not other.is_gone:
                     other.tell("member", member.as_list())
@@ -292,24 +294,29 @@ class Membership:
         if is_wanted:
             self._on_limit(SupervisionError(failure.text))
 
-    def end_unreachable(self, env_id: int, by: int, reason: str) -> None:
+    def cannot_reach(self, one: tuple[int, int], by: tuple[int, int], reason: str) -> None:
         """Two Envs live, and cannot reach each other: the process of one of them ends. Any thread.
 
-        Both say so, and one end is enough: of that with the higher id, so never for another one of the first.
+        Both say so, and one end is enough: of that with the higher id, so never of the first one for another.
+        In a moment, for mostly one of them has just died, and that is not known yet.
 
         Args:
-            env_id: One of them.
-            by: The other one, which says so.
+            one: One of them: its id, and the generation of its process.
+            by: The same of the other one, which says so.
             reason: Why.
         """
+        self._env.alarms.at(now() + _DOUBT, lambda: self._end_one(one, by, reason))
+
+    def _end_one(self, one: tuple[int, int], by: tuple[int, int], reason: str) -> None:
         with self._lock:
-            places = [self._places[each] for each in {env_id, by} if each in self._places]
-            if self._stops.is_set() or not places or not all(place.is_well for place in places):
+            pair = [each for each in (one, by) if each[0] != FRONT_ENV]
+            places = [self._places[env_id] for env_id, at in pair if self._places[env_id].is_well(at)]
+            if self._stops.is_set() or len(places) < len(pair):
                 return
             victim = max(places, key=lambda place: place.process.env_id)
             victim.is_doomed = True
         told = "env%d is killed, to be started again: env%d cannot reach env%d: %s"
-        _log.warning(told, victim.process.env_id, by, env_id, reason)
+        _log.warning(told, victim.process.env_id, by[0], one[0], reason)
         victim.process.kill()
 
     # --- Envs that come and go ---
@@ -329,13 +336,7 @@ class Membership:
                 raise ClosedError("the Corps ends: there is no further Env")
             env_id = self._next_env
             self._next_env += 1
-            self._restarts.add(env_id, self._restart)
-        try:
-            self._bring_up(env_id, 0)
-        except BaseException:
-            with self._lock:
-                self._restarts.remove(env_id)
-            raise
+        self._bring_up(env_id, 0)
         self._await_all("knows_env", env_id, is_there=True)
         return env_id
 
@@ -366,7 +367,7 @@ class Membership:
         place.process.wait()
 
     def _await_all(self, method: str, *args: Any, seconds: float | None = None, **kwargs: Any) -> None:
-        """Ask all EnvMgrs for something, and wait. One that dies meanwhile need not answer."""
+        """Ask all EnvMgrs for something, and wait; but not for those that die meanwhile."""
         with self._lock:
             there = [each for each, place in self._places.items() if place.has_joined and not place.is_gone]
         ask_managers(self._env, there, seconds or self._boot_timeout, method, args, kwargs)
@@ -375,8 +376,7 @@ class Membership:
 
     def output(self) -> str:
         """The last lines that the processes wrote while they started; complete once they have ended."""
-        places = [*self._former, *self.places(with_gone=True)]
-        return "".join(place.process.output() for place in places)
+        return "".join(each.process.output() for each in [*self._former, *self.places(with_gone=True)])
 
     def replace_no_more(self) -> None:
         """From now on nobody who dies gets another process: the Corps ends. Idempotent."""

@@ -65,10 +65,14 @@ class Place:
         self._former_is_buried = None if former is None else former.is_buried
         self.telling = Lock()
 
-    @property
-    def is_well(self) -> bool:
-        """Whether it has joined, and nothing is known against it."""
-        return self.has_joined and not self.is_gone and not self.is_doomed
+    def is_well(self, generation: int) -> bool:
+        """Whether it has joined, has not ended, and nothing is known against it.
+
+        Args:
+            generation: Which process of the Env is meant.
+        """
+        is_there = self.generation == generation and self.process.wait(0) is None
+        return is_there and self.has_joined and not self.is_gone and not self.is_doomed
 
     def await_burial_before(self) -> None:
         """Wait until the end of the process before it is known in the booting process. Without a lock."""

@@ -78,7 +78,7 @@ class Cell(WorkerParts):
             taken = self.mailbox.put(request)
             wake = taken and self._arrived()
         if not taken:
-            self.env.letters.settle(request, Refused(self.gone("no"), "ended"))
+            self.env.lives.pass_on(self, request)
         elif wake:
             self.env.pool.submit(self)
 

@@ -102,6 +102,19 @@ class Ending:
         else:
             self._abandon("it was killed", Value(None))
 
+    def answer_when_over(self, request: Request) -> None:
+        """Settle a request when the worker has ended, if it is about to.
+
+        Args:
+            request: A HALT that came too late.
+        """
+        with self._lock:
+            waits = self._reason is not None and not self._over
+            if waits:
+                self._asked.append(request)
+        if not waits:
+            request.settle(Value(None))
+
     def _note(self, failure: Failure | None, otherwise: Reason) -> None:
         """Under the lock: the first one who asks says why it ends."""
         if self._reason is None:
@@ -201,6 +214,7 @@ class Ending:
         """It ends now, whatever it runs. `outcome` is for those who asked; None: that it was abandoned."""
         cell = self._cell
         letter = _letter(cell, self._failure)
+        cell.env.lives.will_leave(cell, self._failure)
         waiting = cell.close_mailbox(None) or ()
         running = cell.activity.request
         if running is not None:
@@ -211,8 +225,14 @@ class Ending:
             cell.performer.cancel_coroutines()
         if cell.main_thread is not None:
             cell.main_thread.abandon(error)
-        for child in cell.family.close():
-            cell.env.exit(child, EXIT_NOW if outcome is not None else EXIT_DOWN)
+        token = current.set(cell.activity)  # its children end for nobody else
+        try:
+            for child in cell.family.close():
+                if outcome is not None:
+                    cell.env.exit(child, EXIT_NOW)
+                cell.env.exit(child, EXIT_DOWN)  # also one that is not there, and would be started again
+        finally:
+            current.reset(token)
         self._leave(Refused(error) if outcome is None else outcome, waiting, letter, text)
 
     def _abandoned(self, text: str) -> WorkerGone:
@@ -228,6 +248,8 @@ class Ending:
         with self._lock:
             was_over, self._over = self._over, True
             asked, self._asked = self._asked, []
+            if not was_over and self._reason == "hung" and any(map(_is_order, asked)):
+                self._failure = None  # told to end while it was being abandoned
             failure, reason = self._failure, self._reason or "normal"
         halts = [request for request in waiting if request.kind == HALT]
         if was_over:
@@ -246,6 +268,11 @@ class Ending:
         cell.env.lives.tell_mgr(cell, ChildEnd(cell.incarnation, failure, is_halted=False))
         for request in asked:
             request.settle(outcome if request.kind == EXIT else Value(None))
+
+
+def _is_order(request: Request) -> bool:
+    """Whether somebody wants the end with it, and does not tell of a failure."""
+    return request.kind == EXIT and not request.args
 
 
 def _letter(cell: Any, failure: Failure | None) -> DeadReason:

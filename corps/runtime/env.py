@@ -90,6 +90,7 @@ class Env:
         # Generators whose last iterator was garbage: closed with the next request. A destructor may run at
         # any point of any thread, so it must take no lock; appending to a deque takes none.
         self.dropped: deque[tuple[ConcAddr, int]] = deque()
+        self.retrying: dict[Retrying, None] = {}  # what is to be sent again in a moment; one step is atomic
         self._closed = False
         self._is_ending = False  # of what plain threads ask for nothing more is taken; or it is closed
         self._is_forked = False  # this is the child of a fork, and has only the thread that forked
@@ -368,6 +369,8 @@ class Env:
         self.disconnect()  # after the loop: its last outcomes have gone out
         late += self.pool.close(grace)
         self.alarms.close()
+        for waiting in list(self.retrying):
+            waiting.give_up()
         self.letters.close()
         return late
 

@@ -75,6 +75,9 @@ def fail(
         is_halting = cell.put_first(asked)
         if is_halting:
             _limit_wait(cell, asked)
+        elif cell.is_halted:  # it has failed already, and what waits there waits for its return
+            promise.settle(Value(None))
+            return
     else:
         is_halting = False
     if not is_halting:  # also if it ends already: drained, it must not go on after a failure
@@ -138,7 +141,7 @@ def halt(cell: Any) -> Future[None]:
         if cell.has_coroutines:
             cell.performer.cancel_coroutines()
     else:
-        asked.settle(Value(None))
+        cell.ending.answer_when_over(asked)
     return future
 
 

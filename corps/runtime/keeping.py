@@ -41,10 +41,17 @@ class KeptStates:
             if known is None or known[0] <= incarnation:
                 self._states[worker] = incarnation, state
 
-    def kept(self, worker: ConcAddr) -> Kept | None:
-        """The last state of a worker; None if none was kept."""
+    def kept(self, worker: ConcAddr, incarnation: int) -> Kept | None:
+        """The last state of a worker; None if none was kept. What former incarnations keep now is too late.
+
+        Args:
+            worker: Whose.
+            incarnation: Which one begins with it.
+        """
         with self._lock:
             known = self._states.get(worker)
+            if known is not None:
+                self._states[worker] = incarnation, known[1]
         return None if known is None else known[1]
 
     def forget(self, worker: ConcAddr) -> None:
@@ -123,9 +130,9 @@ def kept_state(cell: Any) -> Any:
     """
     keeper = _keeper(cell)
     if keeper is None:
-        state = cell.env.lives.kept.kept(cell.addr)
+        state = cell.env.lives.kept.kept(cell.addr, cell.incarnation)
     else:
-        state = cell.env.ask(CALL, keeper, "kept", (cell.addr,), {}).result()
+        state = cell.env.ask(CALL, keeper, "kept", (cell.addr, cell.incarnation), {}).result()
     return None if state is None else cell.env.unpack(state)
 
 

@@ -50,8 +50,8 @@ class Lives:
         """States of workers: those of this Env, if it is alone; in the booting process, of all Envs."""
         self._lock = Lock()  # protects _curious and the Env's worker_envs
         self._curious: list[tuple[int, bool, Future[None]]] = []  # who wants to know of which Env
-        self.on_unreachable: Callable[[int, str], object] | None = None
-        """What to do about an Env that cannot be reached; None: nothing."""
+        self.on_unreachable: Callable[[int, int, str], object] | None = None
+        """What to do about an Env that cannot be reached: its id, the generation of its process, and why."""
         self._generations: dict[int, int] = {}  # of the processes of other Envs; without an entry: 0
         self._losses: dict[
             int, tuple[int, Failure, bool]
@@ -137,10 +137,33 @@ class Lives:
         mgr = cell.mgr_addr
         comes_back = mgr is not None and failure is not None and halting.comes_back(cell, failure)
         mgr_env = mgr.env if comes_back and mgr is not None else None
-        self._registry.remove(cell.addr.conc, ended, mgr_env, waiting)
+        self.refuse(self._registry.remove(cell.addr.conc, ended, mgr_env, waiting))
         if not comes_back and cell.record is not None and keeps_state(cell.record.cls):
             forget_state(cell)
         return comes_back
+
+    def will_leave(self, cell: Any, failure: Failure | None) -> None:
+        """A worker is about to be abandoned: what comes for it from now on may be for its next cell.
+
+        Args:
+            cell: Of this Env; it takes requests still.
+            failure: Why, if it failed.
+        """
+        if failure is not None and cell.mgr_addr is not None and halting.comes_back(cell, failure):
+            self._registry.will_leave(cell.addr.conc)
+
+    def pass_on(self, cell: Any, request: Request) -> None:
+        """A request has come for a cell that takes nothing more: its worker may come back as another one.
+
+        Args:
+            cell: Of this Env.
+            request: The cell does not own it.
+        """
+        follower = self._registry.find(cell.addr.conc)
+        if follower is not None and follower is not cell:
+            follower.deliver(request)
+        elif not self._registry.hold(request):
+            self._env.letters.settle(request, Refused(cell.gone("no"), "ended"))
 
     def tell_mgr(self, cell: Any, end: ChildEnd) -> None:
         """Tell the Mgr of a worker that an incarnation of it has ended.
@@ -162,7 +185,7 @@ class Lives:
             except CorpsError as error:  # whoever asked for the end hears of it all the same
                 _log.warning("the Mgr of %s could not be told of its end: %s", cell, error)
                 return
-            if end.is_halted:
+            if end.failure is not None:  # it may wait to be started again
                 told.add_done_callback(lambda done: self._end_if_unknown(child, done))
 
     def child_ended(self, mgr: ConcAddr, child: ConcAddr, end: ChildEnd) -> bool:
@@ -179,12 +202,12 @@ class Lives:
         cell = self._registry.find(mgr.conc)
         if cell is not None:
             cell.family.child_ended(child, end)
-        elif end.is_halted and child.env == self._env.id:
+        elif end.failure is not None and child.env == self._env.id:
             self._env.exit(child, EXIT_DOWN)
         return cell is not None
 
     def _end_if_unknown(self, child: ConcAddr, told: Future[bool]) -> None:
-        """If the Mgr of a worker that is halted has gone, nobody will start it again."""
+        """If the Mgr of a worker that has failed has gone, nobody will start it again."""
         if told.exception() is not None or not told.result():
             self._env.exit(child, EXIT_DOWN)
 
@@ -212,19 +235,21 @@ class Lives:
         env = self._env
         _log.warning("%s cannot reach env%d: %s", env.label, env_id, reason)
         if self.on_unreachable is not None:
-            self.on_unreachable(env_id, reason)
+            self.on_unreachable(env_id, self._generations.get(env_id, 0), reason)
 
-    def report_unreachable(self, env_id: int, reason: str) -> None:
-        """Have the CorpsMgr end the process of another Env.
+    def report_unreachable(self, env_id: int, generation: int, reason: str) -> None:
+        """Have the CorpsMgr do something about an Env that cannot be reached from here.
 
         Args:
             env_id: The other Env.
+            generation: Of its process.
             reason: Why.
         """
         env = self._env
         if not env.closed:
             corps_mgr = ConcAddr(env.corps_id, FRONT_ENV, CORPS_MGR)
-            env.ask(CALL, corps_mgr, "end_env", (env_id, env.id, reason), {})
+            pair = (env_id, generation), (env.id, env.generation)
+            env.ask(CALL, corps_mgr, "cannot_reach", (*pair, reason), {})
 
     def env_lost(self, env_id: int, failure: Failure, *, returns: bool) -> None:
         """The process of another Env has died: children that lived there have failed, and orphans here end.

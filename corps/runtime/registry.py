@@ -40,6 +40,7 @@ class Registry:
         self._undecided: set[int] = set()  # Envs that have not said yet whom they will start again here
         self._expected: dict[int, int] = {}  # who will be started again, and the Env of its Mgr
         self._hopeless: set[int] = set()  # who will not be, whatever the undecided Envs say
+        self._leaving: set[int] = set()  # whose cells are about to go, and other ones to come
         self._held: dict[int, list[Request]] = {}
 
     def next_number(self) -> int:
@@ -76,27 +77,39 @@ class Registry:
         """The cell with this number, or None."""
         return self._cells.get(number)  # one dict look-up is atomic, with and without a GIL
 
-    def remove(self, number: int, ended: Ended, mgr_env: int | None, waiting: Iterable[Request] = ()) -> None:
+    def will_leave(self, number: int) -> None:
+        """The cell with this number takes nothing more, and its worker comes back: what comes now is held."""
+        with self._lock:
+            self._leaving.add(number)
+
+    def remove(
+        self, number: int, ended: Ended, mgr_env: int | None, waiting: Iterable[Request] = ()
+    ) -> list[Request]:
         """Forget the cell with this number.
 
         Args:
             number: Of its address.
             ended: How it ended.
             mgr_env: If its worker may come back: the Env of its Mgr.
-            waiting: What waits for that, before all that comes later.
+            waiting: What waits for that, before all that came or comes later.
+
+        Returns:
+            Requests that were held, and wait for nobody any more; as `decide`.
         """
         with self._lock:
+            self._leaving.discard(number)
             if mgr_env is not None:
                 self._expected[number] = mgr_env
-                held = self._held.setdefault(number, [])
-                for request in waiting:
+                first = list(waiting)
+                for request in first:
                     request.route = self
-                    held.append(request)
+                self._held[number] = [*first, *self._held.pop(number, ())]
             self._cells.pop(number, None)
             self._ended.pop(number, None)
             self._ended[number] = ended
             if len(self._ended) > _REMEMBERED:
                 del self._ended[next(iter(self._ended))]
+            return self._in_vain()
 
     def ended(self, number: int) -> Ended | None:
         """How the worker with this number ended, if it has, and not too long ago."""
@@ -158,7 +171,7 @@ class Registry:
         return self._in_vain()
 
     def hold(self, request: Request) -> bool:
-        """Keep a request for a worker that is not here, if that may come back.
+        """Keep a request for a worker that is not here, or leaves, if that may come back.
 
         Args:
             request: Its target is an address in this Env.
@@ -168,7 +181,8 @@ class Registry:
         """
         number = request.target.conc
         with self._lock:
-            if number in self._cells or request.method == EXIT_DOWN or not self._may_come(number):
+            is_away = number in self._leaving or (number not in self._cells and self._may_come(number))
+            if not is_away or request.method == EXIT_DOWN:
                 return False
             request.route = self
             self._held.setdefault(number, []).append(request)
@@ -180,7 +194,7 @@ class Registry:
         return bool(self._undecided) and ENV_MGR < number < self._first and number not in self._hopeless
 
     def _in_vain(self) -> list[Request]:
-        gone = [number for number in self._held if not self._may_come(number)]
+        gone = [each for each in self._held if each not in self._leaving and not self._may_come(each)]
         return [request for number in gone for request in self._held.pop(number)]
 
     def take_back(self, request: Request) -> bool:

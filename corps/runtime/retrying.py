@@ -53,7 +53,7 @@ class Retrying:
     three processes on its conscience is not.
     """
 
-    __slots__ = ("_args", "_deaths", "_env", "_future", "_kwargs", "_left", "_tries", "executed")
+    __slots__ = ("_args", "_deaths", "_env", "_future", "_kwargs", "_last", "_left", "_tries", "executed")
 
     def __init__(
         self, env: Any, future: Future[Any], args: tuple[Any, ...], kwargs: dict[str, Any], retries: int
@@ -73,6 +73,7 @@ class Retrying:
         self._kwargs = kwargs
         # There is one try at a time, so nobody else uses what follows.
         self._left = retries
+        self._last: RequestError = WorkerGone("it was not sent yet", executed="no")
         self._tries = 0
         self._deaths = 0
         self.executed: Executed = "no"
@@ -104,7 +105,7 @@ class Retrying:
                 if self._deaths >= _POISONOUS:
                     outcome = Refused(self._poison(request, error))
                 elif self._is_worth_it(error):
-                    self._again_later(request)
+                    self._again_later(request, error)
                     return True
                 elif error.executed != self.executed:
                     error = copy.copy(error)  # others may have the same one
@@ -119,7 +120,7 @@ class Retrying:
             self.executed = error.executed
 
     def _is_worth_it(self, error: RequestError) -> bool:
-        if self._left <= 0:
+        if self._left <= 0 or self._env.closed:
             return False
         # Of a worker: if the request did not begin, it has ended for good.
         return isinstance(error, EnvLost) or (isinstance(error, WorkerGone) and error.executed != "no")
@@ -130,14 +131,25 @@ class Retrying:
         )
         return PoisonRequest(text, executed=self.executed, target=str(request.target))
 
-    def _again_later(self, request: Request) -> None:
+    def _again_later(self, request: Request, error: RequestError) -> None:
         self._left -= 1
+        self._last = error
+        self._env.retrying[self] = None
         delay = spread(_FIRST_DELAY * 2**self._tries, _CHANCE)
         self._tries += 1
         self._env.alarms.at(now() + delay, lambda: self._again(request))
+        if self._env.closed:  # at this very moment
+            self.give_up()
+
+    def give_up(self) -> None:
+        """The Env has closed: nothing is sent again. Any thread."""
+        error = copy.copy(self._last)
+        error.executed = self.executed
+        self._future.settle(Refused(error))
 
     def _again(self, former: Request) -> None:
         """In the alarm thread, which may not block: so it never waits for room."""
+        self._env.retrying.pop(self, None)
         if self._future.done() or (former.deadline is not None and now() >= former.deadline):
             return  # its deadline has an alarm of its own
         request = Request(

@@ -217,6 +217,8 @@ class Supervising:
     def _ask_start(self, child: ConcAddr, incarnation: int, failed_at: float | None) -> Future[Any] | None:
         with self._lock:
             record = self._records.get(child)
+            if self._is_closed or record is None:
+                return None
             is_bare = child in self._bare
             self._bare.discard(child)
         create = (record, self._cell.name, self._cell.addr) if is_bare else None
@@ -237,12 +239,13 @@ class Supervising:
             self._not_started(child, incarnation, opened.error, failed_at)
         elif isinstance(opened, Value) and opened.value is None:
             self._start_anew(child, incarnation, failed_at)
-        else:
+        elif opened.failed:
             self._answered(child, incarnation)
-            if failed_at is not None and not opened.failed:
-                self._env.worker_counters.recovered(now() - failed_at)
-            elif failed_at is not None:
-                self._still_away(child, failed_at)
+            self._still_away(child, failed_at)
+        elif not self._answered(child, incarnation):  # its end may have been faster than its start
+            self._env.exit(child, EXIT_DOWN)
+        elif failed_at is not None:
+            self._env.worker_counters.recovered(now() - failed_at)
 
     def _start_anew(self, child: ConcAddr, incarnation: int, failed_at: float | None) -> None:
         """Its process has died at the very moment, and the next one does not know it."""
@@ -252,16 +255,18 @@ class Supervising:
             self._bare.add(child)
         self._ask_start(child, incarnation, failed_at)
 
-    def _still_away(self, child: ConcAddr, failed_at: float) -> None:
+    def _still_away(self, child: ConcAddr, failed_at: float | None) -> None:
         """What it is to come back from is the failure before."""
         with self._lock:
-            if self._supervisor.is_down(child):
+            if failed_at is not None and self._supervisor.is_down(child):
                 self._failed_at[child] = failed_at
 
-    def _answered(self, child: ConcAddr, incarnation: int) -> None:
+    def _answered(self, child: ConcAddr, incarnation: int) -> bool:
+        """The start of a child was answered; whether it is a child still."""
         with self._lock:
             if self._starting.get(child) == incarnation:
                 del self._starting[child]
+            return child in self._records and not self._is_closed
 
     def _not_started(
         self, child: ConcAddr, incarnation: int, error: CorpsError, failed_at: float | None

@@ -146,13 +146,14 @@ class Peers:
             peer = self._peers.get(env)
             if returns and peer is not None and not peer.member.incarnation:
                 return  # it is awaited already
-            peer = self._peers.pop(env, None)
+            if peer is not None:  # before another one can be found: that must not get what is of this one
+                self._transport.expel(peer.member)
+            self._peers.pop(env, None)
             if returns and env != self._env.id:
                 self._peers[env] = self._new_peer(Member(env, "", ""))
             else:
                 self._lost[env] = reason
         if peer is not None:
-            self._transport.expel(peer.member)
             peer.lose(reason, cause, has_died=has_died)
 
     def _give_up(self, peer: Peer, reason: str) -> None:

@@ -116,7 +116,7 @@ def test_at_a_slower_pace_the_last_state_is_kept_in_time() -> None:
             counter.add().result(LIMIT)
         inner: Any = env._env
         pause = threading.Event()
-        while inner.unpack(inner.lives.kept.kept(counter._addr) or inner.pack(None)) != {"number": 20}:
+        while inner.unpack(inner.lives.kept.kept(counter._addr, 1) or inner.pack(None)) != {"number": 20}:
             pause.wait(0.01)  # nobody tells when a state is kept
         with pytest.raises(corps.Fail):
             counter.fail().result(LIMIT)
@@ -149,9 +149,9 @@ def test_what_has_ended_leaves_no_state_behind() -> None:
     with corps.env() as env:
         counter = env.create(Counter)
         counter.add().result(LIMIT)
-        assert env._env.lives.kept.kept(counter._addr) is not None
+        assert env._env.lives.kept.kept(counter._addr, 1) is not None
         counter.exit().result(LIMIT)
-        assert env._env.lives.kept.kept(counter._addr) is None
+        assert env._env.lives.kept.kept(counter._addr, 1) is None
 
 
 @pytest.mark.parametrize("pace", [-1, "often", True, None])

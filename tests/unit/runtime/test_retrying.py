@@ -41,6 +41,8 @@ class Env:
         self.sent: list[Request] = []
         self.raises: Exception | None = None
         self.begun = False
+        self.closed = False
+        self.retrying: dict[Retrying, None] = {}
 
     def now(self) -> float:
         return self.time
