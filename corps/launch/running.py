@@ -16,12 +16,13 @@ import logging
 import os
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from queue import SimpleQueue
 from threading import Event, Lock, Thread, current_thread
 from typing import TYPE_CHECKING, Any, Final
 
-from corps.addresses import FRONT_ENV, ConcAddr
+from corps.addresses import ENV_MGR, FRONT_ENV, ConcAddr
 from corps.errors import (
     BootError,
     RestartLimit,
@@ -338,9 +339,16 @@ class RunningCorps:
         """Those that the script created, newest first; the application, its children first; the CorpsMgr."""
         assert self._env is not None
         assert self._mgr is not None
-        self._end_worker(self._env.manager_of(self._env.id))
+        manager = self._env.registry.find(ENV_MGR)
+        for child in manager.family.close() if manager is not None else ():
+            self._end_worker(child)
         self._outcome = self._end_worker(name._addr)
+        if not self._hurry.done():  # it may have failed, and what tells of that be slower than its end
+            told = self._env.ask(CALL, self._env.manager_of(HOME), "has_told", (FRONT_ENV,), {})
+            with suppress(WaitTimeout):
+                wait_any([told, self._hurry], self._env.options.grace)
         self._end_worker(self._mgr.addr)
+        self._end_worker(self._env.manager_of(self._env.id))
 
     def _end_worker(self, addr: ConcAddr) -> Outcome:
         """Returns how it ended; what cannot end in order ends with its process, which is no failure."""

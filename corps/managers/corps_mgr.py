@@ -36,13 +36,14 @@ class CorpsMgr(Conc):
         env_id: int = await self._aside(self._membership.add_env)
         return env_id
 
-    async def remove_env(self, env_id: int) -> None:
+    async def remove_env(self, env_id: int, timeout: float | None = None) -> None:
         """End an Env; see `Membership.remove_env`.
 
         Args:
             env_id: Which.
+            timeout: Seconds for its workers to be drained.
         """
-        await self._aside(lambda: self._membership.remove_env(env_id))
+        await self._aside(lambda: self._membership.remove_env(env_id, timeout))
 
     async def cannot_reach(self, one: tuple[int, int], by: tuple[int, int], reason: str) -> None:
         """An Env cannot reach another one any more: the process of one of them ends, and it gets another one.

@@ -176,6 +176,17 @@ class EnvMgr(Conc):
         """
         self._env.lives.refuse(self._env.registry.decide(mgr_env, numbers))
 
+    async def has_told(self, env_id: int) -> None:
+        """Wait until another Env has heard all that this one has told it so far.
+
+        Args:
+            env_id: The other one.
+        """
+        await self._env.ask_manager(env_id, "hear")
+
+    async def hear(self) -> None:
+        """What was told before was heard: for `has_told`."""
+
     async def admit(self, fields: list[Any]) -> None:
         """Another Env has a process, of which more is told soon: it may connect.
 

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from corps.addresses import FRONT_ENV
 from corps.clock import now
-from corps.errors import BootError, ClosedError, ConfigError, SupervisionError
+from corps.errors import BootError, ClosedError, SupervisionError
 from corps.hosting.env_process import Exit
 from corps.hosting.processes import ProcessHost
 from corps.managers.env_history import EnvHistory, died_too_often
-from corps.managers.places import Place, ask_managers, give_up, introduce_all, listed, stop_all
+from corps.managers.places import Place, ask_managers, give_up, introduce_all, listed, stop_all, to_remove
 from corps.managers.vitals import Vitals
 from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
@@ -340,26 +340,24 @@ class Membership:
         self._await_all("knows_env", env_id, is_there=True)
         return env_id
 
-    def remove_env(self, env_id: int) -> None:
+    def remove_env(self, env_id: int, timeout: float | None) -> None:
         """End an Env: no worker is created there any more, those it has are drained, and its process stops.
 
         Args:
             env_id: Which; not that of the Corps object.
+            timeout: Seconds for the workers to be drained; None for as long as it takes.
 
         Raises:
             ConfigError: There is no such Env, or it cannot be removed.
         """
         with self._lock:
-            place = self._places.get(env_id)
-            known = sorted(each for each, of in self._places.items() if of.has_joined and not of.is_gone)
-            if place is None or env_id not in known or env_id == HOME:
-                others = [each for each in known if each != HOME]
-                raise ConfigError(f"remove_env({env_id!r}): the Envs that can be removed are {others}")
+            place = to_remove(env_id, self._places, HOME)
+            place.is_leaving = True
             self._restarts.remove(env_id)  # from here on it does not come back
             self._tell_listed("retired", env_id)
         self._env.lives.retire(env_id)
         self._await_all("knows_env", env_id, is_there=False)
-        error = self._env.ask(CALL, self._env.manager_of(env_id), "drain_all", (), {}).exception()
+        error = self._env.ask(CALL, self._env.manager_of(env_id), "drain_all", (), {}, timeout).exception()
         if error is not None:
             _log.warning("env%d could not be drained: %s", env_id, error)
         stop_all([place], 2 * self._env.options.grace)

@@ -1,13 +1,13 @@
 """One process of an Env, as the membership sees it: what it has said, and where it stands."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from threading import Event, Lock
 from typing import Any, Final
 
 import corps.errors as errors
 from corps.clock import now
-from corps.errors import BrokenError, ClosedError, DeadlineExceeded, EnvStartError
+from corps.errors import BrokenError, ClosedError, ConfigError, DeadlineExceeded, EnvStartError
 from corps.hosting.env_process import EnvProcess
 from corps.managers.orders import Orders
 from corps.messages.interfaces import Interface
@@ -36,6 +36,7 @@ class Place:
         is_doomed: It is killed, since it cannot be reached.
         is_gone: It has ended.
         returns: It has ended, and another one takes its place.
+        is_leaving: Its Env is being removed.
         was_told_to_end: It was told to end.
         telling: Held while this process is told that it is there, or has ended.
         is_buried: Set when its end is known in the booting process.
@@ -60,10 +61,16 @@ class Place:
         self.is_doomed = False
         self.is_gone = False
         self.returns = False
+        self.is_leaving = False
         self.was_told_to_end = False
         self.is_buried = Event()
         self._former_is_buried = None if former is None else former.is_buried
         self.telling = Lock()
+
+    @property
+    def can_be_removed(self) -> bool:
+        """Whether it has joined, has not ended, and is not being removed."""
+        return self.has_joined and not self.is_gone and not self.is_leaving
 
     def is_well(self, generation: int) -> bool:
         """Whether it has joined, has not ended, and nothing is known against it.
@@ -220,6 +227,27 @@ def give_up(places: Iterable[Place], late: list[int]) -> None:
         if not place.has_joined:
             late.append(place.process.env_id)
             place.process.kill()
+
+
+def to_remove(env_id: object, places: Mapping[int, Place], home: int) -> Place:
+    """The process of an Env that is to be removed. Under the lock of the Membership.
+
+    Args:
+        env_id: Which.
+        places: The processes, by the ids of their Envs.
+        home: Id of the Env of the Corps object.
+
+    Raises:
+        ConfigError: There is no such Env, or it cannot be removed.
+    """
+    others = {each: place for each, place in places.items() if place.can_be_removed and each != home}
+    for each, place in others.items():
+        if each == env_id:
+            return place
+    raise ConfigError(
+        f"remove_env({env_id!r}): the Envs that can be removed are {sorted(others)}; not that of the Corps "
+        "object, nor one that has no process now, or is being removed already"
+    )
 
 
 def listed(me: Member, places: Iterable[Place]) -> tuple[list[list[object]], list[int]]:

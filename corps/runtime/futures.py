@@ -345,3 +345,12 @@ class Future(concurrent.futures.Future[R]):
         if self.cancelled():
             return "<Future, cancelled>"
         return "<Future, failed>" if outcome.failed else "<Future, done>"
+
+
+class Relayed(Future[R]):
+    """The answer to a request of the runtime, which a method returns as its own: it waits for it no more.
+
+    So the worker goes on with its next request, and the caller gets the answer when it comes.
+    """
+
+    __slots__ = ()

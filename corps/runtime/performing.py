@@ -28,6 +28,7 @@ from corps.messages.promises import NoAnswer
 from corps.messages.requests import CALL, CREATE, DROP, KEEP, PINNED, PULL, REACHING, SET, TOLD, Request
 from corps.runtime import halting
 from corps.runtime.context import Activity, current
+from corps.runtime.futures import Relayed
 from corps.runtime.generators import PER_INCARNATION, Generators
 from corps.runtime.keeping import Keeping, keeps_state, kept_state
 from corps.runtime.main_thread import MainThread
@@ -86,6 +87,9 @@ class Performer:
             kind = type(value)
             if kind is CoroutineType:
                 self._start(request, value)
+                return
+            if kind is Relayed:
+                value.add_done_callback(lambda done: request.promise.settle(done.outcome))
                 return
             if kind is GeneratorType or kind is AsyncGeneratorType:
                 value = self._kept(value)

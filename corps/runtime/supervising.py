@@ -115,13 +115,13 @@ class Supervising:
             failed_at: When it failed, on the clock of this process.
         """
         with self._lock:
-            if (
-                self._is_closed or self._env.closed
-            ):  # then nobody could be started: it would fail at once, again
+            if self._env.closed:  # nobody could be started: it would fail at once, again and again
                 return
             if not is_halted and child in self._records:
                 self._bare.add(child)
             decision = self._supervisor.failed(child, incarnation, failure, now())
+            if self._is_closed and not isinstance(decision, GivenUp):
+                return
             if isinstance(decision, Plan):
                 self._failed_at.setdefault(child, failed_at)
         if decision is not None:  # else it was known already

@@ -5,7 +5,7 @@ from typing import Any
 from corps.addresses import CORPS_MGR, FRONT_ENV, ConcAddr
 from corps.errors import ContextError
 from corps.messages.requests import CALL
-from corps.runtime.futures import Future
+from corps.runtime.futures import Future, Relayed
 from corps.workers.conc import Conc
 
 
@@ -16,37 +16,46 @@ class Corps(Conc):
     If the class defines ``run(self, *args)``, ``corps run`` calls that, prints what it returns, and ends.
     """
 
-    async def add_env(self) -> int:
+    def add_env(self) -> Future[int]:
         """Start one more Env. Workers that live elsewhere stay there; new ones are created there, too.
 
+        The Corps goes on with its requests meanwhile.
+
         Returns:
-            Its id, for ``corps.options(env=...)``. No Env of the Corps has it again.
+            A Future of its id, for ``corps.options(env=...)``. No Env of the Corps has it again.
 
         Raises:
             BootError: It did not start.
             ContextError: This Corps was not booted.
         """
-        env_id: int = await self._ask_corps_mgr("add_env")
-        return env_id
+        return self._ask_corps_mgr("add_env")
 
-    async def remove_env(self, env_id: int) -> None:
+    def remove_env(self, env_id: int, timeout: float | None = None) -> Future[None]:
         """End an Env. No worker is created there any more; each of those it has is drained, then it stops.
+
+        The Corps goes on with its requests meanwhile.
 
         Args:
             env_id: Its id; not that of the Env where the booted Corps lives.
+            timeout: Seconds for the workers to do what waits for them; None for as long as it takes. Then
+                they end as in the end of a Corps.
+
+        Returns:
+            A Future of None, done when its process has ended.
 
         Raises:
             ConfigError: There is no such Env, or it cannot be removed.
             ContextError: This Corps was not booted.
         """
-        await self._ask_corps_mgr("remove_env", env_id)
+        return self._ask_corps_mgr("remove_env", env_id, timeout)
 
-    def _ask_corps_mgr(self, method: str, *args: Any) -> Future[Any]:
+    def _ask_corps_mgr(self, method: str, *args: Any) -> Relayed[Any]:
         cell = self._corps_own_cell()
         if cell.env.corps_name is None:
             raise ContextError(
                 f"{cell} lives in an Env that is alone: a Corps that was booted has further ones"
             )
         corps_mgr = ConcAddr(cell.addr.corps, FRONT_ENV, CORPS_MGR)
-        future: Future[Any] = cell.env.ask(CALL, corps_mgr, method, args, {})
+        future: Relayed[Any] = Relayed()
+        cell.env.ask(CALL, corps_mgr, method, args, {}, future=future)
         return future

@@ -26,6 +26,11 @@ class Worker(corps.Conc):
     def call(self, other: Any) -> Any:
         return other.where().ret
 
+    def ask_in_a_while(self, app: Any, seconds: float) -> int:
+        threading.Event().wait(seconds)
+        number: int = app.number().ret
+        return number
+
 
 class App(corps.Corps):
     def __init__(self, n: int = 0) -> None:
@@ -33,6 +38,9 @@ class App(corps.Corps):
 
     def make(self, *envs: int) -> list[Any]:
         return [corps.options(env=env).create(Worker) for env in envs]
+
+    def number(self) -> int:
+        return 42
 
     def members(self) -> list[Any]:
         assert self.group is not None
@@ -82,6 +90,26 @@ def test_an_env_is_removed_when_its_workers_have_done_what_waits() -> None:
         assert caught.value.executed == "no"
         with pytest.raises(corps.ConfigError, match="creates workers in the Envs 1, 2"):
             app.make(3).result(LIMIT)
+
+
+def test_the_corps_goes_on_while_an_env_is_removed() -> None:
+    """Was a defect: a worker that asked it meanwhile waited for ever, and the end with it."""
+    with corps.boot(App, envs=2) as app:
+        [worker] = app.make(2).ret
+        asking = worker.ask_in_a_while(app, 0.3)
+        removed = app.remove_env(2)
+        with pytest.raises(corps.ConfigError, match="is being removed already"):
+            app.remove_env(2).result(LIMIT)
+        assert asking.result(LIMIT) == 42
+        removed.result(LIMIT)
+
+
+def test_a_removal_has_a_time_limit() -> None:
+    with corps.boot(App, envs=2, config={"exit_timeout": 0.2, "grace": 0.5, "log_level": "CRITICAL"}) as app:
+        [worker] = app.make(2).ret
+        holding = worker.hold(LIMIT)
+        app.remove_env(2, timeout=0.1).result(LIMIT)
+        assert isinstance(holding.exception(LIMIT), corps.WorkerGone | corps.EnvLost)
 
 
 @pytest.mark.parametrize("env_id", [0, 1, 7, "two", None])
