@@ -1,13 +1,14 @@
 """What fails at the caller: requests that cannot be sent, and those whose time is over."""
 
 import os
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 from corps.addresses import ConcAddr
 from corps.errors import ClosedError, DeadlineExceeded, NoSuchWorker
-from corps.messages.outcomes import Refused
+from corps.messages.outcomes import Outcome, Raised, Refused
 from corps.messages.requests import Request
 from corps.runtime.futures import Future
 
@@ -55,6 +56,34 @@ def forked(env: Any, target: ConcAddr) -> ClosedError:
         f"this process is a fork of {env.label}, which lives in its parent: only there can {target} be "
         "asked; to ask from a process of its own, use a Conc in another Env"
     )
+
+
+class Forked:
+    """In the child of a fork: the promise of the request that has forked. Its answer ends the child.
+
+    Else there would be two processes that answer for one worker, on the connections of one of them.
+    """
+
+    def __init__(self, label: str, request: Request) -> None:
+        """For the child.
+
+        Args:
+            label: Of the Env, for the text.
+            request: What its thread runs.
+        """
+        self._label = label
+        self._request = request
+
+    def done(self) -> bool:
+        """See `Promise.done`."""
+        return False
+
+    def settle(self, outcome: Outcome) -> bool:
+        """The method that has forked has come to its end, in the child too."""
+        told = f"a fork of {self._label} came back from {self._request!r}: call os._exit() in it\n"
+        sys.stderr.write(told + (outcome.traceback if isinstance(outcome, Raised) else ""))
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def nowhere(env: Any, target: ConcAddr) -> Refused:

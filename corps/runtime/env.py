@@ -37,7 +37,6 @@ from corps.wire.frames import ProbeHeader
 
 _log = logging.getLogger("corps.env")
 
-
 MakeName = Callable[[ConcAddr, Interface, int], Any]
 MakeIterator = Callable[[Any, int], Any]
 
@@ -276,8 +275,11 @@ class Env:
         return not of_author or request.kind not in REACHING or request.target.conc == ENV_MGR
 
     def note_fork(self) -> None:
-        """This is the child of a fork. By the thread that has forked."""
+        """This is the child of a fork. By the thread that has forked, which may answer nothing here."""
         self._is_forked = self._is_ending = self._closed = True
+        here = current.get()
+        if here is not None and here.env is self and here.request is not None:
+            here.request.promise = caller_side.Forked(self.label, here.request)
 
     def accept_no_more(self) -> None:
         """From now on nothing is asked of workers by plain threads of this process. Any thread."""

@@ -46,16 +46,17 @@ class Restart:
     backoff: tuple[float, float] = (0.1, 10.0)
 
     def __post_init__(self) -> None:
-        if self.policy not in POLICIES:
+        if not _is_one_of(self.policy, POLICIES):
             known = ", ".join(sorted(POLICIES))
             raise ConfigError(f"Restart(policy={self.policy!r}): wants one of {known}")
         if type(self.max) is not int or self.max < 0:
             raise ConfigError(f"Restart(max={self.max!r}): wants a number of restarts, 0 or more")
-        if not self.within > 0:
+        if not _is_number(self.within) or not self.within > 0:
             raise ConfigError(f"Restart(within={self.within!r}): wants a number of seconds above 0")
-        if not 0 <= self.backoff[0] <= self.backoff[1]:
+        if not _are_delays(self.backoff):
             raise ConfigError(
-                f"Restart(backoff={self.backoff!r}): wants the shortest and the longest delay in seconds"
+                f"Restart(backoff={self.backoff!r}): wants the shortest and the longest delay in seconds, as "
+                "(0.1, 10.0)"
             )
 
     def brings_back(self, reason: Reason) -> bool:
@@ -81,6 +82,19 @@ class Restart:
             return 0.0
         shortest, longest = self.backoff
         return min(longest, shortest * 2.0 ** min(nth - 2, 64))
+
+
+def _is_one_of(value: object, known: frozenset[str]) -> bool:
+    return isinstance(value, str) and value in known
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _are_delays(value: object) -> bool:
+    is_pair = isinstance(value, tuple | list) and len(value) == 2 and all(map(_is_number, value))
+    return is_pair and 0 <= value[0] <= value[1]  # type: ignore[index]  # both are numbers
 
 
 def spread(delay: float, chance: Callable[[], float]) -> float:

@@ -89,8 +89,8 @@ class Options:
         Raises:
             CorpsError: As `create`. If one constructor raises, what this call has created ends again.
         """
-        if n < 0:
-            raise ConfigError(f"create_many({n}, ...): the number of workers cannot be negative")
+        if type(n) is not int or n < 0:
+            raise ConfigError(f"create_many({n!r}, ...): wants the number of workers first, from 0")
         env = self._env()
         mgr = _mgr_here(env)
         record = self._record(mgr, cls, args, kwargs)
@@ -113,9 +113,9 @@ class Options:
         Raises:
             CorpsError: As `create_many`.
         """
-        if n < 0 or self.env is not None:
+        if type(n) is not int or n < 0 or self.env is not None:
             raise ConfigError(
-                f"create_per_env({n}, ...) with env={self.env!r}: wants a number from 0, and no env"
+                f"create_per_env({n!r}, ...) with env={self.env!r}: wants a number from 0, and no env"
             )
         env = self._env()
         mgr = _mgr_here(env)
@@ -139,8 +139,10 @@ class Options:
         Raises:
             CorpsError: As `create_many`, but what was created remains until its Mgr ends.
         """
-        if n < 1 or self.env is not None:
-            raise ConfigError(f"replicate({n}, ...) with env={self.env!r}: wants a number from 1, and no env")
+        if type(n) is not int or n < 1 or self.env is not None:
+            raise ConfigError(
+                f"replicate({n!r}, ...) with env={self.env!r}: wants a number from 1, and no env"
+            )
         env = self._env()
         mgr = _mgr_here(env)
         restart = self.restart or getattr(cls, "restart", None) or Restart()
@@ -272,13 +274,17 @@ def options(
     Raises:
         ConfigError: A value is out of range.
     """
-    if mailbox is not None and mailbox < 1:
-        raise ConfigError(f"mailbox={mailbox!r}: at least one request must have room")
-    if deadline is not None and not deadline > 0:
+    if mailbox is not None and not _is_number(mailbox, int, least=1):
+        raise ConfigError(f"mailbox={mailbox!r}: wants the number of requests that have room, from 1")
+    if deadline is not None and not (_is_number(deadline, int, float, least=0) and deadline > 0):
         raise ConfigError(f"deadline={deadline!r}: wants a number of seconds above 0, or None")
     if restart is not None and not isinstance(restart, Restart):
         raise ConfigError(f"restart={restart!r}: wants a corps.Restart, or None")
     return Options(tag, env, mailbox, deadline, restart)
+
+
+def _is_number(value: object, *types: type, least: float) -> bool:
+    return type(value) in types and value >= least  # type: ignore[operator]  # a number
 
 
 def envs() -> list[int]:

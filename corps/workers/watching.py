@@ -73,7 +73,10 @@ def watch(name: Name[Any]) -> Future[Ended]:
 
     Raises:
         ContextError: The Name was unpacked outside of every Env.
+        TypeError: It is no Name.
     """
+    if not isinstance(name, Name):
+        raise TypeError(f"corps.watch({name!r:.80}): wants the Name of a worker, as `create` returns it")
     env = name._bound()
     future = Watch(name)
     here = current.get()

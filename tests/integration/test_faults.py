@@ -74,6 +74,13 @@ class Worker(corps.Conc):
         os.waitpid(pid, 0)
         return said
 
+    def fork_and_come_back(self) -> int:
+        """Forgets that there are two of them now."""
+        pid = os.fork()
+        if pid == 0:
+            raise RuntimeError("in the child")
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
     def cut(self, env: int) -> int:
         """Break the connections of this Env to another one; how many there were."""
         cut = 0
@@ -200,6 +207,17 @@ def test_a_fork_of_an_env_cannot_ask() -> None:
         for other in (near, far):
             assert "this process is a fork of env1" in near.fork(other).result(LIMIT)
         assert near.add(1).ret == far.add(1).ret == 2
+
+
+def test_a_fork_of_an_env_cannot_answer(capfd: pytest.CaptureFixture[str]) -> None:
+    """Was a defect: it went on with the requests of the worker, beside its parent."""
+    with booted(2) as app:
+        (worker,) = app.make(2).ret
+        answers = [worker.fork_and_come_back(), *[worker.add(number) for number in range(20)]]
+        assert [answer.result(LIMIT) for answer in answers] == [1, *range(1, 21)]
+    told = capfd.readouterr().err
+    assert "a fork of env2 came back from" in told
+    assert "RuntimeError: in the child" in told
 
 
 def test_a_fork_of_the_script_cannot_ask() -> None:

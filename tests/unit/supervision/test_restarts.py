@@ -19,6 +19,13 @@ FAILURES = [reason for reason in REASONS if reason not in ORDERLY]
     [
         {"policy": "always"},
         {"policy": None},
+        {"policy": ["permanent"]},
+        {"within": "x"},
+        {"within": None},
+        {"backoff": 5},
+        {"backoff": (1,)},
+        {"backoff": (1, 2, 3)},
+        {"backoff": ("a", "b")},
         {"max": -1},
         {"max": 1.0},
         {"max": True},

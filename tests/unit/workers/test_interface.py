@@ -6,9 +6,11 @@ from typing import Any, ClassVar
 
 import pytest
 
+import corps
 from corps.errors import DefinitionError
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
+from corps.workers.idempotence import retries_of
 
 OFFERED = {"my_name", "my_self", "my_mgr", "my_corps", "my_tag", "my_class", "my_host", "my_children"}
 
@@ -87,3 +89,33 @@ def test_interleaving_is_a_number(given: bool | int, kept: int) -> None:
 def test_what_every_name_has_cannot_be_a_method(name: str) -> None:
     with pytest.raises(DefinitionError, match=name):
         type("Wrong", (Conc,), {name: lambda self: None})
+
+
+def test_idempotent_decorates_with_and_without_parentheses() -> None:
+    class Twice(corps.Conc):
+        @corps.idempotent
+        def plain(self) -> None: ...
+
+        @corps.idempotent(retries=5)
+        def often(self) -> None: ...
+
+    assert (retries_of(Twice.plain), retries_of(Twice.often)) == (3, 5)
+
+
+@pytest.mark.parametrize("wrong", [5, property(), type("C", (), {})])
+def test_idempotent_is_for_methods(wrong: Any) -> None:
+    with pytest.raises(corps.DefinitionError, match="is for methods of a class"):
+        corps.idempotent()(wrong)
+
+
+def test_watch_wants_a_name() -> None:
+    with pytest.raises(TypeError, match=r"corps.watch\(5\): wants the Name of a worker"):
+        corps.watch(5)  # type: ignore[arg-type]  # that is what is tested
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"mailbox": "x"}, {"mailbox": 0}, {"deadline": "x"}, {"deadline": 0}, {"deadline": True}]
+)
+def test_options_that_make_no_sense_are_refused(wrong: Any) -> None:
+    with pytest.raises(corps.ConfigError, match="wants"):
+        corps.options(**wrong)
