@@ -343,7 +343,9 @@ class RunningCorps:
         for child in manager.family.close() if manager is not None else ():
             self._end_worker(child)
         self._outcome = self._end_worker(name._addr)
-        if not self._hurry.done():  # it may have failed, and what tells of that be slower than its end
+        assert self._membership is not None
+        there = [place.process.env_id for place in self._membership.places()]
+        if HOME in there and not self._hurry.done():  # what tells of its failure may be slower than its end
             told = self._env.ask(CALL, self._env.manager_of(HOME), "has_told", (FRONT_ENV,), {})
             with suppress(WaitTimeout):
                 wait_any([told, self._hurry], self._env.options.grace)

@@ -79,7 +79,7 @@ class Place:
             generation: Which process of the Env is meant.
         """
         is_there = self.generation == generation and self.process.wait(0) is None
-        return is_there and self.has_joined and not self.is_gone and not self.is_doomed
+        return is_there and self.can_be_removed and not self.is_doomed
 
     def await_burial_before(self) -> None:
         """Wait until the end of the process before it is known in the booting process. Without a lock."""

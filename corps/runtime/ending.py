@@ -23,10 +23,10 @@ from corps.messages.dead_letters import DeadReason
 from corps.messages.endings import Ended, Failure, Reason
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.requests import EXIT, EXIT_DOWN, EXIT_LAST, EXIT_NOW, HALT, Request
-from corps.runtime import halting
 from corps.runtime.alarms import Alarm
 from corps.runtime.context import current
 from corps.runtime.family import ChildEnd
+from corps.runtime.records import comes_back
 
 _log = logging.getLogger("corps.workers")
 
@@ -118,7 +118,7 @@ class Ending:
 
     def _note(self, failure: Failure | None, otherwise: Reason) -> None:
         """Under the lock: the first one who asks says why it ends, but for a limit that was passed."""
-        is_heard = failure is not None and failure.is_final and not halting.comes_back(self._cell, failure)
+        is_heard = failure is not None and failure.is_final and not comes_back(self._cell.record, failure)
         if self._reason is None or is_heard:
             self._failure = failure
             self._reason = otherwise if failure is None else failure.reason

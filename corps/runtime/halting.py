@@ -31,6 +31,7 @@ from corps.runtime.context import current
 from corps.runtime.ending import end_children
 from corps.runtime.family import ChildEnd
 from corps.runtime.futures import Future
+from corps.runtime.records import comes_back
 
 _log = logging.getLogger("corps.workers")
 
@@ -52,12 +53,6 @@ def failure_of(what: str, error: BaseException) -> Failure:
     return Failure("memory" if isinstance(error, MemoryError) else "error", text, shown.traceback)
 
 
-def comes_back(cell: Any, failure: Failure) -> bool:
-    """Whether a worker that has failed so is restarted, if its Mgr can."""
-    restart = cell.record.options.restart if cell.record is not None else None
-    return restart is not None and restart.brings_back(failure.reason)
-
-
 def fail(
     cell: Any, failure: Failure, error: BaseException | None = None, promise: Promise | None = None
 ) -> None:
@@ -70,7 +65,7 @@ def fail(
         promise: Settled with None when the incarnation has ended.
     """
     promise = promise or _nobody(cell)
-    if comes_back(cell, failure):
+    if comes_back(cell.record, failure):
         asked = order(cell, failure, error, promise)
         is_halting = cell.put_first(asked)
         if is_halting:
@@ -97,7 +92,7 @@ def take_exit(cell: Any, request: Request) -> None:
     if sender is not None and sender not in (cell.addr, cell.mgr_addr) and sender.conc != ENV_MGR:
         text = f"{cell} can be ended by its Mgr, by itself and by the operator, but not by {sender}"
         request.settle(Refused(NotPermitted(text, target=str(cell), incarnation=cell.incarnation)))
-    elif sender == cell.addr and comes_back(cell, BY_ITSELF):
+    elif sender == cell.addr and comes_back(cell.record, BY_ITSELF):
         fail(cell, BY_ITSELF, promise=request.promise)
     else:
         cell.ending.begin(request)

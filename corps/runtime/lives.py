@@ -16,7 +16,7 @@ from corps.runtime.cell import Cell
 from corps.runtime.family import ChildEnd, ChildGroup
 from corps.runtime.futures import Future
 from corps.runtime.keeping import KeptStates, forget_state, keeps_state
-from corps.runtime.records import Record
+from corps.runtime.records import Record, comes_back
 
 _log = logging.getLogger("corps.env")
 
@@ -135,12 +135,12 @@ class Lives:
         """
         self._env.worker_counters.ended(str(cell), ended.reason, has_failed=failure is not None)
         mgr = cell.mgr_addr
-        comes_back = mgr is not None and failure is not None and halting.comes_back(cell, failure)
-        mgr_env = mgr.env if comes_back and mgr is not None else None
+        may_return = mgr is not None and failure is not None and comes_back(cell.record, failure)
+        mgr_env = mgr.env if may_return and mgr is not None else None
         self.refuse(self._registry.remove(cell.addr.conc, ended, mgr_env, waiting))
-        if not comes_back and cell.record is not None and keeps_state(cell.record.cls):
+        if not may_return and cell.record is not None and keeps_state(cell.record.cls):
             forget_state(cell)
-        return comes_back
+        return may_return
 
     def will_leave(self, cell: Any, failure: Failure | None) -> None:
         """A worker is about to be abandoned: what comes for it from now on may be for its next cell.
@@ -149,7 +149,7 @@ class Lives:
             cell: Of this Env; it takes requests still.
             failure: Why, if it failed.
         """
-        if failure is not None and cell.mgr_addr is not None and halting.comes_back(cell, failure):
+        if failure is not None and cell.mgr_addr is not None and comes_back(cell.record, failure):
             self._registry.will_leave(cell.addr.conc)
 
     def pass_on(self, cell: Any, request: Request) -> None:

@@ -10,6 +10,7 @@ from corps.messages.outcomes import Refused
 from corps.messages.requests import EXIT, HALT, KEEP, Request
 from corps.runtime import halting
 from corps.runtime.context import Activity, current
+from corps.runtime.records import comes_back
 
 _log = logging.getLogger("corps.workers")
 
@@ -82,7 +83,7 @@ class MainThread:
             self._halt is None
             and failure is not None
             and not self._exiting
-            and halting.comes_back(cell, failure)
+            and comes_back(cell.record, failure)
         ):
             self._halt = halting.order(cell, failure, error)
         if self._halt is None or halting.stop(cell, self._halt):

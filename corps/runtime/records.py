@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
 from corps.runtime.options import WorkerOptions
 
@@ -34,6 +35,17 @@ class Record(NamedTuple):
         """Of its class."""
         interface: Interface = self.cls._corps_interface  # type: ignore[attr-defined]  # of Conc, which stands above
         return interface
+
+
+def comes_back(record: Record | None, failure: Failure) -> bool:
+    """Whether a worker that has failed so is restarted, if its Mgr can.
+
+    Args:
+        record: What its cell keeps of it.
+        failure: How it failed.
+    """
+    restart = record.options.restart if record is not None else None
+    return restart is not None and restart.brings_back(failure.reason)
 
 
 def kept(record: Record) -> Record | None:

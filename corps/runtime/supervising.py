@@ -242,10 +242,11 @@ class Supervising:
         elif opened.failed:
             self._answered(child, incarnation)
             self._still_away(child, failed_at)
-        elif not self._answered(child, incarnation):  # its end may have been faster than its start
-            self._env.exit(child, EXIT_DOWN)
-        elif failed_at is not None:
-            self._env.worker_counters.recovered(now() - failed_at)
+        else:
+            if failed_at is not None:
+                self._env.worker_counters.recovered(now() - failed_at)
+            if not self._answered(child, incarnation):  # it was to end, which may have come too early
+                self._env.exit(child, EXIT_DOWN)
 
     def _start_anew(self, child: ConcAddr, incarnation: int, failed_at: float | None) -> None:
         """Its process has died at the very moment, and the next one does not know it."""

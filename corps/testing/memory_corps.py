@@ -98,6 +98,8 @@ class MemoryEnv:
         self.is_dead, self.returns = True, returns
         for cell in self.env.registry.cells():
             cell.close_mailbox(None)
+            if cell.has_family:
+                cell.family.close()
         self.env.disconnect()
         self._tell_lost(reason)
 

@@ -49,8 +49,8 @@ try:
             driver = garage.get_driver().ret
             for _ in range(3):
                 driver.turn().exception()
-            print(ended.ret.reason, len(starts), "starts")
+            print(ended.ret.reason)
         error = garage.get_driver().exception()  # it failed twice, which is once too often
-        print(type(error).__name__, error.executed)
+        print(type(error).__name__, error.executed, "after", len(starts), "starts")
 except corps.RestartLimit as error:
     print("RestartLimit:", "the wheel is off" in str(error))
