@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from corps.addresses import FRONT_ENV
 from corps.clock import now
-from corps.errors import BootError, ClosedError, SupervisionError
+from corps.errors import BootError, ClosedError, CorpsError, SupervisionError
 from corps.hosting.env_process import Exit
 from corps.hosting.processes import ProcessHost
 from corps.managers.env_history import EnvHistory, died_too_often
@@ -219,7 +219,7 @@ class Membership:
             if stops:
                 raise ClosedError("the Corps ends, or the Env was removed")
             self._bring_up(env_id, generation)
-        except (BootError, ClosedError) as error:
+        except CorpsError as error:
             former.is_buried.wait()
             self._not_started(env_id, generation, str(error))
 

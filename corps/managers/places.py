@@ -210,7 +210,7 @@ def ask_managers(
         args: For it.
         kwargs: For it.
     """
-    asked = [env.ask(CALL, env.manager_of(each), method, args, kwargs, limit) for each in env_ids]
+    asked = [env.ask_manager(each, method, *args, seconds=limit, **kwargs) for each in env_ids]
     for answer in asked:
         if (error := answer.exception()) is not None:
             _log.warning("not every Env has answered to %s: %s", method, error)

@@ -177,23 +177,24 @@ class Env:
             raise
         return future
 
-    def ask_manager(self, env_id: int, what: str, *args: Any) -> Future[Any]:
+    def ask_manager(
+        self, env_id: int, what: str, *args: Any, seconds: float | None = None, **kwargs: Any
+    ) -> Future[Any]:
         """Ask an EnvMgr for what others may be waiting for: so it never waits for room behind them.
 
         Args:
             env_id: Its Env.
             what: A method of EnvMgr.
             *args: For that.
-
-        Returns:
-            The Future of the answer.
+            seconds: Time limit.
+            **kwargs: For the method.
 
         Raises:
             PackError: The arguments cannot be packed.
         """
         token = current.set(self._bringing)  # which must not wait
         try:
-            return self.ask(CALL, self.manager_of(env_id), what, args, {})
+            return self.ask(CALL, self.manager_of(env_id), what, args, kwargs, seconds)
         finally:
             current.reset(token)
 
@@ -343,8 +344,6 @@ class Env:
         here = acting()
         if here is not None and here.pooled:
             self.pool.leave_blocked()
-
-    # --- workers ---
 
     def next_turn(self) -> int:
         """Numbers from 0 on, for taking the Envs of the Corps in turn."""
