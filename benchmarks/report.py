@@ -74,12 +74,18 @@ def row(result: Result, beside: list[Result]) -> Row:
     return (
         result.key.subject,
         amount(result.p50, result.unit),
-        amount(result.p99, result.unit) if result.rounds[0].count >= 100 else "",
+        _tail(result),
         rate(result),
         "" if result.spread is None else f"{result.spread:.0%}",
         "" if floor is None else factor(ratio(result, floor)),
         factor(ratio(result, ours)) if ours is not None and result.role == "peer" else "",
     )
+
+
+def _tail(result: Result) -> str:
+    if result.rounds[0].count >= 100:
+        return amount(result.p99, result.unit)
+    return "" if result.p95 is None else f"p95 {amount(result.p95, result.unit)}"
 
 
 def target_rows(run: Run) -> Iterator[Row]:

@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from benchmarks.cases import Role, Unit
 
@@ -21,6 +21,9 @@ class Key(NamedTuple):
     section: str
     work: str
     subject: str
+
+
+_FEWEST: Final = 20  # samples that have a 95th percentile
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,12 @@ class Result:
     def p99(self) -> float:
         """The median of the rounds' 99th percentiles."""
         return statistics.median(each.p99 for each in self.rounds)
+
+    @property
+    def p95(self) -> float | None:
+        """The 95th percentile of the samples that were kept, of all rounds; None for less than 20."""
+        samples = sorted(sample for each in self.rounds for sample in each.samples)
+        return samples[int(len(samples) * 0.95)] if len(samples) >= _FEWEST else None
 
     @property
     def spread(self) -> float | None:
