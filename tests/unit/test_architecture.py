@@ -55,7 +55,7 @@ COUNTERS: Final = frozenset({"Counter", "count", "cycle", "local"})
 LOCKS: Final = frozenset({"Lock", "RLock", "Event", "Condition", "Semaphore", "Queue", "SimpleQueue"})
 MUTABLE_TYPES: Final = CONTAINERS | WEAK_CONTAINERS | COUNTERS | LOCKS
 READ_ONLY: Final = re.compile(r"\b(Final|Mapping|Sequence|Collection|AbstractSet|frozenset|tuple)\b")
-MAX_LINES: Final = 400
+MAX_LINES: Final = 600
 
 
 @dataclass(frozen=True)
@@ -517,7 +517,7 @@ def planted(sources: Mapping[str, str]) -> Files:
         (names_say_something, {"wire/utils.py": ""}),
         (names_say_something, {"common/a.py": ""}),
         (names_say_something, {"runtime/queue.py": ""}),
-        (files_are_short, {"wire/a.py": "x = 1\n" * 401}),
+        (files_are_short, {"wire/a.py": "x = 1\n" * (MAX_LINES + 1)}),
         (no_bare_except, {"wire/a.py": "try:\n    f()\nexcept:\n    pass"}),
         (no_assert_where_bytes_come_in, {"wire/a.py": "assert x"}),
         (no_assert_where_bytes_come_in, {"transport/a.py": "def f():\n    assert x"}),
