@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +18,7 @@ class Interface:
         has_steps: Whether the class overrides a step that each request passes through, or keeps its state.
         has_main: Whether the class has a loop of its own.
         idempotent: Methods that may be sent again, each with how often.
+        computed: Attributes that run code of the author's when they are read: properties and their like.
     """
 
     class_name: str
@@ -29,6 +29,7 @@ class Interface:
     has_steps: bool = False
     has_main: bool = False
     idempotent: tuple[tuple[str, int], ...] = ()
+    computed: frozenset[str] = frozenset()
 
     @property
     def short_name(self) -> str:
@@ -51,6 +52,7 @@ class Interface:
             self.has_steps,
             self.has_main,
             self.idempotent,
+            tuple(self.computed),
         )
 
     @classmethod
@@ -60,7 +62,21 @@ class Interface:
         methods: Iterable[str],
         reserved: Iterable[str],
         async_methods: Iterable[str],
-        *rest: Any,
+        interleave: int,
+        has_steps: bool,
+        has_main: bool,
+        idempotent: Iterable[tuple[str, int]],
+        computed: Iterable[str],
     ) -> "Interface":
         """Undo `as_tuple`."""
-        return cls(class_name, frozenset(methods), frozenset(reserved), frozenset(async_methods), *rest)
+        return cls(
+            class_name,
+            frozenset(methods),
+            frozenset(reserved),
+            frozenset(async_methods),
+            interleave,
+            has_steps,
+            has_main,
+            tuple((method, retries) for method, retries in idempotent),
+            frozenset(computed),
+        )

@@ -16,7 +16,7 @@ from corps.clock import now
 from corps.errors import Cancelled, ContextError, DeadlineExceeded
 from corps.messages.outcomes import Refused, Value
 from corps.messages.promises import Promise
-from corps.messages.requests import CREATE, DROP, EXIT, HALT, WATCH, WITHDRAWN, Request
+from corps.messages.requests import CREATE, DROP, EXIT, GET, HALT, WATCH, WITHDRAWN, Request
 from corps.runtime import halting
 from corps.runtime.context import Activity, acting, current
 from corps.runtime.deadlock import Wait
@@ -119,12 +119,16 @@ class Cell(WorkerParts):
     def _may_begin(self) -> bool:
         """Under the lock: whether the first request may begin.
 
-        Coroutines under way let only further coroutines begin, up to the class's limit.
+        Coroutines under way let only further coroutines begin, up to the class's limit. In a class that
+        interleaves, a data attribute is read at once, because that takes no author's code.
         """
         first = self.mailbox.first
         if first is None or not self._inflight:
             return first is not None
-        return self._inflight < self.interface.interleave and first.method in self.interface.async_methods
+        interface = self.interface
+        if first.kind == GET and interface.interleave > 1 and not interface.has_steps:
+            return first.method not in interface.computed
+        return self._inflight < interface.interleave and first.method in interface.async_methods
 
     def take_back(self, request: Request) -> bool:
         """Keep a request from ever beginning; see `Mailbox.take_back`."""

@@ -26,6 +26,7 @@ from corps.messages.requests import EXIT, EXIT_DOWN, EXIT_LAST, EXIT_NOW, HALT, 
 from corps.runtime.alarms import Alarm
 from corps.runtime.context import current
 from corps.runtime.family import ChildEnd
+from corps.runtime.hooks import hook
 from corps.runtime.records import comes_back
 
 _log = logging.getLogger("corps.workers")
@@ -147,7 +148,7 @@ class Ending:
             if cell.performer.has_worker:
                 self._set_limit("cleanup()", finishing=True)
                 cell.performer.close_generators()
-                cell.performer.worker.cleanup()
+                hook(cell.performer.worker, "cleanup")()
         except BaseException as error:  # the end goes on, whatever the author's cleanup did
             _log.exception("cleanup() of %s raised", cell)
             outcome = Raised.capture(error, str(cell), cell.incarnation)

@@ -31,6 +31,7 @@ from corps.runtime.context import current
 from corps.runtime.ending import end_children
 from corps.runtime.family import ChildEnd
 from corps.runtime.futures import Future
+from corps.runtime.hooks import hook
 from corps.runtime.records import comes_back
 
 _log = logging.getLogger("corps.workers")
@@ -219,9 +220,9 @@ def _call_last_hook(cell: Any, failure: Failure | None, error: BaseException | N
     try:
         cell.performer.close_generators()
         if failure is None:
-            worker.cleanup()
+            hook(worker, "cleanup")()
         else:
-            worker.before_restart(error)
+            hook(worker, "before_restart")(error)
     except BaseException:  # it comes back, whatever the author's hook did
         _log.exception("%s of %s raised", what, cell)
     finally:

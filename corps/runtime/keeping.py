@@ -14,6 +14,7 @@ from corps.clock import now
 from corps.errors import CorpsError
 from corps.messages.promises import NoAnswer
 from corps.messages.requests import CALL, KEEP, Request
+from corps.runtime.hooks import hook
 
 _log = logging.getLogger("corps.workers")
 
@@ -103,7 +104,7 @@ class Keeping:
         self._is_asked = False
         self._due = now() + self._pace
         try:
-            state = cell.env.pack(cell.performer.worker.keep_state())
+            state = cell.env.pack(hook(cell.performer.worker, "keep_state")())
             if keeper := _keeper(cell):
                 args = (cell.addr, cell.incarnation, state)
                 cell.env.tell(CALL, keeper, "keep", args, {})

@@ -10,6 +10,7 @@ from corps.messages.outcomes import Refused
 from corps.messages.requests import EXIT, HALT, KEEP, Request
 from corps.runtime import halting
 from corps.runtime.context import Activity, current
+from corps.runtime.hooks import hook
 from corps.runtime.records import comes_back
 
 _log = logging.getLogger("corps.workers")
@@ -71,7 +72,7 @@ class MainThread:
         error: BaseException | None = None
         failure: Failure | None = None
         try:
-            cell.performer.worker.main()
+            hook(cell.performer.worker, "main")()
         except BaseException as raised:  # what has to follow must follow, whatever its main did
             _log.exception("main() of %s raised", cell)
             error, failure = raised, halting.failure_of("main()", raised)

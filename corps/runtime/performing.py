@@ -10,11 +10,12 @@ import logging
 from collections.abc import Coroutine
 from threading import Event, current_thread, main_thread
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import Any, Final
+from typing import Any, NoReturn
 
 from corps.errors import (
     Cancelled,
     CorpsError,
+    DefinitionError,
     Fail,
     InternalError,
     NoSuchMethod,
@@ -30,13 +31,11 @@ from corps.runtime import halting
 from corps.runtime.context import Activity, current
 from corps.runtime.futures import Relayed
 from corps.runtime.generators import PER_INCARNATION, Generators
+from corps.runtime.hooks import hook, steps_of
 from corps.runtime.keeping import Keeping, keeps_state, kept_state
 from corps.runtime.main_thread import MainThread
 
 _log = logging.getLogger("corps.workers")
-
-STEPS: Final = frozenset({"receive", "before", "process", "after", "reply"})
-"""Names of the overridable steps."""
 
 
 class _Refusal(Exception):
@@ -46,6 +45,17 @@ class _Refusal(Exception):
         super().__init__(error)
         self.error = error
         self.letter = letter
+
+
+def _refuse_constructor(cls: type, given: Any) -> NoReturn:
+    if isinstance(given, CoroutineType | GeneratorType):
+        given.close()  # else Python warns that it was never awaited
+    raise _Refusal(
+        DefinitionError(
+            f"{cls.__qualname__}.__init__() gave {given!r:.200}: a constructor is a plain method that gives "
+            "None. What has to be awaited is for an `async def` method"
+        )
+    )
 
 
 class Performer:
@@ -112,8 +122,11 @@ class Performer:
         kind = request.kind
         if kind in REACHING:
             if self._cell.interface.has_steps:
-                self.worker.before(request)
-                return self.worker.process(request)
+                steps = steps_of(self.cls)
+                if "before" in steps:
+                    hook(self.worker, "before")(request)
+                if "process" in steps:
+                    return hook(self.worker, "process")(request)
             return self.invoke(request)
         if kind == CREATE:
             return self._construct(request)
@@ -138,7 +151,7 @@ class Performer:
     def _tell(self, watch: Any) -> None:
         """A watch of the worker has come to its end, unless it was given up in the meantime."""
         if watch.is_wanted:
-            self.worker.on_ended(watch.result())
+            hook(self.worker, "on_ended")(watch.result())
 
     def invoke(self, request: Request) -> Any:
         """The middle of the step `process`: call the method, read the attribute, or set it.
@@ -192,18 +205,30 @@ class Performer:
     def _construct(self, request: Request) -> Any:
         cls, *args = request.args
         self.cls = cls
-        worker = cls.__new__(cls, *args, **request.kwargs)
-        worker._corps_cell = self._cell
-        worker.__init__(*args, **request.kwargs)
         cell = self._cell
+        worker = cls.__new__(cls, *args, **request.kwargs)
+        self._adopt(worker, cls)
+        if (given := cls.__init__(worker, *args, **request.kwargs)) is not None:
+            _refuse_constructor(cls, given)
         if cell.record is not None and keeps_state(cls):
             self._keeping = Keeping(cell, cls.keep_every)
         if cell.incarnation > 1:
-            worker.after_restart(kept_state(cell) if self._keeping is not None else None)
+            hook(worker, "after_restart")(kept_state(cell) if self._keeping is not None else None)
         self.worker = worker
         if cell.incarnation > 1:
             cell.env.worker_counters.restarted(str(cell))
         return cell.name
+
+    def _adopt(self, worker: Any, cls: type) -> None:
+        """Tell a new object of the author's which worker it is."""
+        known: Any = None
+        if is_one := isinstance(worker, cls):
+            known = object.__getattribute__(worker, "__dict__").get("_corps_cell")
+        if not is_one or (known is not None and known is not self._cell and known.ended is None):
+            what = f"an object that is {known} already" if known is not None else f"{worker!r:.200}"
+            text = f"{cls.__qualname__}.__new__() gave {what}: each worker is an object of its own"
+            raise _Refusal(DefinitionError(text))
+        object.__setattr__(worker, "_corps_cell", self._cell)  # whatever the class thinks of new attributes
 
     # --- settling ---
 
@@ -224,12 +249,13 @@ class Performer:
     def _last_steps(self, request: Request, outcome: Outcome) -> Outcome:
         """The steps `after` and `reply`. The outcome that counts if `reply` did not settle the request."""
         try:
-            changed = self.worker.after(request, outcome)
-            if changed is not None:
+            steps = steps_of(self.cls)
+            if "after" in steps and (changed := hook(self.worker, "after")(request, outcome)) is not None:
                 outcome = changed
             if self._keeping is not None:
                 self._keeping.ran()
-            self.worker.reply(request, outcome)
+            if "reply" in steps:
+                hook(self.worker, "reply")(request, outcome)
         except BaseException as error:  # an exception in a step counts as one of the call
             return self._failure(request, error)
         return outcome

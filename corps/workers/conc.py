@@ -10,6 +10,7 @@ from corps.messages.outcomes import Outcome
 from corps.messages.requests import Request
 from corps.supervision.restarts import Restart, Strategy
 from corps.workers.interface import interface_of
+from corps.workers.steps import steps_of
 
 if TYPE_CHECKING:
     from typing import Self
@@ -51,6 +52,7 @@ class Conc:
     interleave: ClassVar[bool | int] = False
 
     _corps_interface: ClassVar[Interface]
+    _corps_steps: ClassVar[frozenset[str]] = frozenset()
     _corps_keeps_state: ClassVar[bool] = False
     _corps_cell: "Cell"
 
@@ -58,10 +60,12 @@ class Conc:
         """Decide what of the class may be called from afar.
 
         Raises:
-            DefinitionError: The class uses a name that belongs to Names, or what it declares has a bad value.
+            DefinitionError: The class uses a name that belongs to Names, has a step or hook that cannot be
+                called as such, or what it declares has a bad value.
         """
         super().__init_subclass__(**kwargs)
-        cls._corps_interface = interface_of(cls, Conc, _OFFERED)
+        cls._corps_steps = steps_of(cls, Conc)
+        cls._corps_interface = interface_of(cls, Conc, _OFFERED, cls._corps_steps)
         cls._corps_keeps_state = cls.keep_state is not Conc.keep_state
 
     # --- who I am: in the worker itself, and through its Name but for my_env ---
@@ -108,7 +112,7 @@ class Conc:
         return self._corps_own_cell().family.children()
 
     def _corps_own_cell(self) -> "Cell":
-        cell: Cell | None = getattr(self, "_corps_cell", None)
+        cell: Cell | None = object.__getattribute__(self, "__dict__").get("_corps_cell")
         if cell is None:
             raise ContextError(
                 f"this {type(self).__qualname__} was made by calling its class: only a worker that "
@@ -127,7 +131,8 @@ class Conc:
             "self.my_name(), in its place"
         )
 
-    # --- the steps of a request: override what you need ---
+    # --- the steps of a request: override what you need. A method of such a name whose parameters are named
+    # otherwise is not the step but the author's own.
 
     def main(self) -> None:
         """The loop of a worker that wants a thread of its own: override it, and call `receive` in it.
@@ -247,4 +252,4 @@ class Conc:
         """Called once, when the worker ends in order, after the workers that it created have ended."""
 
 
-Conc._corps_interface = interface_of(Conc, Conc, _OFFERED)
+Conc._corps_interface = interface_of(Conc, Conc, _OFFERED, Conc._corps_steps)

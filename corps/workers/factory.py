@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, ParamSpec, TypeVar
+from typing import Any, Final, Literal, ParamSpec, TypeVar, get_origin
 
 from corps.addresses import ENV_MGR
 from corps.errors import ClosedError, ConfigError, CorpsError, DefinitionError
@@ -160,6 +160,7 @@ class Options:
 
     def _record(self, mgr: Any, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Record:
         """How a worker of this Mgr is constructed. One will do for many."""
+        cls = get_origin(cls) or cls  # of Box[int] the class Box
         if not (isinstance(cls, type) and issubclass(cls, Conc)):
             raise DefinitionError(f"{cls!r} cannot be created: a worker's class is a subclass of corps.Conc")
         corps_name = mgr.name if issubclass(mgr.performer.cls, Corps) else mgr.corps_name

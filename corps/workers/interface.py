@@ -3,28 +3,31 @@
 import functools
 import inspect
 import sys
+from types import MemberDescriptorType
 from typing import Any, Final, NoReturn
 
 from corps.errors import DefinitionError
 from corps.messages.interfaces import Interface
-from corps.runtime.performing import STEPS
 from corps.supervision.restarts import STRATEGIES, Restart
 from corps.workers.idempotence import retries_of
+from corps.workers.steps import RECOGNISED, STEPS, differs
 
 OF_NAME: Final = frozenset({"options", "exit", "drain", "kill", "pinned"})
 """Public methods of every Name: a worker's class cannot have them too."""
 
 
-def interface_of(cls: type, root: type, offered: frozenset[str]) -> Interface:
+def interface_of(cls: type, root: type, offered: frozenset[str], steps: frozenset[str]) -> Interface:
     """Decide what of a class may be called from afar.
 
     A method is a public attribute of the class, or of a class it inherits from, that is a function or
-    behaves like one. What the library's own classes define is the worker's own, but for `offered`.
+    behaves like one. What the library's own classes define is the worker's own, but for `offered`, and for a
+    method of the author's that has the name of a step and is none; see `steps_of`.
 
     Args:
         cls: A class derived from `root`.
         root: The library's class that it derives from: Conc.
         offered: Methods of `root` that may be called from afar.
+        steps: Those that the class overrides; see `steps_of`.
 
     Returns:
         Its interface.
@@ -34,13 +37,10 @@ def interface_of(cls: type, root: type, offered: frozenset[str]) -> Interface:
     """
     _check_declarations(cls)
     own = {name for name in dir(root) if not name.startswith("_")}
-    for hook in sorted(own):
-        if inspect.iscoroutinefunction(inspect.getattr_static(cls, hook)):
-            raise DefinitionError(
-                f"{cls.__qualname__}.{hook} cannot be async: nobody would await it; let it be a plain method"
-            )
+    own -= {name for name in RECOGNISED if name not in steps and differs(cls, root, name)}
     methods = set(offered)
     coroutines = set()
+    computed = set()
     idempotent = []
     for name in dir(cls):
         if name.startswith("_") or name in own:
@@ -50,21 +50,24 @@ def interface_of(cls: type, root: type, offered: frozenset[str]) -> Interface:
                 f"{cls.__qualname__}.{name} cannot be: every Name has a method {name!r} of its own; rename it"
             )
         raw = inspect.getattr_static(cls, name)
-        if _is_method(raw):
+        if _is_method(raw, cls, name):
             methods.add(name)
             if retries := retries_of(raw):
                 idempotent.append((name, retries))
-            if inspect.iscoroutinefunction(inspect.unwrap(getattr(raw, "__func__", raw))):
+            if _is_coroutine_function(raw):
                 coroutines.add(name)
+        elif hasattr(raw, "__get__") and not isinstance(raw, type | MemberDescriptorType):
+            computed.add(name)
     return Interface(
         class_name=f"{cls.__module__}:{cls.__qualname__}",
         methods=frozenset(methods),
         reserved=frozenset(own - offered),
         async_methods=frozenset(coroutines),
         interleave=_interleave(cls),
-        has_steps=any(getattr(cls, step) is not getattr(root, step) for step in (*STEPS, "keep_state")),
-        has_main=getattr(cls, "main") is not getattr(root, "main"),  # noqa: B009 - `type` has no `main`
+        has_steps=not steps.isdisjoint(STEPS) or differs(cls, root, "keep_state"),
+        has_main="main" in steps,
         idempotent=tuple(idempotent),
+        computed=frozenset(computed),
     )
 
 
@@ -86,11 +89,26 @@ def _check_declarations(cls: Any) -> None:
         refuse("fails_on", "a tuple of classes of exceptions")
 
 
-def _is_method(raw: Any) -> bool:
+def _is_method(raw: Any, cls: type, name: str) -> bool:
     if isinstance(raw, staticmethod | classmethod):
         return True
-    # A partial is about to become a method: it has `__get__` from Python 3.13 on, and binds from 3.14 on.
-    return callable(raw) and hasattr(raw, "__get__") and not isinstance(raw, type | functools.partial)
+    if isinstance(raw, type | property) or not hasattr(raw, "__get__"):
+        return False
+    if callable(raw):
+        # A partial is about to become a method: it has `__get__` from Python 3.13 on, and binds from 3.14 on.
+        return not isinstance(raw, functools.partial)
+    try:  # partialmethod and singledispatchmethod cannot be called, but what they give can
+        return not isinstance(given := getattr(cls, name), type) and given is not raw and callable(given)
+    except Exception:  # a descriptor of the author's that wants an instance
+        return False
+
+
+def _is_coroutine_function(raw: Any) -> bool:
+    """Whether a method is a coroutine function itself: a plain one around it is a plain method, run alone."""
+    function = getattr(raw, "__func__", raw)
+    if isinstance(function, functools.partialmethod):
+        function = function.func
+    return inspect.iscoroutinefunction(function)
 
 
 def _interleave(cls: Any) -> int:

@@ -47,12 +47,32 @@ class Worker(Mixin, Conc):
     @functools.wraps(softly)
     async def wrapped(self) -> None: ...
 
+    @functools.wraps(softly)
+    def around(self) -> Any:  # a plain method, whatever it wraps: it runs alone
+        return self.softly()
+
+    @functools.singledispatchmethod
+    def by_type(self, what: Any) -> str:
+        return f"something else: {what}"
+
+    partial: Any = functools.partialmethod(by_type, 1)
+    softly_once = functools.partialmethod(softly)
+
+    @functools.cached_property
+    def once(self) -> int:
+        return 1
+
 
 def test_public_functions_are_methods_and_nothing_else_is() -> None:
     assert Worker._corps_interface.methods - OFFERED == {
-        "plain", "softly", "static", "of_class", "cached", "wrapped", "mixed_in", "shortened",
+        "plain", "softly", "static", "of_class", "cached", "wrapped", "mixed_in", "shortened", "by_type",
+        "softly_once", "partial", "around",
     }  # fmt: skip
-    assert Worker._corps_interface.async_methods == {"softly", "wrapped"}
+    assert Worker._corps_interface.async_methods == {"softly", "wrapped", "softly_once"}
+
+
+def test_attributes_that_run_code_when_they_are_read_are_known() -> None:
+    assert Worker._corps_interface.computed == {"computed", "once"}
 
 
 def test_what_the_library_defines_is_the_workers_own_but_for_my() -> None:
