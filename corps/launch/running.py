@@ -322,7 +322,7 @@ class RunningCorps:
         name = self._name = create_application(env, self._mgr, application)
         # From here on its end is told. It may have ended before, if its constructor asked for that.
         alive = env.ask(CALL, env.manager_of(HOME), "has_worker", (name._addr,), {})
-        alive.add_done_callback(self._note_whether_alive)
+        alive.when_settled(self._note_whether_alive)
         env.corps_name = name
         membership.tell_all("corps", list(name._addr), list(interface.as_tuple()), later=True)
         membership.tell_all("release", later=True)

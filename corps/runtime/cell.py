@@ -203,7 +203,8 @@ class Cell(WorkerParts):
         with self._lock:
             self._state = _RUNNING
         self.activity = Activity(self.env, self, pooled=here is not None and here.pooled)
-        self.activity.task = here.task if here is not None else None
+        if here is not None:
+            self.activity.task, self.activity.reading = here.task, here.reading
         try:
             goes_on = self._handle(request)
         except BaseException:  # Ctrl-C in the main thread

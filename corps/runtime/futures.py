@@ -16,6 +16,7 @@ from corps.errors import Cancelled, PackError, RequestError, WaitTimeout
 from corps.messages.outcomes import Outcome, Raised, Refused
 from corps.messages.requests import Request
 from corps.runtime.blocking import block_until
+from corps.runtime.callbacks import Callback, log_raised
 from corps.runtime.context import acting
 
 R = TypeVar("R")
@@ -128,17 +129,11 @@ class Future(concurrent.futures.Future[R]):
         """Call `fn(self)` when the outcome is there; at once if it is there already.
 
         Args:
-            fn: Called in the thread that settles the Future: keep it short and do not wait in it. What it
-                raises is logged.
+            fn: Called in the thread that settles the Future, as the worker that registers it here: keep it
+                short. It has no deadline, and it may not wait: that raises LoopBlocked. Whatever it raises is
+                logged.
         """
-        with self._condition:
-            if self._outcome is None:
-                if self._callbacks is None:
-                    self._callbacks = [fn]
-                else:
-                    self._callbacks.append(fn)
-                return
-        self._call_back(fn)
+        self.when_settled(Callback(fn))
 
     def __await__(self) -> Generator[Any, None, R]:
         """Wait in an asyncio coroutine, without blocking its event loop.
@@ -178,7 +173,7 @@ class Future(concurrent.futures.Future[R]):
             except RuntimeError:  # the loop was closed meanwhile: nobody waits there any more
                 _log.debug("a Future was settled after the loop that awaited it had closed")
 
-        self.add_done_callback(wake)
+        self.when_settled(wake)
         try:
             yield from arrived
         except asyncio.CancelledError:
@@ -207,14 +202,8 @@ class Future(concurrent.futures.Future[R]):
                 self._tell_observers()
         if alarm is not None:
             alarm.cancel()
-        interrupt: BaseException | None = None
         for fn in callbacks or ():
-            try:
-                self._call_back(fn)
-            except BaseException as error:  # the others must hear of it all the same
-                interrupt = interrupt or error
-        if interrupt is not None:
-            raise interrupt
+            self._call_back(fn)
         return True
 
     def give_up(self, error: RequestError) -> bool:
@@ -241,11 +230,26 @@ class Future(concurrent.futures.Future[R]):
             route.withdraw(request)
         return settled
 
+    def when_settled(self, fn: Callable[["Future[R]"], object]) -> None:
+        """Call a function of the runtime's when the outcome is there; at once if it is there already.
+
+        Args:
+            fn: Called in the thread that settles the Future, as whatever that does. It does not raise.
+        """
+        with self._condition:
+            if self._outcome is None:
+                if self._callbacks is None:
+                    self._callbacks = [fn]
+                else:
+                    self._callbacks.append(fn)
+                return
+        self._call_back(fn)
+
     def remove_callback(self, fn: Callable[["Future[R]"], object]) -> None:
         """Forget a callback that was added, if it was not called yet.
 
         Args:
-            fn: What was given to `add_done_callback`.
+            fn: What was given to `when_settled`.
         """
         with self._condition:
             if self._callbacks is not None and fn in self._callbacks:
@@ -271,8 +275,8 @@ class Future(concurrent.futures.Future[R]):
     def _call_back(self, fn: Callable[["Future[R]"], object]) -> None:
         try:
             fn(self)
-        except Exception:  # an author's callback must not take the thread that settles with it
-            _log.exception("a callback of a Future raised")
+        except BaseException:  # the others must hear of it all the same
+            log_raised(_log, "a defect of corps: please report it")
 
     def _opened(self) -> Outcome:
         outcome = self._outcome
@@ -292,7 +296,7 @@ class Future(concurrent.futures.Future[R]):
             raise WaitTimeout(f"no answer from {what} within {timeout} s; it is still under way")
 
     def _add_waiter(self, wake: Callable[[object], object]) -> Callable[[], object]:
-        self.add_done_callback(wake)
+        self.when_settled(wake)
         return lambda: self.remove_callback(wake)
 
     # --- what the standard library's functions on Futures expect ---

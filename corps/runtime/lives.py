@@ -186,7 +186,7 @@ class Lives:
                 _log.warning("the Mgr of %s could not be told of its end: %s", cell, error)
                 return
             if end.failure is not None:  # it may wait to be started again
-                told.add_done_callback(lambda done: self._end_if_unknown(child, done))
+                told.when_settled(lambda done: self._end_if_unknown(child, done))
 
     def child_ended(self, mgr: ConcAddr, child: ConcAddr, end: ChildEnd) -> bool:
         """A worker of this Env is told about a child.

@@ -99,7 +99,7 @@ class Performer:
                 self._start(request, value)
                 return
             if kind is Relayed:
-                value.add_done_callback(lambda done: request.promise.settle(done.outcome))
+                value.when_settled(lambda done: request.promise.settle(done.outcome))
                 return
             if kind is GeneratorType or kind is AsyncGeneratorType:
                 value = self._kept(value)

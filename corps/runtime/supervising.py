@@ -227,7 +227,7 @@ class Supervising:
         except CorpsError as error:  # what it was created with cannot be packed any more
             self._not_started(child, incarnation, error, failed_at)
             return None
-        started.add_done_callback(lambda done: self._note(child, incarnation, done, failed_at))
+        started.when_settled(lambda done: self._note(child, incarnation, done, failed_at))
         return started
 
     def _note(self, child: ConcAddr, incarnation: int, started: Future[Any], failed_at: float | None) -> None:

@@ -103,7 +103,7 @@ def gather(*futures: Future[R]) -> Future[list[R]]:
     if not futures:
         joined.settle(Value([]))
     for future in futures:
-        future.add_done_callback(arrived)
+        future.when_settled(arrived)
     return joined
 
 
@@ -168,7 +168,7 @@ class _Countdown:
         if not self._subscribed:
             self._subscribed = True
             for future in self._futures:
-                future.add_done_callback(self._arrived)
+                future.when_settled(self._arrived)
         return self._unsubscribe
 
     def forget(self) -> None:
@@ -199,7 +199,7 @@ class _Arrivals:
         deadline = deadline_after(timeout)
         self._readers = readers_of(self._waiting)
         for future in self._waiting:
-            future.add_done_callback(self._arrive)
+            future.when_settled(self._arrive)
         return self._iterate(deadline, timeout)
 
     def _iterate(self, deadline: float | None, timeout: float | None) -> Iterator[Future[Any]]:

@@ -230,7 +230,7 @@ class Subscription:
             with self._arrival:
                 self._asked.discard(place)
         else:
-            news.add_done_callback(lambda done: self._learn(place, done))
+            news.when_settled(lambda done: self._learn(place, done))
 
     def _learn(self, place: int, news: Future[Any]) -> None:
         """An Env has answered, or was lost: then its next process is asked, or nobody."""

@@ -179,7 +179,7 @@ class Options:
             order = (record, mgr.name, mgr.addr)
             family = mgr.family
             made = env.ask(CALL, env.manager_of(place), "create", order, {}, self.deadline, retries=_TRIES)
-            made.add_done_callback(lambda done: _adopt(env, family, done, kept(record)))
+            made.when_settled(lambda done: _adopt(env, family, done, kept(record)))
         return made if self.deadline is None else _with_deadline(made, self.deadline)
 
 
@@ -221,7 +221,7 @@ def _with_deadline(made: Future[Any], seconds: float) -> Future[Any]:
             opened = Value(opened.value.options(deadline=seconds))
         limited.settle(opened)
 
-    made.add_done_callback(arrived)
+    made.when_settled(arrived)
     return limited
 
 

@@ -82,10 +82,10 @@ def watch(name: Name[Any]) -> Future[Ended]:
     here = current.get()
     if here is not None and here.cell is not None and _hears(here.cell) and here.env is env:
         worker = here.cell.addr
-        future.add_done_callback(lambda done: _tell(env, worker, done))
+        future.when_settled(lambda done: _tell(env, worker, done))
     env.ask(WATCH, name._addr, "watch", (), {}, future=future)
     asked = env.ask(CALL, env.manager_of(name._addr.env), "incarnation_of", (name._addr.conc,), {})
-    asked.add_done_callback(future.learn)
+    asked.when_settled(future.learn)
     return future
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import corps
+from corps.runtime.context import current
 from tests.integration.behaviour.paths import Way
 from tests.integration.behaviour.workers import Counter, Holder, Latch, Talker
 
@@ -107,6 +108,53 @@ def test_a_callback_that_raises_is_logged_and_the_others_are_called(
         future.add_done_callback(lambda _: 1 / 0)
     assert [record.message for record in caplog.records] == ["a callback of a Future raised"] * 2
     assert future.ret == "held"
+
+
+@pytest.mark.parametrize("method", ["hold", "hold_softly"])
+def test_a_callback_that_ends_programs_ends_nothing(
+    way: Way, latch: corps.Name[Latch], caplog: pytest.LogCaptureFixture, method: str
+) -> None:
+    holder = way.create(Holder)
+    future = getattr(holder, method)(latch)
+    called = Event()
+    for kind in (SystemExit, asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
+        future.add_done_callback(lambda _, kind=kind: (_ for _ in ()).throw(kind()))
+    future.add_done_callback(lambda _: called.set())
+    latch.arrived().result()
+    with caplog.at_level(logging.CRITICAL, "corps.futures"):
+        latch.open().result()
+        assert called.wait(20)
+    assert holder.note("still there").result(20) == "still there"
+    assert holder.exit().exception(20) is None
+
+
+def test_a_callback_is_not_the_worker_that_was_called(way: Way, latch: corps.Name[Latch]) -> None:
+    holder, future = way.busy(latch)
+    victim = way.create(Counter)
+    seen: concurrent.futures.Future[Any] = concurrent.futures.Future()
+
+    def look(_: object) -> None:
+        try:
+            here = current.get()
+            assert here is not None
+            seen.set_result((here.cell, here.deadline, victim.exit(), _blocked(holder)))
+        except BaseException as error:
+            seen.set_exception(error)
+
+    future.add_done_callback(look)
+    latch.open().result()
+    cell, deadline, ended, blocked = seen.result(20)
+    assert (cell, deadline) == (None, None)
+    assert ended.exception(20) is None
+    assert blocked
+
+
+def _blocked(holder: corps.Name[Holder]) -> bool:
+    try:
+        holder.note("from a callback").result(20)
+    except corps.LoopBlocked:
+        return True
+    return False
 
 
 def test_a_callback_may_ask_further_workers(way: Way) -> None:

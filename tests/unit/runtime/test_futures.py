@@ -1,6 +1,9 @@
 """Claims about the Future as a state machine: one outcome, whatever comes in whatever order."""
 
+import asyncio
+import contextvars
 import threading
+import types
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from corps.errors import Cancelled, DeadlineExceeded, WaitTimeout
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.promises import Promise
 from corps.messages.requests import CALL, Request
+from corps.runtime.context import Activity, current
 from corps.runtime.futures import Future
 
 STEPS = ["settle", "settle otherwise", "cancel", "give up", "callback", "remove", "alarm", "open"]
@@ -92,7 +96,7 @@ def test_the_first_outcome_counts_and_each_callback_is_called_once(steps: list[s
         elif step == "give up":
             assert future.give_up(DeadlineExceeded("late")) == (before is None)
         elif step == "callback":
-            future.add_done_callback(callback)
+            future.when_settled(callback)
             added += 1
         elif step == "remove":
             removed += before is None and added > removed
@@ -187,17 +191,85 @@ def test_a_wait_that_is_over_leaves_nothing_behind() -> None:
     assert not future._callbacks
 
 
-def test_a_callback_that_ends_programs_keeps_no_other_one_from_being_called() -> None:
+ENDS_PROGRAMS = [SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError]
+
+
+@pytest.mark.parametrize("kind", ENDS_PROGRAMS)
+def test_what_a_callback_raises_reaches_nobody(
+    kind: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
     future: Future[int] = Future()
     called: list[str] = []
 
     def leave(_: object) -> None:
         called.append("first")
-        raise SystemExit(1)
+        raise kind("out of a callback")
 
     future.add_done_callback(leave)
     future.add_done_callback(lambda _: called.append("second"))
-    with pytest.raises(SystemExit):
-        future.settle(Value(1))
-    assert called == ["first", "second"]
+    assert future.settle(Value(1))
+    future.add_done_callback(leave)
+    assert called == ["first", "second", "first"]
     assert future.ret == 1
+    assert [record.message for record in caplog.records] == ["a callback of a Future raised"] * 2
+
+
+def test_an_error_that_cannot_be_shown_is_logged_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    class Shy(BaseException):
+        def __str__(self) -> str:
+            raise SystemExit(1)
+
+    def leave(_: object) -> None:
+        raise Shy
+
+    future: Future[int] = Future()
+    future.add_done_callback(leave)
+    assert future.settle(Value(1))
+    assert "a callback of a Future raised" in caplog.text
+
+
+def test_a_callback_runs_as_the_one_who_registered_it_without_its_deadline() -> None:
+    env, cell = types.SimpleNamespace(), types.SimpleNamespace()
+    registrant, settling = Activity(env, cell), Activity(types.SimpleNamespace(), types.SimpleNamespace())
+    registrant.deadline = settling.deadline = 1.0
+    seen: list[Activity | None] = []
+    future: Future[int] = Future()
+    token = current.set(registrant)
+    future.add_done_callback(lambda _: seen.append(current.get()))
+    current.set(settling)
+    future.settle(Value(1))
+    assert current.get() is settling
+    current.reset(token)
+    (here,) = seen
+    assert here is not None
+    assert (here.env, here.cell, here.deadline, here.reading) == (env, cell, None, True)
+
+
+def test_a_callback_of_a_plain_thread_is_no_worker() -> None:
+    settling = Activity(types.SimpleNamespace(), types.SimpleNamespace())
+    seen: list[Activity | None] = []
+    future: Future[int] = Future()
+    future.add_done_callback(lambda _: seen.append(current.get()))
+    token = current.set(settling)
+    future.settle(Value(1))
+    current.reset(token)
+    (here,) = seen
+    assert here is not None
+    assert (here.env, here.cell, here.reading) == (settling.env, None, True)
+
+
+def test_a_callback_sees_the_variables_of_its_registration() -> None:
+    who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
+    seen: list[str] = []
+    future: Future[int] = Future()
+    token = who.set("the registrant")
+
+    def look(_: object) -> None:
+        seen.append(who.get())
+        who.set("a callback")
+
+    future.add_done_callback(look)
+    who.reset(token)
+    future.settle(Value(1))
+    assert seen == ["the registrant"]
+    assert who.get() == "nobody"
