@@ -12,15 +12,16 @@ installed := $(VENV)/.installed
 export VENV DIR PATTERN
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all docs bench soak clean
+.PHONY: help setup lock demo test test-newest test-oldest test-all docs bench soak clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(installed)  ## make .venv with everything that working on corps needs
 
 # PYTHON chooses the interpreter; without it the lowest suitable one is taken. A venv that still works is kept.
-$(installed): pyproject.toml
+# Every version and hash comes from requirements/dev.txt, and so does what builds corps itself: pip alone is needed.
+$(installed): pyproject.toml requirements/dev.txt
 	@if ! $(VENV)/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	    python="$(PYTHON)"; \
 	    [ -n "$$python" ] || python="$$(scripts/pythons | awk 'NR == 1 {print $$2}')"; \
@@ -28,16 +29,26 @@ $(installed): pyproject.toml
 	    echo "making $(VENV) with $$python"; \
 	    "$$python" -m venv --clear $(VENV); \
 	fi
-	$(VENV)/bin/python -m pip install --quiet --editable '.[test,docs]'
+	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement requirements/dev.txt
+	$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+lock: setup  ## choose the newest versions of everything again, for requirements/*.txt
+	@VENV=$(VENV) scripts/lock
 
 # Without DIR the standard library of the interpreter is searched; without ENVS there is one process per core.
 demo: setup  ## search files over several processes: make demo [DIR=~/src] [PATTERN='def \w+'] [ENVS=4]
 	@$(VENV)/bin/corps run $(if $(ENVS),--envs $(ENVS)) examples/grep.py -- "$$DIR" "$$PATTERN"
 
-test: setup  ## lint, types, documentation, then the whole test suite
+test: setup  ## lint, types, documentation, then the whole test suite: make test [ARGS=--durations=25]
 	@scripts/check
-	@scripts/test
+	@scripts/test $(ARGS)
+
+test-newest: setup  ## the test suite against the newest versions of what corps declares: [ARGS=tests/unit]
+	@scripts/test-declared newest $(ARGS)
+
+test-oldest: setup  ## the test suite against the lowest versions that corps declares: [ARGS=tests/unit]
+	@scripts/test-declared oldest $(ARGS)
 
 test-all:  ## the test suite on every CPython >= 3.11 of this machine
 	@found="$$(scripts/pythons)"; \
@@ -55,8 +66,8 @@ docs: setup  ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 # The peers are large, and nobody else needs them: they are installed when they are asked for.
-$(VENV)/.installed-bench: $(installed)
-	$(VENV)/bin/python -m pip install --quiet --editable '.[bench]'
+$(VENV)/.installed-bench: $(installed) requirements/bench.txt
+	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement requirements/bench.txt
 	@touch $@
 
 bench: setup $(if $(filter --peers --plot,$(ARGS)),$(VENV)/.installed-bench)  ## run the benchmarks: make bench [ARGS=--help]
