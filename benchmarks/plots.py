@@ -1,4 +1,4 @@
-"""Draws what a run has measured. Needs matplotlib, which the extra `bench` installs."""
+"""Draws what a run has measured. Needs matplotlib, which the group `bench` installs."""
 
 from collections.abc import Callable
 from pathlib import Path
