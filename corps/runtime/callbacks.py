@@ -62,6 +62,6 @@ def log_raised(log: logging.Logger, what: str) -> None:
         what: Which code of an author raised it.
     """
     try:
-        log.error(what, exc_info=True)
+        log.error(what, exc_info=True)  # noqa: LOG014 - its callers handle one
     except BaseException as error:
         log.error("%s; the log of that failed with %s", what, type(error).__name__)
