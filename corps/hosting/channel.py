@@ -22,6 +22,7 @@ MAX_MESSAGE = 64 * 1024 * 1024
 
 _HEADER = struct.Struct("!I")
 _JOIN_BELOW = 64 * 1024
+_NO_SIGNAL = socket.MSG_NOSIGNAL  # an application may have set SIGPIPE back to its default
 
 
 class Channel:
@@ -70,10 +71,10 @@ class Channel:
                 raise ClosedError("send on a channel that is closed")
             try:
                 if len(message) < _JOIN_BELOW:
-                    self._sock.sendall(header + message)
+                    self._sock.sendall(header + message, _NO_SIGNAL)
                 else:
-                    self._sock.sendall(header)
-                    self._sock.sendall(message)
+                    self._sock.sendall(header, _NO_SIGNAL)
+                    self._sock.sendall(message, _NO_SIGNAL)
             except OSError as error:
                 if self._is_closed:
                     raise ClosedError("the channel was closed during a send") from error
@@ -130,6 +131,16 @@ class Channel:
                 return None
             done += count
         return bytes(data)
+
+    def end_reading(self) -> None:
+        """The process at the other end has ended: after what it has sent, `recv` gives None, and so at once.
+
+        Its end of the channel may be open for longer, in a process that it has forked. Any thread.
+        """
+        with self._state_lock:
+            if not self._is_closed:
+                with contextlib.suppress(OSError):
+                    self._sock.shutdown(socket.SHUT_RD)
 
     def close(self) -> None:
         """Close this end. The other side can still read what was sent. Calling it again does nothing."""

@@ -138,6 +138,7 @@ class EnvProcess:
         """
         self._exit = how
         self._ended.set()
+        self.channel.end_reading()
         self.pulse.close()
 
     def discard(self) -> None:

@@ -101,15 +101,14 @@ class ProcessHost:
 
         Raises:
             ClosedError: The host was started or closed before.
-            EnvStartError: There is no process or no descriptor to be had: the host is closed. Or one of
-                stdin, stdout and stderr is closed.
+            EnvStartError: There is no process or no descriptor to be had: the host is closed.
         """
-        require_standard_fds()
         # A close from another thread comes before or after, and so sees nothing or all of it.
         with self._closing_lock:
             if self._template is not None or self._table.is_closed:
                 raise ClosedError("a ProcessHost starts once, and not after close")
             try:
+                open_standard_fds()
                 self._watcher = self._start_template()
                 return
             except OSError as error:
@@ -301,7 +300,7 @@ class ProcessHost:
         with self._control_lock:
             if self._control is None:
                 raise BrokenPipeError("the control socket is closed")
-            self._control.sendmsg([packet], rights, socket.MSG_DONTWAIT)
+            self._control.sendmsg([packet], rights, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
     def _refuse_in_watcher(self, what: str) -> None:
         if threading.current_thread() is self._thread:
@@ -347,14 +346,19 @@ def interpreter_options() -> list[str]:
     return options
 
 
-def require_standard_fds() -> None:
-    """Make sure that stdin, stdout and stderr are open, for otherwise their numbers would go to sockets.
+def open_standard_fds() -> None:
+    """Open /dev/null where stdin, stdout or stderr is closed, so that no socket gets its number.
 
     Raises:
-        EnvStartError: One of them is closed.
+        OSError: There is no /dev/null.
     """
     for fd in (0, 1, 2):
         try:
             os.fstat(fd)
-        except OSError as error:
-            raise EnvStartError(f"file descriptor {fd} is closed; open /dev/null on it") from error
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            if null == fd:  # as a rule: it is the lowest number that is free
+                os.set_inheritable(fd, True)
+            else:
+                os.dup2(null, fd)
+                os.close(null)

@@ -10,12 +10,11 @@ import os
 import shutil
 import stat
 import tempfile
+from fnmatch import fnmatch
 
-from corps.errors import BootError, ConfigError
+from corps.errors import BootError
 
 PREFIX = "corps-"
-_SUN_PATH = 107
-_ROOM_FOR_NAMES = 40
 
 
 def make_runtime_dir() -> str:
@@ -25,11 +24,10 @@ def make_runtime_dir() -> str:
     otherwise in the directory for temporary files.
 
     Returns:
-        Its absolute path, short enough that socket names of 40 characters fit.
+        Its absolute path.
 
     Raises:
         BootError: It could not be made, or is not what was made.
-        ConfigError: The path is too long for socket names.
     """
     try:
         path = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=user_dir())
@@ -39,12 +37,6 @@ def make_runtime_dir() -> str:
     problem = _problem_with(path)
     if problem is not None:
         raise BootError(f"the runtime directory {path} is not safe to use: {problem}")
-    if len(os.fsencode(path)) + _ROOM_FOR_NAMES > _SUN_PATH:
-        os.rmdir(path)
-        raise ConfigError(
-            f"the runtime directory {path} is too long: with a name of {_ROOM_FOR_NAMES} characters in it, a"
-            f" socket's path would exceed {_SUN_PATH} bytes; set XDG_RUNTIME_DIR or TMPDIR to a shorter path"
-        )
     return path
 
 
@@ -59,6 +51,20 @@ def remove_runtime_dir(path: str) -> None:
     """
     if os.path.basename(path).startswith(PREFIX) and _problem_with(path) is None:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_files(path: str, *patterns: str) -> None:
+    """Remove what processes that have ended left in a directory of `make_runtime_dir`.
+
+    Args:
+        path: What `make_runtime_dir` returned.
+        *patterns: Of the names of the files, as `fnmatch` has them.
+    """
+    with contextlib.suppress(OSError):
+        for name in os.listdir(path):
+            if any(fnmatch(name, pattern) for pattern in patterns):
+                with contextlib.suppress(OSError):
+                    os.unlink(os.path.join(path, name))
 
 
 def user_dir() -> str | None:

@@ -32,6 +32,7 @@ import socket
 import sys
 import threading
 import traceback
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -62,6 +63,7 @@ from corps.hosting.stacks import dump_stacks_at_signal
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _EXIT_IN_FORK = 70
 _FDS_OF_SPAWN = 3
+_RIGHTS = socket.CMSG_SPACE(4 * _FDS_OF_SPAWN)
 
 
 class Template:
@@ -129,14 +131,18 @@ class Template:
     def _send(self, message: Message) -> None:
         # If the booting process has gone, the control socket is at its end and says so in the next round.
         with contextlib.suppress(OSError):
-            self._control.send(encode(message))
+            self._control.send(encode(message), socket.MSG_NOSIGNAL)
 
     def _read_request(self) -> None:
-        flags = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+        # Not socket.recv_fds, which ignores its flags (CPython 3.11 to 3.13). What an application starts
+        # would inherit an Env's end of the channel, could read it, and would keep it from coming to its end.
         try:
-            packet, fds, _, _ = socket.recv_fds(self._control, MAX_PACKET, _FDS_OF_SPAWN, flags)
+            packet, rights, _, _ = self._control.recvmsg(MAX_PACKET, _RIGHTS, socket.MSG_CMSG_CLOEXEC)
         except OSError:
-            packet, fds = b"", []
+            packet, rights = b"", []
+        fds = array("i")
+        for _, _, data in rights:
+            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
         if not packet:
             self._stop()
             return

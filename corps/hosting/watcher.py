@@ -62,6 +62,9 @@ class Watcher:
 
     def run(self) -> None:
         """Watch until the template has gone and every process has been reported."""
+        # An application may have set SIGPIPE back to its default; here it would end the process only because
+        # the reader of its stderr has gone.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
         try:
             self._serve()
         except Exception:

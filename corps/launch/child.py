@@ -60,11 +60,17 @@ def main(child: ChildSide) -> int:
     )
     sys.setswitchinterval(options.switch_interval)
     _allow_descriptors()
-    source = Source(*source_list)
+    source = Source.from_list(source_list)
     try:
         cls = load_class(source)
         env, member = start_env(
-            corps_id, child.env_id, options, source, runtime_dir, application=cls, generation=generation
+            corps_id,
+            child.env_id,
+            options,
+            source,
+            os.fsdecode(runtime_dir),
+            application=cls,
+            generation=generation,
         )
     except BootError as error:
         orders.send("failed", type(error).__name__, str(error))

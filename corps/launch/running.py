@@ -294,7 +294,7 @@ class RunningCorps:
         env, me = start_env(self._corps_id, FRONT_ENV, options, self._source, host.runtime_dir)
         self._env = env
         host.wait_ready()
-        order = [self._corps_id, asdict(options), self._source.as_list(), host.runtime_dir]
+        order = [self._corps_id, asdict(options), self._source.as_list(), os.fsencode(host.runtime_dir)]
         restart = Restart(max=settings.env_restart.max, within=settings.env_restart.within)
         membership = self._membership = Membership(
             env,

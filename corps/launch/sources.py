@@ -6,6 +6,7 @@ its classes and functions pack by reference everywhere.
 
 import hashlib
 import importlib.util
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,13 @@ class Source:
 
     def as_list(self) -> list[Any]:
         """As plain data, for the way to the Envs."""
-        return [self.module, self.path, self.qualname, self.by_value, self.codec]
+        return [self.module, os.fsencode(self.path), self.qualname, self.by_value, self.codec]
+
+    @classmethod
+    def from_list(cls, fields: list[Any]) -> "Source":
+        """What `as_list` made plain data of. A path may be no UTF-8, which no text in plain data is."""
+        module, path, *rest = fields
+        return cls(module, os.fsdecode(path), *rest)
 
     @property
     def is_main(self) -> bool:
@@ -136,7 +143,7 @@ def _name_in_package(path: Path) -> str:
 
 def _module_name(path: Path) -> str:
     """The file's own name, as an import of it would have; with a mark of its path if that cannot be."""
-    mark = hashlib.sha256(str(path).encode()).hexdigest()[:8]
+    mark = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
     stem = path.stem
     if not stem.isidentifier():
         return f"app_{mark}"

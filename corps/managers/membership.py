@@ -15,6 +15,7 @@ from corps.clock import now
 from corps.errors import BootError, ClosedError, CorpsError, SupervisionError
 from corps.hosting.env_process import Exit
 from corps.hosting.processes import ProcessHost
+from corps.hosting.runtime_dir import remove_files
 from corps.managers.env_history import EnvHistory, died_too_often
 from corps.managers.places import Place, ask_managers, give_up, introduce_all, listed, stop_all, to_remove
 from corps.managers.vitals import Vitals
@@ -197,6 +198,8 @@ class Membership:
                 decision = self._restarts.failed(env_id, place.generation + 1, failure, now())
             place.returns = isinstance(decision, Plan)
             self._tell_listed("lost", env_id, failure.reason, failure.text, place.returns)
+            is_read_no_more = place.has_joined
+        self._clear_after(place, is_read_no_more=is_read_no_more)
         if isinstance(decision, Plan):
             name, args = f"corps-env{env_id}-start", (place, decision.delay)
             Thread(target=self._replace, args=args, name=name, daemon=True).start()
@@ -208,6 +211,13 @@ class Membership:
             place.is_buried.set()
         if isinstance(decision, GivenUp):
             self._on_limit(died_too_often(env_id, decision.failures, decision.seconds, failure))
+
+    def _clear_after(self, place: Place, *, is_read_no_more: bool) -> None:
+        """Let go of what was for a process that has ended. Before another one is started in its place."""
+        if is_read_no_more:  # else by the thread that waits for what it says
+            place.process.channel.close()
+        journals = () if place.member is None else (f"{place.member.incarnation[:12]}-*.journal",)
+        remove_files(self._host.runtime_dir, f"{place.process.env_id}-*.sock", *journals)
 
     def _replace(self, former: Place, delay: float) -> None:
         """Give an Env another process. If that dies while it starts, that is told like every other death."""
@@ -243,6 +253,7 @@ class Membership:
                 member = self._introduce(place, late)
         except BootError:
             place.process.kill()
+            place.process.channel.close()
             raise
         finally:
             alarm.cancel()
@@ -250,6 +261,7 @@ class Membership:
         place.await_burial_before()
         with place.telling:
             if place.is_gone:  # that is known here already, or will be
+                place.process.channel.close()
                 return
             self._env.lives.env_joined(member)
         self._history.joined(env_id, generation)

@@ -88,10 +88,14 @@ class AskerJournal:
         self._path = None
         with suppress(OSError):
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            self._made = path
             try:
-                os.ftruncate(fd, self._size * _WORD)
+                # All of it now: to write to a hole is a SIGBUS if the file system is full then.
+                os.posix_fallocate(fd, 0, self._size * _WORD)
                 self._words = _Words(fd, self._size * _WORD)
-                self._made = path
+            except OSError:
+                self._made = None
+                os.unlink(path)
             finally:
                 os.close(fd)
 

@@ -23,6 +23,8 @@ _SHARED_FROM: Final = 128 * 1024  # bytes from which a frame goes faster through
 MOST_SHARED: Final = 64
 """Frames of a message that go through shared memory at most: each may bring a descriptor."""
 
+_NO_SIGNAL: Final = int(socket.MSG_NOSIGNAL)  # an application may have set SIGPIPE back to its default
+
 _PIECES: Final = 64  # messages that are given to the kernel at once
 
 # The thread that reads sends no more than this in one go, so that it comes back to reading.
@@ -171,8 +173,10 @@ class UnixLink(Link):
         try:
             if placed:
                 rights = array("i", [there.fd for there in placed])
-                return self._sock.sendmsg(views, [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
-            return self._sock.send(views[0]) if len(views) == 1 else self._sock.sendmsg(views)
+                return self._sock.sendmsg(views, [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)], _NO_SIGNAL)
+            if len(views) == 1:
+                return self._sock.send(views[0], _NO_SIGNAL)
+            return self._sock.sendmsg(views, (), _NO_SIGNAL)
         except BlockingIOError:
             return 0
         except OSError:

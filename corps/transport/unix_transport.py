@@ -27,6 +27,7 @@ from corps.security.admission import Admission
 from corps.security.audit import Audit
 from corps.transport.arenas import Arenas
 from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
+from corps.transport.socket_dir import SocketDir
 from corps.transport.unix_inbound import Inbound
 from corps.transport.unix_link import UnixLink
 from corps.wire.frames import Frame, Hello, read_header
@@ -59,7 +60,7 @@ class UnixTransport(Transport):
             EnvStartError: It cannot listen there.
         """
         self._hello = hello
-        self._path = f"{runtime_dir}/{hello.env}-{hello.incarnation[:12]}.sock"
+        self._name = f"{hello.env}-{hello.incarnation[:12]}.sock"
         self.audit = Audit(f"env{hello.env}")
         self._admission = Admission(os.getuid())
         # Protects _members, _links, _broken, _awaited and _closed.
@@ -81,17 +82,21 @@ class UnixTransport(Transport):
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.setblocking(False)
+        self._directory: SocketDir | None = None
         try:
-            self._listener.bind(self._path)
+            self._directory = SocketDir(runtime_dir)
+            self._place = self._directory.place(self._name)
+            self._listener.bind(self._directory.reach(self._place))
             self._listener.listen(_BACKLOG)
         except OSError as error:
             self.close()
-            raise EnvStartError(f"env{hello.env} cannot listen on {self._path}: {error}") from error
+            listening = f"env{hello.env} cannot listen on {runtime_dir}/{self._name}"
+            raise EnvStartError(f"{listening}: {error}") from error
 
     @property
     def endpoint(self) -> str:
         """See `Transport.endpoint`."""
-        return f"{_SCHEME}{self._path}"
+        return f"{_SCHEME}{self._place}"
 
     @property
     def max_frame(self) -> int | None:
@@ -140,7 +145,7 @@ class UnixTransport(Transport):
             raise Overloaded(f"no link to env{member.env}: {error}") from error
         try:
             sock.setblocking(False)
-            sock.connect(member.endpoint.removeprefix(_SCHEME))
+            sock.connect(self._path_of(member))
             verdict = self._admission.judge_user(*_peer_of(sock))
             if not verdict.admitted:
                 raise BrokenError(f"the socket of env{member.env} is not its own: {verdict.reason}")
@@ -160,6 +165,10 @@ class UnixTransport(Transport):
             raise
         link.send([self._hello.header()])
         return link
+
+    def _path_of(self, member: Member) -> str:
+        place = member.endpoint.removeprefix(_SCHEME)
+        return place if self._directory is None else self._directory.reach(place)
 
     def _wait_writable(self, link: UnixLink) -> None:
         with self._lock:
@@ -188,8 +197,9 @@ class UnixTransport(Transport):
         for inbound in self._inbound.values():
             inbound.close()
         self._listener.close()
-        with suppress(FileNotFoundError):
-            os.unlink(self._path)
+        if self._directory is not None:
+            self._directory.remove(self._name)
+            self._directory.close()
         self._poll.close()
         os.close(self._wake)
         os.close(self._spare)

@@ -9,9 +9,11 @@ import zmq
 from corps.errors import EnvStartError
 from corps.messages.members import Member
 from corps.security.keys import KeyPair
+from corps.transport.socket_dir import SocketDir
 from corps.wire.chunks import LARGE
 from corps.wire.frames import Hello
 
+_IPC: Final = "ipc://"
 _ZAP_DOMAIN: Final = b"corps"
 _ZAP_ENFORCE_DOMAIN: Final = 93  # not named by pyzmq; without it ZAP lets everybody in when it cannot ask
 _LEAST_LIBZMQ: Final = (4, 3, 5)  # earlier ones have known holes in front of the authentication
@@ -34,7 +36,7 @@ class SocketFactory:
     """Makes the sockets of one Env. Any thread may call.
 
     Attributes:
-        context: Theirs. To be ended by the owner, after all sockets are closed.
+        context: Theirs.
     """
 
     def __init__(
@@ -58,6 +60,8 @@ class SocketFactory:
         self._max_frame = max_frame
         self._handshake_ms = int(handshake_timeout * 1000)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._name = f"{hello.env}-{hello.incarnation[:12]}.sock"
+        self._directory: SocketDir | None = None  # of `bind_ipc`
         bytes(_KEPT)  # mapped, never touched, and unmapped
 
     def new_router(self) -> "zmq.Socket[bytes]":
@@ -104,7 +108,7 @@ class SocketFactory:
             dealer.setsockopt(zmq.ROUTING_ID, routing_id_of(self._hello.incarnation, link))
             if self._max_frame is not None:
                 self._detect_silence(dealer)
-            dealer.connect(member.endpoint)
+            dealer.connect(self._reached(member.endpoint))
         except BaseException:
             dealer.close(linger=0)  # a context with an open socket cannot end
             raise
@@ -134,12 +138,27 @@ class SocketFactory:
         Raises:
             EnvStartError: It cannot listen there.
         """
-        endpoint = f"ipc://{runtime_dir}/{self._hello.env}-{self._hello.incarnation[:12]}.sock"
         try:
-            router.bind(endpoint)
-        except zmq.ZMQError as error:
-            raise EnvStartError(f"env{self._hello.env} cannot listen on {endpoint}: {error}") from error
+            self._directory = SocketDir(runtime_dir)
+            endpoint = f"{_IPC}{self._directory.place(self._name)}"
+            router.bind(self._reached(endpoint))
+        except (zmq.ZMQError, OSError) as error:
+            listening = f"env{self._hello.env} cannot listen on {runtime_dir}/{self._name}"
+            raise EnvStartError(f"{listening}: {error}") from error
         return endpoint
+
+    def _reached(self, endpoint: str) -> str:
+        """An endpoint by which this process can bind or connect."""
+        if self._directory is None or not endpoint.startswith(_IPC):
+            return endpoint
+        return f"{_IPC}{self._directory.reach(endpoint.removeprefix(_IPC))}"
+
+    def close(self) -> None:
+        """End the context. All sockets are closed."""
+        self.context.term()
+        if self._directory is not None:
+            self._directory.remove(self._name)  # libzmq leaves it there
+            self._directory.close()
 
     def bind_tcp(self, router: "zmq.Socket[bytes]", host: str, ports: Sequence[int]) -> str:
         """Bind the first port that is free.

@@ -209,14 +209,14 @@ class ZmqTransport(Transport):
                 getattr(self, mine).close(linger=0)
         self._wake_read.close()
         self._wake_write.close()
-        self._sockets.context.term()
+        self._sockets.close()
 
     # --- the thread that reads ---
 
     def interrupt(self) -> None:
         """See `Transport.interrupt`."""
         with suppress(BlockingIOError):  # full: there is more than enough to wake it
-            self._wake_write.send(b"x")
+            self._wake_write.send(b"x", socket.MSG_NOSIGNAL)
 
     def await_ready(self, timeout: float | None) -> Ready:
         """See `Transport.await_ready`."""

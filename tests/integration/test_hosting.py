@@ -72,6 +72,11 @@ def tells_itself(child):
     }).encode())
     child.channel.recv()
 
+def tells_what_a_heir_has(child):
+    look = "import os; print([fd for fd in range(3, 256) if os.path.exists(f'/proc/self/fd/{fd}')])"
+    has = subprocess.run([sys.executable, "-c", look], close_fds=False, capture_output=True, check=True)
+    child.channel.send(has.stdout)
+
 def leaves_a_process_in_its_group(child):
     started = subprocess.Popen(["sleep", "600"])
     child.channel.send(str(started.pid).encode())
@@ -288,6 +293,19 @@ def test_each_end_of_file_is_seen_although_others_live(hosts: Hosts) -> None:
     for env_id in (0, 2, 3, 5):
         processes[env_id].channel.send(b"there?")
         assert processes[env_id].channel.recv() == b"there?"
+
+
+def test_what_an_application_starts_inherits_no_descriptor_of_an_env(hosts: Hosts) -> None:
+    """Was a defect: it had the Env's end of the channel, so that could be read, and never came to its end."""
+    assert hosts.start().spawn(0, "entries:tells_what_a_heir_has").channel.recv() == b"[]\n"
+
+
+def test_a_process_that_was_started_with_closed_descriptors_starts_others(entries: str) -> None:
+    """Was a defect: a program without stdin, as a daemon is, could not boot."""
+    closing = "import os; [os.close(fd) for fd in (0, 1, 2)]"
+    ending = "host.spawn(0, 'entries:returns_3').wait(10); host.close(0); os._exit(0)"
+    script = f"{closing}\nimport sys; sys.path.insert(0, {entries!r})\n{BOOTING}\n{ending}"
+    assert subprocess.run([sys.executable, "-c", script], timeout=30, check=False).returncode == 0
 
 
 def test_a_process_inherits_nothing_but_its_own_ends(hosts: Hosts) -> None:

@@ -1,9 +1,12 @@
 """What is UNIX sockets' own: descriptors, errors of the system, and signals in the midst of reading."""
 
 import errno
+import os
 import secrets
+import signal
 import socket
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ from corps.messages.members import Member
 from corps.testing.stations import Station
 from corps.transport.unix_link import UnixLink
 from corps.transport.unix_transport import UnixTransport
+from corps.transport.zmq_transport import ZmqTransport
 from corps.wire.frames import Frame, Hello
 
 CORPS = "0123456789abcdef"
@@ -59,6 +63,44 @@ class Failing:
             self._times -= 1
             raise OSError(self._error, "planted")
         return getattr(self._behind, name)
+
+
+def test_a_peer_that_has_gone_is_no_signal(pair: tuple[Station, Station]) -> None:
+    """Was a defect: where SIGPIPE has its default, the death of an Env ended the script without a word."""
+    one, two = pair
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
+    ignored = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        links = [one.transport.connect(two.member) for _ in range(2)]
+        two.transport.close()
+        links[0].send([b"one piece"])
+        links[1].send([b"with a descriptor", bytes(SHARED)])
+        assert signal.SIGPIPE not in signal.sigpending()
+    finally:
+        signal.signal(signal.SIGPIPE, ignored)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@pytest.mark.parametrize("name", ["x" * 200, os.fsdecode(b"\xff\xfe")])
+@pytest.mark.parametrize("kind", [UnixTransport, ZmqTransport])
+def test_the_directory_may_have_any_name(
+    tmp_path: Path, name: str, kind: "type[UnixTransport | ZmqTransport]"
+) -> None:
+    directory = tmp_path / name
+    directory.mkdir()
+    stations = []
+    for env in (1, 2):
+        hello = Hello(CORPS, env, secrets.token_hex(16))
+        transport = kind(hello, runtime_dir=str(directory))
+        stations.append(Station(transport, Member(env, hello.incarnation, transport.endpoint)))
+    one, two = stations
+    two.transport.admit(one.member)
+    two.start()
+    one.transport.connect(two.member).send([b"header", b"body"])
+    assert [list(frames) for _, frames in two.wait_for(1)] == [[b"header", b"body"]]
+    for each in stations:
+        each.close()
+    assert os.listdir(directory) == []
 
 
 def test_messages_with_many_new_segments_may_be_read_in_pieces(pair: tuple[Station, Station]) -> None:

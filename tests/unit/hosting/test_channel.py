@@ -1,5 +1,6 @@
 """Claims about Channel: messages keep their borders, and every end of it is noticed."""
 
+import signal
 import socket
 import struct
 import threading
@@ -50,6 +51,33 @@ def test_messages_of_many_threads_do_not_mix(ends: tuple[Channel, Channel]) -> N
     for sender in senders:
         sender.join(5)
     assert all(len(set(message)) == 1 for message in messages)
+
+
+def test_a_message_to_who_has_gone_is_an_error_and_no_signal(ends: tuple[Channel, Channel]) -> None:
+    """Was a defect: where SIGPIPE has its default, as in a script for pipes, it ended the process."""
+    one, other = ends
+    other.close()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
+    ignored = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        for message in (b"short", bytes(100_000)):
+            with pytest.raises(BrokenError):
+                one.send(message)
+        assert signal.SIGPIPE not in signal.sigpending()
+    finally:
+        signal.signal(signal.SIGPIPE, ignored)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def test_a_channel_whose_process_has_ended_is_at_its_end_though_another_one_holds_it(
+    ends: tuple[Channel, Channel],
+) -> None:
+    """Was a defect: a daemon that the application had started kept it open, and a boot waited for ever."""
+    one, other = ends
+    other.send(b"last words")
+    one.end_reading()
+    assert one.recv() == b"last words"
+    assert one.recv() is None
 
 
 def test_what_was_sent_before_a_close_can_still_be_read(ends: tuple[Channel, Channel]) -> None:

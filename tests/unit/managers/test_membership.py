@@ -1,6 +1,7 @@
 """Claims about processes that die at the worst moment of their start."""
 
 import logging
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -16,6 +17,11 @@ from corps.supervision.restarts import Restart
 
 
 class Channel:
+    is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
+
     def send(self, message: Any) -> None:
         raise BrokenError("it has gone")
 
@@ -55,12 +61,15 @@ class Host:
     def __init__(self) -> None:
         self.membership: Membership | None = None
         self.pid = 100
+        self.runtime_dir = "/nowhere"
+        self.spawned: list[Process] = []
 
     def spawn(self, env_id: int, entry: str) -> Process:
         self.pid += 1
         if self.membership is not None:
             assert self.membership.failure_of(Exit(env_id, self.pid, None, 9)) is None
-        return Process(env_id, self.pid)
+        self.spawned.append(Process(env_id, self.pid))
+        return self.spawned[-1]
 
 
 class Forgetful(Vitals):
@@ -128,4 +137,35 @@ def test_a_process_that_dies_before_it_has_a_place_is_replaced_all_the_same() ->
         env.alarms.close()
     assert env.lost == [True, True, True, False]
     assert host.pid == 104
+    assert all(process.channel.is_closed for process in host.spawned[1:])
     assert membership.output() == "".join(f"last words of {pid}\n" for pid in range(101, 105))
+
+
+def test_of_a_process_that_has_ended_no_channel_and_no_file_is_left(tmp_path: Path) -> None:
+    env, host = Env(), Host()
+    host.runtime_dir = str(tmp_path)
+    membership = Membership(
+        env,  # type: ignore[arg-type]
+        Member(0, "a", ""),
+        host,  # type: ignore[arg-type]
+        [],
+        boot_timeout=10.0,
+        restart=Restart(),
+        on_limit=lambda error: None,
+        vitals=Vitals(1.0, 3.0, None),
+    )
+    for env_id in (1, 2):
+        place = membership._begin(env_id, 0)
+        place.member = Member(env_id, str(env_id) * 32, "")
+        place.has_joined = True
+    for name in ("1-1.sock", "2-2.sock", f"{'1' * 12}-x.journal", f"{'2' * 12}-{'1' * 12}.journal"):
+        tmp_path.joinpath(name).touch()
+    membership.replace_no_more()
+    ended = Exit(1, 101, 0, None)
+    failure = membership.failure_of(ended)
+    assert failure is not None
+    membership.env_ended(ended, failure)
+    env.alarms.close()
+    assert [process.channel.is_closed for process in host.spawned] == [True, False]
+    # The third one belongs to the other Env, which reads it to say what this one had begun.
+    assert {path.name for path in tmp_path.iterdir()} == {"2-2.sock", f"{'2' * 12}-{'1' * 12}.journal"}

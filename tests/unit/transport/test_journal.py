@@ -1,5 +1,6 @@
 """Claims about the start journal: what it says of requests whose process died is true, in all orders."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -51,6 +52,27 @@ def test_it_tells_what_never_began_what_was_running_and_what_had_ended(tmp_path:
     assert [asker.executed(each) for each in (never, running, over)] == ["no", "unknown", "yes"]
     asker.close()
     runner.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_file_system_takes_the_journal_and_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Was a defect: the file had a hole, and to write there was a SIGBUS, in every Env and in the script."""
+    asker = AskerJournal(4096, is_kept=True)
+    asker.keep_at(path_in(tmp_path))
+    asker.number()
+    there = os.stat(path_in(tmp_path))
+    assert there.st_blocks * 512 >= there.st_size > 4096 * 8
+    asker.close()
+
+    def is_full(fd: int, offset: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "planted")
+
+    monkeypatch.setattr(os, "posix_fallocate", is_full)
+    asker = AskerJournal(64, is_kept=True)
+    asker.keep_at(path_in(tmp_path))
+    assert asker.executed(asker.number()) == "unknown"
     assert list(tmp_path.iterdir()) == []
 
 
