@@ -8,6 +8,7 @@ from corps.errors import LoopBlocked
 from corps.messages.requests import EXIT
 from corps.runtime.context import Activity, acting
 from corps.runtime.gates import Gate
+from corps.runtime.lending import may_lend
 
 Subscribe = Callable[[Callable[[object], object]], Callable[[], object]]
 """Takes the function that wakes a waiting thread, whatever its argument; gives the function that takes the
@@ -64,7 +65,7 @@ def block_until(
     try:
         if searches:
             here.env.waits.begin(here.cell, futures)
-        if helps and _help(futures, here):
+        if helps and may_lend() and _help(futures, here):
             return True
         return _block(here, searches, subscribe, readers, timeout)
     finally:

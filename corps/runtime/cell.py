@@ -9,8 +9,10 @@ Here is the order of things; what a request does to the author's object is in `r
 worker ends in `runtime.ending`, and how it comes back in `runtime.halting`.
 """
 
+from collections.abc import Callable
+from contextvars import Context
 from threading import get_ident
-from typing import Any
+from typing import Any, TypeVar
 
 from corps.clock import now
 from corps.errors import Cancelled, ContextError, DeadlineExceeded
@@ -30,6 +32,8 @@ _IDLE, _READY, _RUNNING, _HELD, _HALTED = "idle", "ready", "running", "held", "h
 # After so many requests of one cell a thread takes the next: a flooded one must not keep others waiting.
 _TURN = 64
 
+T = TypeVar("T")
+
 # A waiting thread runs what it waits for itself, and so on, up to so many calls deep.
 _DEPTH = 16
 
@@ -43,6 +47,7 @@ class Cell(WorkerParts):
         "_lock",
         "_state",
         "activity",
+        "context",
         "main_thread",
         "performer",
         "wait",
@@ -54,6 +59,10 @@ class Cell(WorkerParts):
         """Make a cell without a worker in it; its first request must be CREATE. As `WorkerParts`."""
         WorkerParts.__init__(self, env, *parts)
         self.activity = Activity(env, self, pooled=True)
+        # In which all of this worker's code runs, whichever thread that is: it sees nothing of the thread's
+        # own context variables, and leaves nothing behind in them. It holds the Activity for good.
+        self.context = Context()
+        self.context.run(current.set, self.activity)
         self.performer = Performer(self)
         self.main_thread: MainThread | None = None  # of a class with a loop of its own
         self.wait: Wait | None = None  # what it waits for; protected by the lock of the Env's WaitGraph
@@ -202,17 +211,18 @@ class Cell(WorkerParts):
         here = acting()
         with self._lock:
             self._state = _RUNNING
-        self.activity = Activity(self.env, self, pooled=here is not None and here.pooled)
+        activity = self.activity
+        activity.pooled = here is not None and here.pooled
         if here is not None:
-            self.activity.task, self.activity.reading = here.task, here.reading
+            activity.task, activity.reading = here.task, here.reading
         try:
             goes_on = self._handle(request)
         except BaseException:  # Ctrl-C in the main thread
             request.settle(Refused(Cancelled(f"the constructor of {self} was interrupted", target=str(self))))
             self.ending.finish()
             raise
-        if goes_on:  # else it has ended, or a thread of its own has made itself an activity
-            self.activity = Activity(self.env, self, pooled=True)
+        activity.pooled, activity.task, activity.reading = True, None, False
+        if goes_on:  # else it has ended, or a thread of its own has it
             self.release()
 
     def release(self) -> None:
@@ -255,14 +265,27 @@ class Cell(WorkerParts):
         activity.request = request
         activity.deadline = request.deadline
         activity.thread = get_ident()
-        token = current.set(activity)
         try:
-            self.performer.perform(request)
+            self.context.run(self.performer.perform, request)
         finally:
-            current.reset(token)
             if not self._inflight:
                 activity.request = None  # else its arguments would live until the next request
         return request.kind != CREATE or self._constructed()
+
+    def within(self, function: Callable[..., T], *args: Any) -> T:
+        """Call what runs the author's code, in the worker's own context. Owner of the cell only.
+
+        Args:
+            function: What to call.
+            *args: Its arguments.
+
+        Returns:
+            What it returns.
+        """
+        if current.get() is self.activity:  # a request that ends its worker
+            return function(*args)
+        self.activity.thread = get_ident()
+        return self.context.run(function, *args)
 
     def is_wanted(self, request: Request) -> bool:
         """Whether a request may still begin: not if it was cancelled, and not after its deadline.
@@ -325,6 +348,9 @@ class Cell(WorkerParts):
 
     def forget_worker(self) -> None:
         """The author's object is not used any more, and its children have ended. By who has the cell."""
+        self.activity = Activity(self.env, self, pooled=True)
+        self.context = Context()
+        self.context.run(current.set, self.activity)
         self.performer = Performer(self)
         self.main_thread = None
         self.new_family()

@@ -6,19 +6,22 @@ from corps.messages.requests import CREATE, Request
 from corps.runtime.cell import Cell
 from corps.runtime.context import acting
 from corps.runtime.futures import Future
+from corps.runtime.lending import may_lend
 from corps.runtime.records import Record, kept
 
 
 def construct_here(cell: Cell, record: Record) -> Future[Any]:
-    """Run the constructor in the calling thread.
+    """Run the constructor in the calling thread, or in one of the pool if this one may not be lent.
 
     Args:
         cell: Of the new worker.
         record: What to construct.
 
     Returns:
-        A Future of the new worker's Name, done.
+        A Future of the new worker's Name.
     """
+    if not may_lend():
+        return construct_soon(cell, record)
     future, request = _first_request(cell, record)
     here = acting()
     waits = here is not None and here.cell is not None and here.task is None

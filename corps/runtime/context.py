@@ -1,6 +1,6 @@
 """Who runs now: the one ContextVar of corps.
 
-It is set around every piece of an author's code that an Env runs (method, constructor, hook, coroutine),
+It is set for good in the Context that each worker has of its own, in which all of the author's code runs,
 and inside ``with corps.env()`` and ``with corps.boot(...)``. Threads that an author starts have none.
 """
 

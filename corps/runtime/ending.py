@@ -14,7 +14,7 @@ once.
 """
 
 import logging
-from threading import Lock, current_thread, get_ident, main_thread
+from threading import Lock, current_thread, main_thread
 from typing import Any
 
 from corps.clock import now
@@ -140,26 +140,28 @@ class Ending:
         self._drop(cell.close_mailbox(None) or (), letter)
         outcome: Outcome = Value(None)
         interrupt: KeyboardInterrupt | None = None
-        cell.activity.thread = get_ident()
-        token = current.set(cell.activity)
         try:
-            self._clear_limit()
-            end_children(cell)
-            if cell.performer.has_worker:
-                self._set_limit("cleanup()", finishing=True)
-                cell.performer.close_generators()
-                hook(cell.performer.worker, "cleanup")()
+            cell.within(self._finish)
         except BaseException as error:  # the end goes on, whatever the author's cleanup did
             _log.exception("cleanup() of %s raised", cell)
             outcome = Raised.capture(error, str(cell), cell.incarnation)
             if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
                 interrupt = error
         finally:
-            current.reset(token)
             self._clear_limit()
         self._leave(outcome)
         if interrupt is not None:  # meant for the program that ends it
             raise interrupt
+
+    def _finish(self) -> None:
+        """Steps 3 and 4."""
+        cell = self._cell
+        self._clear_limit()
+        end_children(cell)
+        if cell.performer.has_worker:
+            self._set_limit("cleanup()", finishing=True)
+            cell.performer.close_generators()
+            hook(cell.performer.worker, "cleanup")()
 
     def _drop(self, waiting: Any, letter: DeadReason) -> None:
         for dropped in waiting:

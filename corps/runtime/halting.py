@@ -16,7 +16,6 @@ All functions are about one cell of this Env.
 
 import logging
 from collections.abc import Callable
-from threading import get_ident
 from typing import Any
 
 from corps.addresses import ENV_MGR
@@ -27,7 +26,6 @@ from corps.messages.outcomes import Raised, Refused, Value
 from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import CREATE, EXIT, HALT, WAITING, Request
 from corps.runtime.alarms import Alarm
-from corps.runtime.context import current
 from corps.runtime.ending import end_children
 from corps.runtime.family import ChildEnd
 from corps.runtime.futures import Future
@@ -174,16 +172,16 @@ def stop(cell: Any, request: Request) -> bool:
     if incarnation != cell.incarnation or not cell.performer.has_worker:
         request.settle(Value(None))
         return True
-    cell.activity.thread = get_ident()
-    token = current.set(cell.activity)
-    try:
-        end_children(cell)
-        _call_last_hook(cell, failure, error)
-    finally:
-        current.reset(token)
+    cell.within(_end_incarnation, cell, failure, error)
     _rest(cell, failure, failed_at)
     request.settle(Value(None))
     return False
+
+
+def _end_incarnation(cell: Any, failure: Failure | None, error: BaseException | None) -> None:
+    """Steps 2 and 3."""
+    end_children(cell)
+    _call_last_hook(cell, failure, error)
 
 
 def constructor_failed(cell: Any, error: BaseException) -> None:

@@ -66,6 +66,9 @@ class MainThread:
         return self._exiting
 
     def _run(self) -> None:
+        self._cell.context.run(self._run_main)
+
+    def _run_main(self) -> None:
         cell = self._cell
         cell.activity = Activity(cell.env, cell)
         current.set(cell.activity)

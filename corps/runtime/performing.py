@@ -8,6 +8,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Coroutine
+from contextvars import Context
 from threading import Event, current_thread, main_thread
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, NoReturn
@@ -317,11 +318,11 @@ class Performer:
         activity = Activity(self._cell.env, self._cell)
         activity.request = request
         activity.deadline = request.deadline
-        token = current.set(activity)
-        try:
-            activity.task = asyncio.get_running_loop().create_task(self._run_coroutine(request, coroutine))
-        finally:
-            current.reset(token)
+        context = self._context_for(request)
+        context.run(current.set, activity)
+        activity.task = asyncio.get_running_loop().create_task(
+            self._run_coroutine(request, coroutine), context=context
+        )
         task, call = activity.task, self._cell.env.loop.call
         self._tasks[task] = request
         self._cell.env.loop.keep(task)
@@ -329,6 +330,14 @@ class Performer:
         request.cancel_run = lambda: call(task.cancel)
         if request.promise.done():  # it was cancelled before there was anything to cancel
             task.cancel()
+
+    def _context_for(self, request: Request) -> Context:
+        """The context for a coroutine: a copy of the worker's own, or that of the generator that it steps."""
+        if request.kind == PULL and self._generators is not None:
+            context = self._generators.context_of(request.args[0])
+            if context is not None:
+                return context
+        return self._cell.context.copy()  # type: ignore[no-any-return]
 
     def _task_ended(
         self, task: "asyncio.Task[None]", request: Request, coroutine: Coroutine[Any, Any, Any]
@@ -389,11 +398,9 @@ class Performer:
 
         def begin() -> None:
             activity = Activity(env, self._cell)
-            token = current.set(activity)
-            try:
-                activity.task = asyncio.get_running_loop().create_task(coroutine)
-            finally:
-                current.reset(token)
+            context = self._cell.context.copy()
+            context.run(current.set, activity)
+            activity.task = asyncio.get_running_loop().create_task(coroutine, context=context)
             activity.task.add_done_callback(lambda _: over.set())
 
         if not env.loop.call(begin):
