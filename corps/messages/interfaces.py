@@ -1,7 +1,7 @@
 """What is known of a worker's class without having the class: a value that travels inside every Name."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Interface:
         has_main: Whether the class has a loop of its own.
         idempotent: Methods that may be sent again, each with how often.
         computed: Attributes that run code of the author's when they are read: properties and their like.
+        author: The class itself where the Interface was made from it, for help and signatures; never travels.
     """
 
     class_name: str
@@ -30,6 +31,7 @@ class Interface:
     has_main: bool = False
     idempotent: tuple[tuple[str, int], ...] = ()
     computed: frozenset[str] = frozenset()
+    author: type | None = field(default=None, compare=False, repr=False)
 
     @property
     def short_name(self) -> str:

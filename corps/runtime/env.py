@@ -6,9 +6,10 @@ Everything of an Env hangs on its object, so that several can live in one proces
 
 import itertools
 import logging
+import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from corps.addresses import ENV_MGR, ConcAddr
 from corps.clock import earlier, now
@@ -39,6 +40,13 @@ _log = logging.getLogger("corps.env")
 
 MakeName = Callable[[ConcAddr, Interface, int], Any]
 MakeIterator = Callable[[Any, int], Any]
+
+
+class Unsent(Protocol):
+    """What asks for itself before the next request."""
+
+    def begin(self) -> None:
+        """Ask, unless that was done. Thread-safe."""
 
 
 class Env:
@@ -89,6 +97,9 @@ class Env:
         # Generators whose last iterator was garbage: closed with the next request. A destructor may run at
         # any point of any thread, so it must take no lock; appending to a deque takes none.
         self.dropped: deque[tuple[ConcAddr, int]] = deque()
+        # Attributes that were named, and not asked for yet: that is done before the next request, for those
+        # that are still wanted.
+        self.unsent: deque[weakref.ref[Unsent]] = deque()
         self.retrying: dict[Retrying, None] = {}  # what is to be sent again in a moment; one step is atomic
         self._closed = False
         self._is_ending = False  # of what plain threads ask for nothing more is taken; or it is closed
@@ -153,6 +164,8 @@ class Env:
         """
         if self.dropped:
             self._close_dropped()
+        if self.unsent:
+            self._send_unsent()
         here = current.get()
         sent = now()
         deadline = None if seconds is None else sent + seconds
@@ -207,6 +220,8 @@ class Env:
             PackError: The arguments cannot be packed.
             Overloaded: There was no room for the request in time.
         """
+        if self.unsent:
+            self._send_unsent()
         here = current.get()
         sender = here.cell.addr if here is not None and here.cell is not None else None
         promise = Sent(self.letters, sender, target, method)
@@ -222,6 +237,8 @@ class Env:
         Returns:
             A Future of None, done when it has ended.
         """
+        if self.unsent:
+            self._send_unsent()
         here = current.get()
         sender = here.cell.addr if here is not None and here.cell is not None else None
         future: Future[Any] = Future()
@@ -230,6 +247,17 @@ class Env:
         future.request = request
         self.dispatch(request)
         return future
+
+    def _send_unsent(self) -> None:
+        wanted = []
+        while self.unsent:
+            try:
+                wanted.append(self.unsent.popleft()())
+            except IndexError:  # another thread took the last one
+                break
+        for unsent in wanted:  # the deque is empty meanwhile, so each of them asks for itself alone
+            if unsent is not None:
+                unsent.begin()
 
     def _close_dropped(self) -> None:
         while self.dropped:

@@ -68,6 +68,7 @@ def interface_of(cls: type, root: type, offered: frozenset[str], steps: frozense
         has_main="main" in steps,
         idempotent=tuple(idempotent),
         computed=frozenset(computed),
+        author=cls,
     )
 
 

@@ -5,13 +5,19 @@ packs as a call of `restore_name`; the Env that unpacks it answers that call its
 arrives is ready to use.
 """
 
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+import inspect
+import sys
+import weakref
+from collections.abc import Generator
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 
 from corps.addresses import ConcAddr
-from corps.errors import ContextError, LoopBlocked, NoSuchMethod
+from corps.errors import ContextError, CorpsError, LoopBlocked, NoSuchMethod
 from corps.messages.interfaces import Interface
+from corps.messages.outcomes import Refused
 from corps.messages.requests import CALL, EXIT_LAST, EXIT_NOW, GET, PINNED, SET
-from corps.runtime.context import acting
+from corps.runtime.context import acting, current
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
 
@@ -129,11 +135,11 @@ class Name(Generic[T]):
             if name in self._interface.reserved:
                 raise NoSuchMethod(f"{self!r}: {name!r} belongs to the worker alone and cannot be reached")
             future = Attribute(self, name)
-            kind, args = self._as_pinned(GET, ())
-            return self._bound().ask(kind, self._addr, name, args, {}, self._deadline, future)
+            self._bound().unsent.append(weakref.ref(future))
+            return future
 
     def _method(self, name: str) -> "Method":
-        parts = (self._addr, name, self._env, self._deadline, repr(self))
+        parts = (self._addr, name, self._env, self._deadline, self._interface)
         if self._pin:
             return PinnedMethod(*parts, self._pin)
         retries = dict(self._interface.idempotent).get(name)
@@ -159,11 +165,11 @@ class Name(Generic[T]):
         self._bound().ask(kind, self._addr, name, args, {}, self._deadline).result()
 
     def _bound(self) -> Env:
-        return self._env or _no_env(repr(self))
+        return self._env or _no_env(self)
 
     def __dir__(self) -> list[str]:
         """The methods, for completion; data attributes are known to the worker alone."""
-        return [*super().__dir__(), *self._interface.methods]
+        return sorted({*super().__dir__(), *self._interface.methods})
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Name) and self._addr == other._addr
@@ -172,7 +178,7 @@ class Name(Generic[T]):
         return hash(self._addr)
 
     def __repr__(self) -> str:
-        return f"<Name {self._interface.short_name} {self._addr}>"
+        return _text_of(self._addr, self._interface)
 
     def __copy__(self) -> "Name[T]":
         return self
@@ -189,16 +195,16 @@ class Method:
     """A method of a worker, as seen through its Name. Any thread may call it."""
 
     # The parts of the Name and not the Name itself, which keeps this: no garbage cycle for every Name.
-    __slots__ = ("_addr", "_deadline", "_env", "_method", "_owner")
+    __slots__ = ("_addr", "_deadline", "_env", "_interface", "_method")
 
     def __init__(
-        self, addr: ConcAddr, method: str, env: Env | None, deadline: float | None, owner: str
+        self, addr: ConcAddr, method: str, env: Env | None, deadline: float | None, interface: Interface
     ) -> None:
         self._addr = addr
         self._method = method
         self._env = env
         self._deadline = deadline
-        self._owner = owner
+        self._interface = interface
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Ask the worker to call the method.
@@ -210,7 +216,7 @@ class Method:
             PackError: The worker lives in another Env, and an argument cannot be packed.
             Overloaded: There was no room for the request in time.
         """
-        env = self._env or _no_env(self._owner)
+        env = self._env or _no_env(self)
         return env.ask(CALL, self._addr, self._method, args, kwargs, self._deadline)
 
     def send(self, /, *args: Any, **kwargs: Any) -> None:
@@ -223,11 +229,42 @@ class Method:
             PackError: The worker lives in another Env, and an argument cannot be packed.
             Overloaded: There was no room for the request in time.
         """
-        env = self._env or _no_env(self._owner)
+        env = self._env or _no_env(self)
         env.tell(CALL, self._addr, self._method, args, kwargs)
 
     def __repr__(self) -> str:
-        return f"<method {self._method!r} of {self._owner}>"
+        return f"<method {self._method!r} of {_text_of(self._addr, self._interface)}>"
+
+    # --- what `help`, `inspect` and interactive prompts ask for: it is that of the author's method, where the
+    # author's class is loaded in this process.
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _SHOWN:
+            method = self._author_method()
+            if name == "__signature__":
+                if method is not None:
+                    return inspect.signature(method)
+            elif (shown := getattr(method, name, None)) is not None:
+                return shown
+            elif name in ("__name__", "__qualname__"):
+                return self._method
+        raise AttributeError(f"{self!r} has no attribute {name!r}")
+
+    def __get__(self, instance: object, owner: type | None = None) -> "Method":
+        """Itself, wherever it is kept. `help` shows as a function what has this."""
+        return self
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        return inspect.getdoc(self._author_method())
+
+    def _author_method(self) -> Any:
+        """The author's method without its `self`; None if its class is not loaded here."""
+        cls = self._interface.author or _loaded(self._interface.class_name)
+        raw = inspect.getattr_static(cls, self._method, None) if cls is not None else None
+        if isinstance(raw, FunctionType):
+            return MethodType(raw, cls)
+        return getattr(cls, self._method, None)
 
 
 class PinnedMethod(Method):
@@ -236,19 +273,25 @@ class PinnedMethod(Method):
     __slots__ = ("_pin",)
 
     def __init__(
-        self, addr: ConcAddr, method: str, env: Env | None, deadline: float | None, owner: str, pin: int
+        self,
+        addr: ConcAddr,
+        method: str,
+        env: Env | None,
+        deadline: float | None,
+        interface: Interface,
+        pin: int,
     ) -> None:
-        super().__init__(addr, method, env, deadline, owner)
+        super().__init__(addr, method, env, deadline, interface)
         self._pin = pin
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """See `Method.__call__`."""
-        env = self._env or _no_env(self._owner)
+        env = self._env or _no_env(self)
         return env.ask(PINNED, self._addr, self._method, (self._pin, CALL, *args), kwargs, self._deadline)
 
     def send(self, /, *args: Any, **kwargs: Any) -> None:
         """See `Method.send`."""
-        env = self._env or _no_env(self._owner)
+        env = self._env or _no_env(self)
         env.tell(PINNED, self._addr, self._method, (self._pin, CALL, *args), kwargs)
 
 
@@ -258,33 +301,113 @@ class IdempotentMethod(Method):
     __slots__ = ("_retries",)
 
     def __init__(
-        self, addr: ConcAddr, method: str, env: Env | None, deadline: float | None, owner: str, retries: int
+        self,
+        addr: ConcAddr,
+        method: str,
+        env: Env | None,
+        deadline: float | None,
+        interface: Interface,
+        retries: int,
     ) -> None:
-        super().__init__(addr, method, env, deadline, owner)
+        super().__init__(addr, method, env, deadline, interface)
         self._retries = retries
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """See `Method.__call__`."""
-        env = self._env or _no_env(self._owner)
+        env = self._env or _no_env(self)
         return env.ask(CALL, self._addr, self._method, args, kwargs, self._deadline, retries=self._retries)
 
 
-def _no_env(owner: str) -> NoReturn:
+_SHOWN: Final = frozenset({"__name__", "__qualname__", "__signature__", "__annotations__"})
+
+
+def _text_of(addr: ConcAddr, interface: Interface) -> str:
+    return f"<Name {interface.short_name} {addr}>"
+
+
+def _loaded(class_name: str) -> Any:
+    """A class that this process has loaded, by ``module:qualname``; None if it has not."""
+    module, _, qualname = class_name.partition(":")
+    found: Any = sys.modules.get(module)
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    return found if isinstance(found, type) else None
+
+
+def _no_env(owner: object) -> NoReturn:
     raise ContextError(
-        f"{owner} was unpacked outside of every Env, so there is no way to its worker: unpack it "
+        f"{owner!r} was unpacked outside of every Env, so there is no way to its worker: unpack it "
         "inside a worker, or inside `with corps.boot(...)` or `with corps.env()`"
     )
 
 
 class Attribute(Future[Any]):
-    """The Future of a data attribute."""
+    """The Future of a data attribute. Thread-safe.
 
-    __slots__ = ("_attribute", "_owner")
+    The worker is asked when the Future is first used, or with the next request of this Env, whichever comes
+    first: so attributes are read in turn with calls, and nothing is sent by what only looks at a Name, as
+    `hasattr`, `inspect`, completion and display in a prompt do.
+    """
+
+    __slots__ = ("_asker", "_attribute", "_lock", "_owner", "_unsent")
 
     def __init__(self, owner: Name[Any], attribute: str) -> None:
-        super().__init__()
         self._owner = owner
         self._attribute = attribute
+        self._asker = current.get()
+        self._unsent = [True]  # emptied by the thread that uses it first: `pop` is atomic
+        super().__init__()
+
+    # Each use of a Future takes its lock, but for the four below.
+
+    @property
+    def _condition(self) -> Any:  # a Condition for the base class, a Lock for ours
+        if self._unsent:
+            self.begin()
+        return self._lock
+
+    @_condition.setter
+    def _condition(self, lock: Any) -> None:
+        self._lock = lock
+
+    def done(self) -> bool:
+        """See `Future.done`."""
+        self.begin()
+        return super().done()
+
+    def cancel(self) -> bool:
+        """See `Future.cancel`."""
+        self.begin()
+        return super().cancel()
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """See `Future.__await__`."""
+        self.begin()
+        return super().__await__()
+
+    def _wait(self, timeout: float | None) -> None:
+        self.begin()
+        super()._wait(timeout)
+
+    def begin(self) -> None:
+        """Ask the worker, unless that was done."""
+        try:
+            self._unsent.pop()
+        except IndexError:  # it was sent before
+            return
+        try:
+            self._send()
+        except CorpsError as error:  # there was no room, or the Env has closed
+            self.settle(Refused(error))
+
+    def _send(self) -> None:
+        owner = self._owner
+        kind, args = owner._as_pinned(GET, ())
+        token = current.set(self._asker)
+        try:
+            owner._bound().ask(kind, owner._addr, self._attribute, args, {}, owner._deadline, self)
+        finally:
+            current.reset(token)
 
     def __call__(self, /, *args: object, **kwargs: object) -> NoReturn:
         """Refused: the class has no such method.
@@ -299,6 +422,11 @@ class Attribute(Future[Any]):
         )
 
     send = __call__
+
+    def __repr__(self) -> str:
+        if self._unsent:
+            return f"<Future of {self._attribute!r} of {self._owner!r}, not asked for yet>"
+        return super().__repr__()
 
 
 def restore_name(
