@@ -34,6 +34,20 @@ class Promise(Protocol):
         ...
 
 
+class Settled:
+    """The promise of a request that is over: an author may still hold it, and shall not hold its outcome."""
+
+    __slots__ = ()
+
+    def settle(self, outcome: Outcome) -> bool:
+        """See `Promise.settle`."""
+        return False
+
+    def done(self) -> bool:
+        """See `Promise.done`."""
+        return True
+
+
 class NoAnswer:
     """The promise of a request of the runtime that wants no answer: its failure goes to the log instead."""
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from corps.addresses import ConcAddr
 from corps.clock import now
 from corps.messages.outcomes import Outcome, Raised, Value, note_time
-from corps.messages.promises import Promise
+from corps.messages.promises import Promise, Settled
 
 CALL: Final = 1
 """Call the method with the arguments."""
@@ -168,6 +168,11 @@ class Request:
         if self.packed is not None:
             self.args, self.kwargs = self.packed()
             self.packed = None
+
+    def let_go(self) -> None:
+        """It is settled: hold neither its arguments nor its outcome any more. By its holder."""
+        self.args, self.kwargs, self.packed = (), {}, None
+        self.promise = Settled()
 
     def answer(self, value: Any) -> bool:
         """Settle the request with a value.

@@ -268,6 +268,7 @@ class Cell(WorkerParts):
         try:
             self.context.run(self.performer.perform, request)
         finally:
+            activity.deadline = None  # of the request, and of nothing that comes after it
             if not self._inflight:
                 activity.request = None  # else its arguments would live until the next request
         return request.kind != CREATE or self._constructed()

@@ -26,9 +26,11 @@ class Activity:
         depth: How many calls deep this thread runs what it waits for itself; see `Cell.help`.
         pooled: It runs on a thread of the Env's worker pool.
         loading: An application is being imported, so booting another one has to wait for that.
+        background: Where a coroutine's own tasks belong to; None where it can make none.
     """
 
     __slots__ = (
+        "background",
         "cell",
         "deadline",
         "depth",
@@ -53,6 +55,11 @@ class Activity:
         self.loading = loading
         self.reading = False
         self.thread = get_ident()
+        self.background: Any = None
+
+    def end_request(self) -> None:
+        """The request is over: what runs from now on, such as a task that it started, has no deadline."""
+        self.request = self.deadline = None
 
 
 current: ContextVar[Activity | None] = ContextVar("corps_activity", default=None)

@@ -2,7 +2,7 @@
 
 1. Its mailbox takes nothing more, and what waited there fails with WorkerGone, executed "no"; or is run
    first, if the worker is drained.
-2. The request that runs is finished.
+2. The request that runs is finished, and the tasks that its coroutines have started are cancelled.
 3. The workers it created end, newest first.
 4. `cleanup()` is called.
 5. It leaves the Env's registry and its Mgr's list; whoever watches it is told; everybody who asked for its
@@ -154,9 +154,11 @@ class Ending:
             raise interrupt
 
     def _finish(self) -> None:
-        """Steps 3 and 4."""
+        """Steps 2 to 4, from the tasks on."""
         cell = self._cell
         self._clear_limit()
+        cell.activity.deadline = None  # of a constructor that failed: its children end without
+        cell.performer.end_background(cell.env.options.exit_timeout)
         end_children(cell)
         if cell.performer.has_worker:
             self._set_limit("cleanup()", finishing=True)
@@ -226,6 +228,7 @@ class Ending:
             running.settle(Refused(self._abandoned(text)))
         error = self._abandoned(text)
         cell.performer.abandon_coroutines(error)
+        cell.performer.cancel_background()
         if cell.has_coroutines:
             cell.performer.cancel_coroutines()
         if cell.main_thread is not None:

@@ -2,7 +2,7 @@
 
 1. What it ran has been answered; coroutines under way are cancelled. What waits in its mailbox goes on
    waiting.
-2. The workers it created end, newest first.
+2. The tasks that its coroutines have started are cancelled, and the workers it created end, newest first.
 3. `before_restart(error)` is called on it if it has failed; `cleanup()` if it is halted since another one
    has.
 4. Whoever watches it is told, and its Mgr.
@@ -180,6 +180,7 @@ def stop(cell: Any, request: Request) -> bool:
 
 def _end_incarnation(cell: Any, failure: Failure | None, error: BaseException | None) -> None:
     """Steps 2 and 3."""
+    cell.performer.end_background(cell.env.options.exit_timeout)
     end_children(cell)
     _call_last_hook(cell, failure, error)
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from threading import Lock, Thread
 from typing import Any, Final
 
+from corps.runtime.background import make_task
+
 _log = logging.getLogger("corps.env")
 
 _LAST: Final = 0.5  # seconds that coroutines have for their last words at least
@@ -98,6 +100,7 @@ class LoopThread:
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
+        loop.set_task_factory(make_task)
         while not self._closed:
             try:
                 loop.run_forever()

@@ -4,6 +4,7 @@ import logging
 from threading import Condition, Thread
 from typing import Any
 
+from corps.clock import deadline_after, remaining
 from corps.errors import WorkerGone
 from corps.messages.endings import BY_ITSELF, Failure
 from corps.messages.outcomes import Refused
@@ -23,7 +24,8 @@ class MainThread:
         self._cell = cell
         self.arrival = Condition(cell.mailbox.lock)
         """Notified, under the cell's lock, when a request arrives."""
-        self._open: list[Request] = []  # taken, and perhaps not settled yet; replaced by this thread alone
+        # Taken, and perhaps not settled yet. Any thread may take one out: one step of the interpreter.
+        self._open: dict[Request, None] = {}
         self._exiting = False
         self._halt: Request | None = None  # the HALT that it was asked to end by
         self._thread = Thread(target=self._run, name=f"{cell.env.label}-main-{cell.addr.conc}", daemon=True)
@@ -42,9 +44,13 @@ class MainThread:
             The request; None if the worker is to end, or the time was over first.
         """
         cell = self._cell
+        cell.activity.end_request()  # what waits here is under no limit of a request
+        for settled in [taken for taken in list(self._open) if taken.promise.done()]:
+            self.forget(settled)
+        until = deadline_after(timeout)
         while not self._exiting:
             with self.arrival:
-                if not self.arrival.wait_for(lambda: cell.mailbox.first is not None, timeout):
+                if not self.arrival.wait_for(lambda: cell.mailbox.first is not None, remaining(until)):
                     return None
                 request: Request = cell.mailbox.take()
             if request.kind == KEEP:
@@ -55,10 +61,28 @@ class MainThread:
             elif cell.is_wanted(request):
                 cell.activity.request = request
                 cell.activity.deadline = request.deadline
-                self._open = [taken for taken in self._open if not taken.promise.done()]
-                self._open.append(request)
+                self._open[request] = None
                 return request
         return None
+
+    def handle(self, request: Request) -> None:
+        """Run a request, and settle it. For the worker's own `main`, in this thread.
+
+        Args:
+            request: From `receive`.
+        """
+        cell = self._cell
+        cell.performer.perform(request)
+        if cell.activity.request is request:
+            cell.activity.end_request()
+        if request.promise.done():  # else a coroutine runs it
+            self.forget(request)
+
+    def forget(self, request: Request) -> None:
+        """A request is settled. The author's `main` may hold it until the next one comes. Any thread."""
+        if request in self._open:
+            self._open.pop(request, None)
+            request.let_go()
 
     @property
     def exiting(self) -> bool:
@@ -82,6 +106,7 @@ class MainThread:
         else:
             if not self._exiting:
                 failure = BY_ITSELF
+        cell.activity.end_request()
         self.abandon(cell.gone("unknown"))
         if (
             self._halt is None
@@ -95,5 +120,5 @@ class MainThread:
 
     def abandon(self, error: WorkerGone) -> None:
         """Settle what was taken and not answered. Any thread."""
-        for request in self._open:
+        for request in list(self._open):
             request.settle(Refused(error))

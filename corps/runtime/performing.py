@@ -29,6 +29,7 @@ from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.promises import NoAnswer
 from corps.messages.requests import CALL, CREATE, DROP, KEEP, PINNED, PULL, REACHING, SET, TOLD, Request
 from corps.runtime import halting
+from corps.runtime.background import Background
 from corps.runtime.context import Activity, current
 from corps.runtime.futures import Relayed
 from corps.runtime.generators import PER_INCARNATION, Generators
@@ -62,13 +63,14 @@ def _refuse_constructor(cls: type, given: Any) -> NoReturn:
 class Performer:
     """Runs the requests of one cell. Only the holder of the cell calls it, and its coroutines."""
 
-    __slots__ = ("_cell", "_generators", "_is_ending", "_keeping", "_tasks", "cls", "worker")
+    __slots__ = ("_background", "_cell", "_generators", "_is_ending", "_keeping", "_tasks", "cls", "worker")
 
     def __init__(self, cell: Any) -> None:
         self._cell = cell
         self.cls: type | None = None
         """The author's class; None before the constructor is called."""
         self.worker: Any = None
+        self._background: Background | None = None  # made by its first coroutine, on the loop's thread
         self._generators: Generators | None = None
         self._keeping: Keeping | None = None
         self._tasks: dict[asyncio.Task[None], Request] = {}  # changed on the loop's thread alone
@@ -318,11 +320,16 @@ class Performer:
         activity = Activity(self._cell.env, self._cell)
         activity.request = request
         activity.deadline = request.deadline
+        if self._background is None:
+            self._background = Background()
+            if self._is_ending:
+                self._background.cancel()
+        activity.background = self._background
         context = self._context_for(request)
         context.run(current.set, activity)
-        activity.task = asyncio.get_running_loop().create_task(
-            self._run_coroutine(request, coroutine), context=context
-        )
+        # Not `create_task`: this one is not among those that the author's code has started.
+        running = self._run_coroutine(request, coroutine, activity)
+        activity.task = asyncio.Task(running, loop=asyncio.get_running_loop(), context=context)
         task, call = activity.task, self._cell.env.loop.call
         self._tasks[task] = request
         self._cell.env.loop.keep(task)
@@ -350,7 +357,9 @@ class Performer:
         elif not task.cancelled() and isinstance(task.exception(), GeneratorExit):
             self._end_coroutine(request, self._failure(request, GeneratorExit()))  # the author raised it
 
-    async def _run_coroutine(self, request: Request, coroutine: Coroutine[Any, Any, Any]) -> None:
+    async def _run_coroutine(
+        self, request: Request, coroutine: Coroutine[Any, Any, Any], activity: Activity
+    ) -> None:
         try:
             outcome: Outcome = Value(self._kept(await coroutine))
         except GeneratorExit:
@@ -359,6 +368,7 @@ class Performer:
             raise
         except BaseException as error:
             outcome = self._failure(request, error)
+        activity.end_request()  # it is also that of tasks that the coroutine has started, and that go on
         self._end_coroutine(request, outcome)
 
     def _end_coroutine(self, request: Request, outcome: Outcome) -> None:
@@ -366,6 +376,8 @@ class Performer:
         try:
             self._finish(request, outcome)
         finally:
+            if self._cell.main_thread is not None:
+                self._cell.main_thread.forget(request)
             self._cell.coroutine_ended()
 
     def cancel_coroutines(self) -> None:
@@ -391,8 +403,27 @@ class Performer:
         if self._generators is not None:
             self._generators.close(self._await_on_loop)
 
-    def _await_on_loop(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine on the Env's loop, and wait for it."""
+    def end_background(self, seconds: float) -> None:
+        """End the tasks that coroutines of this incarnation have started. Not on the loop's thread.
+
+        Args:
+            seconds: They have so long for that. Then they are left behind.
+        """
+        background = self._background
+        if background is None:
+            return
+        self._await_on_loop(background.end(seconds), seconds)
+        if left := background.names():
+            told = "%s ends, and tasks that it has started do not, though they were cancelled %s s ago: %s"
+            _log.error(told, self._cell, seconds, ", ".join(left))
+
+    def cancel_background(self) -> None:
+        """Cancel the tasks that coroutines of this incarnation have started. Any thread."""
+        if self._background is not None:
+            self._cell.env.loop.call(self._background.cancel)
+
+    def _await_on_loop(self, coroutine: Coroutine[Any, Any, None], seconds: float | None = None) -> None:
+        """Run a coroutine on the Env's loop, and wait for it; for so long, if the loop is stuck."""
         env = self._cell.env
         over = Event()
 
@@ -408,7 +439,7 @@ class Performer:
             return
         env.enter_blocked()
         try:
-            over.wait()
+            over.wait(seconds)
         finally:
             env.leave_blocked()
 

@@ -169,10 +169,15 @@ class Conc:
     def handle(self, request: Request) -> None:
         """Steps 2 to 5, for a `main` that has received a request: run it, and settle it.
 
+        Its arguments and its result are let go of then, though `main` may still hold the request.
+
         Args:
             request: From `receive`.
+
+        Raises:
+            ContextError: The class has no `main` of its own.
         """
-        self._corps_own_cell().performer.perform(request)
+        self._corps_own_cell().own_main().handle(request)
 
     def before(self, request: Request) -> None:
         """Step 2: look at a request before it is run, or change its arguments.

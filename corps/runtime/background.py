@@ -1,0 +1,79 @@
+"""The asyncio tasks that the coroutines of one incarnation have started for themselves.
+
+They may outlive the request whose coroutine has started them, but not the incarnation: at its end they are
+cancelled, and awaited for a while. Which task belongs to whom is known by the context it was made in: a task
+has a copy of its maker's, and with it the maker's Activity.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Generator
+from typing import Any
+
+from corps.clock import deadline_after, remaining
+from corps.runtime.context import current
+
+
+class Background:
+    """The tasks of one incarnation. Event loop only."""
+
+    __slots__ = ("_is_over", "_tasks")
+
+    def __init__(self) -> None:
+        # asyncio itself holds a task that waits by a weak reference alone: these are held here.
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_over = False
+
+    def add(self, task: "asyncio.Task[Any]") -> None:
+        """A coroutine of the incarnation, or one of its tasks, has made a task.
+
+        Args:
+            task: Cancelled at once if the incarnation has ended.
+        """
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        if self._is_over:
+            task.cancel()
+
+    def cancel(self) -> None:
+        """The incarnation ends: cancel its tasks, and those that they will still make."""
+        self._is_over = True
+        for task in list(self._tasks):
+            task.cancel()
+
+    async def end(self, seconds: float) -> None:
+        """Cancel the tasks, and wait until they have ended.
+
+        Args:
+            seconds: As long as that, at most.
+        """
+        self.cancel()
+        until = deadline_after(seconds)
+        while self._tasks and (left := remaining(until)):
+            await asyncio.wait(list(self._tasks), timeout=left)
+
+    def names(self) -> list[str]:
+        """The names of the tasks that have not ended."""
+        return sorted(task.get_name() for task in self._tasks)
+
+
+def make_task(
+    loop: asyncio.AbstractEventLoop,
+    coroutine: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
+    **given: Any,
+) -> "asyncio.Task[Any]":
+    """The task factory of an Env's loop: a task is one of the incarnation in whose context it is made.
+
+    Args:
+        loop: The loop.
+        coroutine: What the task runs.
+        **given: For the task: its context, say.
+
+    Returns:
+        The task.
+    """
+    task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **given)
+    context = given.get("context")
+    maker = current.get() if context is None else context.get(current)
+    if maker is not None and maker.background is not None:
+        maker.background.add(task)
+    return task
