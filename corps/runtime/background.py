@@ -16,40 +16,33 @@ from corps.runtime.context import current
 class Background:
     """The tasks of one incarnation. Event loop only."""
 
-    __slots__ = ("_is_over", "_tasks")
+    __slots__ = ("_tasks",)
 
     def __init__(self) -> None:
         # asyncio itself holds a task that waits by a weak reference alone: these are held here.
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._is_over = False
 
     def add(self, task: "asyncio.Task[Any]") -> None:
         """A coroutine of the incarnation, or one of its tasks, has made a task.
 
         Args:
-            task: Cancelled at once if the incarnation has ended.
+            task: Just made.
         """
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        if self._is_over:
-            task.cancel()
-
-    def cancel(self) -> None:
-        """The incarnation ends: cancel its tasks, and those that they will still make."""
-        self._is_over = True
-        for task in list(self._tasks):
-            task.cancel()
 
     async def end(self, seconds: float) -> None:
-        """Cancel the tasks, and wait until they have ended.
+        """Cancel the tasks, and those that they still make, and wait until all have ended.
 
         Args:
             seconds: As long as that, at most.
         """
-        self.cancel()
         until = deadline_after(seconds)
         while self._tasks and (left := remaining(until)):
-            await asyncio.wait(list(self._tasks), timeout=left)
+            ending = list(self._tasks)
+            for task in ending:
+                task.cancel()
+            await asyncio.wait(ending, timeout=left)
 
     def names(self) -> list[str]:
         """The names of the tasks that have not ended."""

@@ -322,8 +322,6 @@ class Performer:
         activity.deadline = request.deadline
         if self._background is None:
             self._background = Background()
-            if self._is_ending:
-                self._background.cancel()
         activity.background = self._background
         context = self._context_for(request)
         context.run(current.set, activity)
@@ -419,8 +417,11 @@ class Performer:
 
     def cancel_background(self) -> None:
         """Cancel the tasks that coroutines of this incarnation have started. Any thread."""
-        if self._background is not None:
-            self._cell.env.loop.call(self._background.cancel)
+        background, loop = self._background, self._cell.env.loop
+        if background is not None:
+            ending = background.end(self._cell.env.options.exit_timeout)
+            if not loop.call(lambda: loop.keep(asyncio.get_running_loop().create_task(ending))):
+                ending.close()
 
     def _await_on_loop(self, coroutine: Coroutine[Any, Any, None], seconds: float | None = None) -> None:
         """Run a coroutine on the Env's loop, and wait for it; for so long, if the loop is stuck."""
