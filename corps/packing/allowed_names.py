@@ -1,0 +1,106 @@
+"""Judges a pickle by the names that its reader allows: their classes are made and their functions called.
+
+Nothing else is: no result of a call is called, and no class, function or module is changed.
+
+Leans on own definitions and the unpickler's look-up of names.
+"""
+
+from collections.abc import Callable, Mapping
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any, Final
+
+from corps.errors import UnpackError, Untrusted
+from corps.packing.own_definitions import is_class, own_definition, refuse_hidden
+
+_SHARED: Final = (FunctionType, BuiltinFunctionType, MethodType, ModuleType)
+
+
+class AllowedNames:
+    """The judge of one pickle."""
+
+    def __init__(
+        self,
+        allow: Callable[[str, str], bool],
+        resolve_module: Callable[[str], ModuleType],
+        rebind: Mapping[tuple[str, str], Callable[..., Any]],
+    ) -> None:
+        """Nothing was asked for yet.
+
+        Args:
+            allow: Whether ``(module, qualname)`` may be loaded.
+            resolve_module: Gives the module of a name.
+            rebind: What to answer for some names instead of the real thing; they are allowed.
+        """
+        self._allow = allow
+        self._resolve_module = resolve_module
+        self._rebind = rebind
+        self._found: list[Any] = []
+
+    def find(self, module: str, qualname: str) -> Any:
+        """See `Judge.find`."""
+        found = self._rebind.get((module, qualname))
+        if found is None:
+            refuse_hidden(module, qualname)
+            if not self._allow(module, qualname):
+                raise Untrusted(f"the bytes name {module}:{qualname}, which `allow` refuses")
+            try:
+                found = own_definition(self._resolve_module(module), module, qualname)
+            except ImportError as error:
+                raise UnpackError(
+                    f"the bytes name {module}:{qualname}, which this process lacks: {error}"
+                ) from error
+        if not self._was_found(found):
+            self._found.append(found)
+        return found
+
+    def _was_found(self, thing: Any) -> bool:
+        return any(each is thing for each in self._found)
+
+    def make(self, cls: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """See `Judge.make`."""
+        if not is_class(cls) or not self._was_found(cls):
+            raise Untrusted("the bytes make an object of what is no class that they name")
+        return cls.__new__(cls, *args, **kwargs)
+
+    def call(self, function: Any, args: tuple[Any, ...]) -> Any:
+        """See `Judge.call`."""
+        if not self._was_found(function):
+            raise Untrusted("the bytes call what is nothing that they name")
+        return function(*args)
+
+    def fill(self, thing: Any, state: Any) -> Any:
+        """See `Judge.fill`. As the standard library does it."""
+        if is_class(thing) or type(thing) in _SHARED:
+            raise Untrusted("the bytes change a class, a function or a module")
+        own_way = getattr(thing, "__setstate__", None)
+        if own_way is not None:
+            own_way(state)
+            return thing
+        slots = None
+        if type(state) is tuple and len(state) == 2:
+            state, slots = state
+        if state:
+            thing.__dict__.update(state)
+        for name, value in (slots or {}).items():
+            setattr(thing, name, value)
+        return thing
+
+    def extend(self, thing: Any, items: list[Any]) -> None:
+        """See `Judge.extend`."""
+        _refuse_shared(thing)
+        for item in items:
+            thing.append(item)
+
+    def put(self, thing: Any, pairs: list[tuple[Any, Any]]) -> None:
+        """See `Judge.put`."""
+        _refuse_shared(thing)
+        for key, value in pairs:
+            thing[key] = value
+
+    def judge_key(self, key: Any) -> None:
+        """See `Judge.judge_key`. Classes that are allowed hash their own way."""
+
+
+def _refuse_shared(thing: Any) -> None:
+    if is_class(thing) or type(thing) in _SHARED:
+        raise Untrusted("the bytes change a class, a function or a module")

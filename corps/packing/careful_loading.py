@@ -1,0 +1,77 @@
+"""Loads pickles of others: as data, or within the names that their reader allows.
+
+All names of the manifest are judged before anything of the body is read.
+
+Leans on the careful reader and its two judges.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from corps.errors import UnpackError
+from corps.packing.allowed_names import AllowedNames
+from corps.packing.pickle_reader import Judge, PickleReader
+from corps.packing.plain_objects import PlainObjects
+
+Resolve = Callable[[str], ModuleType]
+Allow = Callable[[str, str], bool]
+
+
+def read_plain(body: bytes, names: Sequence[str], resolve_module: Resolve | None, allow: Allow) -> Any:
+    """Returns the object of a pickle of which nothing is run.
+
+    Args:
+        body: The pickle.
+        names: Every ``"module:qualname"`` that it may name.
+        resolve_module: Gives the module of a name; None: those that are imported already.
+        allow: Whether ``(module, qualname)`` may be loaded.
+
+    Raises:
+        Untrusted: It is more than data.
+        UnpackError: It is no pickle, or names what is not there.
+    """
+    judge = PlainObjects(resolve_module or _imported_module, allow)
+    value = _read(body, names, judge)
+    judge.check_filled()
+    return value
+
+
+def read_allowed(
+    body: bytes,
+    names: Sequence[str],
+    resolve_module: Resolve | None,
+    allow: Allow,
+    rebind: Mapping[tuple[str, str], Callable[..., Any]],
+) -> Any:
+    """Returns the object of a pickle that may call what ``allow`` allows.
+
+    Args:
+        body: The pickle.
+        names: Every ``"module:qualname"`` that it may name.
+        resolve_module: Gives the module of a name; None: the import system.
+        allow: Whether ``(module, qualname)`` may be loaded.
+        rebind: What to answer for some names instead of the real thing.
+
+    Raises:
+        Untrusted: It names or does what it may not.
+        UnpackError: It is no pickle, names what is not there, or what it called has failed.
+    """
+    return _read(body, names, AllowedNames(allow, resolve_module or import_module, rebind))
+
+
+def _read(body: bytes, names: Sequence[str], judge: Judge) -> Any:
+    for name in names:
+        module, _, qualname = name.partition(":")
+        judge.find(module, qualname)
+    return PickleReader(judge).read(body)
+
+
+def _imported_module(name: str) -> ModuleType:
+    """A module that is there already: importing one runs its code."""
+    module = sys.modules.get(name)
+    if module is None:
+        raise UnpackError(f"the bytes name the module {name}, which is not imported here: import it before")
+    return module
