@@ -57,6 +57,7 @@ from corps.runtime.waiting import gather as gather
 from corps.runtime.waiting import wait_all as wait_all
 from corps.runtime.waiting import wait_any as wait_any
 from corps.supervision.restarts import Restart as Restart
+from corps.workers.calling import ask as ask
 from corps.workers.calling import call as call
 from corps.workers.conc import Conc as Conc
 from corps.workers.corps import Corps as Corps
@@ -135,6 +136,7 @@ __all__ = [
     "WireError",
     "WorkerGone",
     "as_completed",
+    "ask",
     "boot",
     "call",
     "create",

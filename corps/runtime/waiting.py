@@ -4,25 +4,37 @@ Every function registers one callback per Future and blocks once; nothing polls.
 ``await`` on the Futures, or ``await corps.gather(...)``, instead.
 """
 
+import concurrent.futures
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from corps.clock import deadline_after, remaining
-from corps.errors import CorpsError, WaitTimeout
+from corps.errors import Cancelled, CorpsError, WaitTimeout
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.runtime.blocking import block_until, readers_of
 from corps.runtime.futures import Future
 
 R = TypeVar("R")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+F = TypeVar("F", bound=concurrent.futures.Future[Any])
+AnyFuture = concurrent.futures.Future
 
 
-def wait_any(futures: Iterable[Future[R]], timeout: float | None = None) -> Future[R]:
+@overload
+def wait_any(futures: Iterable[F], /, timeout: float | None = None) -> F: ...
+@overload
+def wait_any(*futures: F, timeout: float | None = None) -> F: ...
+def wait_any(*futures: Any, timeout: float | None = None) -> Any:
     """Wait until one of the Futures is done.
 
     Args:
-        futures: At least one Future; duplicates do no harm.
+        *futures: At least one Future, of corps or of `concurrent.futures`, or one iterable of them. Twice the
+            same does no harm.
         timeout: Seconds to wait; None for as long as it takes.
 
     Returns:
@@ -30,81 +42,156 @@ def wait_any(futures: Iterable[Future[R]], timeout: float | None = None) -> Futu
 
     Raises:
         ValueError: No Future was given.
+        TypeError: Something else than a Future was given.
         WaitTimeout: The time was over first; the requests go on.
         LoopBlocked: Called in a coroutine, or in a callback.
     """
-    given = _unique(futures)
-    if not given:
+    items, timeout = _given("wait_any", futures, timeout)
+    if not items:
         raise ValueError("wait_any needs at least one Future: without one it would wait for ever")
-    return next(_Arrivals(given).within(timeout))
+    return next(_completed(items, timeout))
 
 
-def wait_all(futures: Iterable[Future[R]], timeout: float | None = None) -> list[Future[R]]:
+@overload
+def wait_all(futures: Iterable[F], /, timeout: float | None = None) -> list[F]: ...
+@overload
+def wait_all(*futures: F, timeout: float | None = None) -> list[F]: ...
+def wait_all(*futures: Any, timeout: float | None = None) -> list[Any]:
     """Wait until all of the Futures are done, whether with a value or an error.
 
     Args:
-        futures: Any number of Futures.
+        *futures: Any number of Futures, of corps or of `concurrent.futures`, or one iterable of them.
         timeout: Seconds to wait; None for as long as it takes.
 
     Returns:
         The Futures as given.
 
     Raises:
+        TypeError: Something else than a Future was given.
         WaitTimeout: The time was over first; the requests go on.
         LoopBlocked: Called in a coroutine, or in a callback.
     """
-    given = list(futures)
-    waited = _unique(given)
+    items, timeout = _given("wait_all", futures, timeout)
+    waited = [_adopted(future) for future in dict.fromkeys(items)]
     missing = [future for future in waited if not future.done()]
     if missing and not _wait_for(missing, timeout):
         undone = sum(not future.done() for future in waited)
         raise WaitTimeout(f"{undone} of {len(waited)} Futures were not done within {timeout} s")
-    return given
+    return items
 
 
-def as_completed(futures: Iterable[Future[R]], timeout: float | None = None) -> Iterator[Future[R]]:
+@overload
+def as_completed(futures: Iterable[F], /, timeout: float | None = None) -> Iterator[F]: ...
+@overload
+def as_completed(*futures: F, timeout: float | None = None) -> Iterator[F]: ...
+def as_completed(*futures: Any, timeout: float | None = None) -> Iterator[Any]:
     """Iterate over the Futures in the order in which they are done.
 
     Args:
-        futures: Any number of Futures; each is given once.
+        *futures: Any number of Futures, of corps or of `concurrent.futures`, or one iterable of them; each is
+            given once.
         timeout: Seconds for the whole iteration, from the call on; None for as long as it takes.
 
     Returns:
         An iterator over the Futures.
 
     Raises:
+        TypeError: Something else than a Future was given.
         WaitTimeout: While iterating: the time was over first; the requests go on.
         LoopBlocked: While iterating: called in a coroutine, or in a callback.
     """
-    return _Arrivals(_unique(futures)).within(timeout)
+    items, timeout = _given("as_completed", futures, timeout)
+    return _completed(items, timeout)
 
 
-def gather(*futures: Future[R]) -> Future[list[R]]:
+@overload
+def gather(futures: Iterable[AnyFuture[R]], /) -> Future[list[R]]: ...
+@overload
+def gather(*futures: AnyFuture[R]) -> Future[list[R]]: ...
+@overload
+def gather(one: AnyFuture[A], two: AnyFuture[B], /) -> Future[tuple[A, B]]: ...
+@overload
+def gather(one: AnyFuture[A], two: AnyFuture[B], three: AnyFuture[C], /) -> Future[tuple[A, B, C]]: ...
+@overload
+def gather(
+    one: AnyFuture[A], two: AnyFuture[B], three: AnyFuture[C], four: AnyFuture[D], /
+) -> Future[tuple[A, B, C, D]]: ...
+def gather(*futures: Any) -> Future[Any]:
     """Join many Futures into one that gives all their values.
 
     Args:
-        *futures: Any number of Futures.
+        *futures: Any number of Futures, of corps or of `concurrent.futures`, or one iterable of them.
 
     Returns:
         A Future of the list of values, in the order given. It fails with the first error that comes.
-        Cancelling it leaves the others alone.
+        Cancelling it leaves the others alone. For type checkers the list of up to four values of different
+        types is a tuple, as that of `asyncio.gather` is, so that each keeps its own.
+
+    Raises:
+        TypeError: Something else than a Future was given.
     """
-    joined: Future[list[R]] = Future()
-    joined.parts = futures
-    missing = _Countdown(list(futures))
+    items, _ = _given("gather", futures, None)
+    parts = tuple(_adopted(future) for future in items)
+    joined: Future[Any] = Future()
+    joined.parts = parts
+    missing = _Countdown(list(parts))
 
     def arrived(future: Future[Any]) -> None:
         outcome = future.outcome
         if outcome is not None and outcome.failed:
             joined.settle(outcome)
         elif missing.count_down():
-            joined.settle(_Gathered(futures))
+            joined.settle(_Gathered(parts))
 
-    if not futures:
+    if not parts:
         joined.settle(Value([]))
-    for future in futures:
+    for future in parts:
         future.when_settled(arrived)
     return joined
+
+
+def _given(function: str, futures: tuple[Any, ...], timeout: float | None) -> tuple[list[Any], float | None]:
+    """The Futures of a call that takes them one by one, or as one iterable with or without a time limit."""
+    given: Sequence[Any] = futures
+    if len(given) == 2 and timeout is None and isinstance(given[1], int | float):
+        given, timeout = given[:1], given[1]
+    if len(given) == 1 and isinstance(given[0], Iterable):
+        given = tuple(given[0])
+    for future in given:
+        if not isinstance(future, concurrent.futures.Future):
+            hint = _hint(future)
+            raise TypeError(
+                f"{function} got {future!r:.200}: it takes Futures, or one iterable of them{hint}"
+            )
+    return list(given), timeout
+
+
+def _hint(item: object) -> str:
+    if isinstance(item, Awaitable):
+        return "; what can only be awaited is for asyncio, which takes the Futures of corps too"
+    return ""
+
+
+def _adopted(given: AnyFuture[R]) -> Future[R]:
+    """The Future itself, or one of ours that follows one of another executor."""
+    if isinstance(given, Future):
+        return given
+    future: Future[R] = Future()
+    given.add_done_callback(lambda done: future.settle(_outcome_of(done)))
+    return future
+
+
+def _outcome_of(given: AnyFuture[Any]) -> Outcome:
+    if given.cancelled():
+        return Refused(Cancelled(f"{given!r} was cancelled"))
+    error = given.exception()
+    return Value(given.result()) if error is None else Refused(error)  # type: ignore[arg-type]  # as it is
+
+
+def _completed(items: list[Any], timeout: float | None) -> Iterator[Any]:
+    given_as = {_adopted(given): given for given in dict.fromkeys(items)}
+    arrivals = _Arrivals(list(given_as)).within(timeout)
+    return (given_as.pop(future) for future in arrivals)  # what was given is kept no longer
 
 
 class _Gathered:
@@ -132,10 +219,6 @@ def _wait_for(missing: list[Future[Any]], timeout: float | None) -> bool:
         return block_until(tuple(missing), countdown.subscribe, timeout)
     finally:
         countdown.forget()
-
-
-def _unique(futures: Iterable[Future[R]]) -> list[Future[R]]:
-    return list(dict.fromkeys(futures))
 
 
 class _Countdown:
@@ -189,7 +272,7 @@ class _Arrivals:
     """Futures in the order in which they are done. One thread iterates, any thread settles."""
 
     def __init__(self, futures: list[Future[Any]]) -> None:
-        self._waiting = futures
+        self._waiting = dict.fromkeys(futures)  # those that were not given to the one who iterates
         self._lock = Lock()  # protects _arrived and _wake
         self._arrived: deque[Future[Any]] = deque()
         self._wake: Callable[[object], object] | None = None
@@ -203,21 +286,25 @@ class _Arrivals:
         return self._iterate(deadline, timeout)
 
     def _iterate(self, deadline: float | None, timeout: float | None) -> Iterator[Future[Any]]:
+        total = len(self._waiting)
         try:
-            for left in range(len(self._waiting), 0, -1):
+            while left := len(self._waiting):
                 while not self._arrived:
                     undone = tuple(f for f in self._waiting if not f.done()) if left == 1 else ()
                     left_over = remaining(deadline)
                     if not block_until(
                         undone, self._subscribe, left_over, any_will_do=True, readers=self._readers
                     ):
-                        raise WaitTimeout(
-                            f"{left} of {len(self._waiting)} Futures were not done within {timeout} s"
-                        )
-                yield self._arrived.popleft()
+                        raise WaitTimeout(f"{left} of {total} Futures were not done within {timeout} s")
+                yield self._take()
         finally:
             for future in self._waiting:
                 future.remove_callback(self._arrive)
+
+    def _take(self) -> Future[Any]:
+        future = self._arrived.popleft()
+        del self._waiting[future]
+        return future
 
     def _arrive(self, future: Future[Any]) -> None:
         with self._lock:

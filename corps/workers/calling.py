@@ -1,6 +1,6 @@
-"""Calling a method with types."""
+"""Requests with types: `ask` reads like the call itself, `call` names the method and its arguments."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 from corps.runtime.futures import Future
@@ -62,4 +62,43 @@ def call(name: Name[Any], method: Callable[..., Any], /, *args: Any, **kwargs: A
         Overloaded: There was no room for the request in time.
     """
     future: Future[Any] = getattr(name, method.__name__)(*args, **kwargs)
+    return future
+
+
+@overload
+def ask(name: Name[T], request: Callable[[T], Coroutine[Any, Any, R]], /) -> Future[R]: ...
+@overload
+def ask(name: Name[T], request: Callable[[T], AsyncIterator[Y]], /) -> Future[RemoteIterator[Y]]: ...
+@overload
+def ask(name: Name[T], request: Callable[[T], Iterator[Y]], /) -> Future[RemoteIterator[Y]]: ...
+@overload
+def ask(name: Name[T], request: Callable[[T], R], /) -> Future[R]: ...
+def ask(name: Name[Any], request: Callable[[Any], Any], /) -> Future[Any]:
+    """Make one request, with types: editors complete it, and checkers know its arguments and its result.
+
+    Example:
+        ``corps.ask(counter, lambda c: c.add(3))`` is a ``Future[int]``, and so is
+        ``corps.ask(counter, lambda c: c.value)``. A method that yields gives a ``Future[RemoteIterator]``.
+        What it yields is known to mypy if the method is annotated with an Iterator or an AsyncIterator, and
+        to pyright with a Generator too.
+
+    Args:
+        name: The worker.
+        request: Called here, at once, with the Name: makes one request and returns what that gives.
+
+    Returns:
+        The Future of the answer.
+
+    Raises:
+        TypeError: `request` returned something else than one request of a Name.
+        NoSuchMethod: The worker's class has no public method of that name.
+        PackError: The worker lives in another Env, and an argument cannot be packed.
+        Overloaded: There was no room for the request in time.
+    """
+    future = request(name)
+    if not isinstance(future, Future):
+        raise TypeError(
+            f"corps.ask({name!r}, ...): the function gave {future!r:.200}: let it make one request and "
+            "return that, as in `lambda worker: worker.method(1)`"
+        )
     return future

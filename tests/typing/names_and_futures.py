@@ -3,6 +3,7 @@
 A ``type: ignore`` here is a claim: the line is wrong, and the checker has to say so (unused ones are errors).
 """
 
+import concurrent.futures
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import Any, assert_type
@@ -93,6 +94,17 @@ def calls_are_typed(name: corps.Name[Counter]) -> None:
     corps.call(name, Other.size)  # type: ignore[call-overload]
 
 
+def requests_are_typed_as_they_are_written(name: corps.Name[Counter]) -> None:
+    assert_type(corps.ask(name, lambda c: c.add(1)), corps.Future[int])
+    assert_type(corps.ask(name, lambda c: c.later("a")), corps.Future[bytes])
+    assert_type(corps.ask(name, lambda c: c.letters()), corps.Future[corps.RemoteIterator[str]])
+    assert_type(corps.ask(name, lambda c: c.lines()), corps.Future[corps.RemoteIterator[str]])
+    assert_type(corps.ask(name, lambda c: c.value), corps.Future[int])
+    corps.ask(name, lambda c: c.add("one"))  # type: ignore[arg-type, return-value]
+    corps.ask(name, lambda c: c.ad(1))  # type: ignore[attr-defined]
+    corps.ask(name, 3)  # type: ignore[call-overload]
+
+
 def iterators_keep_their_items(name: corps.Name[Counter]) -> None:
     with corps.call(name, Counter.numbers).ret as numbers:
         for number in numbers:
@@ -132,8 +144,19 @@ def waits_keep_the_type(futures: list[corps.Future[int]]) -> None:
     assert_type(corps.wait_all(futures, timeout=1.0), list[corps.Future[int]])
     assert_type(corps.as_completed(futures), Iterator[corps.Future[int]])
     assert_type(corps.gather(*futures), corps.Future[list[int]])
-    corps.wait_any([1])  # type: ignore[arg-type]
-    corps.gather(1)  # type: ignore[arg-type]
+    assert_type(corps.wait_any(futures[0], futures[1], timeout=1.0), corps.Future[int])
+    corps.wait_any([1])  # type: ignore[type-var]
+    corps.gather(1)  # type: ignore[call-overload]
+
+
+def values_of_different_types_keep_theirs(
+    a: corps.Future[int], b: corps.Future[str], c: concurrent.futures.Future[bytes]
+) -> None:
+    assert_type(corps.gather(a, b), corps.Future[tuple[int, str]])
+    assert_type(corps.gather(a, b, c).ret, tuple[int, str, bytes])
+    assert_type(corps.gather(a, a).ret, list[int])
+    assert_type(corps.gather(future for future in (a, a)).ret, list[int])
+    assert_type(corps.wait_any(c), concurrent.futures.Future[bytes])
 
 
 def boot_takes_what_can_be_booted() -> None:

@@ -212,3 +212,13 @@ def test_many_requests_to_oneself_are_run_in_turn(way: Way) -> None:
 
 def test_a_method_may_have_an_argument_called_self(way: Way) -> None:
     assert way.create(Counter).keywords(self=1, cls=2).ret == {"self": 1, "cls": 2}
+
+
+def test_a_request_can_be_written_as_a_function_of_the_worker(way: Way) -> None:
+    counter = way.create(Counter)
+    assert corps.ask(counter, lambda c: c.add(3)).ret == 3
+    assert corps.ask(counter, lambda c: c.value).ret == 3
+    with pytest.raises(TypeError, match="the function gave 5: let it make one request and return that"):
+        corps.ask(counter, lambda c: 5)
+    with pytest.raises(TypeError, match="the function gave <method 'add'"):
+        corps.ask(counter, lambda c: c.add)

@@ -173,7 +173,9 @@ class Crowd(corps.Conc):
         return [future.ret for future in corps.as_completed([other.add() for other in others])]
 
     def gather_of(self, others: list[corps.Name[Counter]]) -> list[int]:
-        return corps.gather(*(other.add() for other in others)).ret
+        values: list[int] = corps.gather(*(other.add() for other in others)).ret
+        return values
 
     async def gather_softly(self, others: list[corps.Name[Counter]]) -> list[int]:
-        return await corps.gather(*(other.add() for other in others))
+        values: list[int] = await corps.gather(other.add() for other in others)
+        return values

@@ -1,6 +1,9 @@
 """Claims about waiting for many Futures, mostly without any Env."""
 
+import concurrent.futures
 import random
+import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -131,3 +134,76 @@ def test_refusals_count_as_done() -> None:
     (future,) = some(1)
     future.settle(Refused(Cancelled("no")))
     assert wait_any([future]) is future
+
+
+def test_futures_are_given_one_by_one_or_as_an_iterable() -> None:
+    futures = some(2)
+    for place, future in enumerate(futures):
+        future.settle(Value(place))
+    for iterable in (futures, tuple(futures), iter(futures), dict.fromkeys(futures)):
+        assert gather(iterable).ret == [0, 1]
+    assert gather(*futures).ret == gather(futures).ret == [0, 1]
+    assert wait_any(*futures, timeout=0.0) is wait_any(iter(futures), 0.0) is futures[0]
+    assert wait_all(*futures) == wait_all(iter(futures), 0) == futures
+    assert set(as_completed(*futures)) == set(as_completed(iter(futures), timeout=0.0)) == set(futures)
+    assert gather([]).ret == gather().ret == wait_all([]) == list(as_completed([])) == []
+
+
+def test_futures_of_other_executors_are_waited_for_and_given_back() -> None:
+    other: concurrent.futures.Future[str] = concurrent.futures.Future()
+    failed: concurrent.futures.Future[str] = concurrent.futures.Future()
+    [mine] = some(1)
+    with pytest.raises(WaitTimeout, match="2 of 2"):
+        wait_all(other, mine, timeout=0.0)
+    joined = gather(other, mine)
+    other.set_result("other")
+    assert wait_any(other, mine) is other
+    mine.settle(Value("mine"))
+    assert joined.ret == ["other", "mine"]
+    failed.set_exception(LookupError("failed"))
+    assert set(as_completed(other, failed, mine)) == {other, failed, mine}
+    assert wait_all(failed) == [failed]
+    with pytest.raises(LookupError, match="failed"):
+        gather(failed, mine).result()
+    assert isinstance(gather(failed).exception(), LookupError)
+
+
+def test_a_cancelled_future_of_another_executor_cancels_what_joins_it() -> None:
+    other: concurrent.futures.Future[str] = concurrent.futures.Future()
+    other.cancel()
+    with pytest.raises(Cancelled, match="was cancelled"):
+        gather(other).result()
+
+
+@pytest.mark.parametrize("function", [wait_any, wait_all, as_completed, gather])
+@pytest.mark.parametrize("wrong", [3, [3], None, "ab", object()])
+def test_what_is_no_future_is_refused_at_once(function: Any, wrong: Any) -> None:
+    with pytest.raises(TypeError, match=rf"{function.__name__} got .* it takes Futures, or one iterable of"):
+        function(wrong)
+
+
+def test_what_only_asyncio_can_wait_for_is_refused_with_advice() -> None:
+    async def soft() -> None: ...
+
+    coroutine = soft()
+    with pytest.raises(TypeError, match="can only be awaited is for asyncio"):
+        gather(coroutine)  # type: ignore[call-overload]  # that is what is tested
+    coroutine.close()
+
+
+def test_as_completed_keeps_nothing_that_it_has_given() -> None:
+    class Result:
+        pass
+
+    def futures() -> Iterator[Future[Result]]:
+        for _ in range(3):
+            future: Future[Result] = Future()
+            future.settle(Value(Result()))
+            yield future
+
+    seen: list[weakref.ref[Result]] = []
+    for future in as_completed(futures()):
+        assert [each for each in seen if each() is not None] == []
+        seen.append(weakref.ref(future.ret))
+        del future
+    assert len(seen) == 3
