@@ -21,11 +21,11 @@ from corps.runtime.context import acting, current
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-class Name(Generic[T]):
-    """The Name of a worker of class `T`. Any thread may use it.
+class Name(Generic[T_co]):
+    """The Name of a worker of class `T_co`. Any thread may use it.
 
     ``name.method(...)`` is a request, and gives a Future at once. ``name.method.send(...)`` wants no
     answer. ``name.attribute`` gives a Future of a data attribute's value; ``name.attribute = value`` sets
@@ -64,7 +64,7 @@ class Name(Generic[T]):
         if pin:
             object.__setattr__(self, "_pin", pin)
 
-    def options(self, *, deadline: float | None = None) -> "Name[T]":
+    def options(self, *, deadline: float | None = None) -> "Name[T_co]":
         """The same worker, called in another way.
 
         Args:
@@ -77,7 +77,7 @@ class Name(Generic[T]):
         return Name(self._addr, self._interface, self._env, deadline, self._incarnation, self._pin)
 
     @property
-    def pinned(self) -> "Name[T]":
+    def pinned(self) -> "Name[T_co]":
         """The same worker, but only the incarnation that it was in when this Name was made.
 
         When that has ended, requests fail with WorkerGone, executed "no", though the worker may be there
@@ -180,10 +180,10 @@ class Name(Generic[T]):
     def __repr__(self) -> str:
         return _text_of(self._addr, self._interface)
 
-    def __copy__(self) -> "Name[T]":
+    def __copy__(self) -> "Name[T_co]":
         return self
 
-    def __deepcopy__(self, memo: object) -> "Name[T]":
+    def __deepcopy__(self, memo: object) -> "Name[T_co]":
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:

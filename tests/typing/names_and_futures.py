@@ -34,8 +34,8 @@ class Counter(corps.Conc):
 
     def me(self) -> "corps.Name[Counter]":
         name = self.my_name()
-        assert_type(name, corps.Name[Counter])
-        assert_type(self.my_self(), corps.Name[Counter])
+        again: corps.Name[Counter] = self.my_self()
+        assert again == name
         assert_type(self.my_env(), int)
         return name
 
@@ -120,6 +120,8 @@ def names_of_names(name: corps.Name[Counter]) -> None:
     assert_type(corps.call(name, Counter.me), corps.Future[corps.Name[Counter]])
     assert_type(name.options(deadline=1.0), corps.Name[Counter])
     assert_type(name.exit(), corps.Future[None])
+    base: corps.Name[corps.Conc] = name  # what is a Name of a Counter is one of a Conc
+    assert base == name
     name.options(deadlin=1.0)  # type: ignore[call-arg]
 
 
