@@ -42,6 +42,8 @@ from corps.errors import VersionMismatch as VersionMismatch
 from corps.errors import WaitTimeout as WaitTimeout
 from corps.errors import WireError as WireError
 from corps.errors import WorkerGone as WorkerGone
+from corps.launch.boot import BootedName as BootedName
+from corps.launch.boot import aboot as aboot
 from corps.launch.boot import boot as boot
 from corps.launch.local import LocalEnv as LocalEnv
 from corps.launch.local import env as env
@@ -83,6 +85,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BootError",
+    "BootedName",
     "BrokenError",
     "Cancelled",
     "ClosedError",
@@ -135,6 +138,7 @@ __all__ = [
     "WaitTimeout",
     "WireError",
     "WorkerGone",
+    "aboot",
     "as_completed",
     "ask",
     "boot",

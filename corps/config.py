@@ -28,7 +28,11 @@ ENV_PREFIX: Final = "CORPS_"
 """What every environment variable that is a setting begins with."""
 
 FILE_NAMES: Final = ("corps.toml", "pyproject.toml")
-"""The files looked for beside an application. The first one that has settings is the only one that counts."""
+"""The files looked for beside an application, and above. The first one that has settings is the only one that
+counts."""
+
+PROJECT_MARKS: Final = ("pyproject.toml", "setup.py", "setup.cfg", ".git", ".hg")
+"""A folder that holds one of these is the root of a project."""
 
 
 class LoadedSettings(NamedTuple):
@@ -89,7 +93,8 @@ def load_settings(
     Args:
         config: The path of a file to read instead of looking for one; or settings as arguments, nested
             or with dotted keys. Of a `Settings` only those count that were given to its constructor.
-        directory: Where to look for ``corps.toml``, then ``pyproject.toml``; None looks nowhere.
+        directory: Where to look for ``corps.toml``, then ``pyproject.toml``; then in the folders above it, up
+            to the root of the project. None looks nowhere.
         environ: The environment variables.
         overrides: More arguments, stronger than those in `config`.
 
@@ -218,13 +223,30 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[Setting]:
 
 
 def _find_file(directory: Path | None) -> Path | None:
-    if directory is None:
-        return None
-    for name in FILE_NAMES:
-        path = directory / name
-        if path.is_file() and (name != "pyproject.toml" or _corps_table(_parse_file(path)) is not None):
-            return path
+    for folder in () if directory is None else searched(directory):
+        for name in FILE_NAMES:
+            path = folder / name
+            if path.is_file() and (name != "pyproject.toml" or _corps_table(_parse_file(path)) is not None):
+                return path
     return None
+
+
+def searched(directory: Path) -> list[Path]:
+    """The folders in which a configuration file is looked for, one after the other.
+
+    Args:
+        directory: Of the application.
+
+    Returns:
+        This folder; those above it as far as they are packages, with the one where the outermost lies; and
+        all up to the root of the project, if there is one. What is installed belongs to no project.
+    """
+    above = [directory, *directory.parents]
+    last = next(n for n, folder in enumerate(above) if not (folder / "__init__.py").is_file())
+    if {"site-packages", "dist-packages"}.isdisjoint(directory.parts):
+        marked = (n for n, each in enumerate(above) if any((each / mark).exists() for mark in PROJECT_MARKS))
+        last = max(last, next(marked, 0))
+    return above[: last + 1]
 
 
 def _read_file(path: Path) -> Mapping[str, Any]:

@@ -64,7 +64,7 @@ def run_application(
             source = _find(application)
 
             def settings() -> "Settings":
-                found = find_settings(config, {"envs": envs, "tag": tag}, directory=source.directory).settings
+                found = find_settings(config, {"envs": envs, "tag": tag}, source=source).settings
                 logging.basicConfig(
                     level=found.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
                 )
@@ -98,8 +98,8 @@ def show_settings(application: str | None, *, config: Path | None) -> int:
     from corps.config import describe
 
     try:
-        directory = Path.cwd() if application is None else _find(application).directory
-        rows = describe(find_settings(config, {}, directory=directory))
+        source = Source("") if application is None else _find(application)
+        rows = describe(find_settings(config, {}, source=source))
     except (UsageProblem, ConfigError, LoadError) as error:
         return _complain(str(error), USAGE_ERROR)
     if sys.stdout.isatty():

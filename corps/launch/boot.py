@@ -1,38 +1,140 @@
 """`corps.boot`: from a source to a running Corps, and to its end."""
 
-import contextvars
-from collections.abc import Mapping
+import asyncio
+import inspect
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from concurrent import futures
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
-from corps.errors import BootError, EnvStartError
 from corps.launch.found_settings import find_settings
-from corps.launch.loading import StopLoading
+from corps.launch.may_boot import check_before, check_source, place_of
 from corps.launch.running import RunningCorps
 from corps.launch.sources import find_source
-from corps.runtime.context import Activity, current
+from corps.runtime.context import Block
 from corps.runtime.futures import Future
 from corps.runtime.interrupts import Interrupts
+from corps.supervision.restarts import Restart
+from corps.workers.dead_letters import DeadLetters
+from corps.workers.everywhere import all_statistics
+from corps.workers.factory import Options, Where, options
+from corps.workers.groups import Group
 from corps.workers.names import Name
 
 if TYPE_CHECKING:
     from corps.settings import Settings
 
+T = TypeVar("T")
+P = ParamSpec("P")
+
+_log = logging.getLogger("corps.launch")
+
+_OF_HANDLE: Final = (
+    "create",
+    "create_nowait",
+    "create_many",
+    "create_per_env",
+    "replicate",
+    "envs",
+    "statistics",
+    "dead_letters",
+)
+"""What a booted Name offers beside the methods of its Corps, if that has none of the same name."""
+
 
 class BootedName(Name[Any]):
     """The Name of a Corps in the process that booted it: its end is the end of the whole Corps.
 
-    Leaving its ``with`` block ends the Corps in order; a second Ctrl-C meanwhile ends it at once.
+    Leaving its ``with`` or ``async with`` block ends the Corps in order, from whichever thread, task or
+    context it is left; a second Ctrl-C meanwhile ends it at once. What `corps.create`, `corps.envs`,
+    `corps.statistics` and `corps.dead_letters` do inside the block, its methods of these names do everywhere;
+    a method of the Corps with such a name goes before.
     """
 
     _running: RunningCorps
     _interrupts: Interrupts
-    _token: "contextvars.Token[Activity | None] | None"
+    _blocks: list[Block]
+    _chosen: Options
 
-    def __init__(self, name: Name[Any], running: RunningCorps) -> None:
+    def __init__(self, name: Name[Any], running: RunningCorps, chosen: Options | None = None) -> None:
         """For `boot`."""
-        super().__init__(name._addr, name._interface, running.env)
-        vars(self).update(_running=running, _token=None, _interrupts=Interrupts())
+        super().__init__(name._addr, name._interface, running.env, name._deadline)
+        vars(self).update(
+            _running=running,
+            _blocks=[],
+            _interrupts=Interrupts(),
+            _chosen=chosen or Options(_of=running.env),
+        )
+        for own in self._interface.methods.intersection(_OF_HANDLE):
+            vars(self)[own] = self._method(own)
+
+    def options(
+        self,
+        *,
+        deadline: float | None = None,
+        tag: str = "",
+        env: Where = None,
+        mailbox: int | None = None,
+        restart: Restart | None = None,
+    ) -> "BootedName":
+        """The same Corps, called, and creating workers, in another way.
+
+        Args:
+            deadline: Seconds within which each request must be answered, and each worker constructed; None
+                for no limit.
+            tag: Of workers created through what is returned, as all that follows: see `corps.options`.
+            env: Where to create them.
+            mailbox: How many requests may wait for each.
+            restart: What to do when one fails.
+
+        Returns:
+            Another Name of the Corps, equal to this one.
+
+        Raises:
+            ConfigError: A value is out of range.
+        """
+        chosen = options(tag=tag, env=env, mailbox=mailbox, deadline=deadline, restart=restart)
+        limited = super().options(deadline=deadline)
+        return BootedName(limited, self._running, replace(chosen, _of=self._running.env))
+
+    def create(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
+        """Create a worker in this Corps, from any thread; see `corps.create`."""
+        return self._chosen.create(cls, *args, **kwargs)
+
+    def create_nowait(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[Name[T]]:
+        """Create one without waiting for its constructor; see `corps.Options.create_nowait`."""
+        return self._chosen.create_nowait(cls, *args, **kwargs)
+
+    def create_many(self, n: int, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> list[Name[T]]:
+        """Create `n` workers over all Envs in turn; see `corps.Options.create_many`."""
+        return self._chosen.create_many(n, cls, *args, **kwargs)
+
+    def create_per_env(
+        self, n: int, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> list[Name[T]]:
+        """Create `n` workers in each Env; see `corps.Options.create_per_env`."""
+        return self._chosen.create_per_env(n, cls, *args, **kwargs)
+
+    def replicate(self, n: int, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Group[T]:
+        """Create `n` workers in each Env, and keep it so; see `corps.Options.replicate`."""
+        return self._chosen.replicate(n, cls, *args, **kwargs)
+
+    def envs(self) -> list[int]:
+        """The Envs in which workers can be created; see `corps.envs`."""
+        return list(self._running.env.worker_envs)
+
+    def statistics(self, timeout: float | None = 5.0) -> dict[int, dict[str, Any]]:
+        """What goes on in each Env; see `corps.statistics`."""
+        return all_statistics(self._running.env, timeout)
+
+    def dead_letters(self, env: Where = None) -> DeadLetters:
+        """The messages that reached nobody; see `corps.dead_letters`."""
+        return DeadLetters.of(self._running.env, env)
 
     def exit(self) -> Future[None]:
         """End the Corps: its workers in order, then its processes.
@@ -44,21 +146,81 @@ class BootedName(Name[Any]):
         return self._running.end_soon()
 
     def __enter__(self) -> "BootedName":
-        vars(self)["_token"] = current.set(Activity(self._bound()))
+        self._blocks.append(Block(self._bound()))
         self._interrupts.install()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
-        token = self._token
-        vars(self)["_token"] = None
+        self._leave()
         try:
-            if token is not None:
-                current.reset(token)
-        finally:  # a block that was entered in another context has nothing to reset, but a Corps to end
-            try:
-                self._running.end(interrupted=kind is not None and issubclass(kind, KeyboardInterrupt))
-            finally:
-                self._interrupts.remove()
+            self._running.end(interrupted=kind is not None and issubclass(kind, KeyboardInterrupt))
+        finally:
+            self._interrupts.remove()
+
+    async def __aenter__(self) -> "BootedName":
+        return self.__enter__()
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._leave()
+        try:
+            await self._running.end_soon()
+        finally:
+            self._interrupts.remove()
+
+    def _leave(self) -> None:
+        if self._blocks:
+            self._blocks.pop().leave()
+
+
+class _StartingName(BootedName):
+    """A booted Name whose Corps still starts. ``async with`` awaits that; every other use waits for it.
+
+    Its parts are missing until then, so whatever uses one of them comes to `__getattr__`.
+    """
+
+    def __init__(self, running: RunningCorps, booted: "futures.Future[Name[Any]]", where: str) -> None:
+        vars(self).update(_running=running, _booted=booted, _arrival=Lock(), _where=where)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            self._arrive()
+            return getattr(self, name)
+
+    def _arrive(self) -> None:
+        """Wait for the start, and be an ordinary booted Name. What the start raised is raised at each use."""
+        parts = vars(self)
+        try:
+            name = parts["_booted"].result()
+        except BaseException:
+            parts["_running"].end_now()  # nothing is left of it, also after a Ctrl-C
+            raise
+        with parts["_arrival"]:  # held while it becomes another: two threads may come
+            if type(self) is _StartingName:
+                BootedName.__init__(self, name, parts["_running"])
+                object.__setattr__(self, "__class__", BootedName)
+
+    async def arrived(self) -> BootedName:
+        """As `_arrive`, for a coroutine. If it is cancelled, the Corps ends."""
+        try:
+            await asyncio.shield(asyncio.wrap_future(vars(self)["_booted"]))
+        except BaseException:
+            await asyncio.to_thread(vars(self)["_running"].end_now)
+            raise
+        self._arrive()
+        return self
+
+    async def __aenter__(self) -> BootedName:
+        return (await self.arrived()).__enter__()
+
+    def __del__(self) -> None:
+        booted = vars(self).get("_booted")
+        if type(self) is _StartingName and booted is not None and booted.done() and booted.exception():
+            _log.error(
+                "a Corps booted in %s did not start, and nobody asked for it: %s",
+                self._where,
+                booted.exception(),
+            )
 
 
 def boot(
@@ -74,14 +236,18 @@ def boot(
     Use it in a ``with`` statement, or call ``app.exit().ret``: that ends the Corps in order, `cleanup()` of
     every worker, children before their Mgr, then the processes. If this process dies, the Corps ends too.
 
+    In a coroutine write ``async with corps.boot(...) as app``: then neither the start nor the end blocks the
+    event loop. There `boot` returns while the Corps starts; any other use of what it returns waits for that,
+    and raises what the start has raised. `corps.aboot` is awaited instead.
+
     Args:
         source: ``"app.py"``, ``"app.py:Class"``, ``"package.module"``, ``"package.module:Class"``, or the
-            subclass of Corps itself.
+            subclass of Corps itself. The name of a file is relative to the current folder.
         *args: For the constructor of the Corps.
         envs: How many Envs (processes) to start; None for the setting, whose default is one per core.
         tag: The tag of the Corps.
         config: A configuration file, a mapping of settings, or Settings; None looks for ``corps.toml`` or
-            ``pyproject.toml`` beside the application.
+            ``pyproject.toml`` beside the application, and in the folders above it up to the project's root.
         **kwargs: For the constructor of the Corps.
 
     Returns:
@@ -93,20 +259,69 @@ def boot(
         CorpsStartError: The constructor raised.
         ConfigError: A setting is unknown or has a bad value.
         PackError: An argument cannot be packed.
+        BootError: A worker asks, or a process that it has started is importing this very application.
     """
-    here = current.get()
-    if here is not None and here.loading:
-        raise StopLoading
-    if here is not None and here.cell is not None:
-        raise BootError(
-            "a worker cannot boot a Corps of its own: create it inside this one with corps.create(...)"
-        )
+    caller = sys._getframe(1)
+    running = _found(source, caller, envs, tag, config)
+    if _is_coroutine(caller):
+        return _StartingName(running, running.begin(args, kwargs), place_of(caller))
+    return start(running, *args, **kwargs)
+
+
+async def aboot(
+    source: str | Path | type,
+    *args: Any,
+    envs: int | None = None,
+    tag: str | None = None,
+    config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+    **kwargs: Any,
+) -> BootedName:
+    """Boot a Corps without blocking the event loop: ``app = await corps.aboot(App)``.
+
+    End it with ``await app.exit()``, or use it in ``async with``. If the awaiting task is cancelled before
+    the Corps has started, the Corps ends.
+
+    Args:
+        source: As for `boot`, like all that follows.
+        *args: For the constructor of the Corps.
+        envs: How many Envs (processes) to start.
+        tag: The tag of the Corps.
+        config: A configuration file, a mapping of settings, or Settings.
+        **kwargs: For the constructor of the Corps.
+
+    Returns:
+        The Name of the Corps, which has started.
+
+    Raises:
+        CorpsError: As `boot`.
+    """
+    caller = sys._getframe(1)
+    running = _found(source, caller, envs, tag, config)
+    return await _StartingName(running, running.begin(args, kwargs), place_of(caller)).arrived()
+
+
+def _found(
+    source: str | Path | type,
+    caller: FrameType,
+    envs: int | None,
+    tag: str | None,
+    config: "str | Path | Mapping[str, Any] | Settings | None",
+) -> RunningCorps:
+    """What is to be booted, if that may be from here. It has not begun."""
+    check_before(caller)
     found = find_source(source)
+    check_source(found, caller)
 
     def settings() -> "Settings":
-        return find_settings(config, {"envs": envs, "tag": tag}, directory=found.directory).settings
+        return find_settings(config, {"envs": envs, "tag": tag}, source=found).settings
 
-    return start(RunningCorps(found, settings), *args, **kwargs)
+    return RunningCorps(found, settings)
+
+
+def _is_coroutine(caller: FrameType) -> bool:
+    """Whether a coroutine of an event loop calls: then nothing may block."""
+    flags = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+    return bool(caller.f_code.co_flags & flags) and asyncio._get_running_loop() is not None
 
 
 def start(running: RunningCorps, /, *args: Any, **kwargs: Any) -> BootedName:
@@ -121,9 +336,6 @@ def start(running: RunningCorps, /, *args: Any, **kwargs: Any) -> BootedName:
         As `boot`.
 
     Raises:
-        As `boot`.
+        CorpsError: As `boot`.
     """
-    try:
-        return BootedName(running.start(args, kwargs), running)
-    except OSError as error:
-        raise EnvStartError(f"the Corps could not be started: {error}") from error
+    return BootedName(running.start(args, kwargs), running)

@@ -20,6 +20,7 @@ from corps.errors import BootError, CorpsError
 from corps.hosting.child import ChildSide, flush_output
 from corps.hosting.pulse import MAIN, READING
 from corps.launch.loading import load_class
+from corps.launch.may_boot import mark_descendants
 from corps.launch.sources import Source
 from corps.launch.starting import start_env
 from corps.managers.orders import Orders
@@ -29,6 +30,7 @@ from corps.messages.members import Member
 from corps.runtime.env import Env
 from corps.runtime.lives import in_turn
 from corps.runtime.options import EnvOptions
+from corps.runtime.this_process import this_process
 from corps.runtime.vital_signs import VitalSigns
 from corps.workers.names import Name
 
@@ -55,14 +57,16 @@ def main(child: ChildSide) -> int:
         return 1
     _, corps_id, option_fields, source_list, runtime_dir, generation = first
     options = EnvOptions(**option_fields)
+    this_process.env_id = child.env_id
     logging.basicConfig(
         level=options.log_level, format=f"%(asctime)s env{child.env_id} %(levelname)s %(name)s: %(message)s"
     )
     sys.setswitchinterval(options.switch_interval)
     _allow_descriptors()
     source = Source.from_list(source_list)
+    mark_descendants(source)
     try:
-        cls = load_class(source)
+        cls = load_class(source, everywhere=True)
         env, member = start_env(
             corps_id,
             child.env_id,
@@ -79,6 +83,7 @@ def main(child: ChildSide) -> int:
         orders.send("failed", "EnvStartError", f"{error}\n{traceback.format_exc()}")
         return 1
     restart = None if cls.restart is None else list(astuple(cls.restart))
+    this_process.has_opened(env)
     env.lives.on_unreachable = partial(_report_or_end, env)
     orders.send("ready", member.as_list(), list(cls._corps_interface.as_tuple()), restart)
     return _serve(child, orders, env)

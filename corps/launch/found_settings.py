@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from corps.launch.sources import Source
+
 if TYPE_CHECKING:
     from corps.config import LoadedSettings
     from corps.settings import Settings
@@ -19,14 +21,14 @@ def find_settings(
     config: "str | Path | Mapping[str, Any] | Settings | None",
     overrides: Mapping[str, Any],
     *,
-    directory: Path | None = None,
+    source: Source | None = None,
 ) -> "LoadedSettings":
     """The settings that hold in this process.
 
     Args:
         config: As for `corps.boot`.
         overrides: Arguments, stronger than those in `config`. What is None was not given.
-        directory: Where to look for a file; None looks nowhere.
+        source: Beside what to look for a file, and above; None looks nowhere.
 
     Returns:
         The settings, with the source of each.
@@ -37,4 +39,21 @@ def find_settings(
     from corps.config import load_settings
 
     given = {key: value for key, value in overrides.items() if value is not None}
-    return load_settings(config, directory=directory, environ=os.environ, overrides=given)
+    return load_settings(config, directory=_directory(source), environ=os.environ, overrides=given)
+
+
+def _directory(source: Source | None) -> Path | None:
+    """Of the application; the current folder if it is in no file, as in a notebook."""
+    if source is None:
+        return None
+    if source.file:
+        return Path(source.file).parent
+    return current_folder()
+
+
+def current_folder() -> Path | None:
+    """The current folder; None if it is gone."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None

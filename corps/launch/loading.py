@@ -1,20 +1,31 @@
-"""Loads an application, in an Env or, when its classes come back there, in the booting process."""
+"""Loads an application, in an Env or, when its classes come back there, in the booting process.
+
+The import system does it, by the one name that the module has everywhere, after its packages: so each module
+is executed once in a process, whoever imports it first. A finder of our own knows the file of an application
+that the import system would not find, and keeps a module that stops at a call of `corps.boot`.
+"""
 
 import importlib
 import importlib.util
 import sys
 import traceback
-from importlib.abc import Loader
-from importlib.machinery import ModuleSpec
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from threading import RLock
 from types import ModuleType, TracebackType
-from typing import Any
+from typing import Any, Final
 
 from corps.errors import LoadError, UnpackError
 from corps.launch.sources import Source, class_by_value
-from corps.runtime.context import Activity, current
+from corps.runtime.this_process import Loading, this_process
 from corps.workers.corps import Corps
+
+GUARD: Final = 'put what starts the program under `if __name__ == "__main__":`'
+
+_IMPORTERS: Final = frozenset({"corps", "importlib", "_frozen_importlib", "_frozen_importlib_external"})
 
 
 class StopLoading(BaseException):
@@ -24,17 +35,19 @@ class StopLoading(BaseException):
     """
 
 
-def load_class(source: Source) -> type[Corps]:
+def load_class(source: Source, *, everywhere: bool = False) -> type[Corps]:
     """Load the application, and find its Corps class.
 
     Args:
         source: What to load.
+        everywhere: No thread of this process may boot meanwhile, for it is an Env.
 
     Returns:
         The class.
 
     Raises:
-        LoadError: Importing raised, or there is no such class, or none, or several.
+        LoadError: Importing raised, or called `corps.boot` where it could not be stopped, or there is no such
+            class, or none, or several.
     """
     if source.by_value:
         try:
@@ -42,12 +55,30 @@ def load_class(source: Source) -> type[Corps]:
         except UnpackError as error:
             raise LoadError(f"the class {source.qualname} could not be unpacked: {error}") from error
     where = source.path or source.module
+    loading = Loading(where, everywhere=everywhere)
     try:
-        module = _load(source)
-    except Exception as error:  # whatever the application raises while it is imported
-        shown = "".join(traceback.TracebackException(type(error), error, _own_frames(error)).format())
-        raise LoadError(f"{where} could not be loaded: {type(error).__name__}: {error}\n{shown}") from error
-    return _named(module, source) if source.qualname else _only(module, source)
+        module = _load(source, loading)
+    except (Exception, SystemExit, StopLoading, BaseExceptionGroup) as error:  # an author's, at its import
+        if isinstance(error, SystemExit) and not loading.stops:
+            raise  # the process ends, with this status
+        raise _not_loaded(where, error, loading) from error
+    if loading.stops and not loading.is_cut:
+        raise LoadError(
+            f"{loading.stops[0]}: corps.boot was called while {where} was being loaded in an Env, in another "
+            f"thread or where its end was caught: {GUARD}"
+        )
+    return _named(module, source, loading) if source.qualname else _only(module, source, loading)
+
+
+def _not_loaded(where: str, error: BaseException, loading: Loading) -> LoadError:
+    told = f"{where} could not be loaded: {type(error).__name__}: {error}"
+    if loading.stops:
+        told = (
+            f"{loading.stops[0]}: corps.boot was called while {where} was being loaded in an Env, where that "
+            f"ends what is loaded: {GUARD}. What was around it went on to {type(error).__name__}: {error}"
+        )
+    shown = "".join(traceback.TracebackException(type(error), error, _own_frames(error)).format())
+    return LoadError(f"{told}\n{shown}")
 
 
 def _own_frames(error: BaseException) -> TracebackType | None:
@@ -55,66 +86,127 @@ def _own_frames(error: BaseException) -> TracebackType | None:
     inner = error.__traceback__
     while inner is not None:
         caller = inner.tb_frame.f_globals.get("__name__", "")
-        if not caller.startswith(("corps.", "importlib.")):
+        if caller.partition(".")[0] not in _IMPORTERS:
             break
         inner = inner.tb_next
     return inner
 
 
-def _load(source: Source) -> ModuleType:
+def _load(source: Source, loading: Loading) -> ModuleType:
     """The module of a source: loaded before, or now."""
     loaded = sys.modules.get(source.module)
     if loaded is not None:
         return loaded
     if source.path:
-        found = importlib.util.spec_from_file_location(source.module, source.path)
         _make_siblings_importable(source)
-    else:
-        found = importlib.util.find_spec(source.module)
-    if found is None or found.loader is None:
-        raise LoadError(f"{source.path or source.module} is nothing that Python can load")
-    return _execute(found, found.loader)
+    with _keeping(source, loading):
+        return importlib.import_module(source.module)
 
 
-def _execute(found: ModuleSpec, loader: Loader) -> ModuleType:
-    """Import a module as the import system does, but keep it if it stops at a call of `corps.boot`."""
-    module = importlib.util.module_from_spec(found)
-    sys.modules[found.name] = module
-    token = current.set(Activity(None, loading=True))
+@contextmanager
+def _keeping(source: Source, loading: Loading) -> Iterator[None]:
+    """The application is being loaded, and kept if it stops at a call of `corps.boot`."""
+    finder = _Finder(source, loading)
+    sys.meta_path.insert(0, finder)
+    this_process.loadings.append(loading)
     try:
-        loader.exec_module(module)
-    except StopLoading:
-        pass
-    except BaseException:
-        sys.modules.pop(found.name, None)
-        raise
+        yield
     finally:
-        current.reset(token)
-    parent = sys.modules.get(found.parent or "")
-    if parent is not None and found.parent != found.name:
-        setattr(parent, found.name.rpartition(".")[2], module)
-    return module
+        this_process.loadings.remove(loading)
+        sys.meta_path.remove(finder)
+
+
+class _Finder(MetaPathFinder):
+    """Finds the application's module, and no other. The thread that loads, or one that it has started."""
+
+    def __init__(self, source: Source, loading: Loading) -> None:
+        self._source = source
+        self._loading = loading
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """See `importlib.abc.MetaPathFinder`."""
+        source = self._source
+        if name != source.module:
+            return None
+        if source.path:
+            loader = SourceFileLoader(name, source.path)  # also for a file without suffix
+            found = importlib.util.spec_from_file_location(name, source.path, loader=loader)
+        else:
+            others = (each for each in sys.meta_path if each is not self)
+            specs = (each.find_spec(name, path, target) for each in others)
+            found = next((each for each in specs if each is not None), None)
+        if found is not None and found.loader is not None:
+            found.loader = _Keeper(found.loader, self._loading)
+        return found
+
+
+class _Keeper(Loader):
+    """Executes a module as its own loader does, but keeps it if it stops at a call of `corps.boot`."""
+
+    def __init__(self, loader: Any, loading: Loading) -> None:
+        self._loader = loader
+        self._loading = loading
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """See `importlib.abc.Loader`."""
+        created: ModuleType | None = self._loader.create_module(spec)
+        return created
+
+    def exec_module(self, module: ModuleType) -> None:
+        """See `importlib.abc.Loader`."""
+        spec = module.__spec__
+        assert spec is not None
+        spec.loader = module.__loader__ = self._loader  # what asks for source or data is to find the real one
+        try:
+            self._loader.exec_module(module)
+        except StopLoading:
+            self._loading.is_cut = True
+        except BaseExceptionGroup as group:
+            if group.split(StopLoading)[1] is not None:
+                raise
+            self._loading.is_cut = True
 
 
 def _make_siblings_importable(source: Source) -> None:
     """As for a script: it may import what lies beside it."""
     directory, stem = str(Path(source.path).parent), Path(source.path).stem
-    if "." in source.module or directory in sys.path:
-        return  # inside a package siblings are imported by their full names
-    # An application named like a module of the standard library must not hide that from everybody else.
-    sys.path.insert(len(sys.path) if stem in sys.stdlib_module_names else 0, directory)
+    if directory in sys.path:
+        return
+    # What lies in a package is imported by its full name first of all. And an application named like a module
+    # of the standard library must not hide that from everybody else.
+    is_last = "." in source.module or stem in sys.stdlib_module_names
+    sys.path.insert(len(sys.path) if is_last else 0, directory)
 
 
-def _named(module: ModuleType, source: Source) -> type[Corps]:
+def alias_main(source: Source) -> None:
+    """In the booting process: who imports the running script by its name gets it, and not a second one.
+
+    Args:
+        source: What is booted.
+    """
+    if not source.is_main:
+        return
+    main = sys.modules["__main__"]
+    if sys.modules.setdefault(source.module, main) is main:
+        package, _, name = source.module.rpartition(".")
+        parent = sys.modules.get(package)
+        if parent is not None and not hasattr(parent, name):
+            setattr(parent, name, main)
+
+
+def _named(module: ModuleType, source: Source, loading: Loading) -> type[Corps]:
     found: Any = module
     for part in source.qualname.split("."):
         found = getattr(found, part, None)
     if found is None:
-        raise LoadError(f"{source.path or source.module} has no class {source.qualname!r}")
+        where = source.path or source.module
+        raise LoadError(f"{where} has no class {source.qualname!r}{_cut(loading, source.qualname)}")
     return _checked(found, source.qualname)
 
 
-def _only(module: ModuleType, source: Source) -> type[Corps]:
+def _only(module: ModuleType, source: Source, loading: Loading) -> type[Corps]:
     found = [
         item
         for item in vars(module).values()
@@ -122,7 +214,7 @@ def _only(module: ModuleType, source: Source) -> type[Corps]:
     ]
     where = source.path or source.module
     if not found:
-        raise LoadError(f"{where} defines no subclass of corps.Corps")
+        raise LoadError(f"{where} defines no subclass of corps.Corps{_cut(loading, 'it')}")
     if len(found) > 1:
         names = ", ".join(cls.__qualname__ for cls in found)
         raise LoadError(
@@ -130,6 +222,16 @@ def _only(module: ModuleType, source: Source) -> type[Corps]:
             f"as in {where}:{found[0].__qualname__}"
         )
     return found[0]
+
+
+def _cut(loading: Loading, what: str) -> str:
+    """The rest of a text about what is missing: that loading stopped above it."""
+    if not loading.is_cut:
+        return ""
+    return (
+        f" above {loading.stops[0]}, where it calls corps.boot: an Env loads a file down to its first boot. "
+        f"Define {what} above that line, or {GUARD}"
+    )
 
 
 def _checked(found: Any, name: str) -> type[Corps]:
@@ -173,13 +275,14 @@ class ModuleFinder:
 
     def _load(self) -> ModuleType:
         source = self._source
+        loading = Loading(source.path, everywhere=False)
         loaded = sys.modules.get(source.module)
         if loaded is None or getattr(loaded, "__file__", None) == source.path:
-            return _load(source)
+            return _load(source, loading)
         # Another Corps of this process has a file of the same name. Its module keeps the place there; what
         # came from ours and is sent back then goes by value.
         try:
             sys.modules.pop(source.module)
-            return _load(source)
+            return _load(source, loading)
         finally:
             sys.modules[source.module] = loaded

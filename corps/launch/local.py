@@ -1,6 +1,6 @@
 """`corps.env`: one Env inside this process, for plain scripts and for tests."""
 
-import contextvars
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,10 +11,12 @@ from corps.errors import ClosedError, RestartLimit
 from corps.launch.found_settings import find_settings
 from corps.managers.assembly import build_env, env_options
 from corps.messages.endings import Failure
-from corps.runtime.context import Activity, current
+from corps.runtime.context import Block, current
 from corps.runtime.env import Env
 from corps.runtime.interrupts import Interrupts
+from corps.runtime.this_process import this_process
 from corps.supervision.restarts import Restart
+from corps.workers.dead_letters import DeadLetters
 from corps.workers.factory import Options, Where, options
 from corps.workers.names import Name
 
@@ -26,7 +28,10 @@ P = ParamSpec("P")
 
 
 class LocalEnv:
-    """One Env in this process. Any thread may use it; leaving its ``with`` block ends it."""
+    """One Env in this process. Any thread may use it; leaving its ``with`` block, from anywhere, ends it.
+
+    In a coroutine ``async with`` ends it without blocking the event loop.
+    """
 
     def __init__(self, env: Env) -> None:
         """For `env`."""
@@ -34,8 +39,9 @@ class LocalEnv:
         self._plain = Options(_of=env)  # made once: 2 µs of each creation
         self._error: RestartLimit | None = None
         env.lives.on_limit = self._limit_passed
-        self._token: contextvars.Token[Activity | None] | None = None
+        self._blocks: list[Block] = []
         self._interrupts = Interrupts()
+        this_process.has_opened(env)
 
     def create(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
         """Create a worker here; see `corps.create`."""
@@ -59,6 +65,14 @@ class LocalEnv:
     def _check_open(self) -> None:
         if self._env.closed:
             raise ClosedError("this Env has been closed: it can create no more workers")
+
+    def envs(self) -> list[int]:
+        """The Envs in which workers can be created: this one. See `corps.envs`."""
+        return list(self._env.worker_envs)
+
+    def dead_letters(self) -> DeadLetters:
+        """The messages that reached nobody here; see `corps.dead_letters`."""
+        return DeadLetters.of(self._env, "here")
 
     def statistics(self) -> dict[str, Any]:
         """What goes on here, and what went wrong so far.
@@ -100,21 +114,29 @@ class LocalEnv:
             raise self._error
 
     def __enter__(self) -> "LocalEnv":
-        outer = current.get()
-        # A file that is being loaded stays one: a boot inside this block still has to wait.
-        loading = outer is not None and outer.loading
-        self._token = current.set(Activity(self._env, loading=loading))
+        self._blocks.append(Block(self._env))
         self._interrupts.install()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        token, self._token = self._token, None
         try:
             self.close()
         finally:
-            self._interrupts.remove()
-            if token is not None:
-                current.reset(token)
+            self._leave()
+
+    async def __aenter__(self) -> "LocalEnv":
+        return self.__enter__()
+
+    async def __aexit__(self, *exc: object) -> None:
+        try:
+            await asyncio.to_thread(self.close)
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        self._interrupts.remove()
+        if self._blocks:
+            self._blocks.pop().leave()
 
 
 def env(

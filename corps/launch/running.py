@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 from corps.addresses import ENV_MGR, FRONT_ENV, ConcAddr
 from corps.errors import (
     BootError,
+    EnvStartError,
     RestartLimit,
     SupervisionError,
     WaitTimeout,
@@ -33,6 +34,7 @@ from corps.hosting.env_process import Exit
 from corps.hosting.processes import ProcessHost
 from corps.hosting.runtime_dir import make_runtime_dir
 from corps.launch.application import create_application, end_worker
+from corps.launch.loading import alias_main
 from corps.launch.phases import Phase, run_phases
 from corps.launch.sources import Source
 from corps.launch.starting import start_env
@@ -50,6 +52,7 @@ from corps.runtime.env import Env
 from corps.runtime.futures import Future
 from corps.runtime.options import WorkerOptions
 from corps.runtime.records import Application, Record
+from corps.runtime.this_process import this_process
 from corps.runtime.waiting import wait_all, wait_any
 from corps.supervision.restarts import Restart
 from corps.workers.names import Name
@@ -60,6 +63,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger("corps.launch")
 
 _PRELOAD: Final = ("zmq", "msgpack", "cloudpickle", "asyncio", "corps.launch.child")
+
+
+def _as_corps_error(error: BaseException) -> BaseException:
+    if not isinstance(error, OSError):
+        return error
+    told = EnvStartError(f"the Corps could not be started: {error}")
+    told.__cause__ = error
+    return told
 
 
 class RunningCorps:
@@ -119,16 +130,29 @@ class RunningCorps:
             ConfigError: From finding the settings.
             PackError: An argument cannot be packed.
         """
+        try:
+            return self.begin(args, kwargs).result()
+        except BaseException:
+            self.end_now()
+            raise
+
+    def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "concurrent.futures.Future[Name[Any]]":
+        """Begin to start it; once. Call `end_now` if what is returned fails, or nobody waits for it any more.
+
+        Args:
+            args: For the constructor of the Corps.
+            kwargs: For the constructor of the Corps.
+
+        Returns:
+            A Future of the Name of the Corps, with the errors of `start`.
+        """
+        alias_main(self._source)
         booted: concurrent.futures.Future[Name[Any]] = concurrent.futures.Future()
         self._thread = Thread(
             target=self._live, args=(booted, args, kwargs), name=f"corps-{self._corps_id[:6]}", daemon=True
         )
-        try:
-            self._thread.start()
-            return booted.result()
-        except BaseException:
-            self.end_now()
-            raise
+        self._thread.start()
+        return booted
 
     @property
     def env(self) -> Env:
@@ -221,9 +245,10 @@ class RunningCorps:
                 if isinstance(error, BootError) and not error.output and self._membership is not None:
                     error.output = self._membership.output()  # only now is it complete
                 self._be_over(Value(None))
-                booted.set_exception(error)
+                booted.set_exception(_as_corps_error(error))
             return
         atexit.register(self._at_exit)
+        this_process.has_opened(self.env)
         booted.set_result(name)
         self._is_end_wanted.wait()
         try:

@@ -8,8 +8,9 @@ import hashlib
 import importlib.util
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from corps.errors import LoadError, PackError
@@ -27,6 +28,7 @@ class Source:
         qualname: Name of the class in the module; empty for the only one there is.
         by_value: The class itself, packed; empty unless it cannot be found by name.
         codec: Tag of the codec of `by_value`.
+        file: The file that the module comes from, whoever finds it; empty if there is none.
     """
 
     module: str
@@ -34,21 +36,18 @@ class Source:
     qualname: str = ""
     by_value: bytes = b""
     codec: int = 0
-
-    @property
-    def directory(self) -> Path | None:
-        """Where the application's configuration file is looked for."""
-        return Path(self.path).parent if self.path else None
+    file: str = field(default="", compare=False)
 
     def as_list(self) -> list[Any]:
         """As plain data, for the way to the Envs."""
-        return [self.module, os.fsencode(self.path), self.qualname, self.by_value, self.codec]
+        path, file = os.fsencode(self.path), os.fsencode(self.file)
+        return [self.module, path, self.qualname, self.by_value, self.codec, file]
 
     @classmethod
     def from_list(cls, fields: list[Any]) -> "Source":
         """What `as_list` made plain data of. A path may be no UTF-8, which no text in plain data is."""
-        module, path, *rest = fields
-        return cls(module, os.fsdecode(path), *rest)
+        module, path, *rest, file = fields
+        return cls(module, os.fsdecode(path), *rest, os.fsdecode(file))
 
     @property
     def is_main(self) -> bool:
@@ -88,12 +87,19 @@ def find_source(given: Any) -> Source:
 def _of_class(cls: type) -> Source:
     if not issubclass(cls, Corps):
         raise LoadError(f"{cls.__qualname__} cannot be booted: it is not a subclass of corps.Corps")
-    main_file = _main_file()
     is_local = "<locals>" in cls.__qualname__
-    if cls.__module__ == "__main__" and main_file is not None and not is_local:
-        return _of_file(main_file, cls.__qualname__)
-    if cls.__module__ != "__main__" and not is_local:
-        return Source(cls.__module__, qualname=cls.__qualname__)
+    module = sys.modules.get(cls.__module__)
+    if cls.__module__ == "__main__":
+        main_file = _main_file()
+        # Under a profiler or tracer another module can be in the place of the script that it runs.
+        if main_file is not None and not is_local and module is not None and _holds(module, cls):
+            try:
+                return _of_file(main_file, cls.__qualname__)
+            except LoadError as error:
+                if not isinstance(error.__cause__, SyntaxError | ValueError):
+                    raise  # otherwise it is no plain Python: a script of IPython, or compiled
+    elif not is_local:
+        return Source(cls.__module__, qualname=cls.__qualname__, file=_file_of(module))
     try:
         # Nothing aside: the bytes travel alone.
         packed = Packer(out_of_band=sys.maxsize).pack(cls, what=cls.__qualname__)
@@ -105,40 +111,86 @@ def _of_class(cls: type) -> Source:
     return Source("", qualname=cls.__qualname__, by_value=packed.body, codec=packed.codec)
 
 
-def _of_file(path: Path, qualname: str) -> Source:
+def _holds(module: ModuleType, cls: type) -> bool:
+    found: Any = module
+    for part in cls.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is cls
+
+
+def _file_of(module: ModuleType | None) -> str:
+    file = getattr(module, "__file__", None)
+    return os.path.realpath(file) if file else ""
+
+
+def _of_file(given: Path, qualname: str) -> Source:
     try:
-        path = path.expanduser().resolve()
+        path = given.expanduser().resolve()
         code = path.read_bytes()
     except (OSError, RuntimeError, ValueError) as error:  # no such file, home or directory; a zero byte in it
-        raise LoadError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise LoadError(_cannot_be_read(given, error)) from error
     try:
         compile(code, str(path), "exec")
     except (SyntaxError, ValueError) as error:
         where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
         raise LoadError(f"{path}{where}: {type(error).__name__}: {error}") from error
-    return Source(_name_in_package(path) or _module_name(path), str(path), qualname)
+    return Source(_name_in_package(path) or _module_name(path), str(path), qualname, file=str(path))
+
+
+def _cannot_be_read(given: Path, error: Exception) -> str:
+    """Why a file cannot be booted; with the folder, if it was looked for in the current one."""
+    reason = getattr(error, "strerror", None) or str(error)
+    if given.is_absolute() or not isinstance(error, FileNotFoundError) or str(given).startswith("~"):
+        return f"{given} cannot be read: {reason}"
+    try:
+        folder = os.getcwd()
+    except OSError:
+        folder = "which is gone"
+    main_file = _main_file()
+    beside = main_file.parent / given if main_file is not None else None
+    hint = f"; there is one beside the script: {beside}" if beside is not None and beside.is_file() else ""
+    return (
+        f"{given} cannot be read: {reason} in the current folder ({folder}), where relative names are looked "
+        f'for{hint}. Give a full path, such as Path(__file__).with_name("{given.name}")'
+    )
 
 
 def _of_module(name: str, qualname: str) -> Source:
+    main = sys.modules.get("__main__")
+    if main is not None and sys.modules.get(name) is main and (main_file := _main_file()) is not None:
+        return _of_file(main_file, qualname)  # the running script, under the name that it has in Envs
     try:
         found = importlib.util.find_spec(name)
     except (ImportError, ValueError) as error:
         raise LoadError(f"the module {name!r} cannot be found: {error}") from error
     if found is None:
         raise LoadError(f"there is no file and no module {name!r}; a file's name ends in .py")
-    return Source(name, qualname=qualname)
+    return Source(name, qualname=qualname, file=found.origin if found.has_location and found.origin else "")
 
 
 def _name_in_package(path: Path) -> str:
-    """The full name of a script that runs as ``python -m package.module``; empty for any other file.
+    """The dotted name by which others import a file of a package; empty for any other file.
 
-    It may use relative imports, so it has to be in its package everywhere.
+    A script that runs as ``python -m package.module`` may use relative imports, so it has to be in its
+    package everywhere. One that runs by its path is imported by its own name.
     """
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
-    if spec is None or not spec.parent or spec.origin is None or Path(spec.origin).resolve() != path:
-        return ""
-    return str(spec.name)
+    if _main_file() == path:
+        return str(spec.name) if spec is not None and spec.parent else ""
+    folder, names = path.parent, [path.stem]
+    while (folder / "__init__.py").is_file():
+        names.insert(0, folder.name)
+        folder = folder.parent
+    is_importable = all(name.isidentifier() for name in names) and str(folder) in map(_real, sys.path)
+    return ".".join(names) if len(names) > 1 and is_importable else ""
+
+
+def _real(entry: str) -> str:
+    try:
+        return os.path.realpath(entry or os.getcwd())
+    except OSError:  # the current folder is gone
+        return entry
 
 
 def _module_name(path: Path) -> str:

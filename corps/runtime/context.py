@@ -1,7 +1,8 @@
 """Who runs now: the one ContextVar of corps.
 
 It is set for good in the Context that each worker has of its own, in which all of the author's code runs,
-and inside ``with corps.env()`` and ``with corps.boot(...)``. Threads that an author starts have none.
+and inside ``with corps.env()`` and ``with corps.boot(...)``. Threads that an author starts have none; what
+they mean then is in `this_process`.
 """
 
 from contextvars import ContextVar
@@ -25,7 +26,6 @@ class Activity:
         reading: It is the thread that reads from the links: what it waits for would never arrive.
         depth: How many calls deep this thread runs what it waits for itself; see `Cell.help`.
         pooled: It runs on a thread of the Env's worker pool.
-        loading: An application is being imported, so booting another one has to wait for that.
         background: Where a coroutine's own tasks belong to; None where it can make none.
     """
 
@@ -35,7 +35,6 @@ class Activity:
         "deadline",
         "depth",
         "env",
-        "loading",
         "pooled",
         "reading",
         "request",
@@ -43,7 +42,7 @@ class Activity:
         "thread",
     )
 
-    def __init__(self, env: Any, cell: Any = None, *, pooled: bool = False, loading: bool = False) -> None:
+    def __init__(self, env: Any, cell: Any = None, *, pooled: bool = False) -> None:
         # Typed loosely: `runtime.env` and `runtime.cell` stand above this file.
         self.env = env
         self.cell = cell
@@ -52,7 +51,6 @@ class Activity:
         self.task: Any = None
         self.depth = 0
         self.pooled = pooled
-        self.loading = loading
         self.reading = False
         self.thread = get_ident()
         self.background: Any = None
@@ -63,6 +61,32 @@ class Activity:
 
 
 current: ContextVar[Activity | None] = ContextVar("corps_activity", default=None)
+
+
+class Block(Activity):
+    """A ``with`` block that means an Env. It may be left in any order, thread, task or context.
+
+    Attributes:
+        outer: What was current where it was entered.
+        is_left: It was left, perhaps elsewhere.
+    """
+
+    __slots__ = ("is_left", "outer")
+
+    def __init__(self, env: Any) -> None:
+        super().__init__(env)
+        self.outer = current.get()
+        self.is_left = False
+        current.set(self)
+
+    def leave(self) -> None:
+        """Go back to what is around it and was not left. Where it is not current, nothing is undone."""
+        self.is_left = True
+        if current.get() is self:
+            outer = self.outer
+            while isinstance(outer, Block) and outer.is_left:
+                outer = outer.outer
+            current.set(outer)
 
 
 def acting() -> Activity | None:

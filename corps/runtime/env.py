@@ -412,6 +412,11 @@ class Env:
         return ConcAddr(self.corps_id, env_id, ENV_MGR)
 
     @property
+    def is_open(self) -> bool:
+        """Whether it takes requests of plain threads: it neither ends, nor is this the child of a fork."""
+        return not self._is_ending
+
+    @property
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._closed

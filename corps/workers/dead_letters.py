@@ -33,6 +33,23 @@ class DeadLetters:
         self._env = env
         self._place = place
 
+    @classmethod
+    def of(cls, mine: Env, env: int | Literal["here"] | None) -> "DeadLetters":
+        """For `dead_letters`, and for what stands for an Env.
+
+        Args:
+            mine: The Env that asks.
+            env: As for `dead_letters`.
+
+        Raises:
+            ConfigError: There is no such Env.
+        """
+        place = mine.id if env == "here" else env
+        if place is not None and place not in all_envs(mine):
+            known = ", ".join(map(str, all_envs(mine)))
+            raise ConfigError(f"dead_letters(env={env!r}): the Envs of this Corps are {known}")
+        return cls(mine, place)
+
     def __iter__(self) -> Iterator[DeadLetter]:
         answers = ask_everywhere(self._env, "dead_letters", -1, 0, envs=self._envs(), timeout=_PATIENCE)
         letters = [letter for _, found, _, _ in answers.values() for letter in found]
@@ -250,8 +267,8 @@ class Subscription:
 def dead_letters(env: int | Literal["here"] | None = None) -> DeadLetters:
     """The messages that reached nobody: the last ones, how many there were, and those to come.
 
-    Call it inside a worker, or inside ``with corps.boot(...)`` or ``with corps.env()``. Dead letters are for
-    people who look for a fault; nothing of the application should depend on them.
+    Call it inside a worker, inside a ``with`` block of an Env, or where the process has one open Env. Dead
+    letters are for people who look for a fault; nothing of the application should depend on them.
 
     Args:
         env: The id of the Env whose letters are wanted; ``"here"`` for the own one; None for all Envs of the
@@ -264,9 +281,4 @@ def dead_letters(env: int | Literal["here"] | None = None) -> DeadLetters:
         ContextError: There is no Env here.
         ConfigError: There is no such Env.
     """
-    mine = env_here("to ask for dead letters")
-    place = mine.id if env == "here" else env
-    if place is not None and place not in all_envs(mine):
-        known = ", ".join(map(str, all_envs(mine)))
-        raise ConfigError(f"dead_letters(env={env!r}): the Envs of this Corps are {known}")
-    return DeadLetters(mine, place)
+    return DeadLetters.of(env_here("to ask for dead letters"), env)

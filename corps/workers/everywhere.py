@@ -7,26 +7,48 @@ from corps.errors import ContextError, DeadlineExceeded, EnvLost, WorkerGone
 from corps.messages.requests import CALL
 from corps.runtime.context import current
 from corps.runtime.env import Env
+from corps.runtime.this_process import this_process
 
 
 def env_here(what: str) -> Env:
-    """The Env of the calling code.
+    """The Env of the calling code. Outside of every worker and block that is the only open one here.
 
     Args:
         what: What it is wanted for, as the end of a sentence.
 
     Raises:
-        ContextError: There is none.
+        ContextError: There is none, or there are several.
     """
     here = current.get()
-    if here is None or here.env is None:
+    mine: Env | None = None if here is None else here.env
+    if here is not None and mine is not None and (here.cell is not None or mine.is_open):
+        return mine
+    there = this_process.open_envs()
+    if len(there) == 1:
+        return there[0]
+    if there:
         raise ContextError(
-            f"there is no Env here {what}: call this inside a worker, or inside `with corps.boot(...)` or "
-            "`with corps.env()`; start a thread of your own with `contextvars.copy_context().run` to have "
-            "the Env there too"
+            f"several Envs are open in this process, so none of them is meant here {what}: "
+            f"{', '.join(map(described, there))}. Use the methods of what `corps.boot` or `corps.env` has "
+            "returned, or call this inside its `with` block"
         )
-    env: Env = here.env
-    return env
+    if mine is not None:
+        return mine  # it has closed, and says so when it is asked for something
+    raise ContextError(
+        f"there is no Env here {what}: call this inside a worker, or while a Corps of `corps.boot(...)` or "
+        "an Env of `corps.env()` is open in this process"
+    )
+
+
+def described(env: Env) -> str:
+    """An Env with its Corps, for texts.
+
+    Args:
+        env: Of this process.
+    """
+    corps = env.corps_name
+    of_whom = f"Corps {env.corps_id[:6]}" if corps is None else f"{corps!r}"
+    return f"{env.label} of {of_whom}"
 
 
 def all_envs(env: Env) -> list[int]:
@@ -71,7 +93,7 @@ def ask_everywhere(
 def statistics(timeout: float | None = 5.0) -> dict[int, dict[str, Any]]:
     """What goes on in each Env of the Corps, and what went wrong so far.
 
-    Call it inside a worker, or inside ``with corps.boot(...)`` or ``with corps.env()``.
+    Call it inside a worker, inside a ``with`` block of an Env, or where the process has one open Env.
 
     Args:
         timeout: Seconds that the Envs have to answer; None for as long as it takes.
@@ -81,7 +103,17 @@ def statistics(timeout: float | None = 5.0) -> dict[int, dict[str, Any]]:
         An Env that is lost just now, or does not answer in time, is missing.
 
     Raises:
-        ContextError: There is no Env here.
+        ContextError: There is no Env here, or it is not clear which.
         LoopBlocked: Called in a coroutine.
     """
-    return ask_everywhere(env_here("to ask for statistics"), "statistics", timeout=timeout)
+    return all_statistics(env_here("to ask for statistics"), timeout)
+
+
+def all_statistics(env: Env, timeout: float | None) -> dict[int, dict[str, Any]]:
+    """See `statistics`.
+
+    Args:
+        env: One Env of the Corps.
+        timeout: Seconds that the Envs have to answer; None for as long as it takes.
+    """
+    return ask_everywhere(env, "statistics", timeout=timeout)

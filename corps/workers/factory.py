@@ -33,7 +33,7 @@ Where = int | Literal["here"] | None
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How workers are to be created. Any thread may use it, inside a worker, or a ``with`` block of an Env.
+    """How workers are to be created. Any thread may use it where there is an Env; see `corps.create`.
 
     Attributes:
         tag: The author's own mark, for `my_tag` and for lists.
@@ -295,7 +295,7 @@ def envs() -> list[int]:
         Their ids; in a worker beginning with its own Env.
 
     Raises:
-        ContextError: There is no Env here.
+        ContextError: There is no Env here, or several are open and none of them is meant.
     """
     return list(env_here("whose Corps has Envs").worker_envs)
 
@@ -303,8 +303,9 @@ def envs() -> list[int]:
 def create(cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
     """Create a worker, and wait until it is constructed.
 
-    The worker that calls this becomes its Mgr, and ends it when it ends itself. Call it inside a worker,
-    or inside ``with corps.boot(...)`` or ``with corps.env()``.
+    The worker that calls this becomes its Mgr, and ends it when it ends itself. Call it inside a worker, or
+    inside ``with corps.boot(...)`` or ``with corps.env()``. Everywhere else, as in a cell of a notebook, a
+    handler of a web framework or a plain thread, the only Env that is open in the process is meant.
 
     Args:
         cls: A subclass of Conc.
@@ -317,7 +318,7 @@ def create(cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]
     Raises:
         RemoteError: The constructor raised; also an instance of what it raised.
         DefinitionError: `cls` is not a subclass of Conc.
-        ContextError: There is no Env here.
+        ContextError: There is no Env here, or several are open and none of them is meant.
         ClosedError: The Env has closed, or the worker that calls this is about to end.
         PackError: The worker will live in another Env, and an argument cannot be packed.
         LoopBlocked: Called in a coroutine: use ``await corps.options().create_nowait(...)`` there.

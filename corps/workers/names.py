@@ -20,6 +20,7 @@ from corps.messages.requests import CALL, EXIT_LAST, EXIT_NOW, GET, PINNED, SET
 from corps.runtime.context import acting, current
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
+from corps.runtime.this_process import this_process
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -446,8 +447,9 @@ def restore_name(
         pin: The only incarnation it stands for; 0 for every one.
 
     Returns:
-        The Name, for the Env of the calling code; one that cannot be used if there is none.
+        The Name, for the Env of the calling code, or else the one of this process that is of the same Corps;
+        one that cannot be used if there is none.
     """
     here = acting()
-    env = here.env if here is not None else None
+    env = here.env if here is not None else this_process.env_of(addr[0])
     return Name(ConcAddr(*addr), Interface.from_tuple(*interface), env, deadline, incarnation, pin)

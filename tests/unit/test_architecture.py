@@ -341,6 +341,15 @@ def one_context_variable(files: Files) -> Iterator[str]:
             yield file.at(line, "a ContextVar; the single one lives in runtime/context.py")
 
 
+def one_record_of_the_process(files: Files) -> Iterator[str]:
+    """What holds for a process as a whole cannot hang on an Env: there may be none yet, or several."""
+    for file in files:
+        for node in ast.walk(file.tree):
+            match node:
+                case ast.Call(func=ast.Name(id="ThisProcess")) if file.path != "runtime/this_process.py":
+                    yield file.at(node.lineno, "a second record of the process; see runtime/this_process.py")
+
+
 def names_say_something(files: Files) -> Iterator[str]:
     for file in files:
         for part in file.path.removesuffix(".py").split("/"):
@@ -413,6 +422,7 @@ RULES: Final[tuple[Rule, ...]] = (
     no_global_statement,
     no_mutable_module_state,
     one_context_variable,
+    one_record_of_the_process,
     names_say_something,
     files_are_short,
     no_bare_except,
@@ -514,6 +524,7 @@ def planted(sources: Mapping[str, str]) -> Files:
         (no_mutable_module_state, {"wire/a.py": "table = defaultdict[int, list](list)"}),
         (one_context_variable, {"workers/a.py": "x = ContextVar('x')"}),
         (one_context_variable, {"runtime/context.py": "x = ContextVar[int]('x')\ny = ContextVar('y')"}),
+        (one_record_of_the_process, {"launch/a.py": "mine = ThisProcess()"}),
         (names_say_something, {"wire/utils.py": ""}),
         (names_say_something, {"common/a.py": ""}),
         (names_say_something, {"runtime/queue.py": ""}),

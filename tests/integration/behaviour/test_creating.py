@@ -152,9 +152,14 @@ def test_what_is_no_conc_cannot_be_created(way: Way, thing: Any) -> None:
         corps.create(thing)
 
 
-def test_outside_of_every_env_nothing_is_created(way: Way) -> None:
-    with ThreadPoolExecutor(1) as threads, pytest.raises(corps.ContextError, match="no Env here"):
-        threads.submit(corps.create, Counter).result()
+def test_a_plain_thread_means_the_only_env_that_is_open(way: Way) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        counter = threads.submit(corps.create, Counter).result()
+        assert threads.submit(corps.envs).result() == corps.envs()
+        assert way.engine.id in threads.submit(corps.statistics).result()
+        assert counter.add().ret == 1
+        with corps.env(), pytest.raises(corps.ContextError, match=r"several Envs .* env0 of .*env0 of"):
+            threads.submit(corps.create, Counter).result()
 
 
 def test_an_env_creates_from_any_thread() -> None:

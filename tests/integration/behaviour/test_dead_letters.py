@@ -226,11 +226,7 @@ def test_a_coroutine_cannot_wait_for_letters() -> None:
         assert isinstance(way.create(Looking).take_softly().exception(), corps.LoopBlocked)
 
 
-def test_where_there_is_no_env_or_no_such_env_that_is_said() -> None:
-    with pytest.raises(corps.ContextError, match="no Env here"):
-        corps.dead_letters()
-    with pytest.raises(corps.ContextError, match="no Env here"):
-        corps.statistics()
+def test_an_env_that_is_not_there_is_told() -> None:
     with local():
         with pytest.raises(corps.ConfigError, match="env=7"):
             corps.dead_letters(7)

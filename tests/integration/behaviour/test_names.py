@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import corps
-from corps.runtime.context import current
 from tests.integration.behaviour.paths import Way
 from tests.integration.behaviour.workers import Asker, Counter
 
@@ -67,14 +66,17 @@ def test_a_pickled_name_works_again_inside_an_env(way: Way) -> None:
     assert again.add(2).ret == 2
 
 
-def test_a_name_unpickled_outside_of_every_env_says_so_when_used(way: Way) -> None:
-    counter = way.create(Counter)
-    packed = pickle.dumps(counter)
-    token = current.set(None)
-    try:
-        again = pickle.loads(packed)
-    finally:
-        current.reset(token)
+def test_a_name_unpickled_in_a_plain_thread_is_of_the_open_env_of_its_corps(way: Way) -> None:
+    packed = pickle.dumps(way.create(Counter))
+    with corps.env(), ThreadPoolExecutor(1) as threads:
+        assert threads.submit(pickle.loads, packed).result().add(2).ret == 2
+
+
+def test_a_name_unpickled_where_no_env_of_its_corps_is_open_says_so_when_used() -> None:
+    with corps.env() as env:
+        counter = env.create(Counter)
+        packed = pickle.dumps(counter)
+    again = pickle.loads(packed)
     assert again == counter
     assert repr(again) == repr(counter)
     with pytest.raises(corps.ContextError, match="outside of every Env"):

@@ -8,7 +8,7 @@ from corps.errors import BootError, LoadError
 from corps.launch.boot import boot
 from corps.launch.loading import ModuleFinder, StopLoading, load_class
 from corps.launch.sources import Source
-from corps.runtime.context import Activity, current
+from corps.runtime.this_process import Loading, this_process
 
 Write = Callable[..., Path]
 
@@ -68,12 +68,12 @@ def test_a_module_of_a_package_stops_at_a_boot_too(
 
 
 def test_a_boot_outside_of_a_file_that_is_loaded_does_not_stop_anything() -> None:
-    token = current.set(Activity(None, loading=True))
+    this_process.loadings.append(loading := Loading("app.py", everywhere=False))
     try:
-        with pytest.raises(StopLoading):
+        with pytest.raises(StopLoading, match=r"test_loading.py, line \d+"):
             boot("nothing.py")
     finally:
-        current.reset(token)
+        this_process.loadings.remove(loading)
     with pytest.raises(BootError):
         boot("nothing.py")
 

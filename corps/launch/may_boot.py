@@ -1,0 +1,121 @@
+"""Where `corps.boot` is refused: where it would boot an application from the midst of that application.
+
+Three marks say so. Each belongs to a process or to what it loads, and to no context, so a thread or a
+coroutine does not get around it:
+
+* An application is being loaded, or this process is an Env: `this_process` knows.
+* A child of `multiprocessing` imports its main module. That runs the script of its parent once more.
+* A child of `multiprocessing`, or a frozen program, was started by a worker: an environment variable tells it
+  which application. It may boot others, and a worker may start scripts that boot; but not its own application
+  while that is imported there, for that import would repeat itself in every worker's child, without end.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import Final
+
+from corps.errors import BootError
+from corps.launch.loading import GUARD, StopLoading
+from corps.launch.sources import Source
+from corps.runtime.context import current
+from corps.runtime.this_process import this_process
+
+ANCESTORS: Final = "_CORPS_APPLICATIONS"
+"""The environment variable of Envs: the files of the applications that they, and their ancestors, have."""
+
+
+def check_before(frame: FrameType | None) -> None:
+    """Refuse a boot that may not be, before its source is looked at.
+
+    Args:
+        frame: Of the caller of `corps.boot`.
+
+    Raises:
+        StopLoading: An application is being loaded: what stands above the call is the application.
+        BootError: A worker asks, or a thread of its process, or a module that a child process imports.
+    """
+    where = place_of(frame)
+    loading = this_process.loading()
+    if loading is not None:
+        loading.stops.append(where)
+        raise StopLoading(
+            f"{where}: corps.boot was called while {loading.what} is being loaded in an Env: {GUARD}"
+        )
+    here = current.get()
+    if this_process.env_id is not None or (here is not None and here.cell is not None):
+        raise BootError(
+            f"{where}: a worker, or a thread in its process, cannot boot a Corps of its own: create it "
+            f"inside this one with corps.create(...). If this runs because a module was imported, {GUARD}"
+        )
+    ancestors = _ancestors()
+    for name, file in _imports_under_way():
+        if name == "__mp_main__" or file in ancestors:
+            raise BootError(
+                f"{where}: corps.boot was called while {file} is being imported in a child process of its "
+                f"own program, which would boot it again and again: {GUARD}"
+            )
+    if getattr(sys, "frozen", False) and sys.executable in ancestors:
+        raise BootError(
+            f"{where}: the program {sys.executable} was started again by one of its own workers and would "
+            "boot once more, without end: call multiprocessing.freeze_support() before corps.boot(...), or "
+            "start another program"
+        )
+
+
+def check_source(source: Source, frame: FrameType | None) -> None:
+    """Refuse the application of the workers that have started this process with `multiprocessing`.
+
+    Args:
+        source: What is to be booted.
+        frame: Of the caller of `corps.boot`.
+
+    Raises:
+        BootError: It is the same.
+    """
+    processes = sys.modules.get("multiprocessing.process")
+    if processes is not None and processes.parent_process() is not None and source.file in _ancestors():
+        raise BootError(
+            f"{place_of(frame)}: {source.file} is the application of the worker that has started this child "
+            f"process; it would be booted again and again: {GUARD}"
+        )
+
+
+def mark_descendants(source: Source) -> None:
+    """Have the processes that this Env will start know the application.
+
+    Args:
+        source: Of the application.
+    """
+    known = _ancestors()
+    file = sys.executable if getattr(sys, "frozen", False) else source.file
+    if file and file not in known:
+        os.environ[ANCESTORS] = os.pathsep.join([*known, file])
+
+
+def place_of(frame: FrameType | None) -> str:
+    """Where a call stands, for texts.
+
+    Args:
+        frame: Of the caller.
+
+    Returns:
+        ``file, line n``.
+    """
+    return "?" if frame is None else f"{frame.f_code.co_filename}, line {frame.f_lineno}"
+
+
+def _ancestors() -> list[str]:
+    return [file for file in os.environ.get(ANCESTORS, "").split(os.pathsep) if file]
+
+
+def _imports_under_way() -> Iterator[tuple[str, str]]:
+    """The modules, but the program itself, whose code runs now in any thread; with the path of each."""
+    for stack in sys._current_frames().values():
+        frame: FrameType | None = stack
+        while frame is not None:
+            name = frame.f_globals.get("__name__", "")
+            if frame.f_code.co_name == "<module>" and name != "__main__":
+                yield name, os.path.realpath(frame.f_code.co_filename)
+            frame = frame.f_back

@@ -1,0 +1,94 @@
+"""What holds for this process as a whole, whichever thread asks: its open Envs, and what it loads.
+
+Code outside of every block and worker has no Activity: a cell of a notebook, a handler of a web framework, a
+plain thread. If one Env is open in the process, such code means that one. And while an application is being
+loaded, none of its threads may boot it once more. So both are facts of the process and not of a context.
+`this_process` is the only object at module level that changes, beside the ContextVar in `context`.
+"""
+
+import weakref
+from threading import get_ident
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from corps.runtime.env import Env
+
+
+class Loading:
+    """One application that is being loaded.
+
+    Attributes:
+        what: Its file, or the name of its module.
+        everywhere: It concerns all threads of the process, and not only the one that loads.
+        thread: The thread that loads.
+        stops: Where `corps.boot` was called meanwhile, as ``file, line n``.
+        is_cut: Such a call has ended what is loaded: what stands above it is there.
+    """
+
+    def __init__(self, what: str, *, everywhere: bool) -> None:
+        self.what = what
+        self.everywhere = everywhere
+        self.thread = get_ident()
+        self.stops: list[str] = []
+        self.is_cut = False
+
+
+class ThisProcess:
+    """The facts of one process. Thread-safe.
+
+    It takes no lock: each change is one step of a dict or a list, so a fork never inherits a lock that is
+    held.
+
+    Attributes:
+        env_id: The Env of a booted Corps that this process is; None in every other process.
+        loadings: What is being loaded now.
+    """
+
+    def __init__(self) -> None:
+        self.env_id: int | None = None
+        self.loadings: list[Loading] = []
+        self._opened: dict[weakref.ref[Env], None] = {}  # in the order of their opening
+
+    def loading(self) -> Loading | None:
+        """What is being loaded as far as it concerns the calling thread.
+
+        Returns:
+            The innermost; None if this thread may boot.
+        """
+        mine = [each for each in list(self.loadings) if each.everywhere or each.thread == get_ident()]
+        return mine[-1] if mine else None
+
+    def has_opened(self, env: "Env") -> None:
+        """Note an Env that can be used from now on. It is forgotten when it takes no more, or is garbage.
+
+        Args:
+            env: It runs in this process.
+        """
+        for known in list(self._opened):
+            there = known()
+            if there is None or there.closed:
+                self._opened.pop(known, None)
+        self._opened[weakref.ref(env)] = None
+
+    def open_envs(self) -> "list[Env]":
+        """The Envs that take requests now.
+
+        Returns:
+            In the order of their opening.
+        """
+        there = [known() for known in list(self._opened)]
+        return [env for env in there if env is not None and env.is_open]
+
+    def env_of(self, corps_id: str) -> "Env | None":
+        """The Env of a Corps in this process.
+
+        Args:
+            corps_id: The Corps.
+
+        Returns:
+            The Env that is open; None if there is none.
+        """
+        return next((env for env in self.open_envs() if env.corps_id == corps_id), None)
+
+
+this_process: Final = ThisProcess()
