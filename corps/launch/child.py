@@ -19,6 +19,7 @@ from corps.addresses import FRONT_ENV, ConcAddr
 from corps.errors import BootError, CorpsError
 from corps.hosting.child import ChildSide, flush_output
 from corps.hosting.pulse import MAIN, READING
+from corps.launch import pool_main
 from corps.launch.loading import load_class
 from corps.launch.may_boot import mark_descendants
 from corps.launch.sources import Source
@@ -65,6 +66,7 @@ def main(child: ChildSide) -> int:
     _allow_descriptors()
     source = Source.from_list(source_list)
     mark_descendants(source)
+    sys.modules["__main__"].__file__ = pool_main.__file__  # for the processes that workers start
     try:
         cls = load_class(source, everywhere=True)
         env, member = start_env(

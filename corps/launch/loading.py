@@ -11,7 +11,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.abc import Loader, MetaPathFinder
+from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from threading import RLock
@@ -19,6 +19,7 @@ from types import ModuleType, TracebackType
 from typing import Any, Final
 
 from corps.errors import LoadError, UnpackError
+from corps.launch.pool_main import Keeper
 from corps.launch.sources import Source, class_by_value
 from corps.runtime.this_process import Loading, this_process
 from corps.workers.corps import Corps
@@ -138,35 +139,8 @@ class _Finder(MetaPathFinder):
             specs = (each.find_spec(name, path, target) for each in others)
             found = next((each for each in specs if each is not None), None)
         if found is not None and found.loader is not None:
-            found.loader = _Keeper(found.loader, self._loading)
+            found.loader = Keeper(found.loader, self._loading.was_cut)
         return found
-
-
-class _Keeper(Loader):
-    """Executes a module as its own loader does, but keeps it if it stops at a call of `corps.boot`."""
-
-    def __init__(self, loader: Any, loading: Loading) -> None:
-        self._loader = loader
-        self._loading = loading
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """See `importlib.abc.Loader`."""
-        created: ModuleType | None = self._loader.create_module(spec)
-        return created
-
-    def exec_module(self, module: ModuleType) -> None:
-        """See `importlib.abc.Loader`."""
-        spec = module.__spec__
-        assert spec is not None
-        spec.loader = module.__loader__ = self._loader  # what asks for source or data is to find the real one
-        try:
-            self._loader.exec_module(module)
-        except StopLoading:
-            self._loading.is_cut = True
-        except BaseExceptionGroup as group:
-            if group.split(StopLoading)[1] is not None:
-                raise
-            self._loading.is_cut = True
 
 
 def _make_siblings_importable(source: Source) -> None:

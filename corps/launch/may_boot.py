@@ -8,6 +8,7 @@ coroutine does not get around it:
 * A child of `multiprocessing`, or a frozen program, was started by a worker: an environment variable tells it
   which application. It may boot others, and a worker may start scripts that boot; but not its own application
   while that is imported there, for that import would repeat itself in every worker's child, without end.
+  Where `pool_main` has the application imported, that ends at the boot, as in an Env.
 """
 
 import os
@@ -18,12 +19,12 @@ from typing import Final
 
 from corps.errors import BootError
 from corps.launch.loading import GUARD, StopLoading
+from corps.launch.pool_main import ApplicationFinder, add_application, applications
 from corps.launch.sources import Source
 from corps.runtime.context import current
 from corps.runtime.this_process import this_process
 
-ANCESTORS: Final = "_CORPS_APPLICATIONS"
-"""The environment variable of Envs: the files of the applications that they, and their ancestors, have."""
+_FROZEN: Final = "<frozen>"
 
 
 def check_before(frame: FrameType | None) -> None:
@@ -49,13 +50,15 @@ def check_before(frame: FrameType | None) -> None:
             f"{where}: a worker, or a thread in its process, cannot boot a Corps of its own: create it "
             f"inside this one with corps.create(...). If this runs because a module was imported, {GUARD}"
         )
-    ancestors = _ancestors()
+    ancestors = applications().values()
     for name, file in _imports_under_way():
         if name == "__mp_main__" or file in ancestors:
-            raise BootError(
+            told = (
                 f"{where}: corps.boot was called while {file} is being imported in a child process of its "
                 f"own program, which would boot it again and again: {GUARD}"
             )
+            is_kept = any(type(each).__name__ == ApplicationFinder.__name__ for each in sys.meta_path)
+            raise StopLoading(told) if is_kept else BootError(told)
     if getattr(sys, "frozen", False) and sys.executable in ancestors:
         raise BootError(
             f"{where}: the program {sys.executable} was started again by one of its own workers and would "
@@ -75,7 +78,11 @@ def check_source(source: Source, frame: FrameType | None) -> None:
         BootError: It is the same.
     """
     processes = sys.modules.get("multiprocessing.process")
-    if processes is not None and processes.parent_process() is not None and source.file in _ancestors():
+    if (
+        processes is not None
+        and processes.parent_process() is not None
+        and source.file in applications().values()
+    ):
         raise BootError(
             f"{place_of(frame)}: {source.file} is the application of the worker that has started this child "
             f"process; it would be booted again and again: {GUARD}"
@@ -88,10 +95,10 @@ def mark_descendants(source: Source) -> None:
     Args:
         source: Of the application.
     """
-    known = _ancestors()
-    file = sys.executable if getattr(sys, "frozen", False) else source.file
-    if file and file not in known:
-        os.environ[ANCESTORS] = os.pathsep.join([*known, file])
+    if getattr(sys, "frozen", False):
+        add_application(_FROZEN, sys.executable)
+    elif source.file:
+        add_application(source.module, source.file)
 
 
 def place_of(frame: FrameType | None) -> str:
@@ -104,10 +111,6 @@ def place_of(frame: FrameType | None) -> str:
         ``file, line n``.
     """
     return "?" if frame is None else f"{frame.f_code.co_filename}, line {frame.f_lineno}"
-
-
-def _ancestors() -> list[str]:
-    return [file for file in os.environ.get(ANCESTORS, "").split(os.pathsep) if file]
 
 
 def _imports_under_way() -> Iterator[tuple[str, str]]:

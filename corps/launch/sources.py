@@ -15,6 +15,7 @@ from typing import Any
 
 from corps.errors import LoadError, PackError
 from corps.packing.packer import Packed, Packer
+from corps.packing.references import MAIN
 from corps.workers.corps import Corps
 
 
@@ -89,7 +90,7 @@ def _of_class(cls: type) -> Source:
         raise LoadError(f"{cls.__qualname__} cannot be booted: it is not a subclass of corps.Corps")
     is_local = "<locals>" in cls.__qualname__
     module = sys.modules.get(cls.__module__)
-    if cls.__module__ == "__main__":
+    if cls.__module__ in MAIN:
         main_file = _main_file()
         # Under a profiler or tracer another module can be in the place of the script that it runs.
         if main_file is not None and not is_local and module is not None and _holds(module, cls):
@@ -197,7 +198,7 @@ def _module_name(path: Path) -> str:
     """The file's own name, as an import of it would have; with a mark of its path if that cannot be."""
     mark = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
     stem = path.stem
-    if not stem.isidentifier():
+    if not stem.isidentifier() or stem in MAIN:
         return f"app_{mark}"
     loaded = sys.modules.get(stem)
     origin = getattr(loaded, "__file__", None)

@@ -13,7 +13,8 @@ from importlib import import_module
 from types import EllipsisType, ModuleType, NoneType, NotImplementedType
 from typing import Any, Final
 
-MAIN: Final = "__main__"
+MAIN: Final = frozenset({"__main__", "__mp_main__"})
+"""The names of the program itself; the second one in a child of `multiprocessing`."""
 
 # Pickle writes these three by their single instance; no module holds their names.
 TYPES_OF_SINGLETONS: Final = frozenset({NoneType, EllipsisType, NotImplementedType})
@@ -81,7 +82,7 @@ def reduce_by_reference(thing: Any, main_alias: str | None) -> Any:
     module = sys.modules.get(module_name)
     if module is None:
         return None
-    if module_name == MAIN:
+    if module_name in MAIN:
         if main_alias is not None and is_held_by(module, qualname, thing):
             return restore_main, (main_alias, qualname)
         return None

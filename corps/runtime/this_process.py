@@ -32,6 +32,10 @@ class Loading:
         self.stops: list[str] = []
         self.is_cut = False
 
+    def was_cut(self) -> None:
+        """See `is_cut`."""
+        self.is_cut = True
+
 
 class ThisProcess:
     """The facts of one process. Thread-safe.
