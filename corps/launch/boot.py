@@ -179,7 +179,7 @@ class _StartingName(BootedName):
     """
 
     def __init__(self, running: RunningCorps, booted: "futures.Future[Name[Any]]", where: str) -> None:
-        vars(self).update(_running=running, _booted=booted, _arrival=Lock(), _where=where)
+        vars(self).update(_running=running, _booted=booted, _arrival=Lock(), _where=where, _is_used=False)
 
     if not TYPE_CHECKING:
 
@@ -190,6 +190,7 @@ class _StartingName(BootedName):
     def _arrive(self) -> None:
         """Wait for the start, and be an ordinary booted Name. What the start raised is raised at each use."""
         parts = vars(self)
+        parts["_is_used"] = True
         try:
             name = parts["_booted"].result()
         except BaseException:
@@ -202,10 +203,14 @@ class _StartingName(BootedName):
 
     async def arrived(self) -> BootedName:
         """As `_arrive`, for a coroutine. If it is cancelled, the Corps ends."""
+        parts = vars(self)
+        parts["_is_used"] = True
+        booted = asyncio.wrap_future(parts["_booted"])
         try:
-            await asyncio.shield(asyncio.wrap_future(vars(self)["_booted"]))
+            await asyncio.shield(booted)
         except BaseException:
-            await asyncio.to_thread(vars(self)["_running"].end_now)
+            await asyncio.to_thread(parts["_running"].end_now)
+            booted.add_done_callback(lambda failed: failed.exception())  # has been told, if there is somebody
             raise
         self._arrive()
         return self
@@ -214,13 +219,11 @@ class _StartingName(BootedName):
         return (await self.arrived()).__enter__()
 
     def __del__(self) -> None:
-        booted = vars(self).get("_booted")
-        if type(self) is _StartingName and booted is not None and booted.done() and booted.exception():
-            _log.error(
-                "a Corps booted in %s did not start, and nobody asked for it: %s",
-                self._where,
-                booted.exception(),
-            )
+        parts = vars(self)
+        booted = parts.get("_booted")
+        if booted is not None and not parts["_is_used"] and booted.done() and booted.exception():
+            told = "a Corps booted in %s did not start, and nobody has used it: %s"
+            _log.error(told, parts["_where"], booted.exception())
 
 
 def boot(

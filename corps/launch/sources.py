@@ -47,8 +47,8 @@ class Source:
     @classmethod
     def from_list(cls, fields: list[Any]) -> "Source":
         """What `as_list` made plain data of. A path may be no UTF-8, which no text in plain data is."""
-        module, path, *rest, file = fields
-        return cls(module, os.fsdecode(path), *rest, os.fsdecode(file))
+        module, path, qualname, by_value, codec, file = fields
+        return cls(module, os.fsdecode(path), qualname, by_value, codec, os.fsdecode(file))
 
     @property
     def is_main(self) -> bool:
