@@ -93,7 +93,7 @@ class SharedMemory(_Group):
 
     bytes: int = _setting(
         _quarter_of_memory,
-        "Bytes that one Env may fill for others; past it, sending is `Overloaded`.",
+        "Bytes that one Env may fill for others; what is more goes through the sockets.",
         ge=MIB,
     )
     kept: int = _setting(256 * MIB, "Bytes of it that are kept when free, to be used again.", ge=0)

@@ -42,6 +42,9 @@ KEEP: Final = 12
 REACHING: Final = frozenset({CALL, GET, SET})
 """Kinds of requests for what the author wrote."""
 
+ASKING: Final = REACHING | {PINNED}
+"""The same, for one incarnation too."""
+
 EXIT_NOW: Final = "kill"
 """Method of an EXIT: wait for nothing."""
 EXIT_LAST: Final = "drain"

@@ -4,6 +4,7 @@ Everything of an Env hangs on its object, so that several can live in one proces
 `managers.assembly`; nothing here decides who lives where.
 """
 
+import asyncio
 import itertools
 import logging
 import weakref
@@ -287,7 +288,7 @@ class Env:
                 self.deliver(request)
                 return
             if cell.mailbox.is_full and request.kind != EXIT:
-                cell.mailbox.wait_for_room(cell, request.deadline, self.options.send_timeout)
+                cell.mailbox.wait_for_room(cell, request, self.options.send_timeout)
             cell.deliver(request)
         elif target.corps != self.corps_id or self.peers is None:
             self.letters.settle(request, caller_side.nowhere(self, target))
@@ -360,6 +361,14 @@ class Env:
         """Whether the calling thread may block: neither a coroutine may, nor the thread that reads."""
         here = acting()
         return here is None or not (here.reading or here.task is not None)
+
+    def may_wait_for_room(self) -> bool:
+        """Whether the calling thread may block for as long as others are slow: no event loop may."""
+        return self.may_block() and asyncio._get_running_loop() is None
+
+    def is_on_foreign_loop(self) -> bool:
+        """Whether the calling thread runs an event loop that is not the one of an Env."""
+        return self.may_block() and asyncio._get_running_loop() is not None
 
     def enter_blocked(self) -> None:
         """The calling thread is about to block inside corps."""

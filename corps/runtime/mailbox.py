@@ -5,8 +5,9 @@ from typing import Any
 
 from corps.clock import deadline_after, earlier, remaining
 from corps.errors import Overloaded
-from corps.messages.requests import BEGUN, WAITING, WITHDRAWN, Request
+from corps.messages.requests import ASKING, BEGUN, WAITING, WITHDRAWN, Request
 from corps.runtime.context import acting
+from corps.transport.room import ROOM_ON_A_LOOP
 
 
 class Mailbox:
@@ -138,32 +139,27 @@ class Mailbox:
             request.stage = WITHDRAWN
             return True
 
-    def wait_for_room(self, cell: Any, deadline: float | None, patience: float | None) -> None:
+    def wait_for_room(self, cell: Any, request: Request, patience: float | None) -> None:
         """Block the calling thread while the mailbox is full. Called before `put`.
 
         Several senders may see the last free place at once, so the limit may be passed by their number.
 
         Args:
             cell: Whose mailbox it is.
-            deadline: Of the request that is to be sent.
+            request: The one that is to be sent.
             patience: Seconds to wait at most; None for as long as it takes.
 
         Raises:
-            Overloaded: There was no room in time.
+            Overloaded: There was no room in time, or the caller may not wait.
         """
         if not self.is_full:
             return
-        if not cell.env.may_block():
+        if not cell.env.may_wait_for_room():
+            if request.kind in ASKING and cell.env.is_on_foreign_loop():
+                raise self._overloaded(cell, f"is full with {self._limit} requests: {ROOM_ON_A_LOOP}; or")
             return  # a coroutine must not block its loop: what it sends beyond the limit is its own to bound
-        here = acting()
-        if here is not None and here.cell is cell:
-            raise Overloaded(
-                f"{cell} fills its own mailbox of {self._limit}, and nobody else can empty it: do more "
-                "in one request, or give it more room with options(mailbox=...)",
-                target=str(cell),
-                incarnation=cell.incarnation,
-            )
-        until = earlier(deadline, deadline_after(patience))
+        self._refuse_itself(cell)
+        until = earlier(request.deadline, deadline_after(patience))
         cell.env.enter_blocked()
         try:
             with self.lock:
@@ -173,12 +169,28 @@ class Mailbox:
         finally:
             cell.env.leave_blocked()
         if not roomy:
+            raise self._too_late(cell)
+
+    def _refuse_itself(self, cell: Any) -> None:
+        here = acting()
+        if here is not None and here.cell is cell:
             raise Overloaded(
-                f"the mailbox of {cell} stayed full with {self._limit} requests until the time limit; send "
-                "slower, wait for answers in between, or give it more room with options(mailbox=...)",
+                f"{cell} fills its own mailbox of {self._limit}, and nobody else can empty it: do more "
+                "in one request, or give it more room with options(mailbox=...)",
                 target=str(cell),
                 incarnation=cell.incarnation,
             )
+
+    def _too_late(self, cell: Any) -> Overloaded:
+        stayed = (
+            f"stayed full with {self._limit} requests until the time limit; send slower, wait for answers in"
+        )
+        return self._overloaded(cell, f"{stayed} between, or")
+
+    @staticmethod
+    def _overloaded(cell: Any, why: str) -> Overloaded:
+        text = f"the mailbox of {cell} {why} give it more room with options(mailbox=...)"
+        return Overloaded(text, target=str(cell), incarnation=cell.incarnation)
 
     def _has_room(self) -> bool:
         return not self.is_full or self._closed

@@ -24,6 +24,10 @@ from corps.wire.frames import CancelHeader, CreditHeader, Frame, ProbeHeader, Re
 # Credit below a lump is handed back after so many seconds: so the window of an idle link gets empty.
 _CREDIT_DELAY: Final = 0.05
 
+# Bytes of outcomes that may wait for a peer, however small the window: over ZeroMQ it says only now and then
+# what has arrived.
+_LEAST_UNSENT: Final = 8 * 1024 * 1024
+
 # Whoever cancels so shortly before a deadline does it for that: both sides count from their own clocks.
 _TRAVEL: Final = 0.05
 
@@ -39,6 +43,7 @@ class Answering:
         outcomes: OutcomeCodec,
         *,
         window: tuple[int, int],
+        patience: float | None,
         max_frame: int | None,
     ) -> None:
         """Nothing was asked yet.
@@ -49,6 +54,7 @@ class Answering:
             packer: For the peer.
             outcomes: Packs outcomes for the peer.
             window: Requests and bytes that the peer may leave unanswered.
+            patience: Seconds that an outcome waits for room, if the peer takes none.
             max_frame: Bytes of the longest frame that the peer takes.
         """
         self._env = env
@@ -56,6 +62,8 @@ class Answering:
         self._packer = packer
         self._outcomes = outcomes
         self._max_frame = max_frame
+        self._patience = patience
+        self._most_unsent = max(window[1], _LEAST_UNSENT)
         self._journal_path: str | None = None
         self._journal = RunnerJournal(None)  # used by requests, and changed before the first one is delivered
         self._lock = Lock()  # protects everything below; nothing is packed, settled or sent under it
@@ -149,7 +157,9 @@ class Answering:
             self._env.follow_probe(request, header)
 
     def answer(self, number: int, outcome: Outcome) -> None:
-        """Send the outcome of one of its requests. By the thread that ran it."""
+        """Send the outcome of one of its requests. By the thread that ran it, which waits for a slow peer."""
+        if self._way.unsent >= self._most_unsent:
+            self._wait_for_room()
         self._journal.ended(number)
         with self._lock:
             self._incoming.pop(number, None)
@@ -162,6 +172,19 @@ class Answering:
         except Exception as failure:  # whoever waits for the answer must hear of it
             status, packed = self._outcomes.instead(status, failure)
             self._way.transmit([outcome_frame(number, status, packed.codec), packed.body])
+
+    def _wait_for_room(self) -> None:
+        """So much waits for the peer that another outcome should not, for a while: what runs here is slowed.
+
+        It is sent in the end, however full it is: what has run does not lose its outcome to a limit.
+        """
+        if not self._env.may_wait_for_room():
+            return
+        self._env.enter_blocked()
+        try:
+            self._way.wait_for_room(self._most_unsent, self._patience)
+        finally:
+            self._env.leave_blocked()
 
     def give_credit(self, size: int) -> None:
         """One of its requests that wanted no answer has been dealt with."""

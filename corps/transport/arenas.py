@@ -1,12 +1,12 @@
 """Large buffers for other processes of this host, in shared memory that is used again and again.
 
 Fresh memory costs several times what the copying costs, since the kernel fetches and clears every page. So
-segments are kept, and the next buffer of about that size goes into one whose receiver is done with it.
+segments are kept, and the next message of about that size goes into one whose receiver is done with it.
 `corps.transport.mappings` is the other side; `docs/design/large-data.md` has the numbers.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from threading import Lock
@@ -17,22 +17,25 @@ from corps.packing.packer import Buffer
 from corps.transport.segments import FREE, HEAD, LEASED, Segment, capacity_for
 
 _LOOKS: Final = 16  # leases that each `place` looks at: so it takes no longer when there are many
+_ALIGNED: Final = 64  # bytes: so that the widest instructions of a processor suit every buffer
 _STRETCH: Final = 2  # a free segment may be so many times as large as needed
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A buffer in shared memory, leased to one receiver.
+    """The buffers of a message in shared memory, leased to one receiver.
 
     Attributes:
         memory: Keeps the descriptor open: keep this object until the descriptor is sent.
-        size: Bytes of the buffer.
+        size: Bytes from the beginning of the first buffer to the end of the last.
+        offsets: Where each of them begins.
         is_first: The holder has never had this segment: the descriptor has to go with the message.
         lease: Which lease of the segment it is.
     """
 
     memory: Segment
     size: int
+    offsets: tuple[int, ...]
     is_first: bool
     lease: int
 
@@ -79,36 +82,35 @@ class Arenas:
         self._moments = count(1)
         self._is_closed = False
 
-    def place(self, buffer: Buffer, holder: int) -> Placed:
-        """Copy a buffer into shared memory and lease that to a peer.
+    def place(self, buffers: Sequence[Buffer], holder: int) -> Placed:
+        """Copy the buffers of one message into shared memory and lease that to a peer.
 
         If the message is not sent after all, say so with `take_back`; if that is not known, with `release`.
 
         Args:
-            buffer: C-contiguous memory. It is not needed any more afterwards.
+            buffers: C-contiguous memory. It is not needed any more afterwards.
             holder: Stands for one connection; the same for all that is placed for it, and for none other.
 
         Returns:
-            Where it is now.
+            Where they are now: all in one segment.
 
         Raises:
             Overloaded: The limit is reached, or the system's memory or descriptors are at an end. The
-                buffer can still be sent another way.
+                buffers can still be sent another way.
             ClosedError: It is closed.
-            TypeError: The buffer is not C-contiguous.
+            TypeError: A buffer is not C-contiguous.
         """
-        source = memoryview(buffer)
-        if source.format != "B" or source.ndim != 1 or not source.c_contiguous:
-            source = source.cast("B")
-        size = source.nbytes
+        sources = [_plain(buffer) for buffer in buffers]
+        offsets, size = _in_a_row(sources)
         retired: list[Segment] = []
         try:
             with self._lock:
-                placed = self._lease(size, holder, retired)
+                placed = self._lease(size, offsets, holder, retired)
         finally:
             _retire(retired)
         try:
-            placed.memory.fill(source)
+            for source, offset in zip(sources, offsets, strict=True):
+                placed.memory.fill(source, offset)
         except BaseException as error:
             self.take_back(placed)
             if isinstance(error, OSError):
@@ -188,7 +190,7 @@ class Arenas:
 
     # --- under the lock; what is given up is appended to `retired` ---
 
-    def _lease(self, size: int, holder: int, retired: list[Segment]) -> Placed:
+    def _lease(self, size: int, offsets: tuple[int, ...], holder: int, retired: list[Segment]) -> Placed:
         if self._is_closed:
             raise ClosedError("shared memory was asked for after this Env had closed")
         self._look_at_some(retired)
@@ -200,7 +202,7 @@ class Arenas:
         segment.mark(LEASED)
         self._leased[segment.number] = segment
         self._drop_surplus(retired)
-        return Placed(segment, size, is_first, segment.lease)
+        return Placed(segment, size, offsets, is_first, segment.lease)
 
     def _look_at_some(self, retired: list[Segment]) -> None:
         """Look at a few leases, others each time: in the end all that have ended are found."""
@@ -299,6 +301,25 @@ class Arenas:
             "let go there of what was received, copy what is kept for long, send smaller parts, or raise the "
             "setting shared_memory.bytes"
         )
+
+
+def _plain(buffer: Buffer) -> memoryview:
+    """A buffer as bytes, one after the other."""
+    source = memoryview(buffer)
+    if source.format != "B" or source.ndim != 1 or not source.c_contiguous:
+        source = source.cast("B")
+    return source
+
+
+def _in_a_row(sources: Sequence[memoryview]) -> tuple[tuple[int, ...], int]:
+    """Where each buffer begins if they lie one after the other, and where the last one ends."""
+    offsets = []
+    end = 0
+    for source in sources:
+        begin = -(-end // _ALIGNED) * _ALIGNED
+        offsets.append(begin)
+        end = begin + source.nbytes
+    return tuple(offsets), end
 
 
 def _retire(segments: list[Segment]) -> None:

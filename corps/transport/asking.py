@@ -15,13 +15,13 @@ from corps.errors import DeadlineExceeded, EnvLost, Executed, Overloaded, WireEr
 from corps.messages.endings import Reason
 from corps.messages.outcomes import Refused, note_time
 from corps.messages.promises import NoAnswer, Promise
-from corps.messages.requests import DROP, EXIT, WATCH, WITHDRAWN, Request
+from corps.messages.requests import ASKING, DROP, EXIT, WATCH, WITHDRAWN, Request
 from corps.packing.packer import Packer
 from corps.transport.journal import AskerJournal
 from corps.transport.limits import check_frames, check_method
 from corps.transport.local_side import LocalSide
 from corps.transport.outcome_codec import OutcomeCodec
-from corps.transport.room import Room
+from corps.transport.room import ROOM_ON_A_LOOP, Room
 from corps.transport.way import Way
 from corps.wire.credit import Window
 from corps.wire.frames import (
@@ -112,7 +112,8 @@ class Asking:
 
         Raises:
             PackError: The arguments cannot be packed, or are too large.
-            Overloaded: The window stayed full until the time limit, or there is no shared memory left.
+            Overloaded: The window stayed full until the time limit.
+            MemoryError: There is no memory for the packed arguments.
         """
         request.route = self
         packed = self._packer.pack((request.args, request.kwargs), what="arguments")
@@ -142,7 +143,7 @@ class Asking:
         request.args, request.kwargs = (), {}  # the caller's objects need not live until the answer
         try:
             self._way.transmit([header, *frames], request.target.conc)
-        except (Overloaded, MemoryError):  # nothing was sent
+        except MemoryError:  # nothing was sent
             with self._lock:
                 if self._pending.pop(request.number, None) is not None:
                     self._journal.free(request.number)
@@ -193,7 +194,9 @@ class Asking:
         return False
 
     def _wait_for_room(self, request: Request, size: int) -> None:
-        if request.kind in _URGENT or not self._env.may_block():
+        if request.kind in _URGENT or not self._env.may_wait_for_room():
+            if request.kind in ASKING and self._env.is_on_foreign_loop():
+                raise self._overloaded(request, ROOM_ON_A_LOOP)
             with self._lock:
                 self._room.take_anyway(size)
                 self._number(request, size)
@@ -209,10 +212,13 @@ class Asking:
                     return
         finally:
             self._env.leave_blocked()
-        raise Overloaded(
+        raise self._overloaded(request, "its window stayed full until the time limit; send slower")
+
+    def _overloaded(self, request: Request, why: str) -> Overloaded:
+        return Overloaded(
             f"env{self._way.member.env} left too many requests unanswered for another one to "
-            f"{request.method!r}: its window stayed full until the time limit; send slower, wait for "
-            "answers in between, or raise the settings window.requests and window.bytes",
+            f"{request.method!r}: {why}, wait for answers in between, or raise the settings window.requests "
+            "and window.bytes",
             target=str(request.target),
         )
 

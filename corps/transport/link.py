@@ -30,7 +30,14 @@ Ready = Sequence[Any]
 
 
 class Link(ABC):
-    """The way to one peer. Any thread may call."""
+    """The way to one peer. Any thread may call.
+
+    Attributes:
+        unsent: Bytes that were given to `send` and wait in this process for the peer to take them. For
+            others to read.
+    """
+
+    unsent: int = 0
 
     @abstractmethod
     def send(self, frames: Sequence[Frame], lane: int | None = None) -> None:
@@ -45,7 +52,15 @@ class Link(ABC):
 
         Raises:
             BrokenError: The link was closed, or the transport gave up on it.
-            Overloaded: There is no shared memory left for so large a message. Nothing was sent.
+            MemoryError: There is no memory to keep it until it can leave. Nothing was sent.
+        """
+
+    def wait_for_room(self, most: int, timeout: float | None) -> None:  # noqa: B027 - some keep nothing
+        """Wait until less is `unsent`, or the link is closed or broken. Blocks.
+
+        Args:
+            most: So many bytes, or more, are too many.
+            timeout: Seconds to wait at most; None for as long as it takes.
         """
 
     @abstractmethod

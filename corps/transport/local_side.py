@@ -53,6 +53,10 @@ class LocalSide(Protocol):
         """The calling thread goes on."""
         ...
 
-    def may_block(self) -> bool:
-        """Whether the calling thread may block; neither a coroutine may, nor the thread that reads."""
+    def may_wait_for_room(self) -> bool:
+        """Whether the calling thread may block until there is room; no event loop may, nor who reads."""
+        ...
+
+    def is_on_foreign_loop(self) -> bool:
+        """Whether the calling thread runs an event loop that is not the one of an Env."""
         ...

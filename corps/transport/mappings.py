@@ -12,7 +12,17 @@ import os
 from typing import Any
 
 from corps.errors import WireError
-from corps.transport.segments import FREE, HEAD, RETIRED, SPOILED, STATE, check_segment, map_segment
+from corps.transport.segments import (
+    FREE,
+    HEAD,
+    MOST_WITH_GIL,
+    RETIRED,
+    SPOILED,
+    STATE,
+    check_segment,
+    map_segment,
+)
+from corps.wire.memory import new_memory
 
 
 class Mappings:
@@ -23,26 +33,30 @@ class Mappings:
 
     Args:
         most: Segments that the peer may have here at a time. Each takes a descriptor before Python 3.13.
+        most_in_use: Segments that may be in use here at a time. What comes beyond is copied, so that whoever
+            keeps all that he gets never stops the sender.
     """
 
-    def __init__(self, *, most: int = 1024) -> None:
+    def __init__(self, *, most: int = 1024, most_in_use: int = 64) -> None:
         self._most = most
+        self._most_in_use = most_in_use
+        self._in_use: set[int] = set()  # numbers of segments; adding and discarding is atomic
         self._segments: dict[int, _Mapped] = {}
         self._forks = _Forks()
 
     def open(self, segment: int, fd: int | None, capacity: int, size: int) -> memoryview:
-        """Give access to a buffer that the peer has placed.
+        """Give access to what the peer has placed: the buffers of one message, one after the other.
 
         Args:
             segment: Id of the segment, as the peer counts them.
             fd: Its descriptor, if this is the first time that the peer uses this segment here. It is closed
                 in every case.
-            capacity: Bytes of the longest buffer that the segment holds.
-            size: Bytes of the buffer.
+            capacity: Bytes that the segment holds.
+            size: Bytes of it that are used.
 
         Returns:
-            The buffer itself: bytes that may be changed. The segment is free for the next one when the last
-            object that uses this memory is gone.
+            These bytes themselves, which may be changed. The segment is free for the next message when the
+            last object that uses this memory is gone. A copy if too many segments are in use.
 
         Raises:
             WireError: The peer says what cannot be; nothing has changed.
@@ -54,7 +68,11 @@ class Mappings:
         finally:
             if fd is not None:
                 os.close(fd)
-        return mapped.view(size, self._forks)
+        if len(self._in_use) < self._most_in_use:
+            return mapped.view(size, self._forks)
+        copied = new_memory(size)
+        mapped.copy_out(copied)
+        return copied
 
     def _known(self, segment: int, capacity: int) -> "_Mapped":
         mapped = self._segments.get(segment)
@@ -74,7 +92,7 @@ class Mappings:
         if len(self._segments) >= self._most:
             raise WireError(f"the peer uses more than {self._most} segments")
         try:
-            mapped = self._segments[segment] = _Mapped(fd, capacity)
+            mapped = self._segments[segment] = _Mapped(fd, capacity, segment, self._in_use)
         except OSError as error:
             raise WireError(f"segment {segment} of {capacity} bytes cannot be mapped: {error}") from error
         return mapped
@@ -115,13 +133,32 @@ class _Mapped:
             end of that view, in any thread. So there is one writer at any time.
     """
 
-    __slots__ = ("_array_type", "capacity", "is_in_use", "memory")
+    __slots__ = ("_all_in_use", "_array_type", "_number", "capacity", "memory")
 
-    def __init__(self, fd: int, capacity: int) -> None:
+    def __init__(self, fd: int, capacity: int, number: int, all_in_use: set[int]) -> None:
         self.capacity = capacity
         self.memory: mmap.mmap = map_segment(fd, capacity)
-        self.is_in_use = False
+        self._number = number
+        self._all_in_use = all_in_use
         self._array_type: Any = ctypes.c_ubyte * capacity
+
+    @property
+    def is_in_use(self) -> bool:
+        return self._number in self._all_in_use
+
+    @is_in_use.setter
+    def is_in_use(self, value: bool) -> None:
+        (self._all_in_use.add if value else self._all_in_use.discard)(self._number)
+
+    def copy_out(self, to: memoryview) -> None:
+        """Copy what was placed, and free the segment at once."""
+        size = to.nbytes
+        if size <= MOST_WITH_GIL:
+            to[:] = memoryview(self.memory)[HEAD : HEAD + size]
+        else:
+            source, target = ctypes.c_char.from_buffer(self.memory, HEAD), ctypes.c_char.from_buffer(to)
+            ctypes.memmove(ctypes.addressof(target), ctypes.addressof(source), size)  # without the GIL
+        self.memory[STATE] = FREE
 
     @property
     def is_retired(self) -> bool:

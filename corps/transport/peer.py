@@ -64,7 +64,7 @@ class Peer:
             packer: Packs and unpacks.
             give_up: Called with this peer, and a reason, when nothing can be sent to it: is to lose it.
             window: Requests and bytes that may be unanswered.
-            patience: Seconds a sender waits for room in the window.
+            patience: Seconds that a sender waits for room.
             max_frame: Bytes of the longest frame that the peer takes.
             is_there: Whether it has a process; else `open` comes later, and what is sent to it waits until
                 then.
@@ -93,7 +93,9 @@ class Peer:
             max_frame=max_frame,
             is_journaled=journals is not None,
         )
-        self.answering = Answering(env, self.way, packer, outcomes, window=window, max_frame=max_frame)
+        self.answering = Answering(
+            env, self.way, packer, outcomes, window=window, patience=patience, max_frame=max_frame
+        )
         self.handlers: Final[Mapping[type, Callable[[Any, Sequence[Frame]], None]]] = {
             OutcomeHeader: self.asking.on_outcome,
             RequestHeader: self.answering.on_request,

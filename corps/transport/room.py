@@ -6,8 +6,15 @@ woken in vain, the window is never taken twice, and a large request is not overt
 
 from collections import deque
 from threading import Condition, Lock
+from typing import Final
 
 from corps.wire.credit import Window
+
+ROOM_ON_A_LOOP: Final = (
+    "this thread runs an event loop, which must not stand still until there is room; use `await corps.asking("
+    "name.method, ...)` or `await name.method.asend(...)`, which wait for it"
+)
+"""What is said to who finds no room on an event loop of his own."""
 
 
 class _Ticket:

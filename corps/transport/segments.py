@@ -42,9 +42,11 @@ FREE: Final = 0
 LEASED: Final = 1
 SPOILED: Final = 2
 
+MOST_WITH_GIL: Final = 4 * 1024 * 1024
+"""Bytes that are copied with the GIL at most: in some 200 µs, where getting it back can take 5 ms."""
+
 _MADV_POPULATE_WRITE: Final = 23  # not named by the standard library before Python 3.14
 _SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
-_MOST_WITH_GIL: Final = 4 * 1024 * 1024  # bytes copied in some 200 µs; getting the GIL back can take 5 ms
 
 
 def capacity_for(size: int) -> int:
@@ -179,29 +181,32 @@ class Segment:
         """Write the state."""
         self._memory[STATE] = state
 
-    def fill(self, source: memoryview) -> None:
-        """Copy a buffer in. By whoever leased it, and nobody else.
+    def fill(self, source: memoryview, offset: int = 0) -> None:
+        """Copy a buffer in. By whoever leased it, and nobody else; buffers with a lower offset come before.
 
         Args:
-            source: Bytes, one-dimensional, not more than the capacity.
+            source: Bytes, one-dimensional.
+            offset: Where it begins; it ends within the capacity.
 
         Raises:
             OSError: There is no memory for them.
         """
         size = source.nbytes
-        is_fresh = size > self._filled
-        if is_fresh or (size > _MOST_WITH_GIL and source.readonly):
+        end = offset + size
+        begin = HEAD + offset
+        is_fresh = end > self._filled
+        if is_fresh or (size > MOST_WITH_GIL and source.readonly):
             # Into fresh memory twice as fast as a copy, since the kernel fetches and fills pages at once.
             # Else 1.6 times as slow, but without the GIL; ctypes finds no address of what is read-only.
-            _write(self.fd, source, HEAD)
-            self._filled = max(size, self._filled)
+            _write(self.fd, source, begin)
+            self._filled = max(end, self._filled)
             return
-        if size > self._populated:
-            self._populate(size)
-        if size <= _MOST_WITH_GIL:
-            self._memory[HEAD : HEAD + size] = source
+        if end > self._populated:
+            self._populate(end)
+        if size <= MOST_WITH_GIL:
+            self._memory[begin : begin + size] = source
         else:
-            to, start = ctypes.c_char.from_buffer(self._memory, HEAD), ctypes.c_char.from_buffer(source)
+            to, start = ctypes.c_char.from_buffer(self._memory, begin), ctypes.c_char.from_buffer(source)
             ctypes.memmove(ctypes.addressof(to), ctypes.addressof(start), size)  # without the GIL
 
     def _populate(self, size: int) -> None:

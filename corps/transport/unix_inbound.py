@@ -10,13 +10,13 @@ from typing import Final
 from corps.errors import WireError
 from corps.messages.members import Member
 from corps.transport.mappings import Mappings
-from corps.transport.unix_link import MOST_SHARED
 from corps.wire.frames import MAX_HEADER, Frame
 from corps.wire.stream import Cutter, Place, WithPlaces
 
 _AT_ONCE: Final = 64 * 1024  # bytes that are read at once
 _MAX_MESSAGE: Final = 2**40  # of a member; what does not fit into memory is refused too
-_RIGHTS: Final = socket.CMSG_SPACE(4 * MOST_SHARED)
+_MOST_DESCRIPTORS: Final = 2  # of a message that is whole, and of the next one
+_RIGHTS: Final = socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS)
 _CLOSED_ON_EXEC: Final = int(socket.MSG_CMSG_CLOEXEC)  # as enumerations they cost 2 µs for each read
 _TRUNCATED: Final = int(socket.MSG_CTRUNC)
 
@@ -83,22 +83,28 @@ class Inbound:
     def _keep(self, rights: Sequence[tuple[int, int, bytes]]) -> None:
         for _, _, data in rights:
             self._fds += array("i", data[: len(data) - len(data) % 4])
-        if len(self._fds) > 2 * MOST_SHARED:  # of a message that is whole, and of the next one
-            raise WireError(f"more than {2 * MOST_SHARED} descriptors came without their messages")
+        if len(self._fds) > _MOST_DESCRIPTORS:
+            raise WireError(f"more than {_MOST_DESCRIPTORS} descriptors came without their messages")
 
     def _whole(self, message: WithPlaces) -> list[Frame]:
         """The frames of a message, of which some lie in shared memory."""
         if self.member is None:
             raise WireError("a peer speaks of shared memory before it has said who it is")
-        return [self._frame(piece) if isinstance(piece, Place) else piece for piece in message]
-
-    def _frame(self, place: Place) -> Frame:
+        places = [piece for piece in message if isinstance(piece, Place)]
+        first = places[0]
+        if any(place.segment != first.segment or place.capacity != first.capacity for place in places):
+            raise WireError("the frames of a message are said to lie in several segments")
         fd = None
-        if place.is_first:
+        if first.is_first:
             if not self._fds:
-                raise WireError(f"the descriptor of segment {place.segment} has not come")
+                raise WireError(f"the descriptor of segment {first.segment} has not come")
             fd = self._fds.popleft()
-        return self.mappings.open(place.segment, fd, place.capacity, place.size)
+        size = max(place.offset + place.size for place in places)
+        memory = self.mappings.open(first.segment, fd, first.capacity, size)
+        return [
+            memory[piece.offset : piece.offset + piece.size] if isinstance(piece, Place) else piece
+            for piece in message
+        ]
 
     def close(self) -> None:
         """Let go of it. What was received stays valid."""

@@ -1,5 +1,6 @@
 """The sending half of a connection between two Envs over a UNIX socket."""
 
+import logging
 import select
 import socket
 from array import array
@@ -7,21 +8,21 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import islice
-from threading import Lock
+from threading import Condition, Lock
 from typing import Final
 
 from corps.clock import deadline_after, now
-from corps.errors import BrokenError
+from corps.errors import BrokenError, Overloaded
 from corps.messages.members import Member
 from corps.transport.arenas import Arenas, Placed
 from corps.transport.link import Link
 from corps.wire.frames import Frame
 from corps.wire.stream import Piece, Place, as_bytes, head
 
-_SHARED_FROM: Final = 128 * 1024  # bytes from which a frame goes faster through shared memory
+_log = logging.getLogger("corps.transport")
 
-MOST_SHARED: Final = 64
-"""Frames of a message that go through shared memory at most: each may bring a descriptor."""
+_SHARED_FROM: Final = 128 * 1024  # bytes of large frames that go faster through shared memory
+_LARGE: Final = 16 * 1024  # bytes from which a frame is large: to place one more costs some microseconds
 
 _NO_SIGNAL: Final = int(socket.MSG_NOSIGNAL)  # an application may have set SIGPIPE back to its default
 
@@ -65,51 +66,55 @@ class UnixLink(Link):
         # Protects what follows, and the order of what is sent.
         self._lock = Lock()
         # What the socket had no room for, and what it refers to: that is sent with its first byte.
-        self._left: deque[tuple[memoryview, tuple[Placed, ...]]] = deque()
+        self._left: deque[tuple[memoryview, Placed | None]] = deque()
+        self._room = Condition(self._lock)  # notified when less is left, while somebody waits for that
+        self._waiting = 0
         self._is_dead = False  # the peer has gone: what is sent is lost, as it would be a moment later
         self._is_closed = False
 
     def send(self, frames: Sequence[Frame], lane: int | None = None) -> None:
         """See `Link.send`."""
-        placed: Sequence[Placed] = ()
-        if max(map(len, frames)) >= _SHARED_FROM:
-            pieces, placed = self._place(frames)
-            message = as_bytes(pieces)
-        else:
+        placed = self._placed(frames) if sum(map(len, frames)) >= _SHARED_FROM else None
+        if placed is None:
             message = b"".join((head(frames), *frames))
+        else:
+            message = as_bytes(_where(frames, placed))
         with self._lock:
             if self._is_closed:
-                for there in placed:
-                    self._arenas.take_back(there)
+                if placed is not None:
+                    self._arenas.take_back(placed)
                 raise BrokenError(f"the link to env{self.member.env} is closed")
             if self._is_dead:
                 return
             had_left = bool(self._left)
-            new = tuple(there for there in placed if there.is_first)
+            new = placed if placed is not None and placed.is_first else None
             sent = 0 if had_left else self._send_now((message,), new)
             if sent == len(message) or self._is_dead:
                 return
-            self._left.append((memoryview(message)[sent:], () if sent else new))
+            self._left.append((memoryview(message)[sent:], None if sent else new))
+            self.unsent += len(message) - sent
         if not had_left:
             self._wait_writable(self)
 
-    def _place(self, frames: Sequence[Frame]) -> tuple[list[Piece], list[Placed]]:
-        """Put large frames into shared memory."""
-        pieces: list[Piece] = []
-        placed: list[Placed] = []
+    def _placed(self, frames: Sequence[Frame]) -> Placed | None:
+        """Put the large frames of a message into shared memory; None if it goes through the socket."""
+        large = [frame for frame in frames if len(frame) >= _LARGE]
+        if sum(map(len, large)) < _SHARED_FROM:
+            return None
         try:
-            for frame in frames:
-                if len(frame) < _SHARED_FROM or len(placed) == MOST_SHARED:
-                    pieces.append(frame)
-                    continue
-                there = self._arenas.place(frame, self._number)
-                placed.append(there)
-                pieces.append(Place(there.segment, there.capacity, there.size, there.is_first))
-        except BaseException:
-            for there in placed:
-                self._arenas.take_back(there)
-            raise
-        return pieces, placed
+            return self._arenas.place(large, self._number)
+        except Overloaded as error:
+            _log.debug("a message to env%d goes through the socket: %s", self.member.env, error)
+            return None
+
+    def wait_for_room(self, most: int, timeout: float | None) -> None:
+        """See `Link.wait_for_room`."""
+        with self._lock:
+            self._waiting += 1
+            try:
+                self._room.wait_for(lambda: self.unsent < most, timeout)
+            finally:
+                self._waiting -= 1
 
     def flush(self) -> bool:
         """Send what is left, or some of it. By the thread that reads.
@@ -147,7 +152,7 @@ class UnixLink(Link):
                 writable.poll(rest * 1000)
                 self._send_left()
             self._is_closed = True
-            self._left.clear()
+            self._clear()
         self._forget_me(self)
         self._sock.close()
         self._arenas.release(self._number)
@@ -157,22 +162,31 @@ class UnixLink(Link):
         first, placed = self._left[0]
         views = [first]
         for view, more in islice(self._left, 1, _PIECES):
-            if more:
+            if more is not None:
                 break
             views.append(view)
         total = sent = self._send_now(views, placed)
         while sent and self._left:
             view, _ = self._left.popleft()
             if sent < len(view):
-                self._left.appendleft((view[sent:], ()))
+                self._left.appendleft((view[sent:], None))
             sent = max(0, sent - len(view))
+        self.unsent -= total
+        if self._waiting:
+            self._room.notify_all()
         return total
 
-    def _send_now(self, views: Sequence[Frame], placed: Sequence[Placed]) -> int:
-        """Send what the socket takes; how many bytes those were. Descriptors go with the first of them."""
+    def _clear(self) -> None:
+        """Nothing is sent any more. With the lock held."""
+        self._left.clear()
+        self.unsent = 0
+        self._room.notify_all()
+
+    def _send_now(self, views: Sequence[Frame], placed: Placed | None) -> int:
+        """Send what the socket takes; how many bytes those were. A descriptor goes with the first of them."""
         try:
-            if placed:
-                rights = array("i", [there.fd for there in placed])
+            if placed is not None:
+                rights = array("i", [placed.fd])
                 return self._sock.sendmsg(views, [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)], _NO_SIGNAL)
             if len(views) == 1:
                 return self._sock.send(views[0], _NO_SIGNAL)
@@ -181,7 +195,21 @@ class UnixLink(Link):
             return 0
         except OSError:
             self._is_dead = True
-            self._left.clear()
+            self._clear()
             with suppress(OSError):  # both sides are to see it, whatever the error was
                 self._sock.shutdown(socket.SHUT_RDWR)
             return 0
+
+
+def _where(frames: Sequence[Frame], placed: Placed) -> list[Piece]:
+    """The frames of a message whose large ones were placed."""
+    pieces: list[Piece] = []
+    offsets = iter(placed.offsets)
+    is_first = placed.is_first
+    for frame in frames:
+        if len(frame) < _LARGE:
+            pieces.append(frame)
+            continue
+        pieces.append(Place(placed.segment, placed.capacity, next(offsets), len(frame), is_first))
+        is_first = False
+    return pieces

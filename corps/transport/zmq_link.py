@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from threading import Lock
+from threading import Condition, Lock
 from typing import Any, Final
 
 import zmq
@@ -66,6 +66,8 @@ class ZmqLink(Link):
         # copied while it is held.
         self._lock = Lock()
         self._dealer: zmq.Socket[bytes] | None = dealer
+        self._room = Condition(self._lock)  # notified when less is left, while somebody waits for that
+        self._waiting = 0
         self._outgoing = Outgoing(streams)
         self._kept: Kept[Message] = Kept()
         self._is_watched = False
@@ -112,6 +114,24 @@ class ZmqLink(Link):
                     self._send_what_is_next()
             raise
 
+    @property
+    def unsent(self) -> int:  # type: ignore[override]
+        """See `Link.unsent`: what is not known to have arrived counts too."""
+        return self._outgoing.size + self._kept.size
+
+    def wait_for_room(self, most: int, timeout: float | None) -> None:
+        """See `Link.wait_for_room`."""
+        with self._lock:
+            self._waiting += 1
+            try:
+                self._room.wait_for(lambda: self.unsent < most, timeout)
+            finally:
+                self._waiting -= 1
+
+    def _tell_of_room(self) -> None:
+        if self._waiting:
+            self._room.notify_all()
+
     def taken(self, size: int) -> None:
         """The peer has taken so many bytes of chunks: the next ones go. By the thread that reads.
 
@@ -123,6 +143,7 @@ class ZmqLink(Link):
             if self._dealer is not None:
                 self._outgoing.taken(size)
                 self._send_what_is_next()
+                self._tell_of_room()
 
     def dropped(self, stream: int) -> None:
         """The peer has given up one of the streams. By the thread that reads.
@@ -134,6 +155,7 @@ class ZmqLink(Link):
             if self._dealer is not None:
                 self._outgoing.dropped(stream)
                 self._send_what_is_next()
+                self._tell_of_room()
 
     def arrived(self, number: int) -> None:
         """The peer has got all messages up to this number. By the thread that reads.
@@ -144,6 +166,7 @@ class ZmqLink(Link):
         with self._lock:
             if self._dealer is not None:
                 self._kept.arrived(number)
+                self._tell_of_room()
 
     def missed(self, number: int, round_: int) -> None:
         """The same, and it has not got the next one, which was sent in this round. By the thread that reads.
@@ -153,7 +176,11 @@ class ZmqLink(Link):
             BrokenError: The link broke.
         """
         with self._lock:
-            if self._dealer is not None and self._kept.missed(number, round_):
+            if self._dealer is None:
+                return
+            is_broken = self._kept.missed(number, round_)
+            self._tell_of_room()
+            if is_broken:
                 _log.info(
                     "a connection to env%d broke: %d messages go again", self.member.env, len(self._kept)
                 )
@@ -211,6 +238,7 @@ class ZmqLink(Link):
         dealer, self._dealer = self._dealer, None
         self._outgoing = Outgoing(iter(()))
         self._kept = Kept()
+        self._tell_of_room()
         return dealer
 
     def _end(self, dealer: "zmq.Socket[bytes] | None") -> None:
@@ -231,7 +259,7 @@ class ZmqLink(Link):
     def _send_now(self, message: Message) -> None:
         if self._dealer is None:
             return
-        number = self._kept.add(message)
+        number = self._kept.add(message, sum(map(len, message)))
         if not self._is_watched:
             self._watch(self)  # first: if Ctrl-C comes between the two, it is watched twice for a while
             self._is_watched = True

@@ -125,6 +125,8 @@ class Outgoing:
         self._window: float = window
         self._max_streams = streams
         self._in_flight = 0
+        self.size = 0
+        """Bytes of large messages that are to be sent."""
         # Lanes in which something waits, oldest first. The first of a lane is a stream under way, or due now.
         self._lanes: dict[int, deque[Stream | Message]] = {}
         self._due: deque[int] = deque()  # lanes whose first is a small message, which may go now
@@ -168,6 +170,7 @@ class Outgoing:
         """
         stream.lengths, stream.pieces = lengths, deque(pieces)
         stream.is_started = True
+        self.size += sum(lengths)
         if stream.lane is None or self._lanes[stream.lane][0] is stream:
             self._queue.append(stream)
 
@@ -205,6 +208,7 @@ class Outgoing:
         stream = self._turns.popleft()
         header, piece = stream.next_chunk()
         self._in_flight += len(piece)
+        self.size -= len(piece)
         if stream.pieces:
             self._turns.append(stream)
         else:
@@ -233,6 +237,7 @@ class Outgoing:
         for stream in self._turns:
             if stream.number == number:
                 self._turns.remove(stream)
+                self.size -= sum(map(len, stream.pieces))
                 self._leave_lane(stream)
                 return
 

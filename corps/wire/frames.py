@@ -16,7 +16,7 @@ import msgpack
 from corps.errors import VersionMismatch, WireError
 from corps.messages.requests import CALL, DROP, EXIT, GET, PINNED, PULL, SET, WATCH
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Of the protocol. Peers with another one are refused."""
 
 HELLO: Final = 1

@@ -35,12 +35,14 @@ TELL_BYTES: Final = 1024 * 1024
 class Kept(Generic[Message]):
     """The messages of one link that are not known to have arrived. Its owner's lock protects it."""
 
-    __slots__ = ("_first", "_messages", "_pause", "_quiet", "_seen", "round")
+    __slots__ = ("_first", "_messages", "_pause", "_quiet", "_seen", "round", "size")
 
     def __init__(self) -> None:
         self.round = 1
         """The round that messages are sent in."""
-        self._messages: deque[Message] = deque()
+        self.size = 0
+        """Bytes of what is kept."""
+        self._messages: deque[tuple[Message, int]] = deque()  # and the size of each
         self._first = 1  # number of the oldest
         self._seen = 0  # number of the oldest at the last look
         self._quiet = 0  # looks since then, or since the last question
@@ -55,16 +57,18 @@ class Kept(Generic[Message]):
         """Number of the message that was sent last; 0 before the first one."""
         return self._first + len(self._messages) - 1
 
-    def add(self, message: Message) -> int:
+    def add(self, message: Message, size: int = 0) -> int:
         """Keep a message, which is sent then, after all that were added before.
 
         Args:
             message: Must not change any more.
+            size: Its bytes.
 
         Returns:
             Its number.
         """
-        self._messages.append(message)
+        self._messages.append((message, size))
+        self.size += size
         return self._first + len(self._messages) - 1
 
     def arrived(self, number: int) -> None:
@@ -79,7 +83,7 @@ class Kept(Generic[Message]):
         if number > self.last:
             raise WireError(f"{number} messages are said to have arrived, and {self.last} were sent")
         while self._first <= number:
-            self._messages.popleft()
+            self.size -= self._messages.popleft()[1]
             self._first += 1
 
     def missed(self, number: int, round_: int) -> bool:
@@ -105,7 +109,7 @@ class Kept(Generic[Message]):
 
     def numbered(self) -> Iterator[tuple[int, Message]]:
         """What is kept, oldest first, each with its number."""
-        return enumerate(self._messages, self._first)
+        return enumerate((message for message, _ in self._messages), self._first)
 
     def look(self) -> bool:
         """Look whether something has arrived since the last look. To be called every `PAUSE`.

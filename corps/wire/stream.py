@@ -17,23 +17,25 @@ LARGE: Final = 64 * 1024
 
 _COUNT: Final = Struct("<I")
 _SHARED: Final = 1 << 63
-_PLACE: Final = Struct("<QQQQ")
+_PLACE: Final = Struct("<QQQQQ")
 _FEW: Final = tuple(Struct(f"<{count}Q") for count in range(9))
 _HEADS: Final = tuple(Struct(f"<I{count}Q") for count in range(9))
 
 
 class Place(NamedTuple):
-    """Where a frame lies in shared memory.
+    """Where a frame lies in shared memory. All frames of a message that do so lie in one segment.
 
     Attributes:
         segment: Id of the segment, as the sender counts them.
         capacity: Bytes that the segment holds.
+        offset: Where in it the frame begins.
         size: Bytes of the frame.
         is_first: Its descriptor comes with this message.
     """
 
     segment: int
     capacity: int
+    offset: int
     size: int
     is_first: bool
 
@@ -196,6 +198,6 @@ def _with_places(data: bytes | memoryview, begin: int, lengths: Sequence[int]) -
         elif size != _PLACE.size:
             raise WireError(f"{size} bytes are said to tell where a frame is; it takes {_PLACE.size}")
         else:
-            segment, capacity, frame_size, is_first = _PLACE.unpack(part)
-            pieces.append(Place(segment, capacity, frame_size, bool(is_first)))
+            segment, capacity, offset, frame_size, is_first = _PLACE.unpack(part)
+            pieces.append(Place(segment, capacity, offset, frame_size, bool(is_first)))
     return pieces

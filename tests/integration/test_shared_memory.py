@@ -82,7 +82,7 @@ def test_buffers_go_from_process_to_process_through_the_same_memory() -> None:
     with child(echo_sums) as (_, line):
         for size in (100_000, 5 * MIB, 1, 100_001, 6 * MIB) * 5:
             data = generator.integers(0, 255, size, np.uint8)
-            send(line, arenas.place(data.data, 1))
+            send(line, arenas.place([data.data], 1))
             assert struct.unpack("Q", line.recv(8))[0] == data.sum()
     assert arenas.statistics()["segments"] <= 4
     arenas.close()
@@ -91,7 +91,7 @@ def test_buffers_go_from_process_to_process_through_the_same_memory() -> None:
 def test_what_a_killed_receiver_held_is_retired() -> None:
     arenas = Arenas(64 * MIB, 64 * MIB)
     with child(hold) as (pid, line):
-        placed = arenas.place(b"x" * MIB, 1)
+        placed = arenas.place([b"x" * MIB], 1)
         send(line, placed)
         assert line.recv(1) == b"k"
         os.kill(pid, signal.SIGKILL)
@@ -107,7 +107,7 @@ def test_what_a_killed_receiver_held_is_retired() -> None:
 def test_what_was_received_outlives_its_sender(ending: signal.Signals | None) -> None:
     def sender(line: socket.socket) -> None:
         arenas = Arenas(64 * MIB, 0)
-        placed = arenas.place(b"x" * MIB, 1)
+        placed = arenas.place([b"x" * MIB], 1)
         send(line, placed)
         line.recv(1)
         arenas.close()
@@ -138,10 +138,10 @@ def test_a_receiver_that_hangs_cannot_change_what_is_sent_to_others() -> None:
 
     arenas = Arenas(64 * MIB, 64 * MIB)
     with child(scribble) as (_, line):
-        send(line, arenas.place(b"1" * MIB, 1))
+        send(line, arenas.place([b"1" * MIB], 1))
         assert line.recv(1) == b"k"
         arenas.release(1)  # it does not answer: it is given up
-        other = arenas.place(b"2" * MIB, 2)
+        other = arenas.place([b"2" * MIB], 2)
         line.sendall(b"k")
         assert line.recv(1) == b"k"
         assert os.pread(other.fd, MIB, HEAD) == b"2" * MIB
@@ -156,7 +156,7 @@ def test_a_fork_of_the_receiver_keeps_what_it_saw() -> None:
     there.settimeout(30)
 
     def bring(data: bytes) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
-        send(here, arenas.place(data, 1))
+        send(here, arenas.place([data], 1))
         view = receive(there, mappings)
         assert view is not None
         return np.frombuffer(view, np.uint8)
@@ -190,7 +190,7 @@ from corps.transport.mappings import Mappings
 arenas, mappings = Arenas(2**24, 2**24), Mappings()
 views = []
 for holder in range(5):
-    placed = arenas.place(b"x" * 70000, 1)
+    placed = arenas.place([b"x" * 70000], 1)
     views.append(mappings.open(placed.segment, os.dup(placed.fd), placed.capacity, placed.size))
 cycle = [views[0], views.pop()]
 cycle.append(cycle)

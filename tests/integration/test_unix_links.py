@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -101,6 +102,45 @@ def test_the_directory_may_have_any_name(
     for each in stations:
         each.close()
     assert os.listdir(directory) == []
+
+
+def test_whoever_waits_for_room_goes_on_when_the_peer_has_taken_enough(pair: tuple[Station, Station]) -> None:
+    one, two = pair
+    one.start()
+    link = one.transport.connect(two.member)
+    for _ in range(100):
+        link.send([b"h", bytes(100_000)])
+    before = link.unsent
+    assert 100 * 100_000 > before > 80 * 100_000
+    link.wait_for_room(before, 0.0)  # the time is over
+    two.start()
+    link.wait_for_room(before // 2, None)
+    assert link.unsent < before // 2
+    two.wait_for(100)
+    link.wait_for_room(1, None)
+    assert link.unsent == 0
+
+
+def test_whoever_waits_for_room_goes_on_when_the_link_is_over(pair: tuple[Station, Station]) -> None:
+    one, two = pair
+    for _ in range(100):
+        (link := one.transport.connect(two.member)).send([b"h", bytes(1_000_000)])
+    waiting = Thread(target=link.wait_for_room, args=(1, None))
+    waiting.start()
+    link.close()
+    waiting.join(30)
+    assert not waiting.is_alive()
+
+
+def test_small_buffers_of_a_large_message_share_its_segment(pair: tuple[Station, Station]) -> None:
+    one, two = pair
+    one.start()
+    two.start()
+    frames: list[Frame] = [b"h", b"body", *(secrets.token_bytes(20_000 + n) for n in range(100)), b"short"]
+    one.transport.connect(two.member).send(frames)
+    ((_, came),) = two.wait_for(1)
+    assert [bytes(frame) for frame in came] == frames
+    assert unix(one)._arenas.statistics()["segments"] == 1
 
 
 def test_messages_with_many_new_segments_may_be_read_in_pieces(pair: tuple[Station, Station]) -> None:

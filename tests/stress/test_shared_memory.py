@@ -64,7 +64,7 @@ class Model(RuleBasedStateMachine):
     def place(self, holder: int, size: int) -> Any:
         data = bytes([self.fill.randrange(256)]) * size
         try:
-            return holder, self.arenas.place(data, self.connection(holder)), data
+            return holder, self.arenas.place([data], self.connection(holder)), data
         except Overloaded:
             self.arenas.tidy()
             statistics = self.arenas.statistics()
@@ -148,7 +148,7 @@ def test_a_hundred_thousand_buffers_leave_nothing_behind() -> None:
 
     def work(turns: int) -> tuple[int, int]:
         for _ in range(turns):
-            placed = arenas.place(data[: sizes.randrange(4 * KIB, 64 * KIB)], 1)
+            placed = arenas.place([data[: sizes.randrange(4 * KIB, 64 * KIB)]], 1)
             fd = os.dup(placed.fd) if placed.is_first else None
             held.append(mappings.open(placed.segment, fd, placed.capacity, placed.size))
             if len(held) > 10:
@@ -221,7 +221,7 @@ def test_many_threads_on_both_sides_see_what_was_placed(seed: int) -> None:
             holder = chance.randrange(3)
             mark = chance.randrange(256)
             try:
-                placed = arenas.place(bytes([mark]) * chance.randrange(1, 100 * KIB), holder)
+                placed = arenas.place([bytes([mark]) * chance.randrange(1, 100 * KIB)], holder)
             except Overloaded:
                 continue
             if chance.random() < 0.1:
@@ -269,7 +269,7 @@ def test_two_processes_exchange_many_buffers() -> None:
     chance = random.Random(2)
     for turn in range(turns):
         mark = turn % 251
-        placed = arenas.place(bytes([mark]) * chance.randrange(1, 300 * KIB), 1)
+        placed = arenas.place([bytes([mark]) * chance.randrange(1, 300 * KIB)], 1)
         socket.send_fds(
             here,
             [header.pack(placed.segment, placed.capacity, placed.size, mark)],

@@ -3,6 +3,7 @@
 import threading
 from typing import Any
 
+import numpy as np
 import pytest
 
 import corps
@@ -224,3 +225,26 @@ class Filler(corps.Conc):
 
     def nothing(self) -> None:
         pass
+
+
+class Large(corps.Conc):
+    def __init__(self) -> None:
+        self.kept: list[bytes] = []
+
+    def give(self, number: int) -> bytes:
+        return number.to_bytes(2, "little") * 70_000
+
+    def keep(self, array: Any) -> int:
+        self.kept.append(array)
+        return len(self.kept)
+
+
+def test_no_large_message_is_lost_however_many_are_kept() -> None:
+    """Was a defect: past 256 of them results were lost, and a worker that kept all stopped its sender."""
+    with booted("unix") as way, way.entered():
+        large = way.create_far(Large)
+        results = corps.gather(*[large.give(number) for number in range(300)]).ret
+        assert [len(result) for result in results] == [140_000] * 300
+        assert [result[:2] for result in results] == [number.to_bytes(2, "little") for number in range(300)]
+        arrays = np.zeros((300, 140_000), np.uint8)
+        assert corps.gather(*[large.keep(array) for array in arrays]).ret == list(range(1, 301))

@@ -32,6 +32,10 @@ class LineLink(Link):
         self._outbox = outbox
         self._lanes = lanes
         self.is_closed = False
+        self.waits: list[float | None] = []
+
+    def wait_for_room(self, most: int, timeout: float | None) -> None:
+        self.waits.append(timeout)
 
     def send(self, frames: Sequence[Frame], lane: int | None = None) -> None:
         if self.is_closed:
@@ -158,6 +162,7 @@ class Side:
         self.blocked = 0
         self.is_coroutine = False
         self.is_reading = False
+        self.is_loop = False
         self.transport = LineTransport(max_frame)
         self.peers = Peers(
             self,
@@ -188,8 +193,11 @@ class Side:
     def leave_blocked(self) -> None:
         self.blocked -= 1
 
-    def may_block(self) -> bool:
-        return not (self.is_coroutine or self.is_reading)
+    def may_wait_for_room(self) -> bool:
+        return not (self.is_coroutine or self.is_reading or self.is_loop)
+
+    def is_on_foreign_loop(self) -> bool:
+        return self.is_loop
 
     def receive(self, frames: Sequence[Frame]) -> None:
         """What the reading thread does with a message of the other side."""

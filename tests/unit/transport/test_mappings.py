@@ -29,7 +29,7 @@ class Line:
 
     def bring(self, buffer: Any) -> tuple[memoryview, Segment]:
         """Place a buffer, and open it on the other side."""
-        placed = self.arenas.place(buffer, 1)
+        placed = self.arenas.place([buffer], 1)
         return self.open(placed), placed.memory
 
     def open(
@@ -95,6 +95,24 @@ def test_a_buffer_of_no_bytes_is_a_lease_too(line: Line) -> None:
     assert segment.state == LEASED
     del view
     assert segment.state == FREE
+
+
+def test_whoever_keeps_all_that_he_gets_gets_copies_in_the_end(line: Line) -> None:
+    """Was a defect: a receiver that kept 256 arrays, as a replay buffer does, stopped its sender."""
+    line.mappings = Mappings(most_in_use=3)
+    kept = [line.bring(bytes([number]) * KIB64) for number in range(10)]
+    assert [segment.state for _, segment in kept[:3]] == [LEASED] * 3
+    assert len({segment.number for _, segment in kept[3:]}) == 1
+    assert [(view[0], view.nbytes, view.readonly) for view, _ in kept] == [
+        (n, KIB64, False) for n in range(10)
+    ]
+    large, segment = line.bring(b"x" * (5 * MIB))
+    assert segment.state == FREE
+    assert large == b"x" * (5 * MIB)
+    del kept[0]
+    view, segment = line.bring(b"y" * KIB64)
+    assert segment.state == LEASED
+    assert view == b"y" * KIB64
 
 
 # The end of its use
@@ -271,14 +289,14 @@ def test_the_next_buffer_goes_into_the_same_memory_and_needs_no_descriptor(line:
     ],
 )
 def test_what_cannot_be_is_refused(line: Line, other: dict[str, Any], text: str) -> None:
-    placed = line.arenas.place(b"x" * KIB64, 1)
+    placed = line.arenas.place([b"x" * KIB64], 1)
     with pytest.raises(WireError, match=text):
         line.open(placed, **other)
     assert line.open(placed) == b"x" * KIB64  # nothing has changed
 
 
 def test_the_descriptor_is_closed_whatever_happens(line: Line) -> None:
-    placed = line.arenas.place(b"x" * KIB64, 1)
+    placed = line.arenas.place([b"x" * KIB64], 1)
     before = len(os.listdir("/proc/self/fd"))
     for size in (-1, KIB64 + 1):
         with pytest.raises(WireError):
@@ -289,7 +307,7 @@ def test_the_descriptor_is_closed_whatever_happens(line: Line) -> None:
 
 
 def test_a_segment_in_use_is_not_opened_again(line: Line) -> None:
-    placed = line.arenas.place(b"x" * KIB64, 1)
+    placed = line.arenas.place([b"x" * KIB64], 1)
     view = line.open(placed)
     with pytest.raises(WireError, match="still in use"):
         line.open(placed, with_fd=False)
@@ -304,7 +322,7 @@ def test_a_segment_in_use_is_not_opened_again(line: Line) -> None:
 
 
 def test_a_known_segment_does_not_change_its_capacity(line: Line) -> None:
-    placed = line.arenas.place(b"x" * KIB64, 1)
+    placed = line.arenas.place([b"x" * KIB64], 1)
     line.open(placed).release()
     for capacity in (KIB64 - 4096, KIB64 + 4096):
         with pytest.raises(WireError, match="is for 65536 bytes, not for"):
@@ -324,7 +342,7 @@ def test_a_peer_cannot_make_us_map_without_end() -> None:
     line = Line()
     line.mappings = Mappings(most=3)
     views = [line.bring(b"x")[0] for _ in range(3)]
-    placed = line.arenas.place(b"x", 1)
+    placed = line.arenas.place([b"x"], 1)
     with pytest.raises(WireError, match="more than 3 segments"):
         line.open(placed)
     views.clear()

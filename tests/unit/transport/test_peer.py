@@ -21,7 +21,7 @@ from corps.errors import (
 )
 from corps.messages.outcomes import Raised, Refused, Value
 from corps.messages.promises import NoAnswer
-from corps.messages.requests import DROP, EXIT, WITHDRAWN, Request
+from corps.messages.requests import DROP, EXIT, PULL, WITHDRAWN, Request
 from corps.wire.frames import (
     CancelHeader,
     CreditHeader,
@@ -662,3 +662,42 @@ def test_a_request_without_answer_that_a_lost_peer_refuses_is_logged(
     one.peers.lose(2, "planted")
     peer.asking.send(one.request(promise=NoAnswer("this one")))
     assert "this one, sent without wanting an answer, failed: env2 is lost: planted" in caplog.text
+
+
+# What has run
+
+
+def test_an_outcome_waits_for_a_peer_that_is_slow_and_is_sent_in_the_end() -> None:
+    """What has run does not lose its outcome to a limit: the one that ran it is slowed."""
+    one, two = pair(patience=7.0)
+    futures = [one.ask() for _ in range(3)]
+    carry(one, two)
+    first, second, third = two.delivered
+    first.answer("opens the link")
+    (link,) = two.transport.links
+    assert not link.waits
+    link.unsent = 2**30
+    second.answer("slow")
+    assert (link.waits, two.blocked) == ([7.0], 0)
+    two.is_coroutine = True
+    third.answer("may not wait")
+    assert link.waits == [7.0]
+    carry(one, two)
+    assert [future.value() for future in futures] == ["opens the link", "slow", "may not wait"]
+
+
+def test_a_caller_on_an_event_loop_is_refused_at_once_what_has_no_room() -> None:
+    """Was a defect: the loop stood still for as long as a sender waits."""
+    one, two = pair(window=(1, 1000), patience=None)
+    one.is_loop = True
+    first = one.ask()
+    with pytest.raises(Overloaded, match=r"corps\.asking") as caught:
+        one.ask()
+    assert caught.value.executed == "no"
+    one.ask(kind=PULL)  # of a stream, which is bounded by itself
+    carry(one, two)
+    for request in two.delivered:
+        request.answer("there")
+    carry(one, two)
+    assert first.value() == "there"
+    one.ask()

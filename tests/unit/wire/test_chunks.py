@@ -200,6 +200,20 @@ def test_a_stream_that_the_receiver_has_dropped_makes_room_for_its_lane() -> Non
     assert list(wire.line)[under_way:] == [[b"1 small"]]
 
 
+def test_it_knows_how_many_bytes_are_to_be_sent() -> None:
+    outgoing = Outgoing(itertools.count(1), window=4, streams=2)
+    for _ in range(2):
+        stream = outgoing.reserve(None)
+        outgoing.start(stream, (6,), [b"abc", b"def"])
+    assert outgoing.size == 12
+    while outgoing.next() is not None:
+        pass
+    assert outgoing.size == 6
+    outgoing.dropped(1)
+    outgoing.dropped(2)
+    assert outgoing.size == 0
+
+
 def test_in_the_end_all_goes_at_once_but_what_was_never_copied() -> None:
     wire = Wire()
     wire.begin(1, [b"1 large", bytes(1000)])

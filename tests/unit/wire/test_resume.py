@@ -222,3 +222,14 @@ def test_nothing_arrives_that_was_not_sent() -> None:
     with pytest.raises(WireError):
         kept.missed(2, 1)
     assert kept.last == len(kept) == 1
+
+
+def test_it_knows_how_many_bytes_have_not_arrived() -> None:
+    kept: Kept[str] = Kept()
+    for size in (5, 0, 7):
+        kept.add("message", size)
+    assert kept.size == 12
+    kept.arrived(2)
+    assert kept.size == 7
+    assert not kept.missed(3, 1)
+    assert kept.size == 0
