@@ -148,7 +148,7 @@ def _boot_and_run(running: RunningCorps, words: Sequence[str]) -> int:
     return OK
 
 
-def _print_result(app: BootedName, args: Sequence[Any]) -> None:
+def _print_result(app: BootedName[Any], args: Sequence[Any]) -> None:
     result = app.run(*args).ret
     if isinstance(result, RemoteIterator):  # `run` yields its results, so each is printed when it comes
         for item in result:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, TypeVarTuple, overload
 
 from corps.launch.found_settings import find_settings
 from corps.launch.may_boot import check_before, check_source, place_of
@@ -27,10 +27,14 @@ from corps.workers.groups import Group
 from corps.workers.names import Name
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from corps.settings import Settings
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 P = ParamSpec("P")
+Ts = TypeVarTuple("Ts")
 
 _log = logging.getLogger("corps.launch")
 
@@ -47,7 +51,7 @@ _OF_HANDLE: Final = (
 """What a booted Name offers beside the methods of its Corps, if that has none of the same name."""
 
 
-class BootedName(Name[Any]):
+class BootedName(Name[T_co]):
     """The Name of a Corps in the process that booted it: its end is the end of the whole Corps.
 
     Leaving its ``with`` or ``async with`` block ends the Corps in order, from whichever thread, task or
@@ -61,7 +65,7 @@ class BootedName(Name[Any]):
     _blocks: list[Block]
     _chosen: Options
 
-    def __init__(self, name: Name[Any], running: RunningCorps, chosen: Options | None = None) -> None:
+    def __init__(self, name: Name[T_co], running: RunningCorps, chosen: Options | None = None) -> None:
         """For `boot`."""
         super().__init__(name._addr, name._interface, running.env, name._deadline)
         vars(self).update(
@@ -81,7 +85,7 @@ class BootedName(Name[Any]):
         env: Where = None,
         mailbox: int | None = None,
         restart: Restart | None = None,
-    ) -> "BootedName":
+    ) -> "BootedName[T_co]":
         """The same Corps, called, and creating workers, in another way.
 
         Args:
@@ -145,7 +149,7 @@ class BootedName(Name[Any]):
         """
         return self._running.end_soon()
 
-    def __enter__(self) -> "BootedName":
+    def __enter__(self) -> "Self":
         self._blocks.append(Block(self._bound()))
         self._interrupts.install()
         return self
@@ -157,7 +161,7 @@ class BootedName(Name[Any]):
         finally:
             self._interrupts.remove()
 
-    async def __aenter__(self) -> "BootedName":
+    async def __aenter__(self) -> "BootedName[T_co]":
         return self.__enter__()
 
     async def __aexit__(self, *exc: object) -> None:
@@ -172,7 +176,7 @@ class BootedName(Name[Any]):
             self._blocks.pop().leave()
 
 
-class _StartingName(BootedName):
+class _StartingName(BootedName[T_co]):
     """A booted Name whose Corps still starts. ``async with`` awaits that; every other use waits for it.
 
     Its parts are missing until then, so whatever uses one of them comes to `__getattr__`.
@@ -201,7 +205,7 @@ class _StartingName(BootedName):
                 BootedName.__init__(self, name, parts["_running"])
                 object.__setattr__(self, "__class__", BootedName)
 
-    async def arrived(self) -> BootedName:
+    async def arrived(self) -> BootedName[T_co]:
         """As `_arrive`, for a coroutine. If it is cancelled, the Corps ends."""
         parts = vars(self)
         parts["_is_used"] = True
@@ -215,7 +219,7 @@ class _StartingName(BootedName):
         self._arrive()
         return self
 
-    async def __aenter__(self) -> BootedName:
+    async def __aenter__(self) -> BootedName[T_co]:
         return (await self.arrived()).__enter__()
 
     def __del__(self) -> None:
@@ -226,14 +230,42 @@ class _StartingName(BootedName):
             _log.error(told, parts["_where"], booted.exception())
 
 
+@overload
 def boot(
-    source: str | Path | type,
+    source: str | Path,
     *args: Any,
     envs: int | None = None,
     tag: str | None = None,
     config: "str | Path | Mapping[str, Any] | Settings | None" = None,
     **kwargs: Any,
-) -> BootedName:
+) -> BootedName[Any]: ...
+@overload
+def boot(source: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> BootedName[T]: ...
+@overload
+def boot(
+    source: Callable[[*Ts], T],
+    *args: *Ts,
+    envs: int | None = None,
+    tag: str | None = None,
+    config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+) -> BootedName[T]: ...
+@overload
+def boot(
+    source: type[T],
+    *,
+    envs: int,
+    tag: str | None = None,
+    config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+    **kwargs: Any,
+) -> BootedName[T]: ...
+def boot(  # type: ignore[misc]  # it takes whatever a constructor takes
+    source: Any,
+    *args: Any,
+    envs: int | None = None,
+    tag: str | None = None,
+    config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+    **kwargs: Any,
+) -> BootedName[Any]:
     """Boot a Corps: start its processes, load the application in each, and create the Corps object.
 
     Use it in a ``with`` statement, or call ``app.exit().ret``: that ends the Corps in order, `cleanup()` of
@@ -271,14 +303,42 @@ def boot(
     return start(running, *args, **kwargs)
 
 
+@overload
 async def aboot(
-    source: str | Path | type,
+    source: str | Path,
     *args: Any,
     envs: int | None = None,
     tag: str | None = None,
     config: "str | Path | Mapping[str, Any] | Settings | None" = None,
     **kwargs: Any,
-) -> BootedName:
+) -> BootedName[Any]: ...
+@overload
+async def aboot(source: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> BootedName[T]: ...
+@overload
+async def aboot(
+    source: Callable[[*Ts], T],
+    *args: *Ts,
+    envs: int | None = None,
+    tag: str | None = None,
+    config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+) -> BootedName[T]: ...
+@overload
+async def aboot(
+    source: type[T],
+    *,
+    envs: int,
+    tag: str | None = None,
+    config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+    **kwargs: Any,
+) -> BootedName[T]: ...
+async def aboot(  # type: ignore[misc]  # as boot
+    source: Any,
+    *args: Any,
+    envs: int | None = None,
+    tag: str | None = None,
+    config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+    **kwargs: Any,
+) -> BootedName[Any]:
     """Boot a Corps without blocking the event loop: ``app = await corps.aboot(App)``.
 
     End it with ``await app.exit()``, or use it in ``async with``. If the awaiting task is cancelled before
@@ -327,7 +387,7 @@ def _is_coroutine(caller: FrameType) -> bool:
     return bool(caller.f_code.co_flags & flags) and asyncio._get_running_loop() is not None
 
 
-def start(running: RunningCorps, /, *args: Any, **kwargs: Any) -> BootedName:
+def start(running: RunningCorps, /, *args: Any, **kwargs: Any) -> BootedName[Any]:
     """Start a Corps whose source has been found.
 
     Args:

@@ -166,5 +166,33 @@ def boot_takes_what_can_be_booted() -> None:
         app.total().result()
     corps.boot("app.py", 1, 2, word="x")
     corps.boot(Path("app.py"), config=Path("corps.toml"))
-    corps.boot(3)  # type: ignore[arg-type]
-    corps.boot("app.py", envs="2")  # type: ignore[arg-type]
+    corps.boot(3)  # type: ignore[call-overload]
+    corps.boot("app.py", envs="2")  # type: ignore[call-overload]
+
+
+class Pool(corps.Corps):
+    def __init__(self, size: int, label: str = "", *, step: int = 1) -> None:
+        self.size = size
+
+
+def constructors_of_a_corps_are_checked_too() -> None:
+    with corps.boot(Pool, 4, envs=2) as app:
+        assert_type(app, corps.BootedName[Pool])
+        assert_type(corps.ask(app, lambda a: a.size), corps.Future[int])
+    assert_type(corps.boot(Pool, 4, "a"), corps.BootedName[Pool])
+    assert_type(corps.boot(Pool, 4, step=2), corps.BootedName[Pool])
+    assert_type(corps.boot(Pool, size=4, envs=2, tag="a"), corps.BootedName[Pool])
+    assert_type(corps.boot("app.py", 4, envs=2), corps.BootedName[Any])
+    name: corps.Name[Pool] = corps.boot(Pool, 4)
+    assert name == app
+    corps.boot(Pool)  # type: ignore[call-arg, arg-type]
+    corps.boot(Pool, "four")  # type: ignore[arg-type]
+    corps.boot(Pool, "four", envs=2)  # type: ignore[call-arg, arg-type]
+    corps.boot(Pool, 4, envs="2")  # type: ignore[call-arg]
+    corps.boot(Pool, step="2", size=4)  # type: ignore[call-overload]
+
+
+async def coroutines_boot_too() -> None:
+    assert_type(await corps.aboot(Pool, 4, envs=2), corps.BootedName[Pool])
+    async with corps.boot(Pool, 4) as app:
+        assert_type(app, corps.BootedName[Pool])

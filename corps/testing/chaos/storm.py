@@ -217,11 +217,11 @@ class _Storm:
         rng = Random(f"{self._options.seed}/load")
         return Load(self._ledger, self._directory, envs, rng, self._options.load)
 
-    def _run_args(self, app: BootedName) -> Sequence[Any] | None:
+    def _run_args(self, app: BootedName[Any]) -> Sequence[Any] | None:
         parameters = app._running.run_parameters()
         return None if parameters is None else read_words(parameters, self._options.words)
 
-    def _end(self, app: BootedName) -> None:
+    def _end(self, app: BootedName[Any]) -> None:
         self._say("ending the Corps")
         self._is_ending = True
         began = now()
@@ -236,7 +236,7 @@ class _Storm:
 
     # --- the weather ---
 
-    def _weather(self, app: BootedName, target: Target) -> None:
+    def _weather(self, app: BootedName[Any], target: Target) -> None:
         options, is_over = self._options, app._running.is_over
         self._enter(Phase.CALM)
         is_over.wait(options.calm)
