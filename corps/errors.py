@@ -2,7 +2,7 @@
 
     CorpsError
     ├── RequestError             a request did not give a value; says whether it was executed
-    │   ├── RemoteError              the method raised; also of the original type where that could travel
+    │   ├── RemoteError              the method raised; also of the original type, with all that it holds
     │   ├── DeadlineExceeded         the request's deadline passed                            (TimeoutError)
     │   ├── WorkerGone               the worker has ended
     │   ├── EnvLost                  the process of the worker has died, or cannot be reached
@@ -44,7 +44,10 @@ them survive pickling.
 """
 
 import concurrent.futures
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Literal, TypeVar
+
+V = TypeVar("V")
 
 Executed = Literal["no", "yes", "unknown"]
 """Whether a failed request was executed: it certainly was not, it certainly was, or nobody can say."""
@@ -81,103 +84,90 @@ class RequestError(CorpsError):
     elapsed: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """What is known of an exception that a method raised: what a RemoteError stands for.
+
+    Attributes:
+        type_name, text, traceback, target, origin, executed, incarnation, elapsed: As in RemoteError.
+        is_stand_in: `origin` is of a builtin type that the original's one is derived from.
+    """
+
+    type_name: str = ""
+    text: str = ""
+    traceback: str = ""
+    target: str | None = None
+    origin: BaseException | None = None
+    incarnation: int = 0
+    elapsed: float | None = None
+    executed: Executed = "yes"
+    is_stand_in: bool = False
+
+    @property
+    def summary(self) -> str:
+        """Type and text in one line, for an error that is not of that type, and for logs."""
+        short = self.type_name.removeprefix("builtins.")
+        return f"{short}: {self.text}" if self.text else short
+
+    @property
+    def note(self) -> str:
+        """Where it was raised, as a note that is shown below the error's own traceback."""
+        if self.traceback:
+            side = self.target or "the worker"
+            return f"\nTraceback on the side of {side}:\n{self.traceback.rstrip()}"
+        return f"Raised in {self.target}" if self.target else ""
+
+
+REMOTE: Final = "_corps_remote"
+"""Where in its ``__dict__`` an error of a caller keeps its `Remote`."""
+_held: Final = BaseException.__dict__[
+    "__dict__"
+].__get__  # past the class of an author, which may do anything
+
+
+def remote_of(error: BaseException) -> Remote | None:
+    """What an error of a caller stands for; None if no method raised it."""
+    remote = _held(error).get(REMOTE)
+    return remote if type(remote) is Remote else None
+
+
+class _Fact(Generic[V]):
+    """A fact of a RemoteError. An attribute of the original that has the same name hides it."""
+
+    def __init__(self, otherwise: V) -> None:
+        self._otherwise = otherwise
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, error: BaseException | None, owner: type | None = None) -> V:
+        remote = None if error is None else remote_of(error)
+        return self._otherwise if remote is None else getattr(remote, self._name)
+
+
 class RemoteError(RequestError):
-    """The method raised. Caught by ``except OriginalType`` too, where that type could travel.
+    """The method raised. Caught by ``except OriginalType`` too, and holds all that the original holds.
+
+    Its ``args``, ``str()``, attributes, cause, context, notes, and the exceptions in a group are those of the
+    original. An attribute of the original that is called like one below hides it. StopIteration,
+    StopAsyncIteration, CancelledError, and what is no Exception, would mean something else to the caller:
+    they come as a RemoteError that is not of their type.
 
     Attributes:
         type_name: Qualified name of the exception's type, such as ``"builtins.ValueError"``.
         text: ``str()`` of the exception.
-        traceback: The traceback on the worker's side, as text. It is shown below the error's own.
-        origin: The original exception; None where it could not travel.
+        traceback: The traceback on the worker's side, as text. It is shown below the error's own, as a note.
+        origin: A copy of the original exception; None where it could not travel.
     """
 
-    executed: Executed = "yes"
-    type_name: str = ""
-    text: str = ""
-    traceback: str = ""
-    origin: BaseException | None = None
-
-    @staticmethod
-    def of(
-        type_name: str,
-        text: str,
-        traceback: str,
-        target: str | None,
-        origin: BaseException | None = None,
-        incarnation: int = 0,
-        elapsed: float | None = None,
-    ) -> "RemoteError":
-        """Make the error for an exception that a method raised.
-
-        Args:
-            type_name: Qualified name of the exception's type.
-            text: ``str()`` of the exception.
-            traceback: Its traceback as text.
-            target: The worker that raised, as text.
-            origin: The exception itself, where it is at hand.
-            incarnation: Which incarnation of the worker raised; 0 where that is not known.
-            elapsed: Seconds from sending the request to its outcome, where that is known.
-
-        Returns:
-            A RemoteError that is also an instance of the type of `origin`, with its attributes.
-        """
-        short = type_name.removeprefix("builtins.")
-        message = f"{short}: {text}" if text else short
-        if target:
-            message += f"  [raised in {target}]"
-        error = _with_type_of(origin)
-        error.args = (message,)
-        error.__dict__.update(
-            type_name=type_name,
-            text=text,
-            traceback=traceback,
-            target=target,
-            origin=origin,
-            executed="yes",
-            incarnation=incarnation,
-            elapsed=elapsed,
-        )
-        if traceback:
-            error.add_note(f"\nTraceback on the side of {target or 'the worker'}:\n{traceback.rstrip()}")
-        return error
-
-    def __str__(self) -> str:
-        return str(self.args[0]) if self.args else ""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """A class made for one exception cannot be found by name, so it is made again."""
-        facts = self.type_name, self.text, self.traceback, self.target, self.origin
-        return RemoteError.of, (*facts, self.incarnation, self.elapsed)
-
-
-_NOT_IN_ARGS = ("filename", "filename2", "name", "path")
-"""Fields of OSError, ImportError and their like that are given beside their ``args``."""
-
-
-def _with_type_of(origin: BaseException | None) -> RemoteError:
-    """An empty RemoteError that is also an instance of the type of `origin`.
-
-    Plain where that cannot be: a type that refuses sub-classing, or one that is no Exception. A SystemExit
-    or KeyboardInterrupt of a worker must not be taken for one of the caller's own.
-    """
-    if not isinstance(origin, Exception):
-        return RemoteError()
-    kind = type(origin)
-    try:
-        mixed: type[RemoteError] = type("RemoteError", (RemoteError, kind), {"__module__": "corps"})
-        error: RemoteError = mixed.__new__(mixed)
-        # The constructor of the author's class may want other arguments than it kept; only the builtin
-        # below it is run, for the sake of fields such as `errno` that live in C.
-        builtin: Any = next(base for base in kind.__mro__ if base.__module__ == "builtins")
-        builtin.__init__(error, *origin.args)
-        for field in _NOT_IN_ARGS:
-            member = getattr(builtin, field, None)
-            if member is not None:
-                member.__set__(error, member.__get__(origin))
-        error.__dict__.update(vars(origin))
-    except Exception:  # whatever the author's class does, the failure itself must get through
-        return RemoteError()
-    return error
+    executed: _Fact[Executed] = _Fact("yes")
+    target: _Fact[str | None] = _Fact(None)
+    incarnation: _Fact[int] = _Fact(0)
+    elapsed: _Fact[float | None] = _Fact(None)
+    type_name: _Fact[str] = _Fact("")
+    text: _Fact[str] = _Fact("")
+    traceback: _Fact[str] = _Fact("")
+    origin: _Fact[BaseException | None] = _Fact(None)
 
 
 class DeadlineExceeded(RequestError, TimeoutError):

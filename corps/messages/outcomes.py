@@ -5,12 +5,19 @@ that wants the result.
 """
 
 import traceback
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final, NoReturn, Protocol
 
-from corps.errors import CorpsError, RemoteError
+from corps.errors import CorpsError, Remote, remote_of
+from corps.messages.originals import copy_of, original_of, remote_error, text_of
 
 _OUR_FILES: Final = f"{Path(__file__).parents[1]}/"
+_TRACEBACK: Final[Any] = BaseException.__dict__["__traceback__"]
+_SUSPENDS: Final = (
+    CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
+)  # frames that nobody has called when they end
 
 
 class Outcome(Protocol):
@@ -58,8 +65,9 @@ class Raised:
     Attributes:
         type_name, text, traceback: What is known of the exception, always, as text.
         target: The worker that raised, as text.
-        origin: The exception itself; None where it could not travel.
+        origin: A copy of the exception; None where it could not travel.
         incarnation: Which incarnation of the worker raised; 0 where that is not known.
+        is_stand_in: `origin` is of a builtin type that the type of the exception is derived from.
         elapsed: Seconds from sending the request to its outcome; None where that is not known, or not yet.
     """
 
@@ -67,6 +75,7 @@ class Raised:
         "_error",
         "elapsed",
         "incarnation",
+        "is_stand_in",
         "origin",
         "target",
         "text",
@@ -83,6 +92,8 @@ class Raised:
         target: str | None,
         origin: BaseException | None,
         incarnation: int = 0,
+        *,
+        is_stand_in: bool = False,
     ) -> None:
         self.type_name = type_name
         self.text = text
@@ -90,8 +101,9 @@ class Raised:
         self.target = target
         self.origin = origin
         self.incarnation = incarnation
+        self.is_stand_in = is_stand_in
         self.elapsed: float | None = None
-        self._error: RemoteError | None = None
+        self._error: BaseException | None = None
 
     @classmethod
     def capture(cls, error: BaseException, target: str | None, incarnation: int = 0) -> "Raised":
@@ -108,31 +120,45 @@ class Raised:
             The outcome.
         """
         shown = _Shown(error)
-        if isinstance(error, RemoteError):
-            if not shown.has_author_frames:  # only the runtime passed it on: nothing to add
-                there = error.target, error.origin, error.incarnation
-                return cls(error.type_name, error.text, error.traceback, *there)
-            return cls(error.type_name, error.text, shown.text, target, error.origin, incarnation)
-        kind = type(error)
-        name = f"{kind.__module__}.{kind.__qualname__}"
-        return cls(name, _text(error), shown.text, target, error, incarnation)
+        remote = remote_of(error)
+        if remote is None:
+            kind = type(error)
+            name = f"{kind.__module__}.{kind.__qualname__}"
+            return cls(name, text_of(error), shown.text, target, copy_of(error), incarnation)
+        origin = original_of(error)
+        if not shown.has_author_frames:  # only the runtime passed it on: nothing to add
+            facts = remote.type_name, remote.text, remote.traceback, remote.target, origin
+            return cls(*facts, remote.incarnation, is_stand_in=remote.is_stand_in)
+        facts = remote.type_name, remote.text, shown.text, target, origin
+        return cls(*facts, incarnation, is_stand_in=remote.is_stand_in)
 
     def unwrap(self) -> NoReturn:
-        """See `Outcome.unwrap`."""
-        raise self.error.with_traceback(None)  # else each raise would lengthen the one before
+        """Raise an error of its own each time: what one caller adds to it does not come to another one.
+
+        See `Outcome.unwrap`.
+        """
+        raise remote_error(self._remote())
 
     def opened(self) -> "Raised":
         """See `Outcome.opened`."""
         return self
 
     @property
-    def error(self) -> RemoteError:
+    def error(self) -> BaseException:
         """The error for the caller: made at the first use, then always the same one."""
         if self._error is None:
             # Two threads may both make one: either serves, the later replaces the earlier.
-            facts = self.type_name, self.text, self.traceback, self.target, self.origin
-            self._error = RemoteError.of(*facts, self.incarnation, self.elapsed)
+            self._error = remote_error(self._remote())
         return self._error
+
+    @property
+    def summary(self) -> str:
+        """Type and text in one line."""
+        return self._remote().summary
+
+    def _remote(self) -> Remote:
+        facts = self.type_name, self.text, self.traceback, self.target, self.origin
+        return Remote(*facts, self.incarnation, self.elapsed, is_stand_in=self.is_stand_in)
 
 
 class Refused:
@@ -151,8 +177,8 @@ class Refused:
         self.letter = letter
 
     def unwrap(self) -> NoReturn:
-        """See `Outcome.unwrap`."""
-        raise self.error.with_traceback(None)
+        """Raise a copy, for the same reason as `Raised`. See `Outcome.unwrap`."""
+        raise copy_of(self.error)
 
     def opened(self) -> "Refused":
         """See `Outcome.opened`."""
@@ -173,28 +199,25 @@ def note_time(outcome: Outcome, seconds: float) -> None:
         outcome.error.__dict__.setdefault("elapsed", seconds)
 
 
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception as broken:  # an author's __str__ may raise; the failure must still get through
-        return f"<str() of it raised {type(broken).__name__}>"
-
-
 class _Shown:
     """The traceback of an exception as text, without the frames of corps: they would hide the others."""
 
     def __init__(self, error: BaseException) -> None:
         self.has_author_frames = False
+        frames = _Frames(error)
         try:
             shown = traceback.TracebackException.from_exception(error)
+            if frames.are_repeated:
+                del shown.stack[-frames.earlier_ones :]
             self.has_author_frames = any(not _is_ours(frame) for frame in shown.stack)
             if self.has_author_frames:
                 _drop_ours(shown)
             else:
                 del shown.stack[:-1]  # such as a call with wrong arguments: our own way there tells nothing
             self.text = "".join(shown.format())
-        except Exception as broken:  # an author's class may break even this; the failure must get through
+        except BaseException as broken:  # an author's class may break even this; the failure must get through
             self.text = f"<formatting the traceback raised {type(broken).__name__}>\n"
+        frames.shorten(error)
 
 
 def _is_ours(frame: traceback.FrameSummary) -> bool:
@@ -207,3 +230,42 @@ def _drop_ours(shown: traceback.TracebackException | None) -> None:
         kept = [frame for frame in shown.stack if not _is_ours(frame)]
         shown.stack[:] = kept
         shown = shown.__cause__ or shown.__context__
+
+
+class _Frames:
+    """The traceback of an exception: frames of the runtime, those of this raise, and those of an earlier one.
+
+    An exception that is kept and raised again would gather the frames of all the times, with their arguments.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        first = _TRACEBACK.__get__(error)
+        while first is not None and first.tb_frame.f_code.co_filename.startswith(_OUR_FILES):
+            first = first.tb_next
+        self._first: TracebackType | None = first
+        self._earlier = _earlier(first)
+        now, then = _places(first, self._earlier), _places(self._earlier, None)
+        self.earlier_ones = len(then)
+        self.are_repeated = bool(then) and then == now
+
+    def shorten(self, error: BaseException) -> None:
+        """Leave what it had before this raise; of a first one the frames of the author."""
+        _TRACEBACK.__set__(error, self._first if self._earlier is None else self._earlier)
+
+
+def _earlier(first: TracebackType | None) -> TracebackType | None:
+    """Where the frames of an earlier raise begin: at the first one that the frame before it has not called."""
+    while first is not None and first.tb_next is not None:
+        here, there = first.tb_frame, first.tb_next.tb_frame
+        if there is not here and there.f_back is not here and not there.f_code.co_flags & _SUSPENDS:
+            return first.tb_next
+        first = first.tb_next
+    return None
+
+
+def _places(first: TracebackType | None, end: TracebackType | None) -> list[tuple[object, int]]:
+    places: list[tuple[object, int]] = []
+    while first is not None and first is not end:
+        places.append((first.tb_frame.f_code, first.tb_lasti))
+        first = first.tb_next
+    return places

@@ -69,7 +69,8 @@ class NoAnswer:
 
     def _failed(self, outcome: Outcome) -> None:
         if isinstance(outcome, Raised | Refused):
-            _log.error("%s, sent without wanting an answer, failed: %s", self._what, outcome.error)
+            why = outcome.summary if isinstance(outcome, Raised) else outcome.error
+            _log.error("%s, sent without wanting an answer, failed: %s", self._what, why)
             if isinstance(outcome, Raised):
                 _log.error("%s", outcome.traceback)
 

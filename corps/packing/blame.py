@@ -4,17 +4,21 @@ Runs only after a packing failed, so it may take its time, within bounds. It ask
 parts of an object that fails, one must fail too, down to the object none of whose parts does. So the answer
 agrees with the packer on every kind of object, which a list of suspects would not.
 
+Looking into an object runs code of its author, which may raise whatever it likes, or never come to an end.
+Then the object itself is blamed; `explain` gives an answer in every case.
+
 Leans on refusals. The packer is passed in as a function.
 """
 
 import functools
 from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 from corps.errors import PackError
+from corps.messages.originals import text_of
 from corps.packing.plain import ATOMS
 from corps.packing.refusals import Refusal, reason_against
 from corps.packing.unpickler import describe
@@ -24,6 +28,7 @@ Part = tuple[str, Any]
 
 _DEEPEST = 100
 _MOST_TRIALS = 5_000
+_MOST_PARTS = 1_000_000  # of one object
 _ADVICE = "leave it out (__getstate__), say how it is packed (__reduce__), or pass what it can be made from"
 
 
@@ -53,7 +58,9 @@ def explain(
         pack: Packs one object or raises; called for parts of the value.
         only_data: The packer looks into exact builtin containers and into nothing else.
     """
-    if isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError):
+    # The cause is read past the class: its author may have put something else in its place.
+    cause = BaseException.__dict__["__cause__"].__get__(error)
+    if issubclass(type(error), RecursionError) or issubclass(type(cause), RecursionError):
         return PackError(
             f"cannot pack {what}, {_type_of(value)}: it is nested too deeply, or never stops reducing to"
             " something else; send it as a flat list, or in parts",
@@ -66,8 +73,8 @@ def explain(
 
 def _reason(thing: Any, error: BaseException) -> str:
     # Whoever raises these two has written for the reader already.
-    if isinstance(error, PackError | Refusal):
-        return str(error)
+    if issubclass(type(error), PackError | Refusal):
+        return text_of(error)
     reason = reason_against(thing)
     if reason is not None:
         return f"{reason.why}; {reason.advice}"
@@ -76,9 +83,14 @@ def _reason(thing: Any, error: BaseException) -> str:
 
 def _type_of(thing: Any) -> str:
     kind = type(thing)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    if isinstance(thing, type | FunctionType):
-        return f"the {name} {thing.__module__}.{thing.__qualname__}"
+    try:
+        name = (
+            kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        )
+        if issubclass(kind, type | FunctionType):
+            return f"the {name} {thing.__module__}.{thing.__qualname__}"
+    except Exception:  # a metaclass, or a property of it, answers for the author's class
+        name = type.__repr__(kind)
     return f"of type {name}"
 
 
@@ -122,7 +134,7 @@ class _Search:
         if depth == _DEEPEST:
             return culprit
         refers_back = False
-        for step, part in self._parts_of(culprit.thing):
+        for step, part in self._steps(culprit.thing):
             if id(part) in self._visited:
                 refers_back = refers_back or id(part) in self._failing
                 continue
@@ -140,6 +152,15 @@ class _Search:
             refers_back = True
         return None if refers_back else culprit
 
+    def _steps(self, thing: Any) -> Iterator[Part]:
+        """The parts of an object, as far as the code of its author gives them."""
+        try:
+            yield from self._parts_of(thing)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            return
+
 
 def _failure(part: Any, pack: Callable[[Any], object]) -> BaseException | None:
     try:
@@ -152,38 +173,42 @@ def _failure(part: Any, pack: Callable[[Any], object]) -> BaseException | None:
 
 
 def _parts_of_data(thing: Any) -> Iterator[Part]:
-    return _items(thing) if type(thing) in (dict, list, tuple, set, frozenset) else iter(())
+    kind = type(thing)
+    return _items(thing, kind) if kind in (dict, list, tuple, set, frozenset) else iter(())
 
 
 def parts(thing: Any) -> Iterator[Part]:
     """Yields the parts of an object that a pickler would go on to, except for atoms."""
-    if isinstance(thing, FunctionType):
+    # The type and not isinstance() on the object: see `refusals.reason_against`.
+    kind = type(thing)
+    if kind is FunctionType:
         found = _parts_of_function(thing)
-    elif isinstance(thing, MethodType):
+    elif kind is MethodType:
         found = iter([(".__self__", thing.__self__), (".__func__", thing.__func__)])
-    elif isinstance(thing, functools.partial):
+    elif issubclass(kind, functools.partial):
         found = iter([(".func", thing.func), (".args", thing.args), (".keywords", thing.keywords)])
-    elif isinstance(thing, type):
+    elif issubclass(kind, type):
         found = ((f".{name}", part) for name, part in vars(thing).items() if not name.startswith("__"))
-    elif type(thing) in (dict, list, tuple, set, frozenset):
-        found = _items(thing)
+    elif kind in (dict, list, tuple, set, frozenset):
+        found = _items(thing, kind)
     else:
-        found = chain(_items(thing), _parts_of_reduction(thing))
-    return (part for part in found if type(part[1]) not in ATOMS)
+        found = chain(_items(thing, kind), _parts_of_reduction(thing))
+    # Its author's iterator need not end.
+    return (part for part in islice(found, _MOST_PARTS) if type(part[1]) not in ATOMS)
 
 
-def _items(thing: Any) -> Iterator[Part]:
-    if isinstance(thing, dict):
+def _items(thing: Any, kind: type) -> Iterator[Part]:
+    if issubclass(kind, dict):
         for key, item in thing.items():
             yield f".<key {_label(key)}>", key
             yield f"[{_label(key)}]", item
-    elif isinstance(thing, tuple) and hasattr(thing, "_fields"):
+    elif issubclass(kind, tuple) and hasattr(kind, "_fields"):
         for name, item in zip(thing._fields, thing, strict=False):
             yield f".{name}", item
-    elif isinstance(thing, list | tuple | deque):
+    elif issubclass(kind, list | tuple | deque):
         for index, item in enumerate(thing):
             yield f"[{index}]", item
-    elif isinstance(thing, set | frozenset):
+    elif issubclass(kind, set | frozenset):
         for item in thing:
             yield f".<element {_label(item)}>", item
 
@@ -222,20 +247,20 @@ def _global_names(code: CodeType) -> Iterator[str]:
 
 def _parts_of_reduction(thing: Any) -> Iterator[Part]:
     try:
-        reduced = thing.__reduce_ex__(5)
+        reduced: Any = thing.__reduce_ex__(5)
     except KeyboardInterrupt:
         raise
     # The object itself is to blame then, and packing it has told why already.
     except BaseException:
         return
-    if not isinstance(reduced, tuple):
+    if type(reduced) is not tuple:
         return
-    function, args, state, *_ = (*reduced, None)
+    function, args, state = (*reduced, None, None, None)[:3]
     yield from _parts_of_state(state)
-    for index, arg in enumerate(args):
+    is_exception = issubclass(type(thing), BaseException)
+    for index, arg in enumerate(args if type(args) is tuple else ()):
         if arg is type(thing):
             continue
-        is_exception = isinstance(thing, BaseException)
         yield (f".args[{index}]" if is_exception else f".<argument {index}>"), arg
     yield ".__class__", type(thing)
     if function is not type(thing):
@@ -244,8 +269,8 @@ def _parts_of_reduction(thing: Any) -> Iterator[Part]:
 
 def _parts_of_state(state: Any) -> Iterator[Part]:
     # Objects with __slots__ give a pair: their __dict__ or None, and their slots.
-    halves = state if isinstance(state, tuple) and len(state) == 2 else (state,)
-    if all(half is None or isinstance(half, dict) for half in halves):
+    halves = state if type(state) is tuple and len(state) == 2 else (state,)
+    if all(half is None or type(half) is dict for half in halves):
         for half in halves:
             for name, part in (half or {}).items():
                 yield f".{name}" if isinstance(name, str) else f".<state {_label(name)}>", part

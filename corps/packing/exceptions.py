@@ -1,19 +1,27 @@
-"""Packing exceptions whose constructor wants more than their ``args``.
+"""Packing exceptions as they are: with fields that live in C, slots, cause, context and notes.
 
-An exception reduces to ``cls(*args)``, with the arguments that reached ``BaseException``. A class with its
-own ``__init__`` hands on something else, as a rule one message built from several fields, so rebuilding it
-raises a TypeError, in the middle of reporting another error. Such exceptions are rebuilt here the way they
-came about: the builtin base is made with its arguments, then the attributes are put back; the constructor of
-the class itself is not run a second time.
+By itself an exception reduces to ``cls(*args)`` and its ``__dict__``. A class with its own ``__init__`` hands
+on other arguments than it takes, as a rule one message built from several fields, so rebuilding it raises a
+TypeError, in the middle of reporting another error; and what stands neither in the arguments nor in
+``__dict__`` is lost. So exceptions are rebuilt here the way they came about: the builtin base makes an empty
+one, and what it held is put into it; the constructor of the class itself is not run a second time.
 
-Leans on the errors alone.
+A class that says itself how it is packed is asked, and what it leaves out (cause, context, notes) is added.
+
+Leans on errors and messages alone.
 """
 
 import copyreg
-from types import FunctionType, MethodDescriptorType
+from collections.abc import Callable
+from types import FunctionType
 from typing import Any, Final
 
 from corps.errors import UnpackError
+from corps.messages.originals import Both, Parts, bare, parts_of, put, seed_of, sendable_parts
+
+_PROTOCOL: Final = 5
+_DEEPEST: Final = 20  # exceptions in exceptions that are looked into when they cannot be packed
+_LONGEST: Final = 500  # characters of what stands for an object that cannot be packed
 
 # CPython's flag for types made at run time; what lacks it was written in C as part of the interpreter.
 _HEAP_TYPE: Final = 1 << 9
@@ -26,21 +34,103 @@ def reduce_exception(error: BaseException) -> Any:
         error: The exception.
 
     Returns:
-        NotImplemented where the exception's own way does: its class keeps the builtin constructor, or says
-        itself how it is packed. Otherwise a reduction to ``restore_exception``.
+        NotImplemented where the exception's own way keeps all; otherwise a reduction.
     """
     cls = type(error)
-    if not isinstance(cls.__init__, FunctionType) and not isinstance(cls.__new__, FunctionType):
+    if issubclass(cls, Both):
         return NotImplemented
-    if (
-        cls.__reduce_ex__ is not object.__reduce_ex__
-        or type(cls.__reduce__) is not MethodDescriptorType
-        or cls in copyreg.dispatch_table
-    ):
+    if _has_own_way(cls):
+        return _with_chain(error)
+    parts = sendable_parts(error)
+    if parts.keys() <= {"args"} and not _has_constructor(cls):
         return NotImplemented
-    reduced: Any = error.__reduce__()
-    _, args, *state = reduced
-    return (restore_exception, (cls, args), *state)
+    return _by_parts(cls, parts)
+
+
+def _has_own_way(cls: type) -> bool:
+    """Whether an author, or the library that a class is from, says how it is packed."""
+    names = ("__reduce_ex__", "__reduce__", "__setstate__")
+    owners = [next(base for base in cls.__mro__ if name in vars(base)) for name in names]
+    return any(owner.__module__ != "builtins" for owner in owners) or cls in copyreg.dispatch_table
+
+
+def _has_constructor(cls: Any) -> bool:
+    return isinstance(cls.__init__, FunctionType) or isinstance(cls.__new__, FunctionType)
+
+
+def _with_chain(error: BaseException) -> Any:
+    """The own reduction of an exception, and after it what that leaves out."""
+    cls = type(error)
+    parts = parts_of(error)
+    chain: Parts = {name: parts[name] for name in ("cause", "context", "suppress") if name in parts}
+    notes = parts.get("dict", {}).get("__notes__")
+    if notes:
+        chain["dict"] = {"__notes__": notes}
+    if not chain:
+        return NotImplemented
+    reducer = copyreg.dispatch_table.get(cls)
+    reduced = error.__reduce_ex__(_PROTOCOL) if reducer is None else reducer(error)
+    if type(reduced) is not tuple or not 2 <= len(reduced) <= 3:
+        return reduced  # by a name, or with items: it stays as its author wants it
+    function, args, state = (*reduced, None)[:3]
+    return function, args, (state, chain), None, None, put_state_and_chain
+
+
+class Lightened:
+    """Stands for an exception that cannot be packed as it is: what of it cannot, goes as text.
+
+    What arrives is an exception of the same class, whose notes say what was left behind.
+
+    Args:
+        error: The exception.
+        packs: Whether an object can be packed.
+    """
+
+    def __init__(self, error: BaseException, packs: Callable[[object], bool], depth: int = 0) -> None:
+        self._cls = type(error)
+        self._packs = packs
+        self._depth = depth
+        self._lost: list[str] = []
+        parts = sendable_parts(error)
+        parts["args"] = tuple(self._light(f"args[{i}]", arg) for i, arg in enumerate(parts["args"]))
+        for name in ("fields", "dict"):
+            if name in parts:
+                parts[name] = {key: self._light(key, value) for key, value in parts[name].items()}
+        for name in ("cause", "context"):
+            if name in parts:
+                parts[name] = self._light(f"__{name}__", parts[name])
+                if type(parts[name]) is str:  # only an exception can be one
+                    del parts[name]
+        if self._lost:
+            held = parts.setdefault("dict", {})
+            notes = held.get("__notes__")
+            lost = f"Cannot be packed, and came as text or not at all: {', '.join(self._lost)}"
+            held["__notes__"] = [*(notes if type(notes) is list else ()), lost]
+        self._parts = parts
+
+    def _light(self, name: str, value: Any) -> Any:
+        if self._packs(value):
+            return value
+        if self._depth < _DEEPEST:
+            if isinstance(value, BaseException):
+                return Lightened(value, self._packs, self._depth + 1)
+            if name == "exceptions" and type(value) is tuple:
+                return tuple(self._light(f"exceptions[{i}]", each) for i, each in enumerate(value))
+        self._lost.append(name)
+        try:
+            text = repr(value)
+        except BaseException as broken:  # of the author's class
+            text = f"<repr() of it raised {type(broken).__name__}>"
+        return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _by_parts(self._cls, self._parts)
+
+
+def _by_parts(cls: type[BaseException], parts: Parts) -> tuple[Any, ...]:
+    if issubclass(cls, BaseExceptionGroup):
+        return restore_seeded, (cls, seed_of(cls, parts)), parts, None, None, put_parts
+    return restore_exception, (cls, parts["args"]), parts, None, None, put_parts
 
 
 def restore_exception(cls: type[BaseException], args: tuple[Any, ...]) -> BaseException:
@@ -53,12 +143,48 @@ def restore_exception(cls: type[BaseException], args: tuple[Any, ...]) -> BaseEx
     Raises:
         UnpackError: The class is not one of exceptions.
     """
-    # The bytes say what is passed here, whatever the annotation says.
-    given: Any = cls
-    if not isinstance(given, type) or not issubclass(given, BaseException):
-        raise UnpackError(f"the bytes want {given!r} restored as an exception; they are damaged or forged")
+    _check(cls)
     base: Any = next(parent for parent in cls.__mro__ if not parent.__flags__ & _HEAP_TYPE)
     error: BaseException = base.__new__(cls, *args)
     # Some builtin exceptions take their fields here (SyntaxError, UnicodeError, OSError), not in __new__.
     base.__init__(error, *args)
     return error
+
+
+def restore_seeded(cls: type[BaseException], seed: Parts) -> BaseException:
+    """Makes an exception that cannot be filled later, without running the constructor of its class.
+
+    Args:
+        cls: The class of the exception.
+        seed: What its builtin base needs at once.
+
+    Raises:
+        UnpackError: The class is not one of exceptions.
+    """
+    _check(cls)
+    return bare(cls, seed)
+
+
+def put_parts(error: BaseException, parts: Parts) -> None:
+    """Fills an exception that was restored.
+
+    Raises:
+        UnpackError: It is none.
+    """
+    _check(type(error))
+    put(error, parts)
+
+
+def put_state_and_chain(error: Any, both: tuple[Any, Parts]) -> None:
+    """Gives an exception that was made in its own way its state, and what that leaves out."""
+    state, chain = both
+    if state is not None:
+        error.__setstate__(state)
+    if issubclass(type(error), BaseException):  # its author may have it arrive as something else
+        put(error, chain)
+
+
+def _check(cls: Any) -> None:
+    # The bytes say what is passed here, whatever the annotation says.
+    if not isinstance(cls, type) or not issubclass(cls, BaseException):
+        raise UnpackError(f"the bytes want {cls!r} restored as an exception; they are damaged or forged")

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from corps.errors import UnpackError, Untrusted
+from corps.messages.originals import text_of
 from corps.packing.references import restore_main, walk
 
 _RESTORE_MAIN: Final = (restore_main.__module__, restore_main.__qualname__)
@@ -126,9 +127,6 @@ def unpickle(body: bytes, buffers: Iterable[Any], finder: Finder) -> Any:
 
 def describe(error: BaseException) -> str:
     """Returns type and message of an exception, even of one whose ``__str__`` raises."""
-    try:
-        text = str(error)
-    except Exception as failure:
-        text = f"<no text: its __str__ raised {type(failure).__name__}>"
     name = type(error).__qualname__
+    text = text_of(error)
     return f"{name}: {text}" if text else name

@@ -25,6 +25,7 @@ from corps.errors import (
     WorkerGone,
 )
 from corps.messages.dead_letters import DeadReason
+from corps.messages.originals import text_of
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.promises import NoAnswer
 from corps.messages.requests import CALL, CREATE, DROP, KEEP, PINNED, PULL, REACHING, SET, TOLD, Request
@@ -60,6 +61,19 @@ def _refuse_constructor(cls: type, given: Any) -> NoReturn:
     )
 
 
+def _is_for_program(error: BaseException) -> bool:
+    """Whether it is Ctrl-C, which has come while the main thread did the work of a worker."""
+    return isinstance(error, KeyboardInterrupt) and current_thread() is main_thread()
+
+
+def _checked(outcome: Any) -> Outcome:
+    if isinstance(outcome, Value | Raised | Refused):
+        return outcome
+    raise TypeError(
+        f"after() has to return an outcome, or None to leave it as it is, and gave {outcome!r:.80}"
+    )
+
+
 class Performer:
     """Runs the requests of one cell. Only the holder of the cell calls it, and its coroutines."""
 
@@ -86,40 +100,49 @@ class Performer:
 
         Args:
             request: One that is wanted.
+
+        Raises:
+            KeyboardInterrupt: In the main thread: it is meant for the program.
         """
         has_steps = self._cell.interface.has_steps
         try:
-            if request.kind in REACHING:
-                self._check_reachable(request)
-            if request.packed is not None:  # only now: nothing is unpacked for what may not be called
-                request.open()
-            if request.kind == CALL and not has_steps:
-                value = getattr(self.worker, request.method)(*request.args, **request.kwargs)
-            else:
-                value = self._work(request)
-            kind = type(value)
-            if kind is CoroutineType:
-                self._start(request, value)
-                return
-            if kind is Relayed:
-                value.when_settled(lambda done: request.promise.settle(done.outcome))
-                return
-            if kind is GeneratorType or kind is AsyncGeneratorType:
-                value = self._kept(value)
-            outcome: Outcome = Value(value)
-        except BaseException as error:
-            outcome = self._failure(request, error)
-            if request.kind == CREATE:  # its creator is to hear of it when nothing is left of it
-                if self._cell.incarnation == 1:
-                    self._cell.ending.finish()
+            try:
+                if request.kind in REACHING:
+                    self._check_reachable(request)
+                if request.packed is not None:  # only now: nothing is unpacked for what may not be called
+                    request.open()
+                if request.kind == CALL and not has_steps:
+                    value = getattr(self.worker, request.method)(*request.args, **request.kwargs)
                 else:
-                    halting.constructor_failed(self._cell, error)
-            if not has_steps:
-                request.note_time(outcome)
-        if has_steps:
-            self._finish(request, outcome)
-        elif not request.promise.settle(outcome):
-            self._note_late(request, outcome)
+                    value = self._work(request)
+                kind = type(value)
+                if kind is CoroutineType:
+                    self._start(request, value)
+                    return
+                if kind is Relayed:
+                    value.when_settled(lambda done: request.promise.settle(done.outcome))
+                    return
+                if kind is GeneratorType or kind is AsyncGeneratorType:
+                    value = self._kept(value)
+                outcome: Outcome = Value(value)
+            except BaseException as error:
+                outcome = self._failure(request, error)
+                if request.kind == CREATE:  # its creator is to hear of it when nothing is left of it
+                    self._construction_failed(error)
+                if not has_steps:
+                    request.note_time(outcome)
+            if has_steps:
+                self._finish(request, outcome)
+            elif not request.promise.settle(outcome):
+                self._note_late(request, outcome)
+        except BaseException as escaped:
+            self._escaped(request, escaped)
+
+    def _construction_failed(self, error: BaseException) -> None:
+        if self._cell.incarnation == 1:
+            self._cell.ending.finish()
+        else:
+            halting.constructor_failed(self._cell, error)
 
     def _work(self, request: Request) -> Any:
         kind = request.kind
@@ -254,7 +277,7 @@ class Performer:
         try:
             steps = steps_of(self.cls)
             if "after" in steps and (changed := hook(self.worker, "after")(request, outcome)) is not None:
-                outcome = changed
+                outcome = _checked(changed)
             if self._keeping is not None:
                 self._keeping.ran()
             if "reply" in steps:
@@ -264,6 +287,30 @@ class Performer:
         return outcome
 
     def _failure(self, request: Request, error: BaseException) -> Outcome:
+        """The outcome of a request that has raised, whatever its author's classes do meanwhile."""
+        try:
+            return self._judge(request, error)
+        except BaseException as escaped:
+            if _is_for_program(escaped):
+                raise
+            return self._defect(request, escaped)
+
+    def _escaped(self, request: Request, error: BaseException) -> None:
+        """The last guard: whatever has come through all that was to stop it, the request has an outcome."""
+        if _is_for_program(error):
+            raise error
+        request.settle(self._defect(request, error))
+        if request.kind == CREATE and not self.has_worker and not self._cell.is_halted:
+            self._cell.ending.finish()
+
+    def _defect(self, request: Request, error: BaseException) -> Refused:
+        why = f"{type(error).__name__}: {text_of(error)}"
+        text = f"{request.method!r} of {self._cell} could not be answered: {why}"
+        _log.critical("%s; please report it", text, exc_info=error)
+        incarnation = self._cell.incarnation
+        return Refused(InternalError(text, executed="yes", target=str(self._cell), incarnation=incarnation))
+
+    def _judge(self, request: Request, error: BaseException) -> Outcome:
         if isinstance(error, _Refusal):
             return self._refused(request, error.error, error.letter)
         if isinstance(error, UnpackError) and request.packed is not None:
@@ -272,15 +319,19 @@ class Performer:
         if isinstance(error, asyncio.CancelledError):
             if self._is_ending:
                 return Refused(self._cell.gone("unknown", self._cell.incarnation))
-            text = f"the coroutine of {request.method!r} in {self._cell} was cancelled"
-            incarnation = self._cell.incarnation
-            return Refused(Cancelled(text, target=str(self._cell), incarnation=incarnation))
-        if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
-            raise error  # meant for the caller, who runs this while it waits
-        if not isinstance(error, Exception):
-            return self._fatal(request, error)
-        if request.kind != CREATE and self._is_failure(error):
-            halting.fail(self._cell, halting.failure_of(repr(request.method), error), error)
+            if request.promise.done():  # its caller has cancelled it
+                text = f"the coroutine of {request.method!r} in {self._cell} was cancelled"
+                incarnation = self._cell.incarnation
+                return Refused(Cancelled(text, target=str(self._cell), incarnation=incarnation))
+        elif _is_for_program(error):
+            raise error  # meant for the caller, which runs this while it waits
+        elif request.kind != CREATE and self._is_failure(error):
+            failure = halting.failure_of(repr(request.method), error)
+            if not isinstance(
+                error, Exception
+            ):  # SystemExit and its like: the worker fails, its process lives
+                _log.error("%s fails: %s", self._cell, failure.text)
+            halting.fail(self._cell, failure, error)
         return Raised.capture(error, str(self._cell), self._cell.incarnation)
 
     def _refused(self, request: Request, error: CorpsError, letter: DeadReason | None) -> Refused:
@@ -288,21 +339,11 @@ class Performer:
         self._cell.env.letters.undelivered(request, refused)
         return refused
 
-    def _is_failure(self, error: Exception) -> bool:
+    def _is_failure(self, error: BaseException) -> bool:
         """Whether an exception that comes out of a method means that the worker cannot go on."""
-        if isinstance(error, getattr(self.cls, "fails_on", ())):
+        if not isinstance(error, Exception) or isinstance(error, getattr(self.cls, "fails_on", ())):
             return True
         return isinstance(error, Fail | MemoryError) and not isinstance(error, RemoteError)
-
-    def _fatal(self, request: Request, error: BaseException) -> Outcome:
-        """SystemExit and its like: the worker fails; the process lives on."""
-        cell = self._cell
-        if request.kind != CREATE:
-            _log.error("%s fails: %r raised %r", cell, request.method, error)
-            halting.fail(cell, halting.failure_of(repr(request.method), error), error)
-        text = f"{cell} has failed, since {request.method!r} raised {error!r}"
-        gone = WorkerGone(text, executed="unknown", target=str(cell), incarnation=cell.incarnation)
-        return Refused(gone)
 
     # --- coroutines ---
 
@@ -310,9 +351,14 @@ class Performer:
         """Run a coroutine on the Env's loop. The cell is held, or goes on with others if it interleaves."""
         cell = self._cell
         cell.coroutine_started()
-        if not cell.env.loop.call(self._begin_task, request, coroutine):
-            coroutine.close()
-            cell.coroutine_ended()
+        has_begun = False
+        try:
+            has_begun = cell.env.loop.call(self._begin_task, request, coroutine)
+        finally:
+            if not has_begun:
+                coroutine.close()
+                cell.coroutine_ended()
+        if not has_begun:
             self._finish(request, self._refused(request, cell.gone("no"), "closed"))
 
     def _begin_task(self, request: Request, coroutine: Coroutine[Any, Any, Any]) -> None:
@@ -373,6 +419,8 @@ class Performer:
         request.cancel_run = None
         try:
             self._finish(request, outcome)
+        except BaseException as error:
+            self._escaped(request, error)
         finally:
             if self._cell.main_thread is not None:
                 self._cell.main_thread.forget(request)

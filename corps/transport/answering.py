@@ -1,5 +1,6 @@
 """What another Env asks of this one: the requests under way, their outcomes, and the credit for more."""
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 from threading import Lock
@@ -7,7 +8,7 @@ from typing import Final
 
 from corps.addresses import ConcAddr
 from corps.clock import deadline_after, now
-from corps.errors import Cancelled, WireError
+from corps.errors import Cancelled, CorpsError, WireError
 from corps.messages.outcomes import Outcome, Refused
 from corps.messages.promises import Promise
 from corps.messages.requests import Request
@@ -20,6 +21,8 @@ from corps.transport.way import Way
 from corps.transport.wire_promises import WireCredit, WirePromise
 from corps.wire.credit import Returns
 from corps.wire.frames import CancelHeader, CreditHeader, Frame, ProbeHeader, RequestHeader, outcome_frame
+
+_log = logging.getLogger("corps.transport")
 
 # Credit below a lump is handed back after so many seconds: so the window of an idle link gets empty.
 _CREDIT_DELAY: Final = 0.05
@@ -169,8 +172,12 @@ class Answering:
                 check_frames((packed.body, *packed.buffers), self._max_frame)
             header = outcome_frame(number, status, packed.codec)
             self._way.transmit([header, packed.body, *packed.buffers])
-        except Exception as failure:  # whoever waits for the answer must hear of it
-            status, packed = self._outcomes.instead(status, failure)
+        except (
+            BaseException
+        ) as failure:  # the caller waits for an answer, whatever it is that stopped this one
+            if not isinstance(failure, CorpsError):
+                _log.critical("the answer to a request could not be sent", exc_info=failure)
+            status, packed = self._outcomes.instead(status, failure, outcome)
             self._way.transmit([outcome_frame(number, status, packed.codec), packed.body])
 
     def _wait_for_room(self) -> None:

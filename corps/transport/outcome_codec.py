@@ -1,13 +1,16 @@
 """Outcomes on the wire. Whatever a method returned or raised, something that can be packed goes back."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import corps.errors as errors
 from corps.clock import now
-from corps.errors import CorpsError, InternalError, PackError, UnpackError
+from corps.errors import CorpsError, InternalError, UnpackError
+from corps.messages.originals import stand_in, stand_in_facts, text_of
 from corps.messages.outcomes import Outcome, Raised, Refused, Value, note_time
 from corps.packing.codecs import CODEC_TAGS
+from corps.packing.exceptions import Lightened
 from corps.packing.packer import Packed, Packer
 from corps.wire.frames import RAISED, REFUSED, RETURNED, Frame
 
@@ -34,46 +37,69 @@ class OutcomeCodec:
         if isinstance(opened, Value):
             try:
                 return RETURNED, self._packer.pack(opened.value, what="result")
-            except PackError as error:
-                error.__dict__["executed"] = "yes"
-                return REFUSED, self._pack_refused(error)
+            except BaseException as error:  # whatever the author's classes do: the caller must hear of it
+                return self.instead(RETURNED, error)
         if isinstance(opened, Raised):
             return RAISED, self._pack_raised(opened)
         if isinstance(opened, Refused):
             return REFUSED, self._pack_refused(opened.error)
         return REFUSED, self._pack_refused(InternalError(f"an outcome of type {type(opened).__name__}"))
 
-    def instead(self, status: int, failure: Exception) -> tuple[int, Packed]:
-        """What to send in place of an outcome that could not be sent.
+    def instead(
+        self, status: int, failure: BaseException, outcome: Outcome | None = None
+    ) -> tuple[int, Packed]:
+        """What to send in place of an outcome that could not be packed or sent.
 
         Args:
             status: Of that outcome.
             failure: Why: an error of corps, or a defect or a want of memory.
+            outcome: It, unless it could not be packed.
 
         Returns:
             The status and the packed body.
         """
+        if isinstance(outcome, Raised) and isinstance(failure, CorpsError):
+            return RAISED, self._pack_raised(outcome, with_origin=False)  # too large as it is
         error = failure
         if not isinstance(error, CorpsError):
-            error = InternalError(f"the answer could not be sent: {failure!r}")
+            error = InternalError(
+                f"the answer could not be sent: {type(failure).__name__}: {text_of(failure)}"
+            )
         if status != REFUSED:
             error.__dict__["executed"] = "yes"
-        return self.pack(Refused(error))
+        return REFUSED, self._pack_refused(error)
 
-    def _pack_raised(self, outcome: Raised) -> Packed:
+    def _pack_raised(self, outcome: Raised, *, with_origin: bool = True) -> Packed:
         target = None if outcome.target is None else _text(outcome.target)
         texts = [_text(outcome.type_name), _text(outcome.text), _text(outcome.traceback)]
-        facts = [*texts, target, outcome.incarnation]
-        packed = self._data.pack(facts)
-        if outcome.origin is None:
-            return packed
+        facts: list[Any] = [*texts, target, outcome.incarnation]
+        origin = outcome.origin
+        if origin is None:
+            return self._data.pack(facts)
+        name, args = stand_in_facts(origin)
+        packed = self._data.pack([*facts, name, [_text(arg) if type(arg) is str else arg for arg in args]])
+        travels = self._pack_origin(origin) if with_origin else None
+        return (
+            packed
+            if travels is None
+            else Packed(travels.codec, packed.body, (travels.body, *travels.buffers))
+        )
+
+    def _pack_origin(self, origin: BaseException) -> Packed | None:
+        """The exception as it is; else without what cannot be packed; None if not even its type can."""
+        # Whatever its author's classes do, its text and traceback do travel.
+        with suppress(BaseException):
+            return self._packer.pack(origin, what="exception")
+        with suppress(BaseException):
+            return self._packer.pack(Lightened(origin, self._can_pack), what="exception")
+        return None
+
+    def _can_pack(self, thing: object) -> bool:
         try:
-            origin = self._packer.pack(outcome.origin, what="exception")
-            if origin.buffers:
-                return packed
-        except PackError:
-            return packed  # its text and traceback do travel
-        return Packed(origin.codec, packed.body, (origin.body,))
+            self._packer.pack(thing)
+        except BaseException:
+            return False
+        return True
 
     def _pack_refused(self, error: CorpsError) -> Packed:
         fields: dict[str, Any] = {}
@@ -84,7 +110,7 @@ class OutcomeCodec:
                 fields[_text(name)] = value
             elif isinstance(value, tuple) and all(isinstance(each, str) for each in value):
                 fields[_text(name)] = [_text(each) for each in value]
-        return self._data.pack([type(error).__name__, _text(str(error)), fields])
+        return self._data.pack([type(error).__name__, _text(text_of(error)), fields])
 
     def receive(
         self, status: int, codec: int, frames: Sequence[Frame], sent: float | None = None
@@ -111,8 +137,13 @@ class OutcomeCodec:
                 return Value(self._packer.unpack(packed))
             facts = self._data.unpack(Packed(CODEC_TAGS["data"], bytes(frames[0]), ()))
             if status == RAISED:
-                type_name, text, shown, target, incarnation = facts
-                return Raised(type_name, text, shown, target, self._origin(codec, frames), incarnation)
+                type_name, text, shown, target, incarnation, *in_place = facts
+                origin = self._origin(codec, frames)
+                is_stand_in = origin is None and bool(in_place)
+                if is_stand_in:
+                    origin = stand_in(text, *in_place)
+                told = type_name, text, shown, target, origin, incarnation
+                return Raised(*told, is_stand_in=is_stand_in)
             return Refused(_error_named(*facts))
         except UnpackError as error:
             error.__dict__["executed"] = "yes"
@@ -124,7 +155,7 @@ class OutcomeCodec:
         if len(frames) < 2:
             return None
         try:
-            origin = self._packer.unpack(Packed(codec, bytes(frames[1]), ()))
+            origin = self._packer.unpack(Packed(codec, bytes(frames[1]), tuple(frames[2:])))
         except UnpackError:
             return None  # its class cannot be found here; the text tells
         return origin if isinstance(origin, BaseException) else None

@@ -1,5 +1,7 @@
 """Claims about outcomes: what is kept of a failure, and that telling of it never fails."""
 
+import traceback
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,6 +22,14 @@ def caught(error: BaseException) -> BaseException:
         return found
 
 
+def caught_by(function: Callable[[], object]) -> BaseException:
+    try:
+        function()
+    except BaseException as found:
+        return found
+    raise AssertionError
+
+
 def test_a_value_is_what_was_returned() -> None:
     value = [1]
     assert Value(value).unwrap() is value
@@ -27,13 +37,16 @@ def test_a_value_is_what_was_returned() -> None:
     assert not Value(value).failed
 
 
-def test_a_refusal_raises_its_error() -> None:
-    error = WorkerGone("it has ended")
+def test_a_refusal_raises_a_copy_of_its_error() -> None:
+    error = WorkerGone("it has ended", executed="no")
     outcome = Refused(error)
     assert outcome.failed
-    with pytest.raises(WorkerGone) as raised:
-        outcome.unwrap()
-    assert raised.value is error
+    for _ in range(2):
+        with pytest.raises(WorkerGone, match="it has ended") as raised:
+            outcome.unwrap()
+        assert raised.value.executed == "no"
+        raised.value.add_note("by a caller")
+        assert not hasattr(error, "__notes__")
 
 
 def test_what_a_method_raised_is_kept_as_text_and_as_itself() -> None:
@@ -42,9 +55,11 @@ def test_what_a_method_raised_is_kept_as_text_and_as_itself() -> None:
     assert outcome.type_name == "builtins.KeyError"
     assert outcome.text == "'x'"
     assert "Traceback" in outcome.traceback
-    with pytest.raises(KeyError, match="raised in a Counter") as raised:
+    with pytest.raises(KeyError) as raised:
         outcome.unwrap()
     assert isinstance(raised.value, RemoteError)
+    assert (str(raised.value), raised.value.args) == ("'x'", ("x",))
+    assert "on the side of a Counter" in raised.value.__notes__[0]
 
 
 def test_raising_an_outcome_again_does_not_make_it_longer() -> None:
@@ -57,11 +72,63 @@ def test_raising_an_outcome_again_does_not_make_it_longer() -> None:
     assert len(set(lengths)) == 1
 
 
+def test_a_kept_exception_that_is_raised_again_and_again_does_not_grow() -> None:
+    kept = ValueError("kept")
+    kept.add_note("while connecting")
+
+    def again() -> None:
+        raise kept
+
+    texts, frames = set(), set()
+    for _ in range(4):
+        try:
+            again()
+        except ValueError as error:
+            outcome = Raised.capture(error, "a Counter")
+        texts.add(outcome.traceback)
+        frames.add(len(traceback.extract_tb(kept.__traceback__)))
+        notes: Any = outcome.error.__notes__
+        assert len(notes) == 2
+        notes.append("by a caller")
+    assert len(texts) == len(frames) == 1
+    assert kept.__notes__ == ["while connecting"]
+
+
+def test_a_kept_exception_shows_where_it_first_came_from() -> None:
+    def connect() -> None:
+        raise ValueError("refused")
+
+    try:
+        connect()
+    except ValueError as error:
+        kept = error
+
+    def query() -> None:
+        raise kept
+
+    for _ in range(3):
+        shown = Raised.capture(caught_by(query), None).traceback
+        assert shown.count("in query") == shown.count("in connect") == 1
+
+
+def test_a_captured_exception_keeps_no_frames() -> None:
+    outcome = Raised.capture(caught(KeyError("x")), "a Counter")
+    assert outcome.origin is not None
+    assert outcome.origin.__traceback__ is None
+
+
+def test_each_raise_has_an_error_of_its_own() -> None:
+    outcome = Raised.capture(caught(KeyError("x")), "a Counter")
+    errors = [caught_by(outcome.unwrap) for _ in range(2)]
+    assert errors[0] is not errors[1]
+    assert outcome.error is outcome.error
+
+
 def test_an_error_that_came_from_a_further_worker_keeps_its_type() -> None:
     first = Raised.capture(caught(KeyError("x")), "the last")
     second = Raised.capture(caught(first.error), "the first")
     assert second.type_name == "builtins.KeyError"
-    assert second.origin is first.origin
+    assert type(second.origin) is KeyError
     assert second.target == "the first"
     assert first.traceback.splitlines()[-1] in second.traceback
 

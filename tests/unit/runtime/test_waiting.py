@@ -109,7 +109,7 @@ def test_gather_gives_all_values_or_the_first_failure(order: list[int], failing:
     else:
         error = joined.exception()
         assert isinstance(error, LookupError)
-        assert error.__dict__["text"] == str(first)
+        assert str(error) == str(first)
 
 
 def test_a_gathered_cancellation_is_one() -> None:

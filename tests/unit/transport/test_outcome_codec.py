@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from corps.errors import CorpsError, DeadlockError, InternalError, NoSuchMethod, UnpackError, WorkerGone
+from corps.errors import (
+    CorpsError,
+    DeadlockError,
+    InternalError,
+    NoSuchMethod,
+    PackError,
+    RemoteError,
+    UnpackError,
+    WorkerGone,
+)
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.packing.packer import Packer
 from corps.transport.outcome_codec import OutcomeCodec
@@ -43,19 +52,108 @@ def test_a_value_that_cannot_be_packed_is_an_error_that_says_it_ran(codec: Outco
 
 def test_an_exception_comes_back_as_its_type(codec: OutcomeCodec) -> None:
     error: Any = error_of(there_and_back(codec, Raised.capture(KeyError("k"), "target")))
+    assert error.type_name == "builtins.KeyError"
     assert isinstance(error, KeyError)
-    assert vars(error)["type_name"] == "builtins.KeyError"
 
 
 class Unpackable(Exception):
     def __reduce__(self) -> Any:
-        raise TypeError("planted")
+        raise SystemExit("planted")
 
 
-def test_an_exception_that_cannot_be_packed_comes_back_as_text(codec: OutcomeCodec) -> None:
+def test_an_exception_that_refuses_to_be_packed_comes_back_as_its_type(codec: OutcomeCodec) -> None:
     error: Any = error_of(there_and_back(codec, Raised.capture(Unpackable("text"), None)))
-    assert error.origin is None
     assert error.text == "text"
+    assert isinstance(error, Unpackable)
+
+
+class WithLock(ValueError):
+    def __init__(self) -> None:
+        super().__init__("I hold a lock", Lock())
+        self.lock = Lock()
+        self.number = 7
+
+
+def test_what_of_an_exception_cannot_be_packed_costs_that_alone(codec: OutcomeCodec) -> None:
+    group = ExceptionGroup("several", [WithLock(), KeyError("k")])
+    group.__cause__ = WithLock()
+    back: Any = error_of(there_and_back(codec, Raised.capture(group, "target")))
+    assert isinstance(back, ExceptionGroup)
+    found: Any
+    for found in (back.exceptions[0], back.__cause__):
+        assert found.number == 7
+        assert "lock" in found.lock
+        assert "args[1], lock" in found.__notes__[0]
+        assert type(found) is WithLock
+    assert back.exceptions[1].args == ("k",)
+
+
+def test_an_exception_with_large_memory_comes_back_as_it_was() -> None:
+    codec = OutcomeCodec(Packer(out_of_band=100))
+    numpy = pytest.importorskip("numpy")
+    error: Any = error_of(there_and_back(codec, Raised.capture(ValueError(numpy.zeros(1000)), None)))
+    assert error.args[0].shape == (1000,)
+
+
+def test_an_exception_comes_back_as_the_builtin_type_below_where_its_own_cannot_be_had() -> None:
+    class Local(KeyError):
+        def __str__(self) -> str:
+            return "a local text"
+
+    codec = OutcomeCodec(Packer(codec="data"))
+    error: Any = error_of(there_and_back(codec, Raised.capture(Local("k"), "target")))
+    assert (error.args, str(error)) == (("k",), "a local text")
+    assert error.type_name.endswith("Local")
+    assert isinstance(error, KeyError)
+    missing: Any = error_of(there_and_back(codec, Raised.capture(FileNotFoundError(2, "no", "/x"), "target")))
+    assert isinstance(missing, FileNotFoundError)
+    assert str(missing) == "[Errno 2] no: '/x'"
+
+
+@pytest.mark.parametrize(
+    "facts", [["print", []], ["SystemExit", []], ["object", [1]], ["__import__", ["os"]]]
+)
+def test_only_builtin_exceptions_stand_in_for_others(codec: OutcomeCodec, facts: list[Any]) -> None:
+    packed = Packer(codec="data").pack(["a.B", "text", "", None, 0, *facts])
+    assert type(error_of(codec.open(RAISED, packed.codec, [packed.body]))) is RemoteError
+
+
+class SaysNothing(Exception):
+    def __str__(self) -> str:
+        raise SystemExit("planted")
+
+    __repr__ = __str__
+    __cause__ = __notes__ = property(__str__)
+
+
+def test_an_exception_whose_methods_end_programs_comes_back(codec: OutcomeCodec) -> None:
+    error: Any = error_of(there_and_back(codec, Raised.capture(SaysNothing("x"), "target")))
+    assert isinstance(error, SaysNothing)
+    assert str(error) == "<str() of it raised SystemExit>"
+    assert error.__cause__ is None
+    assert len(error.__notes__) == 1
+
+
+class Reduced:
+    def __init__(self, reduced: Any) -> None:
+        self._reduced = reduced
+
+    def __reduce__(self) -> Any:
+        if isinstance(self._reduced, BaseException):
+            raise self._reduced
+        return self._reduced
+
+
+@pytest.mark.parametrize("kind", ["pickle", "dill", "data"])
+@pytest.mark.parametrize(
+    "reduced",
+    [(Reduced,), (Reduced, 5), (None, None, None), SystemExit("x"), KeyboardInterrupt(), GeneratorExit()],
+)
+def test_whatever_packing_a_value_raises_there_is_an_answer(kind: str, reduced: Any) -> None:
+    codec = OutcomeCodec(Packer(codec=kind))
+    error: Any = error_of(there_and_back(codec, Value([Reduced(reduced)])))
+    assert error.executed == "yes"
+    assert isinstance(error, PackError | InternalError)
 
 
 def test_an_exception_whose_text_is_no_unicode_comes_back(codec: OutcomeCodec) -> None:
