@@ -45,7 +45,7 @@ them survive pickling.
 
 import concurrent.futures
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar, overload
 
 V = TypeVar("V")
 
@@ -140,8 +140,14 @@ class _Fact(Generic[V]):
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, error: BaseException | None, owner: type | None = None) -> V:
-        remote = None if error is None else remote_of(error)
+    @overload
+    def __get__(self, error: None, owner: type) -> "_Fact[V]": ...
+    @overload
+    def __get__(self, error: BaseException, owner: type | None = None) -> V: ...
+    def __get__(self, error: BaseException | None, owner: type | None = None) -> "_Fact[V] | V":
+        if error is None:
+            return self
+        remote = remote_of(error)
         return self._otherwise if remote is None else getattr(remote, self._name)
 
 

@@ -254,7 +254,7 @@ class _Frames:
 
 
 def _earlier(first: TracebackType | None) -> TracebackType | None:
-    """Where the frames of an earlier raise begin: at the first one that the frame before it has not called."""
+    """Where the frames of an earlier raise begin: at the first that the frame before has not called."""
     while first is not None and first.tb_next is not None:
         here, there = first.tb_frame, first.tb_next.tb_frame
         if there is not here and there.f_back is not here and not there.f_code.co_flags & _SUSPENDS:
