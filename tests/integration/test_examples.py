@@ -62,9 +62,9 @@ PRINTED: Final = {
         "WorkerGone",
     ],
     "failing/temporary.py": [
-        "WorkerGone unknown - error",
+        "RemoteError yes - error",
         "WorkerGone no",
-        "WorkerGone unknown - error",
+        "RemoteError yes - error",
         "says hello",
     ],
     "failing/one_for_one.py": [*BEGUN, "cache has failed", "cache starts", *ENDED],

@@ -194,7 +194,7 @@ def held(worker: Any) -> Iterator[tuple[Gate, Any]]:
 
 def same(errors: list[Any]) -> Any:
     """One of them, if they are all alike."""
-    assert len({(type(error).__name__, error.executed) for error in errors}) == 1
+    assert len({(kind_of(error), error.executed) for error in errors}) == 1
     return errors[0]
 
 
