@@ -56,6 +56,7 @@ from corps.packing.storage import store as store
 from corps.runtime.futures import Future as Future
 from corps.runtime.waiting import as_completed as as_completed
 from corps.runtime.waiting import gather as gather
+from corps.runtime.waiting import shield as shield
 from corps.runtime.waiting import wait_all as wait_all
 from corps.runtime.waiting import wait_any as wait_any
 from corps.supervision.restarts import Restart as Restart
@@ -151,6 +152,7 @@ __all__ = [
     "idempotent",
     "load",
     "options",
+    "shield",
     "statistics",
     "store",
     "unwatch",

@@ -81,6 +81,13 @@ class Route(Protocol):
         """
         ...
 
+    def ask_back(self, request: "Request") -> None:
+        """Have a request that cannot be taken back here be taken back where it waits, if it has not begun.
+
+        It is settled as cancelled then.
+        """
+        ...
+
     def help(self, promise: Promise, here: Any) -> None:
         """The calling thread, which does `here`, waits for the promise: let it do the work, if it can."""
         ...

@@ -143,6 +143,9 @@ class Cell(WorkerParts):
         """Keep a request from ever beginning; see `Mailbox.take_back`."""
         return self.mailbox.take_back(request)
 
+    def ask_back(self, request: Request) -> None:
+        """See `Route.ask_back`: here `take_back` has the last word."""
+
     def withdraw(self, request: Request) -> None:
         """Nobody wants the outcome of a request any more: its coroutine, if one runs it, is cancelled.
 

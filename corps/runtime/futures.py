@@ -9,12 +9,12 @@ import concurrent.futures
 import logging
 from collections.abc import Callable, Generator
 from threading import Lock
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from corps.clock import now
 from corps.errors import Cancelled, PackError, RequestError, WaitTimeout
 from corps.messages.outcomes import Outcome, Raised, Refused
-from corps.messages.requests import Request
+from corps.messages.requests import Request, Route
 from corps.runtime.blocking import block_until
 from corps.runtime.callbacks import Callback, log_raised
 from corps.runtime.context import acting
@@ -89,12 +89,15 @@ class Future(concurrent.futures.Future[R]):
             The error, or None if the request gave a value.
 
         Raises:
+            Cancelled: The request was cancelled, as the base class has it.
             WaitTimeout: The time was over first.
             LoopBlocked: Called in a coroutine (use ``await`` there), or in a callback.
         """
         if self._outcome is None:
             self._wait(timeout)
         outcome = self._opened()
+        if self.cancelled():
+            outcome.unwrap()
         if isinstance(outcome, Raised | Refused):
             return outcome.error
         return None
@@ -112,18 +115,34 @@ class Future(concurrent.futures.Future[R]):
         outcome = self._outcome
         return isinstance(outcome, Refused) and isinstance(outcome.error, Cancelled)
 
-    def cancel(self) -> bool:
+    def cancel(self, *, only_if: Literal["waiting"] | None = None) -> bool:
         """Give the request up.
 
         A request that still waits in a mailbox is taken out and never begins. A coroutine that runs it is
         cancelled. A plain method that has begun goes on; its answer is thrown away.
 
+        Args:
+            only_if: ``"waiting"``: only if the request has not begun; otherwise it goes on, and so does the
+                Future. Whether a request to another Env has begun is decided there: then this returns False,
+                and the Future is cancelled a moment later if it had not.
+
         Returns:
-            True if it is cancelled now; False if it was settled before.
+            True if it is cancelled now; False if it was settled before, or is not cancelled yet.
+
+        Raises:
+            ValueError: `only_if` is something else.
         """
+        if only_if not in (None, "waiting"):
+            raise ValueError(f'cancel(only_if={only_if!r}): wants "waiting", or None')
         request = self.request
         what = f"the request {request.method!r} to {request.target}" if request is not None else "the request"
-        return self.give_up(Cancelled(f"{what} was cancelled by its caller")) or self.cancelled()
+        error = Cancelled(f"{what} was cancelled by its caller")
+        settled = self.give_up(error) if only_if is None else self._take_back(request, error)
+        return settled or self.cancelled()
+
+    def stop_waiting(self) -> None:
+        """The asyncio task that awaits this Future was cancelled: cancel the request, as asyncio has it."""
+        self.cancel()
 
     def add_done_callback(self, fn: Callable[["Future[R]"], object]) -> None:
         """Call `fn(self)` when the outcome is there; at once if it is there already.
@@ -137,6 +156,9 @@ class Future(concurrent.futures.Future[R]):
 
     def __await__(self) -> Generator[Any, None, R]:
         """Wait in an asyncio coroutine, without blocking its event loop.
+
+        If the task that awaits is cancelled, by `asyncio.timeout` say, the request is cancelled with it, unless
+        what is awaited is `corps.shield(future)`.
 
         Raises:
             RequestError: As `result`.
@@ -178,6 +200,7 @@ class Future(concurrent.futures.Future[R]):
             yield from arrived
         except asyncio.CancelledError:
             self.remove_callback(wake)
+            self.stop_waiting()
             raise
 
     # --- for the runtime ---
@@ -219,7 +242,20 @@ class Future(concurrent.futures.Future[R]):
         route = request.route if request is not None else None
         if request is None or route is None:
             return self.settle(Refused(error))
-        never_begins = route.take_back(request) and not getattr(request.promise, "may_have_run", False)
+        return self._give_up(request, route, error, never_begins=route.take_back(request))
+
+    def _take_back(self, request: Request | None, error: RequestError) -> bool:
+        """Settle with an error if the request has not begun; whether that was done here."""
+        route = request.route if request is not None else None
+        if request is None or route is None:
+            return False
+        if route.take_back(request):
+            return self._give_up(request, route, error, never_begins=True)
+        route.ask_back(request)
+        return False
+
+    def _give_up(self, request: Request, route: Route, error: RequestError, *, never_begins: bool) -> bool:
+        never_begins = never_begins and not getattr(request.promise, "may_have_run", False)
         error.executed = "no" if never_begins else "unknown"
         error.incarnation = error.incarnation or route.incarnation
         request.is_given_up = True

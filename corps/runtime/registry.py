@@ -207,6 +207,9 @@ class Registry:
                 return is_waiting
         return route.take_back(request)
 
+    def ask_back(self, request: Request) -> None:
+        """See `Route.ask_back`: here `take_back` has the last word."""
+
     def withdraw(self, request: Request) -> None:
         """See `Route.withdraw`: nobody runs what waits here."""
 

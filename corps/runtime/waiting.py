@@ -8,7 +8,7 @@ import concurrent.futures
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from threading import Lock
-from typing import Any, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 from corps.clock import deadline_after, remaining
 from corps.errors import Cancelled, CorpsError, WaitTimeout
@@ -124,15 +124,16 @@ def gather(*futures: Any) -> Future[Any]:
 
     Returns:
         A Future of the list of values, in the order given. It fails with the first error that comes.
-        Cancelling it leaves the others alone. For type checkers the list of up to four values of different
-        types is a tuple, as that of `asyncio.gather` is, so that each keeps its own.
+        Cancelling it, or the task that awaits it, cancels those that are not done, as `asyncio.gather` does.
+        For type checkers the list of up to four values of different types is a tuple, as that of
+        `asyncio.gather` is, so that each keeps its own.
 
     Raises:
         TypeError: Something else than a Future was given.
     """
     items, _ = _given("gather", futures, None)
     parts = tuple(_adopted(future) for future in items)
-    joined: Future[Any] = Future()
+    joined = _Joined(items)
     joined.parts = parts
     missing = _Countdown(list(parts))
 
@@ -148,6 +149,49 @@ def gather(*futures: Any) -> Future[Any]:
     for future in parts:
         future.when_settled(arrived)
     return joined
+
+
+def shield(future: Future[R]) -> Future[R]:
+    """Keep a request from being cancelled with the task that awaits it.
+
+    Example:
+        ``await asyncio.wait_for(corps.shield(future), 1.0)``: the request goes on after the time limit.
+
+    Args:
+        future: Of the request.
+
+    Returns:
+        Another Future of the same outcome. Cancelling it leaves `future` as it is.
+
+    Raises:
+        TypeError: This is no `corps.Future`.
+    """
+    if not isinstance(future, Future):
+        raise TypeError(f"corps.shield({future!r:.80}): wants a corps.Future, as a call of a method returns it")
+    shielded: Future[R] = Future()
+    shielded.parts = (future,)
+    future.when_settled(lambda done: shielded.settle(done.outcome))  # type: ignore[arg-type]  # it is there
+    return shielded
+
+
+class _Joined(Future[Any]):
+    """Many Futures in one."""
+
+    __slots__ = ("_given",)
+
+    def __init__(self, given: list[Any]) -> None:
+        super().__init__()
+        self._given = given
+
+    def cancel(self, *, only_if: Literal["waiting"] | None = None) -> bool:
+        """See `gather`."""
+        is_cancelled = super().cancel(only_if=only_if)
+        for part in self._given:
+            if isinstance(part, Future):
+                part.cancel(only_if=only_if)
+            else:  # of another executor: it can be cancelled only as long as it waits
+                part.cancel()
+        return is_cancelled
 
 
 def _given(function: str, futures: tuple[Any, ...], timeout: float | None) -> tuple[list[Any], float | None]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from corps.addresses import ConcAddr
 from corps.clock import deadline_after, now
-from corps.errors import Cancelled, CorpsError, WireError
+from corps.errors import Cancelled, CorpsError, Executed, WireError
 from corps.messages.outcomes import Outcome, Refused
 from corps.messages.promises import Promise
 from corps.messages.requests import Request
@@ -141,13 +141,17 @@ class Answering:
             request = self._incoming.get(header.number)
         if request is None or request.route is None:
             return
+        is_taken_back = request.route.take_back(request)
+        if header.only_if_waiting and not is_taken_back:
+            return
         request.is_given_up = True
-        if request.route.take_back(request):
+        if is_taken_back:
             request.packed = None  # its place in the mailbox remains; its arguments need not
             if request.deadline is not None and now() >= request.deadline - _TRAVEL:
                 self._env.letters.note("expired", request.sender, request.target, request.method)
         cancelled = f"the request {request.method!r} to {request.target} was cancelled by its caller"
-        request.settle(Refused(Cancelled(cancelled)))
+        executed: Executed = "no" if is_taken_back else "unknown"
+        request.settle(Refused(Cancelled(cancelled, executed=executed)))
         request.route.withdraw(request)
 
     def on_probe(self, header: ProbeHeader, _: Sequence[Frame] = ()) -> None:

@@ -158,6 +158,10 @@ class Asking:
             request.stage = WITHDRAWN
             return True
 
+    def ask_back(self, request: Request) -> None:
+        """See `Route.ask_back`: only the peer knows whether the request has begun."""
+        self._way.transmit([CancelHeader(request.number, only_if_waiting=1).header()], request.target.conc)
+
     def help(self, promise: Promise, here: Any) -> None:
         """A waiting thread cannot do the work of another Env."""
 

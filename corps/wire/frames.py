@@ -188,9 +188,15 @@ class OutcomeHeader(NamedTuple):
 
 
 class CancelHeader(NamedTuple):
-    """Nobody wants the outcome of the request with this number any more."""
+    """Nobody wants the outcome of the request with this number any more.
+
+    Attributes:
+        number: Of the request.
+        only_if_waiting: 1: unless it has begun; 0: in any case.
+    """
 
     number: int
+    only_if_waiting: int = 0
 
     def header(self) -> bytes:
         """The header as a frame."""
@@ -307,9 +313,11 @@ def _outcome(number: int, status: int, codec: int) -> OutcomeHeader:
     return tuple.__new__(OutcomeHeader, (number, status, codec))
 
 
-def _cancel(number: int) -> CancelHeader:
+def _cancel(number: int, only_if_waiting: int) -> CancelHeader:
     check_numbers("a CANCEL", number)
-    return CancelHeader(number)
+    if only_if_waiting not in (0, 1):
+        raise WireError(f"the condition of a CANCEL is {only_if_waiting}")
+    return CancelHeader(number, only_if_waiting)
 
 
 def _probe(number: int, env: int, conc: int, serial: int, edge: int, path: tuple[Any, ...]) -> ProbeHeader:
@@ -334,7 +342,7 @@ FIELDS: Final[Mapping[int, tuple[frozenset[type], ...]]] = {
     HELLO: (_TEXT, _INT, _TEXT, _INT, _TEXT),
     REQUEST: (_INT, _INT, _INT, _TEXT, _OPTIONAL_ARRAY, _OPTIONAL_NUMBER, _INT),
     OUTCOME: (_INT, _INT, _INT),
-    CANCEL: (_INT,),
+    CANCEL: (_INT, _INT),
     PROBE: (_INT, _INT, _INT, _INT, _INT, _ARRAY),
     CREDIT: (_INT, _INT),
     DEFINE: (_INT, _INT),

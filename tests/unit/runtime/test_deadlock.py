@@ -35,6 +35,7 @@ class Cell:
         return False
 
     def withdraw(self, request: Request) -> None: ...
+    def ask_back(self, request: Request) -> None: ...
 
 
 @contextmanager
@@ -56,6 +57,7 @@ class Away:
         return False
 
     def withdraw(self, request: Request) -> None: ...
+    def ask_back(self, request: Request) -> None: ...
 
 
 class World:

@@ -54,7 +54,7 @@ headers: st.SearchStrategy[Header] = st.one_of(
         codecs,
     ),
     st.builds(OutcomeHeader, st.integers(1, MAX_NUMBER), st.sampled_from(sorted(STATUSES)), codecs),
-    st.builds(CancelHeader, numbers),
+    st.builds(CancelHeader, numbers, st.sampled_from([0, 1])),
     st.builds(ProbeHeader, numbers, numbers, numbers, numbers, numbers, st.lists(texts).map(tuple)),
     st.builds(CreditHeader, numbers, numbers),
     st.builds(DefineHeader, st.integers(1, MAX_DEFINITIONS), codecs),
