@@ -90,7 +90,7 @@ def end_worker(
                 # It may take long, as each of many workers may. But what does not even answer is stopped,
                 # or hangs for ever, and nobody could end it later.
                 kill_silent(env, places(), env.options.grace)
-        error = ended.exception() if ended.done() else None
+        error = ended.failure() if ended.done() else None
     except CorpsError as failed:
         error = failed
     return Refused(error) if isinstance(error, RemoteError) else Value(None)

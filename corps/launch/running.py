@@ -357,7 +357,7 @@ class RunningCorps:
         return name
 
     def _note_whether_alive(self, alive: Future[bool]) -> None:
-        if alive.exception() is None and not alive.result():
+        if alive.failure() is None and not alive.result():
             self._is_end_wanted.set()
 
     def _end_workers(self, name: Name[Any]) -> None:

@@ -369,7 +369,7 @@ class Membership:
             self._tell_listed("retired", env_id)
         self._env.lives.retire(env_id)
         self._await_all("knows_env", env_id, is_there=False)
-        error = self._env.ask(CALL, self._env.manager_of(env_id), "drain_all", (), {}, timeout).exception()
+        error = self._env.ask(CALL, self._env.manager_of(env_id), "drain_all", (), {}, timeout).failure()
         if error is not None:
             _log.warning("env%d could not be drained: %s", env_id, error)
         stop_all([place], 2 * self._env.options.grace)

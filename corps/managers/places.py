@@ -192,7 +192,7 @@ def kill_silent(env: Env, places: Sequence[Place], patience: float) -> None:
         for place in places
     }
     for place, answer in asked.items():
-        if isinstance(answer.exception(), DeadlineExceeded):
+        if isinstance(answer.failure(), DeadlineExceeded):
             _log.warning("env%d gives no answer in %s s: it is killed", place.process.env_id, patience)
             place.process.kill()
 
@@ -212,7 +212,7 @@ def ask_managers(
     """
     asked = [env.ask_manager(each, method, *args, seconds=limit, **kwargs) for each in env_ids]
     for answer in asked:
-        if (error := answer.exception()) is not None:
+        if (error := answer.failure()) is not None:
             _log.warning("not every Env has answered to %s: %s", method, error)
 
 

@@ -93,11 +93,26 @@ class Future(concurrent.futures.Future[R]):
             WaitTimeout: The time was over first.
             LoopBlocked: Called in a coroutine (use ``await`` there), or in a callback.
         """
+        error = self.failure(timeout)
+        if error is not None and self.cancelled():
+            raise error
+        return error
+
+    def failure(self, timeout: float | None = None) -> BaseException | None:
+        """As `exception`, but the error of one that was cancelled is returned too. For the runtime.
+
+        Args:
+            timeout: Seconds to wait; None for as long as it takes.
+
+        Returns:
+            The error, or None if there is a value.
+
+        Raises:
+            WaitTimeout, LoopBlocked: As `exception`.
+        """
         if self._outcome is None:
             self._wait(timeout)
         outcome = self._opened()
-        if self.cancelled():
-            outcome.unwrap()
         if isinstance(outcome, Raised | Refused):
             return outcome.error
         return None
@@ -157,8 +172,8 @@ class Future(concurrent.futures.Future[R]):
     def __await__(self) -> Generator[Any, None, R]:
         """Wait in an asyncio coroutine, without blocking its event loop.
 
-        If the task that awaits is cancelled, by `asyncio.timeout` say, the request is cancelled with it, unless
-        what is awaited is `corps.shield(future)`.
+        If the task that awaits is cancelled, by `asyncio.timeout` say, the request is cancelled with it. It
+        is not if `corps.shield(future)` is awaited.
 
         Raises:
             RequestError: As `result`.

@@ -208,7 +208,7 @@ class Lives:
 
     def _end_if_unknown(self, child: ConcAddr, told: Future[bool]) -> None:
         """If the Mgr of a worker that has failed has gone, nobody will start it again."""
-        if told.exception() is not None or not told.result():
+        if told.failure() is not None or not told.result():
             self._env.exit(child, EXIT_DOWN)
 
     def escalate(self, cell: Any, failure: Failure) -> None:

@@ -189,7 +189,7 @@ class Supervising:
 
     def _do(self, steps: Steps[ConcAddr]) -> None:
         for child in steps.end:
-            self._env.exit(child, EXIT_DOWN).exception()
+            self._env.exit(child, EXIT_DOWN).failure()
         for child in steps.halt:
             try:
                 is_there = self._env.ask_manager(child.env, "halt", child.conc).result()
@@ -202,7 +202,7 @@ class Supervising:
         for child, incarnation in steps.start:
             started = self._start(child, incarnation)
             if started is not None and steps.is_ordered:
-                started.exception()
+                started.failure()
 
     def _start(self, child: ConcAddr, incarnation: int) -> Future[Any] | None:
         with self._lock:

@@ -167,7 +167,9 @@ def shield(future: Future[R]) -> Future[R]:
         TypeError: This is no `corps.Future`.
     """
     if not isinstance(future, Future):
-        raise TypeError(f"corps.shield({future!r:.80}): wants a corps.Future, as a call of a method returns it")
+        raise TypeError(
+            f"corps.shield({future!r:.80}): wants a corps.Future, as a call of a method returns it"
+        )
     shielded: Future[R] = Future()
     shielded.parts = (future,)
     future.when_settled(lambda done: shielded.settle(done.outcome))  # type: ignore[arg-type]  # it is there

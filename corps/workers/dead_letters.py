@@ -254,7 +254,7 @@ class Subscription:
         found: list[DeadLetter] = []
         missed = 0
         cursor: tuple[int, int] | None = None
-        if news.exception() is None:
+        if news.failure() is None:
             generation, found, missed, number = news.result()
             cursor = generation, number
         with self._arrival:

@@ -246,7 +246,7 @@ def _all_or_none(made: list[Future[Any]]) -> list[Any]:
         future.result().exit() for future in made if future.outcome is not None and not future.outcome.failed
     ]
     wait_all(ends)
-    error = failed.exception()
+    error = failed.failure()
     raise error if error is not None else CorpsError("a worker was not created")
 
 

@@ -64,7 +64,7 @@ class Group(Generic[T]):
         wait_all([future for _, future in made])
         failed: BaseException | None = None
         for env_id, future in made:
-            error = future.exception()
+            error = future.failure()
             failed = failed or error
             if error is None:
                 with self._lock:

@@ -10,7 +10,7 @@ import sys
 import weakref
 from collections.abc import Generator
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, TypeVar
 
 from corps.addresses import ConcAddr
 from corps.errors import ContextError, CorpsError, LoopBlocked, NoSuchMethod
@@ -376,10 +376,10 @@ class Attribute(Future[Any]):
         self.begin()
         return super().done()
 
-    def cancel(self) -> bool:
+    def cancel(self, *, only_if: Literal["waiting"] | None = None) -> bool:
         """See `Future.cancel`."""
         self.begin()
-        return super().cancel()
+        return super().cancel(only_if=only_if)
 
     def __await__(self) -> Generator[Any, None, Any]:
         """See `Future.__await__`."""

@@ -32,7 +32,7 @@ class Watch(Future[Ended]):
 
     def learn(self, asked: Future[int]) -> None:
         """The worker has said which incarnation it is in."""
-        if asked.exception() is None:
+        if asked.failure() is None:
             self._incarnation = asked.result() or self._incarnation
 
     def settle(self, outcome: Outcome) -> bool:

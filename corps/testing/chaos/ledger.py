@@ -172,7 +172,7 @@ class Ledger:
         incarnation: int | None = 0
         outcome = Outcome.VALUE
         try:
-            error = future.exception(0)
+            error = future.failure(0)
             if error is not None:
                 outcome = outcome_of(error)
             else:

@@ -129,4 +129,4 @@ class Visitors:
         future = self._ledger.ask(
             sender, sequence, self._number(name), call, deadline=deadline, traits=Trait.UNWITNESSED
         )
-        return None if future is None or future.exception() is not None else future.result()
+        return None if future is None or future.failure() is not None else future.result()

@@ -166,7 +166,7 @@ class Relay(Witnessed):
                 expected=lambda value: answered(value, ids),
             )
             if asked is not None:
-                asked.exception()
+                asked.failure()
             return self._incarnation, sender, sequence
 
 

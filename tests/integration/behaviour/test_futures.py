@@ -179,7 +179,8 @@ def test_a_queued_request_that_is_cancelled_never_begins(way: Way, latch: corps.
     with pytest.raises(corps.Cancelled) as caught:
         queued.result()
     assert isinstance(caught.value, concurrent.futures.CancelledError)
-    assert isinstance(queued.exception(), corps.Cancelled)
+    with pytest.raises(corps.Cancelled):
+        queued.exception()
     assert caught.value.executed == ("no" if way.is_local else "unknown")
 
 
@@ -241,19 +242,90 @@ def test_a_future_is_awaited_on_a_loop_of_the_scripts_own(way: Way, latch: corps
     assert asyncio.run(script()) == [1, "held", [2, 3, 4], "held"]
 
 
-def test_an_await_can_be_given_up_without_harm_to_the_request(way: Way, latch: corps.Name[Latch]) -> None:
+def test_a_shielded_await_can_be_given_up_without_harm_to_the_request(
+    way: Way, latch: corps.Name[Latch]
+) -> None:
     _, slow = way.busy(latch)
 
     async def script() -> str:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.001):
-                await slow
+                await corps.shield(slow)
         assert not slow.done()
         await latch.open()
         result: str = await slow
         return result
 
     assert asyncio.run(script()) == "held"
+
+
+def test_a_task_that_is_cancelled_cancels_what_it_awaits(way: Way, latch: corps.Name[Latch]) -> None:
+    holder, _ = way.busy(latch)
+
+    async def script() -> None:
+        for wait in (_with_timeout, _with_wait_for, _in_task_group):
+            queued = holder.note("unwanted")
+            with pytest.raises(TimeoutError):
+                await wait(queued)
+            assert queued.cancelled()
+
+    asyncio.run(script())
+    behind = holder.note("wanted")
+    latch.open().result()
+    assert behind.ret == "wanted"
+    assert holder.log.ret == ["held", "wanted"]
+
+
+async def _with_timeout(future: corps.Future[Any]) -> None:
+    async with asyncio.timeout(0.001):
+        await future
+
+
+async def _with_wait_for(future: corps.Future[Any]) -> None:
+    await asyncio.wait_for(future, 0.001)
+
+
+async def _in_task_group(future: corps.Future[Any]) -> None:
+    async def fail() -> None:
+        raise TimeoutError
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_once_begun(future))
+            await asyncio.sleep(0)
+            group.create_task(fail())
+    except* TimeoutError as caught:
+        error = caught.exceptions[0]
+    raise error
+
+
+async def _once_begun(future: corps.Future[Any]) -> None:
+    await future
+
+
+def test_a_request_that_is_cancelled_cancels_what_its_coroutine_awaits(
+    way: Way, latch: corps.Name[Latch]
+) -> None:
+    asker, holder = way.create(Holder), way.create_far(Holder)
+    outer = asker.ask_softly(holder, "hold_softly", latch)
+    latch.arrived().result()
+    assert outer.cancel()
+    assert holder.note("next").result(20) == "next"
+    assert holder.log.ret == ["cancelled", "next"]
+
+
+def test_what_waits_can_be_taken_back_and_what_has_begun_goes_on(way: Way, latch: corps.Name[Latch]) -> None:
+    holder, busy = way.busy(latch)
+    queued, behind = holder.note("unwanted"), holder.note("wanted")
+    assert not busy.cancel(only_if="waiting")
+    assert queued.cancel(only_if="waiting") == way.is_local
+    with pytest.raises(corps.Cancelled) as caught:
+        queued.result(20)
+    assert caught.value.executed == "no"
+    assert queued.cancelled()
+    latch.open().result()
+    assert (busy.ret, behind.ret) == ("held", "wanted")
+    assert holder.log.ret == ["held", "wanted"]
 
 
 def test_wrap_future_takes_it(way: Way, latch: corps.Name[Latch]) -> None:

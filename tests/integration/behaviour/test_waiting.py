@@ -112,13 +112,27 @@ def test_gather_fails_with_the_first_error_that_comes(way: Way, latch: corps.Nam
     latch.open().result()
 
 
-def test_cancelling_a_gathered_future_leaves_the_others_alone(way: Way, latch: corps.Name[Latch]) -> None:
+def test_cancelling_a_gathered_future_cancels_those_that_are_not_done(
+    way: Way, latch: corps.Name[Latch]
+) -> None:
     _, slow = way.busy(latch)
-    joined = corps.gather(slow)
+    done = way.create(Counter).add()
+    assert done.ret == 1
+    joined = corps.gather(slow, done)
     assert joined.cancel()
+    assert slow.cancelled()
+    assert joined.cancelled()
+    assert done.ret == 1
+    latch.open().result()
+
+
+def test_cancelling_a_shielded_future_leaves_the_request_alone(way: Way, latch: corps.Name[Latch]) -> None:
+    _, slow = way.busy(latch)
+    shielded = corps.shield(slow)
+    assert shielded.cancel()
     latch.open().result()
     assert slow.ret == "held"
-    assert joined.cancelled()
+    assert corps.shield(slow).ret == "held"
 
 
 def test_a_gathered_future_can_be_awaited(way: Way) -> None:

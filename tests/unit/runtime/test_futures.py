@@ -1,6 +1,7 @@
 """Claims about the Future as a state machine: one outcome, whatever comes in whatever order."""
 
 import asyncio
+import concurrent.futures
 import contextvars
 import threading
 import types
@@ -17,6 +18,7 @@ from corps.messages.promises import Promise
 from corps.messages.requests import CALL, Request
 from corps.runtime.context import Activity, current
 from corps.runtime.futures import Future
+from corps.runtime.waiting import gather, shield, wait_all
 
 STEPS = ["settle", "settle otherwise", "cancel", "give up", "callback", "remove", "alarm", "open"]
 
@@ -108,7 +110,7 @@ def test_the_first_outcome_counts_and_each_callback_is_called_once(steps: list[s
             alarms.append(Alarm())
             future.set_alarm(alarms[-1])
         elif before is not None:
-            future.done() and future.cancelled() or future.exception()
+            assert future.cancelled() or future.exception() is None or before.failed
         if first is None:
             first = future.outcome
         assert future.outcome is first
@@ -144,7 +146,7 @@ def test_of_many_threads_one_settles_it(turn: int) -> None:
     for thread in threads:
         thread.start()
     ready.wait()
-    future.exception()
+    wait_all([future])
     for thread in threads:
         thread.join()
     assert firsts.count(True) + future.cancelled() == 1
@@ -156,10 +158,49 @@ def test_giving_up_says_whether_the_request_can_still_begin(can: bool, executed:
     route = Route(can=can)
     future = sent(route)
     assert future.cancel()
-    error = future.exception()
-    assert isinstance(error, Cancelled)
-    assert error.executed == executed
+    with pytest.raises(Cancelled) as caught:
+        future.exception()
+    assert caught.value.executed == executed
     assert route.calls == ["take back", "withdraw"]
+
+
+def test_what_waits_is_taken_back_and_what_has_begun_goes_on() -> None:
+    waiting, begun = Route(can=True), Route(can=False)
+    future = sent(waiting)
+    assert future.cancel(only_if="waiting")
+    assert future.cancelled()
+    assert waiting.calls == ["take back", "withdraw"]
+    future = sent(begun)
+    assert not future.cancel(only_if="waiting")
+    assert not future.done()
+    assert begun.calls == ["take back", "ask back"]
+    future.settle(Value(1))
+    assert not future.cancel(only_if="waiting")
+    with pytest.raises(ValueError, match="only_if='begun'"):
+        future.cancel(only_if="begun")  # type: ignore[arg-type]
+
+
+def test_the_exception_of_a_cancelled_one_is_raised_as_the_base_class_has_it() -> None:
+    future = sent()
+    future.cancel()
+    with pytest.raises(concurrent.futures.CancelledError):
+        future.exception()
+
+
+def test_the_task_that_awaits_cancels_the_request_unless_it_is_shielded() -> None:
+    async def wait_for(future: Future[Any]) -> None:
+        task = asyncio.ensure_future(future)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    plain, shielded, gathered = sent(), sent(), sent()
+    asyncio.run(wait_for(plain))
+    asyncio.run(wait_for(shield(shielded)))
+    asyncio.run(wait_for(gather(gathered)))
+    assert [each.cancelled() for each in (plain, shielded, gathered)] == [True, False, True]
+    assert not shielded._callbacks or shielded.settle(Value(1))
 
 
 def test_giving_up_too_late_withdraws_nothing() -> None:

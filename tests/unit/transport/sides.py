@@ -128,6 +128,9 @@ class Holder:
     def take_back(self, request: Request) -> bool:
         return id(request) not in self.begun
 
+    def ask_back(self, request: Request) -> None:
+        pass
+
     def help(self, promise: Promise, here: object) -> None:
         pass
 
