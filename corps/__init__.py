@@ -12,6 +12,7 @@ from corps.errors import ClosedError as ClosedError
 from corps.errors import ConfigError as ConfigError
 from corps.errors import ContextError as ContextError
 from corps.errors import CorpsError as CorpsError
+from corps.errors import CorpsLost as CorpsLost
 from corps.errors import CorpsStartError as CorpsStartError
 from corps.errors import Damaged as Damaged
 from corps.errors import DeadlineExceeded as DeadlineExceeded
@@ -95,6 +96,7 @@ __all__ = [
     "ContextError",
     "Corps",
     "CorpsError",
+    "CorpsLost",
     "CorpsStartError",
     "Damaged",
     "DeadLetter",

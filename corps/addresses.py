@@ -6,8 +6,11 @@ stays true when an Env moves or is started again. Values only: any thread may us
 
 from typing import Final, NamedTuple
 
-FRONT_ENV = 0
+BOOT_ENV: Final = 0
 """Id of the Env inside the process that booted the Corps. It hosts the CorpsMgr."""
+
+FRONT: Final = -1
+"""Id of the front Env, the one in which the Corps object lives. No worker is placed there unless asked."""
 
 ENV_MGR = 0
 """Conc id of the EnvMgr, in every Env."""
@@ -24,7 +27,7 @@ class ConcAddr(NamedTuple):
 
     Attributes:
         corps: Random id of the Corps, 16 hexadecimal digits.
-        env: Id of the Env inside the Corps; 0 is the process that booted it.
+        env: Id of the Env inside the Corps: from 1 on, or BOOT_ENV, or FRONT.
         conc: Id of the worker inside its Env.
     """
 
@@ -35,7 +38,16 @@ class ConcAddr(NamedTuple):
     def __str__(self) -> str:
         generation, number = divmod(self.conc, GENERATION)
         process = f".{generation}" if generation else ""
-        return f"{self.corps[:6]}/env{self.env}{process}/{number}"
+        return f"{self.corps[:6]}/{env_label(self.env)}{process}/{number}"
+
+
+def env_label(env_id: int) -> str:
+    """What an Env is called in texts.
+
+    Args:
+        env_id: Its id.
+    """
+    return "front" if env_id == FRONT else f"env{env_id}"
 
 
 def first_number(generation: int) -> int:

@@ -29,6 +29,7 @@
     │   ├── EnvStartError            a process did not start, or ended while it started
     │   └── CorpsStartError          the constructor of the Corps raised
     ├── SupervisionError
+    │   ├── CorpsLost                the process of the Corps object died, and nothing brings it back
     │   └── RestartLimit             a worker failed more often than its policy allows
     ├── Fail                     for authors to raise: the worker that raises it fails, and may be restarted
     ├── ConfigError              a setting is unknown or has a bad value                      (ValueError)
@@ -317,6 +318,13 @@ class RestartLimit(SupervisionError):
 
     Or the process of an Env died more often than the settings `env_restart.max` and `.within` allow.
     The text says who, how often, in how long, and shows the last failure with its traceback.
+    """
+
+
+class CorpsLost(SupervisionError):
+    """The process of the Corps object has died, and its class declares no restart that brings it back.
+
+    The Corps ends. Raised where its ``with`` block ends, and by ``app.exit()``.
     """
 
 

@@ -3,6 +3,7 @@
 import os
 import threading
 
+from corps.addresses import env_label
 from corps.errors import ClosedError, EnvStartError
 from corps.hosting.channel import Channel
 from corps.hosting.env_process import EnvProcess
@@ -64,10 +65,10 @@ class EnvTable:
         env_id = entry.process.env_id
         with self._lock:
             if self._is_closed:
-                raise ClosedError(f"spawn of env{env_id}: the ProcessHost is not running")
+                raise ClosedError(f"spawn of {env_label(env_id)}: the ProcessHost is not running")
             if env_id in self._entries:
                 running = self._entries[env_id].process.pid
-                raise EnvStartError(f"env{env_id} has a process already, with id {running}")
+                raise EnvStartError(f"{env_label(env_id)} has a process already, with id {running}")
             self._entries[env_id] = entry
             self._channels = [channel for channel in self._channels if not channel.is_closed]
             self._channels.append(entry.process.channel)

@@ -18,6 +18,7 @@ import threading
 from array import array
 from collections.abc import Callable, Sequence
 
+from corps.addresses import env_label
 from corps.clock import deadline_after, remaining
 from corps.errors import ClosedError, EnvStartError, InternalError
 from corps.hosting.channel import Channel
@@ -185,11 +186,11 @@ class ProcessHost:
         """
         self._refuse_in_watcher("spawn")
         if self._template is None:
-            raise ClosedError(f"spawn of env{env_id}: the ProcessHost was not started")
+            raise ClosedError(f"spawn of {env_label(env_id)}: the ProcessHost was not started")
         try:
             ours, theirs, read_fd, write_fd, pulse, pulse_fd = open_ends()
         except OSError as error:
-            raise EnvStartError(f"env{env_id} could not be started: {error}") from error
+            raise EnvStartError(f"{env_label(env_id)} could not be started: {error}") from error
         pending = EnvEntry(EnvProcess(env_id, Channel(ours), pulse, self._send_signal), read_fd)
         try:
             self._add(pending)
@@ -220,9 +221,9 @@ class ProcessHost:
             if self._table.take(env_id) is not None:
                 pending.close_output()
             if self._table.is_closed:
-                raise ClosedError(f"spawn of env{env_id}: the ProcessHost was closed") from error
+                raise ClosedError(f"spawn of {env_label(env_id)}: the ProcessHost was closed") from error
             raise EnvStartError(
-                f"env{env_id} could not be started: the template takes no request: {error}"
+                f"{env_label(env_id)} could not be started: the template takes no request: {error}"
             ) from error
 
     def _wait_for_fork(self, pending: EnvEntry) -> EnvProcess:
@@ -233,10 +234,10 @@ class ProcessHost:
             pending.problem = f"the template process did not answer in {self._start_timeout} s"
         if self._table.is_closed:
             process.kill(signal.SIGKILL)
-            raise ClosedError(f"spawn of env{process.env_id}: the ProcessHost was closed")
+            raise ClosedError(f"spawn of {env_label(process.env_id)}: the ProcessHost was closed")
         if pending.problem:
             process.discard()
-            message = f"env{process.env_id} could not be started: {pending.problem}"
+            message = f"{env_label(process.env_id)} could not be started: {pending.problem}"
             raise EnvStartError(message, output=process.output())
         return process
 

@@ -36,6 +36,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from corps.addresses import env_label
 from corps.hosting.channel import Channel
 from corps.hosting.child import ChildSide, flush_output, run_entry
 from corps.hosting.control import (
@@ -283,7 +284,7 @@ def settle_env(env_id: int, *, core_dumps: bool) -> None:
     """
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
-    set_process_name(f"corps-env{env_id}")
+    set_process_name(f"corps-{env_label(env_id)}")
     if not core_dumps:
         _, hard = resource.getrlimit(resource.RLIMIT_CORE)
         resource.setrlimit(resource.RLIMIT_CORE, (0, hard))

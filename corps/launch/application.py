@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from corps.addresses import ConcAddr
+from corps.addresses import FRONT, ConcAddr
 from corps.errors import (
     CorpsError,
     CorpsStartError,
@@ -13,7 +13,6 @@ from corps.errors import (
     RemoteError,
     WaitTimeout,
 )
-from corps.managers.membership import HOME
 from corps.managers.places import Place, kill_silent
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.requests import CALL
@@ -26,7 +25,7 @@ from corps.workers.names import Name
 
 
 def create_application(env: Env, mgr: Cell, application: Record) -> Name[Any]:
-    """Have the first Env construct the application's Corps.
+    """Have the front Env construct the application's Corps.
 
     Args:
         env: Of the booting process.
@@ -43,7 +42,7 @@ def create_application(env: Env, mgr: Cell, application: Record) -> Name[Any]:
     """
     try:
         order = (application, mgr.name, mgr.addr)
-        name: Name[Any] = env.ask(CALL, env.manager_of(HOME), "create", order, {}).result()
+        name: Name[Any] = env.ask(CALL, env.manager_of(FRONT), "create", order, {}).result()
     except PackError:
         raise
     except RemoteError as error:

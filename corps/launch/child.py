@@ -15,7 +15,7 @@ from dataclasses import astuple
 from functools import partial
 from typing import Any, Final
 
-from corps.addresses import FRONT_ENV, ConcAddr
+from corps.addresses import BOOT_ENV, FRONT, ConcAddr, env_label
 from corps.errors import BootError, CorpsError
 from corps.hosting.child import ChildSide, flush_output
 from corps.hosting.pulse import MAIN, READING
@@ -60,7 +60,8 @@ def main(child: ChildSide) -> int:
     options = EnvOptions(**option_fields)
     this_process.env_id = child.env_id
     logging.basicConfig(
-        level=options.log_level, format=f"%(asctime)s env{child.env_id} %(levelname)s %(name)s: %(message)s"
+        level=options.log_level,
+        format=f"%(asctime)s {env_label(child.env_id)} %(levelname)s %(name)s: %(message)s",
     )
     sys.setswitchinterval(options.switch_interval)
     _allow_descriptors()
@@ -93,7 +94,7 @@ def main(child: ChildSide) -> int:
 
 def _report_or_end(env: Env, env_id: int, generation: int, reason: str) -> None:
     """Another Env cannot be reached. If that is the one of the booting process, this one ends."""
-    if env_id != FRONT_ENV:
+    if env_id != BOOT_ENV:
         env.lives.report_unreachable(env_id, generation, reason)
     elif not env.closed:
         _log.critical("%s is cut off from the booting process, and ends: %s", env.label, reason)
@@ -151,7 +152,7 @@ def _learn(env: Env, members: list[list[Any]], awaited: list[int]) -> None:
         env.peers.lose(env_id, "it is started again", returns=True)
     for fields in members:
         env.lives.meet(Member(*fields))
-    others = {*(fields[0] for fields in members), *awaited, env.id} - {FRONT_ENV}
+    others = {*(fields[0] for fields in members), *awaited, env.id} - {BOOT_ENV, FRONT}
     env.worker_envs = in_turn(others, env.id)
 
 

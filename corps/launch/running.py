@@ -22,9 +22,10 @@ from queue import SimpleQueue
 from threading import Event, Lock, Thread, current_thread
 from typing import TYPE_CHECKING, Any, Final
 
-from corps.addresses import ENV_MGR, FRONT_ENV, ConcAddr
+from corps.addresses import BOOT_ENV, ENV_MGR, FRONT, ConcAddr, env_label
 from corps.errors import (
     BootError,
+    CorpsLost,
     EnvStartError,
     RestartLimit,
     SupervisionError,
@@ -40,7 +41,7 @@ from corps.launch.sources import Source
 from corps.launch.starting import start_env
 from corps.managers.assembly import env_options
 from corps.managers.corps_mgr import CorpsMgr
-from corps.managers.membership import HOME, Membership
+from corps.managers.membership import Membership
 from corps.managers.parameters import Parameter
 from corps.managers.vitals import Vitals
 from corps.messages.endings import Failure
@@ -109,9 +110,7 @@ class RunningCorps:
         self._outcome: Outcome = Value(None)  # how the Corps object ended
         self._finish_timeout = 0.0
         self.is_over = Event()
-        """Set when the Corps can do nothing more: it has ended, or the Env of its Corps object has died."""
-        self.failure: str | None = None
-        """Why it is over, if it was not asked to end."""
+        """Set when it has ended."""
 
     # --- from the start to the end ---
 
@@ -162,7 +161,7 @@ class RunningCorps:
 
     def run_parameters(self) -> list[Parameter] | None:
         """The parameters of the application's method ``run``; None if it has none. After `start`."""
-        described = self.env.ask(CALL, self.env.manager_of(HOME), "run_parameters", (), {}).result()
+        described = self.env.ask(CALL, self.env.manager_of(FRONT), "run_parameters", (), {}).result()
         return None if described is None else [Parameter(*fields) for fields in described]
 
     def end_soon(self) -> Future[None]:
@@ -288,16 +287,14 @@ class RunningCorps:
         """The Corps cannot go on, and ends. Any thread."""
         with self._lock:
             self._error = self._error or error
-        self.failure = str(error)
         self._is_end_wanted.set()
 
     def _how_it_ended(self, outcome: Outcome) -> Outcome:
         return outcome if self._error is None else Refused(self._error)
 
     def _application_ended(self) -> None:
-        """The Corps object has ended, and nothing brings it back. If its process died, its owner decides."""
-        if self.failure is None:
-            self._is_end_wanted.set()
+        """The Corps object has ended, and nothing brings it back."""
+        self._is_end_wanted.set()
 
     def _be_over(self, outcome: Outcome) -> None:
         with self._lock:
@@ -316,7 +313,7 @@ class RunningCorps:
         settings = self._find_settings()
         options = env_options(settings)
         self._finish_timeout = settings.finish_timeout
-        env, me = start_env(self._corps_id, FRONT_ENV, options, self._source, host.runtime_dir)
+        env, me = start_env(self._corps_id, BOOT_ENV, options, self._source, host.runtime_dir)
         self._env = env
         host.wait_ready()
         order = [self._corps_id, asdict(options), self._source.as_list(), os.fsencode(host.runtime_dir)]
@@ -335,7 +332,7 @@ class RunningCorps:
         # Not before: until here an end is seen by who waits for the process, and then everybody is known.
         self._follower.start()
         env.lives.on_unreachable = lambda env_id, generation, reason: membership.cannot_reach(
-            (env_id, generation), (FRONT_ENV, 0), reason
+            (env_id, generation), (BOOT_ENV, 0), reason
         )
         manager = Record(CorpsMgr, (env, membership), {}, WorkerOptions("CorpsMgr"))
         self._mgr = env.lives.new_cell(manager)
@@ -346,7 +343,7 @@ class RunningCorps:
         self._comes_back = app_restart is not None and app_restart.brings_back("killed")
         name = self._name = create_application(env, self._mgr, application)
         # From here on its end is told. It may have ended before, if its constructor asked for that.
-        alive = env.ask(CALL, env.manager_of(HOME), "has_worker", (name._addr,), {})
+        alive = env.ask(CALL, env.manager_of(FRONT), "has_worker", (name._addr,), {})
         alive.when_settled(self._note_whether_alive)
         env.corps_name = name
         membership.tell_all("corps", list(name._addr), list(interface.as_tuple()), later=True)
@@ -370,8 +367,8 @@ class RunningCorps:
         self._outcome = self._end_worker(name._addr)
         assert self._membership is not None
         there = [place.process.env_id for place in self._membership.places()]
-        if HOME in there and not self._hurry.done():  # what tells of its failure may be slower than its end
-            told = self._env.ask(CALL, self._env.manager_of(HOME), "has_told", (FRONT_ENV,), {})
+        if FRONT in there and not self._hurry.done():  # what tells of its failure may be slower than its end
+            told = self._env.ask(CALL, self._env.manager_of(FRONT), "has_told", (BOOT_ENV,), {})
             with suppress(WaitTimeout):
                 wait_any([told, self._hurry], self._env.options.grace)
         self._end_worker(self._mgr.addr)
@@ -411,14 +408,25 @@ class RunningCorps:
             failure = self._membership.failure_of(ended)
             if failure is None:
                 continue
-            if ended.env_id == HOME and not self._is_stopping and not self._comes_back:
-                self.failure = f"env{HOME}, where the Corps itself lived, is lost: {failure.text}"
-                self.is_over.set()
+            if ended.env_id == FRONT and not self._is_stopping and not self._comes_back:
+                self._fail(_lost(failure, is_ending=self._is_end_wanted.is_set()))
             try:
                 self._membership.env_ended(ended, failure)
             except Exception:  # the end of the next process must be followed too
-                _log.exception("the end of env%d could not be told; please report it", ended.env_id)
+                _log.exception("the end of %s could not be told; please report it", env_label(ended.env_id))
                 continue
             if self._is_stopping or failure.reason == "shutdown":
                 continue
-            _log.warning("env%d is lost: %s", ended.env_id, failure.text)
+            _log.warning("%s is lost: %s", env_label(ended.env_id), failure.text)
+
+
+def _lost(failure: Failure, *, is_ending: bool) -> CorpsLost:
+    """The error for a front that died, where nothing brings the Corps object back."""
+    if is_ending:
+        return CorpsLost(
+            f"the Corps object was lost with its Env, the front, while the Corps ended: {failure.text}"
+        )
+    return CorpsLost(
+        f"the Corps object is lost with its Env, the front: {failure.text}; it comes back if its class "
+        "declares that: restart = corps.Restart()"
+    )

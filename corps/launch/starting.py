@@ -2,7 +2,7 @@
 
 import secrets
 
-from corps.addresses import FRONT_ENV
+from corps.addresses import BOOT_ENV
 from corps.launch.loading import ModuleFinder
 from corps.launch.sources import Source
 from corps.launch.transports import make_transport
@@ -49,7 +49,7 @@ def start_env(
             options,
             transport,
             resolve_module=ModuleFinder(source),
-            main_alias=source.module if source.is_main and env_id == FRONT_ENV else None,
+            main_alias=source.module if source.is_main and env_id == BOOT_ENV else None,
             application=application,
             generation=generation,
             incarnation=incarnation,

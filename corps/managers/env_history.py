@@ -2,6 +2,7 @@
 
 from threading import Lock
 
+from corps.addresses import env_label
 from corps.clock import now
 from corps.errors import RestartLimit
 from corps.hosting.env_process import Exit
@@ -46,7 +47,7 @@ class EnvHistory:
         elif not ended.code:
             text += ", though nobody has told it to end"
         has_failed = reason not in ORDERLY
-        self._counters.ended(f"env{ended.env_id}", reason, has_failed=has_failed)
+        self._counters.ended(f"{env_label(ended.env_id)}", reason, has_failed=has_failed)
         if has_failed:
             with self._lock:
                 self._died_at.setdefault(ended.env_id, ended.seen_at)
@@ -72,7 +73,7 @@ class EnvHistory:
         with self._lock:
             died_at = self._died_at.pop(env_id, None)
         if generation:
-            self._counters.restarted(f"env{env_id}")
+            self._counters.restarted(f"{env_label(env_id)}")
         if died_at is not None:
             self._counters.recovered(now() - died_at)
 
@@ -87,6 +88,6 @@ def died_too_often(env_id: int, times: int, seconds: float, failure: Failure) ->
         failure: The last time.
     """
     return RestartLimit(
-        f"env{env_id} has died {times} times within {seconds:.3g} s, more often than the settings "
+        f"{env_label(env_id)} has died {times} times within {seconds:.3g} s, more often than the settings "
         f"env_restart.max and env_restart.within allow; the last time: {failure.text}"
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from threading import Event, Lock, Thread
 from typing import Any, Final
 
-from corps.addresses import FRONT_ENV
+from corps.addresses import BOOT_ENV, FRONT, env_label
 from corps.clock import now
 from corps.errors import BootError, ClosedError, CorpsError, SupervisionError
 from corps.hosting.env_process import Exit
@@ -31,8 +31,7 @@ _log = logging.getLogger("corps.managers")
 
 _DOUBT: Final = 0.25  # seconds until an Env that cannot be reached is taken for one that lives
 _PATIENCE: Final = 1.0  # seconds for an Env that may hang, while another one waits for its process
-HOME: Final = 1
-"""Id of the Env in which the Corps object lives: the first one."""
+_FIRST: Final = 1  # id of the first Env with workers
 
 
 class Membership:
@@ -84,16 +83,16 @@ class Membership:
         self._restarts: Supervisor[int] = Supervisor("one_for_one", lambda: 0.5)
         self._history = EnvHistory(env.env_counters)
         self._former: list[Place] = []  # whose output may tell why the Corps did not start
-        self._next_env = HOME
+        self._next_env = _FIRST
         self._later_orders: list[tuple[Any, ...]] = []  # what a new process is told, too
 
     # --- the start ---
 
     def start(self, count: int) -> tuple[Interface, Restart | None]:
-        """Start Envs 1 to `count`, all at once, and make them known to each other.
+        """Start the front and Envs 1 to `count`, all at once, and make them known to each other.
 
         Args:
-            count: How many.
+            count: How many beside the front.
 
         Returns:
             Of the application's Corps class, which each of them has loaded: the interface, and what it
@@ -103,8 +102,8 @@ class Membership:
             LoadError: The application could not be loaded.
             EnvStartError: A process did not start, ended while it started, or took too long.
         """
-        self._next_env = HOME + count
-        for env_id in range(HOME, HOME + count):
+        self._next_env = _FIRST + count
+        for env_id in (FRONT, *range(_FIRST, _FIRST + count)):
             self._restarts.add(env_id, self._restart)
             self._begin(env_id, 0)
         places = self.places()
@@ -122,10 +121,10 @@ class Membership:
         for place in places:
             if place.member is not None:
                 self._env.peers.learn(place.member)
-        self._env.worker_envs = [place.process.env_id for place in places]
-        first = places[0]
-        assert first.interface is not None
-        return first.interface, first.restart
+        self._env.worker_envs = list(range(_FIRST, _FIRST + count))
+        front = places[0]
+        assert front.interface is not None
+        return front.interface, front.restart
 
     def _begin(self, env_id: int, generation: int) -> Place:
         process = self._host.spawn(env_id, "corps.launch.child:main")
@@ -201,7 +200,7 @@ class Membership:
             is_read_no_more = place.has_joined
         self._clear_after(place, is_read_no_more=is_read_no_more)
         if isinstance(decision, Plan):
-            name, args = f"corps-env{env_id}-start", (place, decision.delay)
+            name, args = f"corps-{env_label(env_id)}-start", (place, decision.delay)
             Thread(target=self._replace, args=args, name=name, daemon=True).start()
         place.await_burial_before()
         try:
@@ -266,7 +265,7 @@ class Membership:
             self._env.lives.env_joined(member)
         self._history.joined(env_id, generation)
         which = "another" if generation else "a"
-        _log.warning("env%d has %s process (pid %d)", env_id, which, place.process.pid)
+        _log.warning("%s has %s process (pid %d)", env_label(env_id), which, place.process.pid)
 
     def _introduce(self, place: Place, late: list[int]) -> Member:
         """Make a process known to all others, and them to it. One at a time: all know each other then."""
@@ -295,12 +294,12 @@ class Membership:
     def _not_started(self, env_id: int, generation: int, problem: str) -> None:
         is_wanted = not self._stops.is_set()
         if is_wanted:
-            _log.error("env%d could not be started again: %s", env_id, problem)
+            _log.error("%s could not be started again: %s", env_label(env_id), problem)
         with self._lock:
             if self._places[env_id].generation >= generation:
                 return  # there was a process, whose end is told like every other
             self._places[env_id].returns = False
-            failure = Failure("lost", f"env{env_id} could not be started again: {problem}")
+            failure = Failure("lost", f"{env_label(env_id)} could not be started again: {problem}")
             self._tell_listed("lost", env_id, failure.reason, failure.text, False)
         self._env.lives.env_lost(env_id, failure, returns=False)
         if is_wanted:
@@ -309,7 +308,7 @@ class Membership:
     def cannot_reach(self, one: tuple[int, int], by: tuple[int, int], reason: str) -> None:
         """Two Envs live, and cannot reach each other: the process of one of them ends. Any thread.
 
-        Both say so, and one end is enough: of that with the higher id, so never of the first one for another.
+        Both say so, and one end is enough: of that with the higher id, so never of the front for another.
         In a moment, for mostly one of them has just died, and that is not known yet.
 
         Args:
@@ -321,14 +320,15 @@ class Membership:
 
     def _end_one(self, one: tuple[int, int], by: tuple[int, int], reason: str) -> None:
         with self._lock:
-            pair = [each for each in (one, by) if each[0] != FRONT_ENV]
+            pair = [each for each in (one, by) if each[0] != BOOT_ENV]
             places = [self._places[env_id] for env_id, at in pair if self._places[env_id].is_well(at)]
             if self._stops.is_set() or len(places) < len(pair):
                 return
             victim = max(places, key=lambda place: place.process.env_id)
             victim.is_doomed = True
-        told = "env%d is killed, to be started again: env%d cannot reach env%d: %s"
-        _log.warning(told, victim.process.env_id, by[0], one[0], reason)
+        told = "%s is killed, to be started again: %s cannot reach %s: %s"
+        who = (victim.process.env_id, by[0], one[0])
+        _log.warning(told, *map(env_label, who), reason)
         victim.process.kill()
 
     # --- Envs that come and go ---
@@ -356,14 +356,14 @@ class Membership:
         """End an Env: no worker is created there any more, those it has are drained, and its process stops.
 
         Args:
-            env_id: Which; not that of the Corps object.
+            env_id: Which; not the front.
             timeout: Seconds for the workers to be drained; None for as long as it takes.
 
         Raises:
             ConfigError: There is no such Env, or it cannot be removed.
         """
         with self._lock:
-            place = to_remove(env_id, self._places, HOME)
+            place = to_remove(env_id, self._places)
             place.is_leaving = True
             self._restarts.remove(env_id)  # from here on it does not come back
             self._tell_listed("retired", env_id)
@@ -371,7 +371,7 @@ class Membership:
         self._await_all("knows_env", env_id, is_there=False)
         error = self._env.ask(CALL, self._env.manager_of(env_id), "drain_all", (), {}, timeout).failure()
         if error is not None:
-            _log.warning("env%d could not be drained: %s", env_id, error)
+            _log.warning("%s could not be drained: %s", env_label(env_id), error)
         stop_all([place], 2 * self._env.options.grace)
         place.process.kill()
         place.process.wait()

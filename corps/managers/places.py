@@ -6,6 +6,7 @@ from threading import Event, Lock
 from typing import Any, Final
 
 import corps.errors as errors
+from corps.addresses import FRONT, env_label
 from corps.clock import now
 from corps.errors import BrokenError, ClosedError, ConfigError, DeadlineExceeded, EnvStartError
 from corps.hosting.env_process import EnvProcess
@@ -95,7 +96,7 @@ class Place:
         try:
             self._orders.send(*order)
         except (BrokenError, ClosedError):
-            _log.debug("env%d has gone and does not hear %r", self.process.env_id, order[0])
+            _log.debug("%s has gone and does not hear %r", env_label(self.process.env_id), order[0])
 
     def await_ready(self, late: list[int]) -> None:
         """Wait until it has loaded the application and listens. By one thread.
@@ -134,13 +135,13 @@ class Place:
             raise kind(answer[2], output=process.output())
         if process.env_id in late:
             raise EnvStartError(
-                f"env{process.env_id} was not ready in time (setting boot_timeout)", output=process.output()
+                f"{env_label(process.env_id)} was not ready in time (setting boot_timeout)",
+                output=process.output(),
             )
         ended = process.wait(_LAST_WORDS)
-        raise EnvStartError(
-            f"env{process.env_id} {ended if ended is not None else 'closed its channel'} while it started",
-            output=process.output(),
-        )
+        how = ended if ended is not None else "closed its channel"
+        text = f"{env_label(process.env_id)} {how} while it started"
+        raise EnvStartError(text, output=process.output())
 
 
 def introduce_all(me: Member, places: Sequence[Place], late: list[int]) -> None:
@@ -176,7 +177,7 @@ def stop_all(places: Sequence[Place], grace: float) -> None:
     deadline = now() + grace
     for place in places:
         if place.process.wait(max(0.0, deadline - now())) is None:
-            _log.warning("env%d did not stop within %s s: it is killed", place.process.env_id, grace)
+            _log.warning("%s did not stop within %s s: it is killed", env_label(place.process.env_id), grace)
 
 
 def kill_silent(env: Env, places: Sequence[Place], patience: float) -> None:
@@ -193,7 +194,9 @@ def kill_silent(env: Env, places: Sequence[Place], patience: float) -> None:
     }
     for place, answer in asked.items():
         if isinstance(answer.failure(), DeadlineExceeded):
-            _log.warning("env%d gives no answer in %s s: it is killed", place.process.env_id, patience)
+            _log.warning(
+                "%s gives no answer in %s s: it is killed", env_label(place.process.env_id), patience
+            )
             place.process.kill()
 
 
@@ -229,24 +232,23 @@ def give_up(places: Iterable[Place], late: list[int]) -> None:
             place.process.kill()
 
 
-def to_remove(env_id: object, places: Mapping[int, Place], home: int) -> Place:
+def to_remove(env_id: object, places: Mapping[int, Place]) -> Place:
     """The process of an Env that is to be removed. Under the lock of the Membership.
 
     Args:
         env_id: Which.
         places: The processes, by the ids of their Envs.
-        home: Id of the Env of the Corps object.
 
     Raises:
         ConfigError: There is no such Env, or it cannot be removed.
     """
-    others = {each: place for each, place in places.items() if place.can_be_removed and each != home}
+    others = {each: place for each, place in places.items() if place.can_be_removed and each != FRONT}
     for each, place in others.items():
         if each == env_id:
             return place
     raise ConfigError(
-        f"remove_env({env_id!r}): the Envs that can be removed are {sorted(others)}; not that of the Corps "
-        "object, nor one that has no process now, or is being removed already"
+        f"remove_env({env_id!r}): the Envs that can be removed are {sorted(others)}; not the front, "
+        "nor one that has no process now, or is being removed already"
     )
 
 

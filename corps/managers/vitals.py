@@ -10,6 +10,7 @@ import logging
 from threading import Event, Lock, Thread, current_thread
 from typing import Final
 
+from corps.addresses import env_label
 from corps.clock import now
 from corps.hosting.env_process import EnvProcess
 from corps.hosting.pulse import MAIN, READING
@@ -116,7 +117,7 @@ class Vitals:
 
     def _tell(self, verdict: Verdict[EnvProcess]) -> None:
         process = verdict.of
-        label = f"env{process.env_id}"
+        label = f"{env_label(process.env_id)}"
         if verdict.state == "well":
             _log.warning("%s gives signs of life again, after %.3g s", label, max(verdict.silences))
             return

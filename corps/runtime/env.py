@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from corps.addresses import ENV_MGR, ConcAddr
+from corps.addresses import ENV_MGR, ConcAddr, env_label
 from corps.clock import earlier, now
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Refused, Value
@@ -65,7 +65,7 @@ class Env:
         self.corps_id = corps_id
         self.id = env_id
         self.generation = generation
-        self.label = f"env{env_id}"
+        self.label = f"{env_label(env_id)}"
         self.options = options
         self.letters = DeadLetterBox(env_id, generation, options.dead_letters)
         self.worker_counters = Counters()

@@ -9,7 +9,7 @@ import logging
 from threading import Lock
 from typing import Any
 
-from corps.addresses import CORPS_MGR, FRONT_ENV, ConcAddr
+from corps.addresses import BOOT_ENV, CORPS_MGR, ConcAddr
 from corps.clock import now
 from corps.errors import CorpsError
 from corps.messages.promises import NoAnswer
@@ -117,7 +117,7 @@ class Keeping:
 def _keeper(cell: Any) -> ConcAddr | None:
     """Who keeps the state of a worker; None: its own Env."""
     addr: ConcAddr = cell.addr
-    return None if addr.env == FRONT_ENV else ConcAddr(addr.corps, FRONT_ENV, CORPS_MGR)
+    return None if addr.env == BOOT_ENV else ConcAddr(addr.corps, BOOT_ENV, CORPS_MGR)
 
 
 def kept_state(cell: Any) -> Any:

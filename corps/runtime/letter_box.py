@@ -6,7 +6,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Final, Protocol
 
-from corps.addresses import ENV_MGR, ConcAddr
+from corps.addresses import ENV_MGR, ConcAddr, env_label
 from corps.clock import now, wall_time
 from corps.errors import EnvLost
 from corps.messages.dead_letters import DEAD_REASONS, DeadLetter, DeadReason
@@ -137,11 +137,12 @@ class DeadLetterBox:
         level: int,
         number: int = 1,
     ) -> None:
-        to = f"env{target}"
         if isinstance(target, ConcAddr):
             if target.conc == ENV_MGR and level < logging.ERROR:
                 return
             to = str(target)
+        else:
+            to = env_label(target)
         letter = DeadLetter(
             reason, None if sender is None else str(sender), to, method, wall_time(), self._env_id
         )

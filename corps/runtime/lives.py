@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from threading import Event, Lock
 from typing import Any, Final
 
-from corps.addresses import CORPS_MGR, FRONT_ENV, ConcAddr, generation_of
+from corps.addresses import BOOT_ENV, CORPS_MGR, FRONT, ConcAddr, env_label, generation_of
 from corps.errors import ClosedError, CorpsError
 from corps.messages.endings import Ended, Failure
 from corps.messages.members import Member
@@ -233,7 +233,7 @@ class Lives:
             reason: Why.
         """
         env = self._env
-        _log.warning("%s cannot reach env%d: %s", env.label, env_id, reason)
+        _log.warning("%s cannot reach %s: %s", env.label, env_label(env_id), reason)
         if self.on_unreachable is not None:
             self.on_unreachable(env_id, self._generations.get(env_id, 0), reason)
 
@@ -247,7 +247,7 @@ class Lives:
         """
         env = self._env
         if not env.closed:
-            corps_mgr = ConcAddr(env.corps_id, FRONT_ENV, CORPS_MGR)
+            corps_mgr = ConcAddr(env.corps_id, BOOT_ENV, CORPS_MGR)
             pair = (env_id, generation), (env.id, env.generation)
             env.ask(CALL, corps_mgr, "cannot_reach", (*pair, reason), {})
 
@@ -288,7 +288,9 @@ class Lives:
         if env.peers is None:
             return
         self.meet(member)
-        if self._change_worker_envs(lambda known: in_turn({*known, member.env}, env.id)):
+        if member.env != FRONT and self._change_worker_envs(
+            lambda known: in_turn({*known, member.env}, env.id)
+        ):
             for group in self._groups():
                 group.env_came(member.env)
         expected = self.expected_in(member.env)

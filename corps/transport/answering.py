@@ -6,7 +6,7 @@ from functools import partial
 from threading import Lock
 from typing import Final
 
-from corps.addresses import ConcAddr
+from corps.addresses import ConcAddr, env_label
 from corps.clock import deadline_after, now
 from corps.errors import Cancelled, CorpsError, Executed, WireError
 from corps.messages.outcomes import Outcome, Refused
@@ -89,7 +89,7 @@ class Answering:
             self._journal, self._journal_path = RunnerJournal(self._journal_path), None
         env = self._way.member.env
         if header.sender is not None and header.sender[0] != env:
-            raise WireError(f"a request names a sender in env{header.sender[0]}")
+            raise WireError(f"a request names a sender in {env_label(header.sender[0])}")
         size = sum(map(len, frames)) - len(frames[0])
         corps_id = self._env.corps_id
         # The constructor of a NamedTuple is Python: 0.27 µs against 0.13 µs for what it calls.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any, Final
 
-from corps.addresses import ConcAddr
+from corps.addresses import ConcAddr, env_label
 from corps.clock import deadline_after, earlier, now, remaining
 from corps.errors import DeadlineExceeded, EnvLost, Executed, Overloaded, WireError
 from corps.messages.endings import Reason
@@ -220,7 +220,7 @@ class Asking:
 
     def _overloaded(self, request: Request, why: str) -> Overloaded:
         return Overloaded(
-            f"env{self._way.member.env} left too many requests unanswered for another one to "
+            f"{env_label(self._way.member.env)} left too many requests unanswered for another one to "
             f"{request.method!r}: {why}, wait for answers in between, or raise the settings window.requests "
             "and window.bytes",
             target=str(request.target),
@@ -313,8 +313,8 @@ class Asking:
             if watch is not None:
                 watch.settle(Refused(self._lost_error("no")))
         if wanted_none:
-            told = "env%d is lost (%s), and up to %d requests that were sent there without wanting an answer"
-            _log.log(log_level, told, self._way.member.env, reason, wanted_none)
+            told = "%s is lost (%s), and up to %d requests that were sent there without wanting an answer"
+            _log.log(log_level, told, env_label(self._way.member.env), reason, wanted_none)
             self._env.letters.lost_with(self._way.member.env, wanted_none)
         self._journal.close()
         self._tell_answered()
@@ -325,7 +325,7 @@ class Asking:
         return self._journal.executed(number) if has_died else "unknown"
 
     def _lost_error(self, executed: Executed) -> EnvLost:
-        text = f"env{self._way.member.env} is lost: {self._lost}"
+        text = f"{env_label(self._way.member.env)} is lost: {self._lost}"
         return EnvLost(text, executed=executed, reason=self._cause)
 
     def when_answered(self, then: Callable[[], object]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Final
 
-from corps.addresses import ConcAddr
+from corps.addresses import ConcAddr, env_label
 from corps.clock import now
 from corps.errors import EnvLost, WireError
 from corps.messages.endings import Reason
@@ -58,7 +58,7 @@ class Peers:
         self._packer = packer
         self._window = window
         self._patience = patience
-        self.audit = Audit(f"env{env.id}")
+        self.audit = Audit(f"{env_label(env.id)}")
         """What members sent that the protocol does not allow, by kind. Used by the thread that reads."""
         self._lock = Lock()  # protects _peers and _lost
         self._peers: dict[int, Peer] = {}
@@ -181,7 +181,7 @@ class Peers:
         peer = self._peers.get(request.target.env)  # one look-up is atomic
         if peer is None:
             reason = self._lost.get(request.target.env, "there is no such Env in this Corps")
-            text = f"env{request.target.env} is lost: {reason}"
+            text = f"{env_label(request.target.env)} is lost: {reason}"
             error = EnvLost(text, executed="no", target=str(request.target))
             self._env.letters.settle(request, Refused(error, "lost"))
             return
@@ -273,9 +273,11 @@ class Peers:
                 raise WireError(f"it sent a {type(header).__name__} where none belongs")
             on_header(header, frames)
         except WireError as error:
-            self.audit.refused("protocol", f"env{env} broke the protocol: {error}")
+            self.audit.refused("protocol", f"{env_label(env)} broke the protocol: {error}")
         except Exception as error:  # a defect of ours; whatever brought it out may come again at any rate
-            self.audit.refused("defect", f"a message of env{env} led to {type(error).__name__}: {error}")
+            self.audit.refused(
+                "defect", f"a message of {env_label(env)} led to {type(error).__name__}: {error}"
+            )
             _log.debug("please report this", exc_info=True)
 
     def _note_fenced(self, env: int, frames: Sequence[Frame]) -> None:
@@ -290,4 +292,6 @@ class Peers:
             target = ConcAddr(corps_id, self._env.id, header.conc)
             self._env.letters.note("fenced", sender, target, header.method)
         elif isinstance(header, OutcomeHeader):
-            self._env.letters.note("fenced", None, self._env.id, "", f"the outcome came from env{env}")
+            self._env.letters.note(
+                "fenced", None, self._env.id, "", f"the outcome came from {env_label(env)}"
+            )

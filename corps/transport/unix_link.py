@@ -11,6 +11,7 @@ from itertools import islice
 from threading import Condition, Lock
 from typing import Final
 
+from corps.addresses import env_label
 from corps.clock import deadline_after, now
 from corps.errors import BrokenError, Overloaded
 from corps.messages.members import Member
@@ -83,7 +84,7 @@ class UnixLink(Link):
             if self._is_closed:
                 if placed is not None:
                     self._arenas.take_back(placed)
-                raise BrokenError(f"the link to env{self.member.env} is closed")
+                raise BrokenError(f"the link to {env_label(self.member.env)} is closed")
             if self._is_dead:
                 return
             had_left = bool(self._left)

@@ -21,6 +21,7 @@ from struct import Struct
 from threading import Lock, current_thread, main_thread
 from typing import Final
 
+from corps.addresses import env_label
 from corps.errors import BrokenError, EnvStartError, Overloaded, WireError
 from corps.messages.members import Member
 from corps.security.admission import Admission
@@ -61,7 +62,7 @@ class UnixTransport(Transport):
         """
         self._hello = hello
         self._name = f"{hello.env}-{hello.incarnation[:12]}.sock"
-        self.audit = Audit(f"env{hello.env}")
+        self.audit = Audit(f"{env_label(hello.env)}")
         self._admission = Admission(os.getuid())
         # Protects _members, _links, _broken, _awaited and _closed.
         self._lock = Lock()
@@ -90,7 +91,7 @@ class UnixTransport(Transport):
             self._listener.listen(_BACKLOG)
         except OSError as error:
             self.close()
-            listening = f"env{hello.env} cannot listen on {runtime_dir}/{self._name}"
+            listening = f"{env_label(hello.env)} cannot listen on {runtime_dir}/{self._name}"
             raise EnvStartError(f"{listening}: {error}") from error
 
     @property
@@ -142,24 +143,24 @@ class UnixTransport(Transport):
         try:
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         except OSError as error:
-            raise Overloaded(f"no link to env{member.env}: {error}") from error
+            raise Overloaded(f"no link to {env_label(member.env)}: {error}") from error
         try:
             sock.setblocking(False)
             sock.connect(self._path_of(member))
             verdict = self._admission.judge_user(*_peer_of(sock))
             if not verdict.admitted:
-                raise BrokenError(f"the socket of env{member.env} is not its own: {verdict.reason}")
+                raise BrokenError(f"the socket of {env_label(member.env)} is not its own: {verdict.reason}")
             link = UnixLink(
                 sock, member, self._arenas, next(self._numbers), self._wait_writable, self._forget
             )
             with self._lock:
                 if self._closed:
-                    raise BrokenError(f"env{self._hello.env} has closed its links")
+                    raise BrokenError(f"{env_label(self._hello.env)} has closed its links")
                 self._links[link.fd] = link
                 self._poll.register(link.fd, 0)  # to see it break
         except OSError as error:
             sock.close()
-            raise BrokenError(f"no link to env{member.env} at {member.endpoint}: {error}") from error
+            raise BrokenError(f"no link to {env_label(member.env)} at {member.endpoint}: {error}") from error
         except BrokenError:
             sock.close()
             raise
@@ -250,7 +251,7 @@ class UnixTransport(Transport):
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 self._refuse_one()
-            _log.warning("env%d could not take a connection: %s", self._hello.env, error)
+            _log.warning("%s could not take a connection: %s", env_label(self._hello.env), error)
             return
         verdict = self._admission.judge_user(*_peer_of(sock))
         if not verdict.admitted:
@@ -305,7 +306,7 @@ class UnixTransport(Transport):
             inbound.member = self._judge(frames)
             return inbound.member is not None
         if member.incarnation not in self._members:  # expelled; a single look-up needs no lock
-            self.audit.refused("expelled", f"env{member.env} is no member any more")
+            self.audit.refused("expelled", f"{env_label(member.env)} is no member any more")
             return False
         try:
             if self._on_message is not None:
@@ -330,7 +331,7 @@ class UnixTransport(Transport):
         with self._lock:
             member = self._members.get(hello.incarnation)
         if member is None or hello.corps != self._hello.corps or hello.env != member.env:
-            self.audit.refused("hello", f"no member of this Corps says it is env{hello.env}")
+            self.audit.refused("hello", f"no member of this Corps says it is {env_label(hello.env)}")
             return None
         return member
 
@@ -340,7 +341,7 @@ class UnixTransport(Transport):
         for inbound in list(self._inbound.values()):
             member = inbound.member
             if member is not None and member.incarnation not in self._members:
-                self.audit.refused("expelled", f"env{member.env} is no member any more")
+                self.audit.refused("expelled", f"{env_label(member.env)} is no member any more")
                 self._drop(inbound)
 
     def _drop(self, inbound: Inbound) -> None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from threading import Lock
 
+from corps.addresses import env_label
 from corps.errors import CorpsError, Overloaded
 from corps.messages.members import Member
 from corps.transport.link import Link
@@ -125,7 +126,7 @@ class Way:
     def _break(self, error: CorpsError) -> None:
         if self._is_lost:  # since the link was looked up: whoever has lost it knows why
             return
-        _log.debug("a message to env%d was not sent: %s", self.member.env, error)
+        _log.debug("a message to %s was not sent: %s", env_label(self.member.env), error)
         self._give_up(str(error))
 
     def lose(self) -> None:

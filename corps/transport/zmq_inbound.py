@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from corps.addresses import env_label
 from corps.errors import WireError
 from corps.messages.members import Member
 from corps.security.audit import Audit
@@ -61,11 +62,11 @@ class InboundLinks:
             return None
         member = inbound.member
         if self._has_keys and user != member.incarnation:
-            self._audit.refused("identity", f"the key of {user} speaks for env{member.env}")
+            self._audit.refused("identity", f"the key of {user} speaks for {env_label(member.env)}")
             return None
         if self._find(member.incarnation) is None:
             self._links.pop(routing_id, None)
-            self._audit.refused("expelled", f"env{member.env} is no member any more")
+            self._audit.refused("expelled", f"{env_label(member.env)} is no member any more")
             return None
         return inbound
 
@@ -94,7 +95,7 @@ class InboundLinks:
             or routing_id != routing_id_of(hello.incarnation, link)
             or (self._has_keys and user != hello.incarnation)
         ):
-            self._audit.refused("hello", f"no member of this Corps says it is env{hello.env}")
+            self._audit.refused("hello", f"no member of this Corps says it is {env_label(hello.env)}")
             return
         if routing_id in self._links:
             return

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import zmq
 
+from corps.addresses import env_label
 from corps.clock import give_way
 from corps.errors import BrokenError
 from corps.messages.members import Member
@@ -182,7 +183,9 @@ class ZmqLink(Link):
             self._tell_of_room()
             if is_broken:
                 _log.info(
-                    "a connection to env%d broke: %d messages go again", self.member.env, len(self._kept)
+                    "a connection to %s broke: %d messages go again",
+                    env_label(self.member.env),
+                    len(self._kept),
                 )
                 for again, message in self._kept.numbered():
                     self._give(again, message)
@@ -249,7 +252,7 @@ class ZmqLink(Link):
     def _is_usable(self) -> bool:
         """Whether something can be sent; False if it would be lost."""
         if self._dealer is None and not self._is_forsaken:
-            raise BrokenError(f"the link to env{self.member.env} is closed")
+            raise BrokenError(f"the link to {env_label(self.member.env)} is closed")
         return self._dealer is not None
 
     def _send_what_is_next(self) -> None:
@@ -280,7 +283,7 @@ class ZmqLink(Link):
                 frame = following
             dealer.send(frame, _LAST)
         except zmq.ZMQError as error:
-            raise BrokenError(f"the link to env{self.member.env} broke: {error}") from error
+            raise BrokenError(f"the link to {env_label(self.member.env)} broke: {error}") from error
 
 
 def _unchanging(frames: Sequence[Frame]) -> Message:

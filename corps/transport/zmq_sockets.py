@@ -6,6 +6,7 @@ from typing import Final
 
 import zmq
 
+from corps.addresses import env_label
 from corps.errors import EnvStartError
 from corps.messages.members import Member
 from corps.security.keys import KeyPair
@@ -143,7 +144,7 @@ class SocketFactory:
             endpoint = f"{_IPC}{self._directory.place(self._name)}"
             router.bind(self._reached(endpoint))
         except (zmq.ZMQError, OSError) as error:
-            listening = f"env{self._hello.env} cannot listen on {runtime_dir}/{self._name}"
+            listening = f"{env_label(self._hello.env)} cannot listen on {runtime_dir}/{self._name}"
             raise EnvStartError(f"{listening}: {error}") from error
         return endpoint
 
@@ -183,13 +184,13 @@ class SocketFactory:
             except zmq.ZMQError as error:
                 if error.errno != zmq.EADDRINUSE:
                     raise EnvStartError(
-                        f"env{self._hello.env} cannot listen on {host}:{port}: {error}"
+                        f"{env_label(self._hello.env)} cannot listen on {host}:{port}: {error}"
                     ) from error
             else:
                 return router.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0").decode()  # type: ignore[union-attr]
         tried = f"{ports[0]}" if len(ports) == 1 else f"{ports[0]} to {ports[-1]}"
         raise EnvStartError(
-            f"env{self._hello.env} cannot listen on {host}: port {tried} is taken; free it, "
+            f"{env_label(self._hello.env)} cannot listen on {host}: port {tried} is taken; free it, "
             "or widen the setting tcp.ports"
         )
 

@@ -24,6 +24,7 @@ from typing import Any, Final
 
 import zmq
 
+from corps.addresses import env_label
 from corps.errors import BrokenError, InternalError, Overloaded, WireError
 from corps.messages.members import Member
 from corps.security.admission import Admission
@@ -92,7 +93,7 @@ class ZmqTransport(Transport):
         self._keys = keys if runtime_dir is None else None
         self._max_frame = max_frame if runtime_dir is None else None
         self._sockets = SocketFactory(hello, self._keys, self._max_frame, handshake_timeout)
-        self.audit = Audit(f"env{hello.env}")
+        self.audit = Audit(f"{env_label(hello.env)}")
         # Protects _members, the keys of the admission, _links, _incoming and _closed. By incarnation, all.
         self._lock = Lock()
         self._members: dict[str, Member] = {}
@@ -164,7 +165,7 @@ class ZmqTransport(Transport):
     def _link_to(self, member: Member) -> ZmqLink:
         """The link to a peer, opened if need be. With the lock held."""
         if self._closed:
-            raise BrokenError(f"env{self._hello.env} has closed its links")
+            raise BrokenError(f"{env_label(self._hello.env)} has closed its links")
         link = self._links.get(member.incarnation)
         if link is None:
             number = next(self._numbers)
@@ -172,9 +173,11 @@ class ZmqTransport(Transport):
                 dealer = self._sockets.new_dealer(member, number)
             except zmq.ZMQError as error:
                 kind = Overloaded if error.errno in (errno.EMFILE, errno.ENFILE) else BrokenError
-                raise kind(f"no link to env{member.env} at {member.endpoint}: {error}") from error
+                raise kind(f"no link to {env_label(member.env)} at {member.endpoint}: {error}") from error
             except (UnicodeError, ValueError) as error:
-                raise BrokenError(f"no link to env{member.env} at {member.endpoint}: {error}") from error
+                raise BrokenError(
+                    f"no link to {env_label(member.env)} at {member.endpoint}: {error}"
+                ) from error
             link = ZmqLink(
                 dealer,
                 member,
@@ -316,14 +319,14 @@ class ZmqTransport(Transport):
         except WireError as error:
             self._complain(member, error)
         except BrokenError as error:
-            _log.debug("a link to env%d is broken: %s", member.env, error)
+            _log.debug("a link to %s is broken: %s", env_label(member.env), error)
 
     def _tell(self, inbound: Inbound) -> None:
         """Tell the sender of a link what has arrived of it. It will ask if that cannot be."""
         try:
             self._reply(inbound.member, inbound.arrivals.tell().header())
         except BrokenError as error:
-            _log.debug("env%d cannot be told what has arrived: %s", inbound.member.env, error)
+            _log.debug("%s cannot be told what has arrived: %s", env_label(inbound.member.env), error)
 
     def _link_of(self, member: Member, number: int) -> ZmqLink | None:
         """The link to a member, if it is still the one that the member speaks of."""
@@ -331,7 +334,7 @@ class ZmqTransport(Transport):
         return link if link is not None and link.number == number else None
 
     def _complain(self, member: Member, error: WireError) -> None:
-        self.audit.refused("protocol", f"env{member.env} broke the protocol: {error}")
+        self.audit.refused("protocol", f"{env_label(member.env)} broke the protocol: {error}")
 
     def _take_of_stream(self, member: Member, frames: Sequence[Frame]) -> None:
         """Something about large messages, of a member."""
@@ -348,7 +351,7 @@ class ZmqTransport(Transport):
         except WireError as error:
             self._complain(member, error)
         except BrokenError as error:  # the membership will tell
-            _log.debug("a large message from or to env%d stays behind: %s", member.env, error)
+            _log.debug("a large message from or to %s stays behind: %s", env_label(member.env), error)
 
     def _assemble(self, member: Member, header: OpenHeader | ChunkHeader, data: Frame) -> None:
         with self._lock:

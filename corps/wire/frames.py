@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import msgpack
 
+from corps.addresses import FRONT
 from corps.errors import VersionMismatch, WireError
 from corps.messages.requests import CALL, DROP, EXIT, GET, PINNED, PULL, SET, WATCH
 
@@ -41,7 +42,7 @@ MAX_METHOD: Final = 32 * 1024
 MAX_FRAMES: Final = 10_000
 """Frames of a message at most, the header among them."""
 MAX_NUMBER: Final = 2**63 - 1
-"""Every number in a header lies between 0 and this."""
+"""Every number in a header lies between 0 and this, but for the id of an Env, which may be FRONT."""
 MAX_REMAINING: Final = 1e9
 """Seconds a request may have left; whoever has more has no deadline. Waits take no longer ones."""
 MAX_CODEC: Final = 255
@@ -94,6 +95,20 @@ def check_numbers(what: str, *numbers: int) -> None:
     """
     if min(numbers) < 0 or max(numbers) > MAX_NUMBER:
         raise WireError(f"{what} holds a number outside of 0 to {MAX_NUMBER}: {numbers}")
+
+
+def check_env(what: str, env: int) -> None:
+    """Check that the id of an Env is in range: -1 is the front.
+
+    Args:
+        what: The kind of the message, for the text of the error.
+        env: As it came.
+
+    Raises:
+        WireError: It is not.
+    """
+    if not FRONT <= env <= MAX_NUMBER:
+        raise WireError(f"{what} names an Env outside of {FRONT} to {MAX_NUMBER}: {env}")
 
 
 def reader(fields: Sequence[frozenset[type]], least: int, most: int, make: Callable[..., Any]) -> Reader:
@@ -280,7 +295,8 @@ def read_header(frames: Sequence[Frame]) -> Header:
 
 
 def _hello(magic: str, version: int, corps: str, env: int, incarnation: str) -> Hello:
-    check_numbers("a HELLO", version, env)
+    check_numbers("a HELLO", version)
+    check_env("a HELLO", env)
     if magic != _MAGIC:
         raise WireError(f"the peer speaks {magic!r:.40}, this is {_MAGIC!r}")
     if version != VERSION:
@@ -300,7 +316,8 @@ def _request(
     if sender is not None:
         if len(sender) != 2 or type(sender[0]) is not int or type(sender[1]) is not int:
             raise WireError("the sender of a request is not two numbers")
-        check_numbers("the sender of a request", *sender)
+        check_env("the sender of a request", sender[0])
+        check_numbers("the sender of a request", sender[1])
     if remaining is not None and not 0 <= remaining <= MAX_REMAINING:  # NaN is neither
         raise WireError(f"a request has {remaining} s left: outside of 0 to {MAX_REMAINING}")
     # The constructor of a NamedTuple is Python: 0.27 µs against 0.13 µs for what it calls.
@@ -321,7 +338,8 @@ def _cancel(number: int, only_if_waiting: int) -> CancelHeader:
 
 
 def _probe(number: int, env: int, conc: int, serial: int, edge: int, path: tuple[Any, ...]) -> ProbeHeader:
-    check_numbers("a PROBE", number, env, conc, serial, edge)
+    check_env("a PROBE", env)
+    check_numbers("a PROBE", number, conc, serial, edge)
     if not all(type(part) is str for part in path):
         raise WireError("the path of a probe is not made of texts")
     return ProbeHeader(number, env, conc, serial, edge, path)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from corps.addresses import CORPS_MGR, FRONT_ENV, ConcAddr
+from corps.addresses import BOOT_ENV, CORPS_MGR, ConcAddr
 from corps.errors import ContextError
 from corps.messages.requests import CALL
 from corps.runtime.futures import Future, Relayed
@@ -55,7 +55,7 @@ class Corps(Conc):
             raise ContextError(
                 f"{cell} lives in an Env that is alone: a Corps that was booted has further ones"
             )
-        corps_mgr = ConcAddr(cell.addr.corps, FRONT_ENV, CORPS_MGR)
+        corps_mgr = ConcAddr(cell.addr.corps, BOOT_ENV, CORPS_MGR)
         future: Relayed[Any] = Relayed()
         cell.env.ask(CALL, corps_mgr, method, args, {}, future=future)
         return future

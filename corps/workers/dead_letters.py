@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from threading import Condition, Lock, Thread, current_thread
 from typing import Any, Final, Literal
 
+from corps.addresses import env_label
 from corps.clock import deadline_after, now, remaining
 from corps.errors import ConfigError, CorpsError, LoopBlocked, WaitTimeout
 from corps.messages.dead_letters import DeadLetter
@@ -13,7 +14,7 @@ from corps.messages.requests import CALL
 from corps.observing.ring import Backlog
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
-from corps.workers.everywhere import all_envs, ask_everywhere, env_here
+from corps.workers.everywhere import all_envs, ask_everywhere, env_here, resolved
 
 _log = logging.getLogger("corps.dead_letters")
 
@@ -34,7 +35,7 @@ class DeadLetters:
         self._place = place
 
     @classmethod
-    def of(cls, mine: Env, env: int | Literal["here"] | None) -> "DeadLetters":
+    def of(cls, mine: Env, env: int | Literal["here", "front"] | None) -> "DeadLetters":
         """For `dead_letters`, and for what stands for an Env.
 
         Args:
@@ -44,7 +45,7 @@ class DeadLetters:
         Raises:
             ConfigError: There is no such Env.
         """
-        place = mine.id if env == "here" else env
+        place = resolved(mine, env)
         if place is not None and place not in all_envs(mine):
             known = ", ".join(map(str, all_envs(mine)))
             raise ConfigError(f"dead_letters(env={env!r}): the Envs of this Corps are {known}")
@@ -243,7 +244,7 @@ class Subscription:
         try:
             news = self._env.ask(CALL, manager, "dead_letters", (generation, number), {})
         except CorpsError as error:  # the next time, then
-            _log.debug("env%d could not be asked for dead letters: %s", place, error)
+            _log.debug("%s could not be asked for dead letters: %s", env_label(place), error)
             with self._arrival:
                 self._asked.discard(place)
         else:
@@ -264,15 +265,15 @@ class Subscription:
         self._add(found, missed)
 
 
-def dead_letters(env: int | Literal["here"] | None = None) -> DeadLetters:
+def dead_letters(env: int | Literal["here", "front"] | None = None) -> DeadLetters:
     """The messages that reached nobody: the last ones, how many there were, and those to come.
 
     Call it inside a worker, inside a ``with`` block of an Env, or where the process has one open Env. Dead
     letters are for people who look for a fault; nothing of the application should depend on them.
 
     Args:
-        env: The id of the Env whose letters are wanted; ``"here"`` for the own one; None for all Envs of the
-            Corps, the booting process among them.
+        env: The id of the Env whose letters are wanted; ``"here"`` for the own one; ``"front"``
+            for that of the Corps object; None for all Envs of the Corps, the booting process among them.
 
     Returns:
         An object to iterate over, with `counts` and `subscribe`.

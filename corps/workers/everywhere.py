@@ -1,8 +1,8 @@
 """Asking every Env of a Corps the same."""
 
-from typing import Any
+from typing import Any, Literal
 
-from corps.addresses import FRONT_ENV
+from corps.addresses import BOOT_ENV, FRONT
 from corps.errors import ContextError, DeadlineExceeded, EnvLost, WorkerGone
 from corps.messages.requests import CALL
 from corps.runtime.context import current
@@ -52,13 +52,25 @@ def described(env: Env) -> str:
 
 
 def all_envs(env: Env) -> list[int]:
-    """Ids of all Envs of the Corps, the booting process among them.
+    """Ids of all Envs of the Corps, the front and the booting process among them.
 
     Args:
         env: One of them.
     """
-    front = [] if env.peers is None else [FRONT_ENV]
-    return sorted({*front, env.id, *env.worker_envs})
+    without_workers = [] if env.peers is None else [FRONT, BOOT_ENV]
+    return sorted({*without_workers, env.id, *env.worker_envs})
+
+
+def resolved(env: Env, place: int | Literal["here", "front"] | None) -> int | None:
+    """The id of the Env that a word means; what is no such word stays as it is.
+
+    Args:
+        env: The Env that asks.
+        place: ``"here"``, ``"front"`` or another value.
+    """
+    if place == "here" or (place in ("front", FRONT) and env.peers is None):
+        return env.id
+    return FRONT if place == "front" else place
 
 
 def ask_everywhere(
@@ -99,7 +111,8 @@ def statistics(timeout: float | None = 5.0) -> dict[int, dict[str, Any]]:
         timeout: Seconds that the Envs have to answer; None for as long as it takes.
 
     Returns:
-        By the id of each Env (0 is the process that booted), what `corps.LocalEnv.statistics` tells of one.
+        By the id of each Env (-1 is the front, 0 the process that booted), what `corps.LocalEnv.statistics`
+        tells of one.
         An Env that is lost just now, or does not answer in time, is missing.
 
     Raises:

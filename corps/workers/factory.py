@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, ParamSpec, TypeVar, get_origin
 
-from corps.addresses import ENV_MGR
+from corps.addresses import ENV_MGR, FRONT
 from corps.errors import ClosedError, ConfigError, CorpsError, DefinitionError
 from corps.messages.outcomes import Value
 from corps.messages.requests import CALL
@@ -18,7 +18,7 @@ from corps.runtime.waiting import wait_all
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
-from corps.workers.everywhere import env_here
+from corps.workers.everywhere import env_here, resolved
 from corps.workers.groups import Group
 from corps.workers.names import Name
 
@@ -27,8 +27,8 @@ P = ParamSpec("P")
 
 _TRIES: Final = 3  # a worker that dies with its Env before anybody knows it is created again
 
-Where = int | Literal["here"] | None
-"""An Env's id; the Env of the creator; or each Env of the Corps in turn."""
+Where = int | Literal["here", "front"] | None
+"""An Env's id; the Env of the creator; that of the Corps object; or each Env of the Corps in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,9 @@ class Options:
 
     Attributes:
         tag: The author's own mark, for `my_tag` and for lists.
-        env: The id of the Env to create it in, or ``"here"`` for the creator's own. None takes the Envs of
-            the Corps in turn, beginning with the creator's own.
+        env: The id of the Env to create it in, ``"here"`` for the creator's own, or ``"front"`` for that of
+            the Corps object. None takes the Envs of the Corps in turn, beginning with the creator's own;
+            never the front.
         mailbox: How many requests may wait for the worker; None for the setting `mailbox`.
         deadline: Seconds within which the worker must be constructed, and then each request through the
             Name that is returned must be answered. None for no limit.
@@ -227,14 +228,15 @@ def _with_deadline(made: Future[Any], seconds: float) -> Future[Any]:
 
 def _choose(env: Env, where: Where) -> int:
     places = env.worker_envs
-    if where == "here":
-        return env.id
     if where is None:
         return places[env.next_turn() % len(places)]
-    if where not in places and where != env.id:
+    place = resolved(env, where)
+    if place not in (*places, env.id, FRONT):
         known = ", ".join(map(str, places))
-        raise ConfigError(f"env={where!r}: this Corps creates workers in the Envs {known}; or say env='here'")
-    return where
+        raise ConfigError(
+            f"env={where!r}: this Corps creates workers in the Envs {known}; or say env='here', or 'front'"
+        )
+    return place
 
 
 def _all_or_none(made: list[Future[Any]]) -> list[Any]:
@@ -262,8 +264,9 @@ def options(
 
     Args:
         tag: The author's own mark, for `my_tag` and for lists.
-        env: The id of the Env to create it in, or ``"here"`` for the creator's own. None takes the Envs of
-            the Corps in turn, beginning with the creator's own.
+        env: The id of the Env to create it in, ``"here"`` for the creator's own, or ``"front"`` for that of
+            the Corps object. None takes the Envs of the Corps in turn, beginning with the creator's own;
+            never the front.
         mailbox: How many requests may wait for the worker; None for the setting `mailbox`.
         deadline: Seconds within which the worker must be constructed, and then each request through the
             Name that is returned must be answered. None for no limit.
@@ -289,10 +292,10 @@ def _is_number(value: object, *types: type, least: float) -> bool:
 
 
 def envs() -> list[int]:
-    """The Envs in which workers can be created, for ``corps.options(env=...)``.
+    """The Envs in which workers are created in turn, for ``corps.options(env=...)``.
 
     Returns:
-        Their ids; in a worker beginning with its own Env.
+        Their ids; in a worker beginning with its own Env. The front is not among them.
 
     Raises:
         ContextError: There is no Env here, or several are open and none of them is meant.

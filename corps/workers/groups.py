@@ -5,6 +5,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
+from corps.addresses import env_label
 from corps.errors import CorpsError
 from corps.runtime.context import Activity, current
 from corps.runtime.env import Env
@@ -100,6 +101,6 @@ class _Filling:
         try:
             self._group.fill([self._env_id])
         except CorpsError as error:
-            _log.error("%r got no workers in env%d: %s", self._group, self._env_id, error)
+            _log.error("%r got no workers in %s: %s", self._group, env_label(self._env_id), error)
         finally:
             current.reset(token)

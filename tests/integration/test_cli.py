@@ -160,7 +160,11 @@ def test_an_application_that_does_not_start_is_its_own_error(
     done = command(tmp_path, "run", "app.py", "--envs", "1")
     assert (done.returncode, done.stdout) == (1, "")
     assert said in done.stderr
-    assert done.stderr.count("on the way\n") == text.count("'on the way'")
+    shown = done.stderr.count("on the way\n")
+    if "__init__" in text or not text.count("'on the way'"):
+        assert shown == text.count("'on the way'")
+    else:
+        assert shown in (1, 2), "the front and env1 load the file, if the first to fail leaves them the time"
     assert "corps/" not in done.stderr
     assert "frozen" not in done.stderr
 
@@ -244,7 +248,7 @@ def test_the_loss_of_the_corps_object_is_an_error_with_its_reason(server: Server
     server.home.kill()
     status, errors = server.end()
     assert status == 1
-    assert "corps: env1, where the Corps itself lived, is lost" in errors
+    assert errors.count("the Corps object is lost with its Env, the front") == 1
     assert "SIGKILL" in errors
     assert "Traceback" not in errors
 

@@ -65,6 +65,9 @@ class App(corps.Corps):
     def leave(self):
         self.my_name().exit()
 
+    def wait(self):
+        threading.Event().wait()
+
     def child(self, number):
         return self.children[number]
 
@@ -187,7 +190,7 @@ def test_a_callback_can_end_the_corps(case: Case) -> None:
 def wait_for_the_end(app: Any) -> None:
     """Without asking for it."""
     assert app._running.is_over.wait(LIMIT)
-    assert app._running.failure is None
+    assert app.exit().result(LIMIT) is None
 
 
 def test_workers_of_the_script_end_before_the_application(case: Case, tmp_path: Path) -> None:
@@ -230,7 +233,7 @@ def test_a_cleanup_that_hangs_is_given_up(case: Case) -> None:
 
 
 def test_a_process_that_dies_in_a_cleanup_does_not_hold_up_the_end(case: Case) -> None:
-    with case.boot("dies"):
+    with pytest.raises(corps.CorpsLost, match="while the Corps ended: .* exit status 9"), case.boot("dies"):
         pass
     assert case.noted() == ["child2", "child1", "dies"]
 
@@ -299,14 +302,14 @@ def test_a_killed_process_ends_every_wait_for_it(case: Case, stop: bool) -> None
     assert case.noted() == ["child1", "app"]
 
 
-def test_the_death_of_the_home_of_the_corps_is_a_failure_and_leaves_an_end(case: Case) -> None:
-    with case.boot() as app:
-        waiting = app.child(0).ret.wait()
-        os.kill(app.pid().ret, signal.SIGKILL)
-        assert isinstance(waiting.exception(LIMIT), corps.EnvLost)
-        assert app._running.is_over.wait(LIMIT)
-        assert "SIGKILL" in app._running.failure
-    assert case.noted() == ["child2"], "an orphan ends in order"
+def test_the_death_of_the_front_ends_the_corps_and_is_raised(case: Case) -> None:
+    with pytest.raises(corps.CorpsLost, match=r"the front: .* SIGKILL; .* restart = corps\.Restart\(\)"):
+        with case.boot() as app:
+            waiting = app.wait()
+            os.kill(app.pid().ret, signal.SIGKILL)
+            assert isinstance(waiting.exception(LIMIT), corps.EnvLost)
+            assert app._running.is_over.wait(LIMIT)
+    assert sorted(case.noted()) == ["child1", "child2"], "orphans end in order"
 
 
 def test_the_death_of_the_template_is_that_of_all_its_processes(case: Case) -> None:
@@ -317,7 +320,7 @@ def test_the_death_of_the_template_is_that_of_all_its_processes(case: Case) -> N
     template.kill()
     for future in waiting:
         assert isinstance(future.exception(LIMIT), corps.EnvLost)
-    with pytest.raises(corps.SupervisionError, match="could not be started again"):
+    with pytest.raises(corps.SupervisionError, match="template died"):
         app.exit().result(LIMIT)
 
 

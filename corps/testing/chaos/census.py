@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from corps.addresses import FRONT, env_label
 from corps.testing.chaos.judgement import Invariant, Violation
 
 _MARK: Final = "CHAOS_MARK"
 _TEMPLATE: Final = "corps-template"
 _ENV: Final = "corps-env"
+_FRONT: Final = f"corps-{env_label(FRONT)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Household:
         return [each for each in processes if each.parent == me and each.name == _TEMPLATE]
 
     def envs(self) -> dict[int, int]:
-        """The Envs that live.
+        """The Envs that live, the front among them.
 
         Returns:
             The process id of each, by the id of the Env.
@@ -88,14 +90,9 @@ class Household:
         if self._template is None:
             return {}
         parent = self._template.pid
-        return {
-            int(each.name.removeprefix(_ENV)): each.pid
-            for each in processes
-            if each.parent == parent
-            and each.state not in "ZX"
-            and each.name.startswith(_ENV)
-            and each.name.removeprefix(_ENV).isdecimal()
-        }
+        living = [each for each in processes if each.parent == parent and each.state not in "ZX"]
+        found = {_env_of(each.name): each.pid for each in living}
+        return {env: pid for env, pid in found.items() if env is not None}
 
     def left(self, mark: str) -> list[Seen]:
         """What runs of the Corps, other than this process.
@@ -113,6 +110,14 @@ class Household:
             for each in look()
             if each.pid != me and (each.session == session or _has_mark(each.pid, mark))
         ]
+
+
+def _env_of(name: str) -> int | None:
+    """Which Env a process is, by its name."""
+    if name == _FRONT:
+        return FRONT
+    number = name.removeprefix(_ENV)
+    return int(number) if name != number and number.isdecimal() else None
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, ClassVar, Final
 
+from corps.addresses import env_label
 from corps.errors import CorpsError, RemoteError
 from corps.testing.chaos.target import Missed, Target
 
@@ -97,7 +98,7 @@ class KillEnv(Fault):
         with corps.grip(env) as fd:
             corps.announce(env, 0)
             corps.signal(fd, signal.SIGKILL)
-        return Injury(f"SIGKILL to env{env}")
+        return Injury(f"SIGKILL to {env_label(env)}")
 
 
 class StopEnv(Fault):
@@ -132,7 +133,7 @@ class StopEnv(Fault):
                 pass  # it was killed meanwhile
             os.close(fd)
 
-        return Injury(f"SIGSTOP to env{env} for {seconds:.2f} s", seconds=seconds, undo=go_on)
+        return Injury(f"SIGSTOP to {env_label(env)} for {seconds:.2f} s", seconds=seconds, undo=go_on)
 
 
 class EndFromInside(Fault):
@@ -156,7 +157,7 @@ class EndFromInside(Fault):
             corps.announce(env, 0)
             corps.sabotage_nowait(env, self._method, *self._args)
             corps.await_end(fd)
-        return Injury(f"{self._method} inside env{env}")
+        return Injury(f"{self._method} inside {env_label(env)}")
 
 
 class HoldInterpreter(Fault):
@@ -176,7 +177,7 @@ class HoldInterpreter(Fault):
         env, seconds = corps.choose_env(rng), rng.uniform(*self._span)
         corps.announce(env, 0)
         corps.sabotage_nowait(env, "hold_interpreter", seconds)
-        return Injury(f"the GIL of env{env} is held for {seconds:.2f} s", seconds=seconds)
+        return Injury(f"the GIL of {env_label(env)} is held for {seconds:.2f} s", seconds=seconds)
 
 
 class RaiseInside(Fault):
@@ -191,8 +192,8 @@ class RaiseInside(Fault):
         try:
             corps.sabotage(env, "fail", kind)
         except RemoteError:
-            return Injury(f"{kind} in env{env}")
-        raise Missed(f"{kind} in env{env} did not come back as a RemoteError")
+            return Injury(f"{kind} in {env_label(env)}")
+        raise Missed(f"{kind} in {env_label(env)} did not come back as a RemoteError")
 
 
 class EndWorker(Fault):
@@ -205,7 +206,7 @@ class EndWorker(Fault):
         worker = corps.choose_worker(rng)
         corps.announce(worker.env, worker.number)
         worker.name.leave.send()
-        return Injury(f"SystemExit in worker {worker.number} of env{worker.env}")
+        return Injury(f"SystemExit in worker {worker.number} of {env_label(worker.env)}")
 
 
 class SlowWorker(Fault):
@@ -225,7 +226,7 @@ class SlowWorker(Fault):
         worker, seconds = corps.choose_worker(rng), rng.uniform(*self._span)
         corps.announce(worker.env, worker.number)
         worker.name.sleep.send(seconds)
-        text = f"worker {worker.number} of env{worker.env} sleeps for {seconds:.2f} s"
+        text = f"worker {worker.number} of {env_label(worker.env)} sleeps for {seconds:.2f} s"
         return Injury(text, seconds=seconds)
 
 
@@ -246,7 +247,9 @@ class JumpClock(Fault):
         env, seconds = corps.choose_env(rng), rng.uniform(*self._span)
         offset = rng.choice((-_DAY, -_DAY / 24, _DAY / 24, _DAY))
         corps.sabotage(env, "jump_clock", offset, seconds)
-        return Injury(f"time.time of env{env} is off by {offset:+.0f} s for {seconds:.2f} s", seconds=seconds)
+        return Injury(
+            f"time.time of {env_label(env)} is off by {offset:+.0f} s for {seconds:.2f} s", seconds=seconds
+        )
 
 
 class FillDisk(Fault):
@@ -273,7 +276,7 @@ class FillDisk(Fault):
         corps.announce(env, 0)
         corps.sabotage(env, "lower_file_size", limit, seconds)
         given = _try_large(corps, env, limit + _LARGE)
-        text = f"files of env{env} end at {limit} bytes for {seconds:.2f} s; a larger result: {given}"
+        text = f"files of {env_label(env)} end at {limit} bytes for {seconds:.2f} s; a larger result: {given}"
         return Injury(text, seconds=seconds)
 
 
@@ -298,7 +301,7 @@ class FewDescriptors(Fault):
         corps.announce(env, 0)
         limit = corps.sabotage(env, "lower_descriptors", room, seconds)
         given = _try_large(corps, env, _LARGE)
-        text = f"env{env} opens files below number {limit} only for {seconds:.2f} s; a large result: {given}"
+        text = f"{env_label(env)} opens files below {limit} only for {seconds:.2f} s; a large result: {given}"
         return Injury(text, seconds=seconds)
 
 
@@ -314,8 +317,8 @@ class CutLinks(Fault):
         try:
             cut = corps.sabotage(env, "cut_links", most)
         except CorpsError as error:  # its answer went over one of them
-            return Injury(f"links of env{env} were cut ({type(error).__name__})")
-        return Injury(f"{cut} links of env{env} were cut")
+            return Injury(f"links of {env_label(env)} were cut ({type(error).__name__})")
+        return Injury(f"{cut} links of {env_label(env)} were cut")
 
 
 class NarrowLinks(Fault):
@@ -329,7 +332,7 @@ class NarrowLinks(Fault):
         env = corps.choose_env(rng)
         size = rng.choice((4096, 16384))
         count = corps.sabotage(env, "narrow_links", size)
-        return Injury(f"{count} links of env{env} have buffers of {size} bytes")
+        return Injury(f"{count} links of {env_label(env)} have buffers of {size} bytes")
 
 
 def _by_name(*faults: Fault) -> Mapping[str, Fault]:

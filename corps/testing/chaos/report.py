@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from corps.addresses import env_label
 from corps.testing.chaos.judgement import Episode, Invariant, Summary, Violation
 
 _MIB: Final = 1024 * 1024
@@ -248,7 +249,7 @@ def _sizes(report: StormReport) -> Iterator[str]:
         slope = "-"
         if size.slope is not None and size.error is not None:
             slope = f"{size.slope / _MIB:+.1f} ± {size.error / _MIB:.1f} over {size.span:.0f} s"
-        rows.append([f"env{size.env}", f"{size.first / _MIB:.1f}", f"{size.most / _MIB:.1f}", slope])
+        rows.append([f"{env_label(size.env)}", f"{size.first / _MIB:.1f}", f"{size.most / _MIB:.1f}", slope])
     yield from ["", "## Memory"]
     yield from _table(["process", "first (MiB)", "most (MiB)", "slope (MiB/h)"], rows)
 

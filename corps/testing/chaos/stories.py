@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from corps.addresses import env_label
 from corps.testing.chaos.judgement import Violation
 from corps.testing.chaos.witness import Kind, Outcome, Record, Trait
 
@@ -57,7 +58,7 @@ def _story(
         if begin - _BEFORE <= each.time <= end
         and (each.worker == worker if each.kind in _OF_WORKERS else each.sequence in numbers)
     ]
-    lines = [f"request {key[0]}/{key[1]} to worker {worker} of env{env}:"]
+    lines = [f"request {key[0]}/{key[1]} to worker {worker} of {env_label(env)}:"]
     told = sorted([*found, *near], key=lambda each: each.time)
     lines += [f"{(each.time - begin) / 1e6:+12.3f} ms  {_said(each)}" for each in told[-_MOST:]]
     return "\n".join(lines)
@@ -73,7 +74,7 @@ def _said(record: Record) -> str:
             return f"RESOLVED {Outcome(record.detail).name.lower()}"
         case Kind.FAULT:
             whom = f"worker {record.worker} of " if record.worker else ""
-            return f"fault {record.sequence} hits {whom}env{record.sender}"
+            return f"fault {record.sequence} hits {whom}{env_label(record.sender)}"
         case Kind.OVER:
             return f"fault {record.sequence} is over"
     return f"{Kind(record.kind).name} incarnation {record.incarnation}"

@@ -21,6 +21,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+from corps.addresses import FRONT, env_label
 from corps.clock import now
 from corps.errors import CorpsError, WaitTimeout
 from corps.launch.boot import BootedName, boot
@@ -45,7 +46,6 @@ from corps.testing.chaos.witness import SUFFIX, Kind, Phase, Witness, merged, wi
 from corps.testing.chaos.witnessed import LoadCorps
 from corps.testing.leaks import Snapshot
 
-_HOME: Final = 1
 _ORPHANS: Final = 2.0  # seconds after the end
 _END: Final = 60.0  # seconds that the end may take
 _LOOK: Final = 0.2
@@ -66,7 +66,7 @@ class StormOptions:
         count: How many faults; None for as many as the time has room for.
         seconds: How long the storm lasts; None for as long as the number takes.
         calm: Seconds of load before it.
-        hit_home: Whether the Env of the Corps object is hit too.
+        hit_home: Whether the front, the Env of the Corps object, is hit too.
         load: The built-in load; None for none.
         limits: How strict the judge is.
         bounds: How large processes may become.
@@ -175,14 +175,14 @@ class _Storm:
         try:
             with app:
                 ids = sorted(household.envs())
-                load = self._load(ids)
+                load = self._load([env for env in ids if env != FRONT])
                 if load is not None:
                     load.start()
                 if options.source is not None:
                     visitors = Visitors(self._ledger, app, self._run_args(app))
                     visitors.start()
                 sampler.start()
-                hit = [env for env in ids if env != _HOME or options.hit_home or len(ids) == 1]
+                hit = [env for env in ids if env != FRONT or options.hit_home]
                 target = Target(household, hit, load.workers if load else [], self._directory, self._announce)
                 self._weather(app, target)
                 if visitors is not None:
@@ -261,7 +261,7 @@ class _Storm:
         self._await_recovery(base)
         self._enter(Phase.OVER)
         if is_over.is_set():
-            text = f"the Corps was over before its time: {app._running.failure}"
+            text = "the Corps was over before its time"
             self._report.notes.append(text)
             self._report.violations.append(Violation(Invariant.LIVENESS, text))
 
@@ -341,7 +341,9 @@ class _Storm:
 
     def _judge_sizes(self, sampler: Sampler) -> None:
         for (env, pid), samples in sorted(sampler.series.items()):
-            self._report.violations += judge_growth(f"env{env} (pid {pid})", samples, self._options.bounds)
+            self._report.violations += judge_growth(
+                f"{env_label(env)} (pid {pid})", samples, self._options.bounds
+            )
             line = fitted(samples[len(samples) // 2 :])
             sizes = [size for _, size in samples]
             slope, error, span = (line.slope, line.error, line.span) if line else (None, None, 0.0)

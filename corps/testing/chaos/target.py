@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final, NamedTuple
 
+from corps.addresses import env_label
 from corps.errors import CorpsError
 from corps.testing.chaos.census import Household
 from corps.testing.chaos.healing import fleeting
@@ -97,7 +98,7 @@ class Target:
         env = self.choose_env(rng)
         here = [worker for worker in self._workers if worker.env == env]
         if not here:
-            raise Missed(f"no worker of the load lives in env{env}")
+            raise Missed(f"no worker of the load lives in {env_label(env)}")
         return rng.choice(here)
 
     @contextmanager
@@ -133,14 +134,14 @@ class Target:
         """
         pid = self._household.envs().get(env)
         if pid is None:
-            raise Missed(f"env{env} has no process")
+            raise Missed(f"{env_label(env)} has no process")
         try:
             fd = os.pidfd_open(pid)
         except OSError as error:
-            raise Missed(f"the process of env{env} has gone: {error}") from error
+            raise Missed(f"the process of {env_label(env)} has gone: {error}") from error
         if self._household.envs().get(env) != pid:  # looked up again: now the descriptor is certain
             os.close(fd)
-            raise Missed(f"the process of env{env} has changed")
+            raise Missed(f"the process of {env_label(env)} has changed")
         return fd
 
     def signal(self, fd: int, number: signal.Signals) -> None:
@@ -221,5 +222,5 @@ class Target:
             return fleeting(env, _PATIENCE).create(Saboteur)
         except CorpsError as error:
             raise Missed(
-                f"no saboteur could be placed in env{env}: {type(error).__name__}: {error}"
+                f"no saboteur could be placed in {env_label(env)}: {type(error).__name__}: {error}"
             ) from error

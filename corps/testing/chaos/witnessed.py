@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any, Final
 
+from corps.addresses import env_label
 from corps.testing.chaos.ledger import Ledger
 from corps.testing.chaos.witness import NOTHING_SPECIAL, SUFFIX, WORKERS, Kind, Trait, Witness, now_ns
 from corps.workers.conc import Conc
@@ -48,7 +49,7 @@ class Witnessed(Conc):
         """
         self._number = number
         self._incarnation = now_ns()
-        self._witness = Witness(Path(directory, f"env{self.my_env()}{SUFFIX}"))
+        self._witness = Witness(Path(directory, f"{env_label(self.my_env())}{SUFFIX}"))
         self._write(Kind.BORN, 0, 0, NOTHING_SPECIAL)
 
     def cleanup(self) -> None:
