@@ -51,7 +51,7 @@ class Corps(Conc):
 
     def _ask_corps_mgr(self, method: str, *args: Any) -> Relayed[Any]:
         cell = self._corps_own_cell()
-        if cell.env.corps_name is None:
+        if cell.env.peers is None:
             raise ContextError(
                 f"{cell} lives in an Env that is alone: a Corps that was booted has further ones"
             )

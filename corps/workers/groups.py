@@ -45,7 +45,7 @@ class Group(Generic[T]):
             return [name for env_id in sorted(self._names) for name in self._names[env_id]]
 
     def here(self) -> list[Name[T]]:
-        """Those in the Env in which the group is kept: they are the fastest to reach from there."""
+        """Those in the Env in which the group is kept, the fastest to reach from there; none in the front."""
         with self._lock:
             return list(self._names.get(self._env.id, ()))
 

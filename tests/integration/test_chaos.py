@@ -97,7 +97,7 @@ def test_the_envs_of_a_corps_are_found_from_outside(tmp_path: Path) -> None:
     with marking() as mark:
         with targeted(tmp_path, []) as (target, household):
             pids = household.envs()
-            assert sorted(pids) == [1, 2]
+            assert sorted(pids) == [-1, 1, 2]
             assert Household().envs() == {}  # one that was made later takes no part in this Corps
             assert {seen.pid for seen in household.left(mark)} > set(pids.values())
             assert target.choose_env(Random(1)) == 2

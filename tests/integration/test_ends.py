@@ -233,7 +233,7 @@ def test_a_cleanup_that_hangs_is_given_up(case: Case) -> None:
 
 
 def test_a_process_that_dies_in_a_cleanup_does_not_hold_up_the_end(case: Case) -> None:
-    with pytest.raises(corps.CorpsLost, match="while the Corps ended: .* exit status 9"), case.boot("dies"):
+    with pytest.raises(corps.CorpsLost, match=r"while the Corps ended: .* exit status 9"), case.boot("dies"):
         pass
     assert case.noted() == ["child2", "child1", "dies"]
 
@@ -303,12 +303,14 @@ def test_a_killed_process_ends_every_wait_for_it(case: Case, stop: bool) -> None
 
 
 def test_the_death_of_the_front_ends_the_corps_and_is_raised(case: Case) -> None:
-    with pytest.raises(corps.CorpsLost, match=r"the front: .* SIGKILL; .* restart = corps\.Restart\(\)"):
-        with case.boot() as app:
-            waiting = app.wait()
-            os.kill(app.pid().ret, signal.SIGKILL)
-            assert isinstance(waiting.exception(LIMIT), corps.EnvLost)
-            assert app._running.is_over.wait(LIMIT)
+    app = case.boot()
+    pid = app.pid().ret
+    waiting = app.wait()
+    os.kill(pid, signal.SIGKILL)
+    assert isinstance(waiting.exception(LIMIT), corps.EnvLost)
+    assert app._running.is_over.wait(LIMIT)
+    with pytest.raises(corps.CorpsLost, match=r"the front: .* SIGKILL; .* restart = corps\.Restart\(\)"), app:
+        pass
     assert sorted(case.noted()) == ["child1", "child2"], "orphans end in order"
 
 

@@ -61,6 +61,12 @@ class App(corps.Corps):
         self.child = corps.options(env=2, restart=again).create(Child)
         self.others = [corps.options(env=env, restart=again).create(Child) for env in (1, 2, 3)]
 
+    def pid(self):
+        return os.getpid()
+
+    def nap(self, seconds):
+        time.sleep(seconds)
+
     def supervised(self):
         return self.child
 
@@ -208,16 +214,16 @@ def test_an_env_that_hangs_again_and_again_is_a_failure_of_the_corps(path: Path,
         app.exit().result(LIMIT)
 
 
-def test_the_home_of_the_corps_can_hang_too(path: Path) -> None:
+def test_the_front_can_hang_too(path: Path) -> None:
     app = corps.boot(path, envs=3, config={"beat": SHORT})
-    pid = app.other(1).ret.pid().ret
-    waiting = app.other(1).ret.nap(LIMIT)
+    pid = app.pid().ret
+    waiting = app.nap(LIMIT)
     os.kill(pid, signal.SIGSTOP)
     assert_hung(waiting.exception(LIMIT))
     running: Any = app._running
     assert running.is_over.wait(LIMIT)
-    assert "hung, and was killed" in running.failure
-    app.exit().result(LIMIT)
+    with pytest.raises(corps.CorpsLost, match="hung, and was killed"):
+        app.exit().result(LIMIT)
 
 
 # What does not

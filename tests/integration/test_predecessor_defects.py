@@ -222,7 +222,7 @@ def test_the_envs_of_a_corps_start_side_by_side(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Place, "await_ready", noted_wait)
     with corps.boot(APP, envs=3) as app:
         assert app.ping().ret == "pong"
-    assert steps[:4] == ["start", "start", "start", "wait"]
+    assert steps[:5] == ["start"] * 4 + ["wait"]
 
 
 def test_a_class_adds_nothing_to_the_module_that_defines_it() -> None:

@@ -556,7 +556,7 @@ def test_over_tcp_a_corps_listens_on_loopback_only_and_on_the_ports_it_was_told(
     ports = range(first, first + 20)
     with running(tmp_path, transport="tcp", tcp={"ports": f"{ports[0]}-{ports[-1]}"}):
         found = listeners(before)
-    assert len(found) == 3  # this process, and two Envs
+    assert len(found) == 4  # this process, the front, and two Envs
     assert {address.partition(":")[0] for address in found} == {"0100007F"}
     assert {int(address.partition(":")[2], 16) for address in found} <= set(ports)
 
@@ -568,7 +568,7 @@ def test_the_runtime_directory_is_closed_to_others(tmp_path: Path) -> None:
         found = directory.stat()
         assert found.st_mode & 0o7777 == 0o700
         assert found.st_uid == os.getuid()
-        assert len([path for path in directory.iterdir() if path.suffix == ".sock"]) == 3
+        assert len([path for path in directory.iterdir() if path.suffix == ".sock"]) == 4
     assert set(runtime_dirs()) == before
 
 

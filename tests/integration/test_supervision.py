@@ -1020,7 +1020,7 @@ def counter() -> Any:
 
 def test_two_envs_that_die_at_once_come_back(boot: Callable[..., Any]) -> None:
     with boot("Healed", corps.Restart()) as case:
-        mine = [corps.options(env=env, restart=OFTEN).create(counter()) for env in (1, 2)]
+        mine = [corps.options(env=env, restart=OFTEN).create(counter()) for env in ("front", 2)]
         theirs = case.make("Child", "far", 2)
         watches = [corps.watch(name) for name in (*mine, theirs)]
         kill(case.app, theirs)

@@ -37,7 +37,7 @@ from zlib import crc32
 from corps.clock import now
 
 _CHECK: Final = struct.Struct("<H")
-_BODY: Final = struct.Struct("<BBIIIQQ")
+_BODY: Final = struct.Struct("<BBIiiQQ")
 SIZE: Final = _CHECK.size + _BODY.size
 """Bytes of a record."""
 SUFFIX: Final = ".witness"
