@@ -153,7 +153,7 @@ class Tcp(_Group):
     )
     ports: Annotated[str, BeforeValidator(_number_as_text)] = _setting(
         "0",
-        'The ports to listen on, one for each Env; `"0"` takes any free one.',
+        'The ports to listen on: one for each Env, the front, and this process; `"0"` takes any free one.',
         allowed='"0", a port such as "5000", or a range such as "5000-5010"',
         pattern=r"^(0|[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?)$",
     )
@@ -191,7 +191,7 @@ class Tcp(_Group):
 class Settings(_Group):
     """Everything about a Corps that can be set. Immutable; made by `load_settings`, or directly."""
 
-    envs: int = _setting(_cores, "Env processes to start.", ge=1, le=1024)
+    envs: int = _setting(_cores, "Env processes to start for workers; one more is the front.", ge=1, le=1024)
     tag: str = _setting(
         "",
         "A label of this run, to tell its processes and log lines from those of others.",

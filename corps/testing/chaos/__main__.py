@@ -37,7 +37,7 @@ from corps.testing.chaos.storm import StormOptions, storm
 )
 @click.option("--calm", type=click.FloatRange(0), default=3.0, show_default=True, help="Seconds before it.")
 @click.option("--envs", type=click.IntRange(1, 1024), default=3, show_default=True, help="Env processes.")
-@click.option("--home", is_flag=True, help="Hit the Env of the Corps object too.")
+@click.option("--front", is_flag=True, help="Hit the front, the Env of the Corps object, too.")
 @click.option("--beside", is_flag=True, help="Run the built-in load in the Envs of APPLICATION too.")
 @click.option("--rate", type=float, default=50.0, show_default=True, help="Requests/s of each of 4 clients.")
 @click.option("--allowance", type=float, default=0.75, show_default=True, help="Seconds for a busy machine.")
@@ -53,7 +53,7 @@ def main(
     mean_gap: float,
     calm: float,
     envs: int,
-    home: bool,
+    front: bool,
     beside: bool,
     rate: float,
     allowance: float,
@@ -79,7 +79,7 @@ def main(
         count=20 if faults is None and minutes is None else faults,
         seconds=None if minutes is None else 60 * minutes,
         calm=calm,
-        hit_home=home,
+        hit_front=front,
         load=LoadOptions(rate=rate) if application is None or beside else None,
         limits=Limits(allowance=allowance),
         config={"log_level": "ERROR"} if application is None else None,

@@ -66,7 +66,7 @@ class StormOptions:
         count: How many faults; None for as many as the time has room for.
         seconds: How long the storm lasts; None for as long as the number takes.
         calm: Seconds of load before it.
-        hit_home: Whether the front, the Env of the Corps object, is hit too.
+        hit_front: Whether the front, the Env of the Corps object, is hit too.
         load: The built-in load; None for none.
         limits: How strict the judge is.
         bounds: How large processes may become.
@@ -84,7 +84,7 @@ class StormOptions:
     count: int | None = None
     seconds: float | None = None
     calm: float = 3.0
-    hit_home: bool = False
+    hit_front: bool = False
     load: LoadOptions | None = field(default_factory=LoadOptions)
     limits: Limits = field(default_factory=Limits)
     bounds: Bounds = field(default_factory=Bounds)
@@ -182,7 +182,7 @@ class _Storm:
                     visitors = Visitors(self._ledger, app, self._run_args(app))
                     visitors.start()
                 sampler.start()
-                hit = [env for env in ids if env != FRONT or options.hit_home]
+                hit = [env for env in ids if env != FRONT or options.hit_front]
                 target = Target(household, hit, load.workers if load else [], self._directory, self._announce)
                 self._weather(app, target)
                 if visitors is not None:
