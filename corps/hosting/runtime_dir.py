@@ -1,11 +1,13 @@
 """The runtime directory of a Corps: where the sockets of its Envs have their names.
 
 It is made fresh for each Corps, belongs to this user and admits nobody else: whoever could put a file there
-could stand in for an Env. Its name carries the process id of its maker, so that what a crash left behind can
-be told from what is in use.
+could stand in for an Env. Nor can another user move it away and put one of his own in its place: that takes
+a folder above it in which he may rename. Its name carries the process id of its maker, so that what a crash
+left behind can be told from what is in use.
 """
 
 import contextlib
+import logging
 import os
 import shutil
 import stat
@@ -16,24 +18,46 @@ from corps.errors import BootError
 
 PREFIX = "corps-"
 
+_log = logging.getLogger("corps.security")
+
+_ALWAYS_THERE = ("/tmp", "/var/tmp")  # noqa: S108 - a fresh directory is made there, if others may not rename it
+_ALL_USERS = "0 0 4294967295"
+
 
 def make_runtime_dir() -> str:
-    """Make a fresh directory that only this user can enter.
+    """Make a fresh directory that only this user can enter, where no other user can move it away.
 
     It lies in ``$XDG_RUNTIME_DIR/corps-<uid>/`` where that is, or can be made, ours and closed to others, and
-    otherwise in the directory for temporary files.
+    otherwise in the directory for temporary files. If other users may rename folders above that, it lies in
+    ``/tmp`` or ``/var/tmp``, and a warning says so.
 
     Returns:
-        Its absolute path.
+        Its absolute path, without symbolic links.
 
     Raises:
-        BootError: It could not be made, or is not what was made.
+        BootError: It could not be made, or there is no safe place for it.
     """
+    ours = user_dir()
+    problems: list[str] = []
+    for base in [ours] if ours is not None else [tempfile.gettempdir(), *_ALWAYS_THERE]:
+        base = os.path.realpath(base)
+        problem = _who_may_rename_below(base)
+        if problem is None:
+            if problems:
+                _log.warning("the runtime directory is made in %s: %s", base, "; ".join(problems))
+            return _make_in(base)
+        problems.append(f"{base} is not safe to use: {problem}")
+    raise BootError(
+        f"the runtime directory could not be made: {'; '.join(problems)}; set XDG_RUNTIME_DIR or TMPDIR to a "
+        "directory that no other user may rename, nor those above it"
+    )
+
+
+def _make_in(base: str) -> str:
     try:
-        path = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=user_dir())
+        path = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=base)
     except OSError as error:
         raise BootError(f"the runtime directory could not be made: {error}") from error
-    path = os.path.abspath(path)
     problem = _problem_with(path)
     if problem is not None:
         raise BootError(f"the runtime directory {path} is not safe to use: {problem}")
@@ -81,6 +105,42 @@ def user_dir() -> str | None:
     with contextlib.suppress(OSError):
         os.mkdir(path, 0o700)
     return path if _problem_with(path) is None else None
+
+
+def _who_may_rename_below(path: str) -> str | None:
+    """Why another user may put something else in the place of what is made in a directory.
+
+    Args:
+        path: Of the directory, without symbolic links.
+
+    Returns:
+        The reason; None if no other user may.
+    """
+    trusted = {0, os.getuid()} | _unknown_users()
+    while True:
+        try:
+            found = os.stat(path)
+        except OSError as error:
+            return str(error)
+        if found.st_uid not in trusted:
+            return f"{path} belongs to user {found.st_uid}"
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX:
+            return f"others may write to {path}, and the sticky bit is not set"
+        if path == os.path.dirname(path):
+            return None
+        path = os.path.dirname(path)
+
+
+def _unknown_users() -> set[int]:
+    """The id of all users, root among them, that have none in this user namespace, if there are such."""
+    try:
+        with open("/proc/self/uid_map") as file:
+            if " ".join(file.read().split()) == _ALL_USERS:
+                return set()
+        with open("/proc/sys/kernel/overflowuid") as file:
+            return {int(file.read())}
+    except (OSError, ValueError):
+        return set()
 
 
 def _problem_with(path: str) -> str | None:

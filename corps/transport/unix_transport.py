@@ -17,7 +17,6 @@ import socket
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from struct import Struct
 from threading import Lock, current_thread, main_thread
 from typing import Final
 
@@ -28,6 +27,7 @@ from corps.security.admission import Admission
 from corps.security.audit import Audit
 from corps.transport.arenas import Arenas
 from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
+from corps.transport.peer_user import user_behind
 from corps.transport.socket_dir import SocketDir
 from corps.transport.unix_inbound import Inbound
 from corps.transport.unix_link import UnixLink
@@ -40,7 +40,6 @@ _LONGEST: Final = 3600.0  # seconds; epoll takes some more than two million
 _LINGER: Final = 0.5  # seconds: last answers get this long to leave
 _BACKLOG: Final = 1024
 _MIB: Final = 1024 * 1024
-_CREDENTIALS: Final = Struct("3i")  # pid, uid, gid
 
 
 class UnixTransport(Transport):
@@ -147,7 +146,7 @@ class UnixTransport(Transport):
         try:
             sock.setblocking(False)
             sock.connect(self._path_of(member))
-            verdict = self._admission.judge_user(*_peer_of(sock))
+            verdict = self._admission.judge_user(*user_behind(sock))
             if not verdict.admitted:
                 raise BrokenError(f"the socket of {env_label(member.env)} is not its own: {verdict.reason}")
             link = UnixLink(
@@ -253,7 +252,7 @@ class UnixTransport(Transport):
                 self._refuse_one()
             _log.warning("%s could not take a connection: %s", env_label(self._hello.env), error)
             return
-        verdict = self._admission.judge_user(*_peer_of(sock))
+        verdict = self._admission.judge_user(*user_behind(sock))
         if not verdict.admitted:
             self.audit.refused("connection", verdict.reason)
             sock.close()
@@ -389,11 +388,3 @@ def _is_broken(fd: int) -> bool:
     look = select.poll()
     look.register(fd, 0)
     return bool(look.poll(0))
-
-
-def _peer_of(sock: socket.socket) -> tuple[str, int]:
-    """Process and user at the other end, as the kernel says."""
-    pid, uid, _ = _CREDENTIALS.unpack(
-        sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    )
-    return str(pid), uid

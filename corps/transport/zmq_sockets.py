@@ -148,6 +148,18 @@ class SocketFactory:
             raise EnvStartError(f"{listening}: {error}") from error
         return endpoint
 
+    def path_of(self, endpoint: str) -> str | None:
+        """The socket file of an endpoint, as this process reaches it.
+
+        Args:
+            endpoint: Of a member.
+
+        Returns:
+            Its path; None over `tcp`.
+        """
+        reached = self._reached(endpoint)
+        return reached.removeprefix(_IPC) if reached.startswith(_IPC) else None
+
     def _reached(self, endpoint: str) -> str:
         """An endpoint by which this process can bind or connect."""
         if self._directory is None or not endpoint.startswith(_IPC):

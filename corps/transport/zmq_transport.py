@@ -31,6 +31,7 @@ from corps.security.admission import Admission
 from corps.security.audit import Audit
 from corps.security.keys import KeyPair
 from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
+from corps.transport.peer_user import user_who_listens
 from corps.transport.zap import ZapHandler
 from corps.transport.zmq_inbound import Inbound, InboundLinks
 from corps.transport.zmq_link import ZmqLink
@@ -169,6 +170,7 @@ class ZmqTransport(Transport):
         link = self._links.get(member.incarnation)
         if link is None:
             number = next(self._numbers)
+            self._check_listener(member)
             try:
                 dealer = self._sockets.new_dealer(member, number)
             except zmq.ZMQError as error:
@@ -190,6 +192,23 @@ class ZmqTransport(Transport):
             )
             self._links[member.incarnation] = link
         return link
+
+    def _check_listener(self, member: Member) -> None:
+        """Check that over `ipc` one of our own listens. Over `tcp` it has to prove the key of the member.
+
+        libzmq tells of the user who connects, and not of the one who is connected to. What it connects to
+        later by the same path is the same: nobody else can change what the path means.
+        """
+        path = self._sockets.path_of(member.endpoint)
+        if path is None:
+            return
+        try:
+            verdict = self._admission.judge_user(*user_who_listens(path))
+        except OSError as error:
+            kind = Overloaded if error.errno in (errno.EMFILE, errno.ENFILE) else BrokenError
+            raise kind(f"no link to env{member.env} at {member.endpoint}: {error}") from error
+        if not verdict.admitted:
+            raise BrokenError(f"the socket of env{member.env} is not its own: {verdict.reason}")
 
     def _forget_link(self, link: ZmqLink) -> None:
         with self._lock:

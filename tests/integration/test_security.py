@@ -19,7 +19,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 import corps
 from corps.addresses import ENV_MGR
-from corps.errors import NoSuchMethod
+from corps.errors import BrokenError, NoSuchMethod
 from corps.hosting.runtime_dir import make_runtime_dir, remove_runtime_dir, user_dir
 from corps.managers.assembly import build_env, env_options
 from corps.managers.corps_mgr import CorpsMgr
@@ -326,6 +326,38 @@ def ipc_station(directory: str, env: int) -> tuple[Station, Hello]:
     hello = Hello(CORPS, env, secrets.token_hex(16))
     transport = ZmqTransport(hello, runtime_dir=directory)
     return Station(transport, Member(env, hello.incarnation, transport.endpoint)), hello
+
+
+PLANTED = """
+import os, sys, zmq
+os.setuid(65534)
+router = zmq.Context().socket(zmq.ROUTER)
+router.bind(sys.argv[1])
+print("bound", flush=True)
+sys.stdin.read()
+print("got a message" if router.poll(0) else "got nothing", flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can start a process of another user")
+def test_over_ipc_nothing_is_sent_to_a_socket_of_another_user(directory: str) -> None:
+    os.chown(directory, 65534, -1)
+    endpoint = f"ipc://{directory}/1-planted.sock"
+    command = [sys.executable, "-c", PLANTED, endpoint]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as planted:
+        assert planted.stdout is not None
+        assert planted.stdout.readline() == "bound\n"
+        os.chown(directory, os.getuid(), -1)
+        victim, _ = ipc_station(directory, 2)
+        try:
+            member = Member(1, secrets.token_hex(16), endpoint)
+            victim.transport.admit(member)
+            with pytest.raises(BrokenError, match="belongs to user 65534, not to 0"):
+                victim.transport.connect(member)
+            assert planted.communicate("")[0] == "got nothing\n"
+        finally:
+            victim.close()
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can start a process of another user")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from corps.errors import BootError
+from corps.hosting import runtime_dir
 from corps.hosting.runtime_dir import make_runtime_dir, remove_files, remove_runtime_dir
 
 
@@ -64,6 +65,47 @@ def test_a_flawed_runtime_directory_of_the_user_is_not_used(
     assert os.path.dirname(make_runtime_dir()) == str(temporary)
 
 
+def test_a_place_where_others_may_rename_is_not_used(
+    temporary: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    inner = temporary / "inner"
+    inner.mkdir(mode=0o700)
+    tempfile.tempdir = str(inner)
+    temporary.chmod(0o777)
+    path = make_runtime_dir()
+    assert os.path.dirname(path) == os.path.realpath("/tmp")
+    assert f"others may write to {temporary}" in caplog.text
+    remove_runtime_dir(path)
+    temporary.chmod(0o1777)
+    path = make_runtime_dir()
+    assert os.path.dirname(path) == str(inner)
+    remove_runtime_dir(path)
+
+
+def test_a_place_below_a_folder_of_another_user_is_not_used(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime_dir, "_unknown_users", set)
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    monkeypatch.setattr(runtime_dir, "_ALWAYS_THERE", ())
+    owner = os.stat(temporary).st_uid
+    if owner == 0:
+        os.chown(temporary, 54321, -1)
+        owner = 54321
+    with pytest.raises(
+        BootError, match=rf"{temporary} belongs to user {owner}.*set XDG_RUNTIME_DIR or TMPDIR"
+    ):
+        make_runtime_dir()
+    assert os.listdir(temporary) == []
+
+
+def test_its_path_has_no_symbolic_links(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary.joinpath("real").mkdir(mode=0o700)
+    temporary.joinpath("link").symlink_to(temporary / "real")
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary / "link"))
+    assert os.path.dirname(make_runtime_dir()) == str(temporary / "real")
+
+
 def test_what_processes_have_left_in_it_is_removed_by_its_name(temporary: Path) -> None:
     path = Path(make_runtime_dir())
     for name in ("1-a.sock", "11-a.sock", "1-b.sock", "a-b.journal"):
@@ -77,6 +119,7 @@ def test_a_place_where_nothing_can_be_made_is_an_error(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(temporary / "missing"))
+    monkeypatch.setattr(runtime_dir, "_ALWAYS_THERE", ())
     with pytest.raises(BootError):
         make_runtime_dir()
 

@@ -1,0 +1,45 @@
+"""Whose process is at the other end of a UNIX socket, as the kernel says. Any thread may ask."""
+
+import os
+import socket
+from struct import Struct
+from typing import Final
+
+_CREDENTIALS: Final = Struct("3i")  # pid, uid, gid
+
+
+def user_behind(sock: socket.socket) -> tuple[str, int]:
+    """The process and the user at the other end of a connection.
+
+    Args:
+        sock: The connection.
+
+    Returns:
+        The id of the process, for texts, and its user.
+    """
+    pid, uid, _ = _CREDENTIALS.unpack(
+        sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    )
+    return str(pid), uid
+
+
+def user_who_listens(path: str) -> tuple[str, int]:
+    """The process and the user who listen at a socket file.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        The id of the process, for texts, and its user. Of a listener that is too busy to be asked, the owner
+        of the file.
+
+    Raises:
+        OSError: Nobody listens there.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.setblocking(False)
+        try:
+            sock.connect(path)
+        except BlockingIOError:
+            return "unknown", os.lstat(path).st_uid
+        return user_behind(sock)
