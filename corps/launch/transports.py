@@ -28,8 +28,14 @@ def make_transport(
     """
     hello = Hello(corps_id, env_id, incarnation)
     if options.transport == "unix":
-        shared, kept = options.shared_bytes, options.shared_kept
-        return UnixTransport(hello, runtime_dir=runtime_dir, shared=shared, kept=kept), ""
+        unix = UnixTransport(
+            hello,
+            runtime_dir=runtime_dir,
+            shared=options.shared_bytes,
+            kept=options.shared_kept,
+            handshake_timeout=options.handshake_timeout,
+        )
+        return unix, ""
     if options.transport == "ipc":
         return ZmqTransport(hello, runtime_dir=runtime_dir, handshake_timeout=options.handshake_timeout), ""
     keys = new_key_pair()

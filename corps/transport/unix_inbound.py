@@ -10,7 +10,7 @@ from typing import Final
 from corps.errors import WireError
 from corps.messages.members import Member
 from corps.transport.mappings import Mappings
-from corps.wire.frames import MAX_HEADER, Frame
+from corps.wire.frames import MAX_HELLO, Frame
 from corps.wire.stream import Cutter, Place, WithPlaces
 
 _AT_ONCE: Final = 64 * 1024  # bytes that are read at once
@@ -36,7 +36,7 @@ class Inbound:
         self.sock = sock
         self.member: Member | None = None
         self.mappings = Mappings()
-        self._cutter = Cutter(MAX_HEADER, _MAX_MESSAGE)
+        self._cutter = Cutter(MAX_HELLO, _MAX_MESSAGE)
         self._fds: deque[int] = deque()  # descriptors whose messages have not come
         self._messages: deque[Sequence[Frame] | WithPlaces] = deque()  # whole, and not taken yet
 
@@ -71,8 +71,20 @@ class Inbound:
             raise WireError("descriptors were lost: this process has no more, or too many came at once")
         self._messages += self._cutter.cut(data)
 
+    def trust(self, member: Member) -> None:
+        """The first message has said who speaks, and that is true. Take what has come behind it.
+
+        Args:
+            member: Who speaks.
+
+        Raises:
+            WireError: These are no messages.
+        """
+        self.member = member
+        self._messages += self._cutter.trust()
+
     def take(self) -> Sequence[Frame]:
-        """The next message that was read. `member` is to be set before the second one of the connection.
+        """The next message that was read. After the first one of the connection comes `trust`.
 
         Raises:
             WireError: It speaks of shared memory that is not there.

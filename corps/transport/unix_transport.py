@@ -29,6 +29,7 @@ from corps.transport.arenas import Arenas
 from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 from corps.transport.peer_user import user_behind
 from corps.transport.socket_dir import SocketDir
+from corps.transport.strangers import Strangers
 from corps.transport.unix_inbound import Inbound
 from corps.transport.unix_link import UnixLink
 from corps.wire.frames import Frame, Hello, read_header
@@ -46,7 +47,13 @@ class UnixTransport(Transport):
     """One Env's UNIX sockets. Threads as `Transport` says."""
 
     def __init__(
-        self, hello: Hello, *, runtime_dir: str, shared: int = 1024 * _MIB, kept: int = 256 * _MIB
+        self,
+        hello: Hello,
+        *,
+        runtime_dir: str,
+        shared: int = 1024 * _MIB,
+        kept: int = 256 * _MIB,
+        handshake_timeout: float = 3.0,
     ) -> None:
         """Bind the Env's socket file.
 
@@ -55,6 +62,7 @@ class UnixTransport(Transport):
             runtime_dir: A directory of mode 0700 for the socket file.
             shared: Bytes of the shared memory that large frames go through, at most.
             kept: Bytes of it that are kept to be used again.
+            handshake_timeout: Seconds within which a peer must have said who it is.
 
         Raises:
             EnvStartError: It cannot listen there.
@@ -73,6 +81,7 @@ class UnixTransport(Transport):
         self._closed = False
         self._awaited: dict[str, Callable[[], object]] = {}  # by incarnation: what its last word sets off
         self._inbound: dict[int, Inbound] = {}  # by descriptor; used by the thread that reads alone
+        self._strangers = Strangers(handshake_timeout)
         self._on_message: OnMessage | None = None
         self._on_broken: OnBroken | None = None
         self._unread: list[Inbound] = []  # with messages that were read, and not handed on
@@ -220,6 +229,8 @@ class UnixTransport(Transport):
         """See `Transport.await_ready`."""
         if self._unread:
             timeout = 0.0
+        elif timeout != 0.0:  # else it is a look in passing: it makes nobody late
+            timeout = self._strangers.within(timeout)
         return self._poll.poll(timeout if timeout is None else min(timeout, _LONGEST))
 
     def hand_on(self, ready: Ready) -> None:
@@ -241,6 +252,8 @@ class UnixTransport(Transport):
                 self._accept()
             else:
                 self._look_after(fd, events)
+        for fd in self._strangers.due():
+            self._cut_off(self._inbound[fd])
 
     def _accept(self) -> None:
         try:
@@ -260,6 +273,7 @@ class UnixTransport(Transport):
         self.audit.admitted(verdict.reason)
         sock.setblocking(False)
         self._inbound[sock.fileno()] = Inbound(sock)
+        self._strangers.add(sock.fileno())
         self._poll.register(sock, select.EPOLLIN)
 
     def _refuse_one(self) -> None:
@@ -284,6 +298,13 @@ class UnixTransport(Transport):
             return
         self._take_all(inbound)
 
+    def _cut_off(self, inbound: Inbound) -> None:
+        """Let a stranger go, unless it has said by now who it is: this thread may be late itself."""
+        self._read(inbound)
+        if inbound.member is None and inbound.sock.fileno() in self._inbound:
+            self.audit.refused("hello", "a peer did not say in time who it is")
+            self._drop(inbound)
+
     def _take_all(self, inbound: Inbound) -> None:
         """Hand on the messages that were read."""
         try:
@@ -302,8 +323,12 @@ class UnixTransport(Transport):
         """Hand on one message; False if its sender is to be cut off."""
         member = inbound.member
         if member is None:
-            inbound.member = self._judge(frames)
-            return inbound.member is not None
+            member = self._judge(frames)
+            if member is None:
+                return False
+            self._strangers.remove(inbound.sock.fileno())
+            inbound.trust(member)
+            return True
         if member.incarnation not in self._members:  # expelled; a single look-up needs no lock
             self.audit.refused("expelled", f"{env_label(member.env)} is no member any more")
             return False
@@ -347,6 +372,7 @@ class UnixTransport(Transport):
         fd = inbound.sock.fileno()
         self._poll.unregister(fd)
         del self._inbound[fd]
+        self._strangers.remove(fd)
         inbound.close()
         member = inbound.member
         if member is not None and member.incarnation in self._members and self._on_broken is not None:

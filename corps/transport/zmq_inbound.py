@@ -7,7 +7,7 @@ from corps.errors import WireError
 from corps.messages.members import Member
 from corps.security.audit import Audit
 from corps.transport.zmq_sockets import link_of, routing_id_of
-from corps.wire.frames import Frame, Hello, read_header
+from corps.wire.frames import MAX_HELLO, Frame, Hello, read_header
 from corps.wire.resume import Arrivals
 
 
@@ -79,6 +79,8 @@ class InboundLinks:
             frames: The message.
         """
         try:
+            if len(frames[0]) > MAX_HELLO:
+                raise WireError(f"a HELLO of {len(frames[0])} bytes came; {MAX_HELLO} are the most")
             hello = read_header(frames)
         except WireError as error:
             self._audit.refused("hello", str(error))

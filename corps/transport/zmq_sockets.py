@@ -213,8 +213,9 @@ class SocketFactory:
         made.setsockopt(zmq.HANDSHAKE_IVL, self._handshake_ms)
         made.setsockopt(zmq.RECONNECT_IVL, 50)
         made.setsockopt(zmq.RECONNECT_IVL_MAX, 5_000)
+        largest = LARGE if self._max_frame is None else min(self._max_frame, LARGE)
+        made.setsockopt(zmq.MAXMSGSIZE, largest + _SLACK)
         if self._max_frame is not None:
-            made.setsockopt(zmq.MAXMSGSIZE, min(self._max_frame, LARGE) + _SLACK)
             made.setsockopt(zmq.TCP_KEEPALIVE, 1)
         return made
 

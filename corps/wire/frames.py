@@ -37,6 +37,8 @@ REFUSED: Final = 2
 
 MAX_HEADER: Final = 64 * 1024
 """Bytes of a header at most."""
+MAX_HELLO: Final = 1024
+"""Bytes of a HELLO at most: it is read before anybody knows who speaks."""
 MAX_METHOD: Final = 32 * 1024
 """Bytes of the name of a method or attribute at most."""
 MAX_FRAMES: Final = 10_000

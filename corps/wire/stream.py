@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from corps.errors import WireError
 from corps.wire.frames import MAX_FRAMES, Frame
+from corps.wire.memory import new_memory
 
 LARGE: Final = 64 * 1024
 """Bytes from which a message is read straight into memory of its own."""
@@ -80,21 +81,26 @@ def as_bytes(pieces: Sequence[Piece]) -> bytes:
 
 
 class Cutter:
-    """Cuts what comes on one connection into messages. One thread at a time."""
+    """Cuts what comes on one connection into messages. One thread at a time.
 
-    __slots__ = ("_large", "_lengths", "_limit", "_limit_later", "_missing", "_rest")
+    The first message says who speaks. Until `trust` is called nothing behind it is looked at, its lengths
+    included: so a stranger cannot have memory set aside.
+    """
+
+    __slots__ = ("_is_trusted", "_large", "_lengths", "_limit", "_limit_later", "_missing", "_rest")
 
     def __init__(self, first: int, later: int) -> None:
         """Nothing has come yet.
 
         Args:
-            first: Bytes of the first message at most: it is read before anybody knows who speaks.
+            first: Bytes of the first message at most.
             later: Bytes of every other message at most.
         """
         self._limit = first
         self._limit_later = later
+        self._is_trusted = False
         self._rest = b""  # the beginning of a message that is not whole yet
-        self._large: bytearray | None = None  # the frames of a large message, being filled
+        self._large: memoryview | None = None  # the frames of a large message, being filled
         self._lengths: tuple[int, ...] = ()
         self._missing = 0
 
@@ -103,7 +109,7 @@ class Cutter:
         """Where the next bytes belong, if they are those of a large message: say `filled` afterwards."""
         if self._large is None:
             return None
-        return memoryview(self._large)[len(self._large) - self._missing :]
+        return self._large[len(self._large) - self._missing :]
 
     def filled(self, size: int) -> list[Frame] | WithPlaces | None:
         """So many bytes were read into `room`.
@@ -117,7 +123,7 @@ class Cutter:
         self._missing -= size
         if self._missing or self._large is None:
             return None
-        whole, self._large = memoryview(self._large), None
+        whole, self._large = self._large, None
         if sum(self._lengths) >= _SHARED:
             return _with_places(whole, 0, self._lengths)
         frames: list[Frame] = []
@@ -127,6 +133,19 @@ class Cutter:
             begin += length
         return frames
 
+    def trust(self) -> list[list[Frame] | WithPlaces]:
+        """Who speaks was found to be true: from now on all that has come is taken, and may be long.
+
+        Returns:
+            The messages behind the first one that are whole now.
+
+        Raises:
+            WireError: As `cut`.
+        """
+        self._is_trusted = True
+        self._limit = self._limit_later
+        return self.cut(b"")
+
     def cut(self, data: bytes) -> list[list[Frame] | WithPlaces]:
         """Take the next bytes of the stream, while there is no `room`.
 
@@ -134,7 +153,7 @@ class Cutter:
             data: As they came.
 
         Returns:
-            The messages that are whole now.
+            The messages that are whole now; before `trust`, the first one at most.
 
         Raises:
             WireError: These are no messages, or one is too long.
@@ -156,9 +175,9 @@ class Cutter:
             has_places = size >= _SHARED
             if has_places:
                 size = sum(length & ~_SHARED for length in lengths)
+            if size > self._limit:
+                raise WireError(f"a message of {size} bytes came; {self._limit} are the most")
             if begin + size > end:
-                if size > self._limit:
-                    raise WireError(f"a message of {size} bytes came; {self._limit} are the most")
                 if size > LARGE:
                     self._begin_large(data[begin:], lengths, size)
                     at = end
@@ -172,16 +191,14 @@ class Cutter:
                     frames.append(data[begin : begin + length])
                     begin += length
                 messages.append(frames)
-            self._limit = self._limit_later
             at = begin
+            if not self._is_trusted:
+                break
         self._rest = data[at:]
         return messages
 
     def _begin_large(self, begun: bytes, lengths: tuple[int, ...], size: int) -> None:
-        try:
-            self._large = bytearray(size)
-        except MemoryError as error:
-            raise WireError(f"there is no memory for a message of {size} bytes") from error
+        self._large = new_memory(size)
         self._large[: len(begun)] = begun
         self._lengths = lengths
         self._missing = size - len(begun)

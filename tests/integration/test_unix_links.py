@@ -2,10 +2,12 @@
 
 import errno
 import os
+import resource
 import secrets
 import signal
 import socket
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -39,15 +41,84 @@ def pair() -> Iterator[tuple[Station, Station]]:
     remove_runtime_dir(directory)
 
 
-def station(directory: str, env: int) -> Station:
+def station(directory: str, env: int, handshake_timeout: float = 30.0) -> Station:
     incarnation = secrets.token_hex(16)
-    transport = UnixTransport(Hello(CORPS, env, incarnation), runtime_dir=directory)
+    hello = Hello(CORPS, env, incarnation)
+    transport = UnixTransport(hello, runtime_dir=directory, handshake_timeout=handshake_timeout)
     return Station(transport, Member(env, incarnation, transport.endpoint))
 
 
 def unix(station: Station) -> UnixTransport:
     assert isinstance(station.transport, UnixTransport)
     return station.transport
+
+
+class Raw:
+    """A connection that says whatever it likes. Of this user: others do not get so far."""
+
+    def __init__(self, server: Station) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(30)
+        self.sock.connect(server.member.endpoint.removeprefix("unix:"))
+
+    def wait_cut_off(self) -> None:
+        with suppress(ConnectionResetError):
+            assert self.sock.recv(1) == b""
+        self.sock.close()
+
+
+def test_who_says_nothing_is_cut_off_and_others_are_served(tmp_path: Path) -> None:
+    server = station(str(tmp_path), 1, handshake_timeout=0.05)
+    client = station(str(tmp_path), 2)
+    server.transport.admit(client.member)
+    server.start()
+    try:
+        silent, slow = Raw(server), Raw(server)
+        slow.sock.send(b"\x01")
+        link = client.transport.connect(server.member)
+        silent.wait_cut_off()
+        slow.wait_cut_off()
+        link.send([b"hello"])
+        server.wait_for(1)
+        assert server.refused == ["hello", "hello"]
+    finally:
+        server.close()
+        client.close()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        bytes(4) + b"\x01\0\0\0" + (2**36).to_bytes(8, "little"),
+        b"\x01\0\0\0" + (2**36).to_bytes(8, "little"),
+        b"\x01\0\0\0" + (2000).to_bytes(8, "little") + bytes(2000),
+        b"\xff\xff\xff\xff",
+        b"\x01\0\0\0" + (1).to_bytes(8, "little") + b"\xdd" + b"\x02\0\0\0" + bytes(16),
+    ],
+)
+def test_a_stranger_gets_no_memory_by_what_it_says(pair: tuple[Station, Station], said: bytes) -> None:
+    server, client = pair
+    server.start()
+    stranger = Raw(server)
+    with memory_limited():
+        stranger.sock.sendall(said)
+        stranger.wait_cut_off()
+        client.transport.connect(server.member).send([b"hello"])
+        server.wait_for(1)
+    assert server.refused[0] in ("hello", "frames")
+
+
+@contextmanager
+def memory_limited() -> Iterator[None]:
+    """No more than a GiB of address space may be added."""
+    with open("/proc/self/statm") as file:
+        used = int(file.read().split()[0]) * resource.getpagesize()
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 class Failing:

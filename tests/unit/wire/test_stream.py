@@ -1,5 +1,6 @@
 """Claims about messages in a stream of bytes: whole, in order, however the stream is cut."""
 
+import resource
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -27,7 +28,10 @@ def read_through(cutter: Cutter, pieces: Sequence[bytes]) -> list[Sequence[Piece
         while rest:
             room = cutter.room
             if room is None:
+                is_first = not out
                 out += cutter.cut(rest)
+                if is_first and out:
+                    out += cutter.trust()
                 break
             size = min(len(room), len(rest))
             room[:size] = rest[:size]
@@ -67,6 +71,7 @@ def test_frames_of_a_large_message_are_views_of_memory_of_its_own() -> None:
     body = bytes(LARGE * 2)
     stream = as_bytes([b"first"]) + as_bytes([b"h", body])
     cutter.cut(stream[: LARGE + 200])
+    cutter.trust()
     room = cutter.room
     assert room is not None
     room[:] = stream[LARGE + 200 :]
@@ -82,9 +87,47 @@ def test_the_first_message_may_not_be_long() -> None:
         Cutter(100, 2**30).cut(head([bytes(101)]))
 
 
+def test_a_whole_first_message_may_not_be_long_either() -> None:
+    with pytest.raises(WireError, match="a message of 101 bytes came; 100 are the most"):
+        Cutter(100, 2**30).cut(as_bytes([bytes(101)]))
+
+
+def test_nothing_behind_the_first_message_is_looked_at_before_that_was_found_true() -> None:
+    """Was a defect: by an empty message and a length anybody made an Env allocate what 25 bytes said."""
+    first, second, third = (as_bytes([text]) for text in (b"first", b"second", b"third"))
+    cutter = Cutter(100, 2**40)
+    assert cutter.cut(as_bytes([]) + (1).to_bytes(4, "little") + (2**39).to_bytes(8, "little")) == [[]]
+    assert cutter.room is None
+    cutter = Cutter(100, 1000)
+    assert cutter.cut(first + second + as_bytes([bytes(1001)])[:12]) == [[b"first"]]
+    with pytest.raises(WireError, match="a message of 1001 bytes came; 1000 are the most"):
+        cutter.trust()
+    cutter = Cutter(100, 1000)
+    assert cutter.cut(first + second + third[:12]) == [[b"first"]]
+    assert cutter.trust() == [[b"second"]]
+    assert cutter.cut(b"third") == [[b"third"]]
+
+
+def test_a_length_takes_no_memory_before_the_bytes_come() -> None:
+    cutter = Cutter(100, 2**40)
+    cutter.cut(as_bytes([b"first"]))
+    cutter.trust()
+    before = resident()
+    cutter.cut(head([b""])[:4] + (4 * 2**30).to_bytes(8, "little"))
+    assert cutter.room is not None
+    assert resident() - before < 64 * 2**20
+
+
+def resident() -> int:
+    """Bytes of memory that this process has."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+
+
 def test_no_message_may_be_longer_than_the_limit() -> None:
     cutter = Cutter(100, 1000)
     cutter.cut(as_bytes([b"first"]))
+    cutter.trust()
     with pytest.raises(WireError, match="a message of 1001 bytes came; 1000 are the most"):
         cutter.cut(head([bytes(1001)]))
 
@@ -92,6 +135,7 @@ def test_no_message_may_be_longer_than_the_limit() -> None:
 def test_a_message_for_which_there_is_no_memory_is_refused() -> None:
     cutter = Cutter(100, 2**62)
     cutter.cut(as_bytes([b"first"]))
+    cutter.trust()
     lengths = (1).to_bytes(4, "little") + (2**61).to_bytes(8, "little")
     with pytest.raises(WireError, match="no memory"):
         cutter.cut(lengths)
@@ -108,7 +152,7 @@ places = st.builds(Place, *[st.integers(0, 2**63)] * 4, st.booleans())
 @given(st.lists(st.lists(st.binary(max_size=50) | places, min_size=1, max_size=12), max_size=8))
 def test_where_a_frame_lies_comes_out_in_its_place(sent: list[list[Piece]]) -> None:
     stream = b"".join(map(with_places, sent))
-    assert Cutter(2**20, 2**20).cut(stream) == sent
+    assert read_through(Cutter(2**20, 2**20), [stream]) == sent
 
 
 def test_a_large_message_may_have_places_too() -> None:
