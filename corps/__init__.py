@@ -61,6 +61,7 @@ from corps.runtime.waiting import shield as shield
 from corps.runtime.waiting import wait_all as wait_all
 from corps.runtime.waiting import wait_any as wait_any
 from corps.supervision.restarts import Restart as Restart
+from corps.workers.asking import asking as asking
 from corps.workers.calling import ask as ask
 from corps.workers.calling import call as call
 from corps.workers.conc import Conc as Conc
@@ -144,6 +145,7 @@ __all__ = [
     "aboot",
     "as_completed",
     "ask",
+    "asking",
     "boot",
     "call",
     "create",

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from corps.addresses import ENV_MGR, ConcAddr, env_label
 from corps.clock import earlier, now
+from corps.errors import CorpsError
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Refused, Value
 from corps.messages.promises import Sent
@@ -143,6 +144,8 @@ class Env:
         seconds: float | None = None,
         future: Future[Any] | None = None,
         retries: int = 0,
+        *,
+        is_held: bool = False,
     ) -> Future[Any]:
         """Send a request that wants an answer.
 
@@ -153,8 +156,10 @@ class Env:
             args: Positional arguments.
             kwargs: Keyword arguments.
             seconds: Time limit; what is left of the caller's own applies too.
-            future: A fresh one to use, of a class of its own; None for a plain one.
+            future: A fresh one to use, of a class of its own, which is the caller's if this raises; None for
+                a plain one.
             retries: How often it may be sent again if what was to run it dies.
+            is_held: The caller dispatches the Future's request itself.
 
         Returns:
             The Future of the answer.
@@ -184,10 +189,42 @@ class Env:
         future.request = request
         if deadline is not None:
             caller_side.limit(self, future, request, deadline)
+        if is_held:
+            return future
         try:
             self.dispatch(request)
         except BaseException:
-            future.cancel()  # nobody holds the request: let go of its alarm
+            if type(future) is Future:
+                future.cancel()  # nobody holds the request: let go of its alarm
+            raise
+        return future
+
+    async def ask_when_room(
+        self,
+        kind: int,
+        target: ConcAddr,
+        method: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        seconds: float | None,
+        future: Future[Any] | None = None,
+        retries: int = 0,
+    ) -> Future[Any]:
+        """As `ask`, for a coroutine of any event loop: it waits for room, and the loop goes on.
+
+        Raises:
+            PackError, Overloaded: As `ask`.
+        """
+        future = self.ask(kind, target, method, args, kwargs, seconds, future, retries, is_held=True)
+        request = future.request
+        try:
+            if request is not None:  # else it was too late already
+                await self._dispatch_when_room(request)
+        except CorpsError as error:
+            future.settle(Refused(error))
+            raise
+        except BaseException:
+            future.cancel()
             raise
         return future
 
@@ -223,10 +260,25 @@ class Env:
         """
         if self.unsent:
             self._send_unsent()
+        self.dispatch(self._one_way(kind, target, method, args, kwargs))
+
+    async def tell_when_room(
+        self, kind: int, target: ConcAddr, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        """As `tell`, for a coroutine of any event loop: it waits for room, and the loop goes on.
+
+        Raises:
+            PackError, Overloaded: As `tell`.
+        """
+        await self._dispatch_when_room(self._one_way(kind, target, method, args, kwargs))
+
+    def _one_way(
+        self, kind: int, target: ConcAddr, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Request:
         here = current.get()
         sender = here.cell.addr if here is not None and here.cell is not None else None
         promise = Sent(self.letters, sender, target, method)
-        self.dispatch(Request(kind, target, method, args, kwargs, promise, sender))
+        return Request(kind, target, method, args, kwargs, promise, sender)
 
     def exit(self, target: ConcAddr, how: str = "exit") -> Future[Any]:
         """Ask a worker to end.
@@ -294,6 +346,20 @@ class Env:
             self.letters.settle(request, caller_side.nowhere(self, target))
         else:
             self.peers.send(request)
+
+    async def _dispatch_when_room(self, request: Request) -> None:
+        target = request.target
+        is_taken = not self._is_ending or self._is_taken_at_the_end(request)
+        if is_taken and target.corps == self.corps_id and target.env != self.id and self.peers is not None:
+            await self.peers.send_when_room(request)
+            return
+        cell = self.registry.find(target.conc) if is_taken and target.env == self.id else None
+        if cell is None or target.corps != self.corps_id:
+            self.dispatch(request)
+            return
+        if cell.mailbox.is_full:
+            await cell.mailbox.await_room(cell, request, self.options.send_timeout)
+        cell.deliver(request)
 
     def _is_taken_at_the_end(self, request: Request) -> bool:
         if self._is_forked:  # and no lock, thread or link of the Env may be touched here

@@ -1,5 +1,6 @@
 """The requests that wait for one worker."""
 
+from collections import deque
 from threading import Condition, Lock
 from typing import Any
 
@@ -7,7 +8,7 @@ from corps.clock import deadline_after, earlier, remaining
 from corps.errors import Overloaded
 from corps.messages.requests import ASKING, BEGUN, WAITING, WITHDRAWN, Request
 from corps.runtime.context import acting
-from corps.transport.room import ROOM_ON_A_LOOP
+from corps.transport.room import ROOM_ON_A_LOOP, Turn
 
 
 class Mailbox:
@@ -20,7 +21,18 @@ class Mailbox:
         is_full: As many wait as may, or more. For others to read.
     """
 
-    __slots__ = ("_closed", "_count", "_drains", "_last", "_limit", "_room", "first", "is_full", "lock")
+    __slots__ = (
+        "_closed",
+        "_count",
+        "_drains",
+        "_last",
+        "_limit",
+        "_room",
+        "_turns",
+        "first",
+        "is_full",
+        "lock",
+    )
 
     def __init__(self, limit: int) -> None:
         """Make an empty mailbox.
@@ -39,6 +51,7 @@ class Mailbox:
         self._closed = False
         self._drains = False  # closed, but what waits is still run
         self._room: Condition | None = None  # made by the first sender that finds the mailbox full
+        self._turns: deque[Turn] | tuple[()] = ()  # coroutines that wait for room; made with `_room`
 
     # --- under the lock ---
 
@@ -68,6 +81,8 @@ class Mailbox:
             request.stage = BEGUN
         if self._room is not None:
             self._room.notify()
+            if self._turns:
+                self._turns.popleft().wake()
         return request
 
     def put_first(self, request: Request, *, if_drained: bool = False) -> bool:
@@ -115,6 +130,8 @@ class Mailbox:
         self.is_full = False
         if self._room is not None:
             self._room.notify_all()
+            while self._turns:
+                self._turns.popleft().wake()
         return waiting
 
     # --- by any thread, without the lock ---
@@ -163,13 +180,55 @@ class Mailbox:
         cell.env.enter_blocked()
         try:
             with self.lock:
-                if self._room is None:
-                    self._room = Condition(self.lock)
-                roomy = self._room.wait_for(self._has_room, remaining(until))
+                roomy = self._made_room().wait_for(self._has_room, remaining(until))
         finally:
             cell.env.leave_blocked()
         if not roomy:
             raise self._too_late(cell)
+
+    async def await_room(self, cell: Any, request: Request, patience: float | None) -> None:
+        """The same for a coroutine, which waits without blocking its event loop.
+
+        Args:
+            cell: Whose mailbox it is.
+            request: The one that is to be sent.
+            patience: Seconds to wait at most; None for as long as it takes.
+
+        Raises:
+            Overloaded: There was no room in time.
+        """
+        until = earlier(request.deadline, deadline_after(patience))
+        turn: Turn | None = None
+        while True:
+            with self.lock:
+                self._made_room()
+                if self._has_room():
+                    return
+                self._refuse_itself(cell)
+                assert isinstance(self._turns, deque)
+                # One that was woken, and was too late, is the next one again.
+                (self._turns.append if turn is None else self._turns.appendleft)(turn := Turn())
+            try:
+                in_time = await turn.wait(remaining(until))
+            except BaseException:
+                self._forget(turn)
+                raise
+            if not in_time:
+                self._forget(turn)
+                raise self._too_late(cell)
+
+    def _forget(self, turn: Turn) -> None:
+        """Somebody waits for room no more. If he was woken for it, the next one is."""
+        with self.lock:
+            if turn in self._turns:
+                self._turns.remove(turn)  # type: ignore[union-attr]  # it is in it
+            elif self._turns:
+                self._turns.popleft().wake()
+
+    def _made_room(self) -> Condition:
+        if self._room is None:
+            self._room, self._turns = Condition(self.lock), deque()
+        return self._room
 
     def _refuse_itself(self, cell: Any) -> None:
         here = acting()

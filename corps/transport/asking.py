@@ -21,7 +21,7 @@ from corps.transport.journal import AskerJournal
 from corps.transport.limits import check_frames, check_method
 from corps.transport.local_side import LocalSide
 from corps.transport.outcome_codec import OutcomeCodec
-from corps.transport.room import ROOM_ON_A_LOOP, Room
+from corps.transport.room import ROOM_ON_A_LOOP, Room, Turn
 from corps.transport.way import Way
 from corps.wire.credit import Window
 from corps.wire.frames import (
@@ -39,6 +39,8 @@ _log = logging.getLogger("corps.transport")
 
 # What ends something need not wait for room: it makes room.
 _URGENT: Final = frozenset({EXIT, DROP})
+
+_STAYED_FULL: Final = "its window stayed full until the time limit; send slower"
 
 _SLOTS: Final = 2  # of the journal, for each request in the window: urgent ones may come on top
 
@@ -115,6 +117,35 @@ class Asking:
             Overloaded: The window stayed full until the time limit.
             MemoryError: There is no memory for the packed arguments.
         """
+        packed = self._pack(request)
+        if packed is None:
+            return
+        frames, codec, size = packed
+        if not self._take_room(request, size):
+            self._wait_for_room(request, size)
+        if self._may_leave(request):
+            self._transmit(request, frames, codec, size)
+
+    async def send_when_room(self, request: Request) -> None:
+        """The same for a coroutine, which waits for room without blocking its event loop.
+
+        Args:
+            request: For a worker in the peer's Env.
+
+        Raises:
+            PackError, Overloaded, MemoryError: As `send`.
+        """
+        packed = self._pack(request)
+        if packed is None:
+            return
+        frames, codec, size = packed
+        if not self._take_room(request, size):
+            await self._await_room(request, size)
+        if self._may_leave(request):
+            self._transmit(request, frames, codec, size)
+
+    def _pack(self, request: Request) -> tuple[list[Frame], int, int] | None:
+        """The frames of a request without its header, its codec and size; None if it is too late for it."""
         request.route = self
         packed = self._packer.pack((request.args, request.kwargs), what="arguments")
         frames = [packed.body, *packed.buffers]
@@ -125,10 +156,10 @@ class Asking:
             late = f"the deadline of {request.method!r} passed before it was sent"
             error = DeadlineExceeded(late, executed="no", target=str(request.target))
             self._env.letters.settle(request, Refused(error, "expired"))
-            return
-        size = sum(map(len, frames))
-        if not self._register(request, size):
-            return
+            return None
+        return frames, packed.codec, sum(map(len, frames))
+
+    def _transmit(self, request: Request, frames: list[Frame], codec: int, size: int) -> None:
         sender = request.sender
         rest = remaining(request.deadline)
         header = request_frame(
@@ -138,7 +169,7 @@ class Asking:
             request.method,
             None if sender is None else (sender.env, sender.conc),
             rest if rest is None or rest <= MAX_REMAINING else None,
-            packed.codec,
+            codec,
         )
         request.args, request.kwargs = (), {}  # the caller's objects need not live until the answer
         try:
@@ -182,15 +213,18 @@ class Asking:
         """Ask the peer to look on for a circle of waits: by way of a request to this worker."""
         self._way.transmit([header.header()], conc)
 
-    def _register(self, request: Request, size: int) -> bool:
-        """Wait for room, and take a number; False if the request is not to be sent: then it is settled."""
+    def _take_room(self, request: Request, size: int) -> bool:
+        """Take room and a number; False if that is to be waited for."""
         with self._lock:
-            is_lost = self._lost is not None
-            has_room = not is_lost and (request.kind == WATCH or self._room.take(size))
+            if self._lost is not None:
+                return True
+            has_room = request.kind == WATCH or self._room.take(size)
             if has_room:
                 self._number(request, size)
-        if not is_lost and not has_room:
-            self._wait_for_room(request, size)
+            return has_room
+
+    def _may_leave(self, request: Request) -> bool:
+        """Whether a request has a number. Otherwise it is not to be sent, and is settled."""
         if request.number:
             return True
         if request.stage != WITHDRAWN:  # else whoever took it back settles it
@@ -216,7 +250,27 @@ class Asking:
                     return
         finally:
             self._env.leave_blocked()
-        raise self._overloaded(request, "its window stayed full until the time limit; send slower")
+        raise self._overloaded(request, _STAYED_FULL)
+
+    async def _await_room(self, request: Request, size: int) -> None:
+        until = earlier(request.deadline, deadline_after(self._patience))
+        turn = Turn()
+        with self._lock:
+            ticket = self._room.queue(size, turn.wake)
+        try:
+            await turn.wait(remaining(until))
+        except BaseException:  # cancelled: the sender will not send
+            with self._lock:
+                self._room.leave(ticket)
+            raise
+        with self._lock:
+            if ticket.is_granted:
+                self._number(request, size)
+                return
+            self._room.leave(ticket)
+            if self._lost is not None or request.stage == WITHDRAWN:
+                return
+        raise self._overloaded(request, _STAYED_FULL)
 
     def _overloaded(self, request: Request, why: str) -> Overloaded:
         return Overloaded(

@@ -180,12 +180,27 @@ class Peers:
         """
         peer = self._peers.get(request.target.env)  # one look-up is atomic
         if peer is None:
-            reason = self._lost.get(request.target.env, "there is no such Env in this Corps")
-            text = f"{env_label(request.target.env)} is lost: {reason}"
-            error = EnvLost(text, executed="no", target=str(request.target))
-            self._env.letters.settle(request, Refused(error, "lost"))
-            return
-        peer.asking.send(request)
+            self._settle_lost(request)
+        else:
+            peer.asking.send(request)
+
+    async def send_when_room(self, request: Request) -> None:
+        """The same for a coroutine, which waits for room without blocking its event loop.
+
+        Raises:
+            PackError, Overloaded: As `send`.
+        """
+        peer = self._peers.get(request.target.env)
+        if peer is None:
+            self._settle_lost(request)
+        else:
+            await peer.asking.send_when_room(request)
+
+    def _settle_lost(self, request: Request) -> None:
+        reason = self._lost.get(request.target.env, "there is no such Env in this Corps")
+        text = f"{env_label(request.target.env)} is lost: {reason}"
+        error = EnvLost(text, executed="no", target=str(request.target))
+        self._env.letters.settle(request, Refused(error, "lost"))
 
     def probe(self, request: Request, header: ProbeHeader) -> None:
         """Send a probe after a request that was sent to another Env."""

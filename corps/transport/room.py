@@ -4,7 +4,10 @@ Whoever gives room back hands it on itself to those it suffices for. So a wake-u
 woken in vain, the window is never taken twice, and a large request is not overtaken by small ones for ever.
 """
 
+import asyncio
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from threading import Condition, Lock
 from typing import Final
 
@@ -17,14 +20,43 @@ ROOM_ON_A_LOOP: Final = (
 """What is said to who finds no room on an event loop of his own."""
 
 
-class _Ticket:
-    """One sender that waits."""
+class Turn:
+    """What a coroutine waits for. For its event loop only, but for `wake`: any thread, under any lock."""
 
-    __slots__ = ("is_granted", "size", "turn")
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._event = asyncio.Event()
 
-    def __init__(self, size: int, lock: Lock) -> None:
+    def wake(self) -> None:
+        """Let the coroutine go on."""
+        with suppress(RuntimeError):  # its loop was closed: nobody waits there any more
+            self._loop.call_soon_threadsafe(self._event.set)
+
+    async def wait(self, seconds: float | None) -> bool:
+        """Wait to be woken.
+
+        Args:
+            seconds: To wait at most; None for as long as it takes.
+
+        Returns:
+            False if the time was over first.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+class Ticket:
+    """One sender that waits. For `Room`."""
+
+    __slots__ = ("is_granted", "size", "wake")
+
+    def __init__(self, size: int, wake: Callable[[], object]) -> None:
         self.size = size
-        self.turn = Condition(lock)
+        self.wake = wake
         self.is_granted = False
 
 
@@ -40,7 +72,7 @@ class Room:
         """
         self.window = window
         self._lock = lock
-        self._queue: deque[_Ticket] = deque()
+        self._queue: deque[Ticket] = deque()
         self._is_closed = False
 
     def take(self, size: int) -> bool:
@@ -70,17 +102,41 @@ class Room:
         """
         if self._is_closed:
             return False
-        ticket = _Ticket(size, self._lock)
-        self._queue.append(ticket)
-        self._hand_out()
+        turn = Condition(self._lock)
+        ticket = self.queue(size, turn.notify)
         try:
-            ticket.turn.wait_for(lambda: ticket.is_granted or self._is_closed, seconds)
+            turn.wait_for(lambda: ticket.is_granted or self._is_closed, seconds)
         except BaseException:  # Ctrl-C: the sender will not send
-            self._leave(ticket)
+            self.leave(ticket)
             raise
         if not ticket.is_granted:
-            self._leave(ticket)
+            self.leave(ticket)
         return ticket.is_granted
+
+    def queue(self, size: int, wake: Callable[[], object]) -> Ticket:
+        """Queue for room, and go on at once.
+
+        Args:
+            size: Of the request.
+            wake: Called, with the lock held, when there is room, or will be none.
+
+        Returns:
+            The ticket: `is_granted` says whether the room was taken. If it is not used, it is to `leave`.
+        """
+        ticket = Ticket(size, wake)
+        self._queue.append(ticket)
+        if self._is_closed:
+            wake()
+        self._hand_out()
+        return ticket
+
+    def leave(self, ticket: Ticket) -> None:
+        """A sender does not send: what it has taken goes back, and nobody stands behind it."""
+        if ticket.is_granted:
+            self.give_back(1, ticket.size)
+            return
+        self._queue.remove(ticket)
+        self._hand_out()  # it may have held up smaller ones
 
     def give_back(self, requests: int, size: int) -> None:
         """So many requests, of so many bytes together, were dealt with: others may go."""
@@ -92,17 +148,10 @@ class Room:
         """Nobody needs room any more: all who wait go on at once, without it."""
         self._is_closed = True
         for ticket in self._queue:
-            ticket.turn.notify()
-
-    def _leave(self, ticket: _Ticket) -> None:
-        if ticket.is_granted:
-            self.give_back(1, ticket.size)
-            return
-        self._queue.remove(ticket)
-        self._hand_out()  # it may have held up smaller ones
+            ticket.wake()
 
     def _hand_out(self) -> None:
         while self._queue and not self._is_closed and self.window.take_if_room(self._queue[0].size):
             ticket = self._queue.popleft()
             ticket.is_granted = True
-            ticket.turn.notify()
+            ticket.wake()

@@ -198,6 +198,8 @@ class Method:
     # The parts of the Name and not the Name itself, which keeps this: no garbage cycle for every Name.
     __slots__ = ("_addr", "_deadline", "_env", "_interface", "_method")
 
+    _retries: int = 0
+
     def __init__(
         self, addr: ConcAddr, method: str, env: Env | None, deadline: float | None, interface: Interface
     ) -> None:
@@ -232,6 +234,29 @@ class Method:
         """
         env = self._env or _no_env(self)
         env.tell(CALL, self._addr, self._method, args, kwargs)
+
+    async def asend(self, /, *args: Any, **kwargs: Any) -> None:
+        """As `send`, for a coroutine: where there is no room it waits, and its event loop goes on.
+
+        Raises:
+            PackError: The worker lives in another Env, and an argument cannot be packed.
+            Overloaded: There was no room for the request in time (setting `send_timeout`).
+        """
+        env = self._env or _no_env(self)
+        kind, args = self._as_sent(args)
+        await env.tell_when_room(kind, self._addr, self._method, args, kwargs)
+
+    async def _ask_when_room(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """For `corps.asking`: as a call, but where there is no room it waits."""
+        env = self._env or _no_env(self)
+        kind, args = self._as_sent(args)
+        return await env.ask_when_room(
+            kind, self._addr, self._method, args, kwargs, self._deadline, retries=self._retries
+        )
+
+    def _as_sent(self, args: tuple[Any, ...]) -> tuple[int, tuple[Any, ...]]:
+        """The kind of the request, and its arguments."""
+        return CALL, args
 
     def __repr__(self) -> str:
         return f"<method {self._method!r} of {_text_of(self._addr, self._interface)}>"
@@ -294,6 +319,9 @@ class PinnedMethod(Method):
         """See `Method.send`."""
         env = self._env or _no_env(self)
         env.tell(PINNED, self._addr, self._method, (self._pin, CALL, *args), kwargs)
+
+    def _as_sent(self, args: tuple[Any, ...]) -> tuple[int, tuple[Any, ...]]:
+        return PINNED, (self._pin, CALL, *args)
 
 
 class IdempotentMethod(Method):
@@ -401,14 +429,32 @@ class Attribute(Future[Any]):
         except CorpsError as error:  # there was no room, or the Env has closed
             self.settle(Refused(error))
 
+    async def begin_when_room(self) -> None:
+        """The same for a coroutine, which waits for room without blocking its event loop.
+
+        Raises:
+            Overloaded: There was no room for the request in time.
+        """
+        try:
+            self._unsent.pop()
+        except IndexError:
+            return
+        env, *parts = self._parts()
+        await env.ask_when_room(*parts)
+
     def _send(self) -> None:
-        owner = self._owner
-        kind, args = owner._as_pinned(GET, ())
+        env, *parts = self._parts()
         token = current.set(self._asker)
         try:
-            owner._bound().ask(kind, owner._addr, self._attribute, args, {}, owner._deadline, self)
+            env.ask(*parts)
         finally:
             current.reset(token)
+
+    def _parts(self) -> tuple[Any, ...]:
+        """The Env that asks, and what it is to ask."""
+        owner = self._owner
+        kind, args = owner._as_pinned(GET, ())
+        return owner._bound(), kind, owner._addr, self._attribute, args, {}, owner._deadline, self
 
     def __call__(self, /, *args: object, **kwargs: object) -> NoReturn:
         """Refused: the class has no such method.
