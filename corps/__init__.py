@@ -46,6 +46,7 @@ from corps.errors import WorkerGone as WorkerGone
 from corps.launch.boot import BootedName as BootedName
 from corps.launch.boot import aboot as aboot
 from corps.launch.boot import boot as boot
+from corps.launch.boot import freeze_support as freeze_support
 from corps.launch.local import LocalEnv as LocalEnv
 from corps.launch.local import env as env
 from corps.messages.dead_letters import DeadLetter as DeadLetter
@@ -152,6 +153,7 @@ __all__ = [
     "dead_letters",
     "env",
     "envs",
+    "freeze_support",
     "gather",
     "idempotent",
     "load",

@@ -10,7 +10,6 @@ may use it.
 
 import difflib
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, get_args
@@ -18,6 +17,7 @@ from typing import Any, Final, NamedTuple, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from corps.config_files import find_file, read_file
 from corps.errors import ConfigError
 from corps.settings import Settings
 from corps.truth_words import FALSE_WORDS, TRUE_WORDS
@@ -26,13 +26,6 @@ __all__ = ["LoadedSettings", "Setting", "Settings", "all_settings", "describe", 
 
 ENV_PREFIX: Final = "CORPS_"
 """What every environment variable that is a setting begins with."""
-
-FILE_NAMES: Final = ("corps.toml", "pyproject.toml")
-"""The files looked for beside an application, and above. The first one that has settings is the only one that
-counts."""
-
-PROJECT_MARKS: Final = ("pyproject.toml", "setup.py", "setup.cfg", ".git", ".hg")
-"""A folder that holds one of these is the root of a project."""
 
 
 class LoadedSettings(NamedTuple):
@@ -106,9 +99,9 @@ def load_settings(
             problem at once, each with its source.
     """
     found = _Found()
-    path = Path(config) if isinstance(config, str | Path) else _find_file(directory)
+    path = Path(config) if isinstance(config, str | Path) else find_file(directory)
     if path is not None:
-        found.add(_read_file(path), f"file {path.absolute()}")
+        found.add(read_file(path), f"file {path.absolute()}")
     found.add_environment(environ)
     if isinstance(config, Settings):
         found.add(config.model_dump(exclude_unset=True), "argument", names_key=True)
@@ -220,62 +213,6 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[Setting]:
             yield from _walk(field.annotation, f"{key}.")
         else:
             yield Setting(key, ENV_PREFIX + key.replace(".", "__").upper(), field, model)
-
-
-def _find_file(directory: Path | None) -> Path | None:
-    for folder in () if directory is None else searched(directory):
-        for name in FILE_NAMES:
-            path = folder / name
-            if path.is_file() and (name != "pyproject.toml" or _corps_table(_parse_file(path)) is not None):
-                return path
-    return None
-
-
-def searched(directory: Path) -> list[Path]:
-    """The folders in which a configuration file is looked for, one after the other.
-
-    Args:
-        directory: Of the application.
-
-    Returns:
-        This folder; those above it as far as they are packages, with the one where the outermost lies; and
-        all up to the root of the project, if there is one. What is installed belongs to no project.
-    """
-    above = [directory, *directory.parents]
-    last = next(n for n, folder in enumerate(above) if not (folder / "__init__.py").is_file())
-    if {"site-packages", "dist-packages"}.isdisjoint(directory.parts):
-        marked = (n for n, each in enumerate(above) if any((each / mark).exists() for mark in PROJECT_MARKS))
-        last = max(last, next(marked, 0))
-    return above[: last + 1]
-
-
-def _read_file(path: Path) -> Mapping[str, Any]:
-    """The settings in a file: all of it, or `[tool.corps]` if it is a pyproject.toml."""
-    document = _parse_file(path)
-    if path.name != "pyproject.toml":
-        return document
-    table = _corps_table(document)
-    if not isinstance(table, dict):
-        raise ConfigError(f"file {path.absolute()} has no table [tool.corps]")
-    return table
-
-
-def _corps_table(document: Mapping[str, Any]) -> Any:
-    tool = document.get("tool")
-    return tool.get("corps") if isinstance(tool, dict) else None
-
-
-def _parse_file(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"there is no configuration file {path.absolute()}") from error
-    except OSError as error:
-        raise ConfigError(f"cannot read file {path.absolute()}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"file {path.absolute()} is not a text in UTF-8: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"file {path.absolute()} is not valid TOML: {error}") from error
 
 
 def _nearest(name: str, valid: Collection[str]) -> str:

@@ -249,6 +249,13 @@ class Settings(_Group):
         ge=0.00001,
         le=1,
     )
+    executable: str | None = _setting(
+        None,
+        "The Python interpreter to start processes with; `None`: that of the process that boots. For "
+        "programs that have no interpreter of their own, because they are frozen or embed Python.",
+        allowed="a path, or a name that is found",
+        min_length=1,
+    )
     log_level: str = _setting(
         "WARNING", "What is logged at least.", allowed=f"one of {', '.join(LOG_LEVELS)}"
     )

@@ -32,6 +32,8 @@ class TemplateConfig:
         runtime_dir: The directory that it removes at its end.
         preload: Names of the modules to import before the first fork.
         core_dumps: Whether Envs may write core files.
+        stdin_env: The Env that has the stdin of the booting process; None if none has.
+        executable: The interpreter to start others with; None for its own.
         path: The `sys.path` of the booting process.
         argv: The `sys.argv` of the booting process.
     """
@@ -41,16 +43,35 @@ class TemplateConfig:
     runtime_dir: str
     preload: list[str]
     core_dumps: bool
+    stdin_env: int | None
+    executable: str | None
     path: list[str]
     argv: list[str]
 
-    def to_json(self) -> str:
-        """This configuration as a command-line argument.
 
-        Returns:
-            JSON, ASCII only.
-        """
-        return json.dumps(asdict(self))
+@dataclass(frozen=True, slots=True)
+class EnvConfig:
+    """What an Env is started with that is not forked from the template.
+
+    Attributes:
+        env_id: The Env.
+        entry: As in `Spawn`.
+        fds: Its end of the channel, the write end of its output, and its pulse.
+        template_pid: The template, which has started it.
+        core_dumps: Whether it may write core files.
+        stdin_env: As in `TemplateConfig`.
+        path: The `sys.path` of the booting process.
+        argv: The `sys.argv` of the booting process.
+    """
+
+    env_id: int
+    entry: str
+    fds: list[int]
+    template_pid: int
+    core_dumps: bool
+    stdin_env: int | None
+    path: list[str]
+    argv: list[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ import sys
 import threading
 from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 from corps.addresses import env_label
 from corps.clock import deadline_after, remaining
@@ -27,13 +28,9 @@ from corps.hosting.env_process import EnvProcess, Exit
 from corps.hosting.env_table import EnvEntry, EnvTable
 from corps.hosting.pulse import Pulse, open_pulse
 from corps.hosting.runtime_dir import remove_runtime_dir
+from corps.hosting.starting_python import advice, python_command
 from corps.hosting.watcher import Watcher
 
-# Nothing that is imported here is garbage soon: collecting meanwhile costs a twentieth of the time.
-_BOOTSTRAP = (
-    "import gc, json, sys; gc.disable(); arguments = json.loads(sys.argv[1]);"
-    " sys.path[:] = arguments['path']; from corps.hosting.template import main; main(arguments)"
-)
 _TEMPLATE_END = 5.0
 
 
@@ -46,12 +43,14 @@ class ProcessHost:
 
     Args:
         runtime_dir: From `make_runtime_dir`. It is removed when the host is closed or this process dies.
-        preload: Names of the modules to import once for all Envs. None of them may start a thread.
+        preload: Names of the modules to import once for all Envs. If one starts a thread, no Env is a fork.
         on_exit: Called with the end of each process that `spawn` returned, in the watcher's thread, when its
             output is complete. Not called for a process that `spawn` gave up.
         forward_output: Whether output goes to this process's stderr as well while it is captured.
         core_dumps: Whether Envs may write core files. They would hold its keys.
         start_timeout: For how many seconds `start` and `spawn` wait for the template.
+        executable: The interpreter to start processes with; None for that of this process.
+        stdin_env: The Env that has this process's stdin; None: all have an empty one.
     """
 
     def __init__(
@@ -63,6 +62,8 @@ class ProcessHost:
         forward_output: bool = True,
         core_dumps: bool = False,
         start_timeout: float = 30.0,
+        executable: str | None = None,
+        stdin_env: int | None = None,
     ) -> None:
         self.runtime_dir = runtime_dir
         self._preload = list(preload)
@@ -70,6 +71,8 @@ class ProcessHost:
         self._forward_output = forward_output
         self._core_dumps = core_dumps
         self._start_timeout = start_timeout
+        self._executable = executable
+        self._stdin_env = stdin_env
         self._table = EnvTable()
         self._control: socket.socket | None = None
         self._template: subprocess.Popen[bytes] | None = None
@@ -133,14 +136,20 @@ class ProcessHost:
             return
         self.close(0.0)
         problem = watcher.problem if is_answered else f"it was not ready in {self._start_timeout} s"
-        raise EnvStartError(f"the template process did not start: {problem}", output=problem)
+        raise EnvStartError(
+            f"the template process, started as {self._executable or sys.executable}, did not start: {problem}"
+            f"{advice(self._executable)}",
+            output=problem,
+        )
 
     def _start_template(self) -> Watcher:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
+            command, environ = self._command(theirs.fileno())
             self._template = subprocess.Popen(
-                self._command(theirs.fileno()),
-                stdin=subprocess.DEVNULL,
+                command,
+                env=environ,
+                stdin=subprocess.DEVNULL if self._stdin_env is None else None,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
@@ -156,17 +165,19 @@ class ProcessHost:
         self._thread.start()
         return watcher
 
-    def _command(self, control_fd: int) -> list[str]:
+    def _command(self, control_fd: int) -> tuple[list[str], dict[str, str] | None]:
         config = TemplateConfig(
             control_fd=control_fd,
             parent_pid=os.getpid(),
             runtime_dir=self.runtime_dir,
             preload=self._preload,
             core_dumps=self._core_dumps,
+            stdin_env=self._stdin_env,
+            executable=self._executable,
             path=[os.fspath(item) for item in sys.path],
             argv=list(sys.argv),
         )
-        return [sys.executable, *interpreter_options(), "-P", "-c", _BOOTSTRAP, config.to_json()]
+        return python_command(asdict(config), self._executable)
 
     def spawn(self, env_id: int, entry: str) -> EnvProcess:
         """Fork an Env.
@@ -330,21 +341,6 @@ def open_ends() -> tuple[socket.socket, socket.socket, int, int, Pulse, int]:
         os.set_blocking(read_fd, False)
         opened.pop_all()
     return ours, theirs, read_fd, write_fd, pulse, pulse_fd
-
-
-def interpreter_options() -> list[str]:
-    """The options with which this interpreter runs and another one should run too.
-
-    Returns:
-        Command-line options.
-    """
-    options = ["-" + "O" * sys.flags.optimize] if sys.flags.optimize else []
-    if sys.flags.ignore_environment:
-        options.append("-E")
-    options += [f"-W{option}" for option in sys.warnoptions]
-    for name, value in sys._xoptions.items():
-        options += ["-X", name if value is True else f"{name}={value}"]
-    return options
 
 
 def open_standard_fds() -> None:

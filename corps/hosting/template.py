@@ -2,7 +2,9 @@
 
 A fork of a process that has imported all an Env needs is ready in milliseconds, where importing takes a
 fifth of a second. Forking is safe only from a process with one thread that has opened nothing, so this one
-does nothing else: it makes no thread and no ZeroMQ context, and refuses a module that starts a thread.
+does nothing else: it makes no thread and no ZeroMQ context. But others can have made threads in it: a
+debugger, or an agent that comes with every Python of a machine. Then each Env is an interpreter of its own,
+which takes longer; all else is as with a fork.
 
 It is also what keeps Envs from being orphans:
 
@@ -29,18 +31,21 @@ import resource
 import selectors
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import traceback
 from array import array
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from dataclasses import asdict
+from typing import Any, Final, NoReturn
 
 from corps.addresses import env_label
 from corps.hosting.channel import Channel
 from corps.hosting.child import ChildSide, flush_output, run_entry
 from corps.hosting.control import (
     MAX_PACKET,
+    EnvConfig,
     Exited,
     Failed,
     Kill,
@@ -58,6 +63,7 @@ from corps.hosting.prctl import die_with_parent, set_process_name
 from corps.hosting.pulse import Pulse
 from corps.hosting.runtime_dir import remove_runtime_dir
 from corps.hosting.stacks import dump_stacks_at_signal
+from corps.hosting.starting_python import python_command
 
 # SIGTERM and SIGHUP too: a service manager sends them to every process at once, and only the booting process
 # knows how to stop in order.
@@ -65,6 +71,8 @@ _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _EXIT_IN_FORK = 70
 _FDS_OF_SPAWN = 3
 _RIGHTS = socket.CMSG_SPACE(4 * _FDS_OF_SPAWN)
+_DEBUGGERS: Final = frozenset({"pydevd", "debugpy"})
+"""They have threads, or make them in each fork, and follow a program that is started just as well."""
 
 
 class Template:
@@ -168,9 +176,9 @@ class Template:
         # in the template's wake-up socket.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
-            pid = os.fork()
+            pid = os.fork() if may_fork() else self._start_env(request, fds)
             if pid == 0:
-                self._become_env(request, *fds)
+                self._become_env(request, fds)
         except OSError as error:
             self._send(SpawnFailed(request.env_id, str(error)))
             return
@@ -182,27 +190,36 @@ class Template:
         self._pids[request.env_id] = pid
         self._send(Spawned(request.env_id, pid))
 
-    def _become_env(self, request: Spawn, channel_fd: int, output_fd: int, pulse_fd: int) -> NoReturn:
-        code = _EXIT_IN_FORK
+    def _start_env(self, request: Spawn, fds: Sequence[int]) -> int:
+        """Start an Env that is no fork. Returns its process id."""
+        config = self._config
+        env = EnvConfig(
+            request.env_id,
+            request.entry,
+            list(fds),
+            self._pid,
+            config.core_dumps,
+            config.stdin_env,
+            config.path,
+            config.argv,
+        )
+        command, environ = python_command(asdict(env), config.executable)
+        started = subprocess.Popen(command, env=environ, pass_fds=fds, process_group=0)
+        started.returncode = 0  # `_bury` waits for it, and nobody else may: its id could be another's by then
+        return started.pid
+
+    def _become_env(self, request: Spawn, fds: Sequence[int]) -> NoReturn:
         try:
-            if die_with_parent(self._pid):
-                self._forget_template()
-                saved = capture_output(output_fd)
-                settle_env(request.env_id, core_dumps=self._config.core_dumps)
-                pulse = Pulse(pulse_fd)
-                os.close(pulse_fd)
-                child = ChildSide(request.env_id, Channel(socket.socket(fileno=channel_fd)), pulse, *saved)
-                code = run_entry(request.entry, child)
+            is_wanted = die_with_parent(self._pid)
+            self._forget_template()
         except BaseException:
             traceback.print_exc()
-        finally:
-            flush_output()
-            os._exit(code)
+            os._exit(_EXIT_IN_FORK)
+        config = self._config
+        be_env(request.env_id, request.entry, fds, config.core_dumps, config.stdin_env, is_wanted=is_wanted)
 
     def _forget_template(self) -> None:
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
         self._selector.close()
         self._control.close()
         self._wake_read.close()
@@ -241,16 +258,59 @@ def preload(modules: Sequence[str]) -> None:
 
     Raises:
         ImportError: One is missing.
-        RuntimeError: One started a thread.
     """
     # Objects made now stay out of every later collection, so that collecting in an Env does not write to, and
     # thereby copy, the pages it shares with the others.
     gc.disable()
     for name in modules:
         importlib.import_module(name)
-        if _count_threads() > 1:
-            raise RuntimeError(f"importing {name!r} started a thread; take it out of the modules to preload")
     gc.freeze()
+
+
+def may_fork() -> bool:
+    """Whether this process can be forked into one that goes on: it has one thread, and no debugger."""
+    return _count_threads() == 1 and _DEBUGGERS.isdisjoint(sys.modules)
+
+
+def be_env(
+    env_id: int,
+    entry: str,
+    fds: Sequence[int],
+    core_dumps: bool,
+    stdin_env: int | None,
+    *,
+    is_wanted: bool,
+) -> NoReturn:
+    """Be an Env, in a process that was made for that, until its end.
+
+    Args:
+        env_id: Which.
+        entry: As in `Spawn`.
+        fds: Its end of the channel, the write end of its output, and its pulse.
+        core_dumps: Whether it may write core files.
+        stdin_env: The Env that keeps the stdin that it has.
+        is_wanted: The template lives.
+    """
+    channel_fd, output_fd, pulse_fd = fds
+    code = _EXIT_IN_FORK
+    try:
+        if is_wanted:
+            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+                signal.signal(number, signal.SIG_DFL)
+            if env_id != stdin_env:
+                with open(os.devnull) as nothing:
+                    os.dup2(nothing.fileno(), 0)
+            saved = capture_output(output_fd)
+            settle_env(env_id, core_dumps=core_dumps)
+            pulse = Pulse(pulse_fd)
+            os.close(pulse_fd)
+            child = ChildSide(env_id, Channel(socket.socket(fileno=channel_fd)), pulse, *saved)
+            code = run_entry(entry, child)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        flush_output()
+        os._exit(code)
 
 
 def capture_output(output_fd: int) -> tuple[int, int]:
@@ -295,12 +355,20 @@ def settle_env(env_id: int, *, core_dumps: bool) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def main(arguments: dict[str, Any]) -> NoReturn:
-    """The main program of the template process.
+def become(arguments: dict[str, Any]) -> NoReturn:
+    """The main program of a template process, or of an Env that is not forked from it.
 
     Args:
-        arguments: The fields of a `TemplateConfig`.
+        arguments: The fields of a `TemplateConfig` or an `EnvConfig`.
     """
+    if "env_id" in arguments:
+        env = EnvConfig(**arguments)
+        sys.argv[:] = env.argv
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for fd in env.fds:
+            os.set_inheritable(fd, False)
+        is_wanted = die_with_parent(env.template_pid)
+        be_env(env.env_id, env.entry, env.fds, env.core_dumps, env.stdin_env, is_wanted=is_wanted)
     config = TemplateConfig(**arguments)
     sys.argv[:] = config.argv
     set_process_name("corps-template")

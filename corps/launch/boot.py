@@ -12,7 +12,8 @@ from threading import Lock
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, TypeVarTuple, overload
 
-from corps.launch.found_settings import find_settings
+from corps.hosting.starting_python import take_role
+from corps.launch.found_settings import find_executable, find_settings
 from corps.launch.may_boot import check_before, check_source, place_of
 from corps.launch.running import RunningCorps
 from corps.launch.sources import find_source
@@ -371,6 +372,7 @@ def _found(
     config: "str | Path | Mapping[str, Any] | Settings | None",
 ) -> RunningCorps:
     """What is to be booted, if that may be from here. It has not begun."""
+    freeze_support()
     check_before(caller)
     found = find_source(source)
     check_source(found, caller)
@@ -378,7 +380,21 @@ def _found(
     def settings() -> "Settings":
         return find_settings(config, {"envs": envs, "tag": tag}, source=found).settings
 
-    return RunningCorps(found, settings)
+    return RunningCorps(found, settings, executable=find_executable(config, found))
+
+
+def freeze_support() -> None:
+    """Call this first in a program that is frozen, as by PyInstaller, if it may not come to `boot` by itself.
+
+    The processes of a Corps are such a program once more, started by corps. Each becomes what it was started
+    for here, or at the latest where it calls `boot`, and does not return. Everywhere else nothing happens.
+    """
+    role = take_role()
+    if role is not None:
+        from corps.hosting.template import become
+
+        sys.path[:] = role["path"]
+        become(role)
 
 
 def _is_coroutine(caller: FrameType) -> bool:

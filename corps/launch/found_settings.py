@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from corps.config_files import find_file, read_file
 from corps.launch.sources import Source
 
 if TYPE_CHECKING:
@@ -40,6 +41,32 @@ def find_settings(
 
     given = {key: value for key, value in overrides.items() if value is not None}
     return load_settings(config, directory=_directory(source), environ=os.environ, overrides=given)
+
+
+def find_executable(
+    config: "str | Path | Mapping[str, Any] | Settings | None", source: Source | None
+) -> str | None:
+    """The setting `executable`, which is wanted before the others: while they are found, Python starts.
+
+    Args:
+        config: As for `corps.boot`.
+        source: As for `find_settings`.
+
+    Returns:
+        Its value, which has not been judged; None if nothing says so.
+
+    Raises:
+        ConfigError: A file cannot be read.
+    """
+    if config is not None and not isinstance(config, str | Path):
+        given = config.get("executable") if isinstance(config, Mapping) else config.executable
+        if given is not None:
+            return str(given)
+    if "CORPS_EXECUTABLE" in os.environ:
+        return os.environ["CORPS_EXECUTABLE"] or None
+    path = Path(config) if isinstance(config, str | Path) else find_file(_directory(source))
+    found = None if path is None else read_file(path).get("executable")
+    return None if found is None else str(found)
 
 
 def _directory(source: Source | None) -> Path | None:

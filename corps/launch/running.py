@@ -77,14 +77,25 @@ def _as_corps_error(error: BaseException) -> BaseException:
 class RunningCorps:
     """A Corps that this process has booted. Any thread may call."""
 
-    def __init__(self, source: Source, find_settings: "Callable[[], Settings]") -> None:
+    def __init__(
+        self,
+        source: Source,
+        find_settings: "Callable[[], Settings]",
+        *,
+        executable: str | None = None,
+        has_stdin: bool = False,
+    ) -> None:
         """Start nothing yet.
 
         Args:
             source: What to load.
             find_settings: Gives all settings. Called once by `start`, in the Corps's own thread, while the
                 template imports; what it raises is raised there.
+            executable: The Python interpreter of its processes; None for that of this one.
+            has_stdin: The Env of the Corps object reads this process's stdin.
         """
+        self._executable = executable
+        self._stdin_env = HOME if has_stdin else None
         self._source = source
         self._find_settings = find_settings
         self._corps_id = secrets.token_hex(8)
@@ -305,7 +316,13 @@ class RunningCorps:
             ended.settle(outcome)
 
     def _boot(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Name[Any]:
-        host = self._host = ProcessHost(make_runtime_dir(), preload=_PRELOAD, on_exit=self._exits.put)
+        host = self._host = ProcessHost(
+            make_runtime_dir(),
+            preload=_PRELOAD,
+            on_exit=self._exits.put,
+            executable=self._executable,
+            stdin_env=self._stdin_env,
+        )
         if self._hurry.done():
             host.close(0.0)
         host.launch()

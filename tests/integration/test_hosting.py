@@ -308,6 +308,53 @@ def test_a_process_that_was_started_with_closed_descriptors_starts_others(entrie
     assert subprocess.run([sys.executable, "-c", script], timeout=30, check=False).returncode == 0
 
 
+THREAD = "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()"
+
+
+def started_by_a_template_with_threads(hosts: Hosts, entries: str) -> ProcessHost:
+    """Its processes are no forks."""
+    Path(entries, "threaded.py").write_text(THREAD)
+    return hosts.start(preload=["threaded"])
+
+
+def test_a_template_with_threads_starts_processes_that_are_as_forked_ones(hosts: Hosts, entries: str) -> None:
+    host = started_by_a_template_with_threads(hosts, entries)
+    message = host.spawn(1, "entries:tells_itself").channel.recv()
+    assert message is not None
+    answer = json.loads(message)
+    assert not answer.pop("preloaded")
+    answer.pop("random")
+    fds = answer.pop("fds")
+    assert len(fds) == 7
+    assert answer == {
+        "threads": 1,
+        "core": 0,
+        "sigint": True,
+        "sigterm": True,
+        "blocked": 0,
+        "argv": sys.argv,
+    }
+    assert host.spawn(2, "entries:tells_what_a_heir_has").channel.recv() == b"[]\n"
+    assert ended(host.spawn(3, "entries:returns_3")).code == 3
+    crashed = host.spawn(4, "entries:crashes")
+    assert ended(crashed).signal == signal.SIGSEGV
+    assert "about to crash" in crashed.output()
+
+
+def test_what_a_template_with_threads_has_started_ends_with_it(hosts: Hosts, entries: str) -> None:
+    host = started_by_a_template_with_threads(hosts, entries)
+    process = serving(host, 1)
+    left = host.spawn(2, "entries:leaves_a_process_in_its_group")
+    started = int(left.channel.recv() or b"")
+    left.kill()
+    ended(left)
+    assert wait_gone(started)
+    assert host.template_pid is not None
+    os.kill(host.template_pid, signal.SIGKILL)
+    ended(process)
+    assert wait_gone(process.pid)
+
+
 def test_a_process_inherits_nothing_but_its_own_ends(hosts: Hosts) -> None:
     host = hosts.start()
     for env_id in range(3):
@@ -587,11 +634,6 @@ def test_what_waits_for_the_watcher_is_refused_in_on_exit(
     ("module", "text", "words"),
     [
         ("broken", "raise ValueError('not today')", "ValueError: not today"),
-        (
-            "threaded",
-            "import threading; threading.Thread(target=threading.Event().wait).start()",
-            "'threaded'",
-        ),
         ("dying", "import os; os._exit(5)", "ended with status 5"),
     ],
 )

@@ -288,6 +288,74 @@ if __name__ == "__main__":
     assert "is being imported in a child process of its own program" in done.stderr
 
 
+FROZEN = """
+import os, sys
+sys.frozen, sys.executable = True, os.path.abspath("frozen")
+import corps, multiprocessing
+class Point: pass
+class App(corps.Corps):
+    def look(self, point): return isinstance(point, Point), self.my_env()
+    def again(self):
+        import subprocess
+        done = subprocess.run([sys.executable], capture_output=True, text=True)
+        return done.stderr.splitlines()[-1]
+"""
+BOOTS = """
+with corps.boot(App, envs=2) as app:
+    print(app.look(Point()).ret, sys.argv[1:], app.again().ret)
+"""
+
+
+@pytest.mark.parametrize(
+    "start",
+    [BOOTS, f"import threading; threading.Thread(target=threading.Event().wait, daemon=True).start(){BOOTS}"],
+)
+def test_a_frozen_program_becomes_its_own_processes(write: Write, tmp_path: Path, start: str) -> None:
+    write(FROZEN + start)
+    write(f'#!/bin/sh\nexec {sys.executable} {tmp_path}/script.py "$@"\n', "frozen").chmod(0o755)
+    out = printed(tmp_path, "script.py", "word")
+    assert out.startswith("(True, 1) ['word'] corps.BootError: ")
+    assert "was started again by one of its own workers" in out
+
+
+def test_a_frozen_program_that_does_not_come_to_its_boot_is_told_what_to_do(
+    write: Write, tmp_path: Path
+) -> None:
+    write(FROZEN + "if 'go' in sys.argv: sys.argv.remove('go')\nelse: sys.exit(5)" + BOOTS)
+    write(f'#!/bin/sh\nexec {sys.executable} {tmp_path}/script.py "$@"\n', "frozen").chmod(0o755)
+    done = run(tmp_path, "script.py", "go")
+    assert done.returncode == 1
+    assert "ended with status 5" in done.stderr
+    assert "call corps.freeze_support() as the first thing" in done.stderr
+
+
+def test_an_agent_with_a_thread_in_every_python_changes_nothing(write: Write, tmp_path: Path) -> None:
+    write(
+        "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()",
+        "sitecustomize.py",
+    )
+    write(POINTS)
+    code = f"import os, sys; os.environ['PYTHONPATH'] += ':{tmp_path}'; os.execv(sys.executable, ['python', 'script.py'])"
+    assert printed(tmp_path, "-c", code) == "2 True\n"
+
+
+def test_the_interpreter_of_the_processes_can_be_named(write: Write, tmp_path: Path) -> None:
+    write(
+        "import corps\nclass App(corps.Corps):\n    def run(self):\n        import sys; return sys.executable",
+        "app.py",
+    )
+    write("import corps\nwith corps.boot('app.py', envs=1) as app: print(app.run().ret)")
+    named = tmp_path / "other-python"
+    named.symlink_to(sys.executable)
+    (tmp_path / "corps.toml").write_text(f'executable = "{named}"')
+    assert printed(tmp_path, "script.py") == f"{named}\n"
+    (tmp_path / "corps.toml").write_text('executable = "false"')
+    assert (
+        "started as false, did not start: it ended with status 1. If that is no Python"
+        in run(tmp_path, "script.py").stderr
+    )
+
+
 def test_a_relative_file_that_is_not_there_says_where_it_was_looked_for(write: Write, tmp_path: Path) -> None:
     write("import corps\nclass App(corps.Corps): pass", "place/app.py")
     write("import corps\ntry: corps.boot('app.py')\nexcept corps.LoadError as e: print(e)", "place/script.py")

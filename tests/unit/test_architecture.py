@@ -18,7 +18,9 @@ import pytest
 PACKAGE: Final = Path(__file__).parents[2] / "corps"
 
 BANDS: Final[Mapping[str, int]] = {
-    **dict.fromkeys(("errors", "clock", "addresses", "truth_words", "settings", "config", "messages"), 0),
+    **dict.fromkeys(
+        ("errors", "clock", "addresses", "truth_words", "settings", "config_files", "config", "messages"), 0
+    ),
     **dict.fromkeys(("security", "packing", "wire", "supervision", "observing"), 1),
     **dict.fromkeys(("transport", "runtime", "hosting"), 2),
     **dict.fromkeys(("workers", "services"), 3),
@@ -29,7 +31,8 @@ BANDS: Final[Mapping[str, int]] = {
 SIDEWAYS: Final[Mapping[str, frozenset[str]]] = {
     "addresses": frozenset({"errors"}),
     "settings": frozenset({"errors"}),
-    "config": frozenset({"errors", "settings", "truth_words"}),
+    "config_files": frozenset({"errors"}),
+    "config": frozenset({"errors", "settings", "config_files", "truth_words"}),
     "messages": frozenset({"errors", "clock", "addresses", "settings", "config"}),
     "packing": frozenset({"security"}),
     "wire": frozenset({"security"}),

@@ -1,0 +1,96 @@
+"""Where a configuration file lies, and what stands in it.
+
+Without the settings themselves, which stand on pydantic: what is wanted of a file before they are imported
+can be had from here. Nothing is kept. Any thread may use it.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from corps.errors import ConfigError
+
+FILE_NAMES: Final = ("corps.toml", "pyproject.toml")
+"""The files looked for beside an application, and above. Only the first one with settings counts."""
+
+PROJECT_MARKS: Final = ("pyproject.toml", "setup.py", "setup.cfg", ".git", ".hg")
+"""A folder that holds one of these is the root of a project."""
+
+
+def find_file(directory: Path | None) -> Path | None:
+    """Find the file that counts.
+
+    Args:
+        directory: Of the application; None looks nowhere.
+
+    Returns:
+        Its path; None if there is none.
+
+    Raises:
+        ConfigError: A pyproject.toml on the way is not valid.
+    """
+    for folder in () if directory is None else searched(directory):
+        for name in FILE_NAMES:
+            path = folder / name
+            if path.is_file() and (name != "pyproject.toml" or _corps_table(_parsed(path)) is not None):
+                return path
+    return None
+
+
+def searched(directory: Path) -> list[Path]:
+    """The folders in which a configuration file is looked for, one after the other.
+
+    Args:
+        directory: Of the application.
+
+    Returns:
+        This folder; those above it as far as they are packages, with the one where the outermost lies; and
+        all up to the root of the project, if there is one. What is installed belongs to no project.
+    """
+    above = [directory, *directory.parents]
+    last = next(n for n, folder in enumerate(above) if not (folder / "__init__.py").is_file())
+    if {"site-packages", "dist-packages"}.isdisjoint(directory.parts):
+        marked = (n for n, each in enumerate(above) if any((each / mark).exists() for mark in PROJECT_MARKS))
+        last = max(last, next(marked, 0))
+    return above[: last + 1]
+
+
+def read_file(path: Path) -> Mapping[str, Any]:
+    """Read the settings in a file: all of it, or `[tool.corps]` if it is a pyproject.toml.
+
+    Args:
+        path: The file.
+
+    Returns:
+        What stands there; nothing of it has been judged.
+
+    Raises:
+        ConfigError: The file cannot be read, or is not valid, or has no such table.
+    """
+    document = _parsed(path)
+    if path.name != "pyproject.toml":
+        return document
+    table = _corps_table(document)
+    if not isinstance(table, dict):
+        raise ConfigError(f"file {path.absolute()} has no table [tool.corps]")
+    return table
+
+
+def _corps_table(document: Mapping[str, Any]) -> Any:
+    tool = document.get("tool")
+    return tool.get("corps") if isinstance(tool, dict) else None
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    import tomllib  # 4 ms that `import corps` has not to spend
+
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no configuration file {path.absolute()}") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read file {path.absolute()}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"file {path.absolute()} is not a text in UTF-8: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"file {path.absolute()} is not valid TOML: {error}") from error
