@@ -306,10 +306,10 @@ with corps.boot(App, envs=2) as app:
 """
 
 
-@pytest.mark.parametrize(
-    "start",
-    [BOOTS, f"import threading; threading.Thread(target=threading.Event().wait, daemon=True).start(){BOOTS}"],
-)
+THREAD = "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()"
+
+
+@pytest.mark.parametrize("start", [BOOTS, THREAD + BOOTS])
 def test_a_frozen_program_becomes_its_own_processes(write: Write, tmp_path: Path, start: str) -> None:
     write(FROZEN + start)
     write(f'#!/bin/sh\nexec {sys.executable} {tmp_path}/script.py "$@"\n', "frozen").chmod(0o755)
@@ -330,20 +330,13 @@ def test_a_frozen_program_that_does_not_come_to_its_boot_is_told_what_to_do(
 
 
 def test_an_agent_with_a_thread_in_every_python_changes_nothing(write: Write, tmp_path: Path) -> None:
-    write(
-        "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()",
-        "sitecustomize.py",
-    )
-    write(POINTS)
-    code = f"import os, sys; os.environ['PYTHONPATH'] += ':{tmp_path}'; os.execv(sys.executable, ['python', 'script.py'])"
-    assert printed(tmp_path, "-c", code) == "2 True\n"
+    write(THREAD, "agent/sitecustomize.py")
+    write("import os\nos.environ['PYTHONPATH'] += ':agent'\n" + POINTS)
+    assert printed(tmp_path, "script.py") == "2 True\n"
 
 
 def test_the_interpreter_of_the_processes_can_be_named(write: Write, tmp_path: Path) -> None:
-    write(
-        "import corps\nclass App(corps.Corps):\n    def run(self):\n        import sys; return sys.executable",
-        "app.py",
-    )
+    write("import corps, sys\nclass App(corps.Corps):\n    def run(self): return sys.executable", "app.py")
     write("import corps\nwith corps.boot('app.py', envs=1) as app: print(app.run().ret)")
     named = tmp_path / "other-python"
     named.symlink_to(sys.executable)
