@@ -95,7 +95,7 @@ class RunningCorps:
             has_stdin: The Env of the Corps object reads this process's stdin.
         """
         self._executable = executable
-        self._stdin_env = HOME if has_stdin else None
+        self._stdin_env = FRONT if has_stdin else None
         self._source = source
         self._find_settings = find_settings
         self._corps_id = secrets.token_hex(8)
