@@ -10,13 +10,19 @@ import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import RLock
 from types import ModuleType
 from typing import Any
 
 from corps.errors import LoadError, PackError
+from corps.packing.identities import Identities
 from corps.packing.packer import Packed, Packer
 from corps.packing.references import MAIN
 from corps.workers.corps import Corps
+
+
+def _identities() -> Identities:
+    return Identities(RLock())
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,7 @@ class Source:
         by_value: The class itself, packed; empty unless it cannot be found by name.
         codec: Tag of the codec of `by_value`.
         file: The file that the module comes from, whoever finds it; empty if there is none.
+        identities: Which classes by value this process knows, that one among them. They do not travel.
     """
 
     module: str
@@ -38,6 +45,7 @@ class Source:
     by_value: bytes = b""
     codec: int = 0
     file: str = field(default="", compare=False)
+    identities: Identities = field(default_factory=_identities, compare=False, repr=False)
 
     def as_list(self) -> list[Any]:
         """As plain data, for the way to the Envs."""
@@ -101,15 +109,18 @@ def _of_class(cls: type) -> Source:
                     raise  # otherwise it is no plain Python: a script of IPython, or compiled
     elif not is_local:
         return Source(cls.__module__, qualname=cls.__qualname__, file=_file_of(module))
+    identities = _identities()
     try:
         # Nothing aside: the bytes travel alone.
-        packed = Packer(out_of_band=sys.maxsize).pack(cls, what=cls.__qualname__)
+        packed = Packer(out_of_band=sys.maxsize, identities=identities).pack(cls, what=cls.__qualname__)
     except PackError as error:
         raise LoadError(
             f"{cls.__qualname__} cannot be booted: it is defined where other processes cannot find it, and "
             f"cannot be sent to them: {error}. Define it at the top of a module"
         ) from error
-    return Source("", qualname=cls.__qualname__, by_value=packed.body, codec=packed.codec)
+    return Source(
+        "", qualname=cls.__qualname__, by_value=packed.body, codec=packed.codec, identities=identities
+    )
 
 
 def _holds(module: ModuleType, cls: type) -> bool:
@@ -227,4 +238,4 @@ def _main_file() -> Path | None:
 
 def class_by_value(source: Source) -> Any:
     """The class of a source that travels by value."""
-    return Packer().unpack(Packed(source.codec, source.by_value, ()))
+    return Packer(identities=source.identities).unpack(Packed(source.codec, source.by_value, ()))

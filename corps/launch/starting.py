@@ -50,6 +50,8 @@ def start_env(
             transport,
             resolve_module=ModuleFinder(source),
             main_alias=source.module if source.is_main and env_id == BOOT_ENV else None,
+            everywhere=source.module,
+            identities=source.identities,
             application=application,
             generation=generation,
             incarnation=incarnation,

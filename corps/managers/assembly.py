@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable
+from threading import RLock
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from corps.addresses import ConcAddr
 from corps.managers.env_mgr import EnvMgr
 from corps.messages.interfaces import Interface
+from corps.packing.identities import Identities
 from corps.packing.packer import Packed, Packer
 from corps.runtime.constructing import construct_here
 from corps.runtime.env import Env
@@ -32,6 +34,8 @@ def build_env(
     *,
     resolve_module: Callable[[str], ModuleType] | None = None,
     main_alias: str | None = None,
+    everywhere: str | None = None,
+    identities: Identities | None = None,
     application: type[Corps] | None = None,
     generation: int = 0,
     incarnation: str = "",
@@ -46,6 +50,8 @@ def build_env(
         transport: Its end of the links to other Envs; None for an Env that is alone.
         resolve_module: Finds modules by the names they have in the whole Corps.
         main_alias: The name that ``__main__`` of this process has in the whole Corps.
+        everywhere: The name of the application's module, which all processes have loaded.
+        identities: Which classes by value are known in this process already; None if none are.
         application: The class of the Corps that may be started here.
         generation: How many processes the Env has had before this one.
         incarnation: Of the Env.
@@ -55,6 +61,7 @@ def build_env(
         The Env. It begins to read from its links with ``env.start_reading()``.
     """
     env = Env(corps_id, env_id, options, generation)
+    known = Identities(RLock()) if identities is None else identities
 
     def make_name(addr: ConcAddr, interface: Interface, incarnation: int = 1) -> Name[Any]:
         return Name(addr, interface, env, incarnation=incarnation)
@@ -68,6 +75,8 @@ def build_env(
             rebind={("corps.workers.names", "restore_name"): restore_name},
             resolve_module=resolve_module,
             main_alias=main_alias,
+            everywhere=everywhere,
+            identities=known,
             out_of_band=out_of_band,
         )
 

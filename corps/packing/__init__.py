@@ -7,7 +7,9 @@ The only place that calls a pickle. Pure: no threads, no sockets, no clock. Any 
 - ``codecs``: the tags of the codecs, and who may read which. ``data``: the codec that runs no code.
 - ``unpickler``: the one look-up of names, where trust is checked and Names are bound.
 - ``picklers``, ``dill_pickler``, ``durable_pickler``: three ways to write; ``plain``: what needs none.
-- ``code_sent``: what a peer has by value; ``fingerprints``, ``code_facts``: whether it is still the same.
+- ``by_value``: what nobody else can import; ``functions``, ``classes``, ``standard_kinds`` take it apart.
+- ``identities``: which classes are the same in several processes, ``class_versions``: what of them is new.
+- ``code_sent``: what a peer has.
 - ``references``, ``exceptions``: rules that all three share: by reference or by value, and errors.
 - ``refusals``: what is never packed, and why. ``blame``: where inside an object it sits.
 

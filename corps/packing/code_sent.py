@@ -1,34 +1,23 @@
-"""Which functions and classes a peer has by value already, so that a number will do from then on.
+"""Which code and which classes a peer has already, so that a number will do from then on.
 
-What is met for the first time goes by value, inside of the message. Met again, and still the same, it is
-packed once more by itself, as a *definition* with a number, and sent ahead; from then on the number goes. So
-what is sent once only, such as closures over a counting number, costs no definition.
+What is met for the first time goes by value, inside of the message. Met again, it is packed once more by
+itself, as a *definition* with a number, and sent ahead; from then on the number goes. So what is sent once
+only, such as a class that is made anew in each call, costs no definition.
 
-"The same" is a matter of fingerprints. Classes are stricter: cloudpickle keeps one class at the receiver
-for all that it ever got of it, and each packed form that is read changes that class. So a class that was ever
-met in two versions goes by value from then on, and all functions that refer to it.
+Nothing is compared: code never changes, and a class is what it was when it arrived (see `identities`). What
+may change of a function goes with each message (see `functions`).
 
-Leans on fingerprints and references.
+Leans on identities and functions.
 """
 
-from collections.abc import Callable
-from types import FunctionType
+from collections.abc import Callable, Hashable
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from corps.errors import UnpackError
-from corps.packing.code_facts import facts_of
-from corps.packing.fingerprints import Fingerprint, Parts, Unfit, fingerprint, is_plain_class
-from corps.packing.references import reduce_by_reference
+from corps.packing.functions import Blueprint
+from corps.packing.identities import Identities
 
 _MOST_SEEN: Final = 8192
-
-
-class AllByValue(Exception):
-    """A message holds code that writes globals.
-
-    All functions in it have to be packed together, so that they share those at the receiver as they do here.
-    """
 
 
 class CodeSent:
@@ -39,110 +28,64 @@ class CodeSent:
     """
 
     def __init__(
-        self,
-        pack: Callable[[Any], bytes],
-        define: Callable[[bytes], int | None],
-        main_alias: str | None,
+        self, pack: Callable[[Any], bytes], define: Callable[[bytes], int | None], identities: Identities
     ) -> None:
         """Make it; the peer has nothing.
 
         Args:
-            pack: Packs a function or class by value, alone.
+            pack: Packs a blueprint or a class by value, alone.
             define: Sends a definition; returns its number, or None if it was not sent.
-            main_alias: The name under which other processes know this process' ``__main__``.
+            identities: Of this process.
         """
         self._pack = pack
         self._define = define
-        self._is_by_reference = lambda thing: reduce_by_reference(thing, main_alias) is not None
-        # The numbers, by fingerprint, and what that needs alive. As many as the peer keeps at most.
-        self._numbers: dict[Parts, tuple[int, tuple[Any, ...]]] = {}
-        # Hashes of fingerprints that were met, and whether to try a definition. By hash alone, so that
-        # nothing is kept alive: two that are equal by accident cost a definition that was not worth it.
-        self._seen: dict[int, bool] = {}
-        # The one version that each class was met in, and what that needs alive; None for classes that go by
-        # value from now on.
-        self._versions: WeakKeyDictionary[type, tuple[Parts, tuple[Any, ...]] | None] = WeakKeyDictionary()
+        self._identities = identities
+        # With the numbers, what their keys need alive: as many as the peer keeps at most.
+        self._numbers: dict[Hashable, tuple[int, Any]] = {}
+        # What was met, and whether to try a definition.
+        self._seen: dict[Hashable, bool] = {}
 
-    def number_of(self, thing: Any) -> int | None:
-        """Returns the number under which the peer has exactly this; None if it has to go by value.
+    def number_of_class(self, cls: type, versions: tuple[int, ...]) -> int | None:
+        """Returns the number under which the peer has a class; None if it has to go by value.
 
         Args:
-            thing: A function or class that cannot go by reference.
-
-        Raises:
-            AllByValue: The whole message has to be packed without numbers.
+            cls: A class that cannot go by reference.
+            versions: Of the class, and of its bases.
         """
-        # What refers to such a function goes by value, so the pickler comes by the function itself too.
-        if type(thing) is FunctionType and facts_of(thing.__code__).writes_globals:
-            raise AllByValue
-        try:
-            found = self._judge(thing)
-        except Unfit:
-            return None
-        known = self._numbers.get(found.parts)
+        return self._number((self._identities.name_of(cls), versions), cls, None)
+
+    def number_of_blueprint(self, blueprint: Blueprint) -> int | None:
+        """Returns the number under which the peer has a blueprint; None if it has to go by value.
+
+        Args:
+            blueprint: Of a function that cannot go by reference.
+        """
+        return self._number(blueprint.key(), blueprint, blueprint)
+
+    def _number(self, key: Hashable, thing: Any, alive: Any) -> int | None:
+        known = self._numbers.get(key)
         if known is not None:
             return known[0]
-        mark = hash(found.parts)
-        if self._seen.get(mark) and (number := self._define_now(thing, found)) is not None:
-            return number
+        if self._seen.get(key):
+            number = self._define(self._pack(thing))
+            if number is not None:
+                self._numbers[key] = number, alive
+                return number
         if len(self._seen) >= _MOST_SEEN:
             self._seen.clear()
-        # Met for the first time: worth a definition next time. Else it was tried just now, in vain.
-        self._seen[mark] = mark not in self._seen
+        # Met for the first time: worth a definition next time. Otherwise it was tried just now, in vain.
+        self._seen[key] = key not in self._seen
         return None
 
-    def _define_now(self, thing: Any, found: Fingerprint) -> int | None:
-        body = self._pack(thing)
-        # Another thread may have changed it meanwhile: then nobody knows which version was packed.
-        try:
-            is_same = self._judge(thing).parts == found.parts
-        except Unfit:
-            return None
-        number = self._define(body) if is_same else None
-        if number is not None:
-            self._numbers[found.parts] = number, found.kept
-        return number
 
-    def _judge(self, thing: Any) -> Fingerprint:
-        """The fingerprint of a thing that can be told from all its other versions.
-
-        Raises:
-            Unfit: It cannot, or one of the classes that it refers to cannot.
-        """
-        found = self._version(thing) if isinstance(thing, type) else self._take(thing)
-        judged = {id(thing)}
-        left = list(found.classes)
-        while left:
-            cls = left.pop()
-            if id(cls) not in judged:
-                judged.add(id(cls))
-                left += self._version(cls).classes
-        return found
-
-    def _version(self, cls: type) -> Fingerprint:
-        if not is_plain_class(cls) or self._versions.get(cls, ()) is None:
-            raise Unfit
-        try:
-            found = self._take(cls)
-            first = self._versions.setdefault(cls, (found.parts, found.kept))
-            if first is None or first[0] != found.parts:
-                raise Unfit
-        except Unfit:
-            self._versions[cls] = None
-            raise
-        return found
-
-    def _take(self, thing: Any) -> Fingerprint:
-        return fingerprint(thing, self._is_by_reference)
-
-
-def restore_defined(number: int) -> Any:
-    """Stands in a pickle for a function or a class that its sender has defined before.
+def restore_defined(number: int, *shared: Any) -> Any:
+    """Stands in a pickle for a class, or a function without its state, that its sender has defined before.
 
     The packer that reads for that sender answers this name itself; this function is what all others get.
 
     Args:
         number: The number of the definition.
+        shared: For a function: its globals, and its variables.
 
     Raises:
         UnpackError: Always.

@@ -4,19 +4,22 @@ A file of its own because importing dill takes 60 ms, twice as much as cloudpick
 the pure-Python pickler of the standard library: only applications that choose this codec shall have that. The
 packer imports this file when it is made for dill, and not before.
 
-What dill adds to "pickle" is its own way of taking functions and classes apart. Where dill would quietly copy
-what cannot be copied (open files, locks), the refusals of this package hold.
+Functions, classes and enums go in the way of this package. What dill adds are the other kinds that it knows
+and cloudpickle does not. Where dill would quietly copy what cannot be copied (open files, locks), the
+refusals of this package hold.
 """
 
-from types import FunctionType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 import dill
 
-from corps.packing.exceptions import reduce_exception
-from corps.packing.picklers import PROTOCOL
-from corps.packing.references import reduce_by_reference, reduce_standard_stream
+from corps.packing.by_value import ByValue
+from corps.packing.picklers import PROTOCOL, reduce_rest
+from corps.packing.plain import ATOMS
+from corps.packing.references import reduce_standard_stream
 from corps.packing.refusals import refuse_if_hopeless
+
+_PLAIN: Final = ATOMS | {list, dict, tuple, set, frozenset, bytearray}
 
 
 class DillPickler(dill.Pickler):  # type: ignore[misc]  # dill is not typed
@@ -24,30 +27,32 @@ class DillPickler(dill.Pickler):  # type: ignore[misc]  # dill is not typed
 
     Args:
         file: Takes the bytes.
-        main_alias: The name under which other processes know this process' ``__main__``.
+        by_value: Takes functions and classes apart.
         buffer_callback: As for any pickler.
     """
 
-    def __init__(self, file: BinaryIO, main_alias: str | None, buffer_callback: Any = None) -> None:
-        # recurse: of a function's globals only those that it uses. Otherwise dill names the reader's whole
-        # __main__, which is another program there. All settings are given, since dill's defaults are global.
+    def __init__(self, file: BinaryIO, by_value: ByValue, buffer_callback: Any = None) -> None:
+        # All settings are given, since dill's defaults are global.
         super().__init__(file, PROTOCOL, byref=False, fmode=0, recurse=True, buffer_callback=buffer_callback)
-        self._main_alias = main_alias
+        self._by_value = by_value
 
     def reducer_override(self, obj: Any) -> Any:
         """Called by the pure-Python pickler for every object, before dill's own rules.
 
         Raises:
-            Refusal: The object is of a kind that is never packed.
+            Refusal: The object is of a kind that is never packed, or is packed as a name that nobody else
+            knows.
         """
         kind = type(obj)
-        if kind is FunctionType or issubclass(kind, type):
-            reduced = reduce_by_reference(obj, self._main_alias)
-            return NotImplemented if reduced is None else reduced
-        if issubclass(kind, BaseException):
-            return reduce_exception(obj)
-        refuse_if_hopeless(obj)
-        if kind.__module__ == "numpy" and kind.__qualname__ == "ndarray":
-            # dill has a way of its own for arrays, which copies them into the body.
-            return obj.__reduce_ex__(PROTOCOL)
-        return reduce_standard_stream(obj)
+        if kind in _PLAIN:
+            return NotImplemented
+        reduced = self._by_value.reduce(obj)
+        if reduced is not NotImplemented or issubclass(kind, type):
+            return reduced
+        if kind in self.dispatch and not issubclass(kind, BaseException):
+            refuse_if_hopeless(obj)
+            if kind.__module__ == "numpy" and kind.__qualname__ == "ndarray":
+                # dill has a way of its own for arrays, which copies them into the body.
+                return obj.__reduce_ex__(PROTOCOL)
+            return reduce_standard_stream(obj)
+        return reduce_rest(obj, self._by_value.elsewhere)

@@ -13,9 +13,11 @@ from types import FunctionType
 from typing import Any, BinaryIO, Final
 
 from corps.packing.exceptions import reduce_exception
-from corps.packing.picklers import PROTOCOL
-from corps.packing.references import TYPES_OF_SINGLETONS, reduce_by_reference
+from corps.packing.picklers import NAME_OF_NO_MODULE, PROTOCOL, module_of
+from corps.packing.references import TYPES_OF_SINGLETONS, Elsewhere, reduce_by_reference, reduce_to_name
 from corps.packing.refusals import Reason, Refusal, refuse_if_hopeless
+
+_NOWHERE: Final = Elsewhere()
 
 _BY_VALUE: Final = Reason(
     "it cannot be imported by its name (it is a lambda, local, part of __main__ or of a module made by hand),"
@@ -46,7 +48,7 @@ class DurablePickler(pickle.Pickler):
         """
         kind = type(obj)
         if kind is FunctionType or issubclass(kind, type):
-            if reduce_by_reference(obj, None) is not NotImplemented:
+            if reduce_by_reference(obj, _NOWHERE) is not NotImplemented:
                 raise Refusal(obj, _BY_VALUE)
             # Those are written as "the type of this instance", which names builtins:type and comes by here.
             if obj not in TYPES_OF_SINGLETONS:
@@ -57,7 +59,10 @@ class DurablePickler(pickle.Pickler):
         if reduced is NotImplemented:
             reduced = self._reduce_as_usual(kind, obj)
         if isinstance(reduced, str):
-            self.names.add(f"{_module_of(obj, reduced)}:{reduced}")
+            module = module_of(obj, reduced)
+            if reduce_to_name(obj, module, reduced, _NOWHERE) is not NotImplemented:
+                raise Refusal(obj, NAME_OF_NO_MODULE)
+            self.names.add(f"{module}:{reduced}")
         return reduced
 
     def _reduce_as_usual(self, kind: type, obj: Any) -> Any:
@@ -65,9 +70,3 @@ class DurablePickler(pickle.Pickler):
         # is written as a name, past this hook (builtin functions, numpy ufuncs, some enums).
         reducer = copyreg.dispatch_table.get(kind)
         return obj.__reduce_ex__(PROTOCOL) if reducer is None else reducer(obj)
-
-
-def _module_of(obj: Any, qualname: str) -> str:
-    # pickle.whichmodule is what the C pickler calls; the stubs do not know it.
-    module: str = pickle.whichmodule(obj, qualname)  # type: ignore[attr-defined]
-    return module

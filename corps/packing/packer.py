@@ -16,11 +16,15 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from corps.errors import UnpackError
 from corps.packing.blame import explain
-from corps.packing.code_sent import AllByValue, CodeSent, restore_defined
+from corps.packing.by_value import ByValue, helpers
+from corps.packing.code_sent import CodeSent, restore_defined
 from corps.packing.codecs import DATA, DILL, PICKLE, check_may_read, tag_of
 from corps.packing.data import decode_data, encode_data
-from corps.packing.picklers import PROTOCOL, NeedsByValue, ReferencePickler, ValuePickler
+from corps.packing.functions import make_function
+from corps.packing.identities import Identities
+from corps.packing.picklers import PROTOCOL, NeedsByValue, ReferencePickler, ValuePickler, registered
 from corps.packing.plain import is_plain
+from corps.packing.references import Elsewhere
 from corps.packing.unpickler import Finder, unpickle
 
 _DEFINED: Final = (restore_defined.__module__, restore_defined.__qualname__)
@@ -55,9 +59,12 @@ class Packer:
         resolve_module: Gives the module of a name; None: the import system.
         main_alias: The name under which other processes know this process' ``__main__``. None: they do not,
             so that functions and classes of ``__main__`` travel by value.
+        everywhere: The name of a module that all processes have loaded, wherever it came from.
+        has_of_main: Whether other processes have what stands under a name at the top of ``__main__``.
+        identities: Which classes by value are known here; None for a packer that shares them with no other.
         allow: Whether ``(module, qualname)`` may be loaded by arriving bytes; None: everything may. It sees
-            the helpers of cloudpickle and dill too, and names with dots, which it should not judge by the
-            module.
+            the helpers of this package, cloudpickle and dill too, and names with dots, which it should not
+            judge by the module.
         out_of_band: Buffers of at least so many bytes stay outside of the body.
 
     Raises:
@@ -76,6 +83,9 @@ class Packer:
         rebind: Mapping[tuple[str, str], Callable[..., Any]] | None = None,
         resolve_module: Callable[[str], ModuleType] | None = None,
         main_alias: str | None = None,
+        everywhere: str | None = None,
+        has_of_main: Callable[[str], bool] = bool,
+        identities: Identities | None = None,
         allow: Callable[[str, str], bool] | None = None,
         out_of_band: int = 65536,
     ) -> None:
@@ -85,8 +95,11 @@ class Packer:
             from corps.packing.dill_pickler import DillPickler
 
             self._dill_pickler = DillPickler
-        self._finder = Finder(rebind=rebind, resolve_module=resolve_module, allow=allow)
-        self._main_alias = main_alias
+        self._identities = Identities() if identities is None else identities
+        self._finder = Finder(
+            rebind=rebind, resolve_module=resolve_module, allow=allow, helpers=helpers(self._identities)
+        )
+        self._elsewhere = Elsewhere(main_alias, everywhere, has_of_main)
         self._out_of_band = out_of_band
         self._sent: CodeSent | None = None
 
@@ -101,9 +114,14 @@ class Packer:
             find_defined: Gives what the peer has defined under a number, or raises an UnpackError.
         """
         twin = copy.copy(self)
-        twin._finder = self._finder.rebound({_DEFINED: find_defined})
+
+        def restore(number: int, *shared: Any) -> Any:
+            found = find_defined(number)
+            return make_function(found, *shared) if shared else found
+
+        twin._finder = self._finder.rebound({_DEFINED: restore})
         if self._codec == PICKLE:
-            twin._sent = CodeSent(lambda thing: self._by(ValuePickler, thing).body, define, self._main_alias)
+            twin._sent = CodeSent(lambda thing: self._by_value(thing, None).body, define, self._identities)
         return twin
 
     def pack(self, value: object, *, what: str = "value") -> Packed:
@@ -157,31 +175,34 @@ class Packer:
         return self._dill(value) if self._codec == DILL else Packed(DATA, encode_data(value), ())
 
     def _pickle(self, value: object, sent: CodeSent | None) -> Packed:
-        try:
-            return self._by(ReferencePickler, value)
-        except NeedsByValue:
-            pass
-        try:
-            return self._by(ValuePickler, value, sent)
-        except AllByValue:
-            return self._by(ValuePickler, value)
+        if not registered():
+            try:
+                return self._dump(ReferencePickler, value)
+            except NeedsByValue:
+                pass
+        return self._by_value(value, sent)
 
-    def _by(
-        self, kind: type[ReferencePickler | ValuePickler], value: object, sent: CodeSent | None = None
+    def _by_value(self, value: object, sent: CodeSent | None) -> Packed:
+        return self._dump(ValuePickler, value, ByValue(self._identities, self._elsewhere, sent, registered()))
+
+    def _dump(
+        self, kind: type[ReferencePickler | ValuePickler], value: object, by_value: ByValue | None = None
     ) -> Packed:
         file = BytesIO()
         buffers: list[Buffer] = []
         pickler = kind(file, PROTOCOL, buffer_callback=_collector(buffers, self._out_of_band))
-        pickler.main_alias = self._main_alias
-        if isinstance(pickler, ValuePickler):
-            pickler.sent, pickler.numbered = sent, {}
+        if isinstance(pickler, ReferencePickler):
+            pickler.elsewhere = self._elsewhere
+        elif by_value is not None:
+            pickler.by_value = by_value
         pickler.dump(value)
         return Packed(PICKLE, file.getvalue(), tuple(buffers))
 
     def _dill(self, value: object) -> Packed:
         file = BytesIO()
         buffers: list[Buffer] = []
-        self._dill_pickler(file, self._main_alias, _collector(buffers, self._out_of_band)).dump(value)
+        by_value = ByValue(self._identities, self._elsewhere, None, registered())
+        self._dill_pickler(file, by_value, _collector(buffers, self._out_of_band)).dump(value)
         return Packed(DILL, file.getvalue(), tuple(buffers))
 
 

@@ -2,30 +2,42 @@
 
 ``ReferencePickler`` is the C pickler with one hook, which is called for everything but exact builtin data. It
 gives up at the first thing that cannot go by reference, and the whole value is packed again by
-``ValuePickler``, which is cloudpickle with the same rules on top. Most values never need the second one, and
-it costs ten times as much.
+``ValuePickler``: functions and classes in the way of this package, what else the C pickler refuses in that of
+cloudpickle. Most values never need the second one, and it costs ten times as much.
 
-Both are made for one value and thrown away. Leans on references, refusals, exceptions, and cloudpickle.
+Both are made for one value and thrown away. Leans on by_value, references, refusals, exceptions, and
+cloudpickle.
 """
 
 import collections
+import copyreg
 import pickle
 import sys
 import types
-import typing
 import weakref
+from collections.abc import Collection
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
 import cloudpickle
 from cloudpickle import cloudpickle as cloudpickle_internals
 
-from corps.packing.code_sent import CodeSent, restore_defined
+from corps.packing.by_value import ByValue
 from corps.packing.exceptions import reduce_exception
-from corps.packing.references import is_importable, reduce_by_reference, reduce_standard_stream
-from corps.packing.refusals import refuse_if_hopeless
+from corps.packing.references import Elsewhere, reduce_by_reference, reduce_standard_stream, reduce_to_name
+from corps.packing.refusals import Reason, Refusal, refuse_if_hopeless
 
 PROTOCOL: Final = 5
+
+# Most classes leave these two alone. Then an object never stands for a name.
+_REDUCE_EX: Final[Any] = object.__reduce_ex__
+_REDUCE: Final[Any] = object.__reduce__
+
+NAME_OF_NO_MODULE: Final = Reason(
+    "it is packed as a name, and no other process can import that name (the object belongs to __main__ or to"
+    " a module made by hand, or its module holds another object there)",
+    "define it at the top level of an importable module",
+)
 
 # Kinds that the C pickler refuses and cloudpickle packs, besides functions and classes. Named here so that
 # a value is packed a second time for a reason, and not after any odd TypeError of the application's.
@@ -40,7 +52,6 @@ _ONLY_BY_VALUE: Final = frozenset(
         types.CellType,
         types.GetSetDescriptorType,
         types.MappingProxyType,
-        typing.TypeVar,
         weakref.WeakSet,
         type({}.keys()),
         type({}.values()),
@@ -52,6 +63,18 @@ _ONLY_BY_VALUE: Final = frozenset(
 )
 
 
+# The set itself, where it has this name: it is asked before every packing, and a copy of it takes 0.1 µs.
+_REGISTERED: Final[Collection[str] | None] = getattr(cloudpickle_internals, "_PICKLE_BY_VALUE_MODULES", None)
+
+
+def registered() -> Collection[str]:
+    """Returns the modules whose things go by value because `cloudpickle.register_pickle_by_value` says so."""
+    if _REGISTERED is not None:
+        return _REGISTERED
+    found: Collection[str] = cloudpickle.list_registry_pickle_by_value()
+    return found
+
+
 class NeedsByValue(Exception):
     """The value holds something that cannot go by reference; it has to be packed by a ValuePickler."""
 
@@ -60,10 +83,10 @@ class ReferencePickler(pickle.Pickler):
     """Packs what can be built from importable names; stops with NeedsByValue at anything else.
 
     Attributes:
-        main_alias: The name under which other processes know this process' ``__main__``.
+        elsewhere: What other processes have of the modules of this one.
     """
 
-    main_alias: str | None = None
+    elsewhere: Elsewhere
 
     def reducer_override(self, obj: Any) -> Any:
         """Called by the C pickler for each object that is not exact builtin data.
@@ -73,7 +96,7 @@ class ReferencePickler(pickle.Pickler):
         """
         kind = type(obj)
         if kind is FunctionType or issubclass(kind, type):
-            reduced = reduce_by_reference(obj, self.main_alias)
+            reduced = reduce_by_reference(obj, self.elsewhere)
             if reduced is None:
                 raise NeedsByValue
             return reduced
@@ -81,53 +104,89 @@ class ReferencePickler(pickle.Pickler):
             raise NeedsByValue
         if issubclass(kind, BaseException):
             return reduce_exception(obj)
-        return reduce_standard_stream(obj)
+        if kind.__reduce_ex__ is _REDUCE_EX and kind.__reduce__ is _REDUCE:
+            return reduce_standard_stream(obj)
+        if kind not in copyreg.dispatch_table and obj is not sys.stdout and obj is not sys.stderr:
+            # What the C pickler would do next: here, to see whether the answer is a name.
+            reduced = obj.__reduce_ex__(PROTOCOL)
+            if type(reduced) is not str:
+                return reduced
+        reduced = reduce_as_it_says(obj, self.elsewhere)
+        if reduced is None:
+            raise NeedsByValue
+        return reduced
 
 
 class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle hides the base from mypy
-    """Cloudpickle under the rules of this package: the same references, the same refusals.
+    """Packs by value what cannot go by reference: code and classes our way, the rest as cloudpickle does.
 
     Attributes:
-        main_alias: The name under which other processes know this process' ``__main__``.
-        sent: What the reader has by value already; None if nothing is known of it.
-        numbered: What went by number in this value.
+        by_value: Takes functions and classes apart.
     """
 
-    main_alias: str | None = None
-    sent: CodeSent | None = None
-    numbered: dict[int, Any]
+    by_value: ByValue
 
     def reducer_override(self, obj: Any) -> Any:
         """Called by the C pickler for each object that is not exact builtin data.
 
         Raises:
             Refusal: The object is of a kind that is never packed.
-            AllByValue: The value has to be packed without regard to what was sent.
         """
-        kind = type(obj)
-        if kind is FunctionType or issubclass(kind, type):
-            reduced = reduce_by_reference(obj, self.main_alias)
-            if reduced is not None:
-                return reduced
-            number = None if self.sent is None else self.sent.number_of(obj)
-            # Two functions of the same contents have the same number. In one value they stay two: they may be
-            # keys of a dict.
-            if number is None or self.numbered.setdefault(number, obj) is not obj:
-                return self._reduce_by_value(obj)
-            return restore_defined, (number,)
-        if issubclass(kind, BaseException):
-            return reduce_exception(obj)
-        refuse_if_hopeless(obj)
-        return reduce_standard_stream(obj)
-
-    def _reduce_by_value(self, thing: Any) -> Any:
-        reduced = super().reducer_override(thing)
-        module = sys.modules.get(getattr(thing, "__module__", None) or "")
-        if reduced is not NotImplemented or module is None or is_importable(module):
+        reduced = self.by_value.reduce(obj)
+        if reduced is not NotImplemented or type(obj) in self.dispatch_table:
             return reduced
-        # Cloudpickle takes a place in sys.modules as proof that a module can be imported elsewhere. For
-        # modules made by hand it cannot be talked out of it but by a registry that is global to the process,
-        # so its two ways by value are called directly.
-        if isinstance(thing, FunctionType):
-            return self._dynamic_function_reduce(thing)
-        return cloudpickle_internals._dynamic_class_reduce(thing)
+        return reduce_rest(obj, self.by_value.elsewhere)
+
+
+def reduce_rest(thing: Any, elsewhere: Elsewhere) -> Any:
+    """Reduces what is left to the object's own way, for picklers that pack by value.
+
+    Args:
+        thing: Any object.
+        elsewhere: What other processes have of the modules of this one.
+
+    Raises:
+        Refusal: It is of a kind that is never packed, or is packed as a name that nobody else knows.
+    """
+    kind = type(thing)
+    if issubclass(kind, BaseException):
+        return reduce_exception(thing)
+    refuse_if_hopeless(thing)
+    if kind.__reduce_ex__ is _REDUCE_EX and kind.__reduce__ is _REDUCE:
+        return reduce_standard_stream(thing)
+    reduced = reduce_as_it_says(thing, elsewhere)
+    if reduced is None:
+        raise Refusal(thing, NAME_OF_NO_MODULE)
+    return reduced
+
+
+def reduce_as_it_says(thing: Any, elsewhere: Elsewhere) -> Any:
+    """Reduces an object that says itself how it is packed, and sees to it that a name means something.
+
+    Args:
+        thing: The object.
+        elsewhere: What other processes have of the modules of this one.
+
+    Returns:
+        None: it stands for a name that no other process can import.
+    """
+    if thing is sys.stdout or thing is sys.stderr:
+        return reduce_standard_stream(thing)
+    reducer = copyreg.dispatch_table.get(type(thing))
+    reduced = thing.__reduce_ex__(PROTOCOL) if reducer is None else reducer(thing)
+    if type(reduced) is not str:
+        return reduced
+    found = reduce_to_name(thing, module_of(thing, reduced), reduced, elsewhere)
+    return reduced if found is NotImplemented else found
+
+
+def module_of(thing: Any, qualname: str) -> str:
+    """Returns the name of the module in which pickle looks for an object that reduces to its name.
+
+    Args:
+        thing: The object.
+        qualname: What it reduces to.
+    """
+    # pickle.whichmodule is what the C pickler calls; the stubs do not know it.
+    module: str = pickle.whichmodule(thing, qualname)  # type: ignore[attr-defined]
+    return module

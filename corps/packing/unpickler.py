@@ -18,9 +18,10 @@ from typing import Any, Final
 
 from corps.errors import UnpackError, Untrusted
 from corps.messages.originals import text_of
-from corps.packing.references import restore_main, walk
+from corps.packing.references import import_named, restore_main, walk
 
 _RESTORE_MAIN: Final = (restore_main.__module__, restore_main.__qualname__)
+_IMPORT_NAMED: Final = (import_named.__module__, import_named.__qualname__)
 
 
 class Finder:
@@ -29,7 +30,9 @@ class Finder:
     Args:
         rebind: What to answer for some names instead of the real thing. Asked first, and trusted.
         resolve_module: Gives the module of a name; None: the import system.
-        allow: Whether ``(module, qualname)`` may be loaded; None: everything may.
+        allow: Whether ``(module, qualname)`` may be loaded; None: everything may. The qualified name is empty
+            for a module itself.
+        helpers: What to answer for some names, if they may be loaded.
     """
 
     def __init__(
@@ -38,10 +41,16 @@ class Finder:
         rebind: Mapping[tuple[str, str], Callable[..., Any]] | None = None,
         resolve_module: Callable[[str], ModuleType] | None = None,
         allow: Callable[[str, str], bool] | None = None,
+        helpers: Mapping[tuple[str, str], Callable[..., Any]] | None = None,
     ) -> None:
         # What stood in the writer's __main__ is asked of this finder like any other name: the real
         # restore_main would go to the import system past both the trust and the resolver.
-        self._rebind: dict[tuple[str, str], Callable[..., Any]] = {_RESTORE_MAIN: self.find, **(rebind or {})}
+        self._rebind: dict[tuple[str, str], Callable[..., Any]] = {
+            _RESTORE_MAIN: self.find,
+            _IMPORT_NAMED: self._find_module,
+            **(rebind or {}),
+        }
+        self._helpers = helpers or {}
         self._resolve_module = resolve_module
         self._allow = allow
 
@@ -69,9 +78,10 @@ class Finder:
         bound = self._rebind.get((module, qualname))
         if bound is not None:
             return bound
-        sys.audit("pickle.find_class", module, qualname)
-        if self._allow is not None and not self._allow(module, qualname):
-            raise Untrusted(f"the bytes name {module}:{qualname}, which their sender may not make us load")
+        self._check(module, qualname)
+        helper = self._helpers.get((module, qualname))
+        if helper is not None:
+            return helper
         try:
             return self._look_up(module, qualname)
         except (ImportError, AttributeError) as error:
@@ -79,6 +89,20 @@ class Finder:
                 f"the bytes name {module}:{qualname}, which this process lacks: {error}; both sides"
                 " need the same version of the application and of its packages"
             ) from error
+
+    def _find_module(self, name: str) -> ModuleType:
+        self._check(name, "")
+        try:
+            return (self._resolve_module or import_module)(name)
+        except ImportError as error:
+            raise UnpackError(
+                f"the bytes name the module {name}, which this process lacks: {error}"
+            ) from error
+
+    def _check(self, module: str, qualname: str) -> None:
+        sys.audit("pickle.find_class", module, qualname)
+        if self._allow is not None and not self._allow(module, qualname):
+            raise Untrusted(f"the bytes name {module}:{qualname}, which their sender may not make us load")
 
     def _look_up(self, module: str, qualname: str) -> Any:
         if self._resolve_module is not None:

@@ -59,7 +59,10 @@ def test_a_class_that_nobody_else_can_find_goes_by_value() -> None:
     source = find_source(Local)
     assert (source.module, source.path) == ("", "")
     assert class_by_value(source).__qualname__ == Local.__qualname__
-    assert load_class(Source(*source.as_list())) is Local
+    assert load_class(source) is Local
+    elsewhere = load_class(Source(*source.as_list()))
+    assert elsewhere is not Local
+    assert len(vars(elsewhere)["buffer"]) == 200_000
 
 
 def test_modules_are_found_without_being_run() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corps.errors import ConfigError, UnpackError, Untrusted
-from corps.packing.code_sent import CodeSent
+from corps.packing.by_value import ByValue
 from corps.packing.codecs import CODEC_TAGS, DATA
 from corps.packing.packer import Packed, Packer
 from corps.packing.picklers import ReferencePickler, ValuePickler
@@ -159,7 +159,7 @@ def test_plain_data_meets_no_pickler_of_ours(monkeypatch: pytest.MonkeyPatch) ->
     def refuse(*_args: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(Packer, "_by", refuse)
+    monkeypatch.setattr(Packer, "_dump", refuse)
     for value in ((1,), ((1, "a"), {"x": 2.5}), {"k": [b"", None, (True,)]}, "text"):
         assert is_plain(value)
         Packer().pack(value)
@@ -175,18 +175,18 @@ def test_only_small_exact_builtins_count_as_plain(value: object) -> None:
 
 def test_what_goes_by_reference_never_pays_for_cloudpickle(monkeypatch: pytest.MonkeyPatch) -> None:
     kinds = []
-    packed_by = Packer._by
+    packed_by = Packer._dump
 
     def note(
         self: Packer,
         kind: type[ReferencePickler | ValuePickler],
         value: object,
-        sent: CodeSent | None = None,
+        by_value: ByValue | None = None,
     ) -> Packed:
         kinds.append(kind)
-        return packed_by(self, kind, value, sent)
+        return packed_by(self, kind, value, by_value)
 
-    monkeypatch.setattr(Packer, "_by", note)
+    monkeypatch.setattr(Packer, "_dump", note)
     Packer().pack(
         [list(range(100)), add, Holder(x=Colour.RED), Point(1), np.zeros(3), ValueError("x"), range(3)]
     )

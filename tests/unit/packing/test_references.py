@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from corps.packing.packer import Packed, Packer
-from corps.packing.references import reduce_by_reference, restore_main, walk
+from corps.packing.references import Elsewhere, reduce_by_reference, restore_main, walk
 from tests.unit.packing.kinds import Holder, add, greet, make_adder, make_local_class
 
 _SOURCE = """
@@ -145,8 +145,8 @@ def test_a_module_known_by_the_alias_counts_as_importable(monkeypatch: pytest.Mo
     module = ModuleType("app")
     exec(_SOURCE, module.__dict__)
     monkeypatch.setitem(sys.modules, "app", module)
-    assert reduce_by_reference(module.double, "app") is NotImplemented
-    assert reduce_by_reference(module.double, None) is None
+    assert reduce_by_reference(module.double, Elsewhere("app")) is NotImplemented
+    assert reduce_by_reference(module.double, Elsewhere()) is None
 
 
 def test_one_lambda_among_plain_things_does_not_change_how_those_go() -> None:

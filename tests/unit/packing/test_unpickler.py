@@ -1,3 +1,4 @@
+import enum
 import os
 import pickle
 import sys
@@ -50,10 +51,11 @@ def test_allow_sees_module_and_qualified_name() -> None:
     assert seen == [(Holder.__module__, "Holder.Inner")]
 
 
-def test_allow_sees_the_helpers_of_cloudpickle() -> None:
-    with pytest.raises(Untrusted, match=r"cloudpickle\.cloudpickle:"):
-        Packer(allow=lambda module, _name: not module.startswith("cloudpickle")).unpack(
-            Packer().pack(lambda: 1)
+@pytest.mark.parametrize("value", [lambda: 1, type("Local", (), {}), os, enum.Enum("E", "A")])
+def test_allow_sees_the_helpers_that_code_by_value_needs(value: object) -> None:
+    with pytest.raises(Untrusted, match=r"corps\.packing\.|os:"):
+        Packer(allow=lambda module, _name: not module.startswith(("corps.packing", "os"))).unpack(
+            Packer().pack(value)
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from threading import RLock
 from typing import Any
 
 from corps.addresses import ConcAddr
@@ -10,6 +11,7 @@ from corps.messages.members import Member
 from corps.messages.outcomes import Outcome
 from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import CALL, Request
+from corps.packing.identities import Identities
 from corps.packing.packer import Packer
 from corps.runtime.letter_box import DeadLetterBox
 from corps.security.audit import Audit
@@ -170,7 +172,7 @@ class Side:
         self.peers = Peers(
             self,
             self.transport,
-            Packer(),
+            Packer(identities=Identities(RLock())),
             window=window,
             patience=patience,
             journals=journals,

@@ -1,0 +1,315 @@
+"""Taking classes apart that no other process can import, and putting them together there.
+
+The class is copied as it is, attribute by attribute. No code of the application runs for that: no metaclass,
+no ``__init_subclass__``, no ``__set_name__``; what these did once is among the attributes. Enums are classes
+like others, and their members are copied with them.
+
+A class has one copy in each process (see `identities`), which takes over what is changed where the class was
+defined (see `class_versions`); the process that defined it keeps its own.
+
+Leans on identities, class versions and refusals.
+"""
+
+import abc
+import contextlib
+from abc import ABCMeta
+from collections.abc import Callable
+from enum import Enum, EnumType
+from types import BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType
+from typing import Any, Final, cast
+
+from corps.packing.class_versions import Copy
+from corps.packing.identities import Identities
+from corps.packing.refusals import Reason, Refusal
+
+# CPython's flags: of types made at run time, and of those that cannot be changed. C code makes both kinds
+# too.
+_HEAP_TYPE: Final = 1 << 9
+_IMMUTABLE: Final = 1 << 8
+
+# What the making of a class gives it, what Python keeps there for itself, and functions that refer to the
+# class in a way of their own (Python 3.14).
+_NOT_COPIED: Final = frozenset(
+    {
+        "__module__",
+        "__dict__",
+        "__weakref__",
+        "__slotnames__",
+        "_abc_impl",
+        "__annotate__",
+        "__annotate_func__",
+        "__annotations_cache__",
+    }
+)
+
+_CATCH: Final = "__corps_catch__"
+
+CLASS_OF_C: Final = Reason(
+    "it is a class made in C that no module holds under its name",
+    "pass what its object can be made from, or say how that is packed (__reduce__)",
+)
+_METACLASS_OF_C: Final = Reason(
+    "it cannot be imported by its name, and its metaclass is made in C, so that nobody can take it apart",
+    "define it at the top level of a module that all processes can import",
+)
+_MIXED_MEMBER: Final = Reason(
+    "it is a member of an enum whose other base has a way of its own to be packed",
+    "define the enum at the top level of a module that all processes can import",
+)
+
+
+class _Caught(Exception):
+    """Ends the making of a class when the class is there."""
+
+
+class _Catch:
+    """Stands among the attributes of a class that is being made.
+
+    ``type.__new__`` calls ``__set_name__`` when the class is ready, before it tells the bases of their new
+    subclass. An exception keeps it from that, and the class remains.
+    """
+
+    made: type | None = None
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.made = owner
+        raise _Caught
+
+
+def is_of_application(cls: type) -> bool:
+    """Returns whether a class was made by a ``class`` statement or a call, and not in C.
+
+    Args:
+        cls: Any class.
+    """
+    return bool(cls.__flags__ & _HEAP_TYPE) and not cls.__flags__ & _IMMUTABLE
+
+
+def version_of(cls: type, identities: Identities) -> int:
+    """Returns the version of a class: another one when it was changed where it was defined.
+
+    Args:
+        cls: A class of an application.
+        identities: Of this process.
+    """
+    return identities.versions(cls, lambda: _copied(cls))[0]
+
+
+def reduce_class(
+    cls: type, identities: Identities, namespace_of: Callable[[dict[str, Any]], Any]
+) -> tuple[tuple[Any, ...], Any]:
+    """Takes a class apart.
+
+    Args:
+        cls: A class of an application.
+        identities: Of this process.
+        namespace_of: Gives what stands for the globals of functions in this message.
+
+    Returns:
+        The arguments of `make_class`, and the state for `set_class`.
+
+    Raises:
+        Refusal: It cannot be taken apart.
+    """
+    metaclass: Any = type(cls)
+    if not all(kind in (type, object) or is_of_application(kind) for kind in metaclass.__mro__):
+        raise Refusal(cls, _METACLASS_OF_C)
+    attributes = vars(cls)
+    slots = None if "__slots__" not in attributes else _slots(cls)
+    made = (metaclass, cls.__name__, cls.__qualname__, cls.__module__, cls.__bases__, slots)
+    version, known = identities.versions(cls, lambda: _copied(cls))
+    state = _copied(cls)
+    if isinstance(cls, EnumType):
+        _leave_out_pseudo_members(cls, state)
+    changes, variables = ({}, []) if known is None else (dict(known.changes), known.globals)
+    namespaces = tuple([namespace_of(each) for each in variables])
+    return (identities.name_of(cls), *made), (state, _registered(cls), version, changes, namespaces)
+
+
+def _copied(cls: type) -> dict[str, Any]:
+    """The attributes that are copied."""
+    attributes = vars(cls)
+    found = {
+        name: value
+        for name, value in attributes.items()
+        if name not in _NOT_COPIED and not _is_slot(cls, name, value)
+    }
+    if "__annotate_func__" in attributes:
+        with contextlib.suppress(Exception):  # evaluated now; what they name may not exist
+            found["__annotations__"] = cls.__annotations__
+    return found
+
+
+def _slots(cls: type) -> list[str]:
+    found = [name for name, value in vars(cls).items() if _is_slot(cls, name, value)]
+    return found + [name for name in ("__dict__", "__weakref__") if name in vars(cls)]
+
+
+def _is_slot(cls: type, name: str, value: Any) -> bool:
+    kind = type(value)
+    return (
+        (kind is MemberDescriptorType or kind is GetSetDescriptorType)
+        and value.__objclass__ is cls
+        and value.__name__ == name
+        and name not in ("__dict__", "__weakref__")
+    )
+
+
+def _registered(cls: type) -> tuple[type, ...]:
+    """What was registered with an abstract class."""
+    dump = getattr(abc, "_get_dump", None)  # private: without it the registrations stay behind
+    if dump is None or not isinstance(cls, ABCMeta):
+        return ()
+    return tuple(alive for each in dump(cls)[0] if (alive := each()) is not None)
+
+
+def _leave_out_pseudo_members(cls: Any, state: dict[str, Any]) -> None:
+    """Combinations of flags are made again where they are wanted."""
+    members: set[int] = {id(member) for member in cls.__members__.values()}
+    by_value = state.get("_value2member_map_", {})
+    state["_value2member_map_"] = {key: each for key, each in by_value.items() if id(each) in members}
+
+
+def _builtin_new(cls: type) -> Any:
+    """The first class in an MRO whose ``__new__`` is made in C: it makes objects without the others' code."""
+    return next(kind for kind in cls.__mro__ if isinstance(kind.__dict__.get("__new__"), BuiltinFunctionType))
+
+
+def make_class(
+    identities: Identities,
+    name: str,
+    metaclass: type,
+    short: str,
+    qualname: str,
+    module: str,
+    bases: tuple[type, ...],
+    slots: list[str] | None,
+) -> Any:
+    """Returns the class of a name; makes it if there is none here, without its attributes.
+
+    Args:
+        identities: Of this process.
+        name: Of the class, in all processes.
+        metaclass: Its metaclass.
+        short: Its ``__name__``.
+        qualname: Its ``__qualname__``.
+        module: Its ``__module__``.
+        bases: Its bases.
+        slots: Its slots; None if it has not said.
+    """
+
+    def make() -> type:
+        namespace: dict[str, Any] = {"__module__": module, "__qualname__": qualname}
+        if slots is not None:
+            namespace["__slots__"] = slots
+        if issubclass(metaclass, EnumType):
+            namespace["_member_map_"] = {}
+        return _make_quietly(metaclass, short, bases, namespace)
+
+    return identities.make(name, make)
+
+
+def _make_quietly(metaclass: Any, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> type:
+    initialise = getattr(abc, "_abc_init", None)  # private: without it an abstract class is made aloud
+    is_abstract = issubclass(metaclass, ABCMeta)
+    if is_abstract and initialise is None:
+        loud: type = ABCMeta.__new__(metaclass, name, bases, namespace)
+        return loud
+    catch = _Catch()
+    try:
+        type.__new__(metaclass, name, bases, {**namespace, _CATCH: catch})
+    except (_Caught, RuntimeError):  # Python 3.11 wraps it
+        if catch.made is None:
+            raise
+    made = cast(type, catch.made)
+    type.__delattr__(made, _CATCH)
+    if is_abstract and initialise is not None:
+        initialise(made)
+    return made
+
+
+def set_class(identities: Identities, cls: type, state: tuple[Any, ...]) -> None:
+    """Gives a class its attributes, or what of them is new; nothing to a class that was defined here.
+
+    Args:
+        identities: Of this process.
+        cls: From `make_class`.
+        state: What `reduce_class` took out of the original.
+    """
+    attributes, registered, version, changes, namespaces = state
+
+    def fill(copy: Copy) -> None:
+        if not copy.version:
+            for each in registered:
+                ABCMeta.register(cls, each)  # type: ignore[arg-type]
+        copy.take_over(cls, version or 1, changes, attributes, namespaces)
+
+    identities.take_over(cls, fill)
+
+
+def is_member(thing: Any) -> bool:
+    """Returns whether an object is a member of an enum, and no combination of flags.
+
+    Args:
+        thing: Any object whose class is an enum.
+    """
+    return type(thing)._member_map_.get(thing._name_) is thing
+
+
+def reduce_member(member: Enum) -> tuple[tuple[Any, ...], Any]:
+    """Takes a member of an enum apart that goes by value with its class.
+
+    Args:
+        member: The member.
+
+    Returns:
+        The arguments of `make_member`, and the state for `set_member`.
+
+    Raises:
+        Refusal: What the enum is mixed with cannot be taken apart.
+    """
+    cls = type(member)
+    base = _builtin_new(cls)
+    args: Any = ()
+    if base is not object:
+        own = getattr(base, "__getnewargs__", None)
+        reduced = (cls, own(member)) if own is not None else base.__reduce__(member)
+        if not isinstance(reduced, tuple) or reduced[0] is not cls:
+            raise Refusal(member, _MIXED_MEMBER)
+        args = reduced[1]
+    state = object.__getstate__(member)
+    if isinstance(state, dict) and "_inverted_" in state:
+        state = {**state, "_inverted_": None}  # a combination of flags, which Python makes when it is wanted
+    return (cls, member._name_, args), state
+
+
+def make_member(cls: Any, name: str, args: tuple[Any, ...] = ()) -> Any:
+    """Returns a member of an enum; makes it if the enum has come just now.
+
+    Args:
+        cls: The enum.
+        name: Of the member.
+        args: What its builtin base is made of.
+    """
+    members: dict[str, Any] = cls._member_map_
+    found = members.get(name)
+    if found is None:
+        made = _builtin_new(cls).__new__(cls, *args)
+        object.__setattr__(made, "_name_", name)
+        found = members.setdefault(name, made)
+    return found
+
+
+def set_member(identities: Identities, member: Any, state: Any) -> None:
+    """Gives a member of an enum its attributes, if the enum has come just now.
+
+    Args:
+        identities: Of this process.
+        member: From `make_member`.
+        state: What `reduce_member` took out of the original.
+    """
+    if identities.is_complete(type(member)):
+        return
+    for half in state if isinstance(state, tuple) else (state,):
+        for name, value in (half or {}).items():
+            object.__setattr__(member, name, value)

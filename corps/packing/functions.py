@@ -1,0 +1,329 @@
+"""Taking functions apart that no other process can import, and putting them together there.
+
+A *blueprint* is what of a function never changes: its code and the module that it belongs to. It is what a
+peer keeps under a number (see `code_sent`). All else goes with each message, as it is at that moment: the
+globals that the code names, the variables of the functions around it, defaults, attributes.
+
+In one message functions share their globals and variables as they do where they come from. For that a
+namespace travels as a dict and a variable as a list: the pickler writes each once, and the reader puts into
+the list the cell that it made for it.
+
+Code keeps its file name and line numbers, so tracebacks, `inspect.getsource` and breakpoints work.
+
+Leans on the errors alone.
+"""
+
+import builtins
+import dis
+import importlib
+import sys
+from collections.abc import Hashable
+from functools import lru_cache
+from types import CellType, CodeType, FunctionType, ModuleType
+from typing import Any, Final, NamedTuple
+
+from corps.errors import UnpackError
+
+Namespace = dict[str, Any]
+Variable = list[CellType]
+"""A variable on its way: empty at first, then the one cell that the reader has made for it."""
+
+FunctionState = tuple[Any, ...]
+"""What of a function goes with each message, but for the end of it that is empty.
+
+Globals that the code names and no function before it has brought; the variables of functions around it with
+their values; what is set on it (defaults, names, annotations); its ``__dict__``; submodules that the code
+reaches by way of their packages.
+"""
+
+_READS: Final = frozenset(
+    {"LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
+)
+_NOTHING: Final[FunctionState] = ({}, (), {}, {}, ())
+_OF_MODULES: Final = frozenset({"__name__", "__package__", "__builtins__"})
+
+
+class CodeFacts:
+    """What a code object says about the functions made of it. Compares by identity.
+
+    Attributes:
+        global_names: The globals that the code and the code inside it may name.
+        names: All names in them.
+        doc: The docstring of a function that is made of it.
+    """
+
+    __slots__ = ("doc", "global_names", "names")
+
+    def __init__(self, code: CodeType) -> None:
+        inner = [facts_of(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
+        # Class bodies look globals up as plain names.
+        found = dict.fromkeys(
+            instruction.argval
+            for instruction in dis.get_instructions(code)
+            if instruction.opname in _READS and instruction.argval not in _OF_MODULES
+        )
+        for each in inner:
+            found.update(dict.fromkeys(each.global_names))
+        self.global_names: tuple[str, ...] = tuple(found)
+        self.names: frozenset[str] = frozenset(code.co_names).union(*(each.names for each in inner))
+        self.doc = FunctionType(code, {}, closure=tuple(CellType() for _ in code.co_freevars)).__doc__
+
+
+# What is thrown out while it is in use costs time and nothing else: the code is taken for new code.
+@lru_cache(maxsize=8192)
+def facts_of(code: CodeType) -> CodeFacts:
+    """Returns the facts about a code object: the same for all that are equal.
+
+    Args:
+        code: The code. A copy of it that came back from another process is equal to it.
+    """
+    return CodeFacts(code)
+
+
+class Blueprint(NamedTuple):
+    """What of a function never changes.
+
+    Attributes:
+        code: Its code.
+        module: The ``__name__`` among its globals.
+        package: The ``__package__`` among its globals.
+        annotations: Its annotations, if they are classes and texts.
+    """
+
+    code: CodeType
+    module: Any
+    package: Any
+    annotations: tuple[tuple[str, Any], ...]
+
+    def key(self) -> Hashable:
+        """Returns what is equal for equal blueprints: also for one that went to another process and back.
+
+        The classes among the annotations stand there by their addresses.
+        """
+        code, module, package, annotations = self
+        fixed: tuple[Any, ...] = ()
+        if annotations:
+            fixed = tuple((name, each if type(each) is str else id(each)) for name, each in annotations)
+        return facts_of(code), code.co_filename, code.co_qualname, module, package, fixed
+
+
+def blueprint_of(function: FunctionType) -> Blueprint:
+    """Returns the blueprint of a function.
+
+    Args:
+    function: The function.
+    """
+    variables = function.__globals__
+    module, package = variables.get("__name__"), variables.get("__package__")
+    annotations = _annotations_of(function)
+    if type(module) is not str:
+        module = None
+    if type(package) is not str:
+        package = None
+    fixed = tuple(annotations.items()) if annotations and _are_fixed(annotations) else ()
+    # The constructor of a NamedTuple is Python, and slower than what it calls.
+    return tuple.__new__(Blueprint, (function.__code__, module, package, fixed))
+
+
+class FunctionParts:
+    """Takes the functions of one message apart. Made for one message and thrown away."""
+
+    def __init__(self) -> None:
+        # By address. The functions that they belong to are kept by the pickler.
+        self._namespaces: dict[int, Namespace] = {}
+        self._brought: dict[int, set[str]] = {}
+        self._variables: dict[int, Variable] = {}
+        self._filled: set[int] = set()
+
+    def namespace_of(self, variables: dict[str, Any]) -> Namespace:
+        """Returns what stands for the globals of functions.
+
+        Args:
+            variables: The globals.
+        """
+        return self._namespaces.setdefault(id(variables), {})
+
+    def shared(self, function: FunctionType) -> tuple[Any, ...]:
+        """Returns what stands for the globals of a function, and for its variables if it has any.
+
+        Args:
+            function: The function.
+        """
+        namespace = self.namespace_of(function.__globals__)
+        cells = function.__closure__
+        if cells is None:
+            return (namespace,)
+        return namespace, tuple([self._variables.setdefault(id(cell), []) for cell in cells])
+
+    def state(self, function: FunctionType) -> FunctionState | None:
+        """Returns what else there is of a function; None if there is nothing.
+
+        Args:
+            function: The function.
+        """
+        code = function.__code__
+        facts = facts_of(code)
+        variables = self._variables_of(function, facts.global_names)
+        cells = () if function.__closure__ is None else self._cells_of(function)
+        attributes = _attributes_of(function, facts)
+        modules: tuple[str, ...] = ()
+        if variables or cells:
+            for value in (*variables.values(), *(value for _, value in cells)):
+                if type(value) is ModuleType:
+                    modules += tuple(_submodules(value.__name__, facts.names))
+        parts = [variables, cells, attributes, function.__dict__, modules]
+        while parts and not parts[-1]:
+            parts.pop()
+        return tuple(parts) or None
+
+    def _variables_of(self, function: FunctionType, names: tuple[str, ...]) -> dict[str, Any]:
+        if not names:
+            return {}
+        variables = function.__globals__
+        brought = self._brought.setdefault(id(variables), set())
+        new = {name: variables[name] for name in names if name not in brought and name in variables}
+        brought.update(new)
+        return new
+
+    def _cells_of(self, function: FunctionType) -> tuple[tuple[Variable, Any], ...]:
+        found = []
+        for cell in function.__closure__ or ():
+            if id(cell) not in self._filled:
+                self._filled.add(id(cell))
+                try:
+                    found.append((self._variables[id(cell)], cell.cell_contents))
+                except ValueError:  # it has no value yet
+                    continue
+        return tuple(found)
+
+
+def _attributes_of(function: FunctionType, facts: CodeFacts) -> dict[str, Any]:
+    code = function.__code__
+    found: dict[str, Any] = {}
+    if function.__defaults__:
+        found["__defaults__"] = function.__defaults__
+    if function.__kwdefaults__:
+        found["__kwdefaults__"] = function.__kwdefaults__
+    annotations = _annotations_of(function)
+    if annotations and not _are_fixed(annotations):
+        found["__annotations__"] = annotations
+    if function.__name__ != code.co_name:
+        found["__name__"] = function.__name__
+    if function.__qualname__ != code.co_qualname:
+        found["__qualname__"] = function.__qualname__
+    if function.__module__ != function.__globals__.get("__name__"):
+        found["__module__"] = function.__module__
+    if function.__doc__ != facts.doc:
+        found["__doc__"] = function.__doc__
+    if parameters := getattr(function, "__type_params__", ()):
+        found["__type_params__"] = parameters
+    return found
+
+
+def _annotations_of(function: FunctionType) -> dict[str, Any]:
+    try:
+        return function.__annotations__
+    except Exception:  # Python 3.14 evaluates them now, and what they name may not exist
+        return {}
+
+
+def _are_fixed(annotations: dict[str, Any]) -> bool:
+    """Whether annotations are classes and texts, which are the same each time that the function is made."""
+    return all(type(each) is str or each is None or isinstance(each, type) for each in annotations.values())
+
+
+def _submodules(package: str, names: frozenset[str]) -> list[str]:
+    """What code may mean by ``package.module``: the loaded submodules whose names it holds."""
+    found = []
+    for name in names:
+        inner = f"{package}.{name}"
+        if inner in sys.modules:
+            found += [inner, *_submodules(inner, names)]
+    return found
+
+
+def reduce_code(code: CodeType) -> Any:
+    """Reduces a code object for a pickler, with its file name.
+
+    Args:
+        code: The code.
+    """
+    return make_code, (
+        code.co_argcount,
+        code.co_posonlyargcount,
+        code.co_kwonlyargcount,
+        code.co_nlocals,
+        code.co_stacksize,
+        code.co_flags,
+        code.co_code,
+        code.co_consts,
+        code.co_names,
+        code.co_varnames,
+        code.co_filename,
+        code.co_name,
+        code.co_qualname,
+        code.co_firstlineno,
+        code.co_linetable,
+        code.co_exceptiontable,
+        code.co_freevars,
+        code.co_cellvars,
+    )
+
+
+def make_code(*parts: Any) -> CodeType:
+    """Makes a code object.
+
+    Args:
+        parts: What `reduce_code` took out of it.
+    """
+    return CodeType(*parts)
+
+
+def make_function(blueprint: Any, namespace: Namespace, variables: tuple[Variable, ...] = ()) -> Any:
+    """Makes a function; its state is set afterwards.
+
+    Args:
+        blueprint: Of the function.
+        namespace: Its globals, which other functions of the message share.
+        variables: What stands for the variables of the functions around it.
+
+    Raises:
+        UnpackError: It is no blueprint.
+    """
+    if not isinstance(blueprint, Blueprint):
+        raise UnpackError(f"the bytes want a function made of {type(blueprint).__name__}; they are damaged")
+    code, module, package, annotations = blueprint
+    if not namespace:
+        namespace["__builtins__"] = builtins.__dict__
+        if module is not None:
+            namespace["__name__"] = module
+        if package is not None:
+            namespace["__package__"] = package
+    function = FunctionType(code, namespace, None, None, tuple([_cell(each) for each in variables]) or None)
+    if annotations:
+        function.__annotations__ = dict(annotations)
+    return function
+
+
+def _cell(variable: Variable) -> CellType:
+    if not variable:
+        variable.append(CellType())
+    return variable[0]
+
+
+def set_function(function: FunctionType, state: FunctionState) -> None:
+    """Gives a function what belongs to it.
+
+    Args:
+        function: From `make_function`.
+        state: What `FunctionParts.state` took out of the original.
+    """
+    variables, cells, attributes, own, modules = (*state, *_NOTHING[len(state) :])
+    for name in modules:
+        importlib.import_module(name)
+    function.__globals__.update(variables)
+    for variable, value in cells:
+        _cell(variable).cell_contents = value
+    for name, value in attributes.items():
+        setattr(function, name, value)
+    function.__dict__.update(own)

@@ -1,0 +1,161 @@
+"""Which classes are one and the same in several processes, although none of them can import the others'.
+
+A class that travels by value gets a name when it is packed for the first time. The name goes with it, so that
+each process has one class of that name: its own one if it was defined there, otherwise a copy that is made
+when the first message with it arrives. What arrives later never changes the class of the process that defined
+it, and of a copy only what has changed there. Type variables and `NewType` are kept in the same way.
+
+Leans on class versions. One object for each Env; all its packers share it.
+"""
+
+import contextlib
+import uuid
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Final
+from weakref import WeakValueDictionary, ref
+
+from corps.packing.class_versions import Copy, Original
+
+_MOST_KEPT: Final = 1024
+
+
+class _Entry:
+    """What is known of one thing."""
+
+    __slots__ = ("is_complete", "is_original", "name", "record", "thing")
+
+    def __init__(self, name: str, thing: ref[Any], is_original: bool) -> None:
+        self.name = name
+        self.thing = thing
+        self.is_original = is_original
+        self.is_complete = is_original
+        self.record: Callable[[], Original | Copy | None] = lambda: None
+        """The versions of a class. They refer to it, so they are not kept from here."""
+
+
+class Identities:
+    """The names of classes by value of this process, and the classes of names that came. Any thread may call.
+
+    A class that came is kept while anything refers to it, and the last 1024 of them in any case: a class that
+    counts in an attribute goes on counting, although no object of it was alive between two messages. What is
+    known of the versions of classes is kept for as many; a class beyond that stays as it is.
+
+    Args:
+        lock: Protects the tables and the filling of classes that came. It is taken again by the thread that
+            holds it, when the garbage collector runs code there. None: only one thread packs and unpacks.
+    """
+
+    def __init__(self, lock: AbstractContextManager[Any] | None = None) -> None:
+        self._lock = contextlib.nullcontext() if lock is None else lock
+        # By address, since a metaclass may define an __eq__ of its own.
+        self._entries: dict[int, _Entry] = {}
+        self._things: WeakValueDictionary[str, Any] = WeakValueDictionary()
+        self._kept: deque[Any] = deque(maxlen=_MOST_KEPT)
+
+    def name_of(self, thing: Any) -> str:
+        """Returns the name of a thing, the same each time; gives it one if it has none.
+
+        Args:
+            thing: A class, or anything else that can be referred to weakly.
+        """
+        return self._entry(thing).name
+
+    def find(self, name: str) -> Any:
+        """Returns what has the name here; None if nothing has.
+
+        Args:
+            name: From the bytes.
+        """
+        return self._things.get(name)
+
+    def make(self, name: str, make: Callable[[], Any], *, is_complete: bool = False) -> Any:
+        """Returns what has the name here. Makes it if there is nothing.
+
+        Args:
+            name: From the bytes.
+            make: Makes the thing. Two threads may both call it; both get what the first one made.
+            is_complete: It is as it should be. Otherwise it waits for `take_over`.
+        """
+        found = self._things.get(name)
+        if found is not None:
+            return found
+        made = make()
+        with self._lock:
+            found = self._things.get(name)
+            if found is None:
+                self._enter(made, name, False).is_complete = is_complete
+                self._kept.append(made)
+                found = made
+        return found
+
+    def is_complete(self, thing: Any) -> bool:
+        """Returns whether a thing was defined here, or has been filled.
+
+        Args:
+            thing: What `make` returned, or any other.
+        """
+        return self._entry(thing).is_complete
+
+    def versions(self, cls: type, copied: Callable[[], dict[str, Any]]) -> tuple[int, Original | Copy | None]:
+        """Returns the version of a class, and what is known of its versions.
+
+        Args:
+            cls: The class.
+            copied: Gives what of the class is copied.
+        """
+        entry = self._entry(cls)
+        with self._lock:
+            record = entry.record()
+            if record is None and entry.is_original:
+                record = self._keep(entry, Original(cls, copied))
+            elif isinstance(record, Original):
+                record.look(cls, copied)
+            return (0, None) if record is None else (record.version, record)
+
+    def take_over(self, cls: type, fill: Callable[[Copy], None]) -> None:
+        """Fills a class that came, or brings it up to date. Does nothing to a class that was defined here.
+
+        Args:
+            cls: What `make` returned.
+            fill: Sets its attributes. Runs no code of the application.
+        """
+        entry = self._entry(cls)
+        if entry.is_original:
+            return
+        with self._lock:
+            record = entry.record()
+            if record is None and not entry.is_complete:
+                record = self._keep(entry, Copy())
+            if isinstance(record, Copy):
+                fill(record)
+                entry.is_complete = True
+
+    def _keep(self, entry: _Entry, record: Any) -> Any:
+        self._kept.append(record)
+        entry.record = ref(record)
+        return record
+
+    def _entry(self, thing: Any) -> _Entry:
+        entry = self._entries.get(id(thing))
+        if entry is None or entry.thing() is not thing:
+            with self._lock:
+                entry = self._entries.get(id(thing))
+                if entry is None or entry.thing() is not thing:
+                    entry = self._enter(thing, uuid.uuid4().hex, True)
+        return entry
+
+    def _enter(self, thing: Any, name: str, is_original: bool) -> _Entry:
+        """Caller holds the lock."""
+        address, entries = id(thing), self._entries
+
+        def forget(gone: ref[Any]) -> None:
+            # The address may belong to another thing by now.
+            known = entries.get(address)
+            if known is not None and known.thing is gone:
+                entries.pop(address, None)
+
+        entry = entries[address] = _Entry(name, ref(thing, forget), is_original)
+        self._things[name] = thing
+        return entry
