@@ -38,7 +38,7 @@ def start_env(
         The Env, and its record for the others.
 
     Raises:
-        EnvStartError: It cannot listen.
+        EnvStartError: It cannot listen, or the system gives no thread.
     """
     incarnation = secrets.token_hex(16)
     transport, public_key = make_transport(corps_id, env_id, incarnation, options, runtime_dir)
@@ -60,5 +60,9 @@ def start_env(
     except BaseException:
         transport.close()
         raise
-    env.start_reading()
+    try:
+        env.start_reading()
+    except BaseException:
+        env.close(0.0)
+        raise
     return env, Member(env_id, incarnation, transport.endpoint, public_key, generation)

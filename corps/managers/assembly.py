@@ -102,6 +102,7 @@ def build_env(
             incarnation=incarnation,
         )
         env.connect(peers, transport)
+    env.start_alarms()
     manager = Record(EnvMgr, (env, application), {}, WorkerOptions("EnvMgr"))
     construct_here(env.lives.new_cell(manager), manager).result()
     return env

@@ -1,6 +1,7 @@
 """Calls a function at a point in time: deadlines, above all.
 
-One thread per Env, started with the first alarm. It sleeps until the next one is due.
+One thread per Env, which sleeps until the next alarm is due. It is there from the beginning, because it tries
+again to start what could not be started in a moment without threads.
 """
 
 import heapq
@@ -65,11 +66,26 @@ class Alarms:
                 return alarm
             heapq.heappush(self._heap, (due, next(self._order), alarm))
             if self._thread is None:
-                self._thread = Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
+                self._start()
             elif self._heap[0][2] is alarm:
                 self._changed.notify()
         return alarm
+
+    def start(self) -> None:
+        """Start the thread, if the first alarm has not.
+
+        Raises:
+            RuntimeError: The system gives no thread.
+        """
+        with self._changed:
+            if self._thread is None and not self._closed:
+                self._start()
+
+    def _start(self) -> None:
+        """Under the lock. If it fails, the next alarm tries again."""
+        thread = Thread(target=self._run, name=self._name, daemon=True)
+        thread.start()
+        self._thread = thread
 
     def cancel(self, alarm: Alarm) -> None:
         """See `Alarm.cancel`. When most of the heap is cancelled, it is built anew without those."""

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from corps.addresses import ENV_MGR, ConcAddr, env_label
 from corps.clock import earlier, now
-from corps.errors import CorpsError
+from corps.errors import CorpsError, EnvStartError
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Refused, Value
 from corps.messages.promises import Sent
@@ -34,6 +34,7 @@ from corps.runtime.pool import WorkerPool
 from corps.runtime.readers import Readers
 from corps.runtime.registry import Registry
 from corps.runtime.retrying import Retrying
+from corps.runtime.thread_starts import NO_THREAD
 from corps.transport.link import Transport
 from corps.transport.peers import Peers
 from corps.wire.frames import ProbeHeader
@@ -83,7 +84,8 @@ class Env:
         self._bringing = Activity(self)
         self._bringing.reading = True
         self.alarms = Alarms(f"{self.label}-alarms", lambda: current.set(self._bringing))
-        self.loop = LoopThread(f"{self.label}-loop")
+        self.loop = LoopThread(f"{self.label}-loop", self.alarms)
+        self.pool.later = lambda seconds, function: self.alarms.at(now() + seconds, function)
         self.waits = WaitGraph(self._send_probe)
         self.peers: Peers | None = None
         self.readers: Readers | None = None
@@ -120,11 +122,29 @@ class Env:
         self.readers = Readers(transport, self._bringing, f"{self.label}-io", spin=self.options.spin)
         self.pool.rest = self.readers.rest
 
+    def start_alarms(self) -> None:
+        """Start the thread that tries again to start others. Before it runs anything.
+
+        Raises:
+            EnvStartError: The system gives no thread.
+        """
+        self._with_a_thread(self.alarms.start)
+
     def start_reading(self) -> None:
-        """Begin to take what others send."""
+        """Begin to take what others send.
+
+        Raises:
+            EnvStartError: The system gives no thread.
+        """
         if self.peers is not None and self.readers is not None:
             self.peers.start()
-            self.readers.start()
+            self._with_a_thread(self.readers.start)
+
+    def _with_a_thread(self, start: Callable[[], object]) -> None:
+        try:
+            start()
+        except NO_THREAD as error:
+            raise EnvStartError(f"{self.label} cannot be started: {error}") from error
 
     def disconnect(self) -> None:
         """Let go of all links; what is unanswered fails. Idempotent."""

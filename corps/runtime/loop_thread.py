@@ -5,11 +5,14 @@ Started when the first one is called; uvloop where it is installed. Nothing else
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from threading import Lock, Thread
 from typing import Any, Final
 
+from corps.runtime.alarms import Alarms
 from corps.runtime.background import make_task
+from corps.runtime.thread_starts import start_in_time
 
 _log = logging.getLogger("corps.env")
 
@@ -28,9 +31,17 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 class LoopThread:
     """One thread with one event loop. Any thread may call."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, alarms: Alarms) -> None:
+        """Nothing runs yet.
+
+        Args:
+            name: Of the thread.
+            alarms: They start it later if the system gives no thread, or no descriptors, now.
+        """
         self._name = name
-        self._lock = Lock()  # protects _loop, _thread and _closed
+        self._alarms = alarms
+        self._lock = Lock()  # protects _loop, _thread, _closed and _early
+        self._early: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()  # to be called, in order
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
         self._closed = False
@@ -50,11 +61,14 @@ class LoopThread:
         with self._lock:
             if self._closed:
                 return False
-            if self._loop is None and not self._start():
-                return False
-            assert self._loop is not None
-            self._loop.call_soon_threadsafe(function, *args)
-            return True
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(function, *args)
+                return True
+            self._early.append((function, args))
+            starts = len(self._early) == 1
+        if starts:
+            start_in_time(self._start, f"the event loop {self._name}", self._alarms)
+        return True
 
     def keep(self, task: "asyncio.Task[Any]") -> None:
         """Hold a task until it is done. On the loop's thread.
@@ -68,17 +82,29 @@ class LoopThread:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _start(self) -> bool:
-        loop = new_event_loop()
-        thread = Thread(target=self._run, args=(loop,), name=self._name, daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:  # the system gives no more threads
-            _log.exception("the event loop's thread %s could not be started", self._name)
-            loop.close()
-            return False
-        self._loop, self._thread = loop, thread
-        return True
+    def _start(self) -> None:
+        """Start the thread, and have it call what came before it.
+
+        Raises:
+            RuntimeError: The system gives no thread, or no descriptors.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                loop = new_event_loop()
+            except OSError as error:
+                raise RuntimeError(f"no event loop: {error}") from error
+            thread = Thread(target=self._run, args=(loop,), name=self._name, daemon=True)
+            try:
+                thread.start()
+            except BaseException:
+                loop.close()
+                raise
+            self._loop, self._thread = loop, thread
+            while self._early:
+                function, args = self._early.popleft()
+                loop.call_soon_threadsafe(function, *args)
 
     def close(self, grace: float) -> list[str]:
         """Cancel what runs, and end the thread.

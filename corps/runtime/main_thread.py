@@ -13,6 +13,7 @@ from corps.runtime import halting
 from corps.runtime.context import Activity, current
 from corps.runtime.hooks import hook
 from corps.runtime.records import comes_back
+from corps.runtime.thread_starts import start_thread
 
 _log = logging.getLogger("corps.workers")
 
@@ -31,8 +32,8 @@ class MainThread:
         self._thread = Thread(target=self._run, name=f"{cell.env.label}-main-{cell.addr.conc}", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the thread; if the system gives none now, as soon as it does. Requests wait until then."""
+        start_thread(self._thread, self._cell.env.alarms)
 
     def receive(self, timeout: float | None) -> Request | None:
         """The next request. For the worker's own `main`, in this thread.

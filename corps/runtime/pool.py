@@ -12,11 +12,15 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from threading import Condition, Lock, Thread, current_thread, get_ident
-from typing import Protocol
+from typing import Final, Protocol
 
 from corps.runtime.gates import Gate
 
 _log = logging.getLogger("corps.pool")
+
+
+_FIRST_PAUSE: Final = 0.05  # seconds until a thread that could not be started is tried again
+_LONGEST_PAUSE: Final = 1.0  # the same, after some tries in vain
 
 
 class Runnable(Protocol):
@@ -45,6 +49,8 @@ class WorkerPool:
         self._idle_time = idle
         self.rest: Callable[[Gate, float], bool] = Gate.sleep
         """How an idle thread waits for its gate, and for how many seconds; whether that was opened."""
+        self.later: Callable[[float, Callable[[], object]], object] = lambda seconds, function: None
+        """Calls a function after so many seconds."""
         # Protects everything below. No cell runs and no thread starts while it is held.
         self._lock = Lock()
         self._ready: deque[Runnable] = deque()
@@ -61,6 +67,7 @@ class WorkerPool:
         self._stalled = 0.0
         self._closing = False
         self._serial = 0
+        self._pause = _FIRST_PAUSE / 2  # seconds before the last further try to start a thread
         self._all_gone = Condition(self._lock)
 
     def submit(self, cell: Runnable) -> None:
@@ -166,12 +173,24 @@ class WorkerPool:
     def _start(self, thread: Thread) -> None:
         try:
             thread.start()
-        except RuntimeError:  # the system gives no more threads: those there are have to do
-            _log.exception("worker thread %s could not be started", thread.name)
+        except (RuntimeError, MemoryError) as error:  # the system gives no more threads now
             with self._lock:
                 self._coming = False
                 self._total -= 1
                 self._threads.discard(thread)
+                self._pause = pause = min(2 * self._pause, _LONGEST_PAUSE)
+            told = "worker thread %s could not be started, and is tried again in %s s: %s"
+            _log.warning(told, thread.name, pause, error)
+            self.later(pause, self._try_again)
+        else:
+            self._pause = _FIRST_PAUSE / 2
+
+    def _try_again(self) -> None:
+        """Send a thread to what waits, unless those there are have done it meanwhile."""
+        with self._lock:
+            wake = self._next_thread()
+        if wake is not None:
+            wake()
 
     def _work(self) -> None:
         me = get_ident()

@@ -70,10 +70,18 @@ class Readers:
         self._standby_thread = Thread(target=self._stand_by, name=name, daemon=True)
 
     def start(self) -> None:
-        """From now on there is always somebody who reads, within two ticks."""
+        """From now on there is always somebody who reads, within two ticks.
+
+        Raises:
+            RuntimeError: The system gives no thread.
+        """
         with self._lock:
             self._is_closed = False
-        self._standby_thread.start()
+        try:
+            self._standby_thread.start()
+        except BaseException:
+            self._is_closed = True
+            raise
 
     def close(self) -> None:
         """Have nobody read any more. Joins the standby thread. Idempotent."""

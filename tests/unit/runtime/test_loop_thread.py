@@ -6,11 +6,12 @@ import threading
 import weakref
 from typing import Any
 
+from corps.runtime.alarms import Alarms
 from corps.runtime.loop_thread import LoopThread
 
 
 def test_a_task_that_nobody_holds_is_not_left_to_garbage_collection() -> None:
-    loop = LoopThread("test-loop")
+    loop = LoopThread("test-loop", Alarms("test-alarms", lambda: None))
     made: list[weakref.ref[asyncio.Task[Any]]] = []
     begun, ended = threading.Event(), threading.Event()
 

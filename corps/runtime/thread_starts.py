@@ -1,0 +1,49 @@
+"""Starting a thread when the system may give none: what cannot be started now is tried again.
+
+A limit of processes is often reached for a moment only. What waited for the thread must not wait for ever.
+"""
+
+import logging
+from collections.abc import Callable
+from threading import Thread
+from typing import Final
+
+from corps.clock import now
+from corps.runtime.alarms import Alarms
+
+_log = logging.getLogger("corps.env")
+
+FIRST_PAUSE: Final = 0.05
+"""Seconds until the first further try; twice as many until each one after it."""
+LONGEST_PAUSE: Final = 1.0
+"""Seconds between two tries at most."""
+
+NO_THREAD: Final = (RuntimeError, MemoryError)
+"""What Python raises when the system gives no thread."""
+
+
+def start_in_time(start: Callable[[], object], what: str, alarms: Alarms, pause: float = FIRST_PAUSE) -> None:
+    """Start a thread, now or as soon as the system gives one. Any thread.
+
+    Args:
+        start: `Thread.start`, or what calls it.
+        what: What is to be started, for the log.
+        alarms: They try again. Their own thread was started with the Env, so it is there.
+        pause: Seconds until the next try.
+    """
+    try:
+        start()
+    except NO_THREAD as error:
+        _log.warning("%s could not be started, and is tried again in %s s: %s", what, pause, error)
+        following = min(2 * pause, LONGEST_PAUSE)
+        alarms.at(now() + pause, lambda: start_in_time(start, what, alarms, following))
+
+
+def start_thread(thread: Thread, alarms: Alarms) -> None:
+    """The same for a thread with a name.
+
+    Args:
+        thread: Not started yet.
+        alarms: They try again.
+    """
+    start_in_time(thread.start, f"the thread {thread.name}", alarms)
