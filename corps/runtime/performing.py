@@ -28,7 +28,19 @@ from corps.messages.dead_letters import DeadReason
 from corps.messages.originals import text_of
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.promises import NoAnswer
-from corps.messages.requests import CALL, CREATE, DROP, KEEP, PINNED, PULL, REACHING, SET, TOLD, Request
+from corps.messages.requests import (
+    ASKING,
+    CALL,
+    CREATE,
+    DROP,
+    KEEP,
+    PINNED,
+    PULL,
+    REACHING,
+    SET,
+    TOLD,
+    Request,
+)
 from corps.runtime import halting
 from corps.runtime.background import Background
 from corps.runtime.context import Activity, current
@@ -107,7 +119,7 @@ class Performer:
         has_steps = self._cell.interface.has_steps
         try:
             try:
-                if request.kind in REACHING:
+                if request.kind in ASKING:
                     self._check_reachable(request)
                 if request.packed is not None:  # only now: nothing is unpacked for what may not be called
                     request.open()
@@ -213,7 +225,8 @@ class Performer:
         interface = self._cell.interface
         name = request.method
         if name in interface.methods:
-            if request.kind == CALL:
+            # What is pinned says in its arguments what it is for, and is checked again when that is known.
+            if request.kind == CALL or request.kind == PINNED:
                 return
         elif request.kind != CALL and not name.startswith("_") and name not in interface.reserved:
             return

@@ -26,7 +26,7 @@ from corps.managers.corps_mgr import CorpsMgr
 from corps.managers.env_mgr import EnvMgr
 from corps.messages.members import Member
 from corps.messages.outcomes import Value
-from corps.messages.requests import CALL, GET, SET
+from corps.messages.requests import CALL, GET, PINNED, SET
 from corps.runtime.constructing import construct_here
 from corps.runtime.env import Env
 from corps.runtime.records import Record
@@ -455,6 +455,20 @@ def test_bytes_of_a_stranger_are_never_unpickled(
         env.exit(env.manager_of(env.id)).result()
         env.close(5.0)
     assert canary.exists() == (who == "a member")
+
+
+@pytest.mark.parametrize("name", ["_env", "__class__", "no_such_method"])
+@pytest.mark.parametrize("kind", [CALL, GET, PINNED])
+def test_nothing_is_unpacked_for_what_may_not_be_called(kind: int, name: str, tmp_path: Path) -> None:
+    """Was a defect: what is for one incarnation of a worker was unpacked before the name was looked at."""
+    canary = Canary(tmp_path / "canary")
+    arguments = (1, CALL, canary) if kind == PINNED else (canary,)
+    with memory_corps(2) as (near, far):
+        error = near.env.ask(kind, far.env.registry.find(ENV_MGR).addr, name, arguments, {}).exception()
+    assert isinstance(error, NoSuchMethod)
+    # A name without an underscore may be one of a data attribute, until its worker has none.
+    may_be_there = name == "no_such_method" and kind != CALL
+    assert (tmp_path / "canary").exists() == may_be_there
 
 
 # What can be reached from afar
