@@ -10,7 +10,8 @@ may use it.
 
 import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, get_args
 
@@ -26,6 +27,8 @@ __all__ = ["LoadedSettings", "Setting", "Settings", "all_settings", "describe", 
 
 ENV_PREFIX: Final = "CORPS_"
 """What every environment variable that is a setting begins with."""
+
+_MOST_PROBLEMS: Final = 20
 
 
 class LoadedSettings(NamedTuple):
@@ -129,6 +132,27 @@ def describe(loaded: LoadedSettings) -> list[tuple[str, Any, str]]:
     return rows
 
 
+class _Problems:
+    """What was wrong with settings: the first of it in words, because each word takes time to find."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._more = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._lines)
+
+    def add(self, line: Callable[[], str]) -> None:
+        """There is one more, which this would describe."""
+        if len(self._lines) < _MOST_PROBLEMS:
+            self._lines.append(line())
+        else:
+            self._more += 1
+
+    def __str__(self) -> str:
+        return "\n".join([*self._lines, *([f"and {self._more} more"] if self._more else [])])
+
+
 class _Found:
     """What the sources said, weakest first; lives for one call of `load_settings`."""
 
@@ -136,7 +160,7 @@ class _Found:
         self.known = all_settings()
         self.groups = {key.rpartition(".")[0] for key in self.known} - {""}
         self.values: dict[str, tuple[Any, str]] = {}
-        self.problems: list[str] = []
+        self.problems = _Problems()
 
     def add(
         self, values: Mapping[str, Any], source: str, *, names_key: bool = False, prefix: str = ""
@@ -148,15 +172,12 @@ class _Found:
             if key in self.known:
                 self.values[key] = (value, where)
             elif key not in self.groups:
-                near = _nearest(key, [*self.known, *self.groups])
-                valid = [k for k in self.known if k.startswith(prefix)]
-                self.problems.append(f"{key} ({where}): no such setting{near} Valid: {', '.join(valid)}")
+                self.problems.add(partial(self._unknown, key, where, prefix))
             elif isinstance(value, Mapping | BaseModel):
                 inside = value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
                 self.add(inside, source, names_key=names_key, prefix=f"{key}.")
             else:
-                inside_keys = ", ".join(k for k in self.known if k.startswith(f"{key}."))
-                self.problems.append(f"{key} = {value!r} ({where}): is a group of settings: {inside_keys}")
+                self.problems.add(partial(self._no_group, key, value, where))
 
     def add_environment(self, environ: Mapping[str, str]) -> None:
         """Takes the variables that are settings."""
@@ -165,13 +186,25 @@ class _Found:
             if not variable.startswith(ENV_PREFIX):
                 continue
             if variable not in by_variable:
-                near = _nearest(variable, by_variable)
-                valid = ", ".join(by_variable)
-                self.problems.append(f"{variable} (environment): no such setting{near} Valid: {valid}")
+                self.problems.add(partial(self._unknown_variable, variable, by_variable))
                 continue
             setting = by_variable[variable]
             value = _from_text(environ[variable], setting.field.annotation)
             self.values[setting.key] = (value, f"environment {variable}")
+
+    def _unknown(self, key: str, where: str, prefix: str) -> str:
+        near = _nearest(key, [*self.known, *self.groups])
+        valid = [k for k in self.known if k.startswith(prefix)]
+        return f"{key:.80} ({where:.200}): no such setting{near} Valid: {', '.join(valid)}"
+
+    def _no_group(self, key: str, value: Any, where: str) -> str:
+        inside = ", ".join(k for k in self.known if k.startswith(f"{key}."))
+        return f"{key} = {value!r:.80} ({where}): is a group of settings: {inside}"
+
+    @staticmethod
+    def _unknown_variable(variable: str, known: Collection[str]) -> str:
+        near = _nearest(variable, known)
+        return f"{variable:.80} (environment): no such setting{near} Valid: {', '.join(known)}"
 
     def settle(self) -> LoadedSettings:
         """Judges what was found.
@@ -187,10 +220,11 @@ class _Found:
         try:
             settings = Settings.model_validate(tree)
         except ValidationError as error:
-            lines = [*self.problems, *self._refused(error, sources)]
+            lines = [str(self.problems)] if self.problems else []
+            lines += self._refused(error, sources)
             raise ConfigError("\n".join(lines)) from None  # the lines say all that the cause says
         if self.problems:
-            raise ConfigError("\n".join(self.problems))
+            raise ConfigError(str(self.problems))
         return LoadedSettings(settings, sources)
 
     def _refused(self, error: ValidationError, sources: Mapping[str, str]) -> Iterator[str]:
@@ -203,7 +237,7 @@ class _Found:
                 seen.add(key)
                 reason = detail.get("ctx", {}).get("error")
                 claim = reason if isinstance(reason, ValueError) else f"must be {self.known[key].allowed()}"
-                yield f"{key} = {detail['input']!r} ({sources[key]}): {claim}"
+                yield f"{key} = {detail['input']!r:.80} ({sources[key]}): {claim}"
 
 
 def _walk(model: type[BaseModel], prefix: str) -> Iterator[Setting]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from corps.errors import ConfigError
+from corps.toml_reading import read_toml
 
 FILE_NAMES: Final = ("corps.toml", "pyproject.toml")
 """The files looked for beside an application, and above. Only the first one with settings counts."""
@@ -32,7 +33,7 @@ def find_file(directory: Path | None) -> Path | None:
     for folder in () if directory is None else searched(directory):
         for name in FILE_NAMES:
             path = folder / name
-            if path.is_file() and (name != "pyproject.toml" or _corps_table(_parsed(path)) is not None):
+            if path.is_file() and (name != "pyproject.toml" or _corps_table(read_toml(path)) is not None):
                 return path
     return None
 
@@ -67,7 +68,7 @@ def read_file(path: Path) -> Mapping[str, Any]:
     Raises:
         ConfigError: The file cannot be read, or is not valid, or has no such table.
     """
-    document = _parsed(path)
+    document = read_toml(path)
     if path.name != "pyproject.toml":
         return document
     table = _corps_table(document)
@@ -79,18 +80,3 @@ def read_file(path: Path) -> Mapping[str, Any]:
 def _corps_table(document: Mapping[str, Any]) -> Any:
     tool = document.get("tool")
     return tool.get("corps") if isinstance(tool, dict) else None
-
-
-def _parsed(path: Path) -> dict[str, Any]:
-    import tomllib  # 4 ms that `import corps` has not to spend
-
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"there is no configuration file {path.absolute()}") from error
-    except OSError as error:
-        raise ConfigError(f"cannot read file {path.absolute()}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"file {path.absolute()} is not a text in UTF-8: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"file {path.absolute()} is not valid TOML: {error}") from error

@@ -19,7 +19,18 @@ PACKAGE: Final = Path(__file__).parents[2] / "corps"
 
 BANDS: Final[Mapping[str, int]] = {
     **dict.fromkeys(
-        ("errors", "clock", "addresses", "truth_words", "settings", "config_files", "config", "messages"), 0
+        (
+            "errors",
+            "clock",
+            "addresses",
+            "truth_words",
+            "settings",
+            "toml_reading",
+            "config_files",
+            "config",
+            "messages",
+        ),
+        0,
     ),
     **dict.fromkeys(("security", "packing", "wire", "supervision", "observing"), 1),
     **dict.fromkeys(("transport", "runtime", "hosting"), 2),
@@ -31,7 +42,8 @@ BANDS: Final[Mapping[str, int]] = {
 SIDEWAYS: Final[Mapping[str, frozenset[str]]] = {
     "addresses": frozenset({"errors"}),
     "settings": frozenset({"errors"}),
-    "config_files": frozenset({"errors"}),
+    "toml_reading": frozenset({"errors"}),
+    "config_files": frozenset({"errors", "toml_reading"}),
     "config": frozenset({"errors", "settings", "config_files", "truth_words"}),
     "messages": frozenset({"errors", "clock", "addresses", "settings", "config"}),
     "packing": frozenset({"security"}),
