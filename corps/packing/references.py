@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
+from importlib.machinery import PathFinder
 from types import EllipsisType, ModuleType, NoneType, NotImplementedType
 from typing import Any, Final, NamedTuple
 
@@ -63,16 +64,22 @@ def is_importable(module: ModuleType) -> bool:
 
 @lru_cache(maxsize=8192)
 def _is_found(name: str, origin: str | None) -> bool:
-    """Asked once for each module: 0.1 ms."""
+    """Whether the import system finds a module where it came from. Asked once for each: 0.1 ms."""
     package = name.rpartition(".")[0]
     parent = sys.modules.get(package)
     if parent is not None and not is_importable(parent):
         return False
+    places = getattr(parent, "__path__", None)
     try:
         for finder in sys.meta_path:
-            found = finder.find_spec(name, getattr(parent, "__path__", None))
-            if found is not None:
-                return found.origin == origin
+            found = finder.find_spec(name, places)
+            if found is not None and found.origin == origin:
+                return True
+        # A file of the application may have the same name and come first, for who imports it from now on.
+        for place in sys.path if places is None else places:
+            found = PathFinder.find_spec(name, [place])
+            if found is not None and found.origin == origin:
+                return True
     # Whatever the application has put there: it has loaded the module.
     except Exception:
         return True

@@ -1,3 +1,4 @@
+import colorsys
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -6,7 +7,14 @@ from typing import Any
 import pytest
 
 from corps.packing.packer import Packed, Packer
-from corps.packing.references import Elsewhere, reduce_by_reference, restore_main, walk
+from corps.packing.references import (
+    Elsewhere,
+    _is_found,
+    is_importable,
+    reduce_by_reference,
+    restore_main,
+    walk,
+)
 from tests.unit.packing.kinds import Holder, add, greet, make_adder, make_local_class
 
 _SOURCE = """
@@ -174,3 +182,14 @@ def test_the_walk_does_not_leave_its_module() -> None:
 
 def test_restore_main_works_for_readers_without_corps() -> None:
     assert restore_main("pathlib", "Path") is Path
+
+
+def test_a_module_that_another_one_hides_from_now_on_is_importable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "colorsys.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    _is_found.cache_clear()
+    assert is_importable(colorsys)
+    assert not _is_found("colorsys", str(tmp_path / "elsewhere" / "colorsys.py"))
+    _is_found.cache_clear()
