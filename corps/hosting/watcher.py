@@ -67,7 +67,7 @@ class Watcher:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
         try:
             self._serve()
-        except Exception:
+        except BaseException:
             # Without a watcher nobody would learn of anything; the kernel ends the Envs with the template.
             logger.exception("the watcher failed; all processes of this Corps end")
             self._template.kill()
@@ -155,7 +155,7 @@ class Watcher:
             return
         try:
             self._on_exit(how)
-        except Exception:
+        except BaseException:  # the ends of the others must be told too
             logger.exception("on_exit failed for env %d, which %s", how.env_id, how)
 
     def _report_lost(self) -> None:

@@ -40,7 +40,9 @@ with contextlib.suppress(ImportError):  # not made for every platform
 
 _log = logging.getLogger("corps.env")
 
-_CUT_OFF: Final = 75  # exit status
+# Exit statuses.
+_CUT_OFF: Final = 75
+_DEFECT: Final = 70
 
 
 def main(child: ChildSide) -> int:
@@ -88,6 +90,7 @@ def main(child: ChildSide) -> int:
     restart = None if cls.restart is None else list(astuple(cls.restart))
     this_process.has_opened(env)
     env.lives.on_unreachable = partial(_report_or_end, env)
+    env.on_defect = _end_at_once
     orders.send("ready", member.as_list(), list(cls._corps_interface.as_tuple()), restart)
     return _serve(child, orders, env)
 
@@ -100,6 +103,12 @@ def _report_or_end(env: Env, env_id: int, generation: int, reason: str) -> None:
         _log.critical("%s is cut off from the booting process, and ends: %s", env.label, reason)
         flush_output()
         os._exit(_CUT_OFF)
+
+
+def _end_at_once(_: str) -> None:
+    """This Env cannot go on: as a process that has died it is replaced, and nobody waits for it."""
+    flush_output()
+    os._exit(_DEFECT)
 
 
 def _allow_descriptors() -> None:

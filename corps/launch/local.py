@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from corps.errors import ClosedError, RestartLimit
+from corps.errors import ClosedError, RestartLimit, SupervisionError
 from corps.launch.found_settings import find_settings
 from corps.managers.assembly import build_env, env_options
 from corps.messages.endings import Failure
+from corps.messages.requests import EXIT_NOW
 from corps.runtime.context import Block, current
 from corps.runtime.env import Env
 from corps.runtime.interrupts import Interrupts
@@ -37,8 +38,9 @@ class LocalEnv:
         """For `env`."""
         self._env = env
         self._plain = Options(_of=env)  # made once: 2 µs of each creation
-        self._error: RestartLimit | None = None
+        self._error: SupervisionError | None = None
         env.lives.on_limit = self._limit_passed
+        env.on_defect = lambda text: self._fail(SupervisionError(text), EXIT_NOW)
         self._blocks: list[Block] = []
         self._interrupts = Interrupts()
         this_process.has_opened(env)
@@ -90,11 +92,15 @@ class LocalEnv:
         return self._env.statistics()
 
     def _limit_passed(self, failure: Failure) -> None:
-        """A restart limit was passed, and nobody could heal it: all workers end. Any thread."""
-        self._error = self._error or RestartLimit(f"{failure.text}\n{failure.traceback}".rstrip())
+        """A restart limit was passed, and nobody could heal it. Any thread."""
+        self._fail(RestartLimit(f"{failure.text}\n{failure.traceback}".rstrip()))
+
+    def _fail(self, error: SupervisionError, how: str = "exit") -> None:
+        """This Env cannot go on: all workers end. Any thread."""
+        self._error = self._error or error
         token = current.set(None)  # the worker whose thread tells of it may not ask for that
         try:
-            self._env.exit(self._env.manager_of(self._env.id))
+            self._env.exit(self._env.manager_of(self._env.id), how)
         finally:
             current.reset(token)
 
@@ -104,6 +110,7 @@ class LocalEnv:
         Raises:
             RestartLimit: A worker that was created here failed more often than its policy allows. Then all
                 workers have ended already.
+            SupervisionError: A thread of the Env has ended, so that it could not go on; the same.
         """
         if not self._env.closed:
             try:

@@ -55,6 +55,7 @@ from corps.runtime.options import WorkerOptions
 from corps.runtime.records import Application, Record
 from corps.runtime.this_process import this_process
 from corps.runtime.waiting import wait_all, wait_any
+from corps.runtime.watched_thread import WatchedThread, note_failure
 from corps.supervision.restarts import Restart
 from corps.workers.names import Name
 
@@ -107,7 +108,7 @@ class RunningCorps:
         self._mgr: Cell | None = None
         self._name: Name[Any] | None = None
         self._exits: SimpleQueue[Exit | None] = SimpleQueue()
-        self._follower = Thread(target=self._follow, name="corps-exits", daemon=True)
+        self._follower = WatchedThread("corps-exits", self._follow, self._thread_failed)
         self._thread: Thread | None = None
         self._is_end_wanted = Event()
         self._hurry: Future[None] = Future()  # settled: do not wait for workers any more
@@ -300,6 +301,15 @@ class RunningCorps:
             self._error = self._error or error
         self._is_end_wanted.set()
 
+    def _thread_failed(self, name: str, error: BaseException) -> None:
+        note_failure(name, error)
+        self._fail_at_once(f"the Corps cannot go on, because its thread {name} has ended: {error!r}")
+
+    def _fail_at_once(self, text: str) -> None:
+        """Without one of its threads the Corps cannot even end in order."""
+        self._hurry.settle(Value(None))
+        self._fail(SupervisionError(text))
+
     def _how_it_ended(self, outcome: Outcome) -> Outcome:
         return outcome if self._error is None else Refused(self._error)
 
@@ -332,6 +342,7 @@ class RunningCorps:
         self._finish_timeout = settings.finish_timeout
         env, me = start_env(self._corps_id, BOOT_ENV, options, self._source, host.runtime_dir)
         self._env = env
+        env.on_defect = self._fail_at_once
         host.wait_ready()
         order = [self._corps_id, asdict(options), self._source.as_list(), os.fsencode(host.runtime_dir)]
         restart = Restart(max=settings.env_restart.max, within=settings.env_restart.within)
@@ -429,7 +440,7 @@ class RunningCorps:
                 self._fail(_lost(failure, is_ending=self._is_end_wanted.is_set()))
             try:
                 self._membership.env_ended(ended, failure)
-            except Exception:  # the end of the next process must be followed too
+            except BaseException:  # the end of the next process must be followed too
                 _log.exception("the end of %s could not be told; please report it", env_label(ended.env_id))
                 continue
             if self._is_stopping or failure.reason == "shutdown":

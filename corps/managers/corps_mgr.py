@@ -62,7 +62,7 @@ class CorpsMgr(Conc):
         def run() -> None:
             try:
                 outcome: Outcome = Value(work())
-            except Exception as error:  # whoever waits gets it
+            except BaseException as error:  # the one that waits gets it
                 outcome = Raised.capture(error, str(self._corps_cell))
             future.settle(outcome)
 

@@ -228,7 +228,9 @@ class Membership:
             if stops:
                 raise ClosedError("the Corps ends, or the Env was removed")
             self._bring_up(env_id, generation)
-        except CorpsError as error:
+        except BaseException as error:  # whatever it is, what waits for the Env must hear of it
+            if not isinstance(error, CorpsError):
+                _log.exception("starting env%d again raised", env_id)
             former.is_buried.wait()
             self._not_started(env_id, generation, str(error))
 

@@ -99,7 +99,7 @@ class Vitals:
         while not self._closes.wait(self._every):
             try:
                 self._look()
-            except Exception:  # whoever hangs later must be found too
+            except BaseException:  # what hangs later must be found too
                 _log.exception("the signs of life could not be judged; please report it")
 
     def _look(self) -> None:

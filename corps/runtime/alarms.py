@@ -11,6 +11,7 @@ from collections.abc import Callable
 from threading import Condition, Thread
 
 from corps.clock import now
+from corps.runtime.watched_thread import Failed, WatchedThread, note_failure
 
 _log = logging.getLogger("corps.alarms")
 
@@ -33,14 +34,16 @@ class Alarm:
 class Alarms:
     """The alarms of one Env. Any thread may call."""
 
-    def __init__(self, name: str, prepare: Callable[[], object]) -> None:
+    def __init__(self, name: str, prepare: Callable[[], object], failed: Failed = note_failure) -> None:
         """Make it.
 
         Args:
             name: Of the thread.
             prepare: Called first in the thread.
+            failed: Hears of the thread if it ends before `close`.
         """
         self._name = name
+        self._failed = failed
         self._prepare = prepare
         # Protects everything below. Nothing rings while it is held.
         self._changed = Condition()
@@ -83,7 +86,7 @@ class Alarms:
 
     def _start(self) -> None:
         """Under the lock. If it fails, the next alarm tries again."""
-        thread = Thread(target=self._run, name=self._name, daemon=True)
+        thread = WatchedThread(self._name, self._run, self._failed)
         thread.start()
         self._thread = thread
 
@@ -113,7 +116,7 @@ class Alarms:
         while (ring := self._next_due()) is not None:
             try:
                 ring()
-            except Exception:  # this thread must live for all the other alarms
+            except BaseException:  # this thread must live for all the other alarms
                 _log.exception("an alarm raised")
 
     def _next_due(self) -> Callable[[], object] | None:

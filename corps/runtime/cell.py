@@ -9,13 +9,15 @@ Here is the order of things; what a request does to the author's object is in `r
 worker ends in `runtime.ending`, and how it comes back in `runtime.halting`.
 """
 
+import logging
 from collections.abc import Callable
 from contextvars import Context
 from threading import get_ident
 from typing import Any, TypeVar
 
 from corps.clock import now
-from corps.errors import Cancelled, ContextError, DeadlineExceeded
+from corps.errors import Cancelled, ContextError, DeadlineExceeded, InternalError
+from corps.messages.originals import text_of
 from corps.messages.outcomes import Refused, Value
 from corps.messages.promises import Promise
 from corps.messages.requests import CREATE, DROP, EXIT, GET, HALT, WATCH, WITHDRAWN, Request
@@ -26,6 +28,8 @@ from corps.runtime.main_thread import MainThread
 from corps.runtime.performing import Performer
 from corps.runtime.worker_parts import WorkerParts
 from corps.supervision.restarts import Strategy
+
+_log = logging.getLogger("corps.workers")
 
 _IDLE, _READY, _RUNNING, _HELD, _HALTED = "idle", "ready", "running", "held", "halted"
 
@@ -166,10 +170,17 @@ class Cell(WorkerParts):
                 return  # a waiting caller was faster
             self._state = _RUNNING
         self.activity.pooled, self.activity.depth = True, 0
-        for _ in range(_TURN):
-            request = self._next()
-            if request is None or not self._handle(request):
-                return
+        request: Request | None = None
+        try:
+            for _ in range(_TURN):
+                request = self._next()
+                if request is None or not self._handle(request):
+                    return
+        except BaseException as error:  # a defect: neither cell nor request may stay behind
+            _log.critical("%s let an error through; please report it", self, exc_info=error)
+            if request is not None:
+                text = f"{request!r} could not be dealt with: {type(error).__name__}: {text_of(error)}"
+                request.settle(Refused(InternalError(text, target=str(self))))
         self.release()
 
     def help(self, promise: Promise, here: Activity) -> None:

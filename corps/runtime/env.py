@@ -35,6 +35,7 @@ from corps.runtime.readers import Readers
 from corps.runtime.registry import Registry
 from corps.runtime.retrying import Retrying
 from corps.runtime.thread_starts import NO_THREAD
+from corps.runtime.watched_thread import note_failure
 from corps.transport.link import Transport
 from corps.transport.peers import Peers
 from corps.wire.frames import ProbeHeader
@@ -69,6 +70,8 @@ class Env:
         self.generation = generation
         self.label = f"{env_label(env_id)}"
         self.options = options
+        self.on_defect: Callable[[str], object] = lambda _: None
+        """Called when the Env cannot go on, because a thread of it has ended: with that in words."""
         self.letters = DeadLetterBox(env_id, generation, options.dead_letters)
         self.worker_counters = Counters()
         self.env_counters = Counters()  # of the Envs that this process has started
@@ -79,12 +82,13 @@ class Env:
             least=options.threads_min,
             most=options.threads_max,
             idle=options.threads_idle,
+            failed=self._thread_failed,
         )
         # What a thread does that brings answers, or ends deadlines: it must not wait itself.
         self._bringing = Activity(self)
         self._bringing.reading = True
-        self.alarms = Alarms(f"{self.label}-alarms", lambda: current.set(self._bringing))
-        self.loop = LoopThread(f"{self.label}-loop", self.alarms)
+        self.alarms = Alarms(f"{self.label}-alarms", lambda: current.set(self._bringing), self._thread_failed)
+        self.loop = LoopThread(f"{self.label}-loop", self.alarms, self._thread_failed)
         self.pool.later = lambda seconds, function: self.alarms.at(now() + seconds, function)
         self.waits = WaitGraph(self._send_probe)
         self.peers: Peers | None = None
@@ -119,7 +123,13 @@ class Env:
         """
         self.peers = peers
         peers.on_unreachable = self.lives.unreachable
-        self.readers = Readers(transport, self._bringing, f"{self.label}-io", spin=self.options.spin)
+        self.readers = Readers(
+            transport,
+            self._bringing,
+            f"{self.label}-io",
+            spin=self.options.spin,
+            failed=self._thread_failed,
+        )
         self.pool.rest = self.readers.rest
 
     def start_alarms(self) -> None:
@@ -497,6 +507,11 @@ class Env:
             waiting.give_up()
         self.letters.close()
         return late
+
+    def _thread_failed(self, name: str, error: BaseException) -> None:
+        note_failure(name, error)
+        if not self._closed:
+            self.on_defect(f"{self.label} cannot go on, because its thread {name} has ended: {error!r}")
 
     def manager_of(self, env_id: int) -> ConcAddr:
         """The address of an Env's EnvMgr.

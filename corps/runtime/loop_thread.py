@@ -7,12 +7,14 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from threading import Lock, Thread
 from typing import Any, Final
 
 from corps.runtime.alarms import Alarms
 from corps.runtime.background import make_task
 from corps.runtime.thread_starts import start_in_time
+from corps.runtime.watched_thread import Failed, WatchedThread, note_failure
 
 _log = logging.getLogger("corps.env")
 
@@ -31,14 +33,16 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 class LoopThread:
     """One thread with one event loop. Any thread may call."""
 
-    def __init__(self, name: str, alarms: Alarms) -> None:
+    def __init__(self, name: str, alarms: Alarms, failed: Failed = note_failure) -> None:
         """Nothing runs yet.
 
         Args:
             name: Of the thread.
             alarms: They start it later if the system gives no thread, or no descriptors, now.
+            failed: Hears of the thread if it ends before `close`.
         """
         self._name = name
+        self._failed = failed
         self._alarms = alarms
         self._lock = Lock()  # protects _loop, _thread, _closed and _early
         self._early: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()  # to be called, in order
@@ -95,7 +99,7 @@ class LoopThread:
                 loop = new_event_loop()
             except OSError as error:
                 raise RuntimeError(f"no event loop: {error}") from error
-            thread = Thread(target=self._run, args=(loop,), name=self._name, daemon=True)
+            thread = WatchedThread(self._name, partial(self._run, loop), self._failed)
             try:
                 thread.start()
             except BaseException:
@@ -130,10 +134,15 @@ class LoopThread:
         while not self._closed:
             try:
                 loop.run_forever()
-            except (SystemExit, KeyboardInterrupt):  # raised by a task that an author made himself
+            except BaseException:  # of a task or a callback that an author made himself
+                if loop.is_closed():
+                    raise
                 _log.exception("a task of its own ended a coroutine's loop; it goes on for all the others")
-        loop.run_until_complete(self._cancel_all(loop))
-        loop.run_until_complete(loop.shutdown_asyncgens())
+        for last in (self._cancel_all, _shutdown_generators):
+            try:
+                loop.run_until_complete(last(loop))
+            except BaseException:  # as above
+                _log.exception("a task of its own raised at the end of its loop")
         asyncio.set_event_loop(None)
         loop.close()
 
@@ -143,3 +152,7 @@ class LoopThread:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=max(self._grace, _LAST))
+
+
+async def _shutdown_generators(loop: asyncio.AbstractEventLoop) -> None:
+    await loop.shutdown_asyncgens()

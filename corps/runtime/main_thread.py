@@ -1,7 +1,7 @@
 """The thread of a worker whose class overrides `main`: it takes its requests itself."""
 
 import logging
-from threading import Condition, Thread
+from threading import Condition
 from typing import Any
 
 from corps.clock import deadline_after, remaining
@@ -14,6 +14,7 @@ from corps.runtime.context import Activity, current
 from corps.runtime.hooks import hook
 from corps.runtime.records import comes_back
 from corps.runtime.thread_starts import start_thread
+from corps.runtime.watched_thread import WatchedThread, note_failure
 
 _log = logging.getLogger("corps.workers")
 
@@ -29,7 +30,9 @@ class MainThread:
         self._open: dict[Request, None] = {}
         self._exiting = False
         self._halt: Request | None = None  # the HALT that it was asked to end by
-        self._thread = Thread(target=self._run, name=f"{cell.env.label}-main-{cell.addr.conc}", daemon=True)
+        self._thread = WatchedThread(
+            f"{cell.env.label}-main-{cell.addr.conc}", self._run, self._end_has_failed
+        )
 
     def start(self) -> None:
         """Start the thread; if the system gives none now, as soon as it does. Requests wait until then."""
@@ -118,6 +121,11 @@ class MainThread:
             self._halt = halting.order(cell, failure, error)
         if self._halt is None or halting.stop(cell, self._halt):
             cell.ending.finish(failure if failure is not None and failure.reason != "normal" else None)
+
+    def _end_has_failed(self, name: str, error: BaseException) -> None:
+        """What follows on `main` has raised: the worker ends all the same."""
+        note_failure(name, error)
+        self._cell.ending.finish(halting.failure_of("the end of main()", error))
 
     def abandon(self, error: WorkerGone) -> None:
         """Settle what was taken and not answered. Any thread."""

@@ -15,6 +15,7 @@ from threading import Condition, Lock, Thread, current_thread, get_ident
 from typing import Final, Protocol
 
 from corps.runtime.gates import Gate
+from corps.runtime.watched_thread import Failed, WatchedThread, note_failure
 
 _log = logging.getLogger("corps.pool")
 
@@ -34,7 +35,9 @@ class Runnable(Protocol):
 class WorkerPool:
     """The worker threads of one Env. Any thread may call, but for `enter_blocked` and `leave_blocked`."""
 
-    def __init__(self, name: str, *, least: int, most: int, idle: float) -> None:
+    def __init__(
+        self, name: str, *, least: int, most: int, idle: float, failed: Failed = note_failure
+    ) -> None:
         """Make the pool; no thread starts before there is work.
 
         Args:
@@ -42,11 +45,13 @@ class WorkerPool:
             least: Threads that are kept when idle.
             most: Threads that may run at the same time, not counting those that wait inside corps.
             idle: Seconds after which an idle thread above `least` ends.
+            failed: Hears of a thread that ends otherwise.
         """
         self._name = name
         self._least = least
         self._most = most
         self._idle_time = idle
+        self._failed = failed
         self.rest: Callable[[Gate, float], bool] = Gate.sleep
         """How an idle thread waits for its gate, and for how many seconds; whether that was opened."""
         self.later: Callable[[float, Callable[[], object]], object] = lambda seconds, function: None
@@ -165,7 +170,7 @@ class WorkerPool:
             self._coming = True
             self._total += 1
             self._serial += 1
-            thread = Thread(target=self._work, name=f"{self._name}-{self._serial}", daemon=True)
+            thread = WatchedThread(f"{self._name}-{self._serial}", self._work, self._failed)
             self._threads.add(thread)
             return lambda: self._start(thread)
         return None
@@ -215,11 +220,17 @@ class WorkerPool:
                 sent_for = True
                 continue
             if wake is not None:
-                wake()
+                self._send_for(wake)
             try:
                 cell.run()
             except BaseException:  # a thread of the pool lives on, whatever it ran
                 _log.critical("a cell let an error through; please report it", exc_info=True)
+
+    def _send_for(self, wake: Callable[[], object]) -> None:
+        try:
+            wake()
+        except BaseException:  # what this thread has taken it must run all the same
+            _log.critical("a worker thread could not be woken; please report it", exc_info=True)
 
     def _wait_at(self, gate: Gate) -> bool:
         """Wait to be woken; False if this thread was idle for too long and has left the pool."""

@@ -21,13 +21,14 @@ While nothing falls vacant, the standby sleeps for good.
 import logging
 import os
 from collections.abc import Callable
-from threading import Condition, Lock, Thread, current_thread, get_ident
+from threading import Condition, Lock, current_thread, get_ident
 from typing import Final
 
 from corps.clock import deadline_after, now, remaining
 from corps.errors import LoopBlocked
 from corps.runtime.context import Activity, current
 from corps.runtime.gates import Gate
+from corps.runtime.watched_thread import Failed, WatchedThread, note_failure
 from corps.transport.link import Ready, Transport
 
 _log = logging.getLogger("corps.transport")
@@ -41,7 +42,15 @@ _WATCHFUL: Final = 50  # ticks without a change after which the standby sleeps u
 class Readers:
     """The role of the reader of one Env. Any thread may call."""
 
-    def __init__(self, transport: Transport, activity: Activity, name: str, *, spin: float = 0.0) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        activity: Activity,
+        name: str,
+        *,
+        spin: float = 0.0,
+        failed: Failed = note_failure,
+    ) -> None:
         """Nobody reads before `start`.
 
         Args:
@@ -49,6 +58,7 @@ class Readers:
             activity: What a thread does while it hands on what it has read.
             name: Of the standby thread.
             spin: Seconds to look for a message before sleeping. With one processor nobody looks.
+            failed: Hears of the standby thread if it ends before `close`.
         """
         self._transport = transport
         self._activity = activity
@@ -67,7 +77,7 @@ class Readers:
         self._is_closed = True
         self._standby = Gate()
         self._is_asleep = False  # the standby sleeps until the role falls vacant
-        self._standby_thread = Thread(target=self._stand_by, name=name, daemon=True)
+        self._standby_thread = WatchedThread(name, self._stand_by, failed)
 
     def start(self) -> None:
         """From now on there is always somebody who reads, within two ticks.

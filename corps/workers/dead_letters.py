@@ -217,7 +217,7 @@ class Subscription:
         for letter in self:
             try:
                 callback(letter)
-            except Exception:  # an author's: the next letter may be one that he understands
+            except BaseException:  # an author's: the next letter may be one that it understands
                 _log.exception("a subscriber of dead letters raised")
 
     # --- other Envs: each is asked for its news, in a moment again when it has answered ---

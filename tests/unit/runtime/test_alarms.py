@@ -24,7 +24,7 @@ def test_without_an_alarm_there_is_no_thread(alarms: Alarms) -> None:
 def test_alarms_ring_in_the_order_in_which_they_are_due(alarms: Alarms) -> None:
     rung: list[int] = []
     over = threading.Event()
-    start = now() + 0.005
+    start = now() + 0.2
     order = random.Random(3).sample(range(50), 50)
     for place in order:
         alarms.at(start + place * 1e-5, lambda place=place: rung.append(place))  # type: ignore[misc]
@@ -93,3 +93,32 @@ def test_an_alarm_may_set_and_cancel_others(alarms: Alarms) -> None:
 
     alarms.at(now(), ring)
     assert over.wait(20)
+
+
+@pytest.mark.parametrize("kind", [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_whatever_an_alarm_raises_the_others_ring(alarms: Alarms, kind: type[BaseException]) -> None:
+    def ring() -> None:
+        raise kind("planted")
+
+    over = threading.Event()
+    alarms.at(now(), ring)
+    alarms.at(now() + 0.001, over.set)
+    assert over.wait(20)
+
+
+def test_the_end_of_the_thread_is_told() -> None:
+    told: list[tuple[str, BaseException]] = []
+    over = threading.Event()
+
+    def failed(name: str, error: BaseException) -> None:
+        told.append((name, error))
+        over.set()
+
+    def prepare() -> None:
+        raise MemoryError("planted")
+
+    alarms = Alarms("test-alarms", prepare, failed)
+    alarms.at(now(), lambda: None)
+    assert over.wait(20)
+    assert [(name, type(error)) for name, error in told] == [("test-alarms", MemoryError)]
+    alarms.close()

@@ -6,6 +6,8 @@ import threading
 import weakref
 from typing import Any
 
+import pytest
+
 from corps.runtime.alarms import Alarms
 from corps.runtime.loop_thread import LoopThread
 
@@ -34,3 +36,21 @@ def test_a_task_that_nobody_holds_is_not_left_to_garbage_collection() -> None:
     assert not ended.is_set()
     assert loop.close(20.0) == []
     assert ended.is_set()
+
+
+@pytest.mark.parametrize("kind", [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_whatever_runs_on_the_loop_raises_it_goes_on(kind: type[BaseException]) -> None:
+    loop = LoopThread("test-loop", Alarms("test-alarms", lambda: None))
+
+    def fail() -> None:
+        raise kind("planted")
+
+    async def fail_softly() -> None:
+        fail()
+
+    over = threading.Event()
+    loop.call(fail)
+    loop.call(lambda: loop.keep(asyncio.get_running_loop().create_task(fail_softly())))
+    loop.call(over.set)
+    assert over.wait(20)
+    assert loop.close(20.0) == []

@@ -1,0 +1,43 @@
+"""A thread that others lean on: it ends when its work is done, and if it ends otherwise that is a failure.
+
+What an author's code raises is stopped where that code is called, so nothing of it comes here. What does is a
+defect of the runtime, or a want of memory. Without the thread no deadline would ring any more, no answer be
+read, or no end be told, and others would wait for ever. So the one that has started it hears of it.
+"""
+
+import logging
+from collections.abc import Callable
+from threading import Thread
+
+_log = logging.getLogger("corps.env")
+
+Failed = Callable[[str, BaseException], object]
+"""Hears that a thread of that name has ended with an exception. In that thread; it does not raise."""
+
+
+def note_failure(name: str, error: BaseException) -> None:
+    """Say that a thread has ended which should not."""
+    _log.critical("the thread %s has ended; please report it", name, exc_info=error)
+
+
+class WatchedThread(Thread):
+    """A thread whose end by an exception is told. It does not keep the interpreter from its end."""
+
+    def __init__(self, name: str, work: Callable[[], object], failed: Failed = note_failure) -> None:
+        """Start nothing yet.
+
+        Args:
+            name: Of the thread.
+            work: What it does. Returning is its orderly end.
+            failed: Called with what it raises.
+        """
+        super().__init__(name=name, daemon=True)
+        self._work = work
+        self._failed = failed
+
+    def run(self) -> None:
+        """For the thread."""
+        try:
+            self._work()
+        except BaseException as error:
+            self._failed(self.name, error)
