@@ -811,13 +811,6 @@ def test_an_idempotent_method_is_run_again_by_the_next_incarnation() -> None:
         interleave = True
 
         @corps.idempotent()
-        def leave_once(self, done: list[str]) -> int:
-            done.append("leave")
-            if len(done) == 1:
-                raise SystemExit
-            return self.count()
-
-        @corps.idempotent()
         async def stay_once(self, begun: threading.Event) -> int:
             if not begun.is_set():
                 begun.set()
@@ -829,7 +822,6 @@ def test_an_idempotent_method_is_run_again_by_the_next_incarnation() -> None:
 
     with corps.env() as env:
         worker, begun = env.create(Once, Witness()), threading.Event()
-        assert worker.leave_once([]).result(LIMIT) == 1
         staying = worker.stay_once(begun)
         assert begun.wait(LIMIT)
         fails(worker.fail_too())
@@ -838,8 +830,19 @@ def test_an_idempotent_method_is_run_again_by_the_next_incarnation() -> None:
 
 def test_an_idempotent_method_is_not_run_again_without_end() -> None:
     class Leaves(Noting):
+        interleave = True
+
         @corps.idempotent(retries=2)
-        def go(self, done: list[int]) -> None:
+        async def go(self, done: list[int]) -> None:
+            done.append(1)
+            self.my_self().fail_too.send()
+            await corps.Future[None]()
+
+        async def fail_too(self) -> None:
+            raise corps.Fail("no")
+
+        @corps.idempotent()
+        def leave_at_once(self, done: list[int]) -> None:
             done.append(1)
             raise SystemExit
 
@@ -849,11 +852,12 @@ def test_an_idempotent_method_is_not_run_again_without_end() -> None:
             raise corps.Fail("no")
 
     with corps.env() as env:
-        worker, left, failed = env.create(Leaves, Witness()), list[int](), list[int]()
-        error = worker.go(left).exception(LIMIT)
-        assert (type(error), error.executed, len(left)) == (corps.WorkerGone, "unknown", 3)
+        worker, gone, failed = env.create(Leaves, Witness()), list[int](), list[int]()
+        error = worker.go(gone).exception(LIMIT)
+        assert (type(error), error.executed, len(gone)) == (corps.WorkerGone, "unknown", 3)
         fails(worker.fail_each_time(failed))
-        assert len(failed) == 1, "it was answered, so there is nothing to repeat"
+        assert isinstance(worker.leave_at_once(failed).exception(LIMIT), corps.RemoteError)
+        assert len(failed) == 2, "they were answered, so there is nothing to repeat"
 
 
 # Processes
