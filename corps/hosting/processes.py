@@ -24,6 +24,7 @@ from corps.clock import deadline_after, remaining
 from corps.errors import ClosedError, EnvStartError, InternalError
 from corps.hosting.channel import Channel
 from corps.hosting.control import Kill, Spawn, TemplateConfig, encode
+from corps.hosting.core_files import turn_off_core_files
 from corps.hosting.env_process import EnvProcess, Exit
 from corps.hosting.env_table import EnvEntry, EnvTable
 from corps.hosting.pulse import Pulse, open_pulse
@@ -47,7 +48,7 @@ class ProcessHost:
         on_exit: Called with the end of each process that `spawn` returned, in the watcher's thread, when its
             output is complete. Not called for a process that `spawn` gave up.
         forward_output: Whether output goes to this process's stderr as well while it is captured.
-        core_dumps: Whether Envs may write core files. They would hold its keys.
+        core_dumps: Whether this process and those of the Envs may write core files, which would hold keys.
         start_timeout: For how many seconds `start` and `spawn` wait for the template.
         executable: The interpreter to start processes with; None for that of this process.
         stdin_env: The Env that has this process's stdin; None: all have an empty one.
@@ -112,6 +113,8 @@ class ProcessHost:
             if self._template is not None or self._table.is_closed:
                 raise ClosedError("a ProcessHost starts once, and not after close")
             try:
+                if not self._core_dumps:
+                    turn_off_core_files()
                 open_standard_fds()
                 self._watcher = self._start_template()
                 return

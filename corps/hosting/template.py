@@ -27,7 +27,6 @@ import faulthandler
 import gc
 import importlib
 import os
-import resource
 import selectors
 import signal
 import socket
@@ -59,6 +58,7 @@ from corps.hosting.control import (
     encode,
     shortened,
 )
+from corps.hosting.core_files import turn_off_core_files
 from corps.hosting.prctl import die_with_parent, set_process_name
 from corps.hosting.pulse import Pulse
 from corps.hosting.runtime_dir import remove_runtime_dir
@@ -346,8 +346,7 @@ def settle_env(env_id: int, *, core_dumps: bool) -> None:
         os.setpgid(0, 0)
     set_process_name(f"corps-{env_label(env_id)}")
     if not core_dumps:
-        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+        turn_off_core_files()
     # On fd 2, whatever that is at the time of a crash.
     faulthandler.enable(file=2)
     dump_stacks_at_signal()

@@ -64,6 +64,7 @@ def tells_itself(child):
         "threads": len(os.listdir("/proc/self/task")),
         "random": random.random(),
         "core": resource.getrlimit(resource.RLIMIT_CORE)[0],
+        "filter": int(open("/proc/self/coredump_filter").read(), 16),
         "sigint": signal.getsignal(signal.SIGINT) == signal.SIG_IGN,
         "sigterm": signal.getsignal(signal.SIGTERM) == signal.SIG_DFL,
         "blocked": len(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
@@ -329,6 +330,7 @@ def test_a_template_with_threads_starts_processes_that_are_as_forked_ones(hosts:
     assert answer == {
         "threads": 1,
         "core": 0,
+        "filter": 0,
         "sigint": True,
         "sigterm": True,
         "blocked": 0,
