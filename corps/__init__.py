@@ -28,6 +28,7 @@ from corps.errors import LoopBlocked as LoopBlocked
 from corps.errors import NewerFormat as NewerFormat
 from corps.errors import NoSuchMethod as NoSuchMethod
 from corps.errors import NoSuchWorker as NoSuchWorker
+from corps.errors import NotAFile as NotAFile
 from corps.errors import NotPermitted as NotPermitted
 from corps.errors import Overloaded as Overloaded
 from corps.errors import PackError as PackError
@@ -121,6 +122,7 @@ __all__ = [
     "NewerFormat",
     "NoSuchMethod",
     "NoSuchWorker",
+    "NotAFile",
     "NotPermitted",
     "Options",
     "Outcome",

@@ -17,6 +17,7 @@
     ├── LoopBlocked              a blocking wait was tried where it would stop others         (RuntimeError)
     ├── PackingError
     │   ├── PackError                an object cannot be turned into bytes                    (TypeError)
+    │   ├── NotAFile                 a path leads to what is no regular file                  (OSError)
     │   └── UnpackError              bytes cannot be turned into an object                    (ValueError)
     │       ├── Untrusted                the bytes name something that this peer may not make us load
     │       ├── Damaged                  stored bytes are truncated or changed
@@ -257,6 +258,10 @@ class PackError(PackingError, TypeError):
     """
 
     path: str = ""
+
+
+class NotAFile(PackingError, OSError):
+    """A path leads to a directory, a pipe, a device or a socket. Only regular files are replaced."""
 
 
 class UnpackError(PackingError, ValueError):

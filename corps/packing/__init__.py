@@ -3,7 +3,7 @@
 The only place that calls a pickle. Pure: no threads, no sockets, no clock. Any thread may use it.
 
 - ``packer``: objects to body and buffers and back, for one border with its settings.
-- ``storage``: the durable form; ``durable_format``: its bytes.
+- ``storage``: the durable form; ``durable_format``: its bytes; ``replacing``: the file.
 - ``codecs``: the tags of the codecs, and who may read which. ``data``: the codec that runs no code.
 - ``unpickler``: the one look-up of names, where trust is checked and Names are bound.
 - ``picklers``, ``dill_pickler``, ``durable_pickler``: three ways to write; ``plain``: what needs none.

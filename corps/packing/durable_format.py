@@ -12,9 +12,12 @@ Pure, and unpickles nothing. Leans on the data codec.
 
 import hashlib
 import hmac
+import os
 import platform
 import struct
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from corps.errors import Damaged, NewerFormat, UnpackError
 from corps.packing.codecs import CODEC_NAMES, DATA, PICKLE
@@ -25,6 +28,9 @@ MAGIC: Final = b"\x89corps\r\n"
 
 FORMAT_VERSION: Final = 1
 
+Part = bytes | memoryview
+
+_CHUNK: Final = 1 << 20
 _DIGEST_SIZE: Final = 32
 _OPENING: Final = struct.Struct(">8sH")
 _LENGTHS: Final = struct.Struct(">IQ")
@@ -52,13 +58,16 @@ class Manifest(NamedTuple):
     body_size: int
 
 
-def build(codec: int, names: set[str], body: bytes) -> bytes:
+def build(codec: int, names: set[str], body: Sequence[Part]) -> list[Part]:
     """Puts a stored form together.
 
     Args:
         codec: The tag of the codec of the body.
         names: Every ``"module:qualname"`` that the body names.
-        body: The body.
+        body: The parts of the body, which are not copied.
+
+    Returns:
+        The parts of the stored form.
     """
     facts = {
         "codec": codec,
@@ -68,8 +77,13 @@ def build(codec: int, names: set[str], body: bytes) -> bytes:
     }
     header = encode_data(facts)
     opening = _OPENING.pack(MAGIC, FORMAT_VERSION)
-    rest = b"".join((_LENGTHS.pack(len(header), len(body)), header, body))
-    return b"".join((opening, _digest(opening, memoryview(rest)), rest))
+    body_size = sum(map(_size, body))
+    rest = [_LENGTHS.pack(len(header), body_size), header, *body]
+    return [opening, _digest(opening, *rest), *rest]
+
+
+def _size(part: Part) -> int:
+    return part.nbytes if isinstance(part, memoryview) else len(part)
 
 
 def take_apart(data: bytes) -> tuple[Manifest, memoryview]:
@@ -82,34 +96,59 @@ def take_apart(data: bytes) -> tuple[Manifest, memoryview]:
         Damaged: It is truncated, changed, or was never one.
         NewerFormat: A newer release of corps wrote it.
     """
-    version = _verified_version(data)
+    file = BytesIO(data)
+    manifest = read_form(file)
+    return manifest, memoryview(data)[file.tell() :]
+
+
+def read_form(file: BinaryIO) -> Manifest:
+    """Returns the facts of a stored form, and leaves the file where its body begins.
+
+    Reads it once through, and keeps nothing of the body.
+
+    Args:
+        file: At the beginning of the form, which is all that is in it. It can go back.
+
+    Raises:
+        Damaged: It is truncated, changed, or was never one.
+        NewerFormat: A newer release of corps wrote it.
+    """
+    version = _verified_version(file)
     if version > FORMAT_VERSION:
         raise NewerFormat(
             f"the stored form has format {version}, and this release of corps reads up to {FORMAT_VERSION};"
             " read it with the release that wrote it, or a newer one"
         )
+    size = file.seek(0, os.SEEK_END)
+    file.seek(_DIGEST_END)
     try:
-        header_size, body_size = _LENGTHS.unpack_from(data, _DIGEST_END)
-        facts = decode_data(data[_HEADER_START : _HEADER_START + header_size])
+        header_size, body_size = _LENGTHS.unpack(file.read(_LENGTHS.size))
+        facts = decode_data(file.read(min(header_size, size)))
         manifest = _read_facts(version, facts, body_size)
     except (struct.error, UnpackError, KeyError, TypeError) as error:
         raise Damaged(f"the stored form has a senseless header: {type(error).__name__}: {error}") from error
-    body = memoryview(data)[_HEADER_START + header_size :]
-    if len(body) != body_size:
-        raise Damaged(f"the stored form announces a body of {body_size} bytes and has {len(body)}")
-    return manifest, body
+    there = size - _HEADER_START - header_size
+    if there != body_size:
+        raise Damaged(f"the stored form announces a body of {body_size} bytes and has {there}")
+    file.seek(_HEADER_START + header_size)
+    return manifest
 
 
-def _verified_version(data: bytes) -> int:
-    if len(data) < _HEADER_START or not data.startswith(MAGIC):
-        raise Damaged(
-            f"these {len(data)} bytes are no stored form of corps: cut off, or written by something else"
-        )
-    view = memoryview(data)
-    digest = _digest(view[: _OPENING.size], view[_DIGEST_END:])
-    if not hmac.compare_digest(digest, view[_OPENING.size : _DIGEST_END]):
+def _verified_version(file: BinaryIO) -> int:
+    opening = file.read(_OPENING.size)
+    digest = file.read(_DIGEST_SIZE)
+    hashed = hashlib.blake2b(opening, digest_size=_DIGEST_SIZE)
+    rest = 0
+    # A file that was never a stored form may have no end, as a device has none.
+    if opening.startswith(MAGIC):
+        while chunk := file.read(_CHUNK):
+            hashed.update(chunk)
+            rest += len(chunk)
+    if rest < _LENGTHS.size:
+        raise Damaged("this is no stored form of corps: cut off, or written by something else")
+    if not hmac.compare_digest(digest, hashed.digest()):
         raise Damaged("the checksum of the stored form is wrong: cut off, or changed; take an older copy")
-    version: int = _OPENING.unpack_from(data)[1]
+    version: int = _OPENING.unpack(opening)[1]
     return version
 
 
@@ -124,9 +163,10 @@ def _read_facts(version: int, facts: Any, body_size: int) -> Manifest:
     )
 
 
-def _digest(opening: bytes | memoryview, rest: memoryview) -> bytes:
-    hashed = hashlib.blake2b(opening, digest_size=_DIGEST_SIZE)
-    hashed.update(rest)
+def _digest(*parts: Part) -> bytes:
+    hashed = hashlib.blake2b(digest_size=_DIGEST_SIZE)
+    for part in parts:
+        hashed.update(part)
     return hashed.digest()
 
 

@@ -10,7 +10,7 @@ Leans on references, exceptions and refusals.
 import copyreg
 import pickle
 from types import FunctionType
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from corps.packing.exceptions import reduce_exception
 from corps.packing.picklers import NAME_OF_NO_MODULE, PROTOCOL, module_of
@@ -26,6 +26,27 @@ _BY_VALUE: Final = Reason(
 )
 
 
+class Parts:
+    """Takes what a pickler writes, and copies no large buffers.
+
+    Attributes:
+        parts: What was written. Buffers of the objects are theirs: whoever changes the objects changes them.
+    """
+
+    def __init__(self) -> None:
+        self.parts: list[bytes | memoryview] = []
+
+    def write(self, data: Any) -> int:
+        """Called by the pickler.
+
+        Args:
+            data: Bytes, or a buffer of an object.
+        """
+        part = data if type(data) is bytes else memoryview(data).cast("B")
+        self.parts.append(part)
+        return len(part)
+
+
 class DurablePickler(pickle.Pickler):
     """Packs one value for storage. Made for one value and thrown away.
 
@@ -36,7 +57,7 @@ class DurablePickler(pickle.Pickler):
         names: ``"module:qualname"`` of everything that the bytes name, after ``dump``.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: Parts) -> None:
         super().__init__(file, PROTOCOL)
         self.names: set[str] = set()
 

@@ -7,45 +7,46 @@ What it does not give by itself: protection from who can write the file. Reading
 "pickle" runs what its manifest names. So files of others are to be loaded with ``trust="data"``, which runs
 nothing; ``allow`` decides name by name.
 
-Leans on the durable format and pickler, the unpickler, the careful reader with its judges, and the data
-codec.
+Leans on `replacing`, the durable format and pickler, the unpickler, the careful reader with its judges, and
+the data codec.
 """
 
-import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from io import BytesIO
-from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, BinaryIO
 
 from corps.errors import ConfigError, Untrusted
 from corps.packing.blame import explain
 from corps.packing.codecs import DATA, DILL, tag_of
 from corps.packing.data import decode_data, encode_data
-from corps.packing.durable_format import Manifest, build, take_apart
-from corps.packing.durable_pickler import DurablePickler
-from corps.packing.unpickler import Finder, unpickle
+from corps.packing.durable_format import Manifest, build, read_form
+from corps.packing.durable_pickler import DurablePickler, Parts
+from corps.packing.replacing import replace_file
+from corps.packing.unpickler import Finder, read_pickle
 
 Allow = Callable[[str, str], bool]
 Rebind = Mapping[tuple[str, str], Callable[..., Any]]
 
 
 def store(value: object, path: str | os.PathLike[str], *, codec: str = "pickle") -> None:
-    """Writes an object to a file that only its owner may read.
+    """Writes an object to a file. Large buffers, as those of arrays, are not copied for that.
 
     Args:
         value: The object. Its functions and classes have to be importable by name.
-        path: The file. If it exists it is replaced, at once and as a whole; on failure it stays as it was.
+        path: The file. If it exists it is replaced, at once and as a whole, with the mode and the owner that
+            it has; on failure it stays as it was. Otherwise only its owner may read the new one. A symbolic
+            link is followed.
         codec: ``"pickle"``, or ``"data"`` for plain data that any reader may load safely.
 
     Raises:
         PackError: Something in the object cannot be stored.
         ConfigError: The codec is unknown, or packs code by value.
+        NotAFile: The path leads to a directory, a pipe, a device or a socket.
         OSError: The file cannot be written.
     """
-    _write_atomically(Path(path), store_bytes(value, codec=codec))
+    replace_file(path, _store_parts(value, codec))
 
 
 def load(
@@ -78,8 +79,10 @@ def load(
         ConfigError: ``trust`` is another word.
         OSError: The file cannot be read.
     """
-    data = Path(path).read_bytes()
-    return load_bytes(data, trust=trust, allow=allow, resolve_module=resolve_module, rebind=rebind)
+    with open(path, "rb") as file:
+        # What comes out of a pipe cannot be read twice.
+        form: BinaryIO = file if file.seekable() else BytesIO(file.read())
+        return _load(form, trust, allow, resolve_module, rebind)
 
 
 def store_bytes(value: object, *, codec: str = "pickle") -> bytes:
@@ -93,6 +96,10 @@ def store_bytes(value: object, *, codec: str = "pickle") -> bytes:
         PackError: Something in the object cannot be stored.
         ConfigError: The codec is unknown, or packs code by value.
     """
+    return b"".join(_store_parts(value, codec))
+
+
+def _store_parts(value: object, codec: str) -> list[bytes | memoryview]:
     tag = tag_of(codec)
     if tag == DILL:
         raise ConfigError(
@@ -136,11 +143,21 @@ def load_bytes(
         UnpackError: A class that they name no longer exists, or rebuilding the object failed.
         ConfigError: ``trust`` is another word.
     """
+    return _load(BytesIO(data), trust, allow, resolve_module, rebind)
+
+
+def _load(
+    form: BinaryIO,
+    trust: str,
+    allow: Allow | None,
+    resolve_module: Callable[[str], ModuleType] | None,
+    rebind: Rebind | None,
+) -> Any:
     if trust not in ("code", "data"):
         raise ConfigError(f'trust = {trust!r} is not known: "data" for files of others, "code" for your own')
-    manifest, body = take_apart(data)
+    manifest = read_form(form)
     if manifest.codec == "data":
-        return decode_data(bytes(body))
+        return decode_data(form.read())
     listed = frozenset(manifest.names)
 
     def is_listed(module: str, qualname: str) -> bool:
@@ -153,13 +170,13 @@ def load_bytes(
         from corps.packing.careful_loading import read_allowed, read_plain
 
         if trust == "data":
-            return read_plain(bytes(body), manifest.names, resolve_module, is_listed)
-        return read_allowed(bytes(body), manifest.names, resolve_module, is_listed, rebind or {})
+            return read_plain(form.read(), manifest.names, resolve_module, is_listed)
+        return read_allowed(form.read(), manifest.names, resolve_module, is_listed, rebind or {})
     finder = Finder(rebind=rebind, resolve_module=resolve_module, allow=is_listed)
     for name in manifest.names:
         module, _, qualname = name.partition(":")
         finder.find(module, qualname)
-    return unpickle(bytes(body), (), finder)
+    return read_pickle(form, (), finder)
 
 
 def read_manifest(path: str | os.PathLike[str]) -> Manifest:
@@ -173,44 +190,16 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
         NewerFormat: A newer release of corps wrote it.
         OSError: The file cannot be read.
     """
-    return take_apart(Path(path).read_bytes())[0]
+    with open(path, "rb") as file:
+        return read_form(file if file.seekable() else BytesIO(file.read()))
 
 
-def _encode_pickle(value: object) -> tuple[bytes, set[str]]:
-    file = BytesIO()
+def _encode_pickle(value: object) -> tuple[list[bytes | memoryview], set[str]]:
+    file = Parts()
     pickler = DurablePickler(file)
     pickler.dump(value)
-    return file.getvalue(), pickler.names
+    return file.parts, pickler.names
 
 
-def _encode_data(value: object) -> tuple[bytes, set[str]]:
-    return encode_data(value), set()
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    # In the same directory, since a rename is atomic inside one file system only. mkstemp gives mode 0600 and
-    # a name that nobody can have prepared. Both the content and the directory entry are synced: without the
-    # second, a power failure brings the old file back after store() returned.
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    # Windows cannot open directories, and syncs renames with the file.
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _encode_data(value: object) -> tuple[list[bytes | memoryview], set[str]]:
+    return [encode_data(value)], set()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from io import BytesIO
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from corps.errors import UnpackError, Untrusted
 from corps.messages.originals import text_of
@@ -126,10 +126,21 @@ class _Unpickler(pickle.Unpickler):
 
 
 def unpickle(body: bytes, buffers: Iterable[Any], finder: Finder) -> Any:
-    """Turns a pickle into an object.
+    """Turns a pickle into an object; see `read_pickle`.
 
     Args:
         body: The pickle.
+        buffers: Its out-of-band buffers.
+        finder: Answers the names in it.
+    """
+    return read_pickle(BytesIO(body), buffers, finder)
+
+
+def read_pickle(file: BinaryIO, buffers: Iterable[Any], finder: Finder) -> Any:
+    """Turns a pickle into an object.
+
+    Args:
+        file: Where the pickle begins.
         buffers: Its out-of-band buffers.
         finder: Answers the names in it.
 
@@ -139,7 +150,7 @@ def unpickle(body: bytes, buffers: Iterable[Any], finder: Finder) -> Any:
         Untrusted: It names what may not be loaded.
         KeyboardInterrupt: The one exception that is meant for the process and not for the bytes.
     """
-    unpickler = _Unpickler(BytesIO(body), buffers=buffers)
+    unpickler = _Unpickler(file, buffers=buffers)
     unpickler.finder = finder
     try:
         return unpickler.load()

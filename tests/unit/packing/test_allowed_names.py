@@ -52,7 +52,7 @@ def named(qualname: str, module: str = MINE) -> bytes:
 def forged(steps: bytes, *names: str) -> bytes:
     """A stored form whose manifest lists all that it names."""
     listed = {name if ":" in name else f"{MINE}:{name}" for name in names}
-    return build(PICKLE, listed, b"\x80\x05" + steps + b".")
+    return b"".join(build(PICKLE, listed, [b"\x80\x05", steps, b"."]))
 
 
 def load(data: bytes) -> Any:

@@ -1,7 +1,9 @@
+import functools
 import os
 import pickle
 import stat
 import sys
+import tracemalloc
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -79,7 +81,7 @@ def test_a_failed_store_leaves_the_old_file_and_nothing_else(
     with pytest.raises(PackError):
         store([lambda: 1], path)
 
-    def fail(*_args: object) -> None:
+    def fail(*_args: object, **_options: object) -> None:
         raise OSError("disk full")
 
     for step in ("fsync", "replace"):
@@ -91,24 +93,33 @@ def test_a_failed_store_leaves_the_old_file_and_nothing_else(
         assert os.listdir(tmp_path) == ["state"]
 
 
-def test_the_content_is_synced_before_the_rename_and_the_directory_after(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("before", "steps"), [(False, ["link"]), (True, ["link", "replace"])])
+def test_the_content_is_synced_before_it_has_a_name_and_the_directory_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool, steps: list[str]
 ) -> None:
-    steps: list[str] = []
-    fsync, replace = os.fsync, os.replace
+    seen: list[str] = []
+    fsync = os.fsync
 
     def noting_fsync(descriptor: int) -> None:
-        steps.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        seen.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
         fsync(descriptor)
 
-    def noting_replace(source: str, target: str) -> None:
-        steps.append("rename")
-        replace(source, target)
+    def noting(step: str, function: Any) -> Any:
+        def note(*args: Any, **options: Any) -> None:
+            seen.append(step)
+            function(*args, **options)
 
+        return note
+
+    path = tmp_path / "state"
+    if before:
+        store(0, path)
     monkeypatch.setattr(os, "fsync", noting_fsync)
-    monkeypatch.setattr(os, "replace", noting_replace)
-    store(1, tmp_path / "state")
-    assert steps == ["file", "rename", "directory"]
+    for step in ("link", "replace"):
+        monkeypatch.setattr(os, step, noting(step, getattr(os, step)))
+    store(1, path)
+    assert seen == ["file", *steps, "directory"]
+    assert load(path) == 1
 
 
 @pytest.mark.parametrize(
@@ -170,7 +181,7 @@ def test_the_manifest_lists_all_names_and_is_read_without_unpickling(tmp_path: P
 
 
 def test_a_body_outside_of_its_manifest_is_untrusted() -> None:
-    forged = durable_format.build(PICKLE, {"builtins:len"}, b"cos\nsystem\n(S'exit 1'\ntR.")
+    forged = b"".join(durable_format.build(PICKLE, {"builtins:len"}, [b"cos\nsystem\n(S'exit 1'\ntR."]))
     with pytest.raises(Untrusted, match="os:system"):
         load_bytes(forged)
     with pytest.raises(Untrusted, match="os:system"):
@@ -249,3 +260,56 @@ def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
         load(tmp_path / "nothing")
     with pytest.raises(FileNotFoundError):
         store(1, tmp_path / "nowhere" / "state")
+
+
+def test_a_large_array_is_not_copied_on_its_way_to_the_file(tmp_path: Path) -> None:
+    size = 20_000_000
+    array = np.zeros(size, dtype=np.uint8)
+    tracemalloc.start()
+    try:
+        store({"array": array, "bytes": bytes(10)}, tmp_path / "state")
+        storing = tracemalloc.get_traced_memory()[1]
+        tracemalloc.reset_peak()
+        loaded = load(tmp_path / "state")
+        loading = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert storing < size // 5
+    assert loading < size * 12 // 10
+    assert loaded["array"].nbytes == size
+    assert loaded["array"].flags.writeable
+
+
+def test_a_stored_form_is_read_from_a_pipe_and_no_device_is_read_to_its_end(tmp_path: Path) -> None:
+    store([1], tmp_path / "state")
+    reader, writer = os.pipe()
+    os.write(writer, (tmp_path / "state").read_bytes())
+    os.close(writer)
+    try:
+        assert load(f"/dev/fd/{reader}") == [1]
+    finally:
+        os.close(reader)
+    with pytest.raises(Damaged):
+        load("/dev/zero")
+
+
+class Single:
+    def __reduce__(self) -> str:
+        return "SINGLE"
+
+
+SINGLE = Single()
+
+
+@functools.lru_cache
+def cached() -> int:
+    return 1
+
+
+def test_what_reduces_to_a_name_is_stored_if_others_can_load_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_bytes(store_bytes([SINGLE, cached])) == [SINGLE, cached]
+    for thing, name in ((Single, "SINGLE"), (cached, "cached")):
+        monkeypatch.setattr(thing, "__module__", "__main__")
+        monkeypatch.setattr(sys.modules["__main__"], name, globals()[name], raising=False)
+        with pytest.raises(PackError, match="no other process can import"):
+            store_bytes(globals()[name])

@@ -1,0 +1,119 @@
+"""Replacing a file as a whole: it is the old one or the new one, never half, and nothing else is left behind.
+
+The content is written to a file without a name (``O_TMPFILE``), so a process that is killed meanwhile leaves
+nothing. Only when all of it is on the disk does it get a name: that of the file itself, or, because a link
+never replaces anything, another one that is renamed at once. Where the file system has no files without a
+name it has that other name from the beginning, and a process that is killed leaves it.
+
+A link is followed, so that what it leads to is replaced. The mode is kept, and the owner where that is
+allowed.
+
+Leans on the errors alone.
+"""
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterable
+from typing import Final
+
+from corps.errors import NotAFile
+
+_OWNER_ONLY: Final = 0o600
+_OF_THE_MODE: Final = 0o7777
+
+
+def replace_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -> None:
+    """Write a file, at once and as a whole.
+
+    Args:
+        path: The file. If it is there, it is replaced; otherwise only its owner may read it.
+        parts: The content.
+
+    Raises:
+        NotAFile: The path leads to a directory, a pipe, a device or a socket.
+        OSError: It cannot be written.
+    """
+    given = os.fsdecode(path)
+    target = os.path.realpath(given)
+    old = _regular(given, target)
+    directory, name = os.path.split(target)
+    where = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _replace(where, name, parts, old)
+        # Without this a power failure brings the old file back after `store` has returned.
+        os.fsync(where)
+    finally:
+        os.close(where)
+
+
+def _regular(given: str, target: str) -> os.stat_result | None:
+    try:
+        old = os.stat(given)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(old.st_mode):
+        raise NotAFile(f"{given} leads to {_kind(old.st_mode)}, and only a regular file can be replaced")
+    # A descriptor under /proc may lead to a file that has no name any more.
+    if not os.path.samestat(old, os.stat(target)):
+        raise NotAFile(f"{given} leads to a file that cannot be found under its name, {target}")
+    return old
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a directory"
+    if stat.S_ISFIFO(mode):
+        return "a pipe"
+    return "a socket" if stat.S_ISSOCK(mode) else "a device"
+
+
+def _replace(where: int, name: str, parts: Iterable[bytes | memoryview], old: os.stat_result | None) -> None:
+    # A name that nobody can have prepared, and short: that of the file may be as long as a name can be.
+    passing = f".corps-{secrets.token_hex(8)}.part"
+    has_name = False
+    try:
+        os.stat("/proc/self/fd")  # by way of which it gets its name
+        file = os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, _OWNER_ONLY, dir_fd=where)
+    except OSError:  # the file system has none
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+        file = os.open(passing, flags, _OWNER_ONLY, dir_fd=where)
+        has_name = True
+    try:
+        _write(file, parts, old)
+        if not has_name:
+            if old is None and _link(file, where, name):
+                return
+            has_name = True
+            _link(file, where, passing)
+        os.replace(passing, name, src_dir_fd=where, dst_dir_fd=where)
+    except BaseException:
+        if has_name:
+            with contextlib.suppress(OSError):
+                os.unlink(passing, dir_fd=where)
+        raise
+    finally:
+        os.close(file)
+
+
+def _write(file: int, parts: Iterable[bytes | memoryview], old: os.stat_result | None) -> None:
+    for part in parts:
+        left = memoryview(part)
+        while left:
+            left = left[os.write(file, left) :]
+    if old is not None:
+        with contextlib.suppress(OSError):  # others may give files away to nobody
+            os.fchown(file, old.st_uid, old.st_gid)
+        os.fchmod(file, old.st_mode & _OF_THE_MODE)
+    os.fsync(file)
+
+
+def _link(file: int, where: int, name: str) -> bool:
+    """Give an open file a name; False if there is a file of that name."""
+    try:
+        # With a directory Python calls linkat, which follows the link under /proc.
+        os.link(f"/proc/self/fd/{file}", name, dst_dir_fd=where, follow_symlinks=True)
+    except FileExistsError:
+        return False
+    return True
