@@ -37,7 +37,7 @@ def replace_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryvie
     """
     given = os.fsdecode(path)
     target = os.path.realpath(given)
-    old = _regular(given, target)
+    old = _regular(given)
     directory, name = os.path.split(target)
     where = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -48,7 +48,7 @@ def replace_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryvie
         os.close(where)
 
 
-def _regular(given: str, target: str) -> os.stat_result | None:
+def _regular(given: str) -> os.stat_result | None:
     try:
         old = os.stat(given)
     except FileNotFoundError:
@@ -56,8 +56,8 @@ def _regular(given: str, target: str) -> os.stat_result | None:
     if not stat.S_ISREG(old.st_mode):
         raise NotAFile(f"{given} leads to {_kind(old.st_mode)}, and only a regular file can be replaced")
     # A descriptor under /proc may lead to a file that has no name any more.
-    if not os.path.samestat(old, os.stat(target)):
-        raise NotAFile(f"{given} leads to a file that cannot be found under its name, {target}")
+    if not old.st_nlink:
+        raise NotAFile(f"{given} leads to a file that has no name any more, so nothing can take its place")
     return old
 
 

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from threading import Barrier, Thread
 from typing import Any
 
 import pytest
@@ -92,6 +93,32 @@ def test_a_file_without_a_name_is_refused(tmp_path: Path) -> None:
         with pytest.raises((NotAFile, FileNotFoundError)):
             replace_file(f"/proc/self/fd/{file.fileno()}", [b"x"])
     assert os.listdir(tmp_path) == []
+
+
+def test_many_may_replace_one_file_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    contents = [bytes([number]) * 5000 for number in range(4)]
+    start = Barrier(len(contents))
+    wrong: list[object] = []
+
+    def write(content: bytes) -> None:
+        try:
+            start.wait()
+            for _ in range(25):
+                replace_file(path, [content])
+                seen = path.read_bytes()
+                if seen not in contents:
+                    wrong.append(seen)
+        except BaseException as error:
+            wrong.append(error)
+
+    threads = [Thread(target=write, args=(content,)) for content in contents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert os.listdir(tmp_path) == ["state"]
 
 
 def test_loops_and_missing_directories_are_os_errors(tmp_path: Path) -> None:
