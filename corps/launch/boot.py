@@ -68,7 +68,7 @@ class BootedName(Name[T_co]):
 
     def __init__(self, name: Name[T_co], running: RunningCorps, chosen: Options | None = None) -> None:
         """For `boot`."""
-        super().__init__(name._addr, name._interface, running.env, name._deadline)
+        super().__init__(name._addr, name._interface, running.env, name._deadline, prefetch=name._prefetch)
         vars(self).update(
             _running=running,
             _blocks=[],
@@ -82,6 +82,7 @@ class BootedName(Name[T_co]):
         self,
         *,
         deadline: float | None = None,
+        prefetch: int | None = None,
         tag: str = "",
         env: Where = None,
         mailbox: int | None = None,
@@ -92,6 +93,7 @@ class BootedName(Name[T_co]):
         Args:
             deadline: Seconds within which each request must be answered, and each worker constructed; None
                 for no limit.
+            prefetch: See `Name.options`.
             tag: Of workers created through what is returned, as all that follows: see `corps.options`.
             env: Where to create them.
             mailbox: How many requests may wait for each.
@@ -104,7 +106,7 @@ class BootedName(Name[T_co]):
             ConfigError: A value is out of range.
         """
         chosen = options(tag=tag, env=env, mailbox=mailbox, deadline=deadline, restart=restart)
-        limited = super().options(deadline=deadline)
+        limited = super().options(deadline=deadline, prefetch=prefetch)
         return BootedName(limited, self._running, replace(chosen, _of=self._running.env))
 
     def create(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:

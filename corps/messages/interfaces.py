@@ -13,7 +13,8 @@ class Interface:
         methods: Names that may be called from afar.
         reserved: Names that may not be read or set from afar although they begin with no underscore:
             hooks and other parts of the runtime.
-        async_methods: Those of the methods that are coroutine functions.
+        async_methods: Those of the methods that are coroutine functions; in a class that interleaves, also
+            the step of an asynchronous generator (`messages.requests.ANEXT`).
         interleave: How many coroutines of one worker may be under way at once; 1 means one at a time.
         has_steps: Whether the class overrides a step that each request passes through, or keeps its state.
         has_main: Whether the class has a loop of its own.

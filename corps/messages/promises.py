@@ -79,6 +79,15 @@ class NoAnswer:
         return not self._open
 
 
+class Unheard(NoAnswer):
+    """The promise of what ends something: that it was not there any more is no failure."""
+
+    __slots__ = ()
+
+    def _failed(self, outcome: Outcome) -> None:
+        """Say nothing."""
+
+
 class Sent(NoAnswer):
     """The promise of what an author sends without wanting an answer: its failure is a dead letter."""
 

@@ -19,9 +19,9 @@ GET: Final = 2
 SET: Final = 3
 """Set the data attribute `method` to ``args[0]``."""
 PULL: Final = 4
-"""Give the next item of the generator number ``args[0]``."""
+"""Give the next item of the generator number ``args[0]``, and make up to ``args[1]`` more ahead."""
 DROP: Final = 5
-"""Close the generator number ``args[0]``."""
+"""An iterator of the generator number ``args[0]`` was dropped, or has come to an Env: `messages.streams`."""
 EXIT: Final = 6
 """End the worker in order."""
 CREATE: Final = 7
@@ -38,6 +38,14 @@ TOLD: Final = 11
 
 KEEP: Final = 12
 """Have the worker's state kept. Only its own Env sends it."""
+
+AHEAD: Final = 13
+"""Make an item of the generator number ``args[0]`` ahead. Only the worker itself sends it."""
+
+NEXT: Final = "next"
+"""Method of a PULL."""
+ANEXT: Final = "anext()"
+"""Method of a PULL for an asynchronous generator. No method of an author can have that name."""
 
 REACHING: Final = frozenset({CALL, GET, SET})
 """Kinds of requests for what the author wrote."""

@@ -19,8 +19,20 @@ from corps.clock import now
 from corps.errors import Cancelled, ContextError, DeadlineExceeded, InternalError
 from corps.messages.originals import text_of
 from corps.messages.outcomes import Refused, Value
-from corps.messages.promises import Promise
-from corps.messages.requests import CREATE, DROP, EXIT, GET, HALT, WATCH, WITHDRAWN, Request
+from corps.messages.promises import Promise, Unheard
+from corps.messages.requests import (
+    AHEAD,
+    ANEXT,
+    CREATE,
+    DROP,
+    EXIT,
+    GET,
+    HALT,
+    NEXT,
+    WATCH,
+    WITHDRAWN,
+    Request,
+)
 from corps.runtime import halting
 from corps.runtime.context import Activity, acting, current
 from corps.runtime.deadlock import Wait
@@ -324,6 +336,16 @@ class Cell(WorkerParts):
             self.performer.start_main()
             return False
         return True
+
+    def go_ahead(self, number: int, *, is_async: bool) -> None:
+        """Have a generator of this worker make an item ahead, in a turn of its own. By who has the cell.
+
+        Args:
+            number: Of the generator.
+            is_async: Whether a coroutine does it.
+        """
+        promise = Unheard(f"an item of {self}")
+        self.deliver(Request(AHEAD, self.addr, ANEXT if is_async else NEXT, (number,), {}, promise))
 
     def coroutine_started(self) -> None:
         """A coroutine of this worker begins. By the thread that has the cell."""

@@ -17,13 +17,15 @@ from corps.clock import earlier, now
 from corps.errors import CorpsError, EnvStartError
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Refused, Value
-from corps.messages.promises import Sent
-from corps.messages.requests import CALL, DROP, EXIT, EXIT_DOWN, REACHING, Request
+from corps.messages.promises import Sent, Unheard
+from corps.messages.requests import CALL, DROP, EXIT, EXIT_DOWN, PULL, REACHING, Request
+from corps.messages.streams import Held
 from corps.runtime import caller_side
 from corps.runtime.alarms import Alarms
 from corps.runtime.context import Activity, acting, current
 from corps.runtime.counters import Counters
 from corps.runtime.deadlock import Probe, Waiter, WaitGraph
+from corps.runtime.dropped import Dropped
 from corps.runtime.futures import Future
 from corps.runtime.keeping import Kept
 from corps.runtime.letter_box import DeadLetterBox
@@ -43,7 +45,7 @@ from corps.wire.frames import ProbeHeader
 _log = logging.getLogger("corps.env")
 
 MakeName = Callable[[ConcAddr, Interface, int], Any]
-MakeIterator = Callable[[Any, int], Any]
+MakeIterator = Callable[..., Any]
 
 
 class Unsent(Protocol):
@@ -102,9 +104,7 @@ class Env:
         self.worker_envs: list[int] = [env_id]
         """Ids of the Envs in which workers may be created; replaced as a whole, never changed."""
         self._turns = itertools.count()
-        # Generators whose last iterator was garbage: closed with the next request. A destructor may run at
-        # any point of any thread, so it must take no lock; appending to a deque takes none.
-        self.dropped: deque[tuple[ConcAddr, int]] = deque()
+        self.dropped = Dropped(f"{self.label}-dropped", lambda: current.set(self._bringing))
         # Attributes that were named, and not asked for yet: that is done before the next request, for those
         # that are still wanted.
         self.unsent: deque[weakref.ref[Unsent]] = deque()
@@ -198,8 +198,6 @@ class Env:
             PackError: The arguments cannot be packed.
             Overloaded: There was no room for the request in time.
         """
-        if self.dropped:
-            self._close_dropped()
         if self.unsent:
             self._send_unsent()
         here = current.get()
@@ -207,7 +205,7 @@ class Env:
         deadline = None if seconds is None else sent + seconds
         sender = None
         if here is not None:
-            if here.deadline is not None:
+            if here.deadline is not None and kind != PULL:  # an item may be kept for another request
                 deadline = earlier(deadline, here.deadline)
             if here.cell is not None:
                 sender = here.cell.addr
@@ -342,13 +340,36 @@ class Env:
             if unsent is not None:
                 unsent.begin()
 
-    def _close_dropped(self) -> None:
-        while self.dropped:
-            try:
-                addr, number = self.dropped.popleft()
-            except IndexError:  # another thread took the last one
-                return
-            self.tell(DROP, addr, "close", (number,), {})
+    def note_stream(self, held: Held, change: int) -> None:
+        """Tell a worker that an iterator over one of its generators is here, or is given up. Never waits.
+
+        Args:
+            held: What the worker has to know of it.
+            change: 1 or -1: how many iterators more are held.
+        """
+        target = ConcAddr(self.corps_id, held.env, held.conc)
+        args = held.number, held.share, held.holder, change
+        self.dispatch(Request(DROP, target, "close", args, {}, Unheard(f"an iterator of {target}")))
+
+    def expect_garbage(self) -> None:
+        """An iterator has come from elsewhere: it may be garbage before it was looked at."""
+        self.dropped.watch()
+
+    def forsake(self, held: Held) -> None:
+        """An iterator has come that is garbage, and was never looked at. For destructors: takes no lock."""
+        if not self._closed:
+            self.dropped.put(lambda: self.note_stream(held, -1))
+
+    def forget_holder(self, env_id: int) -> None:
+        """The process of another Env has died: what it alone has held of generators here is closed.
+
+        Args:
+            env_id: Its id.
+        """
+        for cell in self.registry.cells():
+            if cell.performer.has_generators:
+                promise = Unheard(f"the generators of {cell}")
+                cell.deliver(Request(DROP, cell.addr, "close", (None, 0, env_id, 0), {}, promise))
 
     def dispatch(self, request: Request) -> None:
         """Send a request on its way. Any thread; it may wait for room.
@@ -369,7 +390,7 @@ class Env:
             if cell is None:
                 self.deliver(request)
                 return
-            if cell.mailbox.is_full and request.kind != EXIT:
+            if cell.mailbox.is_full and request.kind not in (EXIT, DROP):
                 cell.mailbox.wait_for_room(cell, request, self.options.send_timeout)
             cell.deliver(request)
         elif target.corps != self.corps_id or self.peers is None:
@@ -503,6 +524,7 @@ class Env:
         self.disconnect()  # after the loop: its last outcomes have gone out
         late += self.pool.close(grace)
         self.alarms.close()
+        self.dropped.close()
         for waiting in list(self.retrying):
             waiting.give_up()
         self.letters.close()

@@ -1,82 +1,244 @@
-"""The generators of one worker: they stay with it, and their items are pulled one by one."""
+"""The generators of one worker: they stay with it, and their items are pulled one by one.
+
+Each pull is a request of its own, in the worker's turn. While its consumer works on an item, the worker may
+make the next ones *ahead*: at most as many as the consumer allows with each pull, and in turns of their own,
+so that other requests come between. What is made ahead waits here: whoever pulls gets the next item.
+
+A generator is closed when no iterator of it is left (see `messages.streams`), when the processes have died
+that are known to hold one, and when its worker ends.
+"""
 
 import asyncio
 import itertools
 import logging
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextvars import Context
 from types import AsyncGeneratorType, GeneratorType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+from corps.clock import now
+from corps.messages.streams import NOBODY, WHOLE
 
 _log = logging.getLogger("corps.workers")
 
 PER_INCARNATION: Final = 2**32
 """Generators that one incarnation of a worker can keep: no other one gives their numbers."""
 
+_AHEAD: Final = 2  # items that are made ahead, unless the consumer says otherwise ...
+_WORTH_IT: Final = 0.001  # ... and if the last one took so long: for less, a change of threads costs more
+
+
+class _Item(NamedTuple):
+    """What one step of a generator gave."""
+
+    more: bool
+    value: Any  # the item; what the generator returned, at its end
+    error: BaseException | None = None
+
+    def answer(self) -> tuple[bool, Any]:
+        if self.error is not None:
+            raise self.error
+        return self.more, self.value
+
+
+class _Stream:
+    """One generator. Owner of the cell only, and for an asynchronous one its coroutines."""
+
+    __slots__ = ("ahead", "allowed", "context", "holders", "is_due", "lock", "returned", "source", "took")
+
+    def __init__(self, source: Any, holder: int, context: Context | None) -> None:
+        self.source: Generator[Any, Any, Any] | AsyncGenerator[Any, Any] | None = source
+        # Of an asynchronous one: a variable that one step sets is there for the next, as in `async for`.
+        self.context = context
+        self.lock = asyncio.Lock() if context is not None else None  # one step at a time
+        self.ahead: deque[_Item] = deque()
+        self.allowed: int | None = None
+        self.is_due = False  # a turn to make items ahead is under way
+        self.took = 0.0  # seconds for the last step
+        self.holders = {holder: 1}  # Envs that are known to hold iterators, and how many
+        self.returned = 0  # shares that are back
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether another item is to be made ahead."""
+        if self.source is None or self.is_due:
+            return False
+        if self.allowed is None:
+            return self.took > _WORTH_IT and len(self.ahead) < _AHEAD
+        return len(self.ahead) < self.allowed
+
+    def step(self) -> _Item:
+        """Let a plain generator make its next item."""
+        source, begun = self.source, now()
+        assert source is not None
+        try:
+            return _Item(more=True, value=next(source))  # type: ignore[arg-type]  # it is a plain one
+        except StopIteration as end:
+            return self._ended(end.value)
+        except BaseException as error:
+            return self._ended(None, error)
+        finally:
+            self.took = now() - begun
+
+    async def astep(self) -> _Item:
+        """Let an asynchronous generator make its next item."""
+        source, begun = self.source, now()
+        assert source is not None
+        try:
+            return _Item(more=True, value=await anext(source))  # type: ignore[arg-type]
+        except StopAsyncIteration:
+            return self._ended(None)
+        except BaseException as error:
+            return self._ended(None, error)
+        finally:
+            self.took = now() - begun
+
+    def _ended(self, value: Any, error: BaseException | None = None) -> _Item:
+        self.source = None
+        return _Item(more=False, value=value, error=error)
+
 
 class Generators:
     """What methods of one worker have yielded from, and is not at its end. For who has the cell."""
 
-    __slots__ = ("_cell", "_contexts", "_numbers", "_streams")
+    __slots__ = ("_cell", "_forsaken", "_numbers", "_streams")
 
     def __init__(self, cell: Any) -> None:
         self._cell = cell
         self._numbers = itertools.count(cell.incarnation * PER_INCARNATION)
-        self._streams: dict[int, Generator[Any, Any, Any] | AsyncGenerator[Any, Any]] = {}
-        # Of the asynchronous ones: a variable that one step sets is there for the next, as in `async for`.
-        self._contexts: dict[int, Context] = {}
+        self._streams: dict[int, _Stream] = {}
+        self._forsaken: set[int] = set()  # closed since the process died that held their iterators
 
-    def keep(self, stream: Any) -> Any:
-        """A generator stays here; what goes out is an iterator that pulls its items one by one."""
+    def keep(self, source: Any, holder: int) -> Any:
+        """A generator stays here; what goes out is an iterator that pulls its items one by one.
+
+        Args:
+            source: The generator.
+            holder: The Env that gets the iterator.
+        """
         number = next(self._numbers)
-        self._streams[number] = stream
-        if isinstance(stream, AsyncGeneratorType):
-            self._contexts[number] = self._cell.context.copy()
-        return self._cell.env.make_iterator(self._cell.name, number)
+        context = self._cell.context.copy() if isinstance(source, AsyncGeneratorType) else None
+        self._streams[number] = _Stream(source, holder, context)
+        return self._cell.env.make_iterator(
+            self._cell.name, number, WHOLE, holder, is_async=context is not None, is_fresh=True
+        )
+
+    @property
+    def are_open(self) -> bool:
+        """Whether there are any."""
+        return bool(self._streams)
+
+    def is_forsaken(self, number: int) -> bool:
+        """Whether a generator was closed because the process died that held its iterator."""
+        return number in self._forsaken
 
     def context_of(self, number: int) -> Context | None:
         """The context in which the steps of an asynchronous generator run; None for any other one."""
-        return self._contexts.get(number)
+        stream = self._streams.get(number)
+        return stream.context if stream is not None else None
 
-    def pull(self, number: int) -> Any:
-        """The next item as ``(True, item)``, or ``(False, value)`` at the end; or a coroutine of that."""
+    # --- items ---
+
+    def pull(self, number: int, allowed: int | None) -> Any:
+        """The next item as ``(True, item)``, or ``(False, value)`` at the end; or a coroutine of that.
+
+        Args:
+            number: Of the generator.
+            allowed: How many items may be made ahead afterwards; None if nobody has said.
+        """
         stream = self._streams.get(number)
         if stream is None:
             return False, None
-        if not isinstance(stream, GeneratorType):
-            return self._pull_async(number, stream)
-        try:
-            return True, next(stream)
-        except StopIteration as end:
-            self._forget(number)
-            return False, end.value
-        except BaseException:
-            self._forget(number)
-            raise
+        stream.allowed = allowed
+        if stream.ahead:
+            return self._given(number, stream, stream.ahead.popleft())
+        if stream.lock is not None:
+            return self._pull_async(number, stream, stream.lock)
+        return self._given(number, stream, stream.step())
 
-    async def _pull_async(self, number: int, stream: Any) -> tuple[bool, Any]:
-        try:
-            return True, await anext(stream)
-        except StopAsyncIteration:
-            self._forget(number)
-            return False, None
-        except BaseException:
-            self._forget(number)
-            raise
+    async def _pull_async(self, number: int, stream: _Stream, lock: asyncio.Lock) -> tuple[bool, Any]:
+        async with lock:
+            if not stream.ahead and stream.source is None:  # closed meanwhile
+                return False, None
+            item = stream.ahead.popleft() if stream.ahead else await stream.astep()
+        return self._given(number, stream, item)
 
-    def drop(self, number: int) -> Any:
-        """Close a generator; gives a coroutine that does it, for an asynchronous one."""
-        context = self.context_of(number)
-        stream = self._forget(number)
-        if context is not None:
-            return self._close_async([(stream, context)])
-        if stream is not None:
-            stream.close()
+    def _given(self, number: int, stream: _Stream, item: _Item) -> tuple[bool, Any]:
+        if not item.more:
+            self._streams.pop(number, None)
+        elif stream.wants_more:
+            stream.is_due = True
+            self._cell.go_ahead(number, is_async=stream.lock is not None)
+        return item.answer()
+
+    def go_ahead(self, number: int) -> Any:
+        """A turn to make one item ahead has come; gives a coroutine that does it, for an asynchronous one."""
+        stream = self._streams.get(number)
+        if stream is None:
+            return None
+        if stream.lock is not None:
+            return self._go_ahead_async(number, stream, stream.lock)
+        stream.is_due = False
+        if stream.wants_more:
+            self._made_ahead(number, stream, stream.step())
         return None
 
-    def _forget(self, number: int) -> Any:
-        self._contexts.pop(number, None)
-        return self._streams.pop(number, None)
+    async def _go_ahead_async(self, number: int, stream: _Stream, lock: asyncio.Lock) -> None:
+        async with lock:
+            stream.is_due = False
+            if stream.wants_more:
+                self._made_ahead(number, stream, await stream.astep())
+
+    def _made_ahead(self, number: int, stream: _Stream, item: _Item) -> None:
+        stream.ahead.append(item)
+        if stream.wants_more:
+            stream.is_due = True
+            self._cell.go_ahead(number, is_async=stream.lock is not None)
+
+    # --- the end ---
+
+    def note(self, number: int, share: int, holder: int, change: int) -> Any:
+        """An Env holds an iterator more, or less; gives a coroutine, where one is needed for what follows.
+
+        Args:
+            number: Of the generator.
+            share: What comes back of `WHOLE`.
+            holder: The Env; NOBODY for none that counts.
+            change: How many iterators more it holds.
+        """
+        stream = self._streams.get(number)
+        if stream is None:
+            return None
+        stream.returned += share
+        if holder != NOBODY:
+            count = stream.holders.get(holder, 0) + change
+            stream.holders[holder] = count
+            if not count:
+                del stream.holders[holder]
+        return self._close([number]) if stream.returned >= WHOLE else None
+
+    def lose(self, env: int) -> Any:
+        """The process of an Env has died: what it alone has held is closed; as `note`.
+
+        Args:
+            env: Its id.
+        """
+        lost = []
+        for number, stream in self._streams.items():
+            if stream.holders.pop(env, None) is not None and not stream.holders:
+                lost.append(number)
+        self._forsaken.update(lost)
+        return self._close(lost)
+
+    def _close(self, numbers: list[int]) -> Any:
+        """Close generators; gives a coroutine that does it, if one of them is asynchronous."""
+        streams = [self._streams.pop(number) for number in numbers]
+        asynchronous = [stream for stream in streams if stream.lock is not None]
+        for stream in streams:
+            if stream.lock is None:
+                self._close_plain(stream)
+        return self._close_async(asynchronous) if asynchronous else None
 
     def close(self, await_on_loop: Callable[[Coroutine[Any, Any, None]], None]) -> None:
         """Close the generators nobody pulled to their end; waits for that. Not on the loop's thread.
@@ -84,25 +246,31 @@ class Generators:
         Args:
             await_on_loop: Runs a coroutine on the Env's loop, and waits for it.
         """
-        streams, self._streams = self._streams, {}
-        contexts, self._contexts = self._contexts, {}
-        asynchronous = [(streams.pop(number), context) for number, context in contexts.items()]
-        for stream in streams.values():
-            assert isinstance(stream, GeneratorType)
-            try:
-                stream.close()
-            except Exception:  # an author's `finally` must not stop the end of the worker
-                _log.exception("closing a generator of %s raised", self._cell)
-        if asynchronous:
-            await_on_loop(self._close_async(asynchronous))
+        closing = self._close(list(self._streams))
+        if closing is not None:
+            await_on_loop(closing)
 
-    async def _close_async(self, streams: list[tuple[Any, Context]]) -> None:
-        for stream, context in streams:
+    def _close_plain(self, stream: _Stream) -> None:
+        source, stream.source = stream.source, None
+        assert source is None or isinstance(source, GeneratorType)
+        try:
+            if source is not None:
+                source.close()
+        except Exception:  # an author's `finally` must not stop the end of the worker
+            _log.exception("closing a generator of %s raised", self._cell)
+
+    async def _close_async(self, streams: list[_Stream]) -> None:
+        for stream in streams:
             try:
-                await asyncio.get_running_loop().create_task(_close(stream), context=context)
+                await asyncio.get_running_loop().create_task(_close(stream), context=stream.context)
             except Exception:  # as above
                 _log.exception("closing a generator of %s raised", self._cell)
 
 
-async def _close(stream: Any) -> None:
-    await stream.aclose()
+async def _close(stream: _Stream) -> None:
+    assert stream.lock is not None
+    async with stream.lock:  # after the step that is under way
+        source, stream.source = stream.source, None
+        stream.ahead.clear()
+        if source is not None:
+            await source.aclose()  # type: ignore[union-attr]  # it is an asynchronous one

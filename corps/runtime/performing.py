@@ -30,6 +30,7 @@ from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.promises import NoAnswer
 from corps.messages.requests import (
     ASKING,
+    AHEAD,
     CALL,
     CREATE,
     DROP,
@@ -135,7 +136,7 @@ class Performer:
                     value.when_settled(lambda done: request.promise.settle(done.outcome))
                     return
                 if kind is GeneratorType or kind is AsyncGeneratorType:
-                    value = self._kept(value)
+                    value = self._kept(request, value)
                 outcome: Outcome = Value(value)
             except BaseException as error:
                 outcome = self._failure(request, error)
@@ -169,9 +170,11 @@ class Performer:
         if kind == CREATE:
             return self._construct(request)
         if kind == PULL:
-            return self._pull(request.args[0])
+            return self._pull(*request.args)
+        if kind == AHEAD:
+            return self._generators.go_ahead(request.args[0]) if self._generators is not None else None
         if kind == DROP:
-            return self._generators.drop(request.args[0]) if self._generators is not None else None
+            return self._note_stream(*request.args)
         if kind == PINNED:
             self._unpin(request)
             return self._work(request)
@@ -181,10 +184,30 @@ class Performer:
             return self._keeping.keep() if self._keeping is not None else None
         raise _Refusal(InternalError(f"{self._cell} was sent a request of the unknown kind {kind}"))
 
-    def _pull(self, number: int) -> Any:
+    def _pull(self, number: int, allowed: int | None) -> Any:
         if number // PER_INCARNATION != self._cell.incarnation:
             raise _Refusal(self._cell.gone("no", number // PER_INCARNATION))
-        return self._generators.pull(number) if self._generators is not None else (False, None)
+        if self._generators is None:
+            return False, None
+        if self._generators.is_forsaken(number):
+            text = (
+                f"this generator of {self._cell} was closed, because the process died that held its iterator"
+            )
+            raise _Refusal(Cancelled(text, executed="no", target=str(self._cell)))
+        return self._generators.pull(number, allowed)
+
+    def _note_stream(self, number: int | None, share: int, holder: int, change: int) -> Any:
+        """An iterator has come to an Env, or is given up; without a number: a whole Env has died."""
+        if self._generators is None:
+            return None
+        if number is None:
+            return self._generators.lose(holder)
+        return self._generators.note(number, share, holder, change)
+
+    @property
+    def has_generators(self) -> bool:
+        """Whether generators of its methods are open."""
+        return self._generators is not None and self._generators.are_open
 
     def _tell(self, watch: Any) -> None:
         """A watch of the worker has come to its end, unless it was given up in the meantime."""
@@ -397,7 +420,7 @@ class Performer:
 
     def _context_for(self, request: Request) -> Context:
         """The context for a coroutine: a copy of the worker's own, or that of the generator that it steps."""
-        if request.kind == PULL and self._generators is not None:
+        if request.kind in (PULL, AHEAD) and self._generators is not None:
             context = self._generators.context_of(request.args[0])
             if context is not None:
                 return context
@@ -418,7 +441,7 @@ class Performer:
         self, request: Request, coroutine: Coroutine[Any, Any, Any], activity: Activity
     ) -> None:
         try:
-            outcome: Outcome = Value(self._kept(await coroutine))
+            outcome: Outcome = Value(self._kept(request, await coroutine))
         except GeneratorExit:
             # Destroyed while it waits, at the end of the interpreter: that can come at any point of any
             # thread, whatever lock it holds, so nothing more may be done.
@@ -449,13 +472,13 @@ class Performer:
         for request in list(self._tasks.values()):
             request.promise.settle(Refused(error))
 
-    def _kept(self, value: Any) -> Any:
+    def _kept(self, request: Request, value: Any) -> Any:
         kind = type(value)
         if kind is not GeneratorType and kind is not AsyncGeneratorType:
             return value
         if self._generators is None:
             self._generators = Generators(self._cell)
-        return self._generators.keep(value)
+        return self._generators.keep(value, getattr(request.promise, "env", self._cell.env.id))
 
     def close_generators(self) -> None:
         """Close the generators nobody pulled to their end; waits for that. Not on the loop's thread."""

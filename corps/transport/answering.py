@@ -11,14 +11,14 @@ from corps.clock import deadline_after, now
 from corps.errors import Cancelled, CorpsError, Executed, WireError
 from corps.messages.outcomes import Outcome, Refused
 from corps.messages.promises import Promise
-from corps.messages.requests import Request
+from corps.messages.requests import DROP, Request
 from corps.packing.packer import Packed, Packer
 from corps.transport.journal import RunnerJournal
 from corps.transport.limits import check_frames
 from corps.transport.local_side import LocalSide
 from corps.transport.outcome_codec import OutcomeCodec
 from corps.transport.way import Way
-from corps.transport.wire_promises import WireCredit, WirePromise
+from corps.transport.wire_promises import WireCredit, WirePromise, WireUnheard
 from corps.wire.credit import Returns
 from corps.wire.frames import CancelHeader, CreditHeader, Frame, ProbeHeader, RequestHeader, outcome_frame
 
@@ -98,6 +98,8 @@ class Answering:
         promise: Promise
         if header.number:
             promise = WirePromise(self, header.number)
+        elif header.kind == DROP:
+            promise = WireUnheard(self, size)
         else:
             promise = WireCredit(self, size, self._env.letters, sender, target, header.method)
         request = Request(
@@ -134,6 +136,11 @@ class Answering:
         packed = Packed(header.codec, bytes(frames[1]), tuple(frames[2:]))
         arguments: tuple[tuple[object, ...], dict[str, object]] = self._packer.unpack(packed)
         return arguments
+
+    @property
+    def env_id(self) -> int:
+        """The Env of the peer."""
+        return self._way.member.env
 
     def on_cancel(self, header: CancelHeader, _: Sequence[Frame] = ()) -> None:
         """The peer does not want an outcome any more. It is told so, since it keeps the room until then."""

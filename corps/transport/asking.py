@@ -27,6 +27,7 @@ from corps.wire.credit import Window
 from corps.wire.frames import (
     MAX_REMAINING,
     REFUSED,
+    STREAMED,
     CancelHeader,
     CreditHeader,
     Frame,
@@ -316,6 +317,8 @@ class Asking:
                 return
             raise WireError(f"there is no request {number} that waits for an outcome")
         promise, _, sent = pending
+        if promise is None and header.status == STREAMED:  # to be given up as garbage
+            self._outcomes.receive(header.status, header.codec, frames[1:])
         if promise is not None:
             promise.settle(self._outcomes.receive(header.status, header.codec, frames[1:], sent))
         elif withdrawn is not None and header.status != REFUSED:  # else the peer says that it will not come

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from corps.messages.dead_letters import LetterBox
 from corps.messages.requests import Request
+from corps.messages.streams import Held
 from corps.wire.frames import ProbeHeader
 
 
@@ -43,6 +44,18 @@ class LocalSide(Protocol):
 
     def follow_probe(self, request: Request, probe: ProbeHeader) -> None:
         """Look on for a circle of waits, from the worker that has the request."""
+        ...
+
+    def expect_garbage(self) -> None:
+        """An iterator has come from elsewhere: it may be garbage before it was looked at."""
+        ...
+
+    def forsake(self, held: Held) -> None:
+        """It was. For destructors: takes no lock."""
+        ...
+
+    def forget_holder(self, env_id: int) -> None:
+        """The process of another Env has died: it holds no iterators any more."""
         ...
 
     def enter_blocked(self) -> None:

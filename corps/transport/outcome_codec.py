@@ -1,27 +1,48 @@
 """Outcomes on the wire. Whatever a method returned or raised, something that can be packed goes back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from threading import Lock
+from typing import Any, Final, Protocol
 
 import corps.errors as errors
 from corps.clock import now
 from corps.errors import CorpsError, InternalError, UnpackError
 from corps.messages.originals import stand_in, stand_in_facts, text_of
 from corps.messages.outcomes import Outcome, Raised, Refused, Value, note_time
+from corps.messages.streams import Held, Streaming
 from corps.packing.codecs import CODEC_TAGS
 from corps.packing.exceptions import Lightened
 from corps.packing.packer import Packed, Packer
-from corps.wire.frames import RAISED, REFUSED, RETURNED, Frame
+from corps.wire.frames import RAISED, REFUSED, RETURNED, STREAMED, Frame
 
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+
+
+class StreamSide(Protocol):
+    """What is told of iterators that come from elsewhere: the Env that they come to."""
+
+    def expect_garbage(self) -> None:
+        """One has come that may be garbage before it was looked at."""
+        ...
+
+    def forsake(self, held: Held) -> None:
+        """It was. For destructors: takes no lock."""
+        ...
 
 
 class OutcomeCodec:
     """Packs and unpacks outcomes. Any thread may use it."""
 
-    def __init__(self, packer: Packer) -> None:
+    def __init__(self, packer: Packer, streams: StreamSide) -> None:
+        """For one peer.
+
+        Args:
+            packer: For that peer.
+            streams: Is told of iterators that come.
+        """
         self._packer = packer
+        self._streams = streams
         self._data = Packer(codec="data")
 
     def pack(self, outcome: Outcome) -> tuple[int, Packed]:
@@ -36,6 +57,8 @@ class OutcomeCodec:
         opened = outcome.opened()
         if isinstance(opened, Value):
             try:
+                if isinstance(opened.value, Streaming):
+                    return STREAMED, self._pack_stream(opened.value)
                 return RETURNED, self._packer.pack(opened.value, what="result")
             except BaseException as error:  # whatever the author's classes do: the caller must hear of it
                 return self.instead(RETURNED, error)
@@ -44,6 +67,13 @@ class OutcomeCodec:
         if isinstance(opened, Refused):
             return REFUSED, self._pack_refused(opened.error)
         return REFUSED, self._pack_refused(InternalError(f"an outcome of type {type(opened).__name__}"))
+
+    def _pack_stream(self, stream: Streaming) -> Packed:
+        """An iterator, and before it what gives it up if nobody unpacks it."""
+        part = stream.part()
+        facts = self._data.pack(list(part.held()))
+        packed = self._packer.pack(part, what="result")
+        return Packed(packed.codec, facts.body, (packed.body, *packed.buffers))
 
     def instead(
         self, status: int, failure: BaseException, outcome: Outcome | None = None
@@ -126,8 +156,19 @@ class OutcomeCodec:
         Returns:
             The outcome.
         """
+        if status == STREAMED:
+            return self._receive_stream(codec, frames)
         elapsed = None if status == RETURNED or sent is None else now() - sent
         return ReceivedOutcome(self, status, codec, frames, elapsed)
+
+    def _receive_stream(self, codec: int, frames: Sequence[Frame]) -> "ReceivedOutcome":
+        try:
+            facts = self._data.unpack(Packed(CODEC_TAGS["data"], bytes(frames[0]), ()))
+            held = Held(*(int(fact) for fact in facts))
+        except Exception:  # damaged: whoever wants it will hear of that
+            return ReceivedOutcome(self, RETURNED, codec, frames, None)
+        self._streams.expect_garbage()
+        return ReceivedStream(self, codec, frames[1:], held, self._streams.forsake)
 
     def open(self, status: int, codec: int, frames: Sequence[Frame]) -> Outcome:
         """Unpack an outcome, in the thread that wants it. Never fails: an error becomes the outcome."""
@@ -195,6 +236,37 @@ class ReceivedOutcome:
     def unwrap(self) -> Any:
         """See `Outcome.unwrap`."""
         return self.opened().unwrap()
+
+
+class ReceivedStream(ReceivedOutcome):
+    """An iterator as it came in. If it is garbage before it was unpacked, its generator is given up."""
+
+    __slots__ = ("_forsake", "_held", "_lock", "_opened")
+
+    def __init__(
+        self,
+        outcomes: OutcomeCodec,
+        codec: int,
+        frames: Sequence[Frame],
+        held: Held,
+        forsake: Callable[[Held], object],
+    ) -> None:
+        super().__init__(outcomes, RETURNED, codec, frames, None)
+        self._held = held
+        self._forsake = forsake
+        self._lock = Lock()  # protects _opened: unpacked twice, it would be given up twice
+        self._opened: Outcome | None = None
+
+    def opened(self) -> Outcome:
+        """See `Outcome.opened`."""
+        with self._lock:
+            if self._opened is None:
+                self._opened = super().opened()
+            return self._opened
+
+    def __del__(self) -> None:
+        if self._opened is None or not isinstance(self._opened, Value):
+            self._forsake(self._held)
 
 
 def _text(text: str) -> str:

@@ -82,7 +82,7 @@ class Peer:
         )
         self.definitions = Definitions(packer, self.way.transmit, max_frame)
         packer = self.definitions.packer
-        outcomes = OutcomeCodec(packer)
+        outcomes = OutcomeCodec(packer, env)
         self.asking = Asking(
             env,
             self.way,

@@ -155,6 +155,7 @@ class Peers:
                 self._lost[env] = reason
         if peer is not None:
             peer.lose(reason, cause, has_died=has_died)
+            self._env.forget_holder(env)
 
     def _give_up(self, peer: Peer, reason: str) -> None:
         """Nothing can be sent to a peer. It hears of that too, since its messages are not taken any more."""

@@ -6,11 +6,16 @@ from typing import Protocol
 from corps.addresses import ConcAddr
 from corps.messages.dead_letters import LetterBox
 from corps.messages.outcomes import Outcome
-from corps.messages.promises import Sent
+from corps.messages.promises import Sent, Unheard
 
 
 class Answers(Protocol):
     """The way back: a `corps.transport.peer.Peer`."""
+
+    @property
+    def env_id(self) -> int:
+        """The Env of the peer."""
+        ...
 
     def answer(self, number: int, outcome: Outcome) -> None:
         """Send the outcome of a request."""
@@ -32,6 +37,11 @@ class WirePromise:
         self._lock = Lock()  # protects _done
         self._done = False
 
+    @property
+    def env(self) -> int:
+        """The Env that gets the outcome."""
+        return self._peer.env_id
+
     def settle(self, outcome: Outcome) -> bool:
         """See `Promise.settle`."""
         with self._lock:
@@ -49,6 +59,24 @@ class WirePromise:
         """Nobody wants the outcome any more."""
         with self._lock:
             self._done = True
+
+
+class WireUnheard(Unheard):
+    """As `WireCredit`, for what need not be said when it fails."""
+
+    __slots__ = ("_peer", "_size")
+
+    def __init__(self, peer: Answers, size: int) -> None:
+        super().__init__("")
+        self._peer = peer
+        self._size = size
+
+    def settle(self, outcome: Outcome) -> bool:
+        """See `Promise.settle`."""
+        if not super().settle(outcome):
+            return False
+        self._peer.give_credit(self._size)
+        return True
 
 
 class WireCredit(Sent):

@@ -55,7 +55,9 @@ MAX_DEFINITION: Final = 64 * 1024
 
 REQUEST_KINDS: Final = frozenset({CALL, GET, SET, PULL, DROP, EXIT, WATCH, PINNED})
 """What one Env may ask of another. CREATE is not among them: a worker's first request is its own Env's."""
-STATUSES: Final = frozenset({RETURNED, RAISED, REFUSED})
+STREAMED: Final = 3
+"""The method has returned an iterator over a generator of a worker."""
+STATUSES: Final = frozenset({RETURNED, RAISED, REFUSED, STREAMED})
 
 _MAGIC: Final = "corps"
 _OPTIONAL_NUMBER: Final[frozenset[type]] = frozenset({int, float, type(None)})

@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn
 
 from corps.errors import DefinitionError
 from corps.messages.interfaces import Interface
+from corps.messages.requests import ANEXT
 from corps.supervision.restarts import STRATEGIES, Restart
 from corps.workers.idempotence import retries_of
 from corps.workers.steps import RECOGNISED, STEPS, differs
@@ -58,12 +59,15 @@ def interface_of(cls: type, root: type, offered: frozenset[str], steps: frozense
                 coroutines.add(name)
         elif hasattr(raw, "__get__") and not isinstance(raw, type | MemberDescriptorType):
             computed.add(name)
+    interleave = _interleave(cls)
+    if interleave != 1:
+        coroutines.add(ANEXT)  # beside other coroutines, an asynchronous generator may be stepped
     return Interface(
         class_name=f"{cls.__module__}:{cls.__qualname__}",
         methods=frozenset(methods),
         reserved=frozenset(own - offered),
         async_methods=frozenset(coroutines),
-        interleave=_interleave(cls),
+        interleave=interleave,
         has_steps=not steps.isdisjoint(STEPS) or differs(cls, root, "keep_state"),
         has_main="main" in steps,
         idempotent=tuple(idempotent),

@@ -1,33 +1,85 @@
 """What a caller gets for a generator method: an iterator whose items are pulled from the worker.
 
-The generator stays in the worker. Each ``next`` is one request, in the worker's turn like every other;
-nothing is produced that nobody asked for.
+The generator stays in the worker. Each ``next`` is one request, in the worker's turn like every other. One
+that was not waited for to its end is kept, so no item is lost by a wait that is given up. While the consumer
+works on an item, the worker may make the next ones: see `runtime.generators`.
 """
 
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Generic, TypeVar
+from contextlib import contextmanager
+from functools import partial
+from threading import Lock
+from typing import Any, Final, Generic, Literal, TypeVar
 
-from corps.messages.outcomes import Value
-from corps.messages.requests import DROP, PULL
+from corps.clock import deadline_after, earlier, now
+from corps.errors import (
+    Cancelled,
+    CorpsError,
+    DeadlineExceeded,
+    EnvLost,
+    Overloaded,
+    PackingError,
+    WorkerGone,
+)
+from corps.messages.outcomes import Raised, Value
+from corps.messages.requests import ANEXT, NEXT, PULL
+from corps.messages.streams import NOBODY, WHOLE, Held, Streaming, part_of
+from corps.runtime.context import acting
+from corps.runtime.env import Env
 from corps.runtime.futures import Future
 from corps.workers.names import Name
 
 Y = TypeVar("Y")
 
+_GOES_ON: Final = (PackingError, Overloaded)  # that one item cannot come here; the next ones can
 
-class RemoteIterator(Generic[Y], Iterator[Y], AsyncIterator[Y]):
-    """Iterates over a generator that lives in a worker. One thread or coroutine at a time.
 
-    Use ``for`` in threads and ``async for`` in coroutines. `close` it, or drop it, to end the generator
-    early. It can be packed and passed on; whoever pulls gets the next item.
+class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
+    """Iterates over a generator that lives in a worker. Any thread, or coroutine; each gets the next item.
+
+    Use ``for`` in threads and ``async for`` in coroutines. `close` it to end the generator early; that also
+    happens when no iterator of it is left anywhere. It can be packed and passed on; whoever pulls gets the
+    next item.
+
+    A wait for an item that is cancelled or interrupted loses nothing: the next one gets that item. The
+    deadline of the Name counts for each item, from the call of ``next`` on.
     """
 
-    def __init__(self, worker: Name[Any], number: int) -> None:
-        """For the runtime: applications get one from a generator method."""
+    def __init__(
+        self,
+        worker: Name[Any],
+        number: int,
+        share: int,
+        holder: int,
+        *,
+        is_async: bool,
+        is_fresh: bool = False,
+    ) -> None:
+        """For the runtime: applications get one from a generator method.
+
+        Args:
+            worker: In which the generator lives.
+            number: Of the generator.
+            share: See `messages.streams`.
+            holder: The Env that counts as holding this; NOBODY for none.
+            is_async: Whether a coroutine makes the items.
+            is_fresh: It was just made by the worker, which does not use it itself.
+        """
         self._worker = worker
         self._number = number
+        self._method = ANEXT if is_async else NEXT
+        self._is_fresh = is_fresh
+        self._is_part = False
+        self._seconds: float | None = None
+        self._prefetch: int | None = None
+        self._lock = Lock()  # protects what follows; nothing is sent or settled under it
+        self._share = share
+        self._holder = holder
         self._is_over = False
-        self._was_passed_on = False
+        self._kept: deque[_Pull] = deque()  # asked for, and not given to anybody
+        if worker._env is not None:
+            worker._env.dropped.watch()
 
     def __iter__(self) -> "RemoteIterator[Y]":
         return self
@@ -36,26 +88,48 @@ class RemoteIterator(Generic[Y], Iterator[Y], AsyncIterator[Y]):
         """The next item; waits for it.
 
         Raises:
-            RequestError: The generator raised, or its worker is gone.
+            RequestError: The generator raised, or its worker is gone, or the item did not come in time.
             LoopBlocked: Called in a coroutine: use ``async for`` there.
         """
-        return self._item(self._pull().result(), StopIteration)
+        if self._is_over:
+            raise StopIteration
+        pull = self._take()
+        try:
+            with self._limited(pull):
+                answer = pull.result()
+        except BaseException:
+            self._keep(pull)
+            raise
+        return self._item(answer, StopIteration)
 
     def __aiter__(self) -> "RemoteIterator[Y]":
         return self
 
     async def __anext__(self) -> Y:
         """As `__next__`, in a coroutine."""
-        return self._item(await self._pull(), StopAsyncIteration)
+        if self._is_over:
+            raise StopAsyncIteration
+        pull = self._take()
+        try:
+            with self._limited(pull):
+                answer = await pull
+        except BaseException:
+            self._keep(pull)
+            raise
+        return self._item(answer, StopAsyncIteration)
 
     def close(self) -> None:
         """End the generator: its ``finally`` blocks run in the worker. Does not wait. Idempotent."""
-        if self._is_over:
-            return
-        self._is_over = True
+        with self._lock:
+            if self._is_over:
+                return
+            self._is_over = True
+            self._share = WHOLE
+            kept = tuple(self._kept)
+            self._kept.clear()
         env = self._worker._env
         if env is not None and not env.closed:
-            env.tell(DROP, self._worker._addr, "close", (self._number,), {})
+            _give_up(env, self.held(), kept)
 
     def __enter__(self) -> "RemoteIterator[Y]":
         return self
@@ -64,25 +138,100 @@ class RemoteIterator(Generic[Y], Iterator[Y], AsyncIterator[Y]):
         self.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_was_passed_on", True):
-            return  # somebody else may still pull
+        if getattr(self, "_is_over", True) or not (self._share or self._holder != NOBODY):
+            return
         env = self._worker._env
-        if env is not None and not self._is_over:
-            env.dropped.append((self._worker._addr, self._number))  # nothing else: see there
+        if env is not None and not env.closed:
+            env.dropped.put(partial(_give_up, env, self.held(), tuple(self._kept)))  # nothing else: see there
 
     def __repr__(self) -> str:
         return f"<RemoteIterator {self._number} of {self._worker!r}>"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        self._was_passed_on = True
-        return restore_iterator, (self._worker, self._number)
+    # --- passing it on: see messages.streams ---
 
-    def _pull(self) -> Future[Any]:
-        if self._is_over:
-            over: Future[Any] = Future()
-            over.settle(Value((False, None)))
-            return over
-        return self._worker._bound().ask(PULL, self._worker._addr, "next", (self._number,), {})
+    def part(self) -> "RemoteIterator[Y]":
+        """See `Streaming.part`."""
+        env = self._worker._env
+        with self._lock:
+            # One that the worker has just made for another Env is used by nobody else.
+            is_whole = self._is_part or (self._is_fresh and env is not None and self._holder != env.id)
+            share, holder = (self._share, self._holder) if is_whole else (part_of(self._share), NOBODY)
+            self._share -= share
+            if is_whole:
+                self._holder = NOBODY
+            moved = [self._kept.popleft() for _ in range(len(self._kept)) if self._kept[0].has_item()]
+        part: RemoteIterator[Y] = RemoteIterator(
+            self._worker, self._number, share, holder, is_async=self._method == ANEXT
+        )
+        part._is_part = True
+        part._is_over = self._is_over
+        part._kept.extend(moved)
+        part.limit(self._seconds, self._prefetch)
+        return part
+
+    def held(self) -> Held:
+        """See `Streaming.held`."""
+        addr = self._worker._addr
+        return Held(addr.env, addr.conc, self._number, self._share, self._holder)
+
+    def limit(self, seconds: float | None, prefetch: int | None) -> None:
+        """See `Streaming.limit`."""
+        self._seconds, self._prefetch = seconds, prefetch
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        part = self.part()
+        items = tuple(pull.ret for pull in part._kept)
+        how = part._is_over, part._method, part._seconds, part._prefetch, items
+        share, holder = part._share, part._holder
+        part._share, part._holder = 0, NOBODY
+        return restore_iterator, (self._worker, self._number, share, holder, *how)
+
+    # --- pulling ---
+
+    def _take(self) -> "_Pull":
+        """What was asked for before and is kept; or ask."""
+        with self._lock:
+            if self._kept:
+                return self._kept.popleft()
+        pull = _Pull()
+        env, args = self._worker._bound(), (self._number, self._prefetch)
+        env.ask(PULL, self._worker._addr, self._method, args, {}, future=pull)
+        return pull
+
+    def _keep(self, pull: "_Pull") -> None:
+        """A wait for an item has raised: keep what was asked for, unless it has failed itself."""
+        outcome = pull.outcome
+        if outcome is None or not outcome.failed:
+            with self._lock:
+                self._kept.appendleft(pull)
+            return
+        error = pull.failure()
+        if isinstance(outcome.opened(), Raised) or isinstance(error, WorkerGone | EnvLost):
+            self._is_over = True  # and the worker knows
+        elif not isinstance(error, _GOES_ON):
+            self.close()
+
+    @contextmanager
+    def _limited(self, pull: "_Pull") -> Iterator[None]:
+        """While an item is waited for, its time is limited; not while it is kept."""
+        here = acting()
+        deadline = earlier(deadline_after(self._seconds), here.deadline if here is not None else None)
+        if deadline is None or pull.done():
+            yield
+            return
+        target = str(self._worker._addr)
+        text = f"the generator {self._number} of {target} gave no item before the deadline"
+
+        def late() -> None:
+            pull.give_up(DeadlineExceeded(text, target=target))
+
+        if deadline <= now():
+            late()
+        alarm = self._worker._bound().alarms.at(deadline, late)
+        try:
+            yield
+        finally:
+            alarm.cancel()
 
     def _item(self, answer: tuple[bool, Y], end: type[Exception]) -> Y:
         more, item = answer
@@ -92,14 +241,69 @@ class RemoteIterator(Generic[Y], Iterator[Y], AsyncIterator[Y]):
         raise end(item) if end is StopIteration else end
 
 
-def restore_iterator(worker: Name[Any], number: int) -> RemoteIterator[Any]:
+class _Pull(Future[Any]):
+    """The Future of an item. The iterator keeps it, whatever becomes of those who wait."""
+
+    __slots__ = ()
+
+    def stop_waiting(self) -> None:
+        """A cancelled task does not cancel it."""
+
+    def has_item(self) -> bool:
+        """Whether its item has come."""
+        return self.outcome is not None and not self.outcome.failed
+
+
+def _give_up(env: Env, held: Held, pulls: tuple[_Pull, ...]) -> None:
+    """An iterator is used no more: of what it has asked for nothing is wanted, and the worker is told."""
+    for pull in pulls:
+        pull.give_up(Cancelled("the iterator was closed"))
+    try:
+        env.note_stream(held, -1)
+    except CorpsError:  # the way there has closed: so will the worker
+        return
+
+
+def restore_iterator(
+    worker: Name[Any],
+    number: int,
+    share: int,
+    holder: int,
+    is_over: bool,
+    method: Literal["next", "anext()"],
+    seconds: float | None,
+    prefetch: int | None,
+    items: tuple[tuple[bool, Any], ...],
+) -> RemoteIterator[Any]:
     """Make a RemoteIterator of what it was packed as.
 
     Args:
         worker: The worker in which the generator lives.
         number: Its number there.
+        share: What the iterator got of `WHOLE`.
+        holder: The Env that counts as holding it already.
+        is_over: It was closed, or is at its end.
+        method: How it pulls.
+        seconds: Time limit for each item.
+        prefetch: How many items may be made ahead.
+        items: Those that had come before it was passed on.
 
     Returns:
         The iterator.
     """
-    return RemoteIterator(worker, number)
+    env = worker._env
+    here = NOBODY if env is None else env.id
+    iterator: RemoteIterator[Any] = RemoteIterator(worker, number, share, here, is_async=method == ANEXT)
+    iterator._is_over = is_over
+    iterator.limit(seconds, prefetch)
+    for item in items:
+        iterator._kept.append(_arrived(item))
+    if env is not None and holder != here and not is_over:
+        env.note_stream(iterator.held()._replace(share=0), 1)
+    return iterator
+
+
+def _arrived(item: tuple[bool, Any]) -> _Pull:
+    pull = _Pull()
+    pull.settle(Value(item))
+    return pull

@@ -13,10 +13,11 @@ from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, TypeVar
 
 from corps.addresses import ConcAddr
-from corps.errors import ContextError, CorpsError, LoopBlocked, NoSuchMethod
+from corps.errors import ConfigError, ContextError, CorpsError, LoopBlocked, NoSuchMethod
 from corps.messages.interfaces import Interface
-from corps.messages.outcomes import Refused
+from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.requests import CALL, EXIT_LAST, EXIT_NOW, GET, PINNED, SET
+from corps.messages.streams import Streaming
 from corps.runtime.context import acting, current
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
@@ -45,6 +46,7 @@ class Name(Generic[T_co]):
     _deadline: float | None
     _incarnation: int = 1
     _pin: int = 0
+    _prefetch: int | None = None
 
     def __init__(
         self,
@@ -54,6 +56,7 @@ class Name(Generic[T_co]):
         deadline: float | None = None,
         incarnation: int = 1,
         pin: int = 0,
+        prefetch: int | None = None,
     ) -> None:
         """For the runtime: applications get Names from `corps.create` and from each other."""
         object.__setattr__(self, "_addr", addr)
@@ -64,18 +67,27 @@ class Name(Generic[T_co]):
             object.__setattr__(self, "_incarnation", incarnation)
         if pin:
             object.__setattr__(self, "_pin", pin)
+        if prefetch is not None:
+            object.__setattr__(self, "_prefetch", prefetch)
 
-    def options(self, *, deadline: float | None = None) -> "Name[T_co]":
+    def options(self, *, deadline: float | None = None, prefetch: int | None = None) -> "Name[T_co]":
         """The same worker, called in another way.
 
         Args:
             deadline: Seconds within which each request must be answered, else it fails with
-                DeadlineExceeded; None for no limit.
+                DeadlineExceeded; None for no limit. It counts for each item of a generator, too.
+            prefetch: How many items a generator of the worker may make ahead while the one before is worked
+                on: 0 for none. None: up to 2, if they take long to make.
 
         Returns:
             Another Name of the worker, equal to this one.
+
+        Raises:
+            ConfigError: `prefetch` is no number from 0.
         """
-        return Name(self._addr, self._interface, self._env, deadline, self._incarnation, self._pin)
+        if prefetch is not None and (type(prefetch) is not int or prefetch < 0):
+            raise ConfigError(f"options(prefetch={prefetch!r}): wants a number of items from 0, or None")
+        return Name(self._addr, self._interface, self._env, deadline, self._incarnation, self._pin, prefetch)
 
     @property
     def pinned(self) -> "Name[T_co]":
@@ -85,7 +97,13 @@ class Name(Generic[T_co]):
         again. A Name was made when the worker was created or, from `my_name`, when it was asked for.
         """
         return Name(
-            self._addr, self._interface, self._env, self._deadline, self._incarnation, self._incarnation
+            self._addr,
+            self._interface,
+            self._env,
+            self._deadline,
+            self._incarnation,
+            self._incarnation,
+            self._prefetch,
         )
 
     def exit(self) -> Future[None]:
@@ -141,10 +159,15 @@ class Name(Generic[T_co]):
 
     def _method(self, name: str) -> "Method":
         parts = (self._addr, name, self._env, self._deadline, self._interface)
-        if self._pin:
-            return PinnedMethod(*parts, self._pin)
         retries = dict(self._interface.idempotent).get(name)
-        return Method(*parts) if retries is None else IdempotentMethod(*parts, retries)
+        method: Method
+        if self._pin:
+            method = PinnedMethod(*parts, self._pin)
+        else:
+            method = Method(*parts) if retries is None else IdempotentMethod(*parts, retries)
+        if self._deadline is not None or self._prefetch is not None:
+            method.limits = self._deadline, self._prefetch
+        return method
 
     def _as_pinned(self, kind: int, args: tuple[Any, ...]) -> tuple[int, tuple[Any, ...]]:
         return (PINNED, (self._pin, kind, *args)) if self._pin else (kind, args)
@@ -189,14 +212,15 @@ class Name(Generic[T_co]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         addr, interface = tuple(self._addr), self._interface.as_tuple()
-        return restore_name, (addr, interface, self._deadline, self._incarnation, self._pin)
+        how = () if self._prefetch is None else (self._prefetch,)
+        return restore_name, (addr, interface, self._deadline, self._incarnation, self._pin, *how)
 
 
 class Method:
     """A method of a worker, as seen through its Name. Any thread may call it."""
 
     # The parts of the Name and not the Name itself, which keeps this: no garbage cycle for every Name.
-    __slots__ = ("_addr", "_deadline", "_env", "_interface", "_method")
+    __slots__ = ("_addr", "_deadline", "_env", "_interface", "_method", "limits")
 
     _retries: int = 0
 
@@ -208,6 +232,7 @@ class Method:
         self._env = env
         self._deadline = deadline
         self._interface = interface
+        self.limits: tuple[float | None, int | None] | None = None  # of an iterator that it gives
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Ask the worker to call the method.
@@ -220,7 +245,8 @@ class Method:
             Overloaded: There was no room for the request in time.
         """
         env = self._env or _no_env(self)
-        return env.ask(CALL, self._addr, self._method, args, kwargs, self._deadline)
+        future = None if self.limits is None else Limited(*self.limits)
+        return env.ask(CALL, self._addr, self._method, args, kwargs, self._deadline, future)
 
     def send(self, /, *args: Any, **kwargs: Any) -> None:
         """Ask the worker to call the method, and want no answer. A failure goes to the log of its Env.
@@ -313,7 +339,9 @@ class PinnedMethod(Method):
     def __call__(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """See `Method.__call__`."""
         env = self._env or _no_env(self)
-        return env.ask(PINNED, self._addr, self._method, (self._pin, CALL, *args), kwargs, self._deadline)
+        args = self._pin, CALL, *args
+        future = None if self.limits is None else Limited(*self.limits)
+        return env.ask(PINNED, self._addr, self._method, args, kwargs, self._deadline, future)
 
     def send(self, /, *args: Any, **kwargs: Any) -> None:
         """See `Method.send`."""
@@ -344,7 +372,9 @@ class IdempotentMethod(Method):
     def __call__(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """See `Method.__call__`."""
         env = self._env or _no_env(self)
-        return env.ask(CALL, self._addr, self._method, args, kwargs, self._deadline, retries=self._retries)
+        future = None if self.limits is None else Limited(*self.limits)
+        how = self._deadline, future, self._retries
+        return env.ask(CALL, self._addr, self._method, args, kwargs, *how)
 
 
 _SHOWN: Final = frozenset({"__name__", "__qualname__", "__signature__", "__annotations__"})
@@ -368,6 +398,22 @@ def _no_env(owner: object) -> NoReturn:
         f"{owner!r} was unpacked outside of every Env, so there is no way to its worker: unpack it "
         "inside a worker, or inside `with corps.boot(...)` or `with corps.env()`"
     )
+
+
+class Limited(Future[Any]):
+    """The Future of a call through a Name with options: an iterator that it gives has them too."""
+
+    __slots__ = ("_limits",)
+
+    def __init__(self, seconds: float | None, prefetch: int | None) -> None:
+        super().__init__()
+        self._limits = seconds, prefetch
+
+    def _opened(self) -> Outcome:
+        outcome = super()._opened()
+        if isinstance(outcome, Value) and isinstance(outcome.value, Streaming):
+            outcome.value.limit(*self._limits)
+        return outcome
 
 
 class Attribute(Future[Any]):
@@ -482,6 +528,7 @@ def restore_name(
     deadline: float | None = None,
     incarnation: int = 1,
     pin: int = 0,
+    prefetch: int | None = None,
 ) -> Name[Any]:
     """Make a Name of what it was packed as. An Env that unpacks one answers this itself.
 
@@ -491,6 +538,7 @@ def restore_name(
         deadline: Time limit for its requests, in seconds.
         incarnation: Of the worker, when the Name was made.
         pin: The only incarnation it stands for; 0 for every one.
+        prefetch: How many items generators may make ahead; None if nobody has said.
 
     Returns:
         The Name, for the Env of the calling code, or else the one of this process that is of the same Corps;
@@ -498,4 +546,4 @@ def restore_name(
     """
     here = acting()
     env = here.env if here is not None else this_process.env_of(addr[0])
-    return Name(ConcAddr(*addr), Interface.from_tuple(*interface), env, deadline, incarnation, pin)
+    return Name(ConcAddr(*addr), Interface.from_tuple(*interface), env, deadline, incarnation, pin, prefetch)

@@ -14,7 +14,7 @@ from tests.integration.behaviour.workers import Talker
 
 @pytest.mark.parametrize("method", ["count", "acount"])
 def test_a_generator_is_pulled_and_never_run_ahead_of(way: Way, method: str) -> None:
-    talker = way.create(Talker)
+    talker = way.create(Talker).options(prefetch=0)
     items = getattr(talker, method)(4).ret
     assert isinstance(items, corps.RemoteIterator)
     assert talker.log.ret == []
@@ -43,7 +43,7 @@ def test_several_generators_of_one_worker_live_side_by_side(way: Way) -> None:
 
 @pytest.mark.parametrize("method", ["count", "acount"])
 def test_closing_an_iterator_closes_the_generator(way: Way, method: str) -> None:
-    talker = way.create(Talker)
+    talker = way.create(Talker).options(prefetch=0)
     items = getattr(talker, method)(100).ret
     assert next(items) == 0
     items.close()
@@ -55,7 +55,7 @@ def test_closing_an_iterator_closes_the_generator(way: Way, method: str) -> None
 
 @pytest.mark.parametrize("method", ["count", "acount"])
 def test_leaving_a_with_block_closes_the_generator(way: Way, method: str) -> None:
-    talker = way.create(Talker)
+    talker = way.create(Talker).options(prefetch=0)
     with getattr(talker, method)(100).ret as items:
         assert next(items) == 0
     assert talker.later(1).ret == 1
@@ -64,7 +64,7 @@ def test_leaving_a_with_block_closes_the_generator(way: Way, method: str) -> Non
 
 @pytest.mark.parametrize("method", ["count", "acount"])
 def test_an_iterator_that_is_dropped_closes_the_generator(way: Way, method: str) -> None:
-    talker = way.create(Talker)
+    talker = way.create(Talker).options(prefetch=0)
     items = getattr(talker, method)(100).ret
     assert next(items) == 0
     del items

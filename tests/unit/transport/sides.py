@@ -12,6 +12,7 @@ from corps.messages.outcomes import Outcome
 from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import CALL, Request
 from corps.packing.identities import Identities
+from corps.messages.streams import Held
 from corps.packing.packer import Packer
 from corps.runtime.letter_box import DeadLetterBox
 from corps.security.audit import Audit
@@ -164,6 +165,8 @@ class Side:
         self.holder = Holder()
         self.delivered: list[Request] = []
         self.probes: list[ProbeHeader] = []
+        self.forsaken: list[Held] = []
+        self.forgotten: list[int] = []
         self.blocked = 0
         self.is_coroutine = False
         self.is_reading = False
@@ -191,6 +194,15 @@ class Side:
 
     def follow_probe(self, request: Request, probe: ProbeHeader) -> None:
         self.probes.append(probe)
+
+    def expect_garbage(self) -> None:
+        pass
+
+    def forsake(self, held: Held) -> None:
+        self.forsaken.append(held)
+
+    def forget_holder(self, env_id: int) -> None:
+        self.forgotten.append(env_id)
 
     def enter_blocked(self) -> None:
         self.blocked += 1

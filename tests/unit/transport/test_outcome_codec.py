@@ -16,6 +16,7 @@ from corps.errors import (
     WorkerGone,
 )
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
+from corps.messages.streams import Held
 from corps.packing.packer import Packer
 from corps.transport.outcome_codec import OutcomeCodec
 from corps.wire.frames import RAISED, REFUSED, RETURNED
@@ -23,7 +24,20 @@ from corps.wire.frames import RAISED, REFUSED, RETURNED
 
 @pytest.fixture
 def codec() -> OutcomeCodec:
-    return OutcomeCodec(Packer())
+    return OutcomeCodec(Packer(), Streams())
+
+
+class Streams:
+    """Is told of iterators that came."""
+
+    def __init__(self) -> None:
+        self.forsaken: list[Held] = []
+
+    def expect_garbage(self) -> None:
+        pass
+
+    def forsake(self, held: Held) -> None:
+        self.forsaken.append(held)
 
 
 def there_and_back(codec: OutcomeCodec, outcome: Outcome) -> Outcome:
@@ -89,7 +103,7 @@ def test_what_of_an_exception_cannot_be_packed_costs_that_alone(codec: OutcomeCo
 
 
 def test_an_exception_with_large_memory_comes_back_as_it_was() -> None:
-    codec = OutcomeCodec(Packer(out_of_band=100))
+    codec = OutcomeCodec(Packer(out_of_band=100), Streams())
     numpy = pytest.importorskip("numpy")
     error: Any = error_of(there_and_back(codec, Raised.capture(ValueError(numpy.zeros(1000)), None)))
     assert error.args[0].shape == (1000,)
@@ -100,7 +114,7 @@ def test_an_exception_comes_back_as_the_builtin_type_below_where_its_own_cannot_
         def __str__(self) -> str:
             return "a local text"
 
-    codec = OutcomeCodec(Packer(codec="data"))
+    codec = OutcomeCodec(Packer(codec="data"), Streams())
     error: Any = error_of(there_and_back(codec, Raised.capture(Local("k"), "target")))
     assert (error.args, str(error)) == (("k",), "a local text")
     assert error.type_name.endswith("Local")
@@ -150,7 +164,7 @@ class Reduced:
     [(Reduced,), (Reduced, 5), (None, None, None), SystemExit("x"), KeyboardInterrupt(), GeneratorExit()],
 )
 def test_whatever_packing_a_value_raises_there_is_an_answer(kind: str, reduced: Any) -> None:
-    codec = OutcomeCodec(Packer(codec=kind))
+    codec = OutcomeCodec(Packer(codec=kind), Streams())
     error: Any = error_of(there_and_back(codec, Value([Reduced(reduced)])))
     assert error.executed == "yes"
     assert isinstance(error, PackError | InternalError)

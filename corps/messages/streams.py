@@ -1,0 +1,66 @@
+"""What stands for a generator of a worker, wherever it is: who holds it, and how it is given up.
+
+A generator stays in its worker until nobody holds an iterator of it any more. Iterators are copied by every
+message that they go by, and a count of them would need a message for each copy, which must not be overtaken
+by that of its end. So each iterator has a *share*: all shares of a generator make `WHOLE`, a copy gets a part
+of its original's, and an iterator that is dropped gives its share back to the worker. When all is back, no
+iterator is left, in whatever order that came.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Final, NamedTuple
+
+WHOLE: Final = 1 << 60
+"""The sum of the shares of all iterators of one generator. One that is closed gives as much."""
+
+_PART: Final = 16  # one in so many parts goes with a copy: 15 copies of copies, and some 600 of one iterator
+
+NOBODY: Final = -1
+"""In place of the id of an Env that holds an iterator: of one that is not counted as held by any."""
+
+
+class Held(NamedTuple):
+    """What the worker has to know when an iterator of one of its generators is given up.
+
+    Attributes:
+        env, conc: Where the worker lives.
+        number: Of the generator, in that worker.
+        share: Of the iterator.
+        holder: The Env that counts as holding it, or NOBODY.
+    """
+
+    env: int
+    conc: int
+    number: int
+    share: int
+    holder: int
+
+
+def part_of(share: int) -> int:
+    """How much of its share an iterator gives to a copy; 0 if it has too little: that copy does not count.
+
+    Args:
+        share: What it has.
+    """
+    return share // _PART
+
+
+class Streaming(ABC):
+    """An iterator over a generator that lives in a worker: a `corps.RemoteIterator`."""
+
+    @abstractmethod
+    def part(self) -> "Streaming":
+        """A copy that goes elsewhere, with a part of the share of its own."""
+
+    @abstractmethod
+    def held(self) -> Held:
+        """What the worker has to know of it."""
+
+    @abstractmethod
+    def limit(self, seconds: float | None, prefetch: int | None) -> None:
+        """Say how it is used.
+
+        Args:
+            seconds: Time limit for each item; None for none.
+            prefetch: How many items may be made ahead; None for what the generator says.
+        """
