@@ -29,8 +29,8 @@ from corps.messages.originals import text_of
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.promises import NoAnswer
 from corps.messages.requests import (
-    ASKING,
     AHEAD,
+    ASKING,
     CALL,
     CREATE,
     DROP,

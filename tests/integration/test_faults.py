@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar, Final
@@ -101,6 +102,41 @@ class Worker(corps.Conc):
     def ask(self, other: Any) -> int:
         number: int = other.add(1).ret
         return number
+
+
+class Producer(corps.Conc):
+    """Counts which of its generators are open."""
+
+    def __init__(self) -> None:
+        self._open = 0
+
+    def items(self) -> Iterator[int]:
+        try:
+            self._open += 1
+            yield from range(1_000_000)
+        finally:
+            self._open -= 1
+
+    def open_now(self) -> int:
+        return self._open
+
+
+class Consumer(corps.Conc):
+    restart: ClassVar[corps.Restart | None] = ALWAYS
+
+    def __init__(self) -> None:
+        self._kept: list[Any] = []
+
+    def consume(self, items: Any) -> int:
+        self._kept.append(items)
+        return int(next(items))
+
+    def consume_of(self, producer: Any) -> int:
+        return self.consume(producer.items().ret)
+
+    @corps.idempotent(retries=50)
+    def pid(self) -> int:
+        return os.getpid()
 
 
 class App(corps.Corps):
@@ -278,3 +314,22 @@ class Client:
     def errors(self) -> list[BaseException]:
         self._thread.join()
         return self._errors
+
+
+def test_generators_are_closed_whose_consumer_has_died_with_its_process() -> None:
+    with booted(2):
+        producer, consumer = corps.options(env=1).create(Producer), corps.options(env=2).create(Consumer)
+        shared = producer.items().ret
+        for _ in range(3):
+            pid = consumer.pid().result(LIMIT)  # of the next process, whenever it comes
+            assert next(shared) >= 0
+            assert consumer.consume(shared).result(LIMIT) > 0
+            assert [consumer.consume_of(producer).result(LIMIT) for _ in range(5)] == [0] * 5
+            assert producer.open_now().ret == 6
+            os.kill(pid, signal.SIGKILL)
+            until = time.monotonic() + LIMIT
+            while producer.open_now().ret > 1:
+                assert time.monotonic() < until
+        assert next(shared) > 0
+        shared.close()
+        assert producer.open_now().ret == 0

@@ -87,6 +87,9 @@ class _Gathering(corps.Conc):
     def __init__(self, barrier: Barrier) -> None:
         self._barrier = barrier
 
+    def items(self) -> Iterator[int]:
+        yield 1
+
     def come(self) -> None:
         self._barrier.wait()
 
@@ -102,6 +105,7 @@ def _warm_up(way: Way) -> None:
     counters = [way.create(Counter), way.create_far(Counter)]
     for counter in counters:
         counter.options(deadline=20).add().result()
+    assert list(here[0].items().ret) == [1]  # whose end is watched by a thread
     everybody: list[corps.Name[Any]] = [*here, latch, *counters]
     for name in everybody:
         name.exit().result()

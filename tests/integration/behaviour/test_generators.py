@@ -2,14 +2,31 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Generator, Iterator
-from typing import Any
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from typing import Any, ClassVar
 
 import pytest
 
 import corps
 from tests.integration.behaviour.paths import Way
-from tests.integration.behaviour.workers import Talker
+from tests.integration.behaviour.workers import Latch, Talker
+
+
+@pytest.fixture
+def latch(way: Way) -> corps.Name[Latch]:
+    return way.create(Latch)
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    until = time.monotonic() + 20
+    while not holds():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.001)
+    return True
 
 
 @pytest.mark.parametrize("method", ["count", "acount"])
@@ -160,3 +177,223 @@ class Closing(corps.Conc):
             yield 2
         finally:
             await self._keeper.note("async closed")
+
+
+# --- what is kept, and what is closed ---
+
+
+class Streams(corps.Conc):
+    """Counts which of its generators are open. Its asynchronous ones wait for a word."""
+
+    interleave: ClassVar[bool | int] = True
+
+    def __init__(self) -> None:
+        self._open = 0
+        self._changed = asyncio.Condition()
+        self._words = asyncio.Semaphore(0)
+
+    def items(self, n: int) -> Iterator[int]:
+        self._open += 1
+        return self._items(n)
+
+    def _items(self, n: int) -> Iterator[int]:
+        try:
+            yield from range(n)
+        finally:
+            self._open -= 1
+
+    async def slow_items(self, n: int) -> AsyncIterator[int]:
+        for item in range(n):
+            await self._words.acquire()
+            yield item
+
+    async def say(self) -> None:
+        self._words.release()
+
+    def begun(self, latch: corps.Name[Latch], n: int) -> Iterator[int]:
+        latch.arrive.send()
+        latch.wait().result()
+        items = self.items(n)
+        next(iter(items))  # only what has begun runs its `finally` when it is closed
+        return items
+
+    def begun_at_once(self, n: int) -> Iterator[int]:
+        items = self.items(n)
+        next(iter(items))
+        return items
+
+    def open_now(self) -> int:
+        return self._open
+
+
+class Keeper(corps.Conc):
+    def __init__(self) -> None:
+        self._kept: list[Any] = []
+
+    def keep(self, items: Any) -> int:
+        self._kept.append(items)
+        return int(next(items))
+
+    def take_one(self, items: Any) -> int:
+        return int(next(items))
+
+    def give_back(self) -> Any:
+        return self._kept.pop()
+
+    def forget(self) -> None:
+        self._kept.clear()
+
+    def consume(self, streams: corps.Name[Streams]) -> int:
+        items = streams.begun_at_once(9).ret
+        self._kept.append(items)
+        return int(next(items))
+
+    def pid(self) -> int:
+        return os.getpid()
+
+
+def closed(streams: corps.Name[Streams], count: int = 0) -> bool:
+    """Whether so many are open, in a moment: what is garbage is told of by a thread of its own."""
+    gc.collect()
+    return eventually(lambda: streams.open_now().result(20) == count)
+
+
+def begun(streams: corps.Name[Streams], n: int = 9) -> Any:
+    items = streams.items(n).ret
+    assert next(items) == 0
+    return items
+
+
+def test_a_wait_for_an_item_that_is_given_up_loses_none(way: Way) -> None:
+    streams = way.create(Streams)
+
+    async def script() -> list[int]:
+        items = await streams.slow_items(4)
+        taken: list[int] = []
+        for _ in range(4):
+            for _ in range(2):
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(anext(items), 0.001)
+            await streams.say()
+            taken.append(await anext(items))
+        return taken
+
+    assert asyncio.run(script()) == [0, 1, 2, 3]
+
+
+def test_the_deadline_of_a_name_is_one_for_each_item(way: Way) -> None:
+    streams = way.create(Streams)
+    items = streams.options(deadline=0.05).slow_items(4).ret
+    with pytest.raises(corps.DeadlineExceeded):
+        next(items)
+    assert list(items) == [], "it was closed"
+    limited = streams.options(deadline=20.0).slow_items(4).ret
+    streams.say().result()
+    assert next(limited) == 0
+
+
+def test_an_asynchronous_generator_is_pulled_beside_other_coroutines(way: Way) -> None:
+    streams = way.create(Streams)
+    waiting, items = streams.slow_items(1).ret, streams.slow_items(1).ret
+
+    async def script() -> list[int]:
+        first = asyncio.ensure_future(anext(waiting))
+        second = asyncio.ensure_future(anext(items))
+        await streams.say()
+        await streams.say()
+        return [await first, await second]
+
+    assert asyncio.run(script()) == [0, 0]
+
+
+def test_generators_that_nobody_looks_at_are_closed(way: Way) -> None:
+    streams = way.create(Streams)
+    for _ in range(3):
+        streams.begun_at_once(9)
+        streams.begun_at_once.send(9)
+    assert closed(streams)
+
+
+def test_generators_whose_caller_gave_up_are_closed(way: Way, latch: corps.Name[Latch]) -> None:
+    streams = way.create(Streams)
+    cancelled = streams.begun(latch, 9)
+    latch.arrived().result()
+    assert cancelled.cancel()
+    with pytest.raises(corps.DeadlineExceeded):
+        streams.options(deadline=0.01).begun_at_once(9).result()
+    latch.open().result()
+    assert closed(streams)
+
+
+def test_an_iterator_that_was_handed_on_is_closed_where_it_is_dropped_last(way: Way) -> None:
+    streams, keeper = way.create(Streams), way.create_far(Keeper)
+    items = begun(streams)
+    assert keeper.keep(items).ret == 1
+    del items
+    gc.collect()
+    again = keeper.give_back().ret
+    assert next(again) == 2
+    assert streams.open_now().ret == 1
+    assert keeper.keep(again).ret == 3
+    del again
+    keeper.forget().result()
+    assert closed(streams)
+
+
+def test_an_iterator_that_was_lent_goes_on_here(way: Way) -> None:
+    streams, keeper = way.create(Streams), way.create_far(Keeper)
+    items = begun(streams)
+    assert [keeper.take_one(items).ret for _ in range(3)] == [1, 2, 3]
+    gc.collect()
+    keeper.forget().result()
+    assert next(items) == 4
+    del items
+    assert closed(streams)
+
+
+def test_an_item_that_had_come_goes_with_the_iterator(way: Way) -> None:
+    streams, keeper = way.create(Streams), way.create_far(Keeper)
+    items = streams.slow_items(3).ret
+
+    async def give_up() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(items), 0.001)
+
+    asyncio.run(give_up())
+    streams.say().result()
+    (pull,) = items._kept
+    assert eventually(pull.done)
+    assert keeper.keep(items).ret == 0
+
+
+def test_dropping_the_iterator_of_a_worker_that_has_ended_is_no_error(
+    way: Way, caplog: pytest.LogCaptureFixture
+) -> None:
+    keeper, streams = way.create(Keeper), way.create(Streams)
+    items = begun(streams)
+    handed_on = begun(streams)
+    assert keeper.keep(handed_on).ret == 1
+    streams.exit().result()
+    del items, handed_on
+    keeper.forget().result()
+    gc.collect()
+    assert keeper.pid().ret
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
+    assert way.engine.letters.counts() == {}
+
+
+def test_a_restart_in_mid_stream_is_an_error_and_not_the_end(way: Way) -> None:
+    class Fails(Streams):
+        restart: ClassVar[corps.Restart | None] = corps.Restart()
+
+        def fail(self) -> None:
+            raise corps.Fail("on purpose")
+
+    streams = way.create(Fails)
+    items = streams.items(9).ret
+    assert next(items) == 0
+    with pytest.raises(corps.Fail):
+        streams.fail().result()
+    with pytest.raises(corps.WorkerGone):
+        next(items)
+    assert next(streams.items(9).ret) == 0

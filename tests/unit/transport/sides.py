@@ -11,8 +11,8 @@ from corps.messages.members import Member
 from corps.messages.outcomes import Outcome
 from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import CALL, Request
-from corps.packing.identities import Identities
 from corps.messages.streams import Held
+from corps.packing.identities import Identities
 from corps.packing.packer import Packer
 from corps.runtime.letter_box import DeadLetterBox
 from corps.security.audit import Audit

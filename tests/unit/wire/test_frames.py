@@ -185,7 +185,7 @@ def test_a_request_with_a_value_out_of_range_is_refused(changes: dict[str, objec
     "frames",
     [
         [packed(OUTCOME, 0, 0, 1), b""],  # 0 asks for no answer
-        [packed(OUTCOME, 1, 3, 1), b""],
+        [packed(OUTCOME, 1, 4, 1), b""],
         [packed(OUTCOME, 1, 0, 1)],
         [packed(CREDIT, -1, 0)],
         [packed(CREDIT, 1, -1)],

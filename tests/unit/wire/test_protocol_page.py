@@ -91,13 +91,13 @@ def test_the_request_kinds_are_those_of_the_code() -> None:
     listed = {row[1]: int(row[0]) for row in tables("2: REQUEST")[1]}
     assert listed == {name: getattr(requests, name) for name in listed}
     assert set(listed.values()) == frames.REQUEST_KINDS
-    inside = (requests.CREATE, requests.HALT, requests.TOLD, requests.KEEP)
-    assert "Kinds {}, {}, {} and {} (the construction".format(*inside) in PAGE
+    inside = (requests.CREATE, requests.HALT, requests.TOLD, requests.KEEP, requests.AHEAD)
+    assert "Kinds {}, {}, {}, {} and {} (the construction".format(*inside) in PAGE
 
 
 def test_the_statuses_are_those_of_the_code() -> None:
     listed = {row[1]: int(row[0]) for row in tables("3: OUTCOME")[1]}
-    assert listed == {name: getattr(frames, name) for name in ("RETURNED", "RAISED", "REFUSED")}
+    assert listed == {name: getattr(frames, name) for name in ("RETURNED", "RAISED", "REFUSED", "STREAMED")}
     assert set(listed.values()) == frames.STATUSES
 
 
