@@ -83,6 +83,7 @@ def load_settings(
     directory: Path | None = None,
     environ: Mapping[str, str],
     overrides: Mapping[str, Any] | None = None,
+    texts: Mapping[str, str] | None = None,
 ) -> LoadedSettings:
     """Finds the value of every setting: defaults, then file, then environment, then arguments.
 
@@ -93,6 +94,7 @@ def load_settings(
             to the root of the project. None looks nowhere.
         environ: The environment variables.
         overrides: More arguments, stronger than those in `config`.
+        texts: More arguments, as texts like those of the environment, by dotted keys.
 
     Returns:
         The settings, with the source of each. A value that a stronger source replaces is not judged.
@@ -110,6 +112,7 @@ def load_settings(
         found.add(config.model_dump(exclude_unset=True), "argument", names_key=True)
     elif isinstance(config, Mapping):
         found.add(config, "argument", names_key=True)
+    found.add_texts(texts or {})
     found.add(overrides or {}, "argument", names_key=True)
     return found.settle()
 
@@ -191,6 +194,13 @@ class _Found:
             setting = by_variable[variable]
             value = _from_text(environ[variable], setting.field.annotation)
             self.values[setting.key] = (value, f"environment {variable}")
+
+    def add_texts(self, texts: Mapping[str, str]) -> None:
+        """Takes values of a command line. A key that is no setting is told as every other."""
+        for key, text in texts.items():
+            known = self.known.get(key)
+            value = text if known is None else _from_text(text, known.field.annotation)
+            self.add({key: value}, "argument", names_key=True)
 
     def _unknown(self, key: str, where: str, prefix: str) -> str:
         near = _nearest(key, [*self.known, *self.groups])

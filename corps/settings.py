@@ -257,7 +257,9 @@ class Settings(_Group):
         min_length=1,
     )
     log_level: str = _setting(
-        "WARNING", "What is logged at least.", allowed=f"one of {', '.join(LOG_LEVELS)}"
+        "WARNING",
+        "What is logged at least, in Envs whose application has not set up logging when it was loaded.",
+        allowed=f"one of {', '.join(LOG_LEVELS)}",
     )
 
     @field_validator("log_level")

@@ -5,17 +5,19 @@ shows frames of corps.
 """
 
 import contextlib
+import json
 import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from corps.errors import BootError, ConfigError, CorpsError, LoadError, RemoteError
 from corps.launch.boot import BootedName, start
-from corps.launch.found_settings import find_settings
+from corps.launch.command_run import ExitStatus
+from corps.launch.found_settings import current_folder, find_executable, find_settings
 from corps.launch.running import RunningCorps
 from corps.launch.sources import Source, find_source
 from corps.managers.parameters import read_words
@@ -45,7 +47,14 @@ class UsageProblem(Exception):
 
 
 def run_application(
-    application: str, words: Sequence[str], *, envs: int | None, tag: str | None, config: Path | None
+    application: str,
+    words: Sequence[str],
+    *,
+    envs: int | None,
+    tag: str | None,
+    config: Path | None,
+    settings: Mapping[str, str],
+    init: Mapping[str, str],
 ) -> int:
     """Boot an application; call its ``run``, or serve.
 
@@ -55,6 +64,8 @@ def run_application(
         envs: How many Envs; None for the setting.
         tag: The tag; None for the setting.
         config: A configuration file; None for the one beside the application.
+        settings: More settings, as texts, by their keys.
+        init: Arguments for the constructor of the Corps, as texts, by their names.
 
     Returns:
         The exit status.
@@ -63,19 +74,24 @@ def run_application(
         with _stopping_signals():
             source = _find(application)
 
-            def settings() -> "Settings":
-                found = find_settings(config, {"envs": envs, "tag": tag}, source=source).settings
+            def found_settings() -> "Settings":
+                given = {"envs": envs, "tag": tag}
+                found = find_settings(config, given, source=source, texts=settings).settings
                 logging.basicConfig(
                     level=found.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
                 )
                 return found
 
-            return _boot_and_run(RunningCorps(source, settings), words)
+            executable = settings.get("executable") or find_executable(config, source)
+            running = RunningCorps(source, found_settings, executable=executable, of_command=init)
+            return _boot_and_run(running, words)
     except UsageProblem as problem:
         return _complain(str(problem), USAGE_ERROR)
     except ConfigError as error:
         return _complain(str(error), USAGE_ERROR)
     except RemoteError as error:
+        if isinstance(error.origin, SystemExit):  # of a generator, or a part of the application
+            return _exit_status(error.origin.code)
         return _complain_of_application(error)
     except BootError as error:  # what the processes wrote has been shown when they wrote it
         return _complain(str(error).rstrip(), APPLICATION_ERROR)
@@ -85,12 +101,16 @@ def run_application(
         return BY_SIGNAL + (interrupt.number if isinstance(interrupt, Stopped) else signal.SIGINT)
 
 
-def show_settings(application: str | None, *, config: Path | None) -> int:
+def show_settings(
+    application: str | None, *, config: Path | None, settings: Mapping[str, str], as_json: bool
+) -> int:
     """Print the settings that are in effect.
 
     Args:
         application: Beside which to look for a configuration file; None for the current directory.
         config: A configuration file; None to look for one.
+        settings: More settings, as texts, by their keys.
+        as_json: Print them for another program.
 
     Returns:
         The exit status.
@@ -99,15 +119,18 @@ def show_settings(application: str | None, *, config: Path | None) -> int:
 
     try:
         source = Source("") if application is None else _find(application)
-        rows = describe(find_settings(config, {}, source=source))
+        rows = describe(find_settings(config, {}, source=source, texts=settings))
     except (UsageProblem, ConfigError, LoadError) as error:
         return _complain(str(error), USAGE_ERROR)
-    if sys.stdout.isatty():
+    if as_json:
+        print(json.dumps({key: {"value": value, "source": origin} for key, value, origin in rows}, indent=2))
+    elif sys.stdout.isatty():
         _print_table(rows)
     else:
         width = max(len(key) for key, _, _ in rows)
         for key, value, origin in rows:
             print(f"{key:{width}} = {value!r}  # {origin}")
+    sys.stdout.flush()  # here, where a full disk can be told
     return OK
 
 
@@ -125,8 +148,9 @@ def _print_table(rows: Sequence[tuple[str, Any, str]]) -> None:
 def _find(application: str) -> Source:
     """The source, looked for where ``python -m`` would look too if it is not a file."""
     place = application.partition(":")[0]
-    if not (place.endswith(".py") or "/" in place or os.path.isfile(place)):
-        sys.path.insert(0, os.getcwd())
+    folder = current_folder()
+    if folder is not None and not (place.endswith(".py") or "/" in place or os.path.isfile(place)):
+        sys.path.insert(0, str(folder))
     try:
         return find_source(application)
     except LoadError as error:
@@ -144,17 +168,29 @@ def _boot_and_run(running: RunningCorps, words: Sequence[str]) -> int:
             args = read_words(parameters, words)
         except ValueError as error:
             raise UsageProblem(str(error)) from error
-        _print_result(app, args)
-    return OK
+        return _print_result(app, args)
 
 
-def _print_result(app: BootedName[Any], args: Sequence[Any]) -> None:
+def _print_result(app: BootedName[Any], args: Sequence[Any]) -> int:
     result = app.run(*args).ret
+    if isinstance(result, ExitStatus):
+        return _exit_status(result.code)
     if isinstance(result, RemoteIterator):  # `run` yields its results, so each is printed when it comes
         for item in result:
             print(item, flush=True)
     elif result is not None:
         print(result, flush=True)
+    return OK
+
+
+def _exit_status(code: object) -> int:
+    """As Python itself does it at the end of a program."""
+    if code is None:
+        return OK
+    if isinstance(code, int):
+        return code & 0xFF
+    print(code, file=sys.stderr)
+    return APPLICATION_ERROR
 
 
 def _serve(running: RunningCorps, words: Sequence[str]) -> int:

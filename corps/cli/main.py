@@ -1,9 +1,36 @@
 """The `corps` command: what can be typed. What it does is in `commands`, imported when it is needed."""
 
+import difflib
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
+
+
+class _Commands(click.Group):
+    """The commands. What cannot be written, to a full disk or a reader that has gone, ends them in words."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **kwargs)
+        except BrokenPipeError:
+            _discard_output()
+            sys.exit(141)  # as if SIGPIPE had ended it: nobody reads any more
+        except OSError as error:
+            _discard_output()
+            print(f"corps: {error.strerror or error}", file=sys.stderr)
+            sys.exit(1)
+
+
+def _discard_output() -> None:
+    """What is left in the buffer of stdout goes nowhere: writing it would fail once more at the very end."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
 
 
 def _show_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
@@ -14,7 +41,34 @@ def _show_version(context: click.Context, parameter: click.Parameter, wanted: bo
         context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def _assignments(context: click.Context, parameter: click.Parameter, words: Sequence[str]) -> dict[str, str]:
+    """Take words such as ``key=value`` apart."""
+    pairs = [word.partition("=") for word in words]
+    for name, equals, value in pairs:
+        if not name or not equals:
+            raise click.BadParameter(f"{name + value!r} wants to be KEY=VALUE")
+    return {name: value for name, _, value in pairs}
+
+
+def _complete_files(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    return [CompletionItem(incomplete, type="file")]
+
+
+_application = click.argument("application", shell_complete=_complete_files)
+_config = click.option("--config", type=click.Path(path_type=Path), help="Configuration file (TOML).")
+_set = click.option(
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=_assignments,
+    help="A setting, such as threads.max=8. May be repeated.",
+)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,
@@ -27,36 +81,68 @@ def main() -> None:
     """Run applications made of workers that live in many processes."""
 
 
-@main.command()
-@click.argument("application")
+@main.command(
+    short_help="Run an application, or let it serve.", context_settings={"ignore_unknown_options": True}
+)
+@_application
 @click.argument("args", nargs=-1)
 @click.option(
     "--envs", type=click.IntRange(1, 1024), help="Env processes to start; one per core if not given."
 )
 @click.option("--tag", help="A label of this run.")
-@click.option("--config", type=click.Path(path_type=Path), help="Configuration file (TOML).")
+@_config
+@_set
+@click.option(
+    "--init",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=_assignments,
+    help="An argument for the constructor of the Corps. May be repeated.",
+)
 def run(
-    application: str, args: tuple[str, ...], envs: int | None, tag: str | None, config: Path | None
+    application: str,
+    args: tuple[str, ...],
+    envs: int | None,
+    tag: str | None,
+    config: Path | None,
+    settings: dict[str, str],
+    init: dict[str, str],
 ) -> None:
     """Boot APPLICATION, a file or a module, with ":Class" if it has several Corps classes.
 
-    If the Corps has a method run, it is called with ARGS, what it returns is printed, and the Corps ends.
-    Otherwise it serves until SIGINT or SIGTERM. The exit status is 0, 1 after an error of the application,
-    2 after one of usage, and 128 and the number of a signal that cut run short.
+    If the Corps has a method run, it is called with ARGS, what it returns is printed, and the Corps ends. It
+    reads the stdin of this command. Otherwise the Corps serves until SIGINT or SIGTERM. Options that are not
+    listed below, and all words behind "--", belong to ARGS.
+
+    The exit status is 0, or what run gives to sys.exit; 1 after an error of the application, or if the Corps
+    ended without being asked to; 2 after an error of usage or configuration; 128 and the number of the signal
+    if one cut run short.
     """
     from corps.cli.commands import run_application
 
-    raise SystemExit(run_application(application, args, envs=envs, tag=tag, config=config))
+    if application.startswith("-"):
+        context = click.get_current_context()
+        known = [option for parameter in context.command.params for option in parameter.opts]
+        near = difflib.get_close_matches(application.partition("=")[0], known)
+        raise click.NoSuchOption(application, possibilities=near, ctx=context)
+    raise SystemExit(
+        run_application(application, args, envs=envs, tag=tag, config=config, settings=settings, init=init)
+    )
 
 
-@main.command()
-@click.argument("application", required=False)
-@click.option("--config", type=click.Path(path_type=Path), help="Configuration file (TOML).")
-def config(application: str | None, config: Path | None) -> None:
-    """Show the settings that are in effect, for APPLICATION or the current directory, and their sources."""
+@main.command(short_help="Show the settings that are in effect.")
+@click.argument("application", required=False, shell_complete=_complete_files)
+@_config
+@_set
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object: each value with its source.")
+def config(application: str | None, config: Path | None, settings: dict[str, str], as_json: bool) -> None:
+    """Show the settings that are in effect, and their sources.
+
+    They are those for APPLICATION, a file or a module, or else for the current folder.
+    """
     from corps.cli.commands import show_settings
 
-    raise SystemExit(show_settings(application, config=config))
+    raise SystemExit(show_settings(application, config=config, settings=settings, as_json=as_json))
 
 
 if __name__ == "__main__":

@@ -23,12 +23,21 @@ class ChildSide:
         pulse: Shows the booting process that this one lives.
         stdout_fd: A duplicate of the booting process's stdout, or None if output was never captured.
         stderr_fd: The same for stderr.
+        has_stdin: It has the stdin of the booting process, and not an empty one.
     """
 
     def __init__(
-        self, env_id: int, channel: Channel, pulse: Pulse, stdout_fd: int | None, stderr_fd: int | None
+        self,
+        env_id: int,
+        channel: Channel,
+        pulse: Pulse,
+        stdout_fd: int | None,
+        stderr_fd: int | None,
+        *,
+        has_stdin: bool = False,
     ) -> None:
         self.env_id = env_id
+        self.has_stdin = has_stdin
         self.channel = channel
         self.pulse = pulse
         self._saved = [(saved, fd) for saved, fd in ((stdout_fd, 1), (stderr_fd, 2)) if saved is not None]

@@ -304,7 +304,8 @@ def be_env(
             settle_env(env_id, core_dumps=core_dumps)
             pulse = Pulse(pulse_fd)
             os.close(pulse_fd)
-            child = ChildSide(env_id, Channel(socket.socket(fileno=channel_fd)), pulse, *saved)
+            channel = Channel(socket.socket(fileno=channel_fd))
+            child = ChildSide(env_id, channel, pulse, *saved, has_stdin=env_id == stdin_env)
             code = run_entry(entry, child)
     except BaseException:
         traceback.print_exc()

@@ -20,6 +20,7 @@ from corps.errors import BootError, CorpsError
 from corps.hosting.child import ChildSide, flush_output
 from corps.hosting.pulse import MAIN, READING
 from corps.launch import pool_main
+from corps.launch.command_run import let_run_exit
 from corps.launch.loading import load_class
 from corps.launch.may_boot import mark_descendants
 from corps.launch.sources import Source
@@ -61,10 +62,8 @@ def main(child: ChildSide) -> int:
     _, corps_id, option_fields, source_list, runtime_dir, generation = first
     options = EnvOptions(**option_fields)
     this_process.env_id = child.env_id
-    logging.basicConfig(
-        level=options.log_level,
-        format=f"%(asctime)s {env_label(child.env_id)} %(levelname)s %(name)s: %(message)s",
-    )
+    form = f"%(asctime)s {env_label(child.env_id)} %(levelname)s %(name)s: %(message)s"
+    _show_warnings(form)
     sys.setswitchinterval(options.switch_interval)
     _allow_descriptors()
     source = Source.from_list(source_list)
@@ -72,6 +71,9 @@ def main(child: ChildSide) -> int:
     sys.modules["__main__"].__file__ = pool_main.__file__  # for the processes that workers start
     try:
         cls = load_class(source, everywhere=True)
+        logging.basicConfig(level=options.log_level, format=form)  # unless the application has set it up
+        if child.has_stdin:
+            let_run_exit(cls)
         env, member = start_env(
             corps_id,
             child.env_id,
@@ -93,6 +95,14 @@ def main(child: ChildSide) -> int:
     env.on_defect = _end_at_once
     orders.send("ready", member.as_list(), list(cls._corps_interface.as_tuple()), restart)
     return _serve(child, orders, env)
+
+
+def _show_warnings(form: str) -> None:
+    """What is logged while the application is loaded and has not set up logging says where it is from."""
+    last = logging.StreamHandler()
+    last.setLevel(logging.WARNING)
+    last.setFormatter(logging.Formatter(form))
+    logging.lastResort = last
 
 
 def _report_or_end(env: Env, env_id: int, generation: int, reason: str) -> None:

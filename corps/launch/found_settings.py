@@ -23,6 +23,7 @@ def find_settings(
     overrides: Mapping[str, Any],
     *,
     source: Source | None = None,
+    texts: Mapping[str, str] | None = None,
 ) -> "LoadedSettings":
     """The settings that hold in this process.
 
@@ -30,6 +31,7 @@ def find_settings(
         config: As for `corps.boot`.
         overrides: Arguments, stronger than those in `config`. What is None was not given.
         source: Beside what to look for a file, and above; None looks nowhere.
+        texts: More arguments, as texts of a command line, by dotted keys.
 
     Returns:
         The settings, with the source of each.
@@ -40,7 +42,9 @@ def find_settings(
     from corps.config import load_settings
 
     given = {key: value for key, value in overrides.items() if value is not None}
-    return load_settings(config, directory=_directory(source), environ=os.environ, overrides=given)
+    return load_settings(
+        config, directory=_directory(source), environ=os.environ, overrides=given, texts=texts
+    )
 
 
 def find_executable(

@@ -43,6 +43,6 @@ def run_phases(phases: list[Phase]) -> None:
         except BaseException as error:  # what is to be ended next must end
             failed = failed or error
             continue
-        _log.info("the phase %r of the end took %.3f s", phase.name, now() - began)
+        _log.debug("the phase %r of the end took %.3f s", phase.name, now() - began)
     if failed is not None:
         raise failed

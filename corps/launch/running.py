@@ -15,7 +15,7 @@ import concurrent.futures
 import logging
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from queue import SimpleQueue
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 from corps.addresses import BOOT_ENV, ENV_MGR, FRONT, ConcAddr, env_label
 from corps.errors import (
     BootError,
+    ConfigError,
     CorpsLost,
     EnvStartError,
     RestartLimit,
@@ -42,7 +43,7 @@ from corps.launch.starting import start_env
 from corps.managers.assembly import env_options
 from corps.managers.corps_mgr import CorpsMgr
 from corps.managers.membership import Membership
-from corps.managers.parameters import Parameter
+from corps.managers.parameters import Parameter, read_assignments
 from corps.managers.vitals import Vitals
 from corps.messages.endings import Failure
 from corps.messages.outcomes import Outcome, Refused, Value
@@ -84,7 +85,7 @@ class RunningCorps:
         find_settings: "Callable[[], Settings]",
         *,
         executable: str | None = None,
-        has_stdin: bool = False,
+        of_command: Mapping[str, str] | None = None,
     ) -> None:
         """Start nothing yet.
 
@@ -93,10 +94,11 @@ class RunningCorps:
             find_settings: Gives all settings. Called once by `start`, in the Corps's own thread, while the
                 template imports; what it raises is raised there.
             executable: The Python interpreter of its processes; None for that of this one.
-            has_stdin: The Env of the Corps object reads this process's stdin.
+            of_command: It is the program of a command: the front reads the stdin of this process, and these
+                are texts for arguments of the constructor, by their names.
         """
         self._executable = executable
-        self._stdin_env = FRONT if has_stdin else None
+        self._of_command = of_command
         self._source = source
         self._find_settings = find_settings
         self._corps_id = secrets.token_hex(8)
@@ -289,7 +291,7 @@ class RunningCorps:
         try:
             wait_any([self.env.when_answered(), self._hurry], limit)
         except WaitTimeout:
-            _log.info("the Corps ends, though not all its requests were answered within %s s", limit)
+            _log.debug("the Corps ends, though not all its requests were answered within %s s", limit)
 
     def _limit_passed(self, failure: Failure) -> None:
         """A restart limit was passed, and nobody could heal it. Any thread."""
@@ -331,7 +333,7 @@ class RunningCorps:
             preload=_PRELOAD,
             on_exit=self._exits.put,
             executable=self._executable,
-            stdin_env=self._stdin_env,
+            stdin_env=None if self._of_command is None else FRONT,
         )
         if self._hurry.done():
             host.close(0.0)
@@ -367,6 +369,7 @@ class RunningCorps:
         self._mgr.family.on_end = self._application_ended
         env.lives.on_limit = self._limit_passed
         construct_here(self._mgr, manager).result()
+        kwargs = {**kwargs, **self._read_arguments(env)}
         application = Record(Application, args, kwargs, WorkerOptions(settings.tag, restart=app_restart))
         self._comes_back = app_restart is not None and app_restart.brings_back("killed")
         name = self._name = create_application(env, self._mgr, application)
@@ -380,6 +383,16 @@ class RunningCorps:
         # loop on which the ends of workers are told, before that.
         env.ask(CALL, env.manager_of(env.id), "statistics", (), {}).result()
         return name
+
+    def _read_arguments(self, env: Env) -> dict[str, Any]:
+        """The arguments of the constructor that the command line has."""
+        if self._of_command is None:
+            return {}
+        described = env.ask(CALL, env.manager_of(FRONT), "init_parameters", (), {}).result()
+        try:
+            return read_assignments([Parameter(*fields) for fields in described], self._of_command)
+        except ValueError as error:
+            raise ConfigError(f"the constructor of the Corps (--init): {error}") from error
 
     def _note_whether_alive(self, alive: Future[bool]) -> None:
         if alive.failure() is None and not alive.result():

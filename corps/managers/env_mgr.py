@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from corps.addresses import ConcAddr
 from corps.errors import CorpsError, LoadError, WorkerGone
-from corps.managers.parameters import parameters_of
+from corps.managers.parameters import keywords_of, parameters_of
 from corps.messages.dead_letters import DeadLetter
 from corps.messages.members import Member
 from corps.messages.requests import EXIT_LAST
@@ -56,6 +56,11 @@ class EnvMgr(Conc):
         """The parameters of the application's method ``run`` as lists; None if it has no such method."""
         run = getattr(self._application, "run", None)
         return [each.as_list() for each in parameters_of(run)] if callable(run) else None
+
+    async def init_parameters(self) -> list[list[Any]]:
+        """The parameters of the application's constructor that can be given by name, as lists."""
+        init = getattr(self._application, "__init__", object.__init__)
+        return [each.as_list() for each in keywords_of(init)]
 
     async def create(self, record: Record, mgr: Name[Any], mgr_addr: ConcAddr) -> Name[Any]:
         """Create a worker here.

@@ -7,13 +7,19 @@ the words by that.
 import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from corps.truth_words import FALSE_WORDS, TRUE_WORDS
 
 _POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+_BY_NAME: Final = (
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    inspect.Parameter.KEYWORD_ONLY,
+    inspect.Parameter.VAR_KEYWORD,
+)
 
 
 def _truth(word: str) -> bool:
@@ -73,10 +79,7 @@ def parameters_of(method: Callable[..., Any]) -> list[Parameter]:
     Returns:
         The others, in order. One whose annotation says nothing that is known takes a word as it is.
     """
-    try:
-        hints = typing.get_type_hints(method)
-    except Exception:  # annotations may name what exists for type checkers only
-        hints = {}
+    hints = _hints_of(method)
     _, *rest = inspect.signature(method).parameters.values()
     return [
         Parameter(
@@ -88,6 +91,38 @@ def parameters_of(method: Callable[..., Any]) -> list[Parameter]:
         for each in rest
         if each.kind in (*_POSITIONAL, inspect.Parameter.VAR_POSITIONAL)
     ]
+
+
+def keywords_of(method: Callable[..., Any]) -> list[Parameter]:
+    """The parameters that can be given by name.
+
+    Args:
+        method: A method as its class holds it, so its first parameter is the worker.
+
+    Returns:
+        The others, in order. One that takes all other names is repeated.
+    """
+    if method is object.__init__:
+        return []
+    _, *rest = inspect.signature(method).parameters.values()
+    hints = _hints_of(method)
+    return [
+        Parameter(
+            each.name,
+            _kind_of(hints.get(each.name)),
+            each.default is not inspect.Parameter.empty or each.kind is inspect.Parameter.VAR_KEYWORD,
+            each.kind is inspect.Parameter.VAR_KEYWORD,
+        )
+        for each in rest
+        if each.kind in _BY_NAME
+    ]
+
+
+def _hints_of(method: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(method)
+    except Exception:  # annotations may name what exists for type checkers only
+        return {}
 
 
 def _kind_of(hint: Any) -> str:
@@ -121,6 +156,35 @@ def read_words(parameters: Sequence[Parameter], words: Sequence[str]) -> list[An
         raise ValueError(f"{words[len(single)]!r} is one too many; run takes: {_usage(parameters)}")
     paired = zip([*single, *[rest] * (len(words) - len(single))], words, strict=False)
     return [_read(each, word) for each, word in paired if each is not None]
+
+
+def read_assignments(parameters: Sequence[Parameter], words: Mapping[str, str]) -> dict[str, Any]:
+    """The keyword arguments that assignments of a command line stand for.
+
+    Args:
+        parameters: From `keywords_of`.
+        words: The values by the names of the parameters.
+
+    Returns:
+        The arguments.
+
+    Raises:
+        ValueError: There is no such parameter, or one is missing, or a value cannot be read; the text says
+            which.
+    """
+    known = {each.name: each for each in parameters if not each.is_repeated}
+    others = next((each for each in parameters if each.is_repeated), None)
+    usage = " ".join(f"{each.name}=..." for each in parameters) or "no arguments"
+    missing = [each.name for each in known.values() if not each.is_optional and each.name not in words]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} is missing; it takes: {usage}")
+    values = {}
+    for name, word in words.items():
+        parameter = known.get(name, others)
+        if parameter is None:
+            raise ValueError(f"{name} is no argument of it; it takes: {usage}")
+        values[name] = _read(replace(parameter, name=name), word)
+    return values
 
 
 def _usage(parameters: Sequence[Parameter]) -> str:

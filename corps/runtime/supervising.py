@@ -128,7 +128,7 @@ class Supervising:
             self._env.worker_counters.detected(now() - failed_at)
         match decision:
             case Plan(delay=delay) as plan if delay > 0:
-                _log.info("%s is started again in %.2f s", child, delay)
+                _log.debug("%s is started again in %.2f s", child, delay)
                 self._env.alarms.at(now() + delay, lambda: self._carry_out(plan))
             case Plan() as plan:
                 self._carry_out(plan)

@@ -29,7 +29,7 @@ class Audit:
     def admitted(self, reason: str) -> None:
         """A peer may connect."""
         self.counts["admitted"] += 1
-        _log.info("%s admitted a peer: %s", self._env, reason)
+        _log.debug("%s admitted a peer: %s", self._env, reason)
 
     def refused(self, kind: str, reason: str) -> None:
         """Something was refused: logged at most once per second and kind, counted always.

@@ -182,7 +182,7 @@ class ZmqLink(Link):
             is_broken = self._kept.missed(number, round_)
             self._tell_of_room()
             if is_broken:
-                _log.info(
+                _log.debug(
                     "a connection to %s broke: %d messages go again",
                     env_label(self.member.env),
                     len(self._kept),

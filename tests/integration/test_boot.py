@@ -1,6 +1,7 @@
 """Claims about `corps.boot`: what can be booted, and that a boot that fails says why and leaves nothing."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -326,6 +327,34 @@ def test_the_logging_of_the_booting_process_is_left_alone(write: Write) -> None:
         "script.py",
     )
     assert run_script(script) == "22 [] []\n"
+
+
+@pytest.mark.parametrize(
+    ("set_up", "shown"),
+    [
+        ("logging.basicConfig(level='INFO', format='MINE %(message)s')", "MINE loading\nMINE working\n"),
+        ("", "TIME front WARNING app: loading\nTIME front WARNING app: working\n"),
+    ],
+)
+def test_the_logging_that_an_application_sets_up_is_in_effect_in_its_envs(
+    write: Write, capfd: pytest.CaptureFixture[str], set_up: str, shown: str
+) -> None:
+    level = "info" if set_up else "warning"
+    path = write(
+        f"""
+        import corps, logging
+        {set_up}
+        log = logging.getLogger("app")
+        log.{level}("loading")
+        class App(corps.Corps):
+            def work(self):
+                log.{level}("working")
+        """
+    )
+    with corps.boot(path, envs=1) as app:
+        app.work().ret  # noqa: B018  # waits
+    found = re.sub(r"[0-9-]+ [0-9:,]+ ", "TIME ", capfd.readouterr().err)
+    assert found.replace("TIME env1 WARNING app: loading\n", "").replace("MINE loading\n", "", 1) == shown
 
 
 # What cannot be booted: the error says why, and nothing is left running (the leak check looks)

@@ -1,5 +1,6 @@
 """Claims about the `corps` command: what it prints where, how it ends, and with which exit status."""
 
+import json
 import os
 import pty
 import signal
@@ -116,7 +117,9 @@ def test_an_error_of_run_is_shown_with_the_frames_of_the_application_only(
         (["--", "1", "2", "perhaps"], "SURE wants true or false"),
         ([], "FIRST is missing; run takes: FIRST [SECOND] [SURE] [REST]..."),
         (["--envs", "0"], "0 is not in the range"),
-        (["--no-such-option"], "No such option"),
+        (["--set", "nope=1"], "nope (argument nope): no such setting"),
+        (["--set", "envs"], "'envs' wants to be KEY=VALUE"),
+        (["--init", "more=1"], "(--init): more is no argument of it; it takes: no arguments"),
         (["--config", "missing.toml"], "there is no configuration file"),
         (["--tag", "not a tag"], "tag = 'not a tag'"),
     ],
@@ -129,6 +132,90 @@ def test_what_is_not_understood_is_an_error_of_usage(
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_option_before_the_application_is_an_error_and_after_it_is_a_word(
+    write: Write, tmp_path: Path
+) -> None:
+    write("import corps\nclass App(corps.Corps):\n    def run(self, *words): return words\n")
+    done = command(tmp_path, "run", "--envs=1", "app.py", "--flag", "-x", "y")
+    assert done.stdout == "('--flag', '-x', 'y')\n"
+    done = command(tmp_path, "run", "--env=1", "app.py")
+    assert done.returncode == 2
+    assert "No such option '--env=1'. Did you mean '--envs'?" in done.stderr
+
+
+PROGRAM = """
+import corps, sys
+
+class App(corps.Corps):
+    def __init__(self, size: int, *, sure: bool = False):
+        self.made = size, sure
+
+    def run(self, what, *more):
+        if what == "read":
+            return input("> "), sys.stdin.read(), self.made
+        sys.exit(*map(int, more)) if what == "exit" else sys.exit("no luck")
+"""
+
+
+def test_run_reads_the_stdin_of_the_command_and_has_arguments_for_its_constructor(
+    write: Write, tmp_path: Path
+) -> None:
+    write(PROGRAM)
+    with subprocess.Popen(
+        [*COMMAND, "run", "app.py", "--init", "size=3", "--init", "sure=yes", "--set", "envs=1", "read"],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        out, _ = process.communicate("first\nsecond\nthird", timeout=LIMIT)
+    assert out == "> ('first', 'second\\nthird', (3, True))\n"
+
+
+def test_without_a_needed_argument_of_the_constructor_that_is_told(write: Write, tmp_path: Path) -> None:
+    write(PROGRAM)
+    done = command(tmp_path, "run", "app.py", "read")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "size is missing; it takes: size=... sure=..." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [(["exit", "7"], 7, ""), (["exit"], 0, ""), (["exit", "300"], 44, ""), (["text"], 1, "no luck\n")],
+)
+def test_what_run_gives_to_sys_exit_is_the_exit_status(
+    write: Write, tmp_path: Path, words: list[str], status: int, said: str
+) -> None:
+    write(PROGRAM.replace("size: int", "size: int = 0"))
+    done = command(tmp_path, "run", "--envs=1", "app.py", *words)
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", said)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["config"], ["run", "--envs=1", "app.py", "1"]])
+def test_a_full_disk_is_told_in_words(write: Write, tmp_path: Path, words: list[str]) -> None:
+    write(RUNS.replace('print("working", flush=True)', "pass"))
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*COMMAND, *words],
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "corps: No space left on device\n")
+
+
+def test_nothing_of_the_help_is_cut_off(tmp_path: Path) -> None:
+    shown = subprocess.run(
+        [*COMMAND, "--help"], env={**environment(tmp_path), "COLUMNS": "80"}, capture_output=True, text=True
+    ).stdout
+    assert "..." not in shown.partition("Commands:")[2]
 
 
 @pytest.mark.parametrize("source", ["missing.py", "missing_module", "missing.module:App"])
@@ -296,6 +383,19 @@ def test_config_shows_each_value_with_its_source(write: Write, tmp_path: Path) -
     refused = command(tmp_path, "config", "--config", "other.toml")
     assert refused.returncode == 2
     assert "nonsense" in refused.stderr
+
+
+def test_config_is_json_for_programs_and_works_in_a_folder_that_is_gone(tmp_path: Path) -> None:
+    done = command(tmp_path, "config", "--json", "--set", "threads.max=7")
+    assert json.loads(done.stdout)["threads.max"] == {"value": 7, "source": "argument threads.max"}
+    gone = tmp_path / "gone"
+    code = f"import os, sys; os.mkdir({str(gone)!r}); os.chdir({str(gone)!r}); os.rmdir({str(gone)!r})"
+    code += f"; os.execv(sys.executable, [*{COMMAND!r}, 'config'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(tmp_path), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("envs ")
 
 
 def test_config_is_a_table_on_a_terminal(tmp_path: Path) -> None:

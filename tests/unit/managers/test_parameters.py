@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from corps.managers.parameters import Parameter, parameters_of, read_words
+from corps.managers.parameters import Parameter, keywords_of, parameters_of, read_assignments, read_words
 
 
 class Methods:
@@ -61,3 +61,30 @@ def test_a_word_too_many_is_refused() -> None:
         read_words(parameters_of(Methods.plain), ["a", "b", "c"])
     with pytest.raises(ValueError, match="run takes: no arguments"):
         read_words([], ["a"])
+
+
+def test_what_is_given_by_name_is_known_and_read() -> None:
+    described = keywords_of(Methods.typed)
+    assert [each.name for each in described] == ["count", "ratio", "sure"]
+    assert read_assignments(described, {"count": "3", "sure": "no"}) == {"count": 3, "sure": False}
+    more = keywords_of(Methods.unknown)
+    assert [(each.name, each.is_optional, each.is_repeated) for each in more] == [
+        ("where", False, False),
+        ("only_by_name", True, False),
+        ("more", True, True),
+    ]
+    assert read_assignments(more, {"where": "x", "other": "1"}) == {"where": "x", "other": "1"}
+    assert keywords_of(object.__init__) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({}, r"count is missing; it takes: count=\.\.\. ratio"),
+        ({"count": "1", "size": "1"}, "size is no argument of it"),
+        ({"count": "x"}, "COUNT wants a whole number, not 'x'"),
+    ],
+)
+def test_assignments_that_do_not_fit_are_refused(words: dict[str, str], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        read_assignments(keywords_of(Methods.typed), words)
