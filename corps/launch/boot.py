@@ -20,6 +20,7 @@ from corps.launch.sources import find_source
 from corps.runtime.context import Block
 from corps.runtime.futures import Future
 from corps.runtime.interrupts import Interrupts
+from corps.runtime.running_loop import running_loop
 from corps.supervision.restarts import Restart
 from corps.workers.dead_letters import DeadLetters
 from corps.workers.everywhere import all_statistics
@@ -402,7 +403,7 @@ def freeze_support() -> None:
 def _is_coroutine(caller: FrameType) -> bool:
     """Whether a coroutine of an event loop calls: then nothing may block."""
     flags = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-    return bool(caller.f_code.co_flags & flags) and asyncio._get_running_loop() is not None
+    return bool(caller.f_code.co_flags & flags) and running_loop() is not None
 
 
 def start(running: RunningCorps, /, *args: Any, **kwargs: Any) -> BootedName[Any]:

@@ -1,6 +1,5 @@
 """The one place where a thread waits for Futures: woken by what it subscribed to, never polling."""
 
-import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -9,6 +8,7 @@ from corps.messages.requests import EXIT
 from corps.runtime.context import Activity, acting
 from corps.runtime.gates import Gate
 from corps.runtime.lending import may_lend
+from corps.runtime.running_loop import running_loop
 
 Subscribe = Callable[[Callable[[object], object]], Callable[[], object]]
 """Takes the function that wakes a waiting thread, whatever its argument; gives the function that takes the
@@ -60,7 +60,7 @@ def block_until(
             "use `await future` in an `async def` method"
         )
     # Not in a thread with an event loop of its own: an author's method may want to start one.
-    helps = timeout is None and not any_will_do and asyncio._get_running_loop() is None
+    helps = timeout is None and not any_will_do and running_loop() is None
     searches = here.cell is not None and (not any_will_do or len(futures) == 1)
     try:
         if searches:

@@ -4,7 +4,6 @@ Everything of an Env hangs on its object, so that several can live in one proces
 `managers.assembly`; nothing here decides who lives where.
 """
 
-import asyncio
 import itertools
 import logging
 import weakref
@@ -36,6 +35,7 @@ from corps.runtime.pool import WorkerPool
 from corps.runtime.readers import Readers
 from corps.runtime.registry import Registry
 from corps.runtime.retrying import Retrying
+from corps.runtime.running_loop import running_loop
 from corps.runtime.thread_starts import NO_THREAD
 from corps.runtime.watched_thread import note_failure
 from corps.transport.link import Transport
@@ -481,11 +481,11 @@ class Env:
 
     def may_wait_for_room(self) -> bool:
         """Whether the calling thread may block for as long as others are slow: no event loop may."""
-        return self.may_block() and asyncio._get_running_loop() is None
+        return self.may_block() and running_loop() is None
 
     def is_on_foreign_loop(self) -> bool:
         """Whether the calling thread runs an event loop that is not the one of an Env."""
-        return self.may_block() and asyncio._get_running_loop() is not None
+        return self.may_block() and running_loop() is not None
 
     def enter_blocked(self) -> None:
         """The calling thread is about to block inside corps."""

@@ -71,6 +71,15 @@ LOCKS: Final = frozenset({"Lock", "RLock", "Event", "Condition", "Semaphore", "Q
 MUTABLE_TYPES: Final = CONTAINERS | WEAK_CONTAINERS | COUNTERS | LOCKS
 READ_ONLY: Final = re.compile(r"\b(Final|Mapping|Sequence|Collection|AbstractSet|frozenset|tuple)\b")
 MAX_LINES: Final = 600
+PRIVATE_NAMES: Final[Mapping[str, str]] = {
+    "asyncio._get_running_loop": "runtime/running_loop.py",  # tests/unit/runtime/test_running_loop.py
+    "cloudpickle._PICKLE_BY_VALUE_MODULES": "packing/picklers.py",  # tests/unit/packing/test_functions.py
+    "abc._get_dump": "packing/classes.py",  # tests/unit/packing/test_abstract_classes.py
+    "abc._abc_init": "packing/classes.py",  # the same
+}
+"""Private names of libraries, the file that asks for each, and the test of what is done without it."""
+DOCUMENTED_NAMES: Final = frozenset({"os._exit", "sys._getframe", "sys._current_frames", "sys._xoptions"})
+"""Names that the reference of Python describes, though they begin like private ones."""
 
 
 @dataclass(frozen=True)
@@ -420,6 +429,51 @@ def folders_open_with_words_only(files: Files) -> Iterator[str]:
                 )
 
 
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def private_names_have_a_fallback(files: Files) -> Iterator[str]:
+    """Private names of other libraries: those listed alone, by a getattr whose default does without them."""
+    advice = "private to its library: do without it, or list it in PRIVATE_NAMES with a fallback and a test"
+    for file in files:
+        modules = {each.name or each.module: each.module for each in file.imports()}
+        foreign = {
+            alias.asname or alias.name.partition(".")[0]: alias.name
+            for node in ast.walk(file.tree)
+            if isinstance(node, ast.Import | ast.ImportFrom) and "corps" not in ast.unparse(node)
+            for alias in node.names
+        }
+        for name, module in modules.items():
+            if (
+                not module.startswith("corps")
+                and module != "__future__"
+                and is_private(name.rpartition(".")[2])
+            ):
+                yield file.at(1, f"imports {name} of {module}, which is {advice}")
+        for node in ast.walk(file.tree):
+            match node:
+                case ast.Attribute(value=ast.Name(id=holder), attr=name) if holder in foreign and is_private(
+                    name
+                ):
+                    if f"{foreign[holder]}.{name}" not in DOCUMENTED_NAMES:
+                        yield file.at(node.lineno, f"uses {foreign[holder]}.{name}, which is {advice}")
+                case ast.Call(
+                    func=ast.Name(id="getattr"),
+                    args=[ast.Name(id=holder), ast.Constant(value=str(name)), *default],
+                ) if holder in foreign and is_private(name):
+                    listed = PRIVATE_NAMES.get(f"{foreign[holder]}.{name}")
+                    if not default or listed != file.path:
+                        yield file.at(node.lineno, f"asks for {foreign[holder]}.{name}, which is {advice}")
+
+
+def private_names_are_in_use(files: Files) -> Iterator[str]:
+    texts = {file.path: file.text for file in files}
+    for name, path in PRIVATE_NAMES.items():
+        if path in texts and f'"{name.rpartition(".")[2]}"' not in texts[path]:
+            yield f"{name} is listed in PRIVATE_NAMES, and corps/{path} does not ask for it"
+
+
 RULES: Final[tuple[Rule, ...]] = (
     imports_point_down,
     every_file_has_a_band,
@@ -444,6 +498,8 @@ RULES: Final[tuple[Rule, ...]] = (
     no_assert_where_bytes_come_in,
     no_shell,
     folders_open_with_words_only,
+    private_names_have_a_fallback,
+    private_names_are_in_use,
 )
 RULE_NAMES: Final = {rule: name for name, rule in list(globals().items()) if callable(rule) and rule in RULES}
 
@@ -552,6 +608,17 @@ def planted(sources: Mapping[str, str]) -> Files:
         (no_shell, {"hosting/a.py": "import os\nos.system('ls')"}),
         (folders_open_with_words_only, {"wire/__init__.py": '"""Words."""\nfrom corps.wire.a import x'}),
         (folders_open_with_words_only, {"wire/__init__.py": ""}),
+        (private_names_have_a_fallback, {"wire/a.py": "import asyncio\nasyncio._get_running_loop()"}),
+        (
+            private_names_have_a_fallback,
+            {"wire/a.py": "from asyncio import events as e\ne._set_running_loop"},
+        ),
+        (private_names_have_a_fallback, {"wire/a.py": "from asyncio.events import _get_running_loop"}),
+        (private_names_have_a_fallback, {"wire/a.py": "import _thread"}),
+        (private_names_have_a_fallback, {"wire/a.py": "import abc\ngetattr(abc, '_get_dump')"}),
+        (private_names_have_a_fallback, {"wire/a.py": "import abc\ngetattr(abc, '_get_dump', None)"}),
+        (private_names_have_a_fallback, {"packing/classes.py": "import abc\ngetattr(abc, '_get_dump')"}),
+        (private_names_are_in_use, {"packing/classes.py": "import abc"}),
     ],
 )
 def test_the_checker_finds_what_breaks_the_rule(rule: Rule, sources: Mapping[str, str]) -> None:
@@ -576,6 +643,10 @@ def test_the_checker_lets_pass_what_is_allowed() -> None:
             "testing/plugin.py": "import corps.cli.main\nimport corps.testing.leaks",
             "transport/a.py": "import zmq\nimport threading\nimport corps.wire.a",
             "cli/main.py": "import corps.launch.boot",
+            "packing/classes.py": (
+                'import abc\nimport sys\ngetattr(abc, "_get_dump", None)\ngetattr(abc, "_abc_init", None)\n'
+                "sys._getframe(1)\nself._name\n"
+            ),
             "launch/a.py": "if TYPE_CHECKING:\n    from corps.settings import Settings\n"
             "def f():\n    from corps.config import load_settings\n",
         }

@@ -1,0 +1,23 @@
+"""Which event loop runs in this thread: the one question to asyncio that is asked on the way of every wait.
+
+`asyncio.get_running_loop` answers "none" by an exception, which takes 0.4 µs. What it calls takes 0.04 µs, is
+exported by `asyncio.events`, and has an underscore. Where that is gone, the exception does.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+Loop = asyncio.AbstractEventLoop
+
+
+def ask_aloud() -> Loop | None:
+    """Returns the running event loop of this thread, or None, by documented names alone."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+running_loop: Final[Callable[[], Loop | None]] = getattr(asyncio, "_get_running_loop", ask_aloud)
+"""Gives the running event loop of this thread, or None."""
