@@ -1,9 +1,12 @@
 """Starting the Env of this process: its links, and what runs on them."""
 
 import secrets
+import sys
+from pathlib import Path
 
 from corps.addresses import BOOT_ENV
 from corps.launch.loading import ModuleFinder
+from corps.launch.main_names import MainNames
 from corps.launch.sources import Source
 from corps.launch.transports import make_transport
 from corps.managers.assembly import build_env
@@ -41,6 +44,7 @@ def start_env(
         EnvStartError: It cannot listen, or the system gives no thread.
     """
     incarnation = secrets.token_hex(16)
+    boots_itself = source.is_main and env_id == BOOT_ENV
     transport, public_key = make_transport(corps_id, env_id, incarnation, options, runtime_dir)
     try:
         env = build_env(
@@ -49,7 +53,8 @@ def start_env(
             options,
             transport,
             resolve_module=ModuleFinder(source),
-            main_alias=source.module if source.is_main and env_id == BOOT_ENV else None,
+            main_alias=source.module if boots_itself else None,
+            has_of_main=MainNames(sys.modules["__main__"], Path(source.path)) if boots_itself else bool,
             everywhere=source.module,
             identities=source.identities,
             application=application,

@@ -34,6 +34,7 @@ def build_env(
     *,
     resolve_module: Callable[[str], ModuleType] | None = None,
     main_alias: str | None = None,
+    has_of_main: Callable[[str], bool] = bool,
     everywhere: str | None = None,
     identities: Identities | None = None,
     application: type[Corps] | None = None,
@@ -50,6 +51,7 @@ def build_env(
         transport: Its end of the links to other Envs; None for an Env that is alone.
         resolve_module: Finds modules by the names they have in the whole Corps.
         main_alias: The name that ``__main__`` of this process has in the whole Corps.
+        has_of_main: Whether the others have what stands under a name at the top of ``__main__``.
         everywhere: The name of the application's module, which all processes have loaded.
         identities: Which classes by value are known in this process already; None if none are.
         application: The class of the Corps that may be started here.
@@ -75,6 +77,7 @@ def build_env(
             rebind={("corps.workers.names", "restore_name"): restore_name},
             resolve_module=resolve_module,
             main_alias=main_alias,
+            has_of_main=has_of_main,
             everywhere=everywhere,
             identities=known,
             out_of_band=out_of_band,

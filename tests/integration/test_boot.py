@@ -199,6 +199,102 @@ def test_a_script_boots_its_own_classes_without_a_guard(write: Write) -> None:
     assert run_script(script) == "3\n"
 
 
+SELF_BOOT = """
+import enum
+import functools
+import typing
+
+import corps
+
+class Lab(corps.Conc):
+    def apply(self, function, *args):
+        return function(*args)
+
+class App(corps.Corps):
+    def __init__(self):
+        self.lab = corps.options(env=2).create(Lab)
+
+    def get(self):
+        return self.lab
+
+def above(n):
+    return n + 1
+
+class Single:
+    def __reduce__(self):
+        return "SINGLE"
+
+SINGLE = Single()
+
+def check(lab):
+    class Shade(enum.Enum):
+        DARK = 1
+        BLACK = 1
+
+    assert lab.apply(below, 4).ret == 9
+    assert lab.apply(above, 4).ret == 5
+    assert lab.apply(lambda x: x, Below()).ret.__class__ is Below
+    assert lab.apply(lambda x: x, Shade.BLACK).ret is Shade.DARK
+    assert lab.apply(cached, 1).ret == 3
+    assert lab.apply(lambda x: x is SINGLE, SINGLE).ret
+    try:
+        lab.apply(LATE)
+    except corps.PackError as error:
+        assert "packed as a name" in str(error)
+    else:
+        raise AssertionError
+
+LATER = '''
+def below(n):
+    return above(n) + 4
+
+class Below:
+    pass
+
+@functools.lru_cache
+def cached(n):
+    return n + 2
+
+class Late:
+    def __call__(self):
+        pass
+
+    def __reduce__(self):
+        return "LATE"
+
+LATE = Late()
+'''
+"""
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        """
+with corps.boot(App, envs=2) as app:
+    exec(LATER)
+    above = lambda n: n + 1
+    check(app.get().ret)
+""",
+        """
+if __name__ == "__main__":
+    def above(n):
+        return n + 1
+    exec(LATER)
+    with corps.boot(__file__, envs=2) as app:
+        check(app.get().ret)
+""",
+    ],
+)
+def test_what_a_script_defines_where_the_envs_do_not_come_goes_by_value(write: Write, end: str) -> None:
+    later = textwrap.dedent(SELF_BOOT.partition("LATER = '''")[2].partition("'''")[0])
+    spaces = " " * 4
+    text = SELF_BOOT.partition("LATER = ")[0] + end.replace(
+        spaces + "exec(LATER)\n", textwrap.indent(later, spaces)
+    )
+    run_script(write(text))
+
+
 def test_a_script_may_boot_inside_a_coroutine_and_inside_an_env(write: Write) -> None:
     script = write(
         """
