@@ -58,6 +58,17 @@ def explain(
         pack: Packs one object or raises; called for parts of the value.
         only_data: The packer looks into exact builtin containers and into nothing else.
     """
+    try:
+        return _explained(value, what, error, pack, only_data=only_data)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # some metaclass, or whatever else of the author's stands in the way
+        return PackError(f"cannot pack {what}: {describe(error)}; {_ADVICE}", path=what)
+
+
+def _explained(
+    value: Any, what: str, error: BaseException, pack: Callable[[Any], object], *, only_data: bool
+) -> PackError:
     # The cause is read past the class: its author may have put something else in its place.
     cause = BaseException.__dict__["__cause__"].__get__(error)
     if issubclass(type(error), RecursionError) or issubclass(type(cause), RecursionError):

@@ -123,7 +123,7 @@ class Performer:
                 if request.kind in ASKING:
                     self._check_reachable(request)
                 if request.packed is not None:  # only now: nothing is unpacked for what may not be called
-                    request.open()
+                    self._open(request)
                 if request.kind == CALL and not has_steps:
                     value = getattr(self.worker, request.method)(*request.args, **request.kwargs)
                 else:
@@ -150,6 +150,16 @@ class Performer:
                 self._note_late(request, outcome)
         except BaseException as escaped:
             self._escaped(request, escaped)
+
+    def _open(self, request: Request) -> None:
+        try:
+            request.open()
+        except UnpackError:
+            raise
+        except BaseException as error:  # KeyboardInterrupt too: here it is the bytes that raise it
+            if _is_for_program(error):
+                raise
+            raise UnpackError(f"the arguments cannot be unpacked: {type(error).__name__}") from error
 
     def _construction_failed(self, error: BaseException) -> None:
         if self._cell.incarnation == 1:

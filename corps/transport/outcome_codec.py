@@ -14,6 +14,7 @@ from corps.messages.streams import Held, Streaming
 from corps.packing.codecs import CODEC_TAGS
 from corps.packing.exceptions import Lightened
 from corps.packing.packer import Packed, Packer
+from corps.packing.refusals import Refusal
 from corps.wire.frames import RAISED, REFUSED, RETURNED, STREAMED, Frame
 
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
@@ -92,9 +93,9 @@ class OutcomeCodec:
             return RAISED, self._pack_raised(outcome, with_origin=False)  # too large as it is
         error = failure
         if not isinstance(error, CorpsError):
-            error = InternalError(
-                f"the answer could not be sent: {type(failure).__name__}: {text_of(failure)}"
-            )
+            why = f"{type(failure).__name__}: {text_of(failure)}"
+            error = InternalError(f"the answer could not be sent: {why}")
+            error.__cause__ = failure
         if status != REFUSED:
             error.__dict__["executed"] = "yes"
         return REFUSED, self._pack_refused(error)
@@ -106,14 +107,8 @@ class OutcomeCodec:
         origin = outcome.origin
         if origin is None:
             return self._data.pack(facts)
-        name, args = stand_in_facts(origin)
-        packed = self._data.pack([*facts, name, [_text(arg) if type(arg) is str else arg for arg in args]])
-        travels = self._pack_origin(origin) if with_origin else None
-        return (
-            packed
-            if travels is None
-            else Packed(travels.codec, packed.body, (travels.body, *travels.buffers))
-        )
+        packed = self._data.pack([*facts, *_sendable(origin)])
+        return _beside(packed, self._pack_origin(origin) if with_origin else None)
 
     def _pack_origin(self, origin: BaseException) -> Packed | None:
         """The exception as it is; else without what cannot be packed; None if not even its type can."""
@@ -140,7 +135,12 @@ class OutcomeCodec:
                 fields[_text(name)] = value
             elif isinstance(value, tuple) and all(isinstance(each, str) for each in value):
                 fields[_text(name)] = [_text(each) for each in value]
-        return self._data.pack([type(error).__name__, _text(text_of(error)), fields])
+        facts: list[Any] = [type(error).__name__, _text(text_of(error)), fields]
+        cause = error.__cause__
+        if cause is None or isinstance(cause, Refusal):  # a Refusal says no more than the error itself
+            return self._data.pack(facts)
+        packed = self._data.pack([*facts, _text(text_of(cause)), *_sendable(cause)])
+        return _beside(packed, self._pack_origin(cause))
 
     def receive(
         self, status: int, codec: int, frames: Sequence[Frame], sent: float | None = None
@@ -185,7 +185,11 @@ class OutcomeCodec:
                     origin = stand_in(text, *in_place)
                 told = type_name, text, shown, target, origin, incarnation
                 return Raised(*told, is_stand_in=is_stand_in)
-            return Refused(_error_named(*facts))
+            name, message, fields, *cause = facts
+            error = _error_named(name, message, fields)
+            if cause:
+                error.__cause__ = self._origin(codec, frames) or stand_in(*cause)
+            return Refused(error)
         except UnpackError as error:
             error.__dict__["executed"] = "yes"
             return Refused(error)
@@ -272,6 +276,18 @@ class ReceivedStream(ReceivedOutcome):
 def _text(text: str) -> str:
     """The same text as a plain `str` that UTF-8 can express: file names may hold half surrogate pairs."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _beside(packed: Packed, exception: Packed | None) -> Packed:
+    """What is certain, and the exception after it."""
+    if exception is None:
+        return packed
+    return Packed(exception.codec, packed.body, (exception.body, *exception.buffers))
+
+
+def _sendable(error: BaseException) -> tuple[str, list[Any]]:
+    name, args = stand_in_facts(error)
+    return name, [_text(arg) if type(arg) is str else arg for arg in args]
 
 
 def _error_named(name: str, message: str, fields: dict[str, Any]) -> CorpsError:

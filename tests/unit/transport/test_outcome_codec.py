@@ -167,7 +167,16 @@ def test_whatever_packing_a_value_raises_there_is_an_answer(kind: str, reduced: 
     codec = OutcomeCodec(Packer(codec=kind), Streams())
     error: Any = error_of(there_and_back(codec, Value([Reduced(reduced)])))
     assert error.executed == "yes"
+    if isinstance(reduced, BaseException) and kind != "data":
+        assert type(error.__cause__) is type(reduced)
     assert isinstance(error, PackError | InternalError)
+
+
+def test_an_error_of_unpacking_has_its_cause_with_it(codec: OutcomeCodec) -> None:
+    error = UnpackError("the bytes cannot be unpacked")
+    error.__cause__ = KeyError("k")
+    for there in (codec, OutcomeCodec(Packer(codec="data"))):
+        assert repr(error_of(there_and_back(there, Refused(error))).__cause__) == "KeyError('k')"
 
 
 def test_an_exception_whose_text_is_no_unicode_comes_back(codec: OutcomeCodec) -> None:
