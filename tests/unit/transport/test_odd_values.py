@@ -149,6 +149,14 @@ WRAPS: Final[tuple[Callable[[Any], Any], ...]] = (
 )
 
 
+class NoStreams:
+    def expect_garbage(self) -> None:
+        raise AssertionError
+
+    def forsake(self, held: object) -> None:
+        raise AssertionError
+
+
 def there_and_back(codec: OutcomeCodec, outcome: Outcome) -> Outcome:
     status, packed = codec.pack(outcome)
     return codec.receive(status, packed.codec, [packed.body, *packed.buffers]).opened()
@@ -160,7 +168,7 @@ def there_and_back(codec: OutcomeCodec, outcome: Outcome) -> Outcome:
 def test_an_odd_value_is_packed_or_refused(codec: str, seed: int) -> None:
     chance = random.Random(seed)
     packer = Packer(codec=codec)
-    outcomes = OutcomeCodec(packer)
+    outcomes = OutcomeCodec(packer, NoStreams())
     for name, make in values(ENDS[seed]).items():
         value = chance.choice(WRAPS)(make())
         refusal = _refusal(packer, value)
@@ -239,7 +247,7 @@ def exceptions(kind: type[BaseException], held: Any) -> list[BaseException]:
 @pytest.mark.filterwarnings("ignore::Warning")
 def test_an_odd_exception_comes_back_typed(codec: str, seed: int) -> None:
     chance = random.Random(seed)
-    outcomes = OutcomeCodec(Packer(codec=codec))
+    outcomes = OutcomeCodec(Packer(codec=codec), NoStreams())
     odd = list(values(ENDS[seed]).values())
     for number in range(24):
         for error in exceptions(ENDS[seed], chance.choice(odd)())[number::24]:

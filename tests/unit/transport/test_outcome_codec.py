@@ -175,7 +175,7 @@ def test_whatever_packing_a_value_raises_there_is_an_answer(kind: str, reduced: 
 def test_an_error_of_unpacking_has_its_cause_with_it(codec: OutcomeCodec) -> None:
     error = UnpackError("the bytes cannot be unpacked")
     error.__cause__ = KeyError("k")
-    for there in (codec, OutcomeCodec(Packer(codec="data"))):
+    for there in (codec, OutcomeCodec(Packer(codec="data"), Streams())):
         assert repr(error_of(there_and_back(there, Refused(error))).__cause__) == "KeyError('k')"
 
 
