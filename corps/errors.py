@@ -307,7 +307,13 @@ class LoadError(BootError):
 
 
 class EnvStartError(BootError):
-    """The process of an Env did not start, or ended while it started."""
+    """The process of an Env did not start, or ended while it started.
+
+    Attributes:
+        is_passing: The system lacked descriptors, memory or processes: another try may succeed.
+    """
+
+    is_passing: bool = False
 
 
 class CorpsStartError(BootError):

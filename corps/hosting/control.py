@@ -119,10 +119,11 @@ class Spawned:
 
 @dataclass(frozen=True, slots=True)
 class SpawnFailed:
-    """The Env could not be forked."""
+    """The Env could not be forked. If that `is_passing`, another try may succeed."""
 
     env_id: int
     text: str
+    is_passing: bool
 
 
 @dataclass(frozen=True, slots=True)

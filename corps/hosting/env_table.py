@@ -23,6 +23,7 @@ class EnvEntry:
         self.is_answered = threading.Event()
         self.is_abandoned = False
         self.problem = ""
+        self.is_passing = False
 
     def close_output(self) -> None:
         """Close the read end of the output pipe."""
@@ -30,14 +31,15 @@ class EnvEntry:
             os.close(self.output_fd)
             self.output_fd = None
 
-    def fail(self, problem: str) -> None:
+    def fail(self, problem: str, *, is_passing: bool = False) -> None:
         """Tell the waiting spawn that there will be no process.
 
         Args:
             problem: Why.
+            is_passing: Another try may succeed.
         """
         self.close_output()
-        self.problem = problem
+        self.problem, self.is_passing = problem, is_passing
         self.is_answered.set()
 
 

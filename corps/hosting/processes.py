@@ -31,8 +31,11 @@ from corps.hosting.pulse import Pulse, open_pulse
 from corps.hosting.runtime_dir import remove_runtime_dir
 from corps.hosting.starting_python import advice, python_command
 from corps.hosting.watcher import Watcher
+from corps.reserve import Reserve, may_pass
 
 _TEMPLATE_END = 5.0
+_FDS_OF_ENV = 8  # of `open_ends`, with one that is open for a moment only
+_RESERVE = 4 * _FDS_OF_ENV
 
 
 class ProcessHost:
@@ -75,6 +78,7 @@ class ProcessHost:
         self._executable = executable
         self._stdin_env = stdin_env
         self._table = EnvTable()
+        self._reserve = Reserve(0)
         self._control: socket.socket | None = None
         self._template: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
@@ -116,6 +120,7 @@ class ProcessHost:
                 if not self._core_dumps:
                     turn_off_core_files()
                 open_standard_fds()
+                self._reserve = Reserve(_RESERVE)
                 self._watcher = self._start_template()
                 return
             except OSError as error:
@@ -195,16 +200,17 @@ class ProcessHost:
 
         Raises:
             ClosedError: The host is not running.
-            EnvStartError: It could not be forked.
+            EnvStartError: It could not be forked; its `is_passing` says whether another try may succeed.
             InternalError: Called inside `on_exit`.
         """
         self._refuse_in_watcher("spawn")
         if self._template is None:
             raise ClosedError(f"spawn of {env_label(env_id)}: the ProcessHost was not started")
+        self._reserve.refill()
         try:
-            ours, theirs, read_fd, write_fd, pulse, pulse_fd = open_ends()
+            ours, theirs, read_fd, write_fd, pulse, pulse_fd = self._reserve.use(open_ends, _FDS_OF_ENV)
         except OSError as error:
-            raise EnvStartError(f"{env_label(env_id)} could not be started: {error}") from error
+            raise _not_started(env_id, str(error), is_passing=may_pass(error)) from error
         pending = EnvEntry(EnvProcess(env_id, Channel(ours), pulse, self._send_signal), read_fd)
         try:
             self._add(pending)
@@ -236,9 +242,8 @@ class ProcessHost:
                 pending.close_output()
             if self._table.is_closed:
                 raise ClosedError(f"spawn of {env_label(env_id)}: the ProcessHost was closed") from error
-            raise EnvStartError(
-                f"{env_label(env_id)} could not be started: the template takes no request: {error}"
-            ) from error
+            problem = f"the template takes no request: {error}"
+            raise _not_started(env_id, problem, is_passing=may_pass(error)) from error
 
     def _wait_for_fork(self, pending: EnvEntry) -> EnvProcess:
         process = pending.process
@@ -251,8 +256,9 @@ class ProcessHost:
             raise ClosedError(f"spawn of {env_label(process.env_id)}: the ProcessHost was closed")
         if pending.problem:
             process.discard()
-            message = f"{env_label(process.env_id)} could not be started: {pending.problem}"
-            raise EnvStartError(message, output=process.output())
+            raise _not_started(
+                process.env_id, pending.problem, is_passing=pending.is_passing, output=process.output()
+            )
         return process
 
     def close(self, grace: float) -> None:
@@ -281,6 +287,7 @@ class ProcessHost:
                     self._control.close()
                     self._control = None
             self._table.close_channels()
+            self._reserve.close()
             remove_runtime_dir(self.runtime_dir)
             self._is_finished = True
 
@@ -320,6 +327,11 @@ class ProcessHost:
     def _refuse_in_watcher(self, what: str) -> None:
         if threading.current_thread() is self._thread:
             raise InternalError(f"{what} inside on_exit would wait for itself; call it on another thread")
+
+
+def _not_started(env_id: int, problem: str, *, is_passing: bool, output: str = "") -> EnvStartError:
+    text = f"{env_label(env_id)} could not be started: {problem}"
+    return EnvStartError(text, output=output, is_passing=is_passing)
 
 
 def open_ends() -> tuple[socket.socket, socket.socket, int, int, Pulse, int]:

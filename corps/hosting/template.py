@@ -64,6 +64,7 @@ from corps.hosting.pulse import Pulse
 from corps.hosting.runtime_dir import remove_runtime_dir
 from corps.hosting.stacks import dump_stacks_at_signal
 from corps.hosting.starting_python import python_command
+from corps.reserve import may_pass
 
 # SIGTERM and SIGHUP too: a service manager sends them to every process at once, and only the booting process
 # knows how to stop in order.
@@ -169,7 +170,8 @@ class Template:
     def _spawn(self, request: Spawn, fds: Sequence[int]) -> None:
         if len(fds) != _FDS_OF_SPAWN:
             # The kernel drops what would exceed the limit of open files.
-            self._send(SpawnFailed(request.env_id, "its descriptors did not arrive: too many open files"))
+            problem = "its descriptors did not arrive: too many open files"
+            self._send(SpawnFailed(request.env_id, problem, is_passing=True))
             return
         flush_output()
         # A signal that comes before the Env has set its handlers waits, instead of being ignored or ending up
@@ -180,7 +182,7 @@ class Template:
             if pid == 0:
                 self._become_env(request, fds)
         except OSError as error:
-            self._send(SpawnFailed(request.env_id, str(error)))
+            self._send(SpawnFailed(request.env_id, str(error), is_passing=may_pass(error)))
             return
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, ())

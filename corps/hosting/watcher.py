@@ -107,10 +107,10 @@ class Watcher:
                 entry = self._table.answer(env_id, pid)
                 if entry is not None and entry.output_fd is not None:
                     self._selector.register(entry.output_fd, selectors.EVENT_READ, entry)
-            case SpawnFailed(env_id, text):
+            case SpawnFailed(env_id, text, is_passing):
                 entry = self._table.take(env_id)
                 if entry is not None:
-                    entry.fail(text)
+                    entry.fail(text, is_passing=is_passing)
             case Exited(env_id, pid, code):
                 entry = self._table.take(env_id)
                 if entry is not None:

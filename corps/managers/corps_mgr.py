@@ -10,6 +10,7 @@ from corps.messages.outcomes import Outcome, Raised, Value
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
 from corps.runtime.keeping import Kept
+from corps.runtime.thread_starts import start_thread
 from corps.workers.conc import Conc
 
 
@@ -66,7 +67,7 @@ class CorpsMgr(Conc):
                 outcome = Raised.capture(error, str(self._corps_cell))
             future.settle(outcome)
 
-        Thread(target=run, name="corps-envs", daemon=True).start()
+        start_thread(Thread(target=run, name="corps-envs", daemon=True), self._env.alarms)
         return future
 
     async def keep(self, worker: ConcAddr, incarnation: int, state: Kept) -> None:

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from corps.addresses import BOOT_ENV, FRONT, env_label
 from corps.clock import now
-from corps.errors import BootError, ClosedError, CorpsError, SupervisionError
-from corps.hosting.env_process import Exit
+from corps.errors import BootError, ClosedError, CorpsError, EnvStartError, SupervisionError
+from corps.hosting.env_process import EnvProcess, Exit
 from corps.hosting.processes import ProcessHost
 from corps.hosting.runtime_dir import remove_files
 from corps.managers.env_history import EnvHistory, died_too_often
@@ -24,12 +24,15 @@ from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.messages.requests import CALL
 from corps.runtime.env import Env
+from corps.runtime.thread_starts import start_thread
 from corps.supervision.restarts import Restart
 from corps.supervision.supervisor import GivenUp, Plan, Supervisor
 
 _log = logging.getLogger("corps.managers")
 
 _DOUBT: Final = 0.25  # seconds until an Env that cannot be reached is taken for one that lives
+_FIRST_PAUSE: Final = 0.05  # seconds until a process that the system does not give now is tried again
+_LONGEST_PAUSE: Final = 1.0  # the same, after some tries in vain
 _PATIENCE: Final = 1.0  # seconds for an Env that may hang, while another one waits for its process
 _FIRST: Final = 1  # id of the first Env with workers
 
@@ -126,8 +129,27 @@ class Membership:
         assert front.interface is not None
         return front.interface, front.restart
 
-    def _begin(self, env_id: int, generation: int) -> Place:
-        process = self._host.spawn(env_id, "corps.launch.child:main")
+    def _spawn(self, env_id: int) -> EnvProcess:
+        return self._host.spawn(env_id, "corps.launch.child:main")
+
+    def _spawn_in_time(self, env_id: int) -> EnvProcess:
+        """The same, tried again while the system lacks what it takes, for as long as a start may take."""
+        until, pause = now() + self._boot_timeout, _FIRST_PAUSE
+        while True:
+            try:
+                return self._spawn(env_id)
+            except EnvStartError as error:
+                if not error.is_passing or now() + pause > until:
+                    raise
+                _log.warning("%s; it is tried again in %s s", error, pause)
+            if self._stops.wait(pause):
+                raise ClosedError("the Corps ends")
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _begin(
+        self, env_id: int, generation: int, *, spawn: Callable[[int], EnvProcess] | None = None
+    ) -> Place:
+        process = (spawn or self._spawn)(env_id)
         with self._lock:
             former = self._places.get(env_id)
             if former is not None and not self._later_orders:  # it has died while the Corps started
@@ -201,7 +223,8 @@ class Membership:
         self._clear_after(place, is_read_no_more=is_read_no_more)
         if isinstance(decision, Plan):
             name, args = f"corps-{env_label(env_id)}-start", (place, decision.delay)
-            Thread(target=self._replace, args=args, name=name, daemon=True).start()
+            replacing = Thread(target=self._replace, args=args, name=name, daemon=True)
+            start_thread(replacing, self._env.alarms)
         place.await_burial_before()
         try:
             with place.telling:
@@ -245,7 +268,7 @@ class Membership:
             BootError: It did not get ready.
             ClosedError: The Corps has ended.
         """
-        place = self._begin(env_id, generation)
+        place = self._begin(env_id, generation, spawn=self._spawn_in_time)
         late: list[int] = []
         alarm = self._env.alarms.at(now() + self._boot_timeout, lambda: give_up([place], late))
         try:

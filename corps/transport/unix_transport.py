@@ -8,7 +8,6 @@ descriptors come with the first message that uses it.
 Like every link it says nothing when the other side dies: the membership does.
 """
 
-import errno
 import itertools
 import logging
 import os
@@ -21,8 +20,10 @@ from threading import Lock, current_thread, main_thread
 from typing import Final
 
 from corps.addresses import env_label
+from corps.clock import now
 from corps.errors import BrokenError, EnvStartError, Overloaded, WireError
 from corps.messages.members import Member
+from corps.reserve import Reserve
 from corps.security.admission import Admission
 from corps.security.audit import Audit
 from corps.transport.arenas import Arenas
@@ -40,6 +41,8 @@ _SCHEME: Final = "unix:"
 _LONGEST: Final = 3600.0  # seconds; epoll takes some more than two million
 _LINGER: Final = 0.5  # seconds: last answers get this long to leave
 _BACKLOG: Final = 1024
+_RESERVE: Final = 8  # descriptors that are kept for links, in both directions
+_ACCEPT_PAUSE: Final = 0.1  # seconds until a connection is taken that there was no descriptor for
 _MIB: Final = 1024 * 1024
 
 
@@ -86,7 +89,8 @@ class UnixTransport(Transport):
         self._on_broken: OnBroken | None = None
         self._unread: list[Inbound] = []  # with messages that were read, and not handed on
         self._has_expelled = False
-        self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        self._reserve = Reserve(_RESERVE)
+        self._accepts_again: float | None = None  # when; None: it does
         self._poll = select.epoll()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -149,7 +153,7 @@ class UnixTransport(Transport):
     def connect(self, member: Member) -> Link:
         """See `Transport.connect`."""
         try:
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            sock = self._reserve.use(lambda: socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         except OSError as error:
             raise Overloaded(f"no link to {env_label(member.env)}: {error}") from error
         try:
@@ -211,13 +215,14 @@ class UnixTransport(Transport):
             self._directory.close()
         self._poll.close()
         os.close(self._wake)
-        os.close(self._spare)
+        self._reserve.close()
 
     # --- the thread that reads ---
 
     def tidy(self) -> None:
         """See `Transport.tidy`."""
         self._arenas.tidy()
+        self._reserve.refill()
 
     def interrupt(self) -> None:
         """See `Transport.interrupt`."""
@@ -231,6 +236,9 @@ class UnixTransport(Transport):
             timeout = 0.0
         elif timeout != 0.0:  # else it is a look in passing: it makes nobody late
             timeout = self._strangers.within(timeout)
+        if self._accepts_again is not None:
+            rest = max(0.0, self._accepts_again - now())
+            timeout = rest if timeout is None else min(rest, timeout)
         return self._poll.poll(timeout if timeout is None else min(timeout, _LONGEST))
 
     def hand_on(self, ready: Ready) -> None:
@@ -252,18 +260,23 @@ class UnixTransport(Transport):
                 self._accept()
             else:
                 self._look_after(fd, events)
+        if self._accepts_again is not None and now() >= self._accepts_again:
+            self._accepts_again = None
+            self._poll.register(self._listener, select.EPOLLIN)
         for fd in self._strangers.due():
             self._cut_off(self._inbound[fd])
 
     def _accept(self) -> None:
         try:
-            sock, _ = self._listener.accept()
+            sock, _ = self._reserve.use(self._listener.accept)
         except BlockingIOError:
             return
         except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE):
-                self._refuse_one()
-            _log.warning("%s could not take a connection: %s", env_label(self._hello.env), error)
+            # Whoever wants to connect waits in the kernel's queue meanwhile, and what he sends with him.
+            self._accepts_again = now() + _ACCEPT_PAUSE
+            self._poll.unregister(self._listener)
+            told = "%s could not take a connection, and tries again in %s s: %s"
+            _log.warning(told, env_label(self._hello.env), _ACCEPT_PAUSE, error)
             return
         verdict = self._admission.judge_user(*user_behind(sock))
         if not verdict.admitted:
@@ -275,14 +288,6 @@ class UnixTransport(Transport):
         self._inbound[sock.fileno()] = Inbound(sock)
         self._strangers.add(sock.fileno())
         self._poll.register(sock, select.EPOLLIN)
-
-    def _refuse_one(self) -> None:
-        """There are no descriptors left: a spare one serves to take the connection, and to close it."""
-        os.close(self._spare)
-        with suppress(OSError):
-            self._listener.accept()[0].close()
-        with suppress(OSError):
-            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
     def _read(self, inbound: Inbound) -> None:
         try:

@@ -27,6 +27,7 @@ import zmq
 from corps.addresses import env_label
 from corps.errors import BrokenError, InternalError, Overloaded, WireError
 from corps.messages.members import Member
+from corps.reserve import Reserve
 from corps.security.admission import Admission
 from corps.security.audit import Audit
 from corps.security.keys import KeyPair
@@ -59,6 +60,8 @@ _log = logging.getLogger("corps.transport")
 _LARGE: Final = 65_536  # bytes from which a buffer is not copied when it comes in
 _LONGEST: Final = 3600.0  # seconds of one poll; whoever wants more comes again
 _NOW: Final = int(zmq.NOBLOCK)
+_FDS_OF_LINK: Final = 3  # that a socket takes to be made, and its connection later
+_RESERVE: Final = 4 * _FDS_OF_LINK
 _BATCH: Final = 256  # messages read before connections are judged again
 
 
@@ -104,6 +107,7 @@ class ZmqTransport(Transport):
         self._streams = itertools.count(1)  # numbers of large messages: none is used again
         self._numbers = itertools.count(1)  # of links: none is used again
         self._patrol = Patrol(self.interrupt)
+        self._reserve = Reserve(_RESERVE)
         self._chunk = CHUNK if self._max_frame is None else min(CHUNK, self._max_frame)
         # Used by the thread that reads alone. A single look-up among the members needs no lock.
         self._inbound = InboundLinks(hello, self._members.get, self.audit, has_keys=self._keys is not None)
@@ -172,7 +176,7 @@ class ZmqTransport(Transport):
             number = next(self._numbers)
             self._check_listener(member)
             try:
-                dealer = self._sockets.new_dealer(member, number)
+                dealer = self._reserve.use(lambda: self._sockets.new_dealer(member, number), _FDS_OF_LINK)
             except zmq.ZMQError as error:
                 kind = Overloaded if error.errno in (errno.EMFILE, errno.ENFILE) else BrokenError
                 raise kind(f"no link to {env_label(member.env)} at {member.endpoint}: {error}") from error
@@ -203,7 +207,8 @@ class ZmqTransport(Transport):
         if path is None:
             return
         try:
-            verdict = self._admission.judge_user(*user_who_listens(path))
+            user = self._reserve.use(lambda: user_who_listens(path))
+            verdict = self._admission.judge_user(*user)
         except OSError as error:
             kind = Overloaded if error.errno in (errno.EMFILE, errno.ENFILE) else BrokenError
             raise kind(f"no link to env{member.env} at {member.endpoint}: {error}") from error
@@ -226,6 +231,7 @@ class ZmqTransport(Transport):
         for link in links:
             link.close()
         self._patrol.stop()
+        self._reserve.close()
         for mine in ("_router", "_zap"):  # the constructor may have failed before it made them
             if hasattr(self, mine):
                 getattr(self, mine).close(linger=0)
@@ -234,6 +240,10 @@ class ZmqTransport(Transport):
         self._sockets.close()
 
     # --- the thread that reads ---
+
+    def tidy(self) -> None:
+        """See `Transport.tidy`."""
+        self._reserve.refill()
 
     def interrupt(self) -> None:
         """See `Transport.interrupt`."""

@@ -29,6 +29,7 @@ BANDS: Final[Mapping[str, int]] = {
             "config_files",
             "config",
             "messages",
+            "reserve",
         ),
         0,
     ),

@@ -27,7 +27,7 @@ from corps.hosting.control import (
         Ready(),
         Failed("no module named 'x'"),
         Spawned(1, 4242),
-        SpawnFailed(1, "\u00e9"),
+        SpawnFailed(1, "\u00e9", True),
         Exited(1, 4242, -9),
     ],
 )

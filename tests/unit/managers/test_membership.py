@@ -5,7 +5,9 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from corps.errors import BrokenError
+import pytest
+
+from corps.errors import BrokenError, EnvStartError
 from corps.hosting.env_process import Exit
 from corps.managers.membership import Membership
 from corps.managers.vitals import Vitals
@@ -62,12 +64,15 @@ class Host:
         self.membership: Membership | None = None
         self.pid = 100
         self.runtime_dir = "/nowhere"
+        self.refusals: list[EnvStartError] = []
         self.spawned: list[Process] = []
 
     def spawn(self, env_id: int, entry: str) -> Process:
         self.pid += 1
         if self.membership is not None:
             assert self.membership.failure_of(Exit(env_id, self.pid, None, 9)) is None
+        if self.refusals:
+            raise self.refusals.pop()
         self.spawned.append(Process(env_id, self.pid))
         return self.spawned[-1]
 
@@ -139,6 +144,38 @@ def test_a_process_that_dies_before_it_has_a_place_is_replaced_all_the_same() ->
     assert host.pid == 104
     assert all(process.channel.is_closed for process in host.spawned[1:])
     assert membership.output() == "".join(f"last words of {pid}\n" for pid in range(101, 105))
+
+
+@pytest.mark.parametrize("is_passing", [True, False])
+def test_a_process_that_the_system_does_not_give_now_is_tried_again(*, is_passing: bool) -> None:
+    """Was a defect: to lack descriptors for a moment, during one death, ended the whole Corps."""
+    env, host, limit = Env(), Host(), Event()
+    membership = Membership(
+        env,  # type: ignore[arg-type]
+        Member(0, "a", ""),
+        host,  # type: ignore[arg-type]
+        [],
+        boot_timeout=10.0,
+        restart=Restart(max=1, backoff=(0.0, 0.0)),
+        on_limit=lambda error: limit.set(),
+        vitals=Vitals(1.0, 3.0, None),
+    )
+    logging.getLogger("corps.managers").setLevel(logging.CRITICAL)
+    try:
+        membership._restarts.add(1, membership._restart)
+        membership._begin(1, 0)
+        host.refusals = [EnvStartError("planted", is_passing=is_passing) for _ in range(3)]
+        ended = Exit(1, 101, None, 9)
+        failure = membership.failure_of(ended)
+        assert failure is not None
+        membership.env_ended(ended, failure)
+        assert limit.wait(30) is not is_passing or host.refusals == []
+    finally:
+        logging.getLogger("corps.managers").setLevel(logging.NOTSET)
+        membership.replace_no_more()
+        env.alarms.close()
+    assert len(host.refusals) == (0 if is_passing else 2)
+    assert len(host.spawned) == (2 if is_passing else 1)
 
 
 def test_of_a_process_that_has_ended_no_channel_and_no_file_is_left(tmp_path: Path) -> None:

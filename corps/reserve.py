@@ -1,0 +1,78 @@
+"""What the system may be out of for a moment: descriptors, memory, processes.
+
+Whatever starts something or connects to somebody asks here whether a failure passes, and so is tried again.
+And it may have kept some descriptors in reserve: an application that has opened all there are must not keep
+a Corps from replacing an Env, or an Env from answering.
+"""
+
+import errno
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+_NO_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE})
+_SCARCE: Final = _NO_DESCRIPTORS | {errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN}
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether an error of the system says that something is at an end which may be there again in a moment.
+
+    Args:
+        error: An OSError, or another one with an `errno`.
+    """
+    return getattr(error, "errno", None) in _SCARCE
+
+
+class Reserve:
+    """Descriptors that are kept open, and given up for what must not fail. Any thread may call."""
+
+    def __init__(self, count: int) -> None:
+        """Open them, as far as there are any.
+
+        Args:
+            count: How many.
+        """
+        self._count = count
+        self._spare: list[int] = []  # adding and taking out is one step of the interpreter
+        self.refill()
+
+    def use(self, make: Callable[[], T], most: int = 1) -> T:
+        """Open something; if there are no descriptors left, with some of the reserve. `refill` comes later.
+
+        Args:
+            make: Called once, or twice if it lacks descriptors. Another thread may be faster in taking those
+                that were given up.
+            most: Descriptors that it takes.
+
+        Returns:
+            What it returned.
+
+        Raises:
+            Exception: As `make`.
+        """
+        try:
+            return make()
+        except Exception as error:
+            if getattr(error, "errno", None) not in _NO_DESCRIPTORS:
+                raise
+        self._give_up(most)
+        return make()
+
+    def refill(self) -> None:
+        """Open again what was given up, as far as there are descriptors."""
+        with suppress(OSError):
+            while len(self._spare) < self._count:
+                self._spare.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+
+    def close(self) -> None:
+        """Keep nothing any more. Idempotent."""
+        self._count = 0
+        self._give_up(len(self._spare))
+
+    def _give_up(self, most: int) -> None:
+        with suppress(IndexError):
+            for _ in range(most):
+                os.close(self._spare.pop())
