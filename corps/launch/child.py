@@ -13,6 +13,7 @@ import sys
 import traceback
 from dataclasses import astuple
 from functools import partial
+from threading import Timer
 from typing import Any, Final
 
 from corps.addresses import BOOT_ENV, FRONT, ConcAddr, env_label
@@ -21,7 +22,7 @@ from corps.hosting.child import ChildSide, flush_output
 from corps.hosting.pulse import MAIN, READING
 from corps.launch import pool_main
 from corps.launch.command_run import let_run_exit
-from corps.launch.loading import load_class
+from corps.launch.loading import GUARD, load_class
 from corps.launch.may_boot import mark_descendants
 from corps.launch.sources import Source
 from corps.launch.starting import start_env
@@ -40,6 +41,8 @@ with contextlib.suppress(ImportError):  # not made for every platform
     import uvloop  # noqa: F401 - once, in the template, and not in each Env when its first coroutine runs
 
 _log = logging.getLogger("corps.env")
+
+_STOPS_WITHIN: Final = 2.0
 
 # Exit statuses.
 _CUT_OFF: Final = 75
@@ -70,7 +73,7 @@ def main(child: ChildSide) -> int:
     mark_descendants(source)
     sys.modules["__main__"].__file__ = pool_main.__file__  # for the processes that workers start
     try:
-        cls = load_class(source, everywhere=True)
+        cls = load_class(source, everywhere=True, stopped=partial(_give_up_soon, orders))
         logging.basicConfig(level=options.log_level, format=form)  # unless the application has set it up
         if child.has_stdin:
             let_run_exit(cls)
@@ -103,6 +106,23 @@ def _show_warnings(form: str) -> None:
     last.setLevel(logging.WARNING)
     last.setFormatter(logging.Formatter(form))
     logging.lastResort = last
+
+
+def _give_up_soon(orders: Orders, where: str) -> None:
+    """The application boots while it is loaded. If it then goes on, or waits for that, the boot fails."""
+
+    def look() -> None:
+        if this_process.loadings:
+            orders.send(
+                "failed",
+                "LoadError",
+                f"{where}: corps.boot was called while the application is being loaded in an Env, which ends "
+                f"what is loaded; but what called it still runs {_STOPS_WITHIN:g} s later: {GUARD}",
+            )
+
+    timer = Timer(_STOPS_WITHIN, look)
+    timer.daemon = True
+    timer.start()
 
 
 def _report_or_end(env: Env, env_id: int, generation: int, reason: str) -> None:

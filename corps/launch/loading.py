@@ -9,7 +9,7 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -36,12 +36,15 @@ class StopLoading(BaseException):
     """
 
 
-def load_class(source: Source, *, everywhere: bool = False) -> type[Corps]:
+def load_class(
+    source: Source, *, everywhere: bool = False, stopped: Callable[[str], object] | None = None
+) -> type[Corps]:
     """Load the application, and find its Corps class.
 
     Args:
         source: What to load.
         everywhere: No thread of this process may boot meanwhile, for it is an Env.
+        stopped: Called with the place of each call of `corps.boot` that comes meanwhile.
 
     Returns:
         The class.
@@ -56,7 +59,7 @@ def load_class(source: Source, *, everywhere: bool = False) -> type[Corps]:
         except UnpackError as error:
             raise LoadError(f"the class {source.qualname} could not be unpacked: {error}") from error
     where = source.path or source.module
-    loading = Loading(where, everywhere=everywhere)
+    loading = Loading(where, everywhere=everywhere, stopped=stopped)
     try:
         module = _load(source, loading)
     except (Exception, SystemExit, StopLoading, BaseExceptionGroup) as error:  # an author's, at its import

@@ -40,7 +40,7 @@ def check_before(frame: FrameType | None) -> None:
     where = place_of(frame)
     loading = this_process.loading()
     if loading is not None:
-        loading.stops.append(where)
+        loading.stop_at(where)
         raise StopLoading(
             f"{where}: corps.boot was called while {loading.what} is being loaded in an Env: {GUARD}"
         )

@@ -399,7 +399,10 @@ class RunningCorps:
             self._is_end_wanted.set()
 
     def _end_workers(self, name: Name[Any]) -> None:
-        """Those that the script created, newest first; the application, its children first; the CorpsMgr."""
+        """Those that the script created, newest first; the application, its children first; the others.
+
+        These are what plain threads of Envs created, and the CorpsMgr.
+        """
         assert self._env is not None
         assert self._mgr is not None
         manager = self._env.registry.find(ENV_MGR)
@@ -412,6 +415,11 @@ class RunningCorps:
             told = self._env.ask(CALL, self._env.manager_of(FRONT), "has_told", (BOOT_ENV,), {})
             with suppress(WaitTimeout):
                 wait_any([told, self._hurry], self._env.options.grace)
+        if not self._hurry.done():
+            ended = [self._env.ask_manager(env_id, "end_children") for env_id in there]
+            for future in ended:
+                with suppress(WaitTimeout):
+                    wait_any([future, self._hurry], self._env.options.grace)
         self._end_worker(self._mgr.addr)
         self._end_worker(self._env.manager_of(self._env.id))
 

@@ -172,6 +172,17 @@ class EnvMgr(Conc):
                 except CorpsError as error:  # the others are to be drained all the same
                     _log.warning("%s could not be drained: %s", cell, error)
 
+    async def end_children(self) -> None:
+        """End the workers that plain threads of this Env have created, newest first. There will be no more.
+
+        While the other Envs are there: in the end of its own it would wait in vain for those that live there.
+        """
+        for child in self._corps_own_cell().family.close():
+            try:
+                await self._env.exit(child)
+            except CorpsError as error:  # it has ended all the same, or does with its process
+                _log.debug("%s did not end in order: %s", child, error)
+
     async def expect(self, mgr_env: int, numbers: list[int]) -> None:
         """Another Env says whom it will start here, of those who lived in a former process of this Env.
 

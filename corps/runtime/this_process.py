@@ -7,6 +7,7 @@ loaded, none of its threads may boot it once more. So both are facts of the proc
 """
 
 import weakref
+from collections.abc import Callable
 from threading import get_ident
 from typing import TYPE_CHECKING, Final
 
@@ -20,17 +21,31 @@ class Loading:
     Attributes:
         what: Its file, or the name of its module.
         everywhere: It concerns all threads of the process, and not only the one that loads.
+        stopped: Called when `corps.boot` was called meanwhile, with the place; None: nobody wants to know.
         thread: The thread that loads.
         stops: Where `corps.boot` was called meanwhile, as ``file, line n``.
         is_cut: Such a call has ended what is loaded: what stands above it is there.
     """
 
-    def __init__(self, what: str, *, everywhere: bool) -> None:
+    def __init__(
+        self, what: str, *, everywhere: bool, stopped: Callable[[str], object] | None = None
+    ) -> None:
         self.what = what
         self.everywhere = everywhere
+        self.stopped = stopped
         self.thread = get_ident()
         self.stops: list[str] = []
         self.is_cut = False
+
+    def stop_at(self, where: str) -> None:
+        """Note a call of `corps.boot`. By the thread that calls it.
+
+        Args:
+            where: As ``file, line n``.
+        """
+        self.stops.append(where)
+        if self.stopped is not None:
+            self.stopped(where)
 
     def was_cut(self) -> None:
         """See `is_cut`."""

@@ -22,6 +22,15 @@ class App(corps.Corps):
         return "hi"
 
 
+class Threaded(corps.Corps):
+    """A thread of it, which is no worker, creates a worker in another Env."""
+
+    def create_in_a_thread(self) -> int:
+        with ThreadPoolExecutor(1) as threads:
+            place: int = threads.submit(corps.create, Worker).result().where().ret
+            return place
+
+
 class Busy(corps.Corps):
     """Has methods with the names of what a booted Name offers."""
 
@@ -59,6 +68,12 @@ def test_a_booted_name_creates_and_tells_from_any_thread() -> None:
     assert current.get() is None
     with pytest.raises(corps.ContextError, match="no Env here"):
         corps.create(Worker)
+
+
+def test_what_a_plain_thread_of_an_env_creates_ends_in_order(capfd: pytest.CaptureFixture[str]) -> None:
+    with corps.boot(Threaded, envs=2) as app:
+        assert {app.create_in_a_thread().ret, app.create_in_a_thread().ret} == {1, 2}
+    assert capfd.readouterr().err == ""
 
 
 def test_a_method_of_the_corps_goes_before_what_its_booted_name_offers() -> None:

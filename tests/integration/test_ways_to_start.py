@@ -175,7 +175,7 @@ def go():
     try:
         with corps.boot(App, envs=1) as app: print(app.hi().ret, flush=True)
     except corps.LoadError as error:
-        print(error)
+        print(error, flush=True)
 """
 
 
@@ -189,6 +189,23 @@ def test_a_script_that_boots_in_a_thread_is_refused_with_the_line_and_the_remedy
     pool = "from concurrent.futures import ThreadPoolExecutor\nThreadPoolExecutor().submit(go).result()"
     write(IN_A_THREAD + pool)
     assert printed(tmp_path, "script.py") == "hi\n"
+
+
+def test_a_script_that_waits_for_its_boot_in_a_thread_is_told_so(write: Write, tmp_path: Path) -> None:
+    write(IN_A_THREAD + "threading.Thread(target=go, daemon=True).start(); threading.Event().wait(20)")
+    with subprocess.Popen(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.kill()
+    assert "script.py, line 7: corps.boot was called while" in line
+    assert "still runs 2 s later" in line
 
 
 def test_a_thread_that_boots_after_the_application_was_loaded_is_refused_in_an_env(
