@@ -24,7 +24,13 @@ from cloudpickle import cloudpickle as cloudpickle_internals
 
 from corps.packing.by_value import ByValue
 from corps.packing.exceptions import reduce_exception
-from corps.packing.references import Elsewhere, reduce_by_reference, reduce_standard_stream, reduce_to_name
+from corps.packing.references import (
+    MAIN,
+    Elsewhere,
+    reduce_by_reference,
+    reduce_standard_stream,
+    reduce_to_name,
+)
 from corps.packing.refusals import Reason, Refusal, refuse_if_hopeless
 
 PROTOCOL: Final = 5
@@ -187,6 +193,12 @@ def module_of(thing: Any, qualname: str) -> str:
         thing: The object.
         qualname: What it reduces to.
     """
+    own = getattr(thing, "__module__", None)
+    if isinstance(own, str):
+        return own
     # pickle.whichmodule is what the C pickler calls; the stubs do not know it.
-    module: str = pickle.whichmodule(thing, qualname)  # type: ignore[attr-defined]
+    try:
+        module: str = pickle.whichmodule(thing, qualname)  # type: ignore[attr-defined]
+    except pickle.PicklingError:  # Python 3.14; before that its answer is this
+        return MAIN
     return module

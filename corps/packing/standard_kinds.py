@@ -53,6 +53,8 @@ def reduce_standard(thing: Any, identities: Identities) -> Any:
         return make_cached, made, vars(thing)
     if kind is functools.cached_property:
         return kind, (thing.func,), {name: value for name, value in vars(thing).items() if name != "lock"}
+    if kind is functools.partialmethod:  # its own way to be packed leaves out what it needs (Python 3.14)
+        return make_partial_method, (thing.func, thing.args, thing.keywords)
     if kind in _SINGLE_KINDS:
         # Pickle finds it by this name in its module.
         return next((name for name, each in vars(dataclasses).items() if each is thing), NotImplemented)
@@ -79,6 +81,19 @@ def make_cached(function: Callable[..., Any], maxsize: int | None, typed: bool) 
         typed: See `functools.lru_cache`.
     """
     return functools.lru_cache(maxsize, typed)(function)
+
+
+def make_partial_method(
+    function: Any, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> "functools.partialmethod[Any]":
+    """Makes a method of which some arguments are given.
+
+    Args:
+        function: The function, or what has a way to become a method.
+        args: Its first arguments.
+        keywords: Its arguments by name.
+    """
+    return functools.partialmethod(function, *args, **keywords)
 
 
 def make_known(identities: Identities, name: str, kind: str, module: str, *facts: Any) -> Any:

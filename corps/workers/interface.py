@@ -57,7 +57,7 @@ def interface_of(cls: type, root: type, offered: frozenset[str], steps: frozense
                 idempotent.append((name, retries))
             if _is_coroutine_function(raw):
                 coroutines.add(name)
-        elif hasattr(raw, "__get__") and not isinstance(raw, type | MemberDescriptorType):
+        elif hasattr(raw, "__get__") and not isinstance(raw, type | MemberDescriptorType | functools.partial):
             computed.add(name)
     interleave = _interleave(cls)
     if interleave != 1:

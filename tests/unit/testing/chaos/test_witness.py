@@ -27,7 +27,7 @@ def filled(path: Path, records: list[Record]) -> Path:
 
 def test_a_record_takes_32_bytes_and_comes_back() -> None:
     assert SIZE == 32
-    largest = Record(Kind.PHASE, 255, 2**32 - 1, 2**32 - 1, 2**32 - 1, 2**64 - 1, 2**64 - 1)
+    largest = Record(Kind.PHASE, 255, 2**32 - 1, 2**31 - 1, 2**31 - 1, 2**64 - 1, 2**64 - 1)
     assert len(largest.packed()) == SIZE
 
 
