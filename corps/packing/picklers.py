@@ -25,7 +25,6 @@ from cloudpickle import cloudpickle as cloudpickle_internals
 from corps.packing.by_value import ByValue
 from corps.packing.exceptions import reduce_exception
 from corps.packing.references import (
-    MAIN,
     Elsewhere,
     reduce_by_reference,
     reduce_standard_stream,
@@ -200,5 +199,5 @@ def module_of(thing: Any, qualname: str) -> str:
     try:
         module: str = pickle.whichmodule(thing, qualname)  # type: ignore[attr-defined]
     except pickle.PicklingError:  # Python 3.14; before that its answer is this
-        return MAIN
+        return "__main__"
     return module
