@@ -15,11 +15,11 @@ Any thread may call these functions.
 import builtins
 import concurrent.futures
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from types import BuiltinMethodType, GetSetDescriptorType, MemberDescriptorType, WrapperDescriptorType
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from corps.errors import REMOTE, CorpsError, Remote, RemoteError, remote_of
 
@@ -35,9 +35,15 @@ _DEEPEST: Final = 40  # causes of causes, and groups in groups
 
 _SIGNALS: Final = (StopIteration, StopAsyncIteration, concurrent.futures.CancelledError)
 
+R = TypeVar("R")
 Parts = dict[str, Any]
 """What an exception holds apart from its class: ``args``, and, where there are any, ``fields`` (in C, and
 slots), ``dict``, ``cause``, ``context`` and ``suppress``."""
+
+
+def _per_class(function: Callable[[type], R]) -> Callable[[type], R]:
+    """Have what a function gives for a class kept, for some hundred classes."""
+    return lru_cache(maxsize=256)(function)
 
 
 def text_of(error: BaseException) -> str:
@@ -135,13 +141,16 @@ def bare(cls: type[BaseException], parts: Parts) -> BaseException:
     return new(cls)  # type: ignore[no-any-return]
 
 
-def _members(cls: type) -> Iterator[tuple[str, Any]]:
+@_per_class
+def _members(cls: type) -> tuple[tuple[str, Any], ...]:
     """The descriptors of the fields that live in C, and of slots."""
-    for base in _mro(cls):
-        if base is not object:
-            for name, member in _namespace(base).items():
-                if type(member) in (MemberDescriptorType, GetSetDescriptorType) and name not in _HELD_APART:
-                    yield name, member
+    return tuple(
+        (name, member)
+        for base in _mro(cls)
+        if base is not object
+        for name, member in _namespace(base).items()
+        if type(member) in (MemberDescriptorType, GetSetDescriptorType) and name not in _HELD_APART
+    )
 
 
 def _fields(error: BaseException) -> Iterator[tuple[str, Any]]:
@@ -154,6 +163,7 @@ def _fields(error: BaseException) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
+@_per_class
 def _lives_in_c(cls: type) -> bool:
     """Whether a library has written it, or a base of it, in C, with state that cannot be read from here."""
     return any(
@@ -338,14 +348,9 @@ def remote_error(remote: Remote) -> BaseException:
     return error
 
 
-def _class_of_both(kind: type[BaseException]) -> type[BaseException]:
+@_per_class
+def _class_of_both(kind: Any) -> Any:
     """The class of errors that are of a type and RemoteErrors. It is called like the type."""
-    made: type[BaseException] = _made_of_both(cast(Any, kind))
-    return made
-
-
-@lru_cache(maxsize=64)
-def _made_of_both(kind: Any) -> Any:
     if issubclass(RemoteError, kind):
         return RemoteError
     names: dict[str, Any] = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
