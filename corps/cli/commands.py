@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from corps.errors import BootError, ConfigError, CorpsError, LoadError, RemoteError
+from corps.errors import BootError, ConfigError, CorpsError, LoadError, Remote, RemoteError, remote_of
 from corps.launch.boot import BootedName, start
 from corps.launch.command_run import ExitStatus
 from corps.launch.found_settings import current_folder, find_executable, find_settings
@@ -90,9 +90,10 @@ def run_application(
     except ConfigError as error:
         return _complain(str(error), USAGE_ERROR)
     except RemoteError as error:
-        if isinstance(error.origin, SystemExit):  # of a generator, or a part of the application
-            return _exit_status(error.origin.code)
-        return _complain_of_application(error)
+        remote = remote_of(error) or Remote()
+        if isinstance(remote.origin, SystemExit):  # of a generator, or a part of the application
+            return _exit_status(remote.origin.code)
+        return _complain_of_application(remote)
     except BootError as error:  # what the processes wrote has been shown when they wrote it
         return _complain(str(error).rstrip(), APPLICATION_ERROR)
     except CorpsError as error:
@@ -221,6 +222,6 @@ def _complain(text: str, status: int) -> int:
     return status
 
 
-def _complain_of_application(error: RemoteError) -> int:
-    print(error.traceback.rstrip() or str(error), file=sys.stderr)
+def _complain_of_application(error: Remote) -> int:
+    print(error.traceback.rstrip() or error.summary, file=sys.stderr)
     return APPLICATION_ERROR

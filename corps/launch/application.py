@@ -10,8 +10,10 @@ from corps.errors import (
     EnvLost,
     EnvStartError,
     PackError,
+    Remote,
     RemoteError,
     WaitTimeout,
+    remote_of,
 )
 from corps.managers.places import Place, kill_silent
 from corps.messages.outcomes import Outcome, Refused, Value
@@ -46,7 +48,9 @@ def create_application(env: Env, mgr: Cell, application: Record) -> Name[Any]:
     except PackError:
         raise
     except RemoteError as error:
-        raise CorpsStartError(f"the constructor of the Corps raised {error}\n{error.traceback}") from error
+        remote = remote_of(error) or Remote()
+        text = f"the constructor of the Corps raised {remote.summary}\n{remote.traceback}"
+        raise CorpsStartError(text) from error
     except EnvLost as error:
         raise EnvStartError(f"the constructor of the Corps did not survive: {error}") from error
     except CorpsError as error:

@@ -2,9 +2,11 @@
 
 import asyncio
 import concurrent.futures
+import gc
 import os
 import pickle
 import threading
+import weakref
 from typing import Any
 
 import pytest
@@ -260,6 +262,28 @@ def test_a_result_that_cannot_be_packed_is_an_error_and_never_silence(way: Way) 
     with pytest.raises(corps.PackError, match="lock") as caught:
         future.result()
     assert caught.value.__dict__["executed"] == "yes"
+
+
+@pytest.mark.parametrize("method", ["fail", "fail_softly"])
+def test_the_arguments_of_a_request_that_failed_are_not_kept(way: Way, method: str) -> None:
+    class Kind(str):
+        """A str that can be watched."""
+
+    failing = way.create(Failing)
+    gc.disable()  # nothing may hang in a circle
+    try:
+        kind = Kind("chained")
+        kept = weakref.ref(kind)
+        future = getattr(failing, method)(kind)
+        error = future.exception()
+        with pytest.raises(LookupError):
+            future.result()
+        del kind
+        assert failing.alive.ret
+        assert kept() is None
+        assert error is not None
+    finally:
+        gc.enable()
 
 
 def test_arguments_that_cannot_be_packed_raise_at_the_call(way: Way) -> None:
