@@ -119,6 +119,9 @@ def reduce_class(
     made = (metaclass, cls.__name__, cls.__qualname__, cls.__module__, cls.__bases__, slots)
     version, known = identities.versions(cls, lambda: _copied(cls))
     state = _copied(cls)
+    if "__annotate_func__" in attributes:
+        with contextlib.suppress(Exception):  # evaluated now; what they name may not exist
+            state["__annotations__"] = cls.__annotations__
     if isinstance(cls, EnumType):
         _leave_out_pseudo_members(cls, state)
     changes, variables = ({}, []) if known is None else (dict(known.changes), known.globals)
@@ -129,15 +132,11 @@ def reduce_class(
 def _copied(cls: type) -> dict[str, Any]:
     """The attributes that are copied."""
     attributes = vars(cls)
-    found = {
+    return {
         name: value
         for name, value in attributes.items()
         if name not in _NOT_COPIED and not _is_slot(cls, name, value)
     }
-    if "__annotate_func__" in attributes:
-        with contextlib.suppress(Exception):  # evaluated now; what they name may not exist
-            found["__annotations__"] = cls.__annotations__
-    return found
 
 
 def _slots(cls: type) -> list[str]:

@@ -61,7 +61,8 @@ class Packer:
             so that functions and classes of ``__main__`` travel by value.
         everywhere: The name of a module that all processes have loaded, wherever it came from.
         has_of_main: Whether other processes have what stands under a name at the top of ``__main__``.
-        identities: Which classes by value are known here; None for a packer that shares them with no other.
+        identities: Which classes by value are known here; None for a packer that shares them with no other,
+            and is used by one thread at a time where code goes by value.
         allow: Whether ``(module, qualname)`` may be loaded by arriving bytes; None: everything may. It sees
             the helpers of this package, cloudpickle and dill too, and names with dots, which it should not
             judge by the module.

@@ -34,6 +34,8 @@ from corps.packing.refusals import Reason, Refusal, refuse_if_hopeless
 
 PROTOCOL: Final = 5
 
+_BY_CLOUDPICKLE: Final = frozenset(cloudpickle.Pickler.dispatch_table)
+
 # Most classes leave these two alone. Then an object never stands for a name.
 _REDUCE_EX: Final[Any] = object.__reduce_ex__
 _REDUCE: Final[Any] = object.__reduce__
@@ -138,7 +140,7 @@ class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle hi
             Refusal: The object is of a kind that is never packed.
         """
         reduced = self.by_value.reduce(obj)
-        if reduced is not NotImplemented or type(obj) in self.dispatch_table:
+        if reduced is not NotImplemented or type(obj) in _BY_CLOUDPICKLE:
             return reduced
         return reduce_rest(obj, self.by_value.elsewhere)
 

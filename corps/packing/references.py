@@ -159,7 +159,8 @@ def reduce_to_name(thing: Any, module_name: str, qualname: str, elsewhere: Elsew
             return None
         return restore_main, (alias, qualname)
     if not is_held_by(module, qualname, thing):
-        return NotImplemented if thing in TYPES_OF_SINGLETONS else None
+        # By identity: a metaclass may make its classes unhashable.
+        return NotImplemented if any(thing is each for each in TYPES_OF_SINGLETONS) else None
     if module_name in (everywhere, alias) or is_importable(module):
         return NotImplemented
     return None

@@ -400,6 +400,18 @@ def test_what_was_registered_with_an_abstract_class_is_there_too(line: Line) -> 
         shape()
 
 
+def test_private_names_of_abc_are_done_without_if_they_are_gone(
+    monkeypatch: pytest.MonkeyPatch, line: Line
+) -> None:
+    for name in ("_get_dump", "_abc_init"):
+        assert hasattr(abc, name)
+        monkeypatch.delattr(abc, name)
+    shape = line.send(odd_classes()[5])
+    assert not issubclass(int, shape)  # what was registered is left behind
+    with pytest.raises(TypeError, match="abstract"):
+        shape()
+
+
 def test_a_dataclass_that_was_copied_can_be_subclassed(line: Line) -> None:
     @dataclass
     class Base:
