@@ -5,8 +5,10 @@ This file is for applications: nothing inside the package imports it.
 
 import typing
 
+from corps.errors import AlreadySettled as AlreadySettled
 from corps.errors import BootError as BootError
 from corps.errors import BrokenError as BrokenError
+from corps.errors import BrokenPromise as BrokenPromise
 from corps.errors import Cancelled as Cancelled
 from corps.errors import ClosedError as ClosedError
 from corps.errors import ConfigError as ConfigError
@@ -80,6 +82,7 @@ from corps.workers.groups import Group as Group
 from corps.workers.idempotence import idempotent as idempotent
 from corps.workers.iterators import RemoteIterator as RemoteIterator
 from corps.workers.names import Name as Name
+from corps.workers.promise import Promise as Promise
 from corps.workers.watching import unwatch as unwatch
 from corps.workers.watching import watch as watch
 
@@ -89,9 +92,11 @@ if typing.TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AlreadySettled",
     "BootError",
     "BootedName",
     "BrokenError",
+    "BrokenPromise",
     "Cancelled",
     "ClosedError",
     "Conc",
@@ -130,6 +135,7 @@ __all__ = [
     "PackError",
     "PackingError",
     "PoisonRequest",
+    "Promise",
     "RemoteError",
     "RemoteIterator",
     "Request",

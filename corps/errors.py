@@ -12,6 +12,7 @@
     │   ├── PoisonRequest            process after process died while it ran this request
     │   ├── Overloaded               no room for the request within its time limit
     │   ├── DeadlockError            a cycle of workers that wait for each other              (RuntimeError)
+    │   ├── BrokenPromise            the author of the answer has let go of it
     │   └── Cancelled                the caller cancelled it          (concurrent.futures.CancelledError)
     ├── WaitTimeout              a wait ended before its Future did; the request goes on      (TimeoutError)
     ├── LoopBlocked              a blocking wait was tried where it would stop others         (RuntimeError)
@@ -36,6 +37,7 @@
     ├── ConfigError              a setting is unknown or has a bad value                      (ValueError)
     ├── DefinitionError          a class cannot be a worker as it is written                  (TypeError)
     ├── ContextError             asked inside a worker for what only a worker has             (RuntimeError)
+    ├── AlreadySettled           a Promise is settled once          (concurrent.futures.InvalidStateError)
     ├── ClosedError              used after you closed it                                     (RuntimeError)
     ├── BrokenError              the other side went away                                 (ConnectionError)
     └── InternalError            a defect of corps; please report it
@@ -238,6 +240,10 @@ class Cancelled(RequestError, concurrent.futures.CancelledError):
     """The request was cancelled by its caller."""
 
 
+class BrokenPromise(RequestError):
+    """The method has answered with a Promise, and that was let go of without having been settled."""
+
+
 class WaitTimeout(CorpsError, TimeoutError):
     """A wait ended before what it waited for was there. The requests themselves go on."""
 
@@ -360,6 +366,10 @@ class ContextError(CorpsError, RuntimeError):
 
 class ClosedError(CorpsError, RuntimeError):
     """It was used after you closed it."""
+
+
+class AlreadySettled(CorpsError, concurrent.futures.InvalidStateError):
+    """A Promise is settled that has an outcome already, or was cancelled."""
 
 
 class BrokenError(CorpsError, ConnectionError):

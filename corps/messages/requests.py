@@ -4,6 +4,7 @@ A request is made by its caller, owned by one holder at a time (mailbox, running
 shared after that; only `promise` is safe to touch from several threads.
 """
 
+import concurrent.futures
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -100,6 +101,10 @@ class Route(Protocol):
         """The calling thread, which does `here`, waits for the promise: let it do the work, if it can."""
         ...
 
+    def relay(self, request: "Request", answer: "concurrent.futures.Future[Any]") -> None:
+        """Settle the request with what a Future gives, when it is there. For the worker that has it."""
+        ...
+
     def withdraw(self, request: "Request") -> None:
         """Nobody wants the outcome any more, and its promise is done: end what can be ended gently."""
         ...
@@ -122,6 +127,7 @@ class Request:
         stage: WAITING, BEGUN or WITHDRAWN; changed under the lock of the cell that has it.
         behind: The request behind it in the mailbox.
         cancel_run: Ends the coroutine that runs it; None while nothing of that kind runs.
+        relayed: The Future of another request whose answer is its own; None if that is not so.
         wait: What its coroutine waits for, beside others of an interleaving worker; of the WaitGraph.
         sent: When it was sent, on this process's monotonic clock; None if it came from another Env.
         is_given_up: Its caller wants no outcome any more. Set before its promise is done, for that reason.
@@ -139,6 +145,7 @@ class Request:
         "number",
         "packed",
         "promise",
+        "relayed",
         "route",
         "sender",
         "sent",
@@ -174,6 +181,7 @@ class Request:
         self.behind: Request | None = None
         self.cancel_run: Callable[[], None] | None = None
         self.wait: Any = None
+        self.relayed: Any = None
         self.sent: float | None = None
         self.is_given_up = False
 
@@ -196,11 +204,15 @@ class Request:
         """Settle the request with a value.
 
         Args:
-            value: What the caller's Future will give.
+            value: What the caller's Future will give. That of a Future, when it is there.
 
         Returns:
             False if it had been settled before.
         """
+        if isinstance(value, concurrent.futures.Future) and self.route is not None:
+            is_open = not self.promise.done()
+            self.route.relay(self, value)
+            return is_open
         return self.promise.settle(Value(value))
 
     def fail(self, error: BaseException) -> bool:

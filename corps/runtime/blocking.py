@@ -112,11 +112,13 @@ def _block(here: Activity, searches: bool, subscribe: Subscribe, readers: Any, t
     if pool is not None:
         pool.enter_blocked()
     try:
-        if searches and (timeout is None or timeout > patience):
+        # Again and again, because an answer that is relayed can close a circle at any time.
+        while searches and (timeout is None or timeout > patience):
             if _wait(Gate(), subscribe, readers, patience):
                 return True
             here.env.waits.probe(here.cell)
             timeout = None if timeout is None else timeout - patience
+            patience *= 2
         return _wait(Gate(), subscribe, readers, timeout)
     finally:
         if pool is not None:

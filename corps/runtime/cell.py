@@ -38,6 +38,7 @@ from corps.runtime.context import Activity, acting, current
 from corps.runtime.deadlock import Wait
 from corps.runtime.main_thread import MainThread
 from corps.runtime.performing import Performer
+from corps.runtime.relaying import relay
 from corps.runtime.worker_parts import WorkerParts
 from corps.supervision.restarts import Strategy
 
@@ -161,6 +162,10 @@ class Cell(WorkerParts):
 
     def ask_back(self, request: Request) -> None:
         """See `Route.ask_back`: here `take_back` has the last word."""
+
+    def relay(self, request: Request, answer: Any) -> None:
+        """See `Route.relay`."""
+        relay(self, request, answer)
 
     def withdraw(self, request: Request) -> None:
         """Nobody wants the outcome of a request any more: its coroutine, if one runs it, is cancelled.

@@ -205,6 +205,8 @@ def _is_apart(request: Request) -> bool:
 
 def _behind(request: Request) -> Wait | None:
     """What must come to its end before the request can, as far as it is a wait."""
+    if request.relayed is not None:  # its worker goes on, and does not count
+        return Wait(-id(request), request.route, request, _with_parts((request.relayed,)))
     holder: Any = request if _is_apart(request) else request.route
     wait: Wait | None = holder.wait
     return wait
@@ -214,7 +216,7 @@ def _closes(request: Request, goal: Wait) -> bool:
     """Whether the request cannot be answered before the wait `goal` is over."""
     cell: Any = goal.cell
     route: Any = request.route
-    if route is not cell:
+    if route is not cell or request.relayed is not None:
         return False
     if _is_apart(request):
         return request is goal.holder

@@ -274,6 +274,7 @@ class Ending:
         if cell.watchers is not None:
             cell.watchers.tell(ended)
         cell.env.lives.tell_mgr(cell, ChildEnd(cell.incarnation, failure, is_halted=False))
+        cell.performer.let_go()
         for request in asked:
             request.settle(outcome if request.kind == EXIT else Value(None))
 

@@ -5,6 +5,7 @@ takes the short way: the method is called, and the promise settled.
 """
 
 import asyncio
+import concurrent.futures
 import inspect
 import logging
 from collections.abc import Coroutine
@@ -45,11 +46,11 @@ from corps.messages.requests import (
 from corps.runtime import halting
 from corps.runtime.background import Background
 from corps.runtime.context import Activity, current
-from corps.runtime.futures import Relayed
 from corps.runtime.generators import PER_INCARNATION, Generators
 from corps.runtime.hooks import hook, steps_of
 from corps.runtime.keeping import Keeping, keeps_state, kept_state
 from corps.runtime.main_thread import MainThread
+from corps.runtime.relaying import relay
 
 _log = logging.getLogger("corps.workers")
 
@@ -132,8 +133,8 @@ class Performer:
                 if kind is CoroutineType:
                     self._start(request, value)
                     return
-                if kind is Relayed:
-                    value.when_settled(lambda done: request.promise.settle(done.outcome))
+                if isinstance(value, concurrent.futures.Future) and not has_steps:
+                    relay(self._cell, request, value)
                     return
                 if kind is GeneratorType or kind is AsyncGeneratorType:
                     value = self._kept(request, value)
@@ -302,6 +303,10 @@ class Performer:
             raise _Refusal(DefinitionError(text))
         object.__setattr__(worker, "_corps_cell", self._cell)  # whatever the class thinks of new attributes
 
+    def let_go(self) -> None:
+        """The worker has ended: what it held is to be freed, though its callers still hold its cell."""
+        self.worker = None
+
     # --- settling ---
 
     def _finish(self, request: Request, outcome: Outcome) -> None:
@@ -309,6 +314,9 @@ class Performer:
             outcome = self._last_steps(request, outcome)
         if outcome.failed:
             request.note_time(outcome)
+        elif isinstance(outcome, Value) and isinstance(outcome.value, concurrent.futures.Future):
+            relay(self._cell, request, outcome.value)
+            return
         if not request.promise.settle(outcome):
             self._note_late(request, outcome)
 

@@ -210,6 +210,9 @@ class Registry:
     def ask_back(self, request: Request) -> None:
         """See `Route.ask_back`: here `take_back` has the last word."""
 
+    def relay(self, request: Request, answer: Any) -> None:
+        """See `Route.relay`: no worker has it."""
+
     def withdraw(self, request: Request) -> None:
         """See `Route.withdraw`: nobody runs what waits here."""
 

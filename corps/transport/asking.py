@@ -194,6 +194,9 @@ class Asking:
         """See `Route.ask_back`: only the peer knows whether the request has begun."""
         self._way.transmit([CancelHeader(request.number, only_if_waiting=1).header()], request.target.conc)
 
+    def relay(self, request: Request, answer: Any) -> None:
+        """See `Route.relay`: the worker is at the peer."""
+
     def help(self, promise: Promise, here: Any) -> None:
         """A waiting thread cannot do the work of another Env."""
 

@@ -5,7 +5,7 @@ from typing import Any
 from corps.addresses import BOOT_ENV, CORPS_MGR, ConcAddr
 from corps.errors import ContextError
 from corps.messages.requests import CALL
-from corps.runtime.futures import Future, Relayed
+from corps.runtime.futures import Future
 from corps.workers.conc import Conc
 
 
@@ -49,13 +49,12 @@ class Corps(Conc):
         """
         return self._ask_corps_mgr("remove_env", env_id, timeout)
 
-    def _ask_corps_mgr(self, method: str, *args: Any) -> Relayed[Any]:
+    def _ask_corps_mgr(self, method: str, *args: Any) -> Future[Any]:
         cell = self._corps_own_cell()
         if cell.env.peers is None:
             raise ContextError(
                 f"{cell} lives in an Env that is alone: a Corps that was booted has further ones"
             )
         corps_mgr = ConcAddr(cell.addr.corps, BOOT_ENV, CORPS_MGR)
-        future: Relayed[Any] = Relayed()
-        cell.env.ask(CALL, corps_mgr, method, args, {}, future=future)
-        return future
+        answer: Future[Any] = cell.env.ask(CALL, corps_mgr, method, args, {})
+        return answer

@@ -61,6 +61,8 @@ class Route:
         self.calls.append("take back")
         return self.can
 
+    def relay(self, request: Request, answer: Any) -> None: ...
+
     def ask_back(self, request: Request) -> None:
         self.calls.append("ask back")
 

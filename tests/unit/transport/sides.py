@@ -131,6 +131,8 @@ class Holder:
     def take_back(self, request: Request) -> bool:
         return id(request) not in self.begun
 
+    def relay(self, request: Request, answer: Any) -> None: ...
+
     def ask_back(self, request: Request) -> None:
         pass
 

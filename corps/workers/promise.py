@@ -1,0 +1,91 @@
+"""The Promise: an answer that an author gives himself, later."""
+
+from functools import partial
+from typing import Any, TypeVar
+
+from corps.errors import AlreadySettled, BrokenPromise
+from corps.messages.outcomes import Outcome, Raised, Refused, Value
+from corps.runtime.context import acting
+from corps.runtime.futures import Future
+from corps.workers.everywhere import env_here
+
+R = TypeVar("R")
+
+
+class Promise(Future[R]):
+    """A Future that its author settles. Any thread may use it, and any number of callers wait for it.
+
+    A method returns one as its answer, and the worker goes on with its next request. Another method of it, or
+    anything else in its process that has the Promise, settles it later: the callers get that, in whichever
+    Env they are.
+
+    Example:
+        ``self.waiting[key] = promise = corps.Promise(); return promise``, and later, in another method,
+        ``self.waiting.pop(key).set_result(value)``.
+
+    It is its author's: a caller that cancels its request, or whose deadline passes, is forgotten, and the
+    Promise remains as it is. One that is garbage before it was settled fails its callers with BrokenPromise.
+
+    Raises:
+        ContextError: There is no Env here.
+    """
+
+    __slots__ = ("_dropped", "_made_by")
+
+    is_authors = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        env = env_here("in which a Promise is made")
+        here = acting()
+        self._made_by = str(here.cell) if here is not None and here.cell is not None else env.label
+        self._dropped = env.dropped
+        self._dropped.watch()
+
+    def set_result(self, result: R) -> None:
+        """Give the value.
+
+        Args:
+            result: What the callers get.
+
+        Raises:
+            AlreadySettled: It has an outcome, or was cancelled.
+        """
+        self._settle_once(Value(result))
+
+    def set_exception(self, exception: BaseException | None) -> None:
+        """Fail it: the callers get the error as if the method had raised it.
+
+        Args:
+            exception: What the callers get.
+
+        Raises:
+            AlreadySettled: It has an outcome, or was cancelled.
+            TypeError: This is no exception.
+        """
+        if not isinstance(exception, BaseException):
+            raise TypeError(f"set_exception({exception!r:.80}): wants an exception")
+        here = acting()
+        incarnation = here.cell.incarnation if here is not None and here.cell is not None else 0
+        self._settle_once(Raised.capture(exception, self._made_by, incarnation))
+
+    def stop_waiting(self) -> None:
+        """A cancelled task that awaits it does not cancel it."""
+
+    def _settle_once(self, outcome: Outcome) -> None:
+        if not self.settle(outcome):
+            how = "was cancelled" if self.cancelled() else "has an outcome"
+            raise AlreadySettled(f"this Promise of {self._made_by} {how} already: it is settled once")
+
+    def __del__(self) -> None:
+        if getattr(self, "_callbacks", None):  # somebody waits; no destructor may settle: see Dropped
+            self._dropped.put(partial(_break, self))
+
+    def __repr__(self) -> str:
+        state = "settled" if self.done() else "not settled"
+        return f"<Promise of {self._made_by}, {state}>"
+
+
+def _break(promise: Promise[Any]) -> None:
+    text = f"the Promise of {promise._made_by} was let go of without having been settled"
+    promise.settle(Refused(BrokenPromise(text, target=promise._made_by)))
