@@ -227,7 +227,13 @@ class Settings(_Group):
     exit_timeout: float = _setting(5.0, "Seconds that a worker may take to end, until it is given up.", ge=0)
     grace: float = _setting(5.0, "Seconds that a process may take to end, until it is killed.", ge=0)
     finish_timeout: float = _setting(
-        1.0, "Seconds that requests under way get to be answered when the Corps ends.", ge=0
+        0.0,
+        "Seconds for what was asked before the end of the Corps to be begun and answered still; 0: what has "
+        "not begun is refused.",
+        ge=0,
+    )
+    shutdown_timeout: float = _setting(
+        10.0, "Seconds that the end of a Corps may take; then its processes are killed.", gt=0
     )
     deadlock_probe: float = _setting(
         0.02, "Seconds that a wait lasts until a cycle of waiting workers is looked for.", gt=0

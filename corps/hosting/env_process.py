@@ -123,12 +123,7 @@ class EnvProcess:
 
     def is_stopped(self) -> bool:
         """Whether it is stopped: by a signal, or by a debugger."""
-        try:
-            with open(f"/proc/{self.pid}/stat", "rb") as file:
-                # The second field is a name in parentheses, which may hold anything.
-                return file.read().rpartition(b")")[2].split()[0] in {b"T", b"t"}
-        except (OSError, IndexError):  # it has gone
-            return False
+        return is_stopped(self.pid)
 
     def mark_ended(self, how: Exit) -> None:
         """Tell it its end; for the ProcessHost, once.
@@ -145,3 +140,17 @@ class EnvProcess:
         """There is no such process, and will be none; for the ProcessHost."""
         self.channel.close()
         self.pulse.close()
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process is stopped: by a signal, or by a debugger.
+
+    Args:
+        pid: The process.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The second field is a name in parentheses, which may hold anything.
+            return file.read().rpartition(b")")[2].split()[0] in {b"T", b"t"}
+    except (OSError, IndexError):  # it has gone
+        return False

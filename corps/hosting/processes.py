@@ -9,6 +9,7 @@ booting process are both killed with SIGKILL, the runtime directory stays, and s
 """
 
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -25,7 +26,7 @@ from corps.errors import ClosedError, EnvStartError, InternalError
 from corps.hosting.channel import Channel
 from corps.hosting.control import Kill, Spawn, TemplateConfig, encode
 from corps.hosting.core_files import turn_off_core_files
-from corps.hosting.env_process import EnvProcess, Exit
+from corps.hosting.env_process import EnvProcess, Exit, is_stopped
 from corps.hosting.env_table import EnvEntry, EnvTable
 from corps.hosting.pulse import Pulse, open_pulse
 from corps.hosting.runtime_dir import remove_runtime_dir
@@ -33,9 +34,11 @@ from corps.hosting.starting_python import advice, python_command
 from corps.hosting.watcher import Watcher
 from corps.reserve import Reserve, may_pass
 
-_TEMPLATE_END = 5.0
+_TEMPLATE_END = 2.0
 _FDS_OF_ENV = 8  # of `open_ends`, with one that is open for a moment only
 _RESERVE = 4 * _FDS_OF_ENV
+
+_log = logging.getLogger("corps.hosting")
 
 
 class ProcessHost:
@@ -74,7 +77,8 @@ class ProcessHost:
         self._on_exit = on_exit
         self._forward_output = forward_output
         self._core_dumps = core_dumps
-        self._start_timeout = start_timeout
+        self.start_timeout = start_timeout
+        """For how many seconds `start` and `spawn` wait for the template."""
         self._executable = executable
         self._stdin_env = stdin_env
         self._table = EnvTable()
@@ -128,8 +132,11 @@ class ProcessHost:
         self.close(0.0)
         raise EnvStartError(f"the template process could not be started: {problem}") from problem
 
-    def wait_ready(self) -> None:
+    def wait_ready(self, timeout: float | None = None) -> None:
         """Wait until the template has imported everything.
+
+        Args:
+            timeout: Seconds; None for `start_timeout`.
 
         Raises:
             ClosedError: `launch` was not called.
@@ -139,11 +146,13 @@ class ProcessHost:
         watcher = self._watcher
         if watcher is None:
             raise ClosedError("a ProcessHost that was not launched never gets ready")
-        is_answered = watcher.is_ready.wait(self._start_timeout)
+        limit = self.start_timeout if timeout is None else timeout
+        is_answered = watcher.is_ready.wait(limit)
         if is_answered and not watcher.problem:
             return
         self.close(0.0)
-        problem = watcher.problem if is_answered else f"it was not ready in {self._start_timeout} s"
+        late = f"it was not ready in {limit:.3g} s (setting boot_timeout)"
+        problem = watcher.problem if is_answered else late
         raise EnvStartError(
             f"the template process, started as {self._executable or sys.executable}, did not start: {problem}"
             f"{advice(self._executable)}",
@@ -234,6 +243,7 @@ class ProcessHost:
 
     def _request_fork(self, pending: EnvEntry, entry: str, fds: list[int]) -> None:
         env_id = pending.process.env_id
+        self._continue_template()
         try:
             self._send(encode(Spawn(env_id, entry)), fds)
         except OSError as error:
@@ -247,10 +257,10 @@ class ProcessHost:
 
     def _wait_for_fork(self, pending: EnvEntry) -> EnvProcess:
         process = pending.process
-        if not pending.is_answered.wait(self._start_timeout) and self._table.abandon(pending):
+        if not pending.is_answered.wait(self.start_timeout) and self._table.abandon(pending):
             # The template takes requests in order: if it ever forks this Env, it kills it next.
             process.kill(signal.SIGKILL)
-            pending.problem = f"the template process did not answer in {self._start_timeout} s"
+            pending.problem = f"the template process did not answer in {self.start_timeout} s"
         if self._table.is_closed:
             process.kill(signal.SIGKILL)
             raise ClosedError(f"spawn of {env_label(process.env_id)}: the ProcessHost was closed")
@@ -299,6 +309,7 @@ class ProcessHost:
             process.wait(remaining(deadline))
 
     def _end_template(self, template: subprocess.Popen[bytes], thread: threading.Thread) -> None:
+        self._continue_template()
         self._shut_control(socket.SHUT_WR)
         thread.join(_TEMPLATE_END)
         if thread.is_alive():
@@ -312,7 +323,15 @@ class ProcessHost:
             if self._control is not None:
                 self._control.shutdown(how)
 
+    def _continue_template(self) -> None:
+        """If the template is stopped, have it go on: nobody else can end its processes in order."""
+        template = self._template
+        if template is not None and template.returncode is None and is_stopped(template.pid):
+            _log.warning("the template process (pid %d) is stopped, and has to go on", template.pid)
+            template.send_signal(signal.SIGCONT)
+
     def _send_signal(self, env_id: int, number: int, pid: int) -> None:
+        self._continue_template()
         # If the template has gone, or takes no more, the process ends with it.
         with contextlib.suppress(OSError):
             self._send(encode(Kill(env_id, number, pid)), [])

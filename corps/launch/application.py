@@ -1,6 +1,6 @@
 """The application's Corps: its creation, the last step of a boot, and its end."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from corps.addresses import FRONT, ConcAddr
@@ -12,17 +12,15 @@ from corps.errors import (
     PackError,
     Remote,
     RemoteError,
-    WaitTimeout,
     remote_of,
 )
-from corps.managers.places import Place, kill_silent
+from corps.launch.patience import Patience
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.requests import CALL
 from corps.runtime.cell import Cell
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
 from corps.runtime.records import Record, kept
-from corps.runtime.waiting import wait_any
 from corps.workers.names import Name
 
 
@@ -60,40 +58,34 @@ def create_application(env: Env, mgr: Cell, application: Record) -> Name[Any]:
     return name
 
 
-def end_worker(
-    env: Env,
-    addr: ConcAddr,
-    hurry: Future[None],
-    places: Callable[[], Sequence[Place]],
-    *,
-    has_threads: bool,
-) -> Outcome:
-    """End a worker in order when the Corps ends; it takes as long as it takes, as long as somebody answers.
+def end_worker(env: Env, addr: ConcAddr, patience: Patience) -> Outcome:
+    """End a worker in order when the Corps ends.
 
     Args:
         env: Of the booting process.
         addr: Of the worker.
-        hurry: Done when nobody waits for workers any more.
-        places: Gives the processes that have not ended.
-        has_threads: Whether further threads can be started there: not while the interpreter ends.
+        patience: How long that may take.
 
     Returns:
         How it ended. What cannot end in order ends with its process, which is no failure.
     """
-    if hurry.done():
-        return Value(None)
+    return end_workers(env, [addr], patience)[0]
+
+
+def end_workers(env: Env, addrs: Sequence[ConcAddr], patience: Patience) -> list[Outcome]:
+    """End workers in order, all at once; see `end_worker`."""
+    asked = [] if patience.is_over else [_exit(env, addr) for addr in addrs]
+    outcomes: list[Outcome] = [Value(None)] * (len(addrs) - len(asked))
+    for ended in asked:
+        error = ended.failure() if patience.wait(ended) else None
+        outcomes.append(Refused(error) if isinstance(error, RemoteError) else Value(None))
+    return outcomes
+
+
+def _exit(env: Env, addr: ConcAddr) -> Future[Any]:
     try:
-        ended = env.exit(addr)
-        while not ended.done() and not hurry.done():
-            try:
-                wait_any([ended, hurry], env.options.grace)
-            except WaitTimeout:
-                if not has_threads:
-                    break  # it may want one
-                # It may take long, as each of many workers may. But what does not even answer is stopped,
-                # or hangs for ever, and nobody could end it later.
-                kill_silent(env, places(), env.options.grace)
-        error = ended.failure() if ended.done() else None
-    except CorpsError as failed:
-        error = failed
-    return Refused(error) if isinstance(error, RemoteError) else Value(None)
+        return env.exit(addr)
+    except CorpsError as error:
+        failed: Future[Any] = Future()
+        failed.settle(Refused(error))
+        return failed

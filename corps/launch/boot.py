@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, TypeVarTuple, 
 
 from corps.hosting.starting_python import take_role
 from corps.launch.found_settings import find_executable, find_settings
+from corps.launch.interrupted import is_interrupt
 from corps.launch.may_boot import check_before, check_source, place_of
 from corps.launch.running import RunningCorps
 from corps.launch.sources import find_source
@@ -161,7 +162,7 @@ class BootedName(Name[T_co]):
     def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         self._leave()
         try:
-            self._running.end(interrupted=kind is not None and issubclass(kind, KeyboardInterrupt))
+            self._running.end(interrupted=is_interrupt(kind))
         finally:
             self._interrupts.remove()
 

@@ -43,6 +43,7 @@ with contextlib.suppress(ImportError):  # not made for every platform
 _log = logging.getLogger("corps.env")
 
 _STOPS_WITHIN: Final = 2.0
+_ABANDONED: Final = 0.1  # seconds for the other threads, if some are given up already
 
 # Exit statuses.
 _CUT_OFF: Final = 75
@@ -201,6 +202,7 @@ def _stop(env: Env) -> None:
         env.exit(env.manager_of(env.id)).result(timeout=env.options.grace)
     except CorpsError as error:
         _log.warning("%s did not end in order: %s", env.label, error)
-    late = env.close(env.options.grace)
+    # A thread that was given up once is not waited for again.
+    late = env.close(env.options.grace if not env.lives.abandoned else _ABANDONED)
     if late:
         _log.warning("%s leaves threads behind that are still busy: %s", env.label, ", ".join(late))

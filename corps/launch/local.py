@@ -1,14 +1,20 @@
 """`corps.env`: one Env inside this process, for plain scripts and for tests."""
 
 import asyncio
+import atexit
+import os
 import secrets
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
+from corps.clock import now
 from corps.errors import ClosedError, RestartLimit, SupervisionError
+from corps.launch.ending_alone import end_alone
 from corps.launch.found_settings import find_settings
+from corps.launch.interrupted import is_interrupt
 from corps.managers.assembly import build_env, env_options
 from corps.messages.endings import Failure
 from corps.messages.requests import EXIT_NOW
@@ -28,6 +34,16 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
+_THREADS_START_AT_EXIT: Final = sys.version_info[:2] != (3, 12)
+
+
+class _Nothing:
+    """What a pool can run."""
+
+    def run(self) -> None:
+        """See `Runnable.run`."""
+
+
 class LocalEnv:
     """One Env in this process. Any thread may use it; leaving its ``with`` block, from anywhere, ends it.
 
@@ -44,6 +60,11 @@ class LocalEnv:
         self._blocks: list[Block] = []
         self._interrupts = Interrupts()
         this_process.has_opened(env)
+        self._pid = os.getpid()
+        atexit.register(self._at_exit)
+        if not _THREADS_START_AT_EXIT:
+            env.pool.submit(_Nothing())
+            env.alarms.at(now(), lambda: None)
 
     def create(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
         """Create a worker here; see `corps.create`."""
@@ -107,27 +128,38 @@ class LocalEnv:
     def close(self) -> None:
         """End the workers in order, children before their Mgr, then the threads. Idempotent.
 
+        A first Ctrl-C leaves the end in order, and is raised after it; a second one ends it at once. A worker
+        that does not end in time is left behind, because a thread cannot be ended from outside; the log names
+        it.
+
         Raises:
             RestartLimit: A worker that was created here failed more often than its policy allows. Then all
                 workers have ended already.
             SupervisionError: A thread of the Env has ended, so that it could not go on; the same.
+            KeyboardInterrupt: One came meanwhile.
         """
+        self._close(interrupted=False)
+
+    def _close(self, *, interrupted: bool) -> None:
+        atexit.unregister(self._at_exit)
         if not self._env.closed:
-            try:
-                self._env.exit(self._env.manager_of(self._env.id)).result()
-            finally:
-                self._env.close(self._env.options.grace)
+            end_alone(self._env, interrupted=interrupted)
         if self._error is not None:
             raise self._error
+
+    def _at_exit(self) -> None:
+        """The interpreter ends. A forked child of this process is none of the Env's business."""
+        if os.getpid() == self._pid:
+            self.close()
 
     def __enter__(self) -> "LocalEnv":
         self._blocks.append(Block(self._env))
         self._interrupts.install()
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         try:
-            self.close()
+            self._close(interrupted=is_interrupt(kind))
         finally:
             self._leave()
 

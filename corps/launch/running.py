@@ -22,7 +22,8 @@ from queue import SimpleQueue
 from threading import Event, Lock, Thread, current_thread
 from typing import TYPE_CHECKING, Any, Final
 
-from corps.addresses import BOOT_ENV, ENV_MGR, FRONT, ConcAddr, env_label
+from corps.addresses import BOOT_ENV, ENV_MGR, FRONT, env_label
+from corps.clock import now
 from corps.errors import (
     BootError,
     ConfigError,
@@ -35,8 +36,9 @@ from corps.errors import (
 from corps.hosting.env_process import Exit
 from corps.hosting.processes import ProcessHost
 from corps.hosting.runtime_dir import make_runtime_dir
-from corps.launch.application import create_application, end_worker
+from corps.launch.application import create_application, end_worker, end_workers
 from corps.launch.loading import alias_main
+from corps.launch.patience import Patience
 from corps.launch.phases import Phase, run_phases
 from corps.launch.sources import Source
 from corps.launch.starting import start_env
@@ -57,6 +59,7 @@ from corps.runtime.records import Application, Record
 from corps.runtime.this_process import this_process
 from corps.runtime.waiting import wait_all, wait_any
 from corps.runtime.watched_thread import WatchedThread, note_failure
+from corps.runtime.winding_down import hear_last_words, still
 from corps.supervision.restarts import Restart
 from corps.workers.names import Name
 
@@ -64,6 +67,8 @@ if TYPE_CHECKING:
     from corps.settings import Settings
 
 _log = logging.getLogger("corps.launch")
+
+_LAST_REPORTS: Final = 1.0  # seconds for ends of processes that are told still
 
 _PRELOAD: Final = ("zmq", "msgpack", "cloudpickle", "asyncio", "corps.launch.child")
 
@@ -123,6 +128,7 @@ class RunningCorps:
         self._error: SupervisionError | None = None
         self._outcome: Outcome = Value(None)  # how the Corps object ended
         self._finish_timeout = 0.0
+        self._patience: Patience | None = None  # from when the end begins
         self.is_over = Event()
         """Set when it has ended."""
 
@@ -264,12 +270,21 @@ class RunningCorps:
         this_process.has_opened(self.env)
         booted.set_result(name)
         self._is_end_wanted.wait()
+        assert self._membership is not None
+        patience = self._patience = Patience(
+            self.env,
+            self._membership.places,
+            self._hurry,
+            self.env.options.shutdown_timeout,
+            has_threads=not self._is_exiting,
+        )
         try:
             run_phases(
                 [
                     Phase("stop accepting", self._stop_accepting),
-                    Phase("finish requests", self._finish_requests),
-                    Phase("stop Concs", lambda: self._end_workers(name)),
+                    Phase("finish requests", lambda: self._finish_requests(patience)),
+                    Phase("stand still", lambda: self._stand_still(patience)),
+                    Phase("stop Concs", lambda: self._end_workers(name, patience)),
                     Phase("stop Envs", self._end_processes),
                 ]
             )
@@ -283,15 +298,24 @@ class RunningCorps:
             self._membership.replace_no_more()
         self.env.accept_no_more()
 
-    def _finish_requests(self) -> None:
-        """What the script has asked is answered, if that does not take too long."""
-        if self._error is not None or self._hurry.done():
+    def _finish_requests(self, patience: Patience) -> None:
+        """What the script has asked is answered, if it wants that, and that does not take too long."""
+        limit = patience.left(self._finish_timeout)
+        if self._error is not None or not limit:
             return
-        limit = self._finish_timeout
         try:
             wait_any([self.env.when_answered(), self._hurry], limit)
         except WaitTimeout:
             _log.debug("the Corps ends, though not all its requests were answered within %s s", limit)
+
+    def _stand_still(self, patience: Patience) -> None:
+        """Nothing begins any more, in any worker of any Env, but for what a `cleanup()` asks of others."""
+        assert self._membership is not None
+        for what, here in (("still", still), ("hear_last_words", hear_last_words)):
+            env_ids = [place.process.env_id for place in self._membership.places()]
+            asked = [self.env.ask_manager(each, what) for each in env_ids] if not patience.is_over else []
+            for answer in (*here(self.env), *asked):
+                patience.wait(answer)
 
     def _limit_passed(self, failure: Failure) -> None:
         """A restart limit was passed, and nobody could heal it. Any thread."""
@@ -328,6 +352,7 @@ class RunningCorps:
             ended.settle(outcome)
 
     def _boot(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Name[Any]:
+        began = now()
         host = self._host = ProcessHost(
             make_runtime_dir(),
             preload=_PRELOAD,
@@ -345,7 +370,9 @@ class RunningCorps:
         env, me = start_env(self._corps_id, BOOT_ENV, options, self._source, host.runtime_dir)
         self._env = env
         env.on_defect = self._fail_at_once
-        host.wait_ready()
+        until = began + settings.boot_timeout
+        host.start_timeout = settings.boot_timeout
+        host.wait_ready(max(0.0, until - now()))
         order = [self._corps_id, asdict(options), self._source.as_list(), os.fsencode(host.runtime_dir)]
         restart = Restart(max=settings.env_restart.max, within=settings.env_restart.within)
         membership = self._membership = Membership(
@@ -358,7 +385,7 @@ class RunningCorps:
             vitals=Vitals(settings.beat.every, settings.beat.suspect, settings.beat.dead),
             on_limit=self._fail,
         )
-        interface, app_restart = membership.start(settings.envs)
+        interface, app_restart = membership.start(settings.envs, until)
         # Not before: until here an end is seen by who waits for the process, and then everybody is known.
         self._follower.start()
         env.lives.on_unreachable = lambda env_id, generation, reason: membership.cannot_reach(
@@ -398,52 +425,47 @@ class RunningCorps:
         if alive.failure() is None and not alive.result():
             self._is_end_wanted.set()
 
-    def _end_workers(self, name: Name[Any]) -> None:
-        """Those that the script created, newest first; the application, its children first; the others.
+    def _end_workers(self, name: Name[Any], patience: Patience) -> None:
+        """Those that the script created; the application, its children first; the others.
 
         These are what plain threads of Envs created, and the CorpsMgr.
         """
         assert self._env is not None
         assert self._mgr is not None
         manager = self._env.registry.find(ENV_MGR)
-        for child in manager.family.close() if manager is not None else ():
-            self._end_worker(child)
-        self._outcome = self._end_worker(name._addr)
+        for turn in manager.family.close_in_turns() if manager is not None else ():
+            end_workers(self._env, turn, patience)
+        self._outcome = end_worker(self._env, name._addr, patience)
         assert self._membership is not None
         there = [place.process.env_id for place in self._membership.places()]
-        if FRONT in there and not self._hurry.done():  # what tells of its failure may be slower than its end
+        if FRONT in there and not patience.is_over:  # what tells of its failure may be slower than its end
             told = self._env.ask(CALL, self._env.manager_of(FRONT), "has_told", (BOOT_ENV,), {})
             with suppress(WaitTimeout):
-                wait_any([told, self._hurry], self._env.options.grace)
-        if not self._hurry.done():
-            ended = [self._env.ask_manager(env_id, "end_children") for env_id in there]
-            for future in ended:
-                with suppress(WaitTimeout):
-                    wait_any([future, self._hurry], self._env.options.grace)
-        self._end_worker(self._mgr.addr)
-        self._end_worker(self._env.manager_of(self._env.id))
-
-    def _end_worker(self, addr: ConcAddr) -> Outcome:
-        """Returns how it ended; what cannot end in order ends with its process, which is no failure."""
-        assert self._membership is not None
-        has_threads = not (self._is_exiting and addr.env == self.env.id)
-        return end_worker(self.env, addr, self._hurry, self._membership.places, has_threads=has_threads)
+                wait_any([told, self._hurry], patience.left(self._env.options.grace))
+        if not patience.is_over:
+            for ended in [self._env.ask_manager(env_id, "end_children") for env_id in there]:
+                patience.wait(ended)
+        for addr in (self._mgr.addr, self._env.manager_of(self._env.id)):
+            end_worker(self._env, addr, patience)
 
     def _end_processes(self) -> None:
         """What is there of processes, threads and links ends; after a failed boot that may be a part only."""
         self._is_stopping = True
-        patience = self._env.options.grace if self._env is not None and not self._hurry.done() else 0.0
-        has_booted = self._name is not None
-        grace = patience if has_booted else 0.0
+        grace = 0.0
+        if self._env is not None and self._mgr is not None and not self._hurry.done():
+            grace = self._env.options.grace
+        if self._patience is not None:
+            grace = self._patience.left(grace)
         if self._membership is not None:
-            is_orderly = self._mgr is not None and not self._hurry.done()
-            self._membership.stop(patience if is_orderly else None)
+            self._membership.stop(grace or None)
+        if self._name is None:  # there is nobody to be waited for
+            grace = 0.0
         if self._host is not None:
             self._host.close(0.0)
         if self._follower.ident is not None:
             self._exits.put(None)
             # With a limit, for it may run a callback of the application that waits for this very end.
-            self._follower.join(grace or None)
+            self._follower.join(max(grace, _LAST_REPORTS))
         if self._env is not None:
             late = self._env.close(grace)
             if late and not self._hurry.done():
@@ -451,13 +473,21 @@ class RunningCorps:
 
     # --- the thread that follows the ends of processes ---
 
+    def _has_killed(self, env_id: int) -> bool:
+        return self._patience is not None and env_id in self._patience.killed
+
     def _follow(self) -> None:
         while (ended := self._exits.get()) is not None:
             assert self._membership is not None
             failure = self._membership.failure_of(ended)
             if failure is None:
                 continue
-            if ended.env_id == FRONT and not self._is_stopping and not self._comes_back:
+            if (
+                ended.env_id == FRONT
+                and not self._is_stopping
+                and not self._comes_back
+                and not self._has_killed(FRONT)
+            ):
                 self._fail(_lost(failure, is_ending=self._is_end_wanted.is_set()))
             try:
                 self._membership.env_ended(ended, failure)

@@ -128,6 +128,7 @@ def env_options(settings: "Settings") -> EnvOptions:
         mailbox=settings.mailbox,
         send_timeout=settings.send_timeout,
         exit_timeout=settings.exit_timeout,
+        shutdown_timeout=settings.shutdown_timeout,
         deadlock_probe=settings.deadlock_probe,
         grace=settings.grace,
         window_requests=settings.window.requests,

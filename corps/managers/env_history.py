@@ -63,6 +63,15 @@ class EnvHistory:
         if failure.reason not in ORDERLY:
             self._counters.detected(now() - ended.seen_at)
 
+    def forget(self, env_id: int) -> None:
+        """An Env was removed, and its id is never given again.
+
+        Args:
+            env_id: Which.
+        """
+        with self._lock:
+            self._died_at.pop(env_id, None)
+
     def joined(self, env_id: int, generation: int) -> None:
         """An Env has a process, and everybody knows it.
 

@@ -15,6 +15,7 @@ from corps.runtime.constructing import construct_soon
 from corps.runtime.env import Env
 from corps.runtime.family import ChildEnd
 from corps.runtime.records import Application, Record
+from corps.runtime.winding_down import Unfinished, hear_last_words, still, unfinished
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
 from corps.workers.names import Name
@@ -77,6 +78,8 @@ class EnvMgr(Conc):
             LoadError: It is the application's Corps, and none was loaded here.
             WorkerGone: The Env is being removed.
         """
+        if self._env.lives.is_winding_down:
+            raise WorkerGone(f"{self._env.label} ends: no worker is created there any more", executed="no")
         if self._is_leaving:
             text = f"{self._env.label} is being removed: no worker is created there any more"
             raise WorkerGone(text, executed="no")
@@ -162,6 +165,19 @@ class EnvMgr(Conc):
         """
         await self._env.lives.when_known(env_id, is_there=is_there)
 
+    async def still(self) -> None:
+        """Have nothing begin any more in this Env, and wait for what runs; see `winding_down`."""
+        for stands in still(self._env):
+            await stands
+
+    async def hear_last_words(self) -> None:
+        """Take what workers that end still ask of others: all Envs stand still."""
+        hear_last_words(self._env)
+
+    async def unfinished(self) -> list[Unfinished]:
+        """What the end of this Env waits for."""
+        return unfinished(self._env)
+
     async def drain_all(self) -> None:
         """End all workers here, newest first, each after what waits for it. There will be no others."""
         self._is_leaving = True
@@ -173,15 +189,16 @@ class EnvMgr(Conc):
                     _log.warning("%s could not be drained: %s", cell, error)
 
     async def end_children(self) -> None:
-        """End the workers that plain threads of this Env have created, newest first. There will be no more.
+        """End the workers that plain threads of this Env have created. There will be no more.
 
         While the other Envs are there: in the end of its own it would wait in vain for those that live there.
         """
-        for child in self._corps_own_cell().family.close():
-            try:
-                await self._env.exit(child)
-            except CorpsError as error:  # it has ended all the same, or does with its process
-                _log.debug("%s did not end in order: %s", child, error)
+        for turn in self._corps_own_cell().family.close_in_turns():
+            for child, ended in [(child, self._env.exit(child)) for child in turn]:
+                try:
+                    await ended
+                except CorpsError as error:  # it has ended all the same, or does with its process
+                    _log.debug("%s did not end in order: %s", child, error)
 
     async def expect(self, mgr_env: int, numbers: list[int]) -> None:
         """Another Env says whom it will start here, of those who lived in a former process of this Env.

@@ -91,11 +91,12 @@ class Membership:
 
     # --- the start ---
 
-    def start(self, count: int) -> tuple[Interface, Restart | None]:
+    def start(self, count: int, until: float) -> tuple[Interface, Restart | None]:
         """Start the front and Envs 1 to `count`, all at once, and make them known to each other.
 
         Args:
             count: How many beside the front.
+            until: When they have to be ready.
 
         Returns:
             Of the application's Corps class, which each of them has loaded: the interface, and what it
@@ -111,7 +112,7 @@ class Membership:
             self._begin(env_id, 0)
         places = self.places()
         late: list[int] = []
-        alarm = self._env.alarms.at(now() + self._boot_timeout, lambda: give_up(places, late))
+        alarm = self._env.alarms.at(until, lambda: give_up(places, late))
         try:
             for place in places:
                 place.await_ready(late)
@@ -321,9 +322,10 @@ class Membership:
         if is_wanted:
             _log.error("%s could not be started again: %s", env_label(env_id), problem)
         with self._lock:
-            if self._places[env_id].generation >= generation:
-                return  # there was a process, whose end is told like every other
-            self._places[env_id].returns = False
+            place = self._places.get(env_id)
+            if place is None or place.generation >= generation:
+                return  # it was removed; or there was a process, whose end is told like every other
+            place.returns = False
             failure = Failure("lost", f"{env_label(env_id)} could not be started again: {problem}")
             self._tell_listed("lost", env_id, failure.reason, failure.text, False)
         self._env.lives.env_lost(env_id, failure, returns=False)
@@ -346,7 +348,8 @@ class Membership:
     def _end_one(self, one: tuple[int, int], by: tuple[int, int], reason: str) -> None:
         with self._lock:
             pair = [each for each in (one, by) if each[0] != BOOT_ENV]
-            places = [self._places[env_id] for env_id, at in pair if self._places[env_id].is_well(at)]
+            found = [(self._places.get(env_id), at) for env_id, at in pair]
+            places = [place for place, at in found if place is not None and place.is_well(at)]
             if self._stops.is_set() or len(places) < len(pair):
                 return
             victim = max(places, key=lambda place: place.process.env_id)
@@ -400,6 +403,12 @@ class Membership:
         stop_all([place], 2 * self._env.options.grace)
         place.process.kill()
         place.process.wait()
+        place.is_buried.wait(
+            2 * self._env.options.grace
+        )  # it is looked up here until all have heard of its end
+        with self._lock:
+            self._places.pop(env_id, None)
+        self._history.forget(env_id)
 
     def _await_all(self, method: str, *args: Any, seconds: float | None = None, **kwargs: Any) -> None:
         """Ask all EnvMgrs for something, and wait; but not for those that die meanwhile."""

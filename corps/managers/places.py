@@ -180,14 +180,18 @@ def stop_all(places: Sequence[Place], grace: float) -> None:
             _log.warning("%s did not stop within %s s: it is killed", env_label(place.process.env_id), grace)
 
 
-def kill_silent(env: Env, places: Sequence[Place], patience: float) -> None:
+def kill_silent(env: Env, places: Sequence[Place], patience: float) -> set[int]:
     """End the processes whose EnvMgr does not answer: they are stopped, or hang.
 
     Args:
         env: The Env that asks.
         places: The processes.
         patience: Seconds for the answer.
+
+    Returns:
+        The ids of their Envs.
     """
+    killed = set()
     asked = {
         place: env.ask(CALL, env.manager_of(place.process.env_id), "statistics", (), {}, patience)
         for place in places
@@ -198,6 +202,8 @@ def kill_silent(env: Env, places: Sequence[Place], patience: float) -> None:
                 "%s gives no answer in %s s: it is killed", env_label(place.process.env_id), patience
             )
             place.process.kill()
+            killed.add(place.process.env_id)
+    return killed
 
 
 def ask_managers(

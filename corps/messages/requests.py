@@ -43,6 +43,9 @@ KEEP: Final = 12
 AHEAD: Final = 13
 """Make an item of the generator number ``args[0]`` ahead. Only the worker itself sends it."""
 
+STILL: Final = 14
+"""Answer when what the worker runs has ended. Nothing else begins after it. Only its own Env sends it."""
+
 NEXT: Final = "next"
 """Method of a PULL."""
 ANEXT: Final = "anext()"
@@ -130,12 +133,14 @@ class Request:
         relayed: The Future of another request whose answer is its own; None if that is not so.
         wait: What its coroutine waits for, beside others of an interleaving worker; of the WaitGraph.
         sent: When it was sent, on this process's monotonic clock; None if it came from another Env.
+        came: When it came from another Env, on this process's monotonic clock; unset if it did not.
         is_given_up: Its caller wants no outcome any more. Set before its promise is done, for that reason.
     """
 
     __slots__ = (
         "args",
         "behind",
+        "came",
         "cancel_run",
         "deadline",
         "is_given_up",
@@ -153,6 +158,8 @@ class Request:
         "target",
         "wait",
     )
+
+    came: float
 
     def __init__(
         self,

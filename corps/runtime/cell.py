@@ -16,7 +16,7 @@ from threading import get_ident
 from typing import Any, TypeVar
 
 from corps.clock import now
-from corps.errors import Cancelled, ContextError, DeadlineExceeded, InternalError
+from corps.errors import Cancelled, ContextError, DeadlineExceeded, InternalError, WorkerGone
 from corps.messages.originals import text_of
 from corps.messages.outcomes import Refused, Value
 from corps.messages.promises import Promise, Unheard
@@ -29,6 +29,7 @@ from corps.messages.requests import (
     GET,
     HALT,
     NEXT,
+    STILL,
     WATCH,
     WITHDRAWN,
     Request,
@@ -290,6 +291,9 @@ class Cell(WorkerParts):
                 return False
             if request.kind == HALT:
                 return halting.stop(self, request)
+            if request.kind == STILL:
+                self.ending.stands_still(request)
+                return True
         if not self.is_wanted(request):
             return True
         activity = self.activity
@@ -442,6 +446,34 @@ class Cell(WorkerParts):
 
     # --- ending ---
 
+    def still(self, request: Request) -> tuple[list[Request] | None, bool]:
+        """Begin nothing more until the worker is asked to end, but for the last words of others.
+
+        Args:
+            request: A STILL, for the cell to settle when what runs has ended.
+
+        Returns:
+            The requests that will not run, for the caller to settle; None if the mailbox was closed before.
+            And whether anything runs: otherwise the request is the caller's.
+        """
+        request.route = self
+        with self._lock:
+            is_busy = self._state is _RUNNING or self._inflight > 0 or self.main_thread is not None
+            waiting = self.mailbox.still(request if is_busy else None)
+            wake = waiting is not None and is_busy and self._arrived()
+        if wake:
+            self.env.pool.submit(self)
+        return waiting, is_busy
+
+    def deliver_late(self, request: Request) -> bool:
+        """Take a request of a worker that ends; False if this one ends already."""
+        with self._lock:
+            taken = self.mailbox.put_late(request)
+            wake = taken and self._arrived()
+        if wake:
+            self.env.pool.submit(self)
+        return taken
+
     def close_mailbox(self, last: Request | None, *, drains: bool = False) -> list[Request] | None:
         """Take nothing more; `last` is all that remains to be done.
 
@@ -464,6 +496,19 @@ class Cell(WorkerParts):
         if wake:
             self.env.pool.submit(self)
         return waiting
+
+    def give_up(self, error: WorkerGone) -> None:
+        """Nobody waits any more for what it runs: that is answered with an error. Any thread.
+
+        Args:
+            error: The same for all of it.
+        """
+        running = self.activity.request
+        if running is not None:
+            running.settle(Refused(error))
+        self.performer.abandon_coroutines(error)
+        if self.main_thread is not None:
+            self.main_thread.abandon(error)
 
     def statistics(self) -> dict[str, Any]:
         """What it is doing: state, requests waiting, coroutines under way."""

@@ -3,7 +3,7 @@
 1. Its mailbox takes nothing more, and what waited there fails with WorkerGone, executed "no"; or is run
    first, if the worker is drained.
 2. The request that runs is finished, and the tasks that its coroutines have started are cancelled.
-3. The workers it created end, newest first.
+3. The workers it created end, those of one class at once, the class that came last first.
 4. `cleanup()` is called.
 5. It leaves the Env's registry and its Mgr's list; whoever watches it is told; everybody who asked for its
    end gets the answer.
@@ -13,16 +13,17 @@ from outside: the worker is then abandoned, which the answer says. A worker that
 once.
 """
 
+import itertools
 import logging
 from threading import Lock, current_thread, main_thread
 from typing import Any
 
-from corps.clock import now
+from corps.clock import deadline_after, now, remaining
 from corps.errors import CorpsError, WorkerGone
 from corps.messages.dead_letters import DeadReason
 from corps.messages.endings import Ended, Failure, Reason
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
-from corps.messages.requests import EXIT, EXIT_DOWN, EXIT_LAST, EXIT_NOW, HALT, Request
+from corps.messages.requests import EXIT, EXIT_DOWN, EXIT_LAST, EXIT_NOW, HALT, STILL, Request
 from corps.runtime.alarms import Alarm
 from corps.runtime.context import current
 from corps.runtime.family import ChildEnd
@@ -45,7 +46,9 @@ class Ending:
         "_lock",
         "_over",
         "_reason",
+        "_was_stilled",
         "ended",
+        "step",
     )
 
     def __init__(self, cell: Any) -> None:
@@ -58,6 +61,9 @@ class Ending:
         self._failure: Failure | None = None  # the same, if it has failed
         self._cancelled = False  # used by the alarm thread alone
         self._alarm: Alarm | None = None
+        self._was_stilled = False  # set before its STILL can be overdue
+        self.step: tuple[str, float] | None = None
+        """The author's code that its end runs, and since when. For others to read."""
         self.ended: Ended | None = None
         """How it ended; None if it has not."""
 
@@ -92,6 +98,31 @@ class Ending:
         if not drains:
             self._set_limit("the request it runs", finishing=False)
         self._drop(waiting, letter)
+
+    def still(self, request: Request) -> None:
+        """Have nothing more begin, and say when what runs has ended. Any thread.
+
+        Args:
+            request: A STILL.
+        """
+        self._was_stilled = True
+        waiting, is_busy = self._cell.still(request)
+        if waiting is None or not is_busy:  # it ends already, or does nothing
+            request.settle(Value(None))
+        else:
+            self._set_limit("the request it runs", finishing=False)
+            if request.promise.done():  # faster than that
+                self._clear_limit()
+        self._drop(waiting or (), "dropped")
+
+    def stands_still(self, request: Request) -> None:
+        """What ran has ended. Owner of the cell only.
+
+        Args:
+            request: The STILL.
+        """
+        self._clear_limit()
+        request.settle(Value(None))
 
     def _begin_now(self, request: Request) -> None:
         with self._lock:
@@ -148,6 +179,7 @@ class Ending:
             if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
                 interrupt = error
         finally:
+            self.step = None
             self._clear_limit()
         self._leave(outcome)
         if interrupt is not None:  # meant for the program that ends it
@@ -163,11 +195,12 @@ class Ending:
         if cell.performer.has_worker:
             self._set_limit("cleanup()", finishing=True)
             cell.performer.close_generators()
+            self.step = "cleanup()", now()
             hook(cell.performer.worker, "cleanup")()
 
     def _drop(self, waiting: Any, letter: DeadReason) -> None:
         for dropped in waiting:
-            if dropped.kind == HALT:
+            if dropped.kind in (HALT, STILL):
                 dropped.settle(Value(None))
             elif dropped.kind != EXIT:  # those are answered when it is over
                 self._cell.env.letters.settle(dropped, Refused(self._cell.gone("no"), letter))
@@ -180,9 +213,11 @@ class Ending:
             # children end, for which there is none.
             is_late = self._finishing is not finishing
             if not is_late:
-                self._alarm = alarm
+                former, self._alarm = self._alarm, alarm
         if is_late:
-            alarm.cancel()
+            former = alarm
+        if former is not None:
+            former.cancel()
 
     def _clear_limit(self) -> None:
         with self._lock:
@@ -212,9 +247,10 @@ class Ending:
         text = f"it was abandoned: {what} did not end within {self._cell.env.options.exit_timeout} s"
         with self._lock:
             # One that was asked to end does not come back, though it could not do so in order.
-            was_asked = bool(self._asked) and self._failure is None
+            was_asked = (bool(self._asked) or self._was_stilled) and self._failure is None
             self._reason, self._failure = "hung", None if was_asked else Failure("hung", text)
         _log.error("%s: %s", self._cell, text)
+        self._cell.env.lives.abandoned.append(f"{self._cell} in {what}")
         self._abandon(text, None)
 
     def _abandon(self, text: str, outcome: Outcome | None) -> None:
@@ -223,16 +259,11 @@ class Ending:
         letter = _letter(cell, self._failure)
         cell.env.lives.will_leave(cell, self._failure)
         waiting = cell.close_mailbox(None) or ()
-        running = cell.activity.request
-        if running is not None:
-            running.settle(Refused(self._abandoned(text)))
         error = self._abandoned(text)
-        cell.performer.abandon_coroutines(error)
+        cell.give_up(error)
         cell.performer.cancel_background()
         if cell.has_coroutines:
             cell.performer.cancel_coroutines()
-        if cell.main_thread is not None:
-            cell.main_thread.abandon(error)
         token = current.set(cell.activity)  # its children end for nobody else
         try:
             for child in cell.family.close():
@@ -259,7 +290,7 @@ class Ending:
             if not was_over and self._reason == "hung" and any(map(_is_order, asked)):
                 self._failure = None  # told to end while it was being abandoned
             failure, reason = self._failure, self._reason or "normal"
-        halts = [request for request in waiting if request.kind == HALT]
+        halts = [request for request in waiting if request.kind in (HALT, STILL)]
         if was_over:
             self._drop(waiting, letter)
             for request in (*asked, *halts):
@@ -268,7 +299,7 @@ class Ending:
         asked += halts  # whoever waits for that goes on when the Mgr knows
         text = text if failure is None else failure.text
         ended = self.ended = Ended(cell.name, cell.incarnation, reason, text)
-        unbegun = [request for request in waiting if request.kind not in (EXIT, HALT)]
+        unbegun = [request for request in waiting if request.kind not in (EXIT, HALT, STILL)]
         if not cell.env.lives.forget(cell, ended, failure, unbegun):
             self._drop(unbegun, letter)
         if cell.watchers is not None:
@@ -291,19 +322,25 @@ def _letter(cell: Any, failure: Failure | None) -> DeadReason:
 
 
 def end_children(cell: Any) -> None:
-    """End the workers that a worker has created, newest first, and wait for each. By who has the cell.
+    """End the workers that a worker has created, and wait for them. Owner of the cell only.
+
+    Those of one class end at once; a class whose first worker was created later ends before the others: so a
+    worker can count on those that were there before it, until it has ended.
 
     Args:
         cell: Of the worker.
     """
-    children = list(cell.family.close())
-    while children:
-        child = children.pop(0)
-        try:
-            cell.env.exit(child, EXIT_DOWN).result()
-        except KeyboardInterrupt:  # all of them end, though nobody waits for it
-            for other in children:
-                cell.env.exit(other, EXIT_DOWN)
-            raise
-        except CorpsError as error:  # one that cannot end must not keep its siblings from it
-            _log.warning("while %s ended, %s, which it created, did not end in order: %s", cell, child, error)
+    env, turns = cell.env, cell.family.close_in_turns()
+    until = deadline_after(env.options.shutdown_timeout)
+    while turns:
+        asked = [(child, env.exit(child, EXIT_DOWN)) for child in turns.pop(0)]
+        for child, ended in asked:
+            try:
+                ended.result(remaining(until))
+            except KeyboardInterrupt:  # all of them end, though nobody waits for it
+                for other in itertools.chain(*turns):
+                    env.exit(other, EXIT_DOWN)
+                raise
+            except CorpsError as error:  # one that cannot end must not keep its siblings from it
+                told = "while %s ended, %s, which it created, did not end in order: %s"
+                _log.warning(told, cell, child, error)

@@ -523,6 +523,7 @@ class Env:
         late = self.loop.close(grace)
         self.disconnect()  # after the loop: its last outcomes have gone out
         late += self.pool.close(grace)
+        self._settle_the_rest()
         self.alarms.close()
         self.dropped.close()
         for waiting in list(self.retrying):
@@ -534,6 +535,13 @@ class Env:
         note_failure(name, error)
         if not self._closed:
             self.on_defect(f"{self.label} cannot go on, because its thread {name} has ended: {error!r}")
+
+    def _settle_the_rest(self) -> None:
+        """What still runs, or waits for a worker that will not come back, is answered now."""
+        for request in self.registry.all_held():
+            self.letters.settle(request, caller_side.too_late(self, request.target))
+        for cell in self.registry.cells():
+            cell.give_up(cell.gone("unknown"))
 
     def manager_of(self, env_id: int) -> ConcAddr:
         """The address of an Env's EnvMgr.

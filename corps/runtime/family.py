@@ -177,6 +177,15 @@ class Family:
         with self._lock:
             return list(self._children.values())
 
+    def close_in_turns(self) -> list[list[ConcAddr]]:
+        """As `close`, a list for each class: the class whose first worker is the newest comes first."""
+        self.close()
+        turns: dict[str, list[ConcAddr]] = {}
+        with self._lock:
+            for child, name in self._children.items():
+                turns.setdefault(name._interface.class_name, []).append(child)
+        return [turn[::-1] for turn in reversed(turns.values())]
+
     def close(self) -> list[ConcAddr]:
         """Those that have not ended, newest first. There will be no more."""
         with self._lock:

@@ -56,6 +56,12 @@ class Lives:
         self._losses: dict[
             int, tuple[int, Failure, bool]
         ] = {}  # of each Env the last one, with its generation
+        self.is_winding_down = False
+        """Nothing begins any more; see `winding_down`."""
+        self.hears_last_words = False
+        """But for what workers that end ask of others."""
+        self.abandoned: list[str] = []
+        """Which workers did not end in time, and in what; only appended to."""
         self.on_limit: Callable[[Failure], object] | None = None
         """Called when a restart limit was passed that no worker of this Env can heal."""
 
@@ -102,8 +108,9 @@ class Lives:
 
     def _cell(self, number: int, record: Record, mgr: Any, mgr_addr: ConcAddr | None) -> Cell:
         env, options, interface = self._env, record.options, record.interface
-        if env.closed:
-            raise ClosedError(f"{env.label} has closed: no worker can be created there any more")
+        if env.closed or self.is_winding_down:
+            state = "has closed" if env.closed else "ends"
+            raise ClosedError(f"{env.label} {state}: no worker can be created there any more")
         addr = ConcAddr(env.corps_id, env.id, number)
         mailbox = options.mailbox if options.mailbox is not None else env.options.mailbox
         cell = Cell(
@@ -136,6 +143,7 @@ class Lives:
         self._env.worker_counters.ended(str(cell), ended.reason, has_failed=failure is not None)
         mgr = cell.mgr_addr
         may_return = mgr is not None and failure is not None and comes_back(cell.record, failure)
+        may_return = may_return and not self.is_winding_down
         mgr_env = mgr.env if may_return and mgr is not None else None
         self.refuse(self._registry.remove(cell.addr.conc, ended, mgr_env, waiting))
         if not may_return and cell.record is not None and keeps_state(cell.record.cls):
@@ -159,6 +167,8 @@ class Lives:
             cell: Of this Env.
             request: The cell does not own it.
         """
+        if self.hears_last_words and request.sender is not None and cell.deliver_late(request):
+            return
         follower = self._registry.find(cell.addr.conc)
         if follower is not None and follower is not cell:
             follower.deliver(request)

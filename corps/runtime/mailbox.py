@@ -19,6 +19,7 @@ class Mailbox:
             settling and no other lock under it.
         first: The request that is next; None if there is none. For others to read, under the lock.
         is_full: As many wait as may, or more. For others to read.
+        is_still: It was closed by `still`, and not by `close` after that. For others to read, under the lock.
     """
 
     __slots__ = (
@@ -31,6 +32,7 @@ class Mailbox:
         "_turns",
         "first",
         "is_full",
+        "is_still",
         "lock",
     )
 
@@ -50,6 +52,7 @@ class Mailbox:
         self.is_full = False
         self._closed = False
         self._drains = False  # closed, but what waits is still run
+        self.is_still = False
         self._room: Condition | None = None  # made by the first sender that finds the mailbox full
         self._turns: deque[Turn] | tuple[()] = ()  # coroutines that wait for room; made with `_room`
 
@@ -116,10 +119,37 @@ class Mailbox:
             last: All that remains to be done; None for nothing.
 
         Returns:
-            The requests that were waiting; None if it was closed before, but for `close_behind`.
+            The requests that were waiting; None if it was closed before, but for `close_behind` and `still`.
         """
-        if self._closed and not self._drains:
+        if self._closed and not self._drains and not self.is_still:
             return None
+        self.is_still = False
+        return self._empty(last)
+
+    def still(self, last: Request | None) -> list[Request] | None:
+        """Take nothing more but by `put_late`, until `close`.
+
+        Args:
+            last: All that remains to be done; None for nothing.
+
+        Returns:
+            The requests that were waiting; None if it was closed before.
+        """
+        if self._closed:
+            return None
+        self.is_still = True
+        return self._empty(last)
+
+    def put_late(self, request: Request) -> bool:
+        """Add a request all the same; False if it is not `still`."""
+        if not self.is_still:
+            return False
+        self._closed = False
+        taken = self.put(request)
+        self._closed = True
+        return taken
+
+    def _empty(self, last: Request | None) -> list[Request]:
         self._closed, self._drains = True, False
         waiting = []
         while (request := self.first) is not None:

@@ -8,7 +8,7 @@ from corps.clock import deadline_after, remaining
 from corps.errors import WorkerGone
 from corps.messages.endings import BY_ITSELF, Failure
 from corps.messages.outcomes import Refused
-from corps.messages.requests import AHEAD, DROP, EXIT, HALT, KEEP, Request
+from corps.messages.requests import AHEAD, DROP, EXIT, HALT, KEEP, STILL, Request
 from corps.runtime import halting
 from corps.runtime.context import Activity, current
 from corps.runtime.hooks import hook
@@ -59,6 +59,8 @@ class MainThread:
                 request: Request = cell.mailbox.take()
             if request.kind in (KEEP, AHEAD, DROP):
                 cell.performer.perform(request)
+            elif request.kind == STILL:
+                cell.ending.stands_still(request)
             elif request.kind in (EXIT, HALT):
                 self._exiting = True
                 self._halt = request if request.kind == HALT else None

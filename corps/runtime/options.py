@@ -20,6 +20,7 @@ class EnvOptions:
         send_timeout: A sender waits so long for room; None for as long as it takes.
         exit_timeout: A worker that ends has so long for what it runs, and again for its cleanup.
         deadlock_probe: After so long a wait, other Envs are asked whether they wait for us.
+        shutdown_timeout: The workers that a worker has created have so long for their end.
         grace: The Env itself has so long for its end.
         window_requests: Unanswered requests that may be on their way to one peer.
         window_bytes: Bytes of unanswered requests that may be on their way to one peer.
@@ -46,6 +47,7 @@ class EnvOptions:
     mailbox: int
     send_timeout: float | None
     exit_timeout: float
+    shutdown_timeout: float
     deadlock_probe: float
     grace: float
     window_requests: int

@@ -188,6 +188,12 @@ class Registry:
             self._held.setdefault(number, []).append(request)
             return True
 
+    def all_held(self) -> list[Request]:
+        """Everything that is held, taken out, for the caller to settle: nobody comes back any more."""
+        with self._lock:
+            held, self._held = self._held, {}
+        return [request for requests in held.values() for request in requests]
+
     def _may_come(self, number: int) -> bool:
         if number in self._expected:
             return True

@@ -117,6 +117,11 @@ class WorkerParts:
         return self._ending
 
     @property
+    def step(self) -> tuple[str, float] | None:
+        """The author's code that its end runs, and since when; None before and after that."""
+        return self._ending.step if self._ending is not None else None
+
+    @property
     def ended(self) -> Ended | None:
         """How it ended for good, or was abandoned; None if it has not."""
         return self._ending.ended if self._ending is not None else None

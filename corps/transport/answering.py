@@ -113,6 +113,7 @@ class Answering:
             deadline_after(header.remaining),
             partial(self._open, header, frames),
         )
+        request.came = now()
         with self._lock:
             is_lost = self._is_lost
             if header.number in self._incoming:

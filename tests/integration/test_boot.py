@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import corps
+from corps.launch import running
 
 ROOT = Path(__file__).parents[2]
 
@@ -508,8 +509,20 @@ def test_a_process_that_dies_while_it_imports_is_a_start_error(write: Write, lin
 def test_an_import_that_hangs_ends_at_the_time_limit(write: Write) -> None:
     path = write("import threading\nprint('hangs')\nthreading.Event().wait()\n")
     with pytest.raises(corps.EnvStartError, match="boot_timeout") as caught:
-        corps.boot(path, envs=2, config={"boot_timeout": 0.3})
+        corps.boot(path, envs=2, config={"boot_timeout": 3.0})
     assert "hangs" in caught.value.output
+
+
+def test_a_template_that_hangs_ends_at_the_time_limit(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Was a defect: half a minute, whatever the setting."""
+    (tmp_path / "hangs_for_ever.py").write_text("import threading\nthreading.Event().wait()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(running, "_PRELOAD", ("hangs_for_ever",))
+    path = write("import corps\nclass App(corps.Corps): pass\n")
+    with pytest.raises(corps.EnvStartError, match=r"the template .* boot_timeout"):
+        corps.boot(path, envs=1, config={"boot_timeout": 0.5})
 
 
 def test_a_constructor_that_raises_is_the_cause_of_the_error(write: Write) -> None:

@@ -1,6 +1,7 @@
 """Claims about the end of a Corps: in order where it is asked for, typed errors where something dies."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -107,16 +108,22 @@ def case(tmp_path: Path) -> Case:
     return Case(tmp_path)
 
 
-IN_ORDER = ["child2", "child1", "app"]
+IN_ORDER = ["child1", "child2", "app"]
+
+
+def ended_in(case: Case) -> list[str]:
+    """Who has ended, those sorted that end at the same time."""
+    *children, app = case.noted()
+    return [*sorted(children), app]
 
 
 # Ends that are asked for
 
 
-def test_children_end_before_their_mgr_and_newest_first(case: Case) -> None:
+def test_children_end_before_their_mgr(case: Case) -> None:
     with case.boot():
         pass
-    assert case.noted() == IN_ORDER
+    assert ended_in(case) == IN_ORDER
 
 
 def test_exit_is_done_when_nothing_is_left(case: Case) -> None:
@@ -124,7 +131,7 @@ def test_exit_is_done_when_nothing_is_left(case: Case) -> None:
     pids = [app.pid().ret, app.child(1).ret.pid().ret]
     app.exit().result(LIMIT)
     assert not any(psutil.pid_exists(pid) for pid in pids)
-    assert case.noted() == IN_ORDER
+    assert ended_in(case) == IN_ORDER
     app.exit().result(LIMIT)
     with pytest.raises(corps.ClosedError):
         app.pid().result(LIMIT)
@@ -139,7 +146,7 @@ def test_many_exits_and_the_with_block_are_one_end(case: Case) -> None:
         for thread in threads:
             thread.join()
     assert [end.result(LIMIT) for end in ends] == [None] * 10
-    assert case.noted() == IN_ORDER
+    assert ended_in(case) == IN_ORDER
 
 
 def test_a_worker_cannot_end_its_corps(case: Case) -> None:
@@ -162,7 +169,7 @@ def test_the_corps_can_end_itself(case: Case) -> None:
     app = case.boot()
     app.leave().result(LIMIT)
     wait_for_the_end(app)
-    assert case.noted() == IN_ORDER
+    assert ended_in(case) == IN_ORDER
 
 
 def test_a_constructor_can_end_the_corps(case: Case) -> None:
@@ -184,7 +191,7 @@ def test_a_callback_can_end_the_corps(case: Case) -> None:
     app.pid().add_done_callback(end)
     assert asked.wait(LIMIT)
     assert ends[0].result(LIMIT) is None
-    assert case.noted() == IN_ORDER
+    assert ended_in(case) == IN_ORDER
 
 
 def wait_for_the_end(app: Any) -> None:
@@ -213,14 +220,14 @@ def test_workers_of_the_script_end_before_the_application(case: Case, tmp_path: 
     done = run_script(script)
     assert done.stdout == "mine 2 [1, 2]\nmine 0 [1, 2]\n"
     assert done.stderr == ""
-    assert case.noted() == IN_ORDER
+    assert ended_in(case) == IN_ORDER
 
 
 def test_a_cleanup_that_raises_is_told_and_ends_nothing_early(case: Case) -> None:
     app = case.boot("raises")
     with pytest.raises(corps.RemoteError, match="cleanup went wrong"):
         app.exit().ret  # noqa: B018  # waits
-    assert case.noted() == ["child2", "child1", "raises"]
+    assert ended_in(case) == ["child1", "child2", "raises"]
     app.exit().result(LIMIT)
     with pytest.raises(ValueError, match="cleanup went wrong"), case.boot("raises"):
         pass
@@ -229,13 +236,13 @@ def test_a_cleanup_that_raises_is_told_and_ends_nothing_early(case: Case) -> Non
 def test_a_cleanup_that_hangs_is_given_up(case: Case) -> None:
     with case.boot("hangs", exit_timeout=0.2, grace=0.5):
         pass
-    assert case.noted() == ["child2", "child1", "hangs"]
+    assert ended_in(case) == ["child1", "child2", "hangs"]
 
 
 def test_a_process_that_dies_in_a_cleanup_does_not_hold_up_the_end(case: Case) -> None:
     with pytest.raises(corps.CorpsLost, match=r"while the Corps ended: .* exit status 9"), case.boot("dies"):
         pass
-    assert case.noted() == ["child2", "child1", "dies"]
+    assert ended_in(case) == ["child1", "child2", "dies"]
 
 
 def test_a_script_that_forgets_the_end_ends_in_order(case: Case, tmp_path: Path) -> None:
@@ -247,7 +254,7 @@ def test_a_script_that_forgets_the_end_ends_in_order(case: Case, tmp_path: Path)
     )
     done = run_script(script)
     assert (done.stdout, done.stderr) == ("[1, 2]\n", "")
-    assert case.noted() == IN_ORDER
+    assert ended_in(case) == IN_ORDER
 
 
 def test_a_forked_child_of_the_script_ends_nothing(case: Case, tmp_path: Path) -> None:
@@ -269,7 +276,7 @@ def test_a_forked_child_of_the_script_ends_nothing(case: Case, tmp_path: Path) -
         )
     )
     assert run_script(script).stdout == "[1, 2]\n"
-    assert case.noted() == IN_ORDER
+    assert ended_in(case) == IN_ORDER
 
 
 # Deaths
@@ -324,6 +331,27 @@ def test_the_death_of_the_template_is_that_of_all_its_processes(case: Case) -> N
         assert isinstance(future.exception(LIMIT), corps.EnvLost)
     with pytest.raises(corps.SupervisionError, match="template died"):
         app.exit().result(LIMIT)
+
+
+def test_a_template_that_is_stopped_does_not_hold_up_the_end(case: Case) -> None:
+    """Was a defect: nobody could be killed any more, and the end never came."""
+    with case.boot(grace=0.3, shutdown_timeout=2.0) as app:
+        front, pids = app.pid().ret, [app.child(which).ret.pid().ret for which in (0, 1)]
+        template = psutil.Process(front).parent()
+        assert template is not None
+        template.suspend()
+        for pid in (front, *pids):
+            os.kill(pid, signal.SIGSTOP)
+    assert not any(psutil.pid_exists(pid) for pid in (template.pid, front, *pids))
+
+
+def test_what_did_not_end_in_time_is_killed_and_named(case: Case, caplog: pytest.LogCaptureFixture) -> None:
+    with case.boot(exit_timeout=LIMIT, shutdown_timeout=2.0) as app:
+        hanging = app.child(0).ret.wait()
+    assert isinstance(hanging.exception(0), corps.EnvLost)
+    told = [record.getMessage() for record in caplog.records if record.name == "corps.launch"]
+    assert any(re.search(r"the end waits for Child \S+ in wait\(\) .* another Ctrl-C", text) for text in told)
+    assert any(re.search(r"shutdown_timeout = 2 s.* Child \S+ in wait\(\)", text) for text in told)
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -426,7 +454,7 @@ def test_one_ctrl_c_is_an_orderly_end(case: Case, start: Callable[..., Any], the
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=LIMIT)
     assert "KeyboardInterrupt" in errors
-    assert case.noted() == IN_ORDER
+    assert ended_in(case) == IN_ORDER
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 

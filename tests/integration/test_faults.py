@@ -237,6 +237,19 @@ def test_of_two_envs_that_cannot_reach_each_other_one_is_replaced(cuts: int) -> 
         assert far.pid().ret != pids[1]
 
 
+def test_a_crash_takes_down_the_workers_of_one_process() -> None:
+    """Was a defect: one in Env 1 took down the Corps object, and with it every worker of every Env."""
+    with booted(3, Steady) as app:
+        workers = app.make(1, 2, 3).ret
+        incarnations = [1, 1, 1]
+        for victim, worker in enumerate(workers):
+            over = corps.watch(worker)
+            os.kill(worker.pid().ret, signal.SIGKILL)
+            assert over.result(LIMIT).reason == "killed"
+            incarnations[victim] += 1
+            assert [each.incarnation().result(LIMIT) for each in workers] == incarnations
+
+
 def test_a_fork_of_an_env_cannot_ask() -> None:
     with booted(2) as app:
         near, far = app.make(1, 2).ret

@@ -497,10 +497,10 @@ def test_a_fork_that_comes_too_late_is_killed_and_never_reported(hosts: Hosts) -
     host = hosts.start()
     assert host.template_pid is not None
     stop(host.template_pid)
-    patience, host._start_timeout = host._start_timeout, 0.1  # only for the one that nobody answers
+    patience, host.start_timeout = host.start_timeout, 0.1  # only for the one that nobody answers
     with pytest.raises(EnvStartError, match="did not answer"):
         host.spawn(1, "entries:serves")
-    host._start_timeout = patience
+    host.start_timeout = patience
     os.kill(host.template_pid, signal.SIGCONT)
     ended(host.spawn(2, "entries:returns_3"))
     host.close(LIMIT)

@@ -1,0 +1,130 @@
+"""How long the end of a Corps may take, and who is told what it waits for."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from corps.addresses import env_label
+from corps.clock import now
+from corps.errors import WaitTimeout
+from corps.managers.places import Place, kill_silent
+from corps.runtime.env import Env
+from corps.runtime.futures import Future
+from corps.runtime.waiting import wait_any
+from corps.runtime.winding_down import Unfinished, unfinished
+
+_log = logging.getLogger("corps.launch")
+
+_TELL_AFTER: Final = 1.0  # seconds of an end after which it is told what it waits for
+_ASK_FOR: Final = 0.5  # seconds that an Env has to say what it is busy with
+_SHOWN: Final = 5  # so many workers are named in one line
+_RESERVE: Final = 0.1  # share of the time that is kept for killing and reaping
+
+
+class Patience:
+    """The time limit of one end. For the Corps's own thread."""
+
+    def __init__(
+        self,
+        env: Env,
+        places: Callable[[], Sequence[Place]],
+        hurry: Future[None],
+        seconds: float,
+        *,
+        has_threads: bool = True,
+    ) -> None:
+        """The end begins now.
+
+        Args:
+            env: Of the booting process.
+            places: Gives the processes that have not ended.
+            hurry: Done when nobody waits for workers any more.
+            seconds: How long the end may take.
+            has_threads: Whether further threads can be started there: not while the interpreter ends.
+        """
+        self.env = env
+        self._places = places
+        self._hurry = hurry
+        self._seconds = seconds
+        self._until = now() + seconds * (1 - _RESERVE)
+        self._tells_at: float | None = now() + _TELL_AFTER
+        self._looks_at = now() + env.options.grace
+        self._has_threads = has_threads
+        self.killed: set[int] = set()
+        """Ids of the Envs whose processes were killed because they gave no answer."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits for workers any more."""
+        return self._hurry.done() or now() >= self._until
+
+    def left(self, most: float) -> float:
+        """Seconds that a step may take.
+
+        Args:
+            most: Seconds that it may take, if there is so much time.
+        """
+        return 0.0 if self._hurry.done() else max(0.0, min(most, self._until - now()))
+
+    def wait(self, future: Future[Any]) -> bool:
+        """Wait for a Future, and tell what for if that takes long.
+
+        Args:
+            future: Of a step of the end.
+
+        Returns:
+            Whether it is done; otherwise the time is over.
+        """
+        while not future.done():
+            if self.is_over:
+                return False
+            steps = [self._until, self._looks_at, *([] if self._tells_at is None else [self._tells_at])]
+            try:
+                wait_any([future, self._hurry], max(0.0, min(steps) - now()))
+            except WaitTimeout:
+                self._look()
+        return True
+
+    def _look(self) -> None:
+        if self._tells_at is not None and now() >= self._tells_at:
+            self._tells_at = None
+            ending = f"it ends at the latest in {self._until - now():.1f} s, and at once at another Ctrl-C"
+            _log.warning("the end waits for %s; %s", self._waited_for(), ending)
+        if now() >= self._until and not self._hurry.done():
+            why = "not ended in time (shutdown_timeout = %g s), and given up: %s"
+            _log.warning(why, self._seconds, self._waited_for())
+        elif now() >= self._looks_at:
+            self._looks_at = now() + self.env.options.grace
+            if self._has_threads:  # it takes one to notice that nothing comes
+                # What does not even answer is stopped, or hangs for ever, and nobody could end it later.
+                self.killed.update(kill_silent(self.env, self._places(), self.left(self.env.options.grace)))
+
+    def _waited_for(self) -> str:
+        if not self._has_threads:  # it takes one to notice that an Env does not answer
+            return in_words(unfinished(self.env))
+        asked = {
+            place.process.env_id: self.env.ask_manager(place.process.env_id, "unfinished", seconds=_ASK_FOR)
+            for place in self._places()
+        }
+        found = unfinished(self.env)
+        silent = []
+        for env_id, answer in asked.items():
+            if answer.failure() is None:
+                found += answer.result()
+            else:
+                silent.append(f"{env_label(env_id)}, which gives no answer")
+        return in_words(found, silent)
+
+
+def in_words(found: Sequence[Unfinished], silent: Sequence[str] = ()) -> str:
+    """What an end waits for.
+
+    Args:
+        found: What is known of it.
+        silent: What else.
+    """
+    longest = sorted(found, key=lambda each: -each.seconds)
+    said = [f"{each.worker} in {each.what} for {each.seconds:.1f} s" for each in longest[:_SHOWN]]
+    if len(longest) > _SHOWN:
+        said.append(f"{len(longest) - _SHOWN} further workers")
+    return ", ".join([*said, *silent]) or "its workers"

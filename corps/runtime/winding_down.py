@@ -1,0 +1,90 @@
+"""All workers of an Env come to a stand, before they end one after the other.
+
+1. `still`: nothing begins any more, in any worker. What waits is refused at once, what runs is finished. No
+   worker is created, and none comes back.
+2. `hear_last_words`: when all Envs stand still, requests of workers are taken again, and only these. All
+   that runs then is a `cleanup()`, which so can have others save what it knows.
+3. The workers end, children before their Mgr.
+
+Any thread may call.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from corps.clock import now
+from corps.messages.requests import STILL, Request
+from corps.runtime.futures import Future
+
+
+class Unfinished(NamedTuple):
+    """What an end waits for. Plain data, for it travels.
+
+    Attributes:
+        worker: Its class and address.
+        what: What it runs.
+        seconds: Since when, as far as that is known.
+    """
+
+    worker: str
+    what: str
+    seconds: float
+
+
+def still(env: Any) -> list[Future[None]]:
+    """Have nothing begin any more in the workers of an Env.
+
+    Args:
+        env: The Env.
+
+    Returns:
+        Futures, done when what runs has ended, or was abandoned.
+    """
+    env.lives.is_winding_down = True
+    running = []
+    for cell in env.registry.cells():
+        if cell.has_family:
+            cell.family.close()
+        if cell.mgr_addr is not None:
+            stands: Future[None] = Future()
+            cell.ending.still(Request(STILL, cell.addr, "", (), {}, stands))
+            if not stands.done():
+                running.append(stands)
+    return running
+
+
+def hear_last_words(env: Any) -> list[Future[None]]:
+    """Take what workers that end still ask of others.
+
+    Args:
+        env: The Env; all of its Corps stand still.
+
+    Returns:
+        As `still`: nothing is to be waited for.
+    """
+    env.lives.hears_last_words = True
+    return []
+
+
+def unfinished(env: Any) -> list[Unfinished]:
+    """What the end of an Env waits for.
+
+    Args:
+        env: The Env.
+    """
+    return list(_unfinished(env))
+
+
+def _unfinished(env: Any) -> Iterator[Unfinished]:
+    at = now()
+    for cell in env.registry.cells():
+        request, step = cell.activity.request, cell.step
+        if cell.mgr_addr is None:
+            continue
+        if step is not None:
+            yield Unfinished(str(cell), step[0], at - step[1])
+        elif request is not None:
+            since = request.sent if request.sent is not None else getattr(request, "came", at)
+            yield Unfinished(str(cell), f"{request.method}()", at - since)
+        elif cell.main_thread is not None:
+            yield Unfinished(str(cell), "main()", 0.0)
