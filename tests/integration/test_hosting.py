@@ -481,8 +481,11 @@ def test_a_process_that_ignores_sigterm_is_killed_after_the_grace(hosts: Hosts) 
     assert ended(other).signal == signal.SIGTERM
 
 
-def test_a_stopped_template_is_killed_by_close(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_template_that_stays_stopped_is_killed_by_close(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("corps.hosting.processes._TEMPLATE_END", 0.05)
+    monkeypatch.setattr("corps.hosting.processes.is_stopped", lambda pid: False)  # as if it stopped later
     host = hosts.start()
     process = serving(host, 1)
     assert host.template_pid is not None
@@ -493,7 +496,20 @@ def test_a_stopped_template_is_killed_by_close(hosts: Hosts, monkeypatch: pytest
     assert not os.path.exists(host.runtime_dir)
 
 
-def test_a_fork_that_comes_too_late_is_killed_and_never_reported(hosts: Hosts) -> None:
+def test_a_stopped_template_goes_on_when_it_is_needed(hosts: Hosts) -> None:
+    host = hosts.start()
+    assert host.template_pid is not None
+    stop(host.template_pid)
+    process = serving(host, 1)
+    stop(host.template_pid)
+    process.kill()
+    assert ended(process).signal == signal.SIGKILL
+
+
+def test_a_fork_that_comes_too_late_is_killed_and_never_reported(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("corps.hosting.processes.is_stopped", lambda pid: False)
     host = hosts.start()
     assert host.template_pid is not None
     stop(host.template_pid)
