@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import gc
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -173,6 +174,7 @@ def test_a_boot_that_fails_and_is_not_used_is_logged(caplog: pytest.LogCaptureFi
         await asyncio.to_thread(vars(failing)["_booted"].exception)
 
     asyncio.run(use())
+    gc.collect()
     assert "test_handles.py, line" in caplog.text
     assert "not today" in caplog.text
 
