@@ -25,6 +25,8 @@ from corps.runtime.context import current
 from corps.runtime.this_process import this_process
 
 _FROZEN: Final = "<frozen>"
+_NOBODY: Final = frozenset({"corps", "asyncio", "concurrent", "contextlib", "contextvars"})
+"""Packages whose code is not what an author has written."""
 
 
 def check_before(frame: FrameType | None) -> None:
@@ -105,12 +107,16 @@ def place_of(frame: FrameType | None) -> str:
     """Where a call stands, for texts.
 
     Args:
-        frame: Of the caller.
+        frame: Of the caller; where that is the standard library, as for a task of asyncio, its caller counts.
 
     Returns:
         ``file, line n``.
     """
-    return "?" if frame is None else f"{frame.f_code.co_filename}, line {frame.f_lineno}"
+    shown = frame
+    while shown is not None and shown.f_globals.get("__name__", "").partition(".")[0] in _NOBODY:
+        shown = shown.f_back
+    shown = shown or frame
+    return "?" if shown is None else f"{shown.f_code.co_filename}, line {shown.f_lineno}"
 
 
 def _imports_under_way() -> Iterator[tuple[str, str]]:

@@ -156,8 +156,6 @@ def test_a_boot_in_a_coroutine_is_usable_at_once_and_raises_when_it_is_used() ->
         with pytest.raises(corps.CorpsStartError, match="not today"):
             async with corps.boot(Failing, envs=1):
                 pass
-        with pytest.raises(corps.CorpsStartError, match="not today"):
-            await corps.aboot(Failing, envs=1)
         failing = corps.boot(Failing, envs=1)
         for _ in range(2):
             with pytest.raises(corps.CorpsStartError, match="not today"):

@@ -67,6 +67,60 @@ def test_a_module_of_a_package_stops_at_a_boot_too(
     assert sys.modules["unit_package"].inner.App is cls
 
 
+def test_a_module_that_its_package_imports_is_executed_once(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("from .inner import App", "unit_package/__init__.py")
+    inner = write(f"import sys\nsys.unit_count += 1\n{CORPS}", "unit_package/inner.py")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for source in (Source("unit_package.inner"), Source("unit_package.inner", str(inner))):
+        monkeypatch.setattr(sys, "unit_count", 0, raising=False)
+        cls = load_class(source)
+        assert sys.modules["unit_package"].App is cls
+        assert sys.unit_count == 1  # type: ignore[attr-defined]
+        for name in ("unit_package.inner", "unit_package"):
+            del sys.modules[name]
+
+
+def test_a_file_without_suffix_is_loaded(write: Write) -> None:
+    path = write(CORPS, "unit_tool")
+    assert load_class(Source("unit_tool", str(path))).__name__ == "App"
+    assert sys.modules["unit_tool"].__file__ == str(path)
+
+
+def test_a_boot_that_does_not_end_the_loading_is_told_with_its_place(write: Write) -> None:
+    text = f"import corps, threading\n{CORPS}def go():\n    corps.boot(App)\n"
+    in_thread = write(
+        text + "t = threading.Thread(target=go)\nt.run = lambda: catch()\n"
+        "def catch():\n    try: go()\n    except BaseException: pass\nt.start(); t.join()"
+    )
+    places: list[str] = []
+    with pytest.raises(LoadError, match=r"unit_app\.py, line 5: corps\.boot .* in another thread"):
+        load_class(Source("unit_app", str(in_thread)), everywhere=True, stopped=places.append)
+    assert places == [f"{in_thread}, line 5"]
+    del sys.modules["unit_app"]
+    caught = write(text + "try: go()\nexcept BaseException: raise SystemExit(3)\n")
+    with pytest.raises(LoadError, match=r"line 5: corps\.boot .* went on to SystemExit: 3"):
+        load_class(Source("unit_app", str(caught)))
+    leaves = write("raise SystemExit(4)")
+    with pytest.raises(SystemExit):  # no boot is to blame: its process ends with this status
+        load_class(Source("unit_app", str(leaves)))
+
+
+def test_a_boot_in_a_task_group_ends_the_loading(write: Write) -> None:
+    path = write(
+        f"import asyncio, corps\n{CORPS}async def one():\n    corps.boot(App)\nasync def main():\n"
+        "    async with asyncio.TaskGroup() as tasks: tasks.create_task(one())\nasyncio.run(main())\n"
+    )
+    assert load_class(Source("unit_app", str(path))).__name__ == "App"
+
+
+def test_what_stands_below_the_first_boot_is_missing_with_the_line(write: Write) -> None:
+    path = write(f"import corps\n{CORPS}corps.boot(App)\nclass Later(Corps): pass\n")
+    with pytest.raises(LoadError, match=r"no class 'Later' above .*unit_app\.py, line 4"):
+        load_class(Source("unit_app", str(path), "Later"))
+
+
 def test_a_boot_outside_of_a_file_that_is_loaded_does_not_stop_anything() -> None:
     this_process.loadings.append(loading := Loading("app.py", everywhere=False))
     try:
