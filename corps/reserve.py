@@ -13,8 +13,7 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-_NO_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE})
-_SCARCE: Final = _NO_DESCRIPTORS | {errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN}
+_SCARCE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN})
 
 
 def may_pass(error: BaseException) -> bool:
@@ -40,12 +39,11 @@ class Reserve:
         self.refill()
 
     def use(self, make: Callable[[], T], most: int = 1) -> T:
-        """Open something; if there are no descriptors left, with some of the reserve. `refill` comes later.
+        """Open something, if need be with some of the reserve. `refill` comes later.
 
         Args:
-            make: Called once, or twice if it lacks descriptors. Another thread may be faster in taking those
-                that were given up.
-            most: Descriptors that it takes.
+            make: Opens it. Another thread may be faster in taking what was given up.
+            most: Descriptors that it takes, now and in a moment.
 
         Returns:
             What it returned.
@@ -53,12 +51,7 @@ class Reserve:
         Raises:
             Exception: As `make`.
         """
-        try:
-            return make()
-        except Exception as error:
-            if getattr(error, "errno", None) not in _NO_DESCRIPTORS:
-                raise
-        self._give_up(most)
+        self._give_up(most - self._free(most))
         return make()
 
     def refill(self) -> None:
@@ -71,6 +64,17 @@ class Reserve:
         """Keep nothing any more. Idempotent."""
         self._count = 0
         self._give_up(len(self._spare))
+
+    @staticmethod
+    def _free(most: int) -> int:
+        """How many descriptors there are, up to so many."""
+        found: list[int] = []
+        with suppress(OSError):
+            while len(found) < most:
+                found.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        for fd in found:
+            os.close(fd)
+        return len(found)
 
     def _give_up(self, most: int) -> None:
         with suppress(IndexError):

@@ -207,7 +207,7 @@ class ZmqTransport(Transport):
         if path is None:
             return
         try:
-            user = self._reserve.use(lambda: user_who_listens(path))
+            user = self._reserve.use(lambda: user_who_listens(path), _FDS_OF_LINK)
             verdict = self._admission.judge_user(*user)
         except OSError as error:
             kind = Overloaded if error.errno in (errno.EMFILE, errno.ENFILE) else BrokenError
