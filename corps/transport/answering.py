@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from functools import partial
-from threading import Lock
+from threading import Event, Lock
 from typing import Final
 
 from corps.addresses import ConcAddr, env_label
@@ -20,7 +20,15 @@ from corps.transport.outcome_codec import OutcomeCodec
 from corps.transport.way import Way
 from corps.transport.wire_promises import WireCredit, WirePromise, WireUnheard
 from corps.wire.credit import Returns
-from corps.wire.frames import CancelHeader, CreditHeader, Frame, ProbeHeader, RequestHeader, outcome_frame
+from corps.wire.frames import (
+    RETURNED,
+    CancelHeader,
+    CreditHeader,
+    Frame,
+    ProbeHeader,
+    RequestHeader,
+    outcome_frame,
+)
 
 _log = logging.getLogger("corps.transport")
 
@@ -30,6 +38,12 @@ _CREDIT_DELAY: Final = 0.05
 # Bytes of outcomes that may wait for a peer, however small the window: over ZeroMQ it says only now and then
 # what has arrived.
 _LEAST_UNSENT: Final = 8 * 1024 * 1024
+
+_MEMORY_PATIENCE: Final = 5.0  # seconds for which an outcome that there is no memory for is packed again
+
+# Seconds until an outcome that there was no memory for is packed or sent again: the first time, and at most.
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 1.0
 
 # Whoever cancels so shortly before a deadline does it for that: both sides count from their own clocks.
 _TRAVEL: Final = 0.05
@@ -178,12 +192,16 @@ class Answering:
         self._journal.ended(number)
         with self._lock:
             self._incoming.pop(number, None)
-        status, packed = self._outcomes.pack(outcome)
+        status, packed = self._packed(outcome)
         try:
             if packed.buffers or self._max_frame is not None:
                 check_frames((packed.body, *packed.buffers), self._max_frame)
             header = outcome_frame(number, status, packed.codec)
-            self._way.transmit([header, packed.body, *packed.buffers])
+            frames = [header, packed.body, *packed.buffers]
+            try:
+                self._way.transmit(frames)
+            except MemoryError:
+                self._send_later(frames, _FIRST_PAUSE)
         except (
             BaseException
         ) as failure:  # the caller waits for an answer, whatever it is that stopped this one
@@ -191,6 +209,29 @@ class Answering:
                 _log.critical("the answer to a request could not be sent", exc_info=failure)
             status, packed = self._outcomes.instead(status, failure, outcome)
             self._way.transmit([outcome_frame(number, status, packed.codec), packed.body])
+
+    def _packed(self, outcome: Outcome) -> tuple[int, Packed]:
+        """Pack an outcome. If there is no memory now, it is tried again, by the thread that ran it."""
+        until, pause = now() + _MEMORY_PATIENCE, _FIRST_PAUSE
+        while True:
+            try:
+                return self._outcomes.pack(outcome)
+            except MemoryError as error:
+                if now() > until or not self._env.may_wait_for_room():
+                    return self._outcomes.instead(RETURNED, error, outcome)
+            Event().wait(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _send_later(self, frames: Sequence[Frame], pause: float) -> None:
+        """There is no memory to send an outcome now. It has been computed: so it is tried until there is."""
+
+        def again() -> None:
+            try:
+                self._way.transmit(frames)
+            except MemoryError:
+                self._send_later(frames, min(2 * pause, _LONGEST_PAUSE))
+
+        self._env.alarms.at(now() + pause, again)
 
     def _wait_for_room(self) -> None:
         """So much waits for the peer that another outcome should not, for a while: what runs here is slowed.

@@ -12,6 +12,7 @@ import os
 from typing import Any
 
 from corps.errors import WireError
+from corps.reserve import may_pass
 from corps.transport.segments import (
     FREE,
     HEAD,
@@ -50,7 +51,7 @@ class Mappings:
         Args:
             segment: Id of the segment, as the peer counts them.
             fd: Its descriptor, if this is the first time that the peer uses this segment here. It is closed
-                in every case.
+                in every case but one.
             capacity: Bytes that the segment holds.
             size: Bytes of it that are used.
 
@@ -60,17 +61,23 @@ class Mappings:
 
         Raises:
             WireError: The peer says what cannot be; nothing has changed.
+            MemoryError: It cannot be had now. Nothing has changed, and `fd` is open.
         """
         try:
             if not 0 <= size <= capacity or capacity == 0:
                 raise WireError(f"{size} bytes are said to be in a segment for {capacity}")
+            copied = new_memory(size) if len(self._in_use) >= self._most_in_use else None
             mapped = self._known(segment, capacity) if fd is None else self._map(segment, fd, capacity)
-        finally:
+        except MemoryError:
+            raise
+        except BaseException:
             if fd is not None:
                 os.close(fd)
-        if len(self._in_use) < self._most_in_use:
+            raise
+        if fd is not None:
+            os.close(fd)
+        if copied is None:
             return mapped.view(size, self._forks)
-        copied = new_memory(size)
         mapped.copy_out(copied)
         return copied
 
@@ -94,7 +101,10 @@ class Mappings:
         try:
             mapped = self._segments[segment] = _Mapped(fd, capacity, segment, self._in_use)
         except OSError as error:
-            raise WireError(f"segment {segment} of {capacity} bytes cannot be mapped: {error}") from error
+            told = f"segment {segment} of {capacity} bytes cannot be mapped: {error}"
+            if may_pass(error):
+                raise MemoryError(told) from error
+            raise WireError(told) from error
         return mapped
 
     def sweep(self) -> None:

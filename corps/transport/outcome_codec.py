@@ -47,13 +47,16 @@ class OutcomeCodec:
         self._data = Packer(codec="data")
 
     def pack(self, outcome: Outcome) -> tuple[int, Packed]:
-        """Pack an outcome. Never fails: what cannot be packed becomes an outcome that says so.
+        """Pack an outcome. What cannot be packed becomes an outcome that says so.
 
         Args:
             outcome: How a request ended.
 
         Returns:
             The status and the packed body.
+
+        Raises:
+            MemoryError: There is no memory for it now.
         """
         opened = outcome.opened()
         if isinstance(opened, Value):
@@ -62,6 +65,8 @@ class OutcomeCodec:
                     return STREAMED, self._pack_stream(opened.value)
                 return RETURNED, self._packer.pack(opened.value, what="result")
             except BaseException as error:  # whatever the author's classes do: the caller must hear of it
+                if isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError):
+                    raise MemoryError(f"there is no memory to pack a result: {error}") from error
                 return self.instead(RETURNED, error)
         if isinstance(opened, Raised):
             return RAISED, self._pack_raised(opened)

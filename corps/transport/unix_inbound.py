@@ -30,13 +30,14 @@ class Inbound:
         mappings: The shared memory that came by it.
     """
 
-    __slots__ = ("_cutter", "_fds", "_messages", "mappings", "member", "sock")
+    __slots__ = ("_cutter", "_fds", "_messages", "_uncut", "mappings", "member", "sock")
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.member: Member | None = None
         self.mappings = Mappings()
         self._cutter = Cutter(MAX_HELLO, _MAX_MESSAGE)
+        self._uncut = b""  # that there was no memory for
         self._fds: deque[int] = deque()  # descriptors whose messages have not come
         self._messages: deque[Sequence[Frame] | WithPlaces] = deque()  # whole, and not taken yet
 
@@ -52,6 +53,7 @@ class Inbound:
             EOFError: The peer has closed it.
             WireError: What comes are no messages.
             OSError: It broke.
+            MemoryError: There is no memory for what came, now: `go_on` comes next, and not this.
         """
         room = self._cutter.room
         if room is not None:
@@ -69,7 +71,20 @@ class Inbound:
             self._keep(rights)
         if flags & _TRUNCATED:
             raise WireError("descriptors were lost: this process has no more, or too many came at once")
+        self._uncut = data
         self._messages += self._cutter.cut(data)
+        self._uncut = b""
+
+    def go_on(self) -> None:
+        """After a MemoryError: what came may be taken by now.
+
+        Raises:
+            WireError: What comes are no messages.
+            MemoryError: There is still no memory for it.
+        """
+        if self._cutter.room is None:
+            self._messages += self._cutter.cut(self._uncut)
+            self._uncut = b""
 
     def trust(self, member: Member) -> None:
         """The first message has said who speaks, and that is true. Take what has come behind it.
@@ -88,9 +103,12 @@ class Inbound:
 
         Raises:
             WireError: It speaks of shared memory that is not there.
+            MemoryError: It cannot be had now. The message is still the next one.
         """
-        message = self._messages.popleft()
-        return self._whole(message) if isinstance(message, WithPlaces) else message
+        message = self._messages[0]
+        frames = self._whole(message) if isinstance(message, WithPlaces) else message
+        self._messages.popleft()
+        return frames
 
     def _keep(self, rights: Sequence[tuple[int, int, bytes]]) -> None:
         for _, _, data in rights:
@@ -110,9 +128,18 @@ class Inbound:
         if first.is_first:
             if not self._fds:
                 raise WireError(f"the descriptor of segment {first.segment} has not come")
-            fd = self._fds.popleft()
+            fd = self._fds[0]
         size = max(place.offset + place.size for place in places)
-        memory = self.mappings.open(first.segment, fd, first.capacity, size)
+        try:
+            memory = self.mappings.open(first.segment, fd, first.capacity, size)
+        except MemoryError:
+            raise
+        except BaseException:
+            if fd is not None:  # it was closed
+                self._fds.popleft()
+            raise
+        if fd is not None:
+            self._fds.popleft()
         return [
             memory[piece.offset : piece.offset + piece.size] if isinstance(piece, Place) else piece
             for piece in message

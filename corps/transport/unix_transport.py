@@ -30,6 +30,7 @@ from corps.transport.arenas import Arenas
 from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 from corps.transport.peer_user import user_behind
 from corps.transport.socket_dir import SocketDir
+from corps.transport.stalls import Stalls
 from corps.transport.strangers import Strangers
 from corps.transport.unix_inbound import Inbound
 from corps.transport.unix_link import UnixLink
@@ -42,6 +43,7 @@ _LONGEST: Final = 3600.0  # seconds; epoll takes some more than two million
 _LINGER: Final = 0.5  # seconds: last answers get this long to leave
 _BACKLOG: Final = 1024
 _RESERVE: Final = 8  # descriptors that are kept for links, in both directions
+_PATIENCE: Final = 30.0  # seconds after which a connection is given up whose next message cannot be taken
 _ACCEPT_PAUSE: Final = 0.1  # seconds until a connection is taken that there was no descriptor for
 _MIB: Final = 1024 * 1024
 
@@ -90,6 +92,7 @@ class UnixTransport(Transport):
         self._unread: list[Inbound] = []  # with messages that were read, and not handed on
         self._has_expelled = False
         self._reserve = Reserve(_RESERVE)
+        self._stalls = Stalls(_PATIENCE)  # used by the thread that reads alone
         self._accepts_again: float | None = None  # when; None: it does
         self._poll = select.epoll()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -239,6 +242,8 @@ class UnixTransport(Transport):
         if self._accepts_again is not None:
             rest = max(0.0, self._accepts_again - now())
             timeout = rest if timeout is None else min(rest, timeout)
+        if self._stalls:
+            timeout = self._stalls.within(timeout)
         return self._poll.poll(timeout if timeout is None else min(timeout, _LONGEST))
 
     def hand_on(self, ready: Ready) -> None:
@@ -263,6 +268,8 @@ class UnixTransport(Transport):
         if self._accepts_again is not None and now() >= self._accepts_again:
             self._accepts_again = None
             self._poll.register(self._listener, select.EPOLLIN)
+        if self._stalls:
+            self._try_stalled()
         for fd in self._strangers.due():
             self._cut_off(self._inbound[fd])
 
@@ -301,7 +308,35 @@ class UnixTransport(Transport):
             self.audit.refused("frames", str(error))
             self._drop(inbound)
             return
+        except MemoryError as error:
+            self._stall(inbound, error)
+            return
         self._take_all(inbound)
+
+    def _stall(self, inbound: Inbound, error: MemoryError) -> None:
+        """There is no memory, or no descriptor, for the next message now: nothing is read until there is."""
+        fd = inbound.sock.fileno()
+        if fd not in self._stalls:
+            _log.warning("%s has to wait with a message: %s", env_label(self._hello.env), error)
+            self._poll.unregister(fd)
+        if not self._stalls.add(fd):
+            self.audit.refused("frames", str(error))
+            self._poll.register(fd, 0)
+            self._drop(inbound)
+
+    def _try_stalled(self) -> None:
+        for fd in self._stalls.due():
+            inbound = self._inbound[fd]
+            try:
+                inbound.go_on()
+            except MemoryError as error:
+                self._stall(inbound, error)
+                continue
+            except WireError as error:
+                self.audit.refused("frames", str(error))
+                self._drop(inbound)
+                continue
+            self._take_all(inbound)
 
     def _cut_off(self, inbound: Inbound) -> None:
         """Let a stranger go, unless it has said by now who it is: this thread may be late itself."""
@@ -317,11 +352,17 @@ class UnixTransport(Transport):
                 if not self._take(inbound, inbound.take()):
                     self._drop(inbound)
                     return
+            if self._stalls and inbound.sock.fileno() in self._stalls:
+                self._stalls.remove(inbound.sock.fileno())
+                self._poll.register(inbound.sock, select.EPOLLIN)
         except WireError as error:
             self.audit.refused("frames", str(error))
             self._drop(inbound)
+        except MemoryError as error:
+            self._stall(inbound, error)
         finally:
-            if inbound.has_more and inbound.sock.fileno() in self._inbound:
+            fd = inbound.sock.fileno()
+            if inbound.has_more and fd in self._inbound and fd not in self._stalls:
                 self._unread.append(inbound)
 
     def _take(self, inbound: Inbound, frames: Sequence[Frame]) -> bool:
@@ -375,7 +416,10 @@ class UnixTransport(Transport):
 
     def _drop(self, inbound: Inbound) -> None:
         fd = inbound.sock.fileno()
-        self._poll.unregister(fd)
+        if fd in self._stalls:
+            self._stalls.remove(fd)
+        else:
+            self._poll.unregister(fd)
         del self._inbound[fd]
         self._strangers.remove(fd)
         inbound.close()

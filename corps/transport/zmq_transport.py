@@ -25,6 +25,7 @@ from typing import Any, Final
 import zmq
 
 from corps.addresses import env_label
+from corps.clock import now
 from corps.errors import BrokenError, InternalError, Overloaded, WireError
 from corps.messages.members import Member
 from corps.reserve import Reserve
@@ -62,6 +63,7 @@ _LONGEST: Final = 3600.0  # seconds of one poll; whoever wants more comes again
 _NOW: Final = int(zmq.NOBLOCK)
 _FDS_OF_LINK: Final = 3  # that a socket takes to be made, and its connection later
 _RESERVE: Final = 4 * _FDS_OF_LINK
+_MEMORY_PAUSE: Final = 0.1  # seconds until memory is asked for again
 _BATCH: Final = 256  # messages read before connections are judged again
 
 
@@ -108,6 +110,7 @@ class ZmqTransport(Transport):
         self._numbers = itertools.count(1)  # of links: none is used again
         self._patrol = Patrol(self.interrupt)
         self._reserve = Reserve(_RESERVE)
+        self._tries_again: float | None = None  # when there may be memory for what there was none for
         self._chunk = CHUNK if self._max_frame is None else min(CHUNK, self._max_frame)
         # Used by the thread that reads alone. A single look-up among the members needs no lock.
         self._inbound = InboundLinks(hello, self._members.get, self.audit, has_keys=self._keys is not None)
@@ -254,6 +257,9 @@ class ZmqTransport(Transport):
         """See `Transport.await_ready`."""
         if timeout != 0.0:  # else it is a look in passing: it makes nobody late
             timeout = self._patrol.within(timeout)
+        if self._tries_again is not None:
+            rest = max(0.0, self._tries_again - now())
+            timeout = rest if timeout is None else min(rest, timeout)
         return self._poller.poll(None if timeout is None else ceil(min(timeout, _LONGEST) * 1000))
 
     def hand_on(self, ready: Ready) -> None:
@@ -266,6 +272,8 @@ class ZmqTransport(Transport):
             else:
                 self._wake_read.recv(_BATCH)
         self._patrol.go_if_due()
+        if self._tries_again is not None and now() >= self._tries_again:
+            self._try_again()
 
     def _read_batch(self) -> None:
         for _ in range(_BATCH):
@@ -399,8 +407,26 @@ class ZmqTransport(Transport):
         finally:
             if owed := incoming.owed():
                 self._reply(member, TakenHeader(owed).header(), is_numbered=True)
+        if incoming.lacks_memory and self._tries_again is None:
+            _log.warning("%s has no memory for a large message now", env_label(self._hello.env))
+            self._tries_again = now() + _MEMORY_PAUSE
         if message is not None:
             self._deliver(member, message)
+
+    def _try_again(self) -> None:
+        """Take large messages that there was no memory for, if there is some by now."""
+        self._tries_again = None
+        for incarnation, incoming in list(self._incoming.items()):
+            member = self._members.get(incarnation)
+            if member is None or not incoming.lacks_memory:
+                continue
+            messages = incoming.try_again()
+            if incoming.lacks_memory:
+                self._tries_again = now() + _MEMORY_PAUSE
+            if owed := incoming.owed(at_least=1):
+                self._reply(member, TakenHeader(owed).header(), is_numbered=True)
+            for message in messages:
+                self._deliver(member, message)
 
     def _reply(self, member: Member, header: bytes, *, is_numbered: bool = False) -> None:
         with self._lock:

@@ -13,6 +13,7 @@ Pure: who sends, receives and locks is the business of `transport`.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from struct import Struct
 from typing import Final, Protocol
 
@@ -268,17 +269,40 @@ class Outgoing:
 class _Assembly:
     """A large message of which not all has come."""
 
-    __slots__ = ("_at", "_frames", "_index", "came", "missing")
+    __slots__ = ("_at", "_frames", "_index", "_lengths", "came", "early", "missing")
 
     def __init__(self, lengths: Sequence[int]) -> None:
-        self._frames = [new_memory(length) for length in lengths]
+        self._lengths = lengths
+        self._frames: list[memoryview] = []
         self._index = self._at = 0  # where the next byte belongs
+        self.early: list[bytes] = []  # chunks that came when there was no memory for the whole
         self.came = 0
         self.missing = sum(lengths)
+        self.has_memory()
+
+    def has_memory(self) -> bool:
+        """Whether there is memory for the whole; asks for it if there was none before."""
+        if not self._frames:
+            with suppress(MemoryError):
+                self._frames = [new_memory(length) for length in self._lengths]
+        return bool(self._frames)
 
     def add(self, chunk: memoryview) -> None:
         self.came += len(chunk)
         self.missing -= len(chunk)
+        if self._frames:
+            self._fill(chunk)
+        else:
+            self.early.append(bytes(chunk))
+
+    def fill_early(self) -> int:
+        """There is memory now: the chunks that came before go there. How many bytes those were."""
+        early, self.early = self.early, []
+        for chunk in early:
+            self._fill(memoryview(chunk))
+        return sum(map(len, early))
+
+    def _fill(self, chunk: memoryview) -> None:
         while chunk:
             frame = self._frames[self._index]
             size = min(len(chunk), len(frame) - self._at)
@@ -326,7 +350,7 @@ class Incoming:
             lengths: The second frame of its OPEN.
 
         Raises:
-            WireError: It may not begin: it is too large, or there are too many, or there is no memory.
+            WireError: It may not begin: it is too large, or there are too many.
         """
         if self._streams.pop(number, None) is not None:
             raise WireError(f"the stream {number} was opened a second time")
@@ -353,8 +377,11 @@ class Incoming:
         Raises:
             WireError: There is no such stream, or these are not its next bytes.
         """
-        self._owed += len(chunk)
         stream = self._streams.get(number)
+        if stream is None or stream.has_memory():
+            self._owed += len(chunk)
+        if stream is not None and stream.early and stream.has_memory():
+            self._owed += stream.fill_early()
         if stream is None:
             raise WireError(f"a chunk of the stream {number} came, which is not open")
         if offset != stream.came or not 0 < len(chunk) <= stream.missing:
@@ -364,18 +391,41 @@ class Incoming:
                 f"and {stream.missing} were missing"
             )
         stream.add(memoryview(chunk))
-        if stream.missing:
+        if stream.missing or not stream.has_memory():
             return None
         del self._streams[number]
         return stream.message()
 
-    def owed(self) -> int:
+    @property
+    def lacks_memory(self) -> bool:
+        """Whether there is a message that there was no memory for. Its sender is not told to go on."""
+        return any(stream.early for stream in self._streams.values())
+
+    def try_again(self) -> list[list[Frame]]:
+        """Ask for memory again where there was none.
+
+        Returns:
+            The messages that are whole by that.
+        """
+        whole = []
+        for number, stream in list(self._streams.items()):
+            if stream.early and stream.has_memory():
+                self._owed += stream.fill_early()
+                if not stream.missing:
+                    del self._streams[number]
+                    whole.append(stream.message())
+        return whole
+
+    def owed(self, at_least: int | None = None) -> int:
         """What the sender is to be told now.
+
+        Args:
+            at_least: So many bytes are worth it; None for as many as usual.
 
         Returns:
             So many bytes were taken since the last time; 0: that can wait.
         """
-        if self._owed < self._returns:
+        if self._owed < (self._returns if at_least is None else at_least):
             return 0
         owed, self._owed = self._owed, 0
         return owed

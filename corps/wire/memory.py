@@ -4,8 +4,6 @@ import mmap
 from contextlib import suppress
 from typing import Final
 
-from corps.errors import WireError
-
 # From here on memory is mapped. A bytearray of 64 MiB is first filled with zeros, 26 ms in which no other
 # thread runs; and to touch it page by page costs 28 ms, to touch it by large pages 10 ms.
 _MAPPED: Final = 2 * 1024 * 1024
@@ -21,14 +19,14 @@ def new_memory(size: int) -> memoryview:
         All of it. It lives as long as a view of it.
 
     Raises:
-        WireError: There is not so much.
+        MemoryError: There is not so much now.
     """
     try:
         if size < _MAPPED:
             return memoryview(bytearray(size))
         mapped = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except (MemoryError, OSError, OverflowError) as error:
-        raise WireError(f"there is no memory for {size} bytes") from error
+        raise MemoryError(f"there is no memory for {size} bytes") from error
     if hasattr(mmap, "MADV_HUGEPAGE"):
         with suppress(OSError):  # a kernel without large pages
             mapped.madvise(mmap.MADV_HUGEPAGE)

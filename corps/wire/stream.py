@@ -140,7 +140,7 @@ class Cutter:
             The messages behind the first one that are whole now.
 
         Raises:
-            WireError: As `cut`.
+            WireError, MemoryError: As `cut`. After the latter give it no bytes.
         """
         self._is_trusted = True
         self._limit = self._limit_later
@@ -157,6 +157,7 @@ class Cutter:
 
         Raises:
             WireError: These are no messages, or one is too long.
+            MemoryError: There is no memory for one now. Nothing has changed: give the same bytes again.
         """
         if self._rest:
             data = self._rest + data

@@ -18,10 +18,13 @@ from corps.errors import BrokenError, Overloaded
 from corps.hosting.runtime_dir import make_runtime_dir, remove_runtime_dir
 from corps.messages.members import Member
 from corps.testing.stations import Station
+from corps.transport.segments import map_segment
+from corps.transport.stalls import Stalls
 from corps.transport.unix_link import UnixLink
 from corps.transport.unix_transport import UnixTransport
 from corps.transport.zmq_transport import ZmqTransport
 from corps.wire.frames import Frame, Hello
+from corps.wire.memory import new_memory
 
 CORPS = "0123456789abcdef"
 SHARED = 128 * 1024
@@ -212,6 +215,66 @@ def test_small_buffers_of_a_large_message_share_its_segment(pair: tuple[Station,
     ((_, came),) = two.wait_for(1)
     assert [bytes(frame) for frame in came] == frames
     assert unix(one)._arenas.statistics()["segments"] == 1
+
+
+class Scarce:
+    """Stands for a function that the system lets fail some times."""
+
+    def __init__(self, real: Any, error: Exception, times: int) -> None:
+        self._real = real
+        self._error = error
+        self.times = times
+
+    def __call__(self, *args: Any) -> Any:
+        if self.times:
+            self.times -= 1
+            raise self._error
+        return self._real(*args)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_message_that_there_is_no_memory_for_is_taken_later_and_in_its_turn(
+    pair: tuple[Station, Station], monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Was a defect: the connection was closed for it, and one of two Envs that lived was killed."""
+    one, two = pair
+    one.start()
+    link = one.transport.connect(two.member)
+    unmapped = Scarce(map_segment, OSError(errno.ENOMEM, "planted"), times)
+    monkeypatch.setattr("corps.transport.mappings.map_segment", unmapped)
+    unread = Scarce(new_memory, MemoryError("planted"), times)
+    monkeypatch.setattr("corps.wire.stream.new_memory", unread)
+    sent: list[list[Frame]] = [
+        [b"before"],
+        [b"mapped", bytes(SHARED)],
+        [b"between"],
+        [b"read", *[bytes(15_000)] * 8],
+        [b"after"],
+    ]
+    for message in sent:
+        link.send(message)
+    two.start()
+    assert [[bytes(frame) for frame in frames] for _, frames in two.wait_for(5)] == sent
+    assert (unmapped.times, unread.times) == (0, 0)
+    assert one.broken == two.broken == []
+
+
+def test_a_message_that_there_is_never_memory_for_breaks_the_connection_in_the_end(
+    pair: tuple[Station, Station], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = pair
+    one.start()
+    monkeypatch.setattr(
+        "corps.transport.mappings.map_segment", Scarce(None, OSError(errno.ENOMEM, "planted"), 10**9)
+    )
+    unix(two)._stalls = Stalls(0.05)
+    link = one.transport.connect(two.member)
+    link.send([b"mapped", bytes(SHARED)])
+    link.send([b"after"])
+    two.start()
+    two.wait_refused()
+    one.wait_broken()
+    assert two.messages == []
 
 
 def test_messages_with_many_new_segments_may_be_read_in_pieces(pair: tuple[Station, Station]) -> None:

@@ -15,7 +15,6 @@ from corps.errors import (
     Cancelled,
     DeadlineExceeded,
     EnvLost,
-    InternalError,
     Overloaded,
     PackError,
 )
@@ -53,11 +52,14 @@ def test_a_request_arrives_and_its_outcome_comes_back() -> None:
     assert sent(one) == (0, 0)
 
 
-def test_an_answer_for_which_there_is_no_memory_becomes_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_for_which_there_is_no_memory_is_sent_when_there_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Was a defect: what had been computed was lost, and replaced by an error."""
     one, two = pair()
     promise = one.ask("x")
     carry(one, two)
-    failures = iter([MemoryError("planted")])
+    failures = iter([MemoryError("planted")] * 3)
     transmit = two.peer.way.transmit
 
     def fail_once(*message: Any) -> None:
@@ -67,10 +69,35 @@ def test_an_answer_for_which_there_is_no_memory_becomes_an_error(monkeypatch: py
 
     monkeypatch.setattr(two.peer.way, "transmit", fail_once)
     two.delivered[0].answer("large")
+    for _ in range(3):
+        carry(one, two)
+        assert not promise.done()
+        two.alarms.ring_all()
     carry(one, two)
-    with pytest.raises(InternalError, match="the answer could not be sent: MemoryError"):
-        promise.value()
+    assert promise.value() == "large"
     assert sent(one) == (0, 0)
+
+
+def test_an_answer_that_there_is_no_memory_to_pack_is_packed_when_there_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, two = pair()
+    promises = [one.ask("x"), one.ask("y")]
+    carry(one, two)
+    answering = two.peer.answering
+    failures = iter([MemoryError("planted")] * 3)
+    pack = answering._outcomes.pack
+
+    def fail_first(outcome: Any) -> Any:
+        for failure in failures:
+            raise failure
+        return pack(outcome)
+
+    monkeypatch.setattr(answering._outcomes, "pack", fail_first)
+    monkeypatch.setattr("corps.transport.answering._FIRST_PAUSE", 0.0)
+    two.delivered[0].answer("large")
+    carry(one, two)
+    assert promises[0].value() == "large"
 
 
 def test_all_about_requests_to_one_worker_has_its_lane_and_nothing_else_has_one() -> None:

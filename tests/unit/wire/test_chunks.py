@@ -14,6 +14,7 @@ from corps.errors import WireError
 from corps.wire.chunks import MAX_SIZE, Incoming, Outgoing, Stream, cut
 from corps.wire.frames import MAX_FRAMES, Frame
 from corps.wire.link_frames import ChunkHeader, OpenHeader, read_link_header
+from corps.wire.memory import new_memory
 
 SIZE, WINDOW, RETURN, STREAMS = 7, 20, 10, 3
 
@@ -276,6 +277,32 @@ def test_a_stream_out_of_range_is_refused(given: bytes) -> None:
 def test_even_without_a_limit_for_frames_a_message_has_one(given: bytes) -> None:
     with pytest.raises(WireError):
         Incoming().open(1, given)
+
+
+def test_a_stream_that_there_is_no_memory_for_is_whole_when_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Was a defect: it was dropped, its request was never answered, and its room never given back."""
+    incoming = Incoming(returns=1)
+    scarce = [True]
+
+    def allocate(size: int) -> memoryview:
+        if scarce:
+            raise MemoryError
+        return new_memory(size)
+
+    monkeypatch.setattr("corps.wire.chunks.new_memory", allocate)
+    incoming.open(1, lengths(6, 3))
+    incoming.open(2, lengths(4))
+    assert incoming.add(1, 0, b"abcd") is None
+    assert incoming.add(2, 0, b"wxyz") is None
+    told = [incoming.lacks_memory]
+    assert incoming.owed() == 0  # so the sender waits with more
+    assert incoming.try_again() == []
+    scarce.clear()
+    assert incoming.try_again() == [[b"wxyz"]]
+    assert [*told, incoming.lacks_memory] == [True, False]
+    assert incoming.owed() == 8
+    assert incoming.add(1, 4, b"efghi") == [b"abcdef", b"ghi"]
+    assert len(incoming) == 0
 
 
 def test_too_many_streams_are_refused() -> None:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from corps.errors import WireError
 from corps.wire.memory import new_memory
 
 
@@ -15,6 +14,6 @@ def test_memory_has_its_size_and_can_be_written(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [2**62, 2**64])
-def test_memory_that_is_not_there_is_an_error_of_the_wire(size: int) -> None:
-    with pytest.raises(WireError, match="no memory"):
+def test_memory_that_is_not_there_is_an_error(size: int) -> None:
+    with pytest.raises(MemoryError, match="no memory"):
         new_memory(size)

@@ -132,13 +132,32 @@ def test_no_message_may_be_longer_than_the_limit() -> None:
         cutter.cut(head([bytes(1001)]))
 
 
-def test_a_message_for_which_there_is_no_memory_is_refused() -> None:
+def test_a_message_for_which_there_is_no_memory_can_be_cut_later(monkeypatch: pytest.MonkeyPatch) -> None:
     cutter = Cutter(100, 2**62)
     cutter.cut(as_bytes([b"first"]))
     cutter.trust()
     lengths = (1).to_bytes(4, "little") + (2**61).to_bytes(8, "little")
-    with pytest.raises(WireError, match="no memory"):
+    with pytest.raises(MemoryError, match="no memory"):
         cutter.cut(lengths)
+    cutter = Cutter(100, 2**62)
+    cutter.cut(as_bytes([b"first"]))
+    cutter.trust()
+    large = bytes(range(256)) * 1024
+    came = as_bytes([b"small"]) + as_bytes([b"h", large])[:1000]
+
+    def none_left(size: int) -> memoryview:
+        raise MemoryError
+
+    with monkeypatch.context() as scarce:
+        scarce.setattr("corps.wire.stream.new_memory", none_left)
+        for _ in range(3):
+            with pytest.raises(MemoryError):
+                cutter.cut(came)
+    assert cutter.cut(came) == [[b"small"]]
+    room = cutter.room
+    assert room is not None
+    room[:] = as_bytes([b"h", large])[1000:]
+    assert cutter.filled(len(room)) == [b"h", large]
 
 
 def test_a_message_of_too_many_frames_is_refused_before_its_lengths_have_come() -> None:
