@@ -39,6 +39,20 @@ def _functions_in(value: Any) -> Iterator[FunctionType]:
         yield from _functions_in(value.func)
 
 
+def _functions_behind(function: FunctionType) -> Iterator[FunctionType]:
+    """What a function calls that goes with it: what it wraps, and functions of its own module."""
+    for cell in function.__closure__ or ():
+        try:
+            yield from _functions_in(cell.cell_contents)
+        except ValueError:  # it has no value yet
+            continue
+    variables = function.__globals__
+    for name in facts_of(function.__code__).global_names:
+        value = variables.get(name)
+        if type(value) is FunctionType and value.__globals__ is variables:
+            yield value
+
+
 class Original:
     """A class in the process that defined it. Caller holds the lock of the identities.
 
@@ -85,15 +99,14 @@ class Original:
                     if one is not two
                 }
             )
-        self._values = values
         if not are_same:
             attributes, before_them = copied(), self._attributes
             for name in attributes | before_them:
                 if attributes.get(name, _ABSENT) is not before_them.get(name, _ABSENT):
                     changes[_ATTRIBUTE, name] = version
             self._raw, self._attributes = raw, attributes
-            self._note_globals()
-            self._values = self._values_of_globals()
+        self._note_globals()
+        self._values = self._values_of_globals()
         if changes:  # otherwise Python has put a note of its own there
             self.changes.update(changes)
             self.version = version
@@ -102,13 +115,18 @@ class Original:
     def _note_globals(self) -> None:
         found = {id(each): position for position, each in enumerate(self.globals)}
         names: list[dict[str, None]] = [dict.fromkeys(each) for each in self._names]
-        for value in self._attributes.values():
-            for function in _functions_in(value):
-                place = found.setdefault(id(function.__globals__), len(found))
-                if place == len(self.globals):
-                    self.globals.append(function.__globals__)
-                    names.append({})
-                names[place].update(dict.fromkeys(facts_of(function.__code__).global_names))
+        left = [each for value in self._attributes.values() for each in _functions_in(value)]
+        met = set(map(id, left))
+        while left:
+            function = left.pop()
+            place = found.setdefault(id(function.__globals__), len(found))
+            if place == len(self.globals):
+                self.globals.append(function.__globals__)
+                names.append({})
+            names[place].update(dict.fromkeys(facts_of(function.__code__).global_names))
+            behind = [each for each in _functions_behind(function) if id(each) not in met]
+            met.update(map(id, behind))
+            left += behind
         self._names = [tuple(each) for each in names]
 
     def _values_of_globals(self) -> list[tuple[Any, ...]]:
@@ -125,10 +143,13 @@ def _are_same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
 class Copy:
     """A class in a process that it came to. Caller holds the lock of the identities.
 
+    Methods that come with a later version have globals of their own. They get the same values, and all that
+    comes after; what methods of several versions bind anew themselves is each version's own.
+
     Attributes:
         version: The one that it has.
         changes: Where it was defined.
-        globals: Of its methods.
+        globals: Of its methods, as they came first.
     """
 
     def __init__(self) -> None:
@@ -138,6 +159,7 @@ class Copy:
         self.globals: list[Namespace] = []
         self._attributes: Attributes = {}
         self._came: list[dict[str, Any]] = []
+        self._later: list[list[Namespace]] = []
 
     def take_over(
         self,
@@ -170,17 +192,27 @@ class Copy:
             if place == len(self.globals):
                 self.globals.append(namespace)
                 self._came.append(dict(namespace))
+                self._later.append([])
             else:
-                self._take_over_globals(changes, place, namespace)
+                self._take_over_globals(cls, changes, place, namespace)
         self.version, self.changes = version, changes
 
-    def _take_over_globals(self, changes: Changes, place: int, namespace: Namespace) -> None:
+    def _take_over_globals(self, cls: type, changes: Changes, place: int, namespace: Namespace) -> None:
         own, came = self.globals[place], self._came[place]
+        later = [*self._later[place], namespace]
         for name, value in namespace.items():
             if self._is_new(changes, place, name, own, came):
                 own[name] = came[name] = value
-            else:  # methods that have come with this version see what the others see
+                for each in later:
+                    each[name] = value
+            else:
                 namespace[name] = own[name]
+        used = {
+            id(function.__globals__)
+            for value in (*vars(cls).values(), *own.values())
+            for function in _functions_in(value)
+        }
+        self._later[place] = [each for each in later if id(each) in used]
 
     def _is_new(
         self, changes: Changes, place: int, name: str, own: Mapping[str, Any], came: Mapping[str, Any]
@@ -189,6 +221,5 @@ class Copy:
             return True
         if name not in own and name not in came:
             return True
-        return changes.get((place, name), 1) > self.version and own.get(name, _ABSENT) is came.get(
-            name, _ABSENT
-        )
+        is_changed = changes.get((place, name), 1) > self.version
+        return is_changed and own.get(name, _ABSENT) is came.get(name, _ABSENT)

@@ -131,16 +131,17 @@ def reduce_class(
 
 def _copied(cls: type) -> dict[str, Any]:
     """The attributes that are copied."""
-    attributes = vars(cls)
+    # At once: another thread may set an attribute meanwhile.
+    attributes = list(vars(cls).items())
     return {
         name: value
-        for name, value in attributes.items()
+        for name, value in attributes
         if name not in _NOT_COPIED and not _is_slot(cls, name, value)
     }
 
 
 def _slots(cls: type) -> list[str]:
-    found = [name for name, value in vars(cls).items() if _is_slot(cls, name, value)]
+    found = [name for name, value in list(vars(cls).items()) if _is_slot(cls, name, value)]
     return found + [name for name in ("__dict__", "__weakref__") if name in vars(cls)]
 
 

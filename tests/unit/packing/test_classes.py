@@ -106,6 +106,46 @@ def test_globals_of_methods_that_are_bound_anew_arrive(line: Line) -> None:
     assert line.send(tool).scale(1) == (4, 5)
 
 
+def test_globals_behind_methods_are_noticed_too(line: Line) -> None:
+    variables: dict[str, Any] = {"__name__": "by_hand", "factor": 2, "functools": functools}
+    program = """
+def scale(n):
+    return n * factor
+
+def add(n):
+    return scale(n) + 1
+
+def wrap(f):
+    @functools.wraps(f)
+    def inner(*args):
+        return f(*args)
+    return inner
+
+class Tool:
+    def added(self, n):
+        return add(n)
+
+    @wrap
+    def wrapped(self, n):
+        return n * factor
+
+    @property
+    def double(self):
+        return factor * 2
+"""
+    exec(program, variables)
+    tool = variables["Tool"]()
+    for factor in (2, 3):
+        variables["factor"] = factor
+        for _ in range(3):
+            there = line.send(tool)
+            assert (there.added(1), there.wrapped(1), there.double) == (factor + 1, factor, 2 * factor)
+    exec("def scale(n): return n * other", variables)
+    for other in (10, 20):
+        variables["other"] = other
+        assert line.send(tool).added(1) == other + 1
+
+
 def test_an_older_version_that_is_opened_later_changes_nothing() -> None:
     class Job:
         scale = 1
