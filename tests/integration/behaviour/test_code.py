@@ -1,5 +1,7 @@
 """Claims about functions and classes that no module holds, passed again and again, over every path."""
 
+import enum
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Barrier, Thread
@@ -99,6 +101,43 @@ def test_instances_of_several_messages_are_of_one_class(way: Way) -> None:
         back = applier.apply(lambda point: point.scaled(), cls(number)).ret
         assert type(back) is cls
         assert back == cls(2 * number)
+
+
+def test_the_class_of_what_comes_back_is_the_callers_and_untouched(way: Way) -> None:
+    class Job:
+        made = 0
+
+        def __init__(self) -> None:
+            Job.made += 1
+            self.number = Job.made
+
+    class Shade(enum.Enum):
+        DARK = 1
+        BLACK = 1  # noqa: PIE796 - an alias
+
+        @property
+        def double(self) -> int:
+            return 2 * int(self.value)
+
+    applier = way.create(Applier)
+    method = Job.__init__
+    for number in range(1, 5):
+        back = applier.apply(lambda job: job, Job()).ret
+        assert (type(back), back.number, Job.made, Job.__init__) == (Job, number, number, method)
+        assert applier.apply(lambda shade: shade, Shade.BLACK).ret is Shade.DARK
+        assert applier.apply(lambda shade: shade.double, Shade.DARK).ret == 2
+
+
+def test_code_has_its_file_and_its_lines_where_it_runs(way: Way) -> None:
+    def fail(n: int) -> float:
+        return n / 0  # the line to be seen
+
+    applier = way.create(Applier)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError) as caught:
+            applier.apply(fail, 1).result()
+        assert "return n / 0  # the line to be seen" in caught.value.traceback  # type: ignore[attr-defined]
+        assert applier.apply(inspect.getsource, fail).ret == inspect.getsource(fail)
 
 
 def test_errors_of_a_local_class_keep_it(way: Way) -> None:
