@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NoReturn, Protocol
 
-from corps.errors import CorpsError, Remote, remote_of
+from corps.errors import Cancelled, CorpsError, Remote, remote_of
 from corps.messages.originals import copy_of, original_of, remote_error, text_of
 
 _OUR_FILES: Final = f"{Path(__file__).parents[1]}/"
@@ -26,6 +26,11 @@ class Outcome(Protocol):
     @property
     def failed(self) -> bool:
         """Whether `unwrap` will raise, as far as can be told without unpacking."""
+        ...
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the error says that the request was cancelled, rather than the method."""
         ...
 
     def unwrap(self) -> Any:
@@ -45,7 +50,7 @@ class Value:
     """The method returned."""
 
     __slots__ = ("value",)
-    failed = False
+    failed = is_cancelled = False
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -83,6 +88,7 @@ class Raised:
         "type_name",
     )
     failed = True
+    is_cancelled = False
 
     def __init__(
         self,
@@ -175,6 +181,11 @@ class Refused:
     def __init__(self, error: CorpsError, letter: Any = None) -> None:
         self.error = error
         self.letter = letter
+
+    @property
+    def is_cancelled(self) -> bool:
+        """See `Outcome.is_cancelled`."""
+        return isinstance(self.error, Cancelled)
 
     def unwrap(self) -> NoReturn:
         """Raise a copy, for the same reason as `Raised`. See `Outcome.unwrap`."""

@@ -131,7 +131,7 @@ class Future(concurrent.futures.Future[R]):
     def cancelled(self) -> bool:
         """Whether `cancel` settled it."""
         outcome = self._outcome
-        return isinstance(outcome, Refused) and isinstance(outcome.error, Cancelled)
+        return outcome is not None and outcome.is_cancelled
 
     def cancel(self, *, only_if: Literal["waiting"] | None = None) -> bool:
         """Give the request up.

@@ -244,7 +244,7 @@ class _Gathered:
     """The values of Futures that all have one. They are unpacked by the thread that wants them."""
 
     __slots__ = ("_futures",)
-    failed = False
+    failed = is_cancelled = False
 
     def __init__(self, futures: tuple[Future[Any], ...]) -> None:
         self._futures = futures

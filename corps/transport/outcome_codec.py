@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 import corps.errors as errors
 from corps.clock import now
-from corps.errors import CorpsError, InternalError, UnpackError
+from corps.errors import Cancelled, CorpsError, InternalError, UnpackError
 from corps.messages.originals import stand_in, stand_in_facts, text_of
 from corps.messages.outcomes import Outcome, Raised, Refused, Value, note_time
 from corps.messages.streams import Held, Streaming
@@ -201,6 +201,14 @@ class OutcomeCodec:
         except Exception as error:  # the facts are not what they should be; whoever waits must hear of it
             return Refused(UnpackError(f"a damaged outcome came: {type(error).__name__}: {error}"))
 
+    def is_cancellation(self, frames: Sequence[Frame]) -> bool:
+        """Whether a REFUSED says that the request was cancelled. No code of an author runs for that."""
+        try:
+            facts = self._data.unpack(Packed(CODEC_TAGS["data"], bytes(frames[0]), ()))
+            return bool(facts[0] == Cancelled.__name__)
+        except Exception:  # damaged: whoever unpacks it hears of that
+            return False
+
     def _origin(self, codec: int, frames: Sequence[Frame]) -> BaseException | None:
         if len(frames) < 2:
             return None
@@ -234,6 +242,11 @@ class ReceivedOutcome:
     def failed(self) -> bool:
         """Whether it is an error, as far as can be told without unpacking."""
         return self._status != RETURNED
+
+    @property
+    def is_cancelled(self) -> bool:
+        """See `Outcome.is_cancelled`. The same before it is unpacked, and after."""
+        return self._status == REFUSED and self._outcomes.is_cancellation(self._frames)
 
     def opened(self) -> Outcome:
         """See `Outcome.opened`."""

@@ -218,11 +218,12 @@ def test_a_future_that_is_done_cannot_be_cancelled(way: Way) -> None:
     assert not future.cancelled()
 
 
-def test_a_coroutine_that_cancels_itself_is_cancelled_for_its_caller(way: Way) -> None:
+def test_a_coroutine_that_cancels_itself_has_failed_and_cancels_nothing_of_its_caller(way: Way) -> None:
     future = way.create(Quitter).quit()
-    with pytest.raises(corps.Cancelled):
+    with pytest.raises(corps.RemoteError, match="CancelledError") as caught:
         future.result()
-    assert future.cancelled()
+    assert type(caught.value) is corps.RemoteError
+    assert not future.cancelled()
 
 
 def test_a_future_is_awaited_on_a_loop_of_the_scripts_own(way: Way, latch: corps.Name[Latch]) -> None:

@@ -26,7 +26,7 @@ STEPS = ["settle", "settle otherwise", "cancel", "give up", "callback", "remove"
 class Packed:
     """An outcome that has yet to be unpacked; each time gives another object."""
 
-    failed = False
+    failed = is_cancelled = False
 
     def __init__(self) -> None:
         self.times = 0

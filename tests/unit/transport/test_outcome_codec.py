@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from corps.errors import (
+    Cancelled,
     CorpsError,
     DeadlockError,
     InternalError,
@@ -231,6 +232,18 @@ def test_damaged_facts_are_an_unpack_error(codec: OutcomeCodec, status: int, fac
         assert outcome.unwrap() == facts
     else:
         assert isinstance(error_of(outcome), UnpackError)
+
+
+@pytest.mark.parametrize("error", [Cancelled("by its caller"), WorkerGone("gone")])
+def test_whether_a_request_was_cancelled_is_known_before_it_is_unpacked(
+    codec: OutcomeCodec, error: CorpsError
+) -> None:
+    status, packed = codec.pack(Refused(error))
+    received = codec.receive(status, packed.codec, [packed.body, *packed.buffers])
+    assert received.is_cancelled == received.opened().is_cancelled == isinstance(error, Cancelled)
+    assert not codec.receive(REFUSED, packed.codec, [b"damaged"]).is_cancelled
+    raised = codec.pack(Raised.capture(Cancelled("of another request"), None))
+    assert not codec.receive(raised[0], raised[1].codec, [raised[1].body, *raised[1].buffers]).is_cancelled
 
 
 def test_nothing_is_unpacked_before_somebody_wants_it(codec: OutcomeCodec) -> None:
