@@ -120,11 +120,24 @@ def place_of(frame: FrameType | None) -> str:
 
 
 def _imports_under_way() -> Iterator[tuple[str, str]]:
-    """The modules, but the program itself, whose code runs now in any thread; with the path of each."""
+    """The modules, but the program itself, whose code runs now, with the path of each.
+
+    That of the calling thread if there is one, without those that import it: a module that boots when it is
+    imported, as that of a web service may, is not to blame for what the main module does. Otherwise all.
+    """
+    mine = list(_modules_of(sys._getframe()))
+    if mine:
+        yield mine[0]
+        return
     for stack in sys._current_frames().values():
-        frame: FrameType | None = stack
-        while frame is not None:
-            name = frame.f_globals.get("__name__", "")
-            if frame.f_code.co_name == "<module>" and name != "__main__":
-                yield name, os.path.realpath(frame.f_code.co_filename)
-            frame = frame.f_back
+        yield from _modules_of(stack)
+
+
+def _modules_of(stack: FrameType) -> Iterator[tuple[str, str]]:
+    """The modules that are being imported by a thread, the innermost first."""
+    frame: FrameType | None = stack
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        if frame.f_code.co_name == "<module>" and name != "__main__":
+            yield name, os.path.realpath(frame.f_code.co_filename)
+        frame = frame.f_back
