@@ -15,7 +15,7 @@ WHOLE: Final = 1 << 60
 
 _PART: Final = 16  # one in so many parts goes with a copy: 15 copies of copies, and some 600 of one iterator
 
-NOBODY: Final = -1
+NOBODY: Final = -2
 """In place of the id of an Env that holds an iterator: of one that is not counted as held by any."""
 
 

@@ -19,6 +19,7 @@ from corps.messages.outcomes import Refused, Value
 from corps.messages.promises import Sent, Unheard
 from corps.messages.requests import CALL, DROP, EXIT, EXIT_DOWN, PULL, REACHING, Request
 from corps.messages.streams import Held
+from corps.observing.log_limit import LogLimit
 from corps.runtime import caller_side
 from corps.runtime.alarms import Alarms
 from corps.runtime.context import Activity, acting, current
@@ -104,6 +105,7 @@ class Env:
         self.worker_envs: list[int] = [env_id]
         """Ids of the Envs in which workers may be created; replaced as a whole, never changed."""
         self._turns = itertools.count()
+        self.unheard: LogLimit[tuple[str, str]] = LogLimit()  # used by the thread of `dropped` alone
         self.dropped = Dropped(f"{self.label}-dropped", lambda: current.set(self._bringing))
         # Attributes that were named, and not asked for yet: that is done before the next request, for those
         # that are still wanted.

@@ -18,6 +18,7 @@ from corps.messages.requests import Request, Route
 from corps.runtime.blocking import block_until
 from corps.runtime.callbacks import Callback, log_raised
 from corps.runtime.context import Activity, acting
+from corps.runtime.unheard import Unheard, unheard
 
 R = TypeVar("R")
 _log = logging.getLogger("corps.futures")
@@ -49,6 +50,7 @@ class Future(concurrent.futures.Future[R]):
         self.request: Request | None = None
         """The request while it is under way, else None. For the runtime; set before it is sent."""
         self._alarm: Any = None
+        self.unheard: Unheard  # in its dict, and only if it has failed
 
     # --- for those who wait ---
 
@@ -230,10 +232,15 @@ class Future(concurrent.futures.Future[R]):
         Returns:
             True if this call settled it, False if it had been settled before.
         """
+        failure = unheard(self.request, outcome) if outcome.failed else None
         with self._condition:
             if self._outcome is not None:
+                if failure is not None:
+                    failure.is_heard = True
                 return False
             self._outcome = outcome
+            if failure is not None:
+                self.unheard = failure
             callbacks, self._callbacks = self._callbacks, None
             self.request = None
             alarm, self._alarm = self._alarm, None
@@ -339,7 +346,16 @@ class Future(concurrent.futures.Future[R]):
             # `_condition` will not do, since concurrent.futures.wait asks for errors while it holds that.
             opened = vars(self).setdefault("opened", opened)
             self._outcome = opened
+        if opened.failed:
+            self.hear()
         return opened
+
+    def hear(self) -> None:
+        """Somebody looks at the outcome, or passes it on: nobody needs to be told that it is a failure."""
+        if (failure := vars(self).get("unheard")) is not None:
+            failure.is_heard = True
+        for part in self.parts:
+            part.hear()
 
     def _wait(self, timeout: float | None) -> None:
         if not block_until((self,), self._add_waiter, timeout):

@@ -26,12 +26,17 @@ def relay(cell: Any, request: Request, answer: "concurrent.futures.Future[Any]")
         if not answer.is_authors:  # else the request would hold what its author may have let go of
             request.relayed = answer
             request.cancel_run = answer.stop_waiting
-        answer.when_settled(lambda done: _answer(cell, request, done.outcome))
+        answer.when_settled(lambda done: _passed_on(cell, request, done))
     else:
         request.cancel_run = answer.cancel  # type: ignore[assignment]  # whatever it returns
         answer.add_done_callback(lambda done: _answer(cell, request, _outcome_of(cell, done)))
     if request.promise.done() and request.cancel_run is not None:  # it was given up in the meantime
         request.cancel_run()
+
+
+def _passed_on(cell: Any, request: Request, answer: Future[Any]) -> None:
+    answer.hear()  # whoever asked will, or will not
+    _answer(cell, request, answer.outcome)
 
 
 def _answer(cell: Any, request: Request, outcome: Outcome | None) -> None:

@@ -75,6 +75,8 @@ class Asking:
         """
         self.readers = env.readers
         """A thread that waits for an answer of the peer reads it with these."""
+        self.env = env
+        """Of those who ask."""
         self.incarnation = 0
         """Of the worker of a request: known to the peer alone."""
         self._env = env

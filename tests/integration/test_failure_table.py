@@ -475,14 +475,14 @@ def cancelled_in_the_mailbox(_: Path) -> Any:
         with held(worker):
             waiting = worker.count()
             assert waiting.cancel()
-            return waiting.exception(LIMIT)
+            return waiting.failure(LIMIT)
 
 
 @row("it is cancelled otherwise")
 def cancelled_while_it_runs(_: Path) -> Any:
     with corps.env() as env, held(env.create(Works)) as (_gate, running):
         assert running.cancel()
-        return running.exception(LIMIT)
+        return running.failure(LIMIT)
 
 
 @row("its worker waits for itself, and this request is what it waits for")

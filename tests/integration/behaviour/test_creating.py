@@ -114,7 +114,7 @@ def test_a_constructor_that_fails_leaves_nothing_behind(way: Way, far: bool) -> 
 
 def test_a_constructor_that_ends_programs_ends_none(way: Way) -> None:
     witness = way.create(Counter)
-    with pytest.raises(corps.WorkerGone):
+    with pytest.raises(corps.RemoteError, match="SystemExit: 2"):
         way.create(Fails, witness, "exit")
     assert way.create(Counter).add().ret == 1
 

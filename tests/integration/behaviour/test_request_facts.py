@@ -27,12 +27,12 @@ class Fragile(corps.Conc):
 
 
 def facts(future: "corps.Future[object]") -> tuple[type[BaseException], int]:
-    error = future.exception()
+    error = future.failure()
     assert isinstance(error, corps.RequestError)
     assert error.elapsed is not None
     assert error.elapsed > 0.0
     first = error.elapsed
-    again = future.exception()
+    again = future.failure()
     assert isinstance(again, corps.RequestError)
     assert again.elapsed == first  # of the request, not of looking at it
     return type(error), error.incarnation

@@ -1,0 +1,78 @@
+"""A failed call at whose Future nobody has looked: the log says so, once, when the Future is garbage.
+
+It costs nothing as long as calls succeed: only a Future that fails gets one of these, which is garbage with
+it. Calls of the runtime itself are not told of, nor those that have certainly not run: they are dead letters.
+"""
+
+import logging
+from functools import partial
+from typing import Any, Final
+
+from corps.addresses import ENV_MGR
+from corps.clock import now
+from corps.errors import Cancelled, CorpsError
+from corps.messages.outcomes import Outcome, Raised, Refused
+from corps.messages.requests import ASKING, Request
+
+_log: Final = logging.getLogger("corps.futures")
+
+
+class Unheard:
+    """One failure, until somebody looks at it. Held by its Future alone."""
+
+    __slots__ = ("_env", "_method", "_outcome", "_target", "is_heard")
+
+    def __init__(self, env: Any, request: Request, outcome: Outcome) -> None:
+        """Nobody has looked yet.
+
+        Args:
+            env: Of the caller.
+            request: What has failed.
+            outcome: How.
+        """
+        self._env = env
+        self._method = request.method
+        self._target = request.target
+        self._outcome = outcome
+        self.is_heard = False
+        env.expect_garbage()
+
+    def __del__(self) -> None:
+        if not self.is_heard and not self._env.closed:
+            self._env.dropped.put(partial(_tell, self._env, self._method, str(self._target), self._outcome))
+
+
+def unheard(request: Request | None, outcome: Outcome) -> Unheard | None:
+    """What is to be kept with a Future that fails.
+
+    Args:
+        request: Of the Future, while it was under way.
+        outcome: A failure.
+
+    Returns:
+        None if nobody needs to be told of it.
+    """
+    if request is None or request.kind not in ASKING or request.target.conc == ENV_MGR:
+        return None
+    env = getattr(request.route, "env", None)
+    return None if env is None else Unheard(env, request, outcome)
+
+
+def _tell(env: Any, method: str, target: str, outcome: Outcome) -> None:
+    """In the thread that does what has to follow when something is garbage."""
+    failed = outcome.opened()
+    if not isinstance(failed, Raised | Refused):
+        return
+    if isinstance(failed, Refused) and not _may_have_run(failed.error):
+        return
+    hidden = env.unheard.passes((target, method), now())
+    if hidden is not None:
+        others = f" ({hidden} more were not shown)" if hidden else ""
+        how = failed.traceback.rstrip() if isinstance(failed, Raised) else failed.error
+        _log.warning(
+            "%r of %s failed, and nobody has looked at its Future%s: %s", method, target, others, how
+        )
+
+
+def _may_have_run(error: CorpsError) -> bool:
+    return not isinstance(error, Cancelled) and getattr(error, "executed", "unknown") != "no"
