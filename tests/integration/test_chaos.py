@@ -19,8 +19,9 @@ from corps.testing.chaos.faults import KINDS
 from corps.testing.chaos.judgement import Invariant, Limits
 from corps.testing.chaos.ledger import Ledger
 from corps.testing.chaos.load import Load, LoadOptions
+from corps.testing.chaos.missed import Missed
 from corps.testing.chaos.storm import StormOptions, storm
-from corps.testing.chaos.target import Missed, PlacedWorker, Target
+from corps.testing.chaos.target import PlacedWorker, Target
 from corps.testing.chaos.visitors import Visitors
 from corps.testing.chaos.witness import Kind, Outcome, Witness, WitnessFile, witness_files
 from corps.testing.chaos.witnessed import LoadCorps, Witnessed
@@ -164,8 +165,8 @@ def test_a_storm_of_kills_leaves_no_violation(tmp_path: Path) -> None:
     report = storm(
         StormOptions(
             seed=11,
-            kinds=("kill", "raise", "clock", "system-exit"),
-            count=8,
+            kinds=("kill", "raise", "clock", "system-exit", "signal", "stop-script"),
+            count=10,
             mean_gap=0.1,
             calm=0.5,
             load=QUICK,

@@ -19,7 +19,9 @@ from typing import Any, ClassVar, Final
 
 from corps.addresses import env_label
 from corps.errors import CorpsError, RemoteError
-from corps.testing.chaos.target import Missed, Target
+from corps.testing.chaos.missed import Missed
+from corps.testing.chaos.signals import HANDLED, stop_for
+from corps.testing.chaos.target import Target
 
 Span = tuple[float, float]
 """The shortest and the longest time that something may take, in seconds."""
@@ -335,6 +337,36 @@ class NarrowLinks(Fault):
         return Injury(f"{count} links of {env_label(env)} have buffers of {size} bytes")
 
 
+class SignalScript(Fault):
+    """Signals to the process that booted, which its script handles. Nothing may fail because of them."""
+
+    name = "signal"
+    weight = 2.0
+
+    def inject(self, rng: Random, corps: Target) -> Injury:
+        """See `Fault.inject`."""
+        numbers = rng.choices(HANDLED, k=rng.randint(1, 20))
+        for number in numbers:
+            corps.signals.send(number)
+        return Injury(f"signals to the script: {', '.join(number.name for number in numbers)}")
+
+
+class StopScript(Fault):
+    """SIGSTOP to the process that booted, and SIGCONT a moment later. Nothing may fail because of it."""
+
+    name = "stop-script"
+    weight = 0.5
+
+    def __init__(self, span: Span = (0.05, 0.4)) -> None:
+        self._span = span
+
+    def inject(self, rng: Random, corps: Target) -> Injury:
+        """See `Fault.inject`."""
+        seconds = rng.uniform(*self._span)
+        stop_for(seconds)
+        return Injury(f"the script was stopped for {seconds:.2f} s")
+
+
 def _by_name(*faults: Fault) -> Mapping[str, Fault]:
     return {fault.name: fault for fault in faults}
 
@@ -355,5 +387,7 @@ KINDS: Final[Mapping[str, Fault]] = _by_name(
     FewDescriptors(),
     CutLinks(),
     NarrowLinks(),
+    SignalScript(),
+    StopScript(),
 )
 """All kinds, with the times that suit a storm of a few minutes."""

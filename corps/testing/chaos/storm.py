@@ -36,11 +36,12 @@ from corps.testing.chaos.healing import unlimited
 from corps.testing.chaos.judgement import Invariant, Limits, Violation
 from corps.testing.chaos.ledger import Ledger
 from corps.testing.chaos.load import Load, LoadOptions
+from corps.testing.chaos.missed import Missed
 from corps.testing.chaos.plan import Planned, plan
 from corps.testing.chaos.report import Injected, Size, StormReport
 from corps.testing.chaos.sampler import Sampler
 from corps.testing.chaos.stories import stories
-from corps.testing.chaos.target import Missed, Target
+from corps.testing.chaos.target import Target
 from corps.testing.chaos.visitors import Visitors
 from corps.testing.chaos.witness import SUFFIX, Kind, Phase, Witness, merged, witness_files
 from corps.testing.chaos.witnessed import LoadCorps
@@ -66,7 +67,7 @@ class StormOptions:
         count: How many faults; None for as many as the time has room for.
         seconds: How long the storm lasts; None for as long as the number takes.
         calm: Seconds of load before it.
-        hit_front: Whether the front, the Env of the Corps object, is hit too.
+        hit_front: Whether the front of an application is hit too; that of the built-in load always is.
         load: The built-in load; None for none.
         limits: How strict the judge is.
         bounds: How large processes may become.
@@ -175,16 +176,18 @@ class _Storm:
         try:
             with app:
                 ids = sorted(household.envs())
-                load = self._load([env for env in ids if env != FRONT])
+                load = self._load([env for env in ids if env != FRONT or options.source is None])
                 if load is not None:
                     load.start()
                 if options.source is not None:
                     visitors = Visitors(self._ledger, app, self._run_args(app))
                     visitors.start()
                 sampler.start()
-                hit = [env for env in ids if env != FRONT or options.hit_front]
+                hits_front = options.hit_front or options.source is None
+                hit = [env for env in ids if env != FRONT or hits_front]
                 target = Target(household, hit, load.workers if load else [], self._directory, self._announce)
-                self._weather(app, target)
+                with target.signals.handled():
+                    self._weather(app, target)
                 if visitors is not None:
                     visitors.stop()
                 if load is not None:

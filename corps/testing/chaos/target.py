@@ -13,7 +13,9 @@ from corps.addresses import env_label
 from corps.errors import CorpsError
 from corps.testing.chaos.census import Household
 from corps.testing.chaos.healing import fleeting
+from corps.testing.chaos.missed import Missed
 from corps.testing.chaos.sabotage import Saboteur
+from corps.testing.chaos.signals import Signals
 from corps.testing.chaos.witness import SUFFIX
 from corps.workers.names import Name
 
@@ -33,10 +35,6 @@ class PlacedWorker(NamedTuple):
     number: int
     env: int
     name: Name[Any]
-
-
-class Missed(Exception):
-    """A fault could not be injected: there was nothing to hit, or it did not hold still."""
 
 
 class Target:
@@ -62,6 +60,8 @@ class Target:
         self._envs = tuple(envs)
         self._workers = workers
         self._directory = directory
+        self.signals: Final = Signals()
+        """Those to the process that booted."""
         self.announce: Final = announce
         """To be called with the Env and the worker (0 for the whole Env) that are about to be hit."""
 

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from corps.addresses import env_label
+from corps.supervision.restarts import Restart
 from corps.testing.chaos.ledger import Ledger
 from corps.testing.chaos.witness import NOTHING_SPECIAL, SUFFIX, WORKERS, Kind, Trait, Witness, now_ns
 from corps.workers.conc import Conc
@@ -30,6 +31,8 @@ class PlannedFailure(Exception):
 
 class LoadCorps(Corps):
     """A Corps that does nothing: load comes from outside."""
+
+    restart: ClassVar[Restart | None] = Restart(max=1_000_000, within=1.0, backoff=(0.05, 0.5))
 
 
 class Witnessed(Conc):
