@@ -308,7 +308,8 @@ class Method:
 
     @property
     def __doc__(self) -> str | None:  # type: ignore[override]
-        return inspect.getdoc(self._author_method())
+        method = self._author_method()
+        return None if method is None else inspect.getdoc(method)  # of None there is one, from 3.13 on
 
     def _author_method(self) -> Any:
         """The author's method without its `self`; None if its class is not loaded here."""
