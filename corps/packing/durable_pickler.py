@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from corps.packing.exceptions import reduce_exception
 from corps.packing.picklers import NAME_OF_NO_MODULE, PROTOCOL, module_of
-from corps.packing.references import TYPES_OF_SINGLETONS, Elsewhere, reduce_by_reference, reduce_to_name
+from corps.packing.references import TYPES_OF_SINGLETONS, Elsewhere, is_of_a_file, reduce_to_name
 from corps.packing.refusals import Reason, Refusal, refuse_if_hopeless
 
 _NOWHERE: Final = Elsewhere()
@@ -69,7 +69,7 @@ class DurablePickler(pickle.Pickler):
         """
         kind = type(obj)
         if kind is FunctionType or issubclass(kind, type):
-            if reduce_by_reference(obj, _NOWHERE) is not NotImplemented:
+            if not _is_by_name(obj, obj.__module__, obj.__qualname__):
                 raise Refusal(obj, _BY_VALUE)
             # Those are written as "the type of this instance", which names builtins:type and comes by here.
             if obj not in TYPES_OF_SINGLETONS:
@@ -81,7 +81,7 @@ class DurablePickler(pickle.Pickler):
             reduced = self._reduce_as_usual(kind, obj)
         if isinstance(reduced, str):
             module = module_of(obj, reduced)
-            if reduce_to_name(obj, module, reduced, _NOWHERE) is not NotImplemented:
+            if not _is_by_name(obj, module, reduced):
                 raise Refusal(obj, NAME_OF_NO_MODULE)
             self.names.add(f"{module}:{reduced}")
         return reduced
@@ -91,3 +91,10 @@ class DurablePickler(pickle.Pickler):
         # is written as a name, past this hook (builtin functions, numpy ufuncs, some enums).
         reducer = copyreg.dispatch_table.get(kind)
         return obj.__reduce_ex__(PROTOCOL) if reducer is None else reducer(obj)
+
+
+def _is_by_name(thing: Any, module: str, qualname: str) -> bool:
+    # What an application loads from a path of its own, it can load again. The application itself is so, if
+    # its file has a name that is no identifier.
+    by_reference = reduce_to_name(thing, module, qualname, _NOWHERE) is NotImplemented
+    return by_reference or is_of_a_file(thing, module, qualname)

@@ -166,6 +166,21 @@ def reduce_to_name(thing: Any, module_name: str, qualname: str, elsewhere: Elsew
     return None
 
 
+def is_of_a_file(thing: Any, module_name: str, qualname: str) -> bool:
+    """Returns whether a module that was loaded from a file holds a thing, wherever that file is.
+
+    Args:
+        thing: Any object.
+        module_name: The module that should hold it.
+        qualname: The name inside it.
+    """
+    module = sys.modules.get(module_name)
+    if module is None or module_name in MAIN:
+        return False
+    is_loaded = module.__spec__ is not None or hasattr(module, "__file__")
+    return is_loaded and is_held_by(module, qualname, thing)
+
+
 def reduce_standard_stream(thing: Any) -> Any:
     """Reduces the standard output streams to "yours": what a function that prints means by them.
 

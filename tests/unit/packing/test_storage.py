@@ -1,4 +1,5 @@
 import functools
+import importlib.util
 import os
 import pickle
 import stat
@@ -313,3 +314,18 @@ def test_what_reduces_to_a_name_is_stored_if_others_can_load_it(monkeypatch: pyt
         monkeypatch.setattr(sys.modules["__main__"], name, globals()[name], raising=False)
         with pytest.raises(PackError, match="no other process can import"):
             store_bytes(globals()[name])
+
+
+def test_what_is_of_a_file_is_stored_wherever_the_file_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "my-app.py").write_text("class Thing:\n    x = 1\n")
+    found = importlib.util.spec_from_file_location("app_of_this_test", tmp_path / "my-app.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    with pytest.raises(PackError):
+        store_bytes(module.Thing())  # it is nowhere
+    monkeypatch.setitem(sys.modules, "app_of_this_test", module)
+    assert type(load_bytes(store_bytes(module.Thing()))) is module.Thing
