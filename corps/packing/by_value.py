@@ -32,6 +32,7 @@ from corps.packing.identities import Identities
 from corps.packing.references import (
     MAIN,
     Elsewhere,
+    file_of,
     import_named,
     is_importable,
     reduce_by_reference,
@@ -112,6 +113,11 @@ class ByValue:
             return None
         return reduce_by_reference(thing, self.elsewhere)
 
+    def _file_of(self, thing: Any) -> str | None:
+        if self._registered and self._is_registered(getattr(thing, "__module__", None)):
+            return None
+        return file_of(thing, thing.__qualname__)
+
     def _is_registered(self, module: Any) -> bool:
         if not self._registered or type(module) is not str:
             return False
@@ -135,7 +141,8 @@ class ByValue:
                 return import_named, (alias,)
             if name in (everywhere, alias) or is_importable(module):
                 return import_named, (name,)
-        return reduce_module_by_value(module)
+        spec = None if self._is_registered(name) else module.__spec__
+        return reduce_module_by_value(module, None if spec is None else spec.origin)
 
     def _reduce_function(self, function: FunctionType) -> Any:
         """Reduces a function.
@@ -143,7 +150,7 @@ class ByValue:
         Args:
             function: One that cannot go by reference.
         """
-        blueprint = blueprint_of(function)
+        blueprint = blueprint_of(function, self._file_of(function))
         number = None if self._sent is None else self._sent.number_of_blueprint(blueprint)
         shared = self._functions.shared(function)
         state = self._functions.state(function)
@@ -170,7 +177,7 @@ class ByValue:
         number = self._number_of(cls)
         if number is not None:
             return restore_defined, (number,)
-        made, state = reduce_class(cls, self._identities, self._functions.namespace_of)
+        made, state = reduce_class(cls, self._identities, self._functions.namespace_of, self._file_of(cls))
         return make_class, made, state, None, None, set_class
 
     def _reduce_member(self, member: Any) -> Any:

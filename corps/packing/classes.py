@@ -7,7 +7,7 @@ like others, and their members are copied with them.
 A class has one copy in each process (see `identities`), which takes over what is changed where the class was
 defined (see `class_versions`); the process that defined it keeps its own.
 
-Leans on identities, class versions and refusals.
+Leans on identities, class versions, references and refusals.
 """
 
 import abc
@@ -20,6 +20,7 @@ from typing import Any, Final, cast
 
 from corps.packing.class_versions import Copy
 from corps.packing.identities import Identities
+from corps.packing.references import find_loaded
 from corps.packing.refusals import Reason, Refusal
 
 # CPython's flags: of types made at run time, and of those that cannot be changed. C code makes both kinds
@@ -96,7 +97,10 @@ def version_of(cls: type, identities: Identities) -> int:
 
 
 def reduce_class(
-    cls: type, identities: Identities, namespace_of: Callable[[dict[str, Any]], Any]
+    cls: type,
+    identities: Identities,
+    namespace_of: Callable[[dict[str, Any]], Any],
+    file: str | None = None,
 ) -> tuple[tuple[Any, ...], Any]:
     """Takes a class apart.
 
@@ -104,6 +108,7 @@ def reduce_class(
         cls: A class of an application.
         identities: Of this process.
         namespace_of: Gives what stands for the globals of functions in this message.
+        file: Of the module that has it at its top, if that is loaded from a path; otherwise None.
 
     Returns:
         The arguments of `make_class`, and the state for `set_class`.
@@ -116,7 +121,7 @@ def reduce_class(
         raise Refusal(cls, _METACLASS_OF_C)
     attributes = vars(cls)
     slots = None if "__slots__" not in attributes else _slots(cls)
-    made = (metaclass, cls.__name__, cls.__qualname__, cls.__module__, cls.__bases__, slots)
+    made = (metaclass, cls.__name__, cls.__qualname__, cls.__module__, cls.__bases__, slots, file)
     version, known = identities.versions(cls, lambda: _copied(cls))
     state = _copied(cls)
     if "__annotate_func__" in attributes:
@@ -184,6 +189,7 @@ def make_class(
     module: str,
     bases: tuple[type, ...],
     slots: list[str] | None,
+    file: str | None = None,
 ) -> Any:
     """Returns the class of a name; makes it if there is none here, without its attributes.
 
@@ -196,7 +202,13 @@ def make_class(
         module: Its ``__module__``.
         bases: Its bases.
         slots: Its slots; None if it has not said.
+        file: Of the module that has it at its top, if that is loaded from a path; otherwise None. If this
+            process has loaded the same file, its own class is meant.
     """
+    if file is not None:
+        loaded = find_loaded(module, file, qualname)
+        if isinstance(loaded, type):
+            return identities.make(name, lambda: loaded, is_complete=True)
 
     def make() -> type:
         namespace: dict[str, Any] = {"__module__": module, "__qualname__": qualname}

@@ -10,7 +10,7 @@ the list the cell that it made for it.
 
 Code keeps its file name and line numbers, so tracebacks, `inspect.getsource` and breakpoints work.
 
-Leans on the errors alone.
+Leans on references.
 """
 
 import builtins
@@ -23,6 +23,7 @@ from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Final, NamedTuple
 
 from corps.errors import UnpackError
+from corps.packing.references import find_loaded
 
 Namespace = dict[str, Any]
 Variable = list[CellType]
@@ -40,7 +41,7 @@ _READS: Final = frozenset(
     {"LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
 )
 _NOTHING: Final[FunctionState] = ({}, (), {}, {}, ())
-_OF_MODULES: Final = frozenset({"__name__", "__package__", "__builtins__"})
+_OF_MODULES: Final = frozenset({"__name__", "__package__", "__builtins__", "__loader__"})
 
 
 class CodeFacts:
@@ -88,30 +89,33 @@ class Blueprint(NamedTuple):
         module: The ``__name__`` among its globals.
         package: The ``__package__`` among its globals.
         annotations: Its annotations, if they are classes and texts.
+        file: Of the module that has it at its top, if that is loaded from a path; otherwise None.
     """
 
     code: CodeType
     module: Any
     package: Any
     annotations: tuple[tuple[str, Any], ...]
+    file: str | None
 
     def key(self) -> Hashable:
         """Returns what is equal for equal blueprints: also for one that went to another process and back.
 
         The classes among the annotations stand there by their addresses.
         """
-        code, module, package, annotations = self
+        code, module, package, annotations, file = self
         fixed: tuple[Any, ...] = ()
         if annotations:
             fixed = tuple((name, each if type(each) is str else id(each)) for name, each in annotations)
-        return facts_of(code), code.co_filename, code.co_qualname, module, package, fixed
+        return facts_of(code), code.co_filename, code.co_qualname, module, package, fixed, file
 
 
-def blueprint_of(function: FunctionType) -> Blueprint:
+def blueprint_of(function: FunctionType, file: str | None) -> Blueprint:
     """Returns the blueprint of a function.
 
     Args:
-    function: The function.
+        function: The function.
+        file: Of the module that has it at its top, if that is loaded from a path; otherwise None.
     """
     variables = function.__globals__
     module, package = variables.get("__name__"), variables.get("__package__")
@@ -122,7 +126,7 @@ def blueprint_of(function: FunctionType) -> Blueprint:
         package = None
     fixed = tuple(annotations.items()) if annotations and _are_fixed(annotations) else ()
     # The constructor of a NamedTuple is Python, and slower than what it calls.
-    return tuple.__new__(Blueprint, (function.__code__, module, package, fixed))
+    return tuple.__new__(Blueprint, (function.__code__, module, package, fixed, file))
 
 
 class FunctionParts:
@@ -292,7 +296,11 @@ def make_function(blueprint: Any, namespace: Namespace, variables: tuple[Variabl
     """
     if not isinstance(blueprint, Blueprint):
         raise UnpackError(f"the bytes want a function made of {type(blueprint).__name__}; they are damaged")
-    code, module, package, annotations = blueprint
+    code, module, package, annotations, file = blueprint
+    if file is not None:
+        loaded = find_loaded(module, file, code.co_qualname)
+        if type(loaded) is FunctionType:
+            return loaded
     if not namespace:
         namespace["__builtins__"] = builtins.__dict__
         if module is not None:
@@ -318,6 +326,9 @@ def set_function(function: FunctionType, state: FunctionState) -> None:
         function: From `make_function`.
         state: What `FunctionParts.state` took out of the original.
     """
+    # It is this process' own, of a module that it has loaded itself: those that are made here know no loader.
+    if "__loader__" in function.__globals__:
+        return
     variables, cells, attributes, own, modules = (*state, *_NOTHING[len(state) :])
     for name in modules:
         importlib.import_module(name)

@@ -181,6 +181,37 @@ def is_of_a_file(thing: Any, module_name: str, qualname: str) -> bool:
     return is_loaded and is_held_by(module, qualname, thing)
 
 
+def file_of(thing: Any, qualname: str) -> str | None:
+    """Returns the file of the module that has a thing at its top; None if none has.
+
+    Args:
+        thing: A function or a class.
+        qualname: Its qualified name.
+    """
+    name = getattr(thing, "__module__", None)
+    module = sys.modules.get(name) if type(name) is str and name not in MAIN else None
+    if module is None or module.__dict__.get(qualname) is not thing or module.__spec__ is None:
+        return None
+    return module.__spec__.origin
+
+
+def find_loaded(name: Any, file: str, qualname: str) -> Any:
+    """Returns what this process has of a thing of another one: at the top of a module of the same file.
+
+    Args:
+        name: Of the module.
+        file: Of the module.
+        qualname: Of the thing; empty for the module itself.
+
+    Returns:
+        None if it has none.
+    """
+    module = sys.modules.get(name)
+    if module is None or module.__spec__ is None or module.__spec__.origin != file:
+        return None
+    return module.__dict__.get(qualname) if qualname else module
+
+
 def reduce_standard_stream(thing: Any) -> Any:
     """Reduces the standard output streams to "yours": what a function that prints means by them.
 

@@ -4,7 +4,7 @@ Some reduce to their name, which nobody else can import: cached functions, `NewT
 single instances that would arrive as second ones: ``dataclasses.MISSING``. Some hold a lock beside their
 facts.
 
-Leans on identities.
+Leans on identities and references.
 """
 
 import dataclasses
@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any, Final, NewType
 
 from corps.packing.identities import Identities
+from corps.packing.references import find_loaded
 
 _CACHED: Final = type(functools.lru_cache(lambda: None))
 
@@ -120,21 +121,34 @@ def make_known(identities: Identities, name: str, kind: str, module: str, *facts
     return identities.make(name, make, is_complete=True)
 
 
-def reduce_module_by_value(module: ModuleType) -> Any:
+def reduce_module_by_value(module: ModuleType, file: str | None) -> Any:
     """Reduces a module that no other process can import, with all that is in it.
 
     Args:
         module: The module.
+        file: The path that it was loaded from; None if there is none.
     """
     facts = {name: value for name, value in vars(module).items() if name not in _OF_IMPORT}
-    return ModuleType, (module.__name__,), facts, None, None, set_module
+    return make_module, (module.__name__, file), facts, None, None, set_module
+
+
+def make_module(name: str, file: str | None) -> ModuleType:
+    """Makes a module that is filled afterwards, or returns what this process has loaded from the file.
+
+    Args:
+        name: Of the module.
+        file: The path that it was loaded from; None if there is none.
+    """
+    loaded = None if file is None else find_loaded(name, file, "")
+    return ModuleType(name) if loaded is None else loaded
 
 
 def set_module(module: ModuleType, facts: dict[str, Any]) -> None:
-    """Fills a module.
+    """Fills a module, unless it is this process' own.
 
     Args:
         module: The module.
         facts: What is in it.
     """
-    vars(module).update(facts)
+    if module.__spec__ is None:
+        vars(module).update(facts)

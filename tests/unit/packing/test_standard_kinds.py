@@ -139,13 +139,33 @@ def test_what_is_in_a_module_from_a_path_travels(
     if is_known:
         monkeypatch.setitem(sys.modules, "plugin_of_this_test", plugin)
     line = Line(codec=codec)
-    there = line.send(plugin)
+    sent = [line.forward.packer.pack(each) for each in (plugin, plugin.limit, plugin.Thing())]
+    monkeypatch.delitem(sys.modules, "plugin_of_this_test", raising=False)
+    there, limit, thing = map(line.backward.packer.unpack, sent)
     assert there is not plugin
     assert (there.limit(), there.Thing.x) == (3, 1)
-    assert line.send(plugin.limit)() == 3
-    thing = line.send(plugin.Thing())
+    assert limit() == 3
     assert type(thing) is not plugin.Thing
     assert type(line.send_back(thing)) is plugin.Thing
+
+
+@CODECS
+def test_who_has_loaded_the_same_file_gets_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, codec: str
+) -> None:
+    plugin, there = (from_path(tmp_path, "plugin_of_this_test") for _ in range(2))
+    vars(there)["LIMIT"] = 7
+    line = Line(codec=codec)
+    for _ in range(3):
+        monkeypatch.setitem(sys.modules, "plugin_of_this_test", plugin)
+        sent = line.forward.packer.pack([plugin, plugin.limit, plugin.Thing()])
+        monkeypatch.setitem(sys.modules, "plugin_of_this_test", there)
+        module, limit, thing = line.backward.packer.unpack(sent)
+        assert (module, limit, type(thing)) == (there, there.limit, there.Thing)
+        assert limit() == 7
+        sent = line.backward.packer.pack(thing)
+        monkeypatch.setitem(sys.modules, "plugin_of_this_test", plugin)
+        assert type(line.forward.packer.unpack(sent)) is plugin.Thing
 
 
 @CODECS
