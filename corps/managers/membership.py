@@ -290,8 +290,8 @@ class Membership:
                 return
             self._env.lives.env_joined(member)
         self._history.joined(env_id, generation)
-        which = "another" if generation else "a"
-        _log.warning("%s has %s process (pid %d)", env_label(env_id), which, place.process.pid)
+        which, level = ("another", logging.WARNING) if generation else ("a", logging.DEBUG)
+        _log.log(level, "%s has %s process (pid %d)", env_label(env_id), which, place.process.pid)
 
     def _introduce(self, place: Place, late: list[int]) -> Member:
         """Make a process known to all others, and them to it. One at a time: all know each other then."""
