@@ -50,14 +50,14 @@ test-newest: setup  ## the test suite against the newest versions of what corps 
 test-oldest: setup  ## the test suite against the lowest versions that corps declares: [ARGS=tests/unit]
 	@scripts/test-declared oldest $(ARGS)
 
-test-all:  ## the test suite on every CPython >= 3.11 of this machine
+test-all:  ## the test suite on every CPython >= 3.11 of this machine: [ARGS=tests/unit]
 	@found="$$(scripts/pythons)"; \
 	echo "found:"; echo "$$found" | sed 's/^/  /'; \
 	failed=; \
 	while read -r version python; do \
 	    echo "== $$version"; \
 	    $(MAKE) --no-print-directory setup VENV=".venv-$$version" PYTHON="$$python" </dev/null \
-	        && VENV=".venv-$$version" scripts/test </dev/null \
+	        && VENV=".venv-$$version" scripts/test $(ARGS) </dev/null \
 	        || failed="$$failed $$version"; \
 	done <<< "$$found"; \
 	[ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
