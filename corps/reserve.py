@@ -51,8 +51,21 @@ class Reserve:
         Raises:
             Exception: As `make`.
         """
-        self._give_up(most - self._free(most))
+        self.make_room(most)
         return make()
+
+    def make_room(self, most: int = 1) -> bool:
+        """Give some of the reserve up, if need be, for what the caller opens next.
+
+        Args:
+            most: Descriptors that are to be free.
+
+        Returns:
+            Whether they are.
+        """
+        free = self._free(most)
+        self._give_up(most - free)
+        return free == most or self._free(most) == most
 
     def refill(self) -> None:
         """Open again what was given up, as far as there are descriptors."""

@@ -9,14 +9,15 @@ from typing import Final
 
 from corps.errors import WireError
 from corps.messages.members import Member
+from corps.reserve import Reserve
 from corps.transport.mappings import Mappings
 from corps.wire.frames import MAX_HELLO, Frame
 from corps.wire.stream import Cutter, Place, WithPlaces
 
 _AT_ONCE: Final = 64 * 1024  # bytes that are read at once
 _MAX_MESSAGE: Final = 2**40  # of a member; what does not fit into memory is refused too
-_MOST_DESCRIPTORS: Final = 2  # of a message that is whole, and of the next one
-_RIGHTS: Final = socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS)
+_FDS_OF_SEGMENT: Final = 2  # that it takes to map one
+_RIGHTS: Final = socket.CMSG_SPACE(4)  # one descriptor
 _CLOSED_ON_EXEC: Final = int(socket.MSG_CMSG_CLOEXEC)  # as enumerations they cost 2 µs for each read
 _TRUNCATED: Final = int(socket.MSG_CTRUNC)
 
@@ -30,15 +31,27 @@ class Inbound:
         mappings: The shared memory that came by it.
     """
 
-    __slots__ = ("_cutter", "_fds", "_messages", "_uncut", "mappings", "member", "sock")
+    __slots__ = (
+        "_cutter",
+        "_descriptors",
+        "_fd",
+        "_messages",
+        "_reserve",
+        "_uncut",
+        "mappings",
+        "member",
+        "sock",
+    )
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, reserve: Reserve) -> None:
         self.sock = sock
+        self._reserve = reserve
+        self._descriptors: socket.socket | None = None  # where those of segments come; came with the HELLO
         self.member: Member | None = None
         self.mappings = Mappings()
         self._cutter = Cutter(MAX_HELLO, _MAX_MESSAGE)
         self._uncut = b""  # that there was no memory for
-        self._fds: deque[int] = deque()  # descriptors whose messages have not come
+        self._fd: int | None = None  # of the segment that the next message needs
         self._messages: deque[Sequence[Frame] | WithPlaces] = deque()  # whole, and not taken yet
 
     @property
@@ -64,13 +77,12 @@ class Inbound:
             if message is not None:
                 self._messages.append(message)
             return
-        data, rights, flags, _ = self.sock.recvmsg(_AT_ONCE, _RIGHTS, _CLOSED_ON_EXEC)
+        if self.member is None:
+            data = self._read_first()
+        else:
+            data = self.sock.recv(_AT_ONCE)
         if not data:
             raise EOFError
-        if rights:
-            self._keep(rights)
-        if flags & _TRUNCATED:
-            raise WireError("descriptors were lost: this process has no more, or too many came at once")
         self._uncut = data
         self._messages += self._cutter.cut(data)
         self._uncut = b""
@@ -110,11 +122,44 @@ class Inbound:
         self._messages.popleft()
         return frames
 
-    def _keep(self, rights: Sequence[tuple[int, int, bytes]]) -> None:
-        for _, _, data in rights:
-            self._fds += array("i", data[: len(data) - len(data) % 4])
-        if len(self._fds) > _MOST_DESCRIPTORS:
-            raise WireError(f"more than {_MOST_DESCRIPTORS} descriptors came without their messages")
+    def _read_first(self) -> bytes:
+        """Read what comes before anybody knows who speaks. A socket for descriptors comes with it."""
+        self._reserve.make_room()
+        data, rights, _, _ = self.sock.recvmsg(_AT_ONCE, _RIGHTS, _CLOSED_ON_EXEC)
+        for fd in _descriptors_in(rights):
+            if self._descriptors is not None:
+                os.close(fd)
+                raise WireError("more than one descriptor came with a HELLO")
+            try:
+                self._descriptors = socket.socket(fileno=fd)
+            except OSError as error:
+                os.close(fd)
+                raise WireError(f"what came with a HELLO is no socket: {error}") from error
+            self._descriptors.setblocking(False)
+        return data
+
+    def _descriptor_of(self, segment: int) -> int:
+        """The descriptor of a segment that is used for the first time. It stays there until it is taken.
+
+        Raises:
+            WireError: It has not come.
+            MemoryError: This process has none left for it now.
+        """
+        # Before Python 3.13 a mapping has one more of its own.
+        if not self._reserve.make_room(_FDS_OF_SEGMENT if self._fd is None else _FDS_OF_SEGMENT - 1):
+            raise MemoryError(f"there is no descriptor left for segment {segment}")
+        if self._fd is None:
+            if self._descriptors is None:
+                raise WireError("a peer uses shared memory, and its HELLO brought no socket for descriptors")
+            try:
+                _, rights, _, _ = self._descriptors.recvmsg(1, _RIGHTS, _CLOSED_ON_EXEC)
+            except OSError as error:
+                raise WireError(f"the descriptor of segment {segment} has not come: {error}") from error
+            fds = _descriptors_in(rights)
+            if not fds:
+                raise WireError(f"the descriptor of segment {segment} has not come, or was lost")
+            self._fd = fds[0]
+        return self._fd
 
     def _whole(self, message: WithPlaces) -> list[Frame]:
         """The frames of a message, of which some lie in shared memory."""
@@ -124,22 +169,16 @@ class Inbound:
         first = places[0]
         if any(place.segment != first.segment or place.capacity != first.capacity for place in places):
             raise WireError("the frames of a message are said to lie in several segments")
-        fd = None
-        if first.is_first:
-            if not self._fds:
-                raise WireError(f"the descriptor of segment {first.segment} has not come")
-            fd = self._fds[0]
+        fd = self._descriptor_of(first.segment) if first.is_first else None
         size = max(place.offset + place.size for place in places)
         try:
             memory = self.mappings.open(first.segment, fd, first.capacity, size)
         except MemoryError:
             raise
         except BaseException:
-            if fd is not None:  # it was closed
-                self._fds.popleft()
+            self._fd = None  # it was closed
             raise
-        if fd is not None:
-            self._fds.popleft()
+        self._fd = None
         return [
             memory[piece.offset : piece.offset + piece.size] if isinstance(piece, Place) else piece
             for piece in message
@@ -149,5 +188,15 @@ class Inbound:
         """Let go of it. What was received stays valid."""
         self.sock.close()
         self.mappings.close()
-        while self._fds:
-            os.close(self._fds.popleft())
+        if self._descriptors is not None:
+            self._descriptors.close()
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def _descriptors_in(rights: Sequence[tuple[int, int, bytes]]) -> list[int]:
+    fds = array("i")
+    for _, _, data in rights:
+        fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+    return fds.tolist()

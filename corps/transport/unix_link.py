@@ -39,6 +39,7 @@ class UnixLink(Link):
     def __init__(
         self,
         sock: socket.socket,
+        descriptors: socket.socket,
         member: Member,
         arenas: Arenas,
         number: int,
@@ -49,6 +50,8 @@ class UnixLink(Link):
 
         Args:
             sock: Connected, and not blocking.
+            descriptors: The same, for descriptors alone: the peer takes one when it has room for it, so that
+                none is lost.
             member: The peer.
             arenas: Memory for large frames.
             number: Of this connection; none of this process has it again.
@@ -56,6 +59,7 @@ class UnixLink(Link):
             forget: Called before the socket is closed.
         """
         self._sock = sock
+        self._descriptors = descriptors
         self.fd: Final = sock.fileno()
         """The descriptor of the socket; stale after `close`."""
         self.member: Final = member
@@ -66,8 +70,7 @@ class UnixLink(Link):
         self._forget_me = forget
         # Protects what follows, and the order of what is sent.
         self._lock = Lock()
-        # What the socket had no room for, and what it refers to: that is sent with its first byte.
-        self._left: deque[tuple[memoryview, Placed | None]] = deque()
+        self._left: deque[memoryview] = deque()  # what the socket had no room for
         self._room = Condition(self._lock)  # notified when less is left, while somebody waits for that
         self._waiting = 0
         self._is_dead = False  # the peer has gone: what is sent is lost, as it would be a moment later
@@ -76,10 +79,7 @@ class UnixLink(Link):
     def send(self, frames: Sequence[Frame], lane: int | None = None) -> None:
         """See `Link.send`."""
         placed = self._placed(frames) if sum(map(len, frames)) >= _SHARED_FROM else None
-        if placed is None:
-            message = b"".join((head(frames), *frames))
-        else:
-            message = as_bytes(_where(frames, placed))
+        message = _joined(frames) if placed is None else as_bytes(_where(frames, placed))
         with self._lock:
             if self._is_closed:
                 if placed is not None:
@@ -87,12 +87,14 @@ class UnixLink(Link):
                 raise BrokenError(f"the link to {env_label(self.member.env)} is closed")
             if self._is_dead:
                 return
+            if placed is not None and placed.is_first and not self._offer(placed):
+                self._arenas.take_back(placed)
+                message = _joined(frames)
             had_left = bool(self._left)
-            new = placed if placed is not None and placed.is_first else None
-            sent = 0 if had_left else self._send_now((message,), new)
+            sent = 0 if had_left else self._send_now((message,))
             if sent == len(message) or self._is_dead:
                 return
-            self._left.append((memoryview(message)[sent:], None if sent else new))
+            self._left.append(memoryview(message)[sent:])
             self.unsent += len(message) - sent
         if not had_left:
             self._wait_writable(self)
@@ -107,6 +109,15 @@ class UnixLink(Link):
         except Overloaded as error:
             _log.debug("a message to env%d goes through the socket: %s", self.member.env, error)
             return None
+
+    def _offer(self, placed: Placed) -> bool:
+        """Send the descriptor of a segment ahead of the message that needs it; False if that cannot be."""
+        rights = array("i", [placed.fd])
+        try:
+            self._descriptors.sendmsg([b"d"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)], _NO_SIGNAL)
+        except OSError:  # too many are under way, or the peer has gone
+            return False
+        return True
 
     def wait_for_room(self, most: int, timeout: float | None) -> None:
         """See `Link.wait_for_room`."""
@@ -156,21 +167,16 @@ class UnixLink(Link):
             self._clear()
         self._forget_me(self)
         self._sock.close()
+        self._descriptors.close()
         self._arenas.release(self._number)
 
     def _send_left(self) -> int:
         """Send some of what is left; how many bytes those were."""
-        first, placed = self._left[0]
-        views = [first]
-        for view, more in islice(self._left, 1, _PIECES):
-            if more is not None:
-                break
-            views.append(view)
-        total = sent = self._send_now(views, placed)
+        total = sent = self._send_now(list(islice(self._left, _PIECES)))
         while sent and self._left:
-            view, _ = self._left.popleft()
+            view = self._left.popleft()
             if sent < len(view):
-                self._left.appendleft((view[sent:], None))
+                self._left.appendleft(view[sent:])
             sent = max(0, sent - len(view))
         self.unsent -= total
         if self._waiting:
@@ -183,12 +189,9 @@ class UnixLink(Link):
         self.unsent = 0
         self._room.notify_all()
 
-    def _send_now(self, views: Sequence[Frame], placed: Placed | None) -> int:
-        """Send what the socket takes; how many bytes those were. A descriptor goes with the first of them."""
+    def _send_now(self, views: Sequence[Frame]) -> int:
+        """Send what the socket takes; how many bytes those were."""
         try:
-            if placed is not None:
-                rights = array("i", [placed.fd])
-                return self._sock.sendmsg(views, [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)], _NO_SIGNAL)
             if len(views) == 1:
                 return self._sock.send(views[0], _NO_SIGNAL)
             return self._sock.sendmsg(views, (), _NO_SIGNAL)
@@ -200,6 +203,10 @@ class UnixLink(Link):
             with suppress(OSError):  # both sides are to see it, whatever the error was
                 self._sock.shutdown(socket.SHUT_RDWR)
             return 0
+
+
+def _joined(frames: Sequence[Frame]) -> bytes:
+    return b"".join((head(frames), *frames))
 
 
 def _where(frames: Sequence[Frame], placed: Placed) -> list[Piece]:

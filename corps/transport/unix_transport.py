@@ -14,6 +14,7 @@ import os
 import select
 import socket
 import weakref
+from array import array
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Lock, current_thread, main_thread
@@ -35,6 +36,7 @@ from corps.transport.strangers import Strangers
 from corps.transport.unix_inbound import Inbound
 from corps.transport.unix_link import UnixLink
 from corps.wire.frames import Frame, Hello, read_header
+from corps.wire.stream import head
 
 _log = logging.getLogger("corps.transport")
 
@@ -42,7 +44,7 @@ _SCHEME: Final = "unix:"
 _LONGEST: Final = 3600.0  # seconds; epoll takes some more than two million
 _LINGER: Final = 0.5  # seconds: last answers get this long to leave
 _BACKLOG: Final = 1024
-_RESERVE: Final = 8  # descriptors that are kept for links, in both directions
+_RESERVE: Final = 16  # descriptors that are kept for links, in both directions
 _PATIENCE: Final = 30.0  # seconds after which a connection is given up whose next message cannot be taken
 _ACCEPT_PAUSE: Final = 0.1  # seconds until a connection is taken that there was no descriptor for
 _MIB: Final = 1024 * 1024
@@ -156,7 +158,7 @@ class UnixTransport(Transport):
     def connect(self, member: Member) -> Link:
         """See `Transport.connect`."""
         try:
-            sock = self._reserve.use(lambda: socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            sock, mine, theirs = self._reserve.use(_three_sockets, 3)
         except OSError as error:
             raise Overloaded(f"no link to {env_label(member.env)}: {error}") from error
         try:
@@ -166,20 +168,24 @@ class UnixTransport(Transport):
             if not verdict.admitted:
                 raise BrokenError(f"the socket of {env_label(member.env)} is not its own: {verdict.reason}")
             link = UnixLink(
-                sock, member, self._arenas, next(self._numbers), self._wait_writable, self._forget
+                sock, mine, member, self._arenas, next(self._numbers), self._wait_writable, self._forget
             )
+            rights = array("i", [theirs.fileno()])
+            hello = [head([self._hello.header()]), self._hello.header()]
+            sock.sendmsg(hello, [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)], socket.MSG_NOSIGNAL)
             with self._lock:
                 if self._closed:
                     raise BrokenError(f"{env_label(self._hello.env)} has closed its links")
                 self._links[link.fd] = link
                 self._poll.register(link.fd, 0)  # to see it break
-        except OSError as error:
+        except BaseException as error:
             sock.close()
+            mine.close()
+            if not isinstance(error, OSError):
+                raise
             raise BrokenError(f"no link to {env_label(member.env)} at {member.endpoint}: {error}") from error
-        except BrokenError:
-            sock.close()
-            raise
-        link.send([self._hello.header()])
+        finally:
+            theirs.close()
         return link
 
     def _path_of(self, member: Member) -> str:
@@ -292,7 +298,7 @@ class UnixTransport(Transport):
             return
         self.audit.admitted(verdict.reason)
         sock.setblocking(False)
-        self._inbound[sock.fileno()] = Inbound(sock)
+        self._inbound[sock.fileno()] = Inbound(sock, self._reserve)
         self._strangers.add(sock.fileno())
         self._poll.register(sock, select.EPOLLIN)
 
@@ -423,6 +429,7 @@ class UnixTransport(Transport):
         del self._inbound[fd]
         self._strangers.remove(fd)
         inbound.close()
+        self._reserve.refill()
         member = inbound.member
         if member is not None and member.incarnation in self._members and self._on_broken is not None:
             self._on_broken(member)  # what it has sent and not told us may be lost
@@ -456,6 +463,19 @@ class UnixTransport(Transport):
             with self._lock:
                 if self._links.get(fd) is link and fd not in self._broken and not link.has_left:
                     self._poll.modify(fd, 0)
+
+
+def _three_sockets() -> tuple[socket.socket, socket.socket, socket.socket]:
+    """One to connect, and both ends of a pair for descriptors."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    except OSError:
+        sock.close()
+        raise
+    for each in (sock, mine, theirs):
+        each.setblocking(False)
+    return sock, mine, theirs
 
 
 def _is_broken(fd: int) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -217,6 +218,39 @@ def test_small_buffers_of_a_large_message_share_its_segment(pair: tuple[Station,
     assert unix(one)._arenas.statistics()["segments"] == 1
 
 
+def test_a_segment_that_there_is_no_descriptor_for_is_mapped_later(pair: tuple[Station, Station]) -> None:
+    """Was a defect: the kernel dropped its descriptor, and the connection was closed for it."""
+    one, two = pair
+    one.start()
+    two.start()
+    link = one.transport.connect(two.member)
+    link.send([b"before"])
+    two.wait_for(1)
+    (inbound,) = unix(two)._inbound.values()
+    scarce = Scarce(lambda: True, MemoryError("planted"), 3)
+    inbound._reserve = SimpleNamespace(make_room=lambda most: scarce())  # type: ignore[assignment]
+    sent: list[list[Frame]] = [[b"first", bytes(SHARED)], [b"second", bytes(3 * SHARED)], [b"after"]]
+    for message in sent:
+        link.send(message)
+    assert [[bytes(frame) for frame in frames] for _, frames in two.wait_for(4)[1:]] == sent
+    assert scarce.times == 0
+    assert one.broken == two.broken == []
+
+
+def test_without_room_for_a_descriptor_a_message_goes_through_the_socket(
+    pair: tuple[Station, Station],
+) -> None:
+    one, two = pair
+    one.start()
+    two.start()
+    link = one.transport.connect(two.member)
+    assert isinstance(link, UnixLink)
+    link._descriptors = Failing(link._descriptors, "sendmsg", errno.ETOOMANYREFS, 1)  # type: ignore[assignment]
+    for number in range(3):
+        link.send([b"%d" % number, bytes(SHARED)])
+    assert [bytes(frames[0]) for _, frames in two.wait_for(3)] == [b"0", b"1", b"2"]
+
+
 class Scarce:
     """Stands for a function that the system lets fail some times."""
 
@@ -372,6 +406,7 @@ def test_a_signal_in_the_midst_of_a_message_costs_no_other_one(pair: tuple[Stati
     transport = two.transport
     transport.start(on_message, lambda _: None)
     transport.hand_on(transport.await_ready(20))  # the connection
+    transport.hand_on(transport.await_ready(20))  # HELLO, which comes with a descriptor, and so alone
     with pytest.raises(KeyboardInterrupt):
         transport.hand_on(transport.await_ready(20))
     assert seen == [b"0", b"1"]
