@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any, Final
 
 from corps.errors import BootError, ConfigError, CorpsError, LoadError, Remote, RemoteError, remote_of
@@ -21,7 +22,6 @@ from corps.launch.found_settings import current_folder, find_executable, find_se
 from corps.launch.running import RunningCorps
 from corps.launch.sources import Source, find_source
 from corps.managers.parameters import read_words
-from corps.runtime.interrupts import Interrupts
 from corps.workers.iterators import RemoteIterator
 
 if TYPE_CHECKING:
@@ -208,13 +208,20 @@ def _serve(running: RunningCorps, words: Sequence[str]) -> int:
 @contextlib.contextmanager
 def _stopping_signals() -> Iterator[None]:
     """SIGTERM and SIGHUP are like Ctrl-C: they end in order, and a second one at once."""
-    # One that is ignored, as SIGHUP under nohup, stays so.
-    interrupts = Interrupts((signal.SIGTERM, signal.SIGHUP), Stopped)
-    interrupts.install()
+
+    def stop(number: int, _: object) -> None:
+        raise Stopped(number)
+
+    replaced = {}
+    if current_thread() is main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:  # else it is ignored, as SIGHUP under nohup
+                replaced[number] = signal.signal(number, stop)
     try:
         yield
     finally:
-        interrupts.remove()
+        for number, before in replaced.items():
+            signal.signal(number, before)
 
 
 def _complain(text: str, status: int) -> int:

@@ -20,7 +20,6 @@ from corps.launch.running import RunningCorps
 from corps.launch.sources import find_source
 from corps.runtime.context import Block
 from corps.runtime.futures import Future
-from corps.runtime.interrupts import Interrupts
 from corps.runtime.running_loop import running_loop
 from corps.supervision.restarts import Restart
 from corps.workers.dead_letters import DeadLetters
@@ -64,7 +63,6 @@ class BootedName(Name[T_co]):
     """
 
     _running: RunningCorps
-    _interrupts: Interrupts
     _blocks: list[Block]
     _chosen: Options
 
@@ -74,7 +72,6 @@ class BootedName(Name[T_co]):
         vars(self).update(
             _running=running,
             _blocks=[],
-            _interrupts=Interrupts(),
             _chosen=chosen or Options(_of=running.env),
         )
         for own in self._interface.methods.intersection(_OF_HANDLE):
@@ -156,25 +153,18 @@ class BootedName(Name[T_co]):
 
     def __enter__(self) -> "Self":
         self._blocks.append(Block(self._bound()))
-        self._interrupts.install()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         self._leave()
-        try:
-            self._running.end(interrupted=is_interrupt(kind))
-        finally:
-            self._interrupts.remove()
+        self._running.end(interrupted=is_interrupt(kind))
 
     async def __aenter__(self) -> "BootedName[T_co]":
         return self.__enter__()
 
     async def __aexit__(self, *exc: object) -> None:
         self._leave()
-        try:
-            await self._running.end_soon()
-        finally:
-            self._interrupts.remove()
+        await self._running.end_soon()
 
     def _leave(self) -> None:
         if self._blocks:

@@ -20,7 +20,6 @@ from corps.messages.endings import Failure
 from corps.messages.requests import EXIT_NOW
 from corps.runtime.context import Block, current
 from corps.runtime.env import Env
-from corps.runtime.interrupts import Interrupts
 from corps.runtime.this_process import this_process
 from corps.supervision.restarts import Restart
 from corps.workers.dead_letters import DeadLetters
@@ -58,7 +57,7 @@ class LocalEnv:
         env.lives.on_limit = self._limit_passed
         env.on_defect = lambda text: self._fail(SupervisionError(text), EXIT_NOW)
         self._blocks: list[Block] = []
-        self._interrupts = Interrupts()
+        env.attend()
         this_process.has_opened(env)
         self._pid = os.getpid()
         atexit.register(self._at_exit)
@@ -154,7 +153,6 @@ class LocalEnv:
 
     def __enter__(self) -> "LocalEnv":
         self._blocks.append(Block(self._env))
-        self._interrupts.install()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
@@ -173,7 +171,6 @@ class LocalEnv:
             self._leave()
 
     def _leave(self) -> None:
-        self._interrupts.remove()
         if self._blocks:
             self._blocks.pop().leave()
 

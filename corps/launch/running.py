@@ -370,6 +370,7 @@ class RunningCorps:
         env, me = start_env(self._corps_id, BOOT_ENV, options, self._source, host.runtime_dir)
         self._env = env
         env.on_defect = self._fail_at_once
+        env.attend()
         until = began + settings.boot_timeout
         host.start_timeout = settings.boot_timeout
         host.wait_ready(max(0.0, until - now()))

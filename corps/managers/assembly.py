@@ -107,7 +107,7 @@ def build_env(
         env.connect(peers, transport)
     env.start_alarms()
     manager = Record(EnvMgr, (env, application), {}, WorkerOptions("EnvMgr"))
-    construct_here(env.lives.new_cell(manager), manager).result()
+    construct_here(env.lives.new_cell(manager), manager, is_ours=True).result()
     return env
 
 

@@ -134,6 +134,7 @@ class Request:
         wait: What its coroutine waits for, beside others of an interleaving worker; of the WaitGraph.
         sent: When it was sent, on this process's monotonic clock; None if it came from another Env.
         came: When it came from another Env, on this process's monotonic clock; unset if it did not.
+        errands: Of the Env that sends it, where the main thread has any: `corps.runtime.errands.Errands`.
         is_given_up: Its caller wants no outcome any more. Set before its promise is done, for that reason.
     """
 
@@ -143,6 +144,7 @@ class Request:
         "came",
         "cancel_run",
         "deadline",
+        "errands",
         "is_given_up",
         "kind",
         "kwargs",
@@ -190,6 +192,7 @@ class Request:
         self.wait: Any = None
         self.relayed: Any = None
         self.sent: float | None = None
+        self.errands: Any = None
         self.is_given_up = False
 
     def open(self) -> None:

@@ -7,7 +7,7 @@ from corps.errors import LoopBlocked
 from corps.messages.requests import EXIT
 from corps.runtime.context import Activity, acting
 from corps.runtime.gates import Gate
-from corps.runtime.lending import may_lend
+from corps.runtime.lending import check_reserve, is_deep, is_main, may_lend
 from corps.runtime.running_loop import running_loop
 
 Subscribe = Callable[[Callable[[object], object]], Callable[[], object]]
@@ -42,10 +42,15 @@ def block_until(
         False if the time was over first.
 
     Raises:
+        RecursionError: This thread is near the end of its stack.
         LoopBlocked: This is the event loop of an Env, or a callback in the thread that reads.
     """
     here = acting()
-    if readers is None:
+    if deep := is_deep():
+        check_reserve()
+    if deep or is_main():
+        readers = None  # others read
+    elif readers is None:
         readers = readers_of(futures)
     if here is None:
         return _wait(Gate(), subscribe, readers, timeout)
@@ -65,7 +70,7 @@ def block_until(
     try:
         if searches:
             here.env.waits.begin(here.cell, futures)
-        if helps and may_lend() and _help(futures, here):
+        if helps and not deep and may_lend() and _help(futures, here):
             return True
         return _block(here, searches, subscribe, readers, timeout)
     finally:

@@ -4,6 +4,7 @@ import os
 import sys
 import weakref
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any
 
 from corps.addresses import ConcAddr
@@ -120,4 +121,8 @@ def limit(env: Any, future: Future[Any], request: Request, deadline: float) -> N
         if future.give_up(error) and error.executed == "no":
             env.letters.undelivered(request, Refused(error, "expired"))
 
-    future.set_alarm(env.alarms.at(deadline, late))
+    errands = env.errands
+    if errands is None or get_ident() != errands.main:
+        future.set_alarm(env.alarms.at(deadline, late))
+    else:
+        errands.post(lambda: future.set_alarm(env.alarms.at(deadline, late)))

@@ -92,11 +92,12 @@ class Cell(WorkerParts):
 
     # --- arriving ---
 
-    def deliver(self, request: Request) -> None:
+    def deliver(self, request: Request, submit: Callable[["Cell"], object] | None = None) -> None:
         """Take a request into the mailbox, or refuse it.
 
         Args:
             request: For this worker; the cell owns it from now on and will settle it.
+            submit: Has a thread run the cell, if it is ready now; None for the pool.
         """
         request.route = self
         if request.kind > DROP and self._is_special(request):
@@ -107,7 +108,7 @@ class Cell(WorkerParts):
         if not taken:
             self.env.lives.pass_on(self, request)
         elif wake:
-            self.env.pool.submit(self)
+            (submit or self.env.pool.submit)(self)
 
     def _is_special(self, request: Request) -> bool:
         """Take what is not for the mailbox."""
@@ -181,7 +182,7 @@ class Cell(WorkerParts):
     # --- running ---
 
     def run(self) -> None:
-        """Drain the mailbox for a while. Called by a worker thread of the pool."""
+        """Drain the mailbox for a while. Called by a worker thread of the pool, or one that has joined it."""
         with self._lock:
             self._is_queued = False
             if self._state is not _READY:

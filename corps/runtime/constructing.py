@@ -6,21 +6,22 @@ from corps.messages.requests import CREATE, Request
 from corps.runtime.cell import Cell
 from corps.runtime.context import acting
 from corps.runtime.futures import Future
-from corps.runtime.lending import may_lend
+from corps.runtime.lending import is_deep, may_lend
 from corps.runtime.records import Record, kept
 
 
-def construct_here(cell: Cell, record: Record) -> Future[Any]:
+def construct_here(cell: Cell, record: Record, *, is_ours: bool = False) -> Future[Any]:
     """Run the constructor in the calling thread, or in one of the pool if this one may not be lent.
 
     Args:
         cell: Of the new worker.
         record: What to construct.
+        is_ours: Its class is the runtime's own, so that no author's code runs.
 
     Returns:
         A Future of the new worker's Name.
     """
-    if not may_lend():
+    if not is_ours and (is_deep() or not may_lend()):
         return construct_soon(cell, record)
     future, request = _first_request(cell, record)
     here = acting()

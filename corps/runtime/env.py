@@ -9,7 +9,8 @@ import logging
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from threading import get_ident
+from typing import Any, Protocol, TypeVar
 
 from corps.addresses import ENV_MGR, ConcAddr, env_label
 from corps.clock import earlier, now
@@ -26,8 +27,10 @@ from corps.runtime.context import Activity, acting, current
 from corps.runtime.counters import Counters
 from corps.runtime.deadlock import Probe, Waiter, WaitGraph
 from corps.runtime.dropped import Dropped
+from corps.runtime.errands import Errands
 from corps.runtime.futures import Future
 from corps.runtime.keeping import Kept
+from corps.runtime.lending import check_reserve
 from corps.runtime.letter_box import DeadLetterBox
 from corps.runtime.lives import Lives
 from corps.runtime.loop_thread import LoopThread
@@ -42,6 +45,8 @@ from corps.runtime.watched_thread import note_failure
 from corps.transport.link import Transport
 from corps.transport.peers import Peers
 from corps.wire.frames import ProbeHeader
+
+T = TypeVar("T")
 
 _log = logging.getLogger("corps.env")
 
@@ -94,6 +99,8 @@ class Env:
         self.loop = LoopThread(f"{self.label}-loop", self.alarms, self._thread_failed)
         self.pool.later = lambda seconds, function: self.alarms.at(now() + seconds, function)
         self.waits = WaitGraph(self._send_probe)
+        self.errands: Errands | None = None
+        """Of the main thread, where that is the author's."""
         self.peers: Peers | None = None
         self.readers: Readers | None = None
         self.make_name: MakeName | None = None
@@ -200,6 +207,7 @@ class Env:
             PackError: The arguments cannot be packed.
             Overloaded: There was no room for the request in time.
         """
+        check_reserve()
         if self.unsent:
             self._send_unsent()
         here = current.get()
@@ -288,6 +296,7 @@ class Env:
             PackError: The arguments cannot be packed.
             Overloaded: There was no room for the request in time.
         """
+        check_reserve()
         if self.unsent:
             self._send_unsent()
         self.dispatch(self._one_way(kind, target, method, args, kwargs))
@@ -320,6 +329,7 @@ class Env:
         Returns:
             A Future of None, done when it has ended.
         """
+        check_reserve()
         if self.unsent:
             self._send_unsent()
         here = current.get()
@@ -373,11 +383,12 @@ class Env:
                 promise = Unheard(f"the generators of {cell}")
                 cell.deliver(Request(DROP, cell.addr, "close", (None, 0, env_id, 0), {}, promise))
 
-    def dispatch(self, request: Request) -> None:
+    def dispatch(self, request: Request, submit: Callable[[Any], object] | None = None) -> None:
         """Send a request on its way. Any thread; it may wait for room.
 
         Args:
             request: From this Env.
+            submit: Has a thread run a cell of this Env that is ready now; None for the pool.
 
         Raises:
             PackError: The arguments cannot be packed.
@@ -385,6 +396,14 @@ class Env:
             ClosedError: This process is a fork of the one in which the Env lives.
         """
         target = request.target
+        errands = self.errands
+        if errands is not None:
+            request.errands = errands
+            if request.sender is None and get_ident() == errands.main:
+                errands.send(request, is_taken=not self._is_ending or self._is_taken_at_the_end(request))
+                return
+            if errands.posted:
+                errands.catch_up()
         if self._is_ending and not self._is_taken_at_the_end(request):
             self.letters.settle(request, caller_side.too_late(self, target))
         elif target.env == self.id and target.corps == self.corps_id:
@@ -394,7 +413,7 @@ class Env:
                 return
             if cell.mailbox.is_full and request.kind not in (EXIT, DROP):
                 cell.mailbox.wait_for_room(cell, request, self.options.send_timeout)
-            cell.deliver(request)
+            cell.deliver(request, submit)
         elif target.corps != self.corps_id or self.peers is None:
             self.letters.settle(request, caller_side.nowhere(self, target))
         else:
@@ -414,6 +433,17 @@ class Env:
             await cell.mailbox.await_room(cell, request, self.options.send_timeout)
         cell.deliver(request)
 
+    def elsewhere(self, function: Callable[..., T], *args: Any) -> T:
+        """Do something that no signal may break off; it may wait. For the main thread another one does it."""
+        errands = self.errands
+        if errands is None or get_ident() != errands.main:
+            return function(*args)
+        return errands.do(function, *args)
+
+    def attend(self) -> None:
+        """From now on others do for the main thread what a signal must not break off. Before it asks."""
+        self.errands = Errands(self, self._bringing, self._thread_failed)
+
     def _is_taken_at_the_end(self, request: Request) -> bool:
         if self._is_forked:  # and no lock, thread or link of the Env may be touched here
             raise caller_side.forked(self, request.target)
@@ -426,6 +456,8 @@ class Env:
     def note_fork(self) -> None:
         """This is the child of a fork. By the thread that has forked, which may answer nothing here."""
         self._is_forked = self._is_ending = self._closed = True
+        if self.errands is not None:  # there is no attendant here
+            self.errands.main, self.errands = None, None
         here = current.get()
         if here is not None and here.env is self and here.request is not None:
             here.request.promise = caller_side.Forked(self.label, here.request)
@@ -531,6 +563,9 @@ class Env:
         for waiting in list(self.retrying):
             waiting.give_up()
         self.letters.close()
+        errands, self.errands = self.errands, None
+        if errands is not None:
+            late += errands.close(grace)
         return late
 
     def _thread_failed(self, name: str, error: BaseException) -> None:

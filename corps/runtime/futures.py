@@ -8,7 +8,7 @@ import asyncio
 import concurrent.futures
 import logging
 from collections.abc import Callable, Generator
-from threading import Lock
+from threading import Lock, get_ident
 from typing import Any, Literal, NoReturn, TypeVar
 
 from corps.clock import now
@@ -18,6 +18,7 @@ from corps.messages.requests import Request, Route
 from corps.runtime.blocking import block_until
 from corps.runtime.callbacks import Callback, log_raised
 from corps.runtime.context import Activity, acting
+from corps.runtime.lending import check_reserve
 from corps.runtime.unheard import Unheard, unheard
 
 R = TypeVar("R")
@@ -262,18 +263,28 @@ class Future(concurrent.futures.Future[R]):
             True if this call settled it, False if it had been settled before.
         """
         request = self.request
-        route = request.route if request is not None else None
-        if request is None or route is None:
+        check_reserve()
+        if request is None or request.route is None:
             return self.settle(Refused(error))
-        return self._give_up(request, route, error, never_begins=route.take_back(request))
+        return _by_others(request, self._give_up_now, request, error)
+
+    def _give_up_now(self, request: Request, error: RequestError) -> bool:
+        route = request.route
+        assert route is not None
+        never_begins = route.take_back(request)
+        return self._give_up(request, request.route or route, error, never_begins=never_begins)
 
     def _take_back(self, request: Request | None, error: RequestError) -> bool:
         """Settle with an error if the request has not begun; whether that was done here."""
-        route = request.route if request is not None else None
-        if request is None or route is None:
+        if request is None or request.route is None:
             return False
+        return _by_others(request, self._take_back_now, request, error)
+
+    def _take_back_now(self, request: Request, error: RequestError) -> bool:
+        route = request.route
+        assert route is not None
         if route.take_back(request):
-            return self._give_up(request, route, error, never_begins=True)
+            return self._give_up(request, request.route or route, error, never_begins=True)
         route.ask_back(request)
         return False
 
@@ -437,3 +448,12 @@ class _Probing:
     def cancel(self) -> None:
         """The wait is over."""
         self._timer.cancel()
+
+
+def _by_others(request: Request, function: Callable[..., bool], *args: Any) -> bool:
+    """Do something about a request; for the main thread another one does it."""
+    errands = request.errands
+    if errands is None or get_ident() != errands.main:
+        return function(*args)
+    done: bool = errands.do(function, *args)
+    return done

@@ -169,6 +169,10 @@ class Mailbox:
     def __len__(self) -> int:
         return self._count
 
+    def has_room_for(self, number: int) -> bool:
+        """Whether so many further requests have room."""
+        return self._count + number <= self._limit
+
     def take_back(self, request: Request) -> bool:
         """Keep a request from ever beginning.
 

@@ -10,7 +10,7 @@ import inspect
 import logging
 from collections.abc import Coroutine
 from contextvars import Context
-from threading import Event, current_thread, main_thread
+from threading import Event
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, NoReturn
 
@@ -73,11 +73,6 @@ def _refuse_constructor(cls: type, given: Any) -> NoReturn:
             "None. What has to be awaited is for an `async def` method"
         )
     )
-
-
-def _is_for_program(error: BaseException) -> bool:
-    """Whether it is Ctrl-C, which has come while the main thread did the work of a worker."""
-    return isinstance(error, KeyboardInterrupt) and current_thread() is main_thread()
 
 
 def _checked(outcome: Any) -> Outcome:
@@ -158,8 +153,6 @@ class Performer:
         except UnpackError:
             raise
         except BaseException as error:  # KeyboardInterrupt too: here it is the bytes that raise it
-            if _is_for_program(error):
-                raise
             raise UnpackError(f"the arguments cannot be unpacked: {type(error).__name__}") from error
 
     def _construction_failed(self, error: BaseException) -> None:
@@ -345,14 +338,10 @@ class Performer:
         try:
             return self._judge(request, error)
         except BaseException as escaped:
-            if _is_for_program(escaped):
-                raise
             return self._defect(request, escaped)
 
     def _escaped(self, request: Request, error: BaseException) -> None:
         """The last guard: whatever has come through all that was to stop it, the request has an outcome."""
-        if _is_for_program(error):
-            raise error
         request.settle(self._defect(request, error))
         if request.kind == CREATE and not self.has_worker and not self._cell.is_halted:
             self._cell.ending.finish()
@@ -377,8 +366,6 @@ class Performer:
                 text = f"the coroutine of {request.method!r} in {self._cell} was cancelled"
                 incarnation = self._cell.incarnation
                 return Refused(Cancelled(text, target=str(self._cell), incarnation=incarnation))
-        elif _is_for_program(error):
-            raise error  # meant for the caller, which runs this while it waits
         elif request.kind != CREATE and self._is_failure(error):
             failure = halting.failure_of(repr(request.method), error)
             if not isinstance(

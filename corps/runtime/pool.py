@@ -87,6 +87,29 @@ class WorkerPool:
         if wake is not None:
             wake()
 
+    def run_here(self, cell: Runnable) -> None:
+        """Run a cell in the calling thread, as one of the pool; or have one of its own run it.
+
+        Args:
+            cell: What to run.
+        """
+        with self._lock:
+            joins = self._may_one_more_run()
+            self._total += joins
+        if not joins:
+            self.submit(cell)
+            return
+        try:
+            _run(cell)
+        finally:
+            with self._lock:
+                self._total -= 1
+                wake = self._next_thread()
+                if self._closing:
+                    self._all_gone.notify_all()
+            if wake is not None:
+                wake()
+
     def enter_blocked(self) -> None:
         """The calling worker thread is about to wait for something that another may have to do."""
         with self._lock:
@@ -112,7 +135,7 @@ class WorkerPool:
             Seconds, counted from the first call that saw it.
         """
         with self._lock:
-            may_run = bool(self._idle) or self._total - self._blocked < self._most
+            may_run = self._may_one_more_run()
             if self._closing or not self._ready or not may_run or self._taken != self._stall[0]:
                 self._stall = self._taken, at
             self._stalled = at - self._stall[1]
@@ -156,9 +179,14 @@ class WorkerPool:
                 thread.join()
         return sorted(thread.name for thread in late)
 
+    def _may_one_more_run(self) -> bool:
+        return self._total - self._blocked - len(self._idle) < self._most
+
     def _next_thread(self) -> Callable[[], object] | None:
         """Which thread to send to work, as a function to call without the lock; None if one is coming."""
         if self._coming or not self._ready:
+            return None
+        if not self._may_one_more_run():
             return None
         if self._idle:
             self._coming = True
@@ -166,7 +194,7 @@ class WorkerPool:
             gate = self._idle.pop(get_ident(), None) or self._idle.popitem()[1]
             return gate.open
         # Not while closing: every mailbox is closed then, and an interpreter that ends starts no threads.
-        if not self._closing and self._total - self._blocked < self._most:
+        if not self._closing:
             self._coming = True
             self._total += 1
             self._serial += 1
@@ -221,10 +249,7 @@ class WorkerPool:
                 continue
             if wake is not None:
                 self._send_for(wake)
-            try:
-                cell.run()
-            except BaseException:  # a thread of the pool lives on, whatever it ran
-                _log.critical("a cell let an error through; please report it", exc_info=True)
+            _run(cell)
 
     def _send_for(self, wake: Callable[[], object]) -> None:
         try:
@@ -255,3 +280,10 @@ class WorkerPool:
         self._total -= 1
         self._threads.discard(current_thread())
         self._all_gone.notify_all()
+
+
+def _run(cell: Runnable) -> None:
+    try:
+        cell.run()
+    except BaseException:  # a thread of the pool lives on, whatever it ran
+        _log.critical("a cell let an error through; please report it", exc_info=True)

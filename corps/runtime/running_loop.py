@@ -21,3 +21,11 @@ def ask_aloud() -> Loop | None:
 
 running_loop: Final[Callable[[], Loop | None]] = getattr(asyncio, "_get_running_loop", ask_aloud)
 """Gives the running event loop of this thread, or None."""
+
+
+def take_none(_: Loop | None) -> None:
+    """Where asyncio has no such function."""
+
+
+set_running_loop: Final[Callable[[Loop | None], None]] = getattr(asyncio, "_set_running_loop", take_none)
+"""Has this thread count as one that runs a loop: for a thread that acts for another one."""

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from corps.addresses import ConcAddr
 from corps.clock import now
-from corps.errors import CorpsError
+from corps.errors import CorpsError, WorkerGone
 from corps.messages.endings import Failure
 from corps.messages.outcomes import Refused, Value
 from corps.messages.requests import EXIT_DOWN
@@ -274,6 +274,8 @@ class Supervising:
     ) -> None:
         failure = Failure("lost", f"it could not be started again: {error}")
         self._answered(child, incarnation)
+        if isinstance(error, WorkerGone) and error.executed == "no":  # the EnvMgr there ends, and so its Env
+            return
         with self._lock:
             if failed_at is not None and child in self._records:  # it is to come back from the failure before
                 self._failed_at[child] = failed_at

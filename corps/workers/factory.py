@@ -12,6 +12,7 @@ from corps.runtime.constructing import construct_here
 from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
+from corps.runtime.lending import check_reserve
 from corps.runtime.options import WorkerOptions
 from corps.runtime.records import Record, kept
 from corps.runtime.waiting import wait_all
@@ -169,6 +170,10 @@ class Options:
         return Record(cls, args, kwargs, options, corps_name)
 
     def _begin(self, env: Env, where: Where, mgr: Any, record: Record) -> Future[Any]:
+        check_reserve()
+        return env.elsewhere(self._create, env, where, mgr, record)
+
+    def _create(self, env: Env, where: Where, mgr: Any, record: Record) -> Future[Any]:
         place = _choose(env, where)
         if place == env.id:
             cell = env.lives.new_cell(record, mgr.name, mgr.addr)

@@ -74,12 +74,15 @@ READ_ONLY: Final = re.compile(r"\b(Final|Mapping|Sequence|Collection|AbstractSet
 MAX_LINES: Final = 600
 PRIVATE_NAMES: Final[Mapping[str, str]] = {
     "asyncio._get_running_loop": "runtime/running_loop.py",  # tests/unit/runtime/test_running_loop.py
+    "asyncio._set_running_loop": "runtime/running_loop.py",  # the same
     "cloudpickle._PICKLE_BY_VALUE_MODULES": "packing/picklers.py",  # tests/unit/packing/test_functions.py
     "abc._get_dump": "packing/classes.py",  # tests/unit/packing/test_abstract_classes.py
     "abc._abc_init": "packing/classes.py",  # the same
 }
 """Private names of libraries, the file that asks for each, and the test of what is done without it."""
-DOCUMENTED_NAMES: Final = frozenset({"os._exit", "sys._getframe", "sys._current_frames", "sys._xoptions"})
+DOCUMENTED_NAMES: Final = frozenset(
+    {"os._exit", "sys._getframe", "sys._getframemodulename", "sys._current_frames", "sys._xoptions"}
+)
 """Names that the reference of Python describes, though they begin like private ones."""
 
 

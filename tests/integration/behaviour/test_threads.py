@@ -9,7 +9,7 @@ import pytest
 
 import corps
 from tests.integration.behaviour.paths import Way, booted, local
-from tests.integration.behaviour.workers import Counter, Latch
+from tests.integration.behaviour.workers import Counter
 
 
 class Link(corps.Conc):
@@ -120,9 +120,8 @@ def test_threads_that_are_idle_end() -> None:
 
 def test_no_more_threads_run_than_there_may_be() -> None:
     with local({"threads.max": 3}) as way, way.entered():
-        gate, latch = Event(), way.create(Latch)
+        gate = Event()
         futures = [way.create(Link).hang(gate) for _ in range(10)]
-        latch.open().result()
         assert way.engine.statistics()["threads"]["threads"] <= 3
         gate.set()
         for future in futures:

@@ -6,7 +6,7 @@ import pytest
 
 from corps.messages.outcomes import Value
 from corps.runtime.futures import Future
-from corps.runtime.running_loop import ask_aloud, running_loop
+from corps.runtime.running_loop import ask_aloud, running_loop, set_running_loop, take_none
 
 
 @pytest.mark.parametrize("ask", [running_loop, ask_aloud])
@@ -17,6 +17,20 @@ def test_the_loop_of_this_thread_is_told_and_that_there_is_none(ask: Any) -> Non
     assert ask() is None
     assert asyncio.run(inside())
     assert ask() is None
+
+
+def test_a_thread_may_count_as_one_that_runs_a_loop() -> None:
+    """Where asyncio has no such function any more, an errand of a loop waits for room: it is not refused."""
+    loop = asyncio.new_event_loop()
+    set_running_loop(loop)
+    try:
+        assert running_loop() is loop
+    finally:
+        set_running_loop(None)
+        loop.close()
+    assert running_loop() is None
+    take_none(loop)
+    assert running_loop() is None
 
 
 class Watched(Future[int]):

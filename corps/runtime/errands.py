@@ -1,0 +1,280 @@
+"""What the main thread has others do for it, so that no signal can break it off in the middle.
+
+Python runs the handlers of signals in the main thread, between any two steps of it. What they raise, as
+``sys.exit`` on SIGTERM, Ctrl-C or the alarm of a test's time limit, would come out of a cell that was just
+claimed, or of a message that was half sent. So the main thread of a program does nothing itself that others
+need. What it asks is put into a queue, by one call of C, and two *attendants* do it:
+
+- At least one of them stands at the bell at any time. Who is woken does all that is in the queue, in order.
+- Whoever finds a worker ready by that runs it, if the other one stands at the bell meanwhile, and the pool
+  lets one more thread run; else the pool does. So a call there and back takes two changes of threads, as few
+  as there can be.
+- Other threads that ask something first have done what was put there before: order is as if the main thread
+  did it itself.
+
+What the main thread waits for comes out of a lock, where a handler may raise what it likes.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import copy_context
+from threading import Lock, RLock, Thread, current_thread, get_ident, main_thread
+from typing import Any, TypeVar
+
+from corps.clock import deadline_after, remaining
+from corps.messages.promises import Promise
+from corps.messages.requests import DROP, EXIT, Request, Route
+from corps.runtime import caller_side
+from corps.runtime.context import Activity, current
+from corps.runtime.pool import Runnable
+from corps.runtime.running_loop import running_loop, set_running_loop
+from corps.runtime.watched_thread import Failed, WatchedThread, note_failure
+
+T = TypeVar("T")
+
+_log = logging.getLogger("corps.env")
+
+
+class Errands:
+    """The errands of one Env's main thread. Only that may call `post` and `do`.
+
+    It is the route of a request that waits here to be sent.
+    """
+
+    readers = None
+    incarnation = 0
+
+    def __init__(self, env: Any, activity: Activity, failed: Failed = note_failure) -> None:
+        """Start the attendants.
+
+        Args:
+            env: The Env.
+            activity: What they do: it must not wait.
+            failed: Hears that one of them has ended with an exception.
+        """
+        self.env = env
+        self.main: int | None = main_thread().ident
+        """The ident of the main thread."""
+        self.posted: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        """What is to be done, and what is being done; for others to look whether there is something."""
+        self._pool = env.pool  # runs what they do not run themselves
+        self._activity = activity
+        self._bell = Lock()  # let go of to wake an attendant: a semaphore, whoever acquires it
+        self._bell.acquire()
+        self._is_closed = False
+        # Held while something that was posted is done; protects _ready and _in_turn.
+        self._turn = RLock()
+        self._in_turn = 0  # the ident of the thread that has it
+        self._ready: list[Runnable] = []
+        self._lock = Lock()  # protects _is_away
+        self._is_away = False  # one of the attendants runs a worker
+        names = (f"{env.label}-errands-{n}" for n in (1, 2))
+        self._threads = [WatchedThread(name, self._attend, failed) for name in names]
+        for thread in self._threads:
+            thread.start()
+
+    # --- by the main thread ---
+
+    def post(self, function: Callable[..., object], *args: Any) -> None:
+        """Have something done soon, in order.
+
+        Args:
+            function: Quick; it neither waits nor raises.
+            *args: For that.
+        """
+        try:
+            self.posted.append((function, args))
+        finally:
+            self._ring()
+
+    def send(self, request: Request, *, is_taken: bool) -> None:
+        """Send a request on its way; see `Env.dispatch`.
+
+        Args:
+            request: Of the main thread.
+            is_taken: The Env does not end.
+        """
+        env, target = self.env, request.target
+        if not is_taken:
+            self.post(env.letters.settle, request, caller_side.too_late(env, target))
+            return
+        if target.env != env.id:  # what cannot be packed is to be raised here
+            self.do(env.dispatch, request)
+            return
+        cell = env.registry.find(target.conc)
+        is_limited = cell is not None and request.kind not in (EXIT, DROP)
+        if is_limited and not cell.mailbox.has_room_for(1 + len(self.posted)):
+            self.do(cell.mailbox.wait_for_room, cell, request, env.options.send_timeout)
+        request.route = self
+        self.post(env.dispatch, request, self.make_ready)
+
+    def _ring(self) -> None:
+        if self._bell.locked():  # else somebody is on the way to it
+            with suppress(RuntimeError):  # at this very moment
+                self._bell.release()
+
+    def do(self, function: Callable[..., T], *args: Any) -> T:
+        """Have something done, and wait for it. It is finished also if a signal ends the waiting.
+
+        Args:
+            function: Called in another thread, with the context variables of this one. It may wait.
+            *args: For that.
+
+        Returns:
+            What it returns.
+
+        Raises:
+            BaseException: What it raises.
+        """
+        errand = _Errand(function, args)
+        self.post(self.make_ready, errand)
+        return errand.result()  # type: ignore[no-any-return]
+
+    # --- by any thread ---
+
+    def close(self, grace: float) -> list[str]:
+        """End the attendants once all is done that was posted.
+
+        Args:
+            grace: Seconds for one that runs a worker.
+
+        Returns:
+            Names of the threads that did not end in time.
+        """
+        self._is_closed = True
+        self._ring()
+        until = deadline_after(grace)
+        for thread in self._threads:
+            if thread is not current_thread():
+                thread.join(remaining(until))
+        return [thread.name for thread in self._threads if thread.is_alive()]
+
+    def take_back(self, request: Request) -> bool:
+        """See `Route.take_back`."""
+        route = self._route_of(request)
+        return route is not None and route.take_back(request)
+
+    def ask_back(self, request: Request) -> None:
+        """See `Route.ask_back`."""
+        route = self._route_of(request)
+        if route is not None:
+            route.ask_back(request)
+
+    def help(self, promise: Promise, here: Any) -> None:
+        """The main thread runs no worker."""
+
+    def withdraw(self, request: Request) -> None:
+        """See `Route.withdraw`."""
+        route = self._route_of(request)
+        if route is not None:
+            route.withdraw(request)
+
+    def _route_of(self, request: Request) -> Route | None:
+        """Who holds a request that was posted, once it is sent."""
+        self.catch_up()
+        return request.route if request.route is not self else None
+
+    def make_ready(self, runnable: Runnable) -> None:
+        """Something is to be run. Called by what was posted.
+
+        Args:
+            runnable: It.
+        """
+        self._ready.append(runnable)
+
+    def catch_up(self) -> None:
+        """Do what was posted so far, or wait until it is done."""
+        for runnable in self._do_posted():
+            self._hand_on(runnable)
+
+    def _do_posted(self) -> list[Runnable]:
+        me = get_ident()
+        if self._in_turn == me:  # it asks for something itself
+            return []
+        with self._turn:
+            self._in_turn = me
+            try:
+                while self.posted:
+                    function, args = self.posted[0]
+                    try:
+                        function(*args)
+                    except BaseException:  # what comes behind it must be done, too
+                        _log.critical(
+                            "what the main thread asked for failed; please report it", exc_info=True
+                        )
+                    finally:
+                        self.posted.popleft()
+                ready, self._ready = self._ready, []
+            finally:
+                self._in_turn = 0
+        return ready
+
+    def _attend(self) -> None:
+        current.set(self._activity)
+        while not self._is_closed or self.posted:
+            self._bell.acquire()
+            ready = self._do_posted()
+            for runnable in ready[:-1]:
+                self._hand_on(runnable)
+            if ready:
+                self._run(ready[-1])
+        self._ring()  # for the other one
+
+    def _run(self, runnable: Runnable) -> None:
+        with self._lock:
+            goes, self._is_away = not self._is_away, True
+        if not goes:
+            self._hand_on(runnable)
+            return
+        try:
+            if isinstance(runnable, _Errand):
+                runnable.run()
+            else:
+                self._pool.run_here(runnable)
+        finally:
+            self._is_away = False
+
+    def _hand_on(self, runnable: Runnable) -> None:
+        """Have another thread run something."""
+        if isinstance(runnable, _Errand):  # the main thread itself would need none of the pool either
+            Thread(target=runnable.run, name=f"{self.env.label}-errand", daemon=True).start()
+        else:
+            self._pool.submit(runnable)
+
+
+class _Errand:
+    """One errand that the main thread waits for."""
+
+    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        self._function = function
+        self._args = args
+        self._context = copy_context()
+        # What blocks an event loop, and what may not, is judged by it: here as in the main thread.
+        self._loop = running_loop()
+        self._is_done = Lock()
+        self._is_done.acquire()
+        self._value: Any = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """See `Runnable.run`."""
+        set_running_loop(self._loop)
+        try:
+            self._value = self._context.run(self._function, *self._args)
+        except BaseException as error:  # it is the main thread's
+            self._error = error
+        finally:
+            set_running_loop(None)
+            self._is_done.release()
+
+    def result(self) -> Any:
+        """What came of it; waits for that."""
+        self._is_done.acquire()
+        if self._error is not None:
+            try:
+                raise self._error
+            finally:
+                self._error = None  # else its traceback, which holds this frame, would be a circle
+        return self._value
