@@ -162,6 +162,9 @@ class Errands:
         if route is not None:
             route.ask_back(request)
 
+    def relay(self, request: Request, answer: Any) -> None:
+        """See `Route.relay`. The main thread answers no request with that of another one."""
+
     def help(self, promise: Promise, here: Any) -> None:
         """The main thread runs no worker."""
 
