@@ -10,7 +10,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from threading import get_ident
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from corps.addresses import ENV_MGR, ConcAddr, env_label
 from corps.clock import earlier, now
@@ -45,8 +45,6 @@ from corps.runtime.watched_thread import note_failure
 from corps.transport.link import Transport
 from corps.transport.peers import Peers
 from corps.wire.frames import ProbeHeader
-
-T = TypeVar("T")
 
 _log = logging.getLogger("corps.env")
 
@@ -432,13 +430,6 @@ class Env:
         if cell.mailbox.is_full:
             await cell.mailbox.await_room(cell, request, self.options.send_timeout)
         cell.deliver(request)
-
-    def elsewhere(self, function: Callable[..., T], *args: Any) -> T:
-        """Do something that no signal may break off; it may wait. For the main thread another one does it."""
-        errands = self.errands
-        if errands is None or get_ident() != errands.main:
-            return function(*args)
-        return errands.do(function, *args)
 
     def attend(self) -> None:
         """From now on others do for the main thread what a signal must not break off. Before it asks."""

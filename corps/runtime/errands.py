@@ -247,6 +247,23 @@ class Errands:
             self._pool.submit(runnable)
 
 
+def elsewhere(env: Any, function: Callable[..., T], *args: Any) -> T:
+    """Do something that no signal may break off; it may wait. For the main thread another one does it.
+
+    Args:
+        env: The Env that it concerns.
+        function: What to do.
+        *args: Its arguments.
+
+    Returns:
+        What it returns.
+    """
+    errands = env.errands
+    if errands is None or get_ident() != errands.main:
+        return function(*args)
+    return errands.do(function, *args)  # type: ignore[no-any-return]
+
+
 class _Errand:
     """One errand that the main thread waits for."""
 

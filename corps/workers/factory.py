@@ -11,6 +11,7 @@ from corps.messages.requests import CALL
 from corps.runtime.constructing import construct_here
 from corps.runtime.context import current
 from corps.runtime.env import Env
+from corps.runtime.errands import elsewhere
 from corps.runtime.futures import Future
 from corps.runtime.lending import check_reserve
 from corps.runtime.options import WorkerOptions
@@ -171,7 +172,7 @@ class Options:
 
     def _begin(self, env: Env, where: Where, mgr: Any, record: Record) -> Future[Any]:
         check_reserve()
-        return env.elsewhere(self._create, env, where, mgr, record)
+        return elsewhere(env, self._create, env, where, mgr, record)
 
     def _create(self, env: Env, where: Where, mgr: Any, record: Record) -> Future[Any]:
         place = _choose(env, where)
