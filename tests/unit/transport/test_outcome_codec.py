@@ -21,6 +21,7 @@ from corps.messages.streams import Held
 from corps.packing.packer import Packer
 from corps.transport.outcome_codec import OutcomeCodec
 from corps.wire.frames import RAISED, REFUSED, RETURNED
+from tests.unit.messages.test_originals import ORIGINALS, fields
 
 
 @pytest.fixture
@@ -69,6 +70,17 @@ def test_an_exception_comes_back_as_its_type(codec: OutcomeCodec) -> None:
     error: Any = error_of(there_and_back(codec, Raised.capture(KeyError("k"), "target")))
     assert error.type_name == "builtins.KeyError"
     assert isinstance(error, KeyError)
+
+
+@pytest.mark.parametrize("kind", ["pickle", "dill"])
+@pytest.mark.parametrize("original", ORIGINALS, ids=lambda error: type(error).__name__)
+def test_an_exception_comes_back_with_all_that_it_holds(kind: str, original: BaseException) -> None:
+    codec = OutcomeCodec(Packer(codec=kind), Streams())
+    error = error_of(there_and_back(codec, Raised.capture(original, "target")))
+    expected = fields(original)
+    assert {name: value for name, value in fields(error).items() if name in expected} == expected
+    assert str(error) == str(original)
+    assert isinstance(error, type(original))
 
 
 class Unpackable(Exception):
