@@ -16,6 +16,7 @@ from corps.runtime.winding_down import Unfinished, unfinished
 _log = logging.getLogger("corps.launch")
 
 _TELL_AFTER: Final = 1.0  # seconds of an end after which it is told what it waits for
+_ANSWERS_WITHIN: Final = 2.0  # seconds, for an Env that is not to be killed
 _ASK_FOR: Final = 0.5  # seconds that an Env has to say what it is busy with
 _SHOWN: Final = 5  # so many workers are named in one line
 _RESERVE: Final = 0.1  # share of the time that is kept for killing and reaping
@@ -48,7 +49,8 @@ class Patience:
         self._seconds = seconds
         self._until = now() + seconds * (1 - _RESERVE)
         self._tells_at: float | None = now() + _TELL_AFTER
-        self._looks_at = now() + env.options.grace
+        self._looks_every = min(env.options.grace, seconds / 3)  # so that the others have time left
+        self._looks_at = now() + self._looks_every
         self._has_threads = has_threads
         self.killed: set[int] = set()
         """Ids of the Envs whose processes were killed because they gave no answer."""
@@ -94,10 +96,10 @@ class Patience:
             why = "not ended in time (shutdown_timeout = %g s), and given up: %s"
             _log.warning(why, self._seconds, self._waited_for())
         elif now() >= self._looks_at:
-            self._looks_at = now() + self.env.options.grace
+            self._looks_at = now() + self._looks_every
             if self._has_threads:  # it takes one to notice that nothing comes
                 # What does not even answer is stopped, or hangs for ever, and nobody could end it later.
-                self.killed.update(kill_silent(self.env, self._places(), self.left(self.env.options.grace)))
+                self.killed.update(kill_silent(self.env, self._places(), self.left(_ANSWERS_WITHIN)))
 
     def _waited_for(self) -> str:
         if not self._has_threads:  # it takes one to notice that an Env does not answer

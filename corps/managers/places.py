@@ -191,19 +191,19 @@ def kill_silent(env: Env, places: Sequence[Place], patience: float) -> set[int]:
     Returns:
         The ids of their Envs.
     """
-    killed = set()
+    silent = {place: "is stopped" for place in places if place.process.is_stopped()}
     asked = {
         place: env.ask(CALL, env.manager_of(place.process.env_id), "statistics", (), {}, patience)
         for place in places
+        if place not in silent
     }
     for place, answer in asked.items():
         if isinstance(answer.failure(), DeadlineExceeded):
-            _log.warning(
-                "%s gives no answer in %s s: it is killed", env_label(place.process.env_id), patience
-            )
-            place.process.kill()
-            killed.add(place.process.env_id)
-    return killed
+            silent[place] = f"gives no answer in {patience:.3g} s"
+    for place, why in silent.items():
+        _log.warning("%s %s: it is killed", env_label(place.process.env_id), why)
+        place.process.kill()
+    return {place.process.env_id for place in silent}
 
 
 def ask_managers(

@@ -58,6 +58,8 @@ class Lives:
         ] = {}  # of each Env the last one, with its generation
         self.is_winding_down = False
         """Nothing begins any more; see `winding_down`."""
+        self.stands_since = 0.0
+        """When that began."""
         self.hears_last_words = False
         """But for what workers that end ask of others."""
         self.abandoned: list[str] = []

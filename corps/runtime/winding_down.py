@@ -40,7 +40,7 @@ def still(env: Any) -> list[Future[None]]:
     Returns:
         Futures, done when what runs has ended, or was abandoned.
     """
-    env.lives.is_winding_down = True
+    env.lives.is_winding_down, env.lives.stands_since = True, now()
     running = []
     for cell in env.registry.cells():
         if cell.has_family:
@@ -87,4 +87,4 @@ def _unfinished(env: Any) -> Iterator[Unfinished]:
             since = request.sent if request.sent is not None else getattr(request, "came", at)
             yield Unfinished(str(cell), f"{request.method}()", at - since)
         elif cell.main_thread is not None:
-            yield Unfinished(str(cell), "main()", 0.0)
+            yield Unfinished(str(cell), "main()", at - env.lives.stands_since)
