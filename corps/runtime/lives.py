@@ -356,6 +356,15 @@ class Lives:
         if self._env.peers is not None:
             self._env.peers.learn(member)
 
+    def is_gone(self, env_id: int) -> bool:
+        """Whether an Env has died, and gets no other process.
+
+        Args:
+            env_id: The Env.
+        """
+        loss = self._losses.get(env_id)
+        return loss is not None and not loss[2]
+
     def adopted(self, family: Any, child: ConcAddr) -> None:
         """A worker in another Env was adopted: if its process has died meanwhile, nobody has told its Mgr.
 
