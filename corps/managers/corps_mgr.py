@@ -67,7 +67,8 @@ class CorpsMgr(Conc):
                 outcome = Raised.capture(error, str(self._corps_cell))
             future.settle(outcome)
 
-        start_thread(Thread(target=run, name="corps-envs", daemon=True), self._env.alarms)
+        name = "corps-envs"
+        start_thread(name, lambda: Thread(target=run, name=name, daemon=True), self._env.alarms)
         return future
 
     async def keep(self, worker: ConcAddr, incarnation: int, state: Kept) -> None:

@@ -224,8 +224,11 @@ class Membership:
         self._clear_after(place, is_read_no_more=is_read_no_more)
         if isinstance(decision, Plan):
             name, args = f"corps-{env_label(env_id)}-start", (place, decision.delay)
-            replacing = Thread(target=self._replace, args=args, name=name, daemon=True)
-            start_thread(replacing, self._env.alarms)
+            start_thread(
+                name,
+                lambda: Thread(target=self._replace, args=args, name=name, daemon=True),
+                self._env.alarms,
+            )
         place.await_burial_before()
         try:
             with place.telling:

@@ -30,13 +30,12 @@ class MainThread:
         self._open: dict[Request, None] = {}
         self._exiting = False
         self._halt: Request | None = None  # the HALT that it was asked to end by
-        self._thread = WatchedThread(
-            f"{cell.env.label}-main-{cell.addr.conc}", self._run, self._end_has_failed
-        )
 
     def start(self) -> None:
         """Start the thread; if the system gives none now, as soon as it does. Requests wait until then."""
-        start_thread(self._thread, self._cell.env.alarms)
+        env = self._cell.env
+        name = f"{env.label}-main-{self._cell.addr.conc}"
+        start_thread(name, lambda: WatchedThread(name, self._run, self._end_has_failed), env.alarms)
 
     def receive(self, timeout: float | None) -> Request | None:
         """The next request. For the worker's own `main`, in this thread.

@@ -39,11 +39,12 @@ def start_in_time(start: Callable[[], object], what: str, alarms: Alarms, pause:
         alarms.at(now() + pause, lambda: start_in_time(start, what, alarms, following))
 
 
-def start_thread(thread: Thread, alarms: Alarms) -> None:
+def start_thread(name: str, make: Callable[[], Thread], alarms: Alarms) -> None:
     """The same for a thread with a name.
 
     Args:
-        thread: Not started yet.
+        name: Its name.
+        make: Makes it, for each try anew: CPython 3.13.0 starts none whose first start has failed.
         alarms: They try again.
     """
-    start_in_time(thread.start, f"the thread {thread.name}", alarms)
+    start_in_time(lambda: make().start(), f"the thread {name}", alarms)
