@@ -100,7 +100,7 @@ class Cell(WorkerParts):
             submit: Has a thread run the cell, if it is ready now; None for the pool.
         """
         request.route = self
-        if request.kind > DROP and self._is_special(request):
+        if request.kind >= DROP and self._is_special(request):
             return
         with self._lock:
             taken = self.mailbox.put(request)
@@ -117,6 +117,8 @@ class Cell(WorkerParts):
         elif request.kind == WATCH:
             self.watched_by().add(request)
         else:
+            if request.kind == DROP:
+                self.performer.hasten(request)
             return False
         return True
 

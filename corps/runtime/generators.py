@@ -45,7 +45,18 @@ class _Item(NamedTuple):
 class _Stream:
     """One generator. Owner of the cell only, and for an asynchronous one its coroutines."""
 
-    __slots__ = ("ahead", "allowed", "context", "holders", "is_due", "lock", "returned", "source", "took")
+    __slots__ = (
+        "ahead",
+        "allowed",
+        "context",
+        "holders",
+        "is_due",
+        "is_unwanted",
+        "lock",
+        "returned",
+        "source",
+        "took",
+    )
 
     def __init__(self, source: Any, holder: int, context: Context | None) -> None:
         self.source: Generator[Any, Any, Any] | AsyncGenerator[Any, Any] | None = source
@@ -54,6 +65,9 @@ class _Stream:
         self.lock = asyncio.Lock() if context is not None else None  # one step at a time
         self.ahead: deque[_Item] = deque()
         self.allowed: int | None = None
+        self.is_unwanted = (
+            False  # its last iterator was given up: set before the request that says so has a turn
+        )
         self.is_due = False  # a turn to make items ahead is under way
         self.took = 0.0  # seconds for the last step
         self.holders = {holder: 1}  # Envs that are known to hold iterators, and how many
@@ -62,7 +76,7 @@ class _Stream:
     @property
     def wants_more(self) -> bool:
         """Whether another item is to be made ahead."""
-        if self.source is None or self.is_due:
+        if self.source is None or self.is_due or self.is_unwanted:
             return False
         if self.allowed is None:
             return self.took > _WORTH_IT and len(self.ahead) < _AHEAD
@@ -132,6 +146,19 @@ class Generators:
     def is_forsaken(self, number: int) -> bool:
         """Whether a generator was closed because the process died that held its iterator."""
         return number in self._forsaken
+
+    def is_unwanted_after(self, number: int | None, share: int) -> bool:
+        """Whether nobody holds a generator when a share is back: it makes nothing ahead then. Any thread.
+
+        Args:
+            number: Of the generator.
+            share: What comes back.
+        """
+        stream = self._streams.get(number) if number is not None else None
+        if stream is None or stream.returned + share < WHOLE:
+            return False
+        stream.is_unwanted = True
+        return True
 
     def context_of(self, number: int) -> Context | None:
         """The context in which the steps of an asynchronous generator run; None for any other one."""

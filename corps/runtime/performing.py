@@ -208,6 +208,30 @@ class Performer:
             return self._generators.lose(holder)
         return self._generators.note(number, share, holder, change)
 
+    def hasten(self, request: Request) -> None:
+        """The last iterator of a generator is given up: nobody wants the item that a coroutine makes ahead.
+
+        That may wait for long, and until it is over the DROP waits behind it. Any thread.
+
+        Args:
+            request: The DROP, before it enters the mailbox.
+        """
+        if self._generators is None:
+            return
+        try:
+            request.open()  # a few numbers
+        except UnpackError:
+            return  # it will be said when its turn comes
+        number, share, *_ = request.args
+        # If no coroutine has begun yet, the one that does will see that nothing is wanted.
+        if self._generators.is_unwanted_after(number, share) and self._tasks:
+            self._cell.env.loop.call(self._cancel_ahead, number)
+
+    def _cancel_ahead(self, number: int) -> None:
+        for task, request in self._tasks.items():
+            if request.kind == AHEAD and request.args[0] == number:
+                task.cancel()
+
     @property
     def has_generators(self) -> bool:
         """Whether generators of its methods are open."""

@@ -305,6 +305,30 @@ def test_an_asynchronous_generator_is_pulled_beside_other_coroutines(way: Way) -
     assert asyncio.run(script()) == [0, 0]
 
 
+class Feed(corps.Conc):
+    """Its second item never comes."""
+
+    async def items(self) -> AsyncIterator[int]:
+        yield 0
+        await asyncio.Event().wait()
+
+    def present(self) -> str:
+        return "present"
+
+
+def test_an_item_that_is_made_ahead_for_nobody_does_not_hold_the_worker(way: Way) -> None:
+    feed = way.create(Feed)
+    items = feed.options(prefetch=1).items().ret
+    assert next(items) == 0
+    items.close()
+    assert feed.present().result(20) == "present"
+    again = feed.options(prefetch=1).items().ret
+    assert next(again) == 0
+    del again
+    gc.collect()
+    assert feed.present().result(20) == "present"
+
+
 def test_generators_that_nobody_looks_at_are_closed(way: Way) -> None:
     streams = way.create(Streams)
     for _ in range(3):
