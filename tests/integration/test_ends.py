@@ -257,6 +257,30 @@ def test_a_script_that_forgets_the_end_ends_in_order(case: Case, tmp_path: Path)
     assert ended_in(case) == IN_ORDER
 
 
+def test_an_env_that_is_never_left_ends_with_the_interpreter(tmp_path: Path) -> None:
+    """Was a defect: no `cleanup()` was called."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import corps, os
+            class Child(corps.Conc):
+                def cleanup(self):
+                    os.write(1, b"child\\n")  # three at the same time
+            class Mine(corps.Conc):
+                def __init__(self):
+                    corps.options().create_many(3, Child)
+                def cleanup(self):
+                    os.write(1, b"mine\\n")
+            corps.env().create(Mine)
+            """
+        )
+    )
+    done = run_script(script)
+    assert done.stdout == "child\n" * 3 + "mine\n"
+    assert done.stderr == ""
+
+
 def test_a_forked_child_of_the_script_ends_nothing(case: Case, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
