@@ -1,0 +1,156 @@
+"""Exceptions of signal handlers in the main thread, and callers at the end of their stack.
+
+Python runs a handler when a function begins, at a jump back, and after a call of C: nowhere else. So an
+exception is raised at each of these points of the runtime in turn, and after each one everything must answer.
+"""
+
+import dis
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import pytest
+
+import corps
+from tests.integration.behaviour.paths import Way, booted, local
+
+_PACKAGE: Final = str(Path(corps.__file__).parent)
+_STEPS: Final = ("CALL", "CALL_FUNCTION_EX", "CALL_KW", "RESUME", "JUMP_BACKWARD")
+_POINTS: Final = frozenset(dis.opmap[name] for name in _STEPS if name in dis.opmap)
+
+
+class Counter(corps.Conc):
+    def __init__(self) -> None:
+        self.value = 0
+
+    def add(self, n: int = 1) -> int:
+        self.value += n
+        return self.value
+
+    async def add_softly(self) -> int:
+        return self.add()
+
+    def down(self, levels: int) -> int:
+        return self.down(levels - 1) if levels else 0
+
+    def ask_at(self, depth: int, other: corps.Name["Counter"], levels: int = 0) -> int:
+        if depth:
+            return self.ask_at(depth - 1, other, levels)
+        answer = other.down(levels) if levels else other.add()
+        return int(answer.ret)
+
+
+class Struck(BaseException):
+    """What a handler raises."""
+
+
+def strike(point: int, act: Callable[[], object]) -> bool:
+    """Raise at the n-th point of the runtime in this thread; False if there were fewer."""
+    left = point
+    former: dict[FrameType, int] = {}
+
+    def step(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal left
+        if event == "opcode":
+            before, former[frame] = former.get(frame), frame.f_code.co_code[frame.f_lasti]
+            if before in _POINTS:
+                left -= 1
+                if left == 0:
+                    raise Struck
+        return step
+
+    def enter(frame: FrameType, event: str, _: Any) -> Any:
+        if not frame.f_code.co_filename.startswith(_PACKAGE):
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return step
+
+    sys.settrace(enter)
+    try:
+        act()
+    except Struck:
+        pass
+    finally:
+        sys.settrace(None)
+    return left <= 0
+
+
+ACTS: Final[dict[str, Callable[[Any], object]]] = {
+    "call": lambda counter: counter.add().ret,
+    "timed": lambda counter: counter.add().result(20),
+    "send": lambda counter: counter.add.send(),
+    "limited": lambda counter: counter.options(deadline=20).add().ret,
+    "cancel": lambda counter: counter.add().cancel(),
+    "many": lambda counter: corps.wait_all([counter.add() for _ in range(3)]),
+    "coroutine": lambda counter: counter.add_softly().ret,
+    "attribute": lambda counter: counter.value.ret,
+}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # raised in a destructor
+@pytest.mark.parametrize("transport", ["env", "unix"])
+def test_an_exception_at_any_point_of_the_main_thread_tears_nothing(transport: str) -> None:
+    with local() if transport == "env" else booted(transport) as way, way.entered():
+        counter, other = way.create(Counter), way.create(Counter)
+        for act in ACTS.values():
+            point = 1
+            while strike(point, lambda act=act: act(counter)):  # type: ignore[misc]
+                assert counter.add().result(20) > 0
+                point += 1
+            assert point > 10
+        assert other.add().result(20) == 1
+        way.engine.exit(counter._addr).result(20)  # the last one: all before it were answered
+        assert not any(peer["sent"] for peer in way.engine.statistics()["peers"].values())
+        assert way.engine.errands is not None
+        assert not way.engine.errands.posted
+
+
+def _at(depth: int, act: Callable[[], int]) -> int:
+    return _at(depth - 1, act) if depth else act()
+
+
+@pytest.mark.parametrize("transport", ["env", "unix"])
+def test_a_caller_at_any_depth_of_its_stack_is_answered_or_has_asked_nothing(transport: str) -> None:
+    limit = sys.getrecursionlimit()
+    with local() if transport == "env" else booted(transport) as way, way.entered():
+        near, far, asker = way.create(Counter), way.create_far(Counter), way.create(Counter)
+        outcomes = set[str]()
+        for depth in range(limit - 100, limit):
+            for other in (near, far):
+                error = asker.ask_at(depth, other).exception()
+                assert error is None or isinstance(error, RecursionError)
+                outcomes.add(type(error).__name__)
+                for caller in (_in_a_thread, _here):
+                    caller(lambda depth=depth, other=other: _at(depth, lambda: other.add().ret))  # type: ignore[misc]
+                assert other.add().result(20) > 0
+        assert len(outcomes) == 2
+
+
+def _here(act: Callable[[], object]) -> None:
+    try:
+        act()
+    except RecursionError:
+        pass
+
+
+def _in_a_thread(act: Callable[[], object]) -> None:
+    thread = threading.Thread(target=_here, args=(act,))
+    thread.start()
+    thread.join()
+
+
+def test_a_method_has_its_stack_whoever_waits_for_it() -> None:
+    with local() as way, way.entered():
+        _has_its_stack(way)
+    with booted("unix") as way, way.entered():
+        _has_its_stack(way)
+
+
+def _has_its_stack(way: Way) -> None:
+    near, far, asker = way.create(Counter), way.create_far(Counter), way.create(Counter)
+    for depth in range(0, 900, 75):
+        assert asker.ask_at(depth, near, 600).ret == asker.ask_at(depth, far, 600).ret == 0
+        assert _at(depth, lambda: near.down(600).ret) == 0
