@@ -1,13 +1,15 @@
 """The one place where a thread waits for Futures: woken by what it subscribed to, never polling."""
 
 from collections.abc import Callable, Iterable
+from sys import exception
+from threading import get_ident
 from typing import Any
 
 from corps.errors import LoopBlocked
 from corps.messages.requests import EXIT
 from corps.runtime.context import Activity, acting
 from corps.runtime.gates import Gate
-from corps.runtime.lending import check_reserve, is_deep, is_main, may_lend
+from corps.runtime.lending import MAIN, check_reserve, is_deep
 from corps.runtime.running_loop import running_loop
 
 Subscribe = Callable[[Callable[[object], object]], Callable[[], object]]
@@ -46,9 +48,11 @@ def block_until(
         LoopBlocked: This is the event loop of an Env, or a callback in the thread that reads.
     """
     here = acting()
-    if deep := is_deep():
+    lends = get_ident() != MAIN
+    if is_deep():
         check_reserve()
-    if deep or is_main():
+        lends = False
+    if not lends:
         readers = None  # others read
     elif readers is None:
         readers = readers_of(futures)
@@ -70,7 +74,7 @@ def block_until(
     try:
         if searches:
             here.env.waits.begin(here.cell, futures)
-        if helps and not deep and may_lend() and _help(futures, here):
+        if helps and lends and exception() is None and _help(futures, here):
             return True
         return _block(here, searches, subscribe, readers, timeout)
     finally:

@@ -10,16 +10,12 @@ from functools import partial
 from threading import get_ident, main_thread
 from typing import Any, Final
 
-_MAIN: Final = main_thread().ident
+MAIN: Final = main_thread().ident
+"""The ident of the main thread, which runs no worker and reads for nobody."""
 
 _SHALLOW: Final = 250  # frames: a worker then has three quarters of what it has on a thread of its own
 
-_RESERVE: Final = 64  # levels that the runtime needs for a step that must not be broken off
-
-
-def is_main() -> bool:
-    """Whether the calling thread is the main one of its process."""
-    return get_ident() == _MAIN
+_RESERVE: Final = 48  # levels that the runtime needs for a step that must not be broken off
 
 
 def may_lend() -> bool:
@@ -29,7 +25,7 @@ def may_lend() -> bool:
     ``raise`` there would raise it. And not the main thread: what the handler of a signal raises there is
     meant for the program, and not for the method that happens to run.
     """
-    return sys.exception() is None and get_ident() != _MAIN
+    return sys.exception() is None and get_ident() != MAIN
 
 
 if sys.version_info >= (3, 12):
