@@ -21,9 +21,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
 from threading import Lock, RLock, Thread, current_thread, get_ident, main_thread
-from typing import Any, TypeVar
+from types import NoneType
+from typing import Any, Final, TypeVar
 
 from corps.clock import deadline_after, remaining
+from corps.errors import CorpsError
+from corps.messages.outcomes import Refused
 from corps.messages.promises import Promise
 from corps.messages.requests import DROP, EXIT, Request, Route
 from corps.runtime import caller_side
@@ -33,6 +36,9 @@ from corps.runtime.running_loop import running_loop, set_running_loop
 from corps.runtime.watched_thread import Failed, WatchedThread, note_failure
 
 T = TypeVar("T")
+
+_LIGHT: Final = frozenset({int, float, bool, NoneType})
+_SHORT: Final = 1_000  # letters
 
 _log = logging.getLogger("corps.env")
 
@@ -100,8 +106,16 @@ class Errands:
         if not is_taken:
             self.post(env.letters.settle, request, caller_side.too_late(env, target))
             return
-        if target.env != env.id:  # what cannot be packed is to be raised here
-            self.do(env.dispatch, request)
+        if target.env != env.id:
+            if (
+                _is_light(request)
+                and env.peers is not None
+                and env.peers.is_roomy(target.env, len(self.posted))
+            ):
+                request.route = self
+                self.post(self._dispatch, request)
+            else:  # what cannot be packed, and what finds no room, is to be raised here
+                self.do(env.dispatch, request)
             return
         cell = env.registry.find(target.conc)
         is_limited = cell is not None and request.kind not in (EXIT, DROP)
@@ -109,6 +123,12 @@ class Errands:
             self.do(cell.mailbox.wait_for_room, cell, request, env.options.send_timeout)
         request.route = self
         self.post(env.dispatch, request, self.make_ready)
+
+    def _dispatch(self, request: Request) -> None:
+        try:
+            self.env.dispatch(request)
+        except CorpsError as error:
+            self.env.letters.settle(request, Refused(error))
 
     def _ring(self) -> None:
         if self._bell.locked():  # else somebody is on the way to it
@@ -245,6 +265,15 @@ class Errands:
             Thread(target=runnable.run, name=f"{self.env.label}-errand", daemon=True).start()
         else:
             self._pool.submit(runnable)
+
+
+def _is_light(request: Request) -> bool:
+    """Whether its arguments are certainly packed a moment later, and are then what they are now."""
+    for arg in request.args:
+        kind = type(arg)
+        if kind not in _LIGHT and not (kind is str and len(arg) < _SHORT):
+            return False
+    return not request.kwargs
 
 
 def elsewhere(env: Any, function: Callable[..., T], *args: Any) -> T:

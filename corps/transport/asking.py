@@ -184,6 +184,10 @@ class Asking:
                 self._room.give_back(1, size)
             raise
 
+    def is_roomy(self, more: int) -> bool:
+        """Whether nobody waits for room, and there is plenty: a look without the lock."""
+        return self._room.is_roomy(more)
+
     def take_back(self, request: Request) -> bool:
         """Keep a request from being sent; once it is, only the peer knows whether it has begun."""
         with self._lock:

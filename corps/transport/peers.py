@@ -203,6 +203,16 @@ class Peers:
         error = EnvLost(text, executed="no", target=str(request.target))
         self._env.letters.settle(request, Refused(error, "lost"))
 
+    def is_roomy(self, env: int, more: int) -> bool:
+        """Whether an Env is there, and has plenty of room for requests.
+
+        Args:
+            env: Its id.
+            more: How many further requests are on their way to it.
+        """
+        peer = self._peers.get(env)
+        return peer is not None and peer.asking.is_roomy(more)
+
     def probe(self, request: Request, header: ProbeHeader) -> None:
         """Send a probe after a request that was sent to another Env."""
         peer = self._peers.get(request.target.env)

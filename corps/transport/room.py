@@ -75,6 +75,10 @@ class Room:
         self._queue: deque[Ticket] = deque()
         self._is_closed = False
 
+    def is_roomy(self, more: int) -> bool:
+        """Whether nobody waits, and less than half is taken, so many further requests counted."""
+        return not self._queue and self.window.is_roomy(more)
+
     def take(self, size: int) -> bool:
         """Take room for a request of so many bytes, if there is some and nobody waits for it.
 

@@ -46,6 +46,10 @@ class Window:
         self._requests, self._bytes = requests + 1, together
         return True
 
+    def is_roomy(self, more: int) -> bool:
+        """Whether less than half of it is taken, so many further requests counted."""
+        return 2 * (self._requests + more) < self._max_requests and 2 * self._bytes < self._max_bytes
+
     def take(self, size: int) -> None:
         """A request of this many bytes is sent, whether there is room or not."""
         self._requests += 1
