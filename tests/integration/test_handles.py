@@ -11,6 +11,7 @@ import pytest
 
 import corps
 from corps.runtime.context import current
+from corps.runtime.this_process import this_process
 
 
 class Worker(corps.Conc):
@@ -45,6 +46,12 @@ class Busy(corps.Corps):
 class Failing(corps.Corps):
     def __init__(self) -> None:
         raise ValueError("not today")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a fresh process: other tests keep Envs open from one to the next."""
+    monkeypatch.setattr(this_process, "_opened", {})
 
 
 def test_a_booted_name_creates_and_tells_from_any_thread() -> None:
