@@ -12,6 +12,7 @@ from threading import Lock
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, TypeVarTuple, overload
 
+from corps.errors import CorpsError
 from corps.hosting.starting_python import take_role
 from corps.launch.found_settings import find_executable, find_settings
 from corps.launch.interrupted import is_interrupt
@@ -411,4 +412,10 @@ def start(running: RunningCorps, /, *args: Any, **kwargs: Any) -> BootedName[Any
     Raises:
         CorpsError: As `boot`.
     """
-    return BootedName(running.start(args, kwargs), running)
+    try:
+        name = running.start(args, kwargs)
+    except CorpsError as error:
+        # The frames of the thread that starts it tell an author nothing.
+        cause = error.__cause__
+        raise error.with_traceback(None) from (cause.with_traceback(None) if cause is not None else None)
+    return BootedName(name, running)

@@ -39,6 +39,7 @@ T = TypeVar("T")
 
 _LIGHT: Final = frozenset({int, float, bool, NoneType})
 _SHORT: Final = 1_000  # letters
+_SOON: Final = 1.0  # seconds in which an attendant ends that runs no worker
 
 _log = logging.getLogger("corps.env")
 
@@ -74,8 +75,8 @@ class Errands:
         self._turn = RLock()
         self._in_turn = 0  # the ident of the thread that has it
         self._ready: list[Runnable] = []
-        self._lock = Lock()  # protects _is_away
-        self._is_away = False  # one of the attendants runs a worker
+        self._lock = Lock()  # protects _away
+        self._away = 0  # the ident of the attendant that runs a worker
         names = (f"{env.label}-errands-{n}" for n in (1, 2))
         self._threads = [WatchedThread(name, self._attend, failed) for name in names]
         for thread in self._threads:
@@ -165,10 +166,10 @@ class Errands:
         """
         self._is_closed = True
         self._ring()
-        until = deadline_after(grace)
+        until, soon = deadline_after(grace), deadline_after(max(grace, _SOON))
         for thread in self._threads:
             if thread is not current_thread():
-                thread.join(remaining(until))
+                thread.join(remaining(until if thread.ident == self._away else soon))
         return [thread.name for thread in self._threads if thread.is_alive()]
 
     def take_back(self, request: Request) -> bool:
@@ -247,7 +248,9 @@ class Errands:
 
     def _run(self, runnable: Runnable) -> None:
         with self._lock:
-            goes, self._is_away = not self._is_away, True
+            goes = not self._away
+            if goes:
+                self._away = get_ident()
         if not goes:
             self._hand_on(runnable)
             return
@@ -257,7 +260,7 @@ class Errands:
             else:
                 self._pool.run_here(runnable)
         finally:
-            self._is_away = False
+            self._away = 0
 
     def _hand_on(self, runnable: Runnable) -> None:
         """Have another thread run something."""

@@ -57,6 +57,16 @@ def test_what_was_posted_is_done_in_order_by_another_thread(errands: Errands) ->
     assert done == [(number, False) for number in range(1_000)]
 
 
+def test_only_an_attendant_that_runs_a_worker_is_left_behind_when_there_is_no_time(env: Env) -> None:
+    errands, gate = Errands(env, Activity(env)), threading.Event()
+    cell = Cell(gate)
+    errands.post(errands.make_ready, cell)
+    assert cell.begun.wait(20)
+    assert errands.close(0.0) == [cell.ran_in]
+    gate.set()
+    assert errands.close(20) == []
+
+
 def test_whoever_catches_up_finds_done_what_was_posted(errands: Errands) -> None:
     begun, gate, done = threading.Event(), threading.Event(), list[int]()
     seen: list[int] = []
