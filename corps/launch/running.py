@@ -6,8 +6,8 @@ it apart: the main thread only waits. A second thread follows the ends of proces
 lost Env runs callbacks of the application and may block, and the thread that reports ends must not.
 
 The end, in order: nothing more is accepted, and what was asked is finished; the workers that the script
-created, newest first; the application, its children first; the CorpsMgr; the processes; the links and threads
-of this process.
+created, the class that came last first; the application, its children first; the CorpsMgr; the processes;
+the links and threads of this process.
 """
 
 import atexit

@@ -229,7 +229,7 @@ class Cell(WorkerParts):
                     activity.depth = 0
                     self.release()
                     break
-        except BaseException:  # Ctrl-C in the author's method: neither cell nor request may stay behind
+        except BaseException:  # a defect: neither cell nor request may stay behind
             if request is not None:
                 request.settle(Refused(Cancelled(f"{request!r} was interrupted", target=str(self))))
             activity.depth = 0
@@ -252,7 +252,7 @@ class Cell(WorkerParts):
             activity.task, activity.reading = here.task, here.reading
         try:
             goes_on = self._handle(request)
-        except BaseException:  # Ctrl-C in the main thread
+        except BaseException:  # a signal while the main thread constructs the EnvMgr of its Env, or a defect
             request.settle(Refused(Cancelled(f"the constructor of {self} was interrupted", target=str(self))))
             self.ending.finish()
             raise

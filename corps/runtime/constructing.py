@@ -37,7 +37,7 @@ def construct_here(cell: Cell, record: Record, *, is_ours: bool = False) -> Futu
 
 
 def construct_soon(cell: Cell, record: Record) -> Future[Any]:
-    """Have a worker thread run the constructor; as `construct_here` else.
+    """Have a worker thread run the constructor; otherwise as `construct_here`.
 
     Returns:
         A Future of the new worker's Name.

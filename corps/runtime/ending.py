@@ -13,9 +13,8 @@ from outside: the worker is then abandoned, which the answer says. A worker that
 once.
 """
 
-import itertools
 import logging
-from threading import Lock, current_thread, main_thread
+from threading import Lock
 from typing import Any
 
 from corps.clock import deadline_after, now, remaining
@@ -170,20 +169,15 @@ class Ending:
         letter = _letter(cell, failure)
         self._drop(cell.close_mailbox(None) or (), letter)
         outcome: Outcome = Value(None)
-        interrupt: KeyboardInterrupt | None = None
         try:
             cell.within(self._finish)
         except BaseException as error:  # the end goes on, whatever the author's cleanup did
             _log.exception("cleanup() of %s raised", cell)
             outcome = Raised.capture(error, str(cell), cell.incarnation)
-            if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
-                interrupt = error
         finally:
             self.step = None
             self._clear_limit()
         self._leave(outcome)
-        if interrupt is not None:  # meant for the program that ends it
-            raise interrupt
 
     def _finish(self) -> None:
         """Steps 2 to 4, from the tasks on."""
@@ -330,17 +324,12 @@ def end_children(cell: Any) -> None:
     Args:
         cell: Of the worker.
     """
-    env, turns = cell.env, cell.family.close_in_turns()
+    env = cell.env
     until = deadline_after(env.options.shutdown_timeout)
-    while turns:
-        asked = [(child, env.exit(child, EXIT_DOWN)) for child in turns.pop(0)]
-        for child, ended in asked:
+    for turn in cell.family.close_in_turns():
+        for child, ended in [(child, env.exit(child, EXIT_DOWN)) for child in turn]:
             try:
                 ended.result(remaining(until))
-            except KeyboardInterrupt:  # all of them end, though nobody waits for it
-                for other in itertools.chain(*turns):
-                    env.exit(other, EXIT_DOWN)
-                raise
             except CorpsError as error:  # one that cannot end must not keep its siblings from it
                 told = "while %s ended, %s, which it created, did not end in order: %s"
                 _log.warning(told, cell, child, error)

@@ -2,8 +2,8 @@
 
 1. What it ran has been answered; coroutines under way are cancelled. What waits in its mailbox goes on
    waiting.
-2. The tasks that its coroutines have started are cancelled, and the workers it created end, newest first.
-3. `before_restart(error)` is called on it if it has failed; `cleanup()` if it is halted since another one
+2. The tasks that its coroutines have started are cancelled, and the workers it created end, as in `ending`.
+3. `before_restart(error)` is called on it if it has failed; `cleanup()` if it is halted because another one
    has.
 4. Whoever watches it is told, and its Mgr.
 5. When its Mgr says so, its constructor is run again with the same arguments, then `after_restart(state)`.

@@ -108,10 +108,7 @@ class Performer:
         """Run a request and settle it, or leave that to the coroutine that runs it.
 
         Args:
-            request: One that is wanted.
-
-        Raises:
-            KeyboardInterrupt: In the main thread: it is meant for the program.
+            request: One that is wanted. Whatever its author's code raises becomes its outcome.
         """
         has_steps = self._cell.interface.has_steps
         try:

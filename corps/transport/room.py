@@ -110,7 +110,7 @@ class Room:
         ticket = self.queue(size, turn.notify)
         try:
             turn.wait_for(lambda: ticket.is_granted or self._is_closed, seconds)
-        except BaseException:  # Ctrl-C: the sender will not send
+        except BaseException:  # interrupted: the sender will not send
             self.leave(ticket)
             raise
         if not ticket.is_granted:

@@ -108,7 +108,7 @@ class ZmqLink(Link):
                 if self._is_usable():
                     self._outgoing.start(stream, tuple(map(len, frames)), pieces)
                     self._send_what_is_next()
-        except BaseException:  # no memory, or Ctrl-C; others wait behind it
+        except BaseException:  # no memory; others wait behind it
             with self._lock:
                 if self._dealer is not None and not stream.is_started:
                     self._outgoing.give_up(stream)
@@ -264,7 +264,7 @@ class ZmqLink(Link):
             return
         number = self._kept.add(message, sum(map(len, message)))
         if not self._is_watched:
-            self._watch(self)  # first: if Ctrl-C comes between the two, it is watched twice for a while
+            self._watch(self)  # first: if that fails, the next message tries it again
             self._is_watched = True
         self._give(number, message)
 

@@ -73,7 +73,7 @@ class Patrol:
         with self._lock:
             links = list(self._links)
             self._due = deadline_after(PAUSE)
-        # Nothing is taken from the list before it is done: Ctrl-C may break off anything here.
+        # Nothing is taken from the list before it is done: an exception may break off anything here.
         done = [link for link in links if not _has_to_be_seen_again(link)]
         with self._lock:
             for link in done:

@@ -109,8 +109,8 @@ class Name(Generic[T_co]):
     def exit(self) -> Future[None]:
         """End the worker in order.
 
-        The request it runs is finished, what waits fails with WorkerGone, the workers it created end,
-        newest first, then its ``cleanup()`` is called.
+        The request it runs is finished, what waits fails with WorkerGone, the workers it created end, then
+        its ``cleanup()`` is called. Workers of one class end at once, the class that came last first.
 
         Returns:
             A Future that is done when it has ended; fails with a RemoteError if its ``cleanup()`` raised.

@@ -239,7 +239,6 @@ def test_an_error_that_came_through_two_workers_keeps_its_type_and_both_tracebac
 def test_an_exception_that_ends_programs_ends_the_worker_alone(way: Way, kind: str, method: str) -> None:
     failing, other = way.create(Failing), way.create(Counter)
     future = getattr(failing, method)(kind)
-    # With a time limit: else this thread may run it, and a KeyboardInterrupt is its own.
     with pytest.raises(corps.RemoteError) as caught:
         future.result(timeout=20)
     assert type(caught.value) is corps.RemoteError
