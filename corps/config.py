@@ -146,7 +146,7 @@ class _Problems:
         return bool(self._lines)
 
     def add(self, line: Callable[[], str]) -> None:
-        """There is one more, which this would describe."""
+        """Note one more, which this would describe."""
         if len(self._lines) < _MOST_PROBLEMS:
             self._lines.append(line())
         else:
@@ -196,7 +196,7 @@ class _Found:
             self.values[setting.key] = (value, f"environment {variable}")
 
     def add_texts(self, texts: Mapping[str, str]) -> None:
-        """Takes values of a command line. A key that is no setting is told as every other."""
+        """Take values of a command line. A key that is no setting is reported like any other problem."""
         for key, text in texts.items():
             known = self.known.get(key)
             value = text if known is None else _from_text(text, known.field.annotation)

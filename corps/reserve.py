@@ -1,6 +1,6 @@
 """What the system may be out of for a moment: descriptors, memory, processes.
 
-Whatever starts something or connects to somebody asks here whether a failure passes, and so is tried again.
+Code that starts something or connects to a peer asks here whether a failure passes, and so is tried again.
 And it may have kept some descriptors in reserve: an application that has opened all there are must not keep
 a Corps from replacing an Env, or an Env from answering.
 """

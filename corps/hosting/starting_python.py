@@ -79,7 +79,7 @@ def advice(executable: str | None) -> str:
 
 
 def take_role() -> dict[str, Any] | None:
-    """What a frozen program was started for. Once: what it starts itself is told nothing.
+    """What a frozen program was started for. Once: what it starts itself has no role.
 
     Returns:
         The arguments of `python_command`; None in every other process.

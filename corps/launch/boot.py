@@ -202,7 +202,7 @@ class _StartingName(BootedName[T_co]):
                 object.__setattr__(self, "__class__", BootedName)
 
     async def arrived(self) -> BootedName[T_co]:
-        """As `_arrive`, for a coroutine. If it is cancelled, the Corps ends."""
+        """Do what `_arrive` does, for a coroutine. If that is cancelled, the Corps ends."""
         parts = vars(self)
         parts["_is_used"] = True
         booted = asyncio.wrap_future(parts["_booted"])
@@ -210,7 +210,7 @@ class _StartingName(BootedName[T_co]):
             await asyncio.shield(booted)
         except BaseException:
             await asyncio.to_thread(parts["_running"].end_now)
-            booted.add_done_callback(lambda failed: failed.exception())  # has been told, if there is somebody
+            booted.add_done_callback(lambda failed: failed.exception())  # its caller has it
             raise
         self._arrive()
         return self

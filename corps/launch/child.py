@@ -110,7 +110,7 @@ def _show_warnings(form: str) -> None:
 
 
 def _give_up_soon(orders: Orders, where: str) -> None:
-    """The application boots while it is loaded. If it then goes on, or waits for that, the boot fails."""
+    """Fail the boot if the application, which boots while it is loaded, then goes on, or waits for that."""
 
     def look() -> None:
         if this_process.loadings:
@@ -137,7 +137,7 @@ def _report_or_end(env: Env, env_id: int, generation: int, reason: str) -> None:
 
 
 def _end_at_once(_: str) -> None:
-    """This Env cannot go on: as a process that has died it is replaced, and nobody waits for it."""
+    """End this process, because its Env cannot go on: it is replaced as one that has died."""
     flush_output()
     os._exit(_DEFECT)
 

@@ -1,8 +1,8 @@
 """Loads an application, in an Env or, when its classes come back there, in the booting process.
 
 The import system does it, by the one name that the module has everywhere, after its packages: so each module
-is executed once in a process, whoever imports it first. A finder of our own knows the file of an application
-that the import system would not find, and keeps a module that stops at a call of `corps.boot`.
+is executed once in a process, whichever module imports it first. A finder of our own knows the file of an
+application that the import system would not find, and keeps a module that stops at a call of `corps.boot`.
 """
 
 import importlib
@@ -158,7 +158,7 @@ def _make_siblings_importable(source: Source) -> None:
 
 
 def alias_main(source: Source) -> None:
-    """In the booting process: who imports the running script by its name gets it, and not a second one.
+    """Give an import of the running script by its name that script, and not a second one. Booting process.
 
     Args:
         source: What is booted.

@@ -116,9 +116,9 @@ class LocalEnv:
         self._fail(RestartLimit(f"{failure.text}\n{failure.traceback}".rstrip()))
 
     def _fail(self, error: SupervisionError, how: str = "exit") -> None:
-        """This Env cannot go on: all workers end. Any thread."""
+        """End all workers, because this Env cannot go on. Any thread."""
         self._error = self._error or error
-        token = current.set(None)  # the worker whose thread tells of it may not ask for that
+        token = current.set(None)  # the worker whose thread reports it may not ask for that
         try:
             self._env.exit(self._env.manager_of(self._env.id), how)
         finally:
@@ -147,7 +147,7 @@ class LocalEnv:
             raise self._error
 
     def _at_exit(self) -> None:
-        """The interpreter ends. A forked child of this process is none of the Env's business."""
+        """End with the interpreter, but not with that of a forked child of this process."""
         if os.getpid() == self._pid:
             self.close()
 

@@ -2,7 +2,7 @@
 
 They run the file as well, but only down to the call of `corps.boot`, or without the block that is for the
 script alone. So what is defined below the call, or in that block, exists here only, and goes by value; and so
-does what has been put under an old name since then.
+does what was put under an old name after it.
 """
 
 import ast

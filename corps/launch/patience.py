@@ -1,4 +1,4 @@
-"""How long the end of a Corps may take, and who is told what it waits for."""
+"""How long the end of a Corps may take, and when the log says what it waits for."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from corps.runtime.winding_down import Unfinished, unfinished
 
 _log = logging.getLogger("corps.launch")
 
-_TELL_AFTER: Final = 1.0  # seconds of an end after which it is told what it waits for
+_TELL_AFTER: Final = 1.0  # seconds of an end after which the log says what it waits for
 _ANSWERS_WITHIN: Final = 2.0  # seconds, for an Env that is not to be killed
 _ASK_FOR: Final = 0.5  # seconds that an Env has to say what it is busy with
 _SHOWN: Final = 5  # so many workers are named in one line
@@ -34,7 +34,7 @@ class Patience:
         *,
         has_threads: bool = True,
     ) -> None:
-        """The end begins now.
+        """Begin to count: the end begins now.
 
         Args:
             env: Of the booting process.

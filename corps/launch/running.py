@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("corps.launch")
 
-_LAST_REPORTS: Final = 1.0  # seconds for ends of processes that are told still
+_LAST_REPORTS: Final = 1.0  # seconds for reports of processes that end last
 
 _PRELOAD: Final = ("zmq", "msgpack", "cloudpickle", "asyncio", "corps.launch.child")
 
@@ -293,13 +293,13 @@ class RunningCorps:
             self._be_over(self._how_it_ended(self._outcome))
 
     def _stop_accepting(self) -> None:
-        """Nothing more is asked from outside, and no process is started any more."""
+        """Take nothing more from outside, and start no process any more."""
         if self._membership is not None:
             self._membership.replace_no_more()
         self.env.accept_no_more()
 
     def _finish_requests(self, patience: Patience) -> None:
-        """What the script has asked is answered, if it wants that, and that does not take too long."""
+        """Have what the script has asked answered, if it wants that, and that does not take too long."""
         limit = patience.left(self._finish_timeout)
         if self._error is not None or not limit:
             return
@@ -309,7 +309,7 @@ class RunningCorps:
             _log.debug("the Corps ends, though not all its requests were answered within %s s", limit)
 
     def _stand_still(self, patience: Patience) -> None:
-        """Nothing begins any more, in any worker of any Env, but for what a `cleanup()` asks of others."""
+        """Let nothing begin any more, in any worker of any Env, but for what a `cleanup()` asks of others."""
         assert self._membership is not None
         for what, here in (("still", still), ("hear_last_words", hear_last_words)):
             env_ids = [place.process.env_id for place in self._membership.places()]
@@ -340,7 +340,7 @@ class RunningCorps:
         return outcome if self._error is None else Refused(self._error)
 
     def _application_ended(self) -> None:
-        """The Corps object has ended, and nothing brings it back."""
+        """Begin the end: the Corps object has ended, and nothing brings it back."""
         self._is_end_wanted.set()
 
     def _be_over(self, outcome: Outcome) -> None:
@@ -427,7 +427,7 @@ class RunningCorps:
             self._is_end_wanted.set()
 
     def _end_workers(self, name: Name[Any], patience: Patience) -> None:
-        """Those that the script created; the application, its children first; the others.
+        """End those that the script created; the application, its children first; the others.
 
         These are what plain threads of Envs created, and the CorpsMgr.
         """
@@ -439,7 +439,7 @@ class RunningCorps:
         self._outcome = end_worker(self._env, name._addr, patience)
         assert self._membership is not None
         there = [place.process.env_id for place in self._membership.places()]
-        if FRONT in there and not patience.is_over:  # what tells of its failure may be slower than its end
+        if FRONT in there and not patience.is_over:  # the report of its failure may be slower than its end
             told = self._env.ask(CALL, self._env.manager_of(FRONT), "has_told", (BOOT_ENV,), {})
             with suppress(WaitTimeout):
                 wait_any([told, self._hurry], patience.left(self._env.options.grace))

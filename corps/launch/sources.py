@@ -35,7 +35,7 @@ class Source:
         qualname: Name of the class in the module; empty for the only one there is.
         by_value: The class itself, packed; empty unless it cannot be found by name.
         codec: Tag of the codec of `by_value`.
-        file: The file that the module comes from, whoever finds it; empty if there is none.
+        file: The file that the module comes from, whichever finder finds it; empty if there is none.
         identities: Which classes by value this process knows, that one among them. They do not travel.
     """
 

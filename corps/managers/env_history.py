@@ -64,7 +64,7 @@ class EnvHistory:
             self._counters.detected(now() - ended.seen_at)
 
     def forget(self, env_id: int) -> None:
-        """An Env was removed, and its id is never given again.
+        """Forget an Env that was removed; its id is never given again.
 
         Args:
             env_id: Which.

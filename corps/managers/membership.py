@@ -134,7 +134,7 @@ class Membership:
         return self._host.spawn(env_id, "corps.launch.child:main")
 
     def _spawn_in_time(self, env_id: int) -> EnvProcess:
-        """The same, tried again while the system lacks what it takes, for as long as a start may take."""
+        """Do the same, again while the system lacks what it takes, for as long as a start may take."""
         until, pause = now() + self._boot_timeout, _FIRST_PAUSE
         while True:
             try:
@@ -327,7 +327,7 @@ class Membership:
         with self._lock:
             place = self._places.get(env_id)
             if place is None or place.generation >= generation:
-                return  # it was removed; or there was a process, whose end is told like every other
+                return  # it was removed; or there was a process, whose end is reported like every other
             place.returns = False
             failure = Failure("lost", f"{env_label(env_id)} could not be started again: {problem}")
             self._tell_listed("lost", env_id, failure.reason, failure.text, False)

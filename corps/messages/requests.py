@@ -105,7 +105,7 @@ class Route(Protocol):
         ...
 
     def relay(self, request: "Request", answer: "concurrent.futures.Future[Any]") -> None:
-        """Settle the request with what a Future gives, when it is there. For the worker that has it."""
+        """Settle the request with what a Future gives, when it is there. For the worker that was asked."""
         ...
 
     def withdraw(self, request: "Request") -> None:
@@ -206,7 +206,7 @@ class Request:
             self.packed = None
 
     def let_go(self) -> None:
-        """It is settled: hold neither its arguments nor its outcome any more. By its holder."""
+        """Hold neither its arguments nor its outcome any more, because it is settled. By its holder."""
         self.args, self.kwargs, self.packed = (), {}, None
         self.promise = Settled()
 

@@ -32,7 +32,7 @@ class DillPickler(dill.Pickler):  # type: ignore[misc]  # dill is not typed
     """
 
     def __init__(self, file: BinaryIO, by_value: ByValue, buffer_callback: Any = None) -> None:
-        # All settings are given, since dill's defaults are global.
+        # All settings are given, because dill's defaults are global.
         super().__init__(file, PROTOCOL, byref=False, fmode=0, recurse=True, buffer_callback=buffer_callback)
         self._by_value = by_value
 

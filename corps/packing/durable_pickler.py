@@ -30,7 +30,7 @@ class Parts:
     """Takes what a pickler writes, and copies no large buffers.
 
     Attributes:
-        parts: What was written. Buffers of the objects are theirs: whoever changes the objects changes them.
+        parts: What was written. Buffers of the objects are theirs: a change of the objects changes them.
     """
 
     def __init__(self) -> None:

@@ -49,7 +49,7 @@ class Identities:
 
     def __init__(self, lock: AbstractContextManager[Any] | None = None) -> None:
         self._lock = contextlib.nullcontext() if lock is None else lock
-        # By address, since a metaclass may define an __eq__ of its own.
+        # By address, because a metaclass may define an __eq__ of its own.
         self._entries: dict[int, _Entry] = {}
         self._things: WeakValueDictionary[str, Any] = WeakValueDictionary()
         self._kept: deque[Any] = deque(maxlen=_MOST_KEPT)

@@ -2,7 +2,7 @@
 
 Objects are made without their class's constructor, and their fields are set without its ``__setattr__``. Of
 the classes that the reader has imported already only those are taken whose objects run nothing by being
-made, hashed or thrown away. So whoever wrote the bytes chooses values, and nothing else.
+made, hashed or thrown away. So the author of the bytes chooses values, and nothing else.
 
 Leans on own definitions.
 """

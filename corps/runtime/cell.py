@@ -257,7 +257,7 @@ class Cell(WorkerParts):
             self.ending.finish()
             raise
         activity.pooled, activity.task, activity.reading = True, None, False
-        if goes_on:  # else it has ended, or a thread of its own has it
+        if goes_on:  # otherwise it has ended, or runs in a thread of its own
             self.release()
 
     def release(self) -> None:

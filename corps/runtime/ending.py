@@ -115,7 +115,7 @@ class Ending:
         self._drop(waiting or (), "dropped")
 
     def stands_still(self, request: Request) -> None:
-        """What ran has ended. Owner of the cell only.
+        """Answer, because what ran has ended. Owner of the cell only.
 
         Args:
             request: The STILL.
@@ -148,7 +148,10 @@ class Ending:
             request.settle(Value(None))
 
     def _note(self, failure: Failure | None, otherwise: Reason) -> None:
-        """Under the lock: the first one who asks says why it ends, but for a limit that was passed."""
+        """Record why the worker ends. Caller holds the lock.
+
+        The first reason wins, but for a restart limit that was passed.
+        """
         is_heard = failure is not None and failure.is_final and not comes_back(self._cell.record, failure)
         if self._reason is None or is_heard:
             self._failure = failure

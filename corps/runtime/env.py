@@ -432,7 +432,7 @@ class Env:
         cell.deliver(request)
 
     def attend(self) -> None:
-        """From now on others do for the main thread what a signal must not break off. Before it asks."""
+        """Start the attendants, before the main thread asks: they do what a signal must not break off."""
         self.errands = Errands(self, self._bringing, self._thread_failed)
 
     def _is_taken_at_the_end(self, request: Request) -> bool:

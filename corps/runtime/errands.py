@@ -5,14 +5,15 @@ Python runs the handlers of signals in the main thread, between any two steps of
 claimed, or of a message that was half sent. So the main thread of a program does nothing itself that others
 need. What it asks is put into a queue, by one call of C, and two *attendants* do it:
 
-- At least one of them stands at the bell at any time. Who is woken does all that is in the queue, in order.
-- Whoever finds a worker ready by that runs it, if the other one stands at the bell meanwhile, and the pool
-  lets one more thread run; else the pool does. So a call there and back takes two changes of threads, as few
-  as there can be.
+- At least one of them stands at the bell at any time. The one that is woken does all that is in the queue, in
+  order.
+- If a worker becomes ready by that, this attendant runs it, provided that the other one stands at the bell
+  meanwhile and the pool lets one more thread run. Otherwise the pool does. So a call there and back takes two
+  changes of threads, as few as there can be.
 - Other threads that ask something first have done what was put there before: order is as if the main thread
   did it itself.
 
-What the main thread waits for comes out of a lock, where a handler may raise what it likes.
+The main thread waits at a lock, where a handler may raise what it likes.
 """
 
 import logging
@@ -58,7 +59,7 @@ class Errands:
 
         Args:
             env: The Env.
-            activity: What they do: it must not wait.
+            activity: What the attendants do, as the Env sees it: one that must not wait.
             failed: Hears that one of them has ended with an exception.
         """
         self.env = env
@@ -68,12 +69,12 @@ class Errands:
         """What is to be done, and what is being done; for others to look whether there is something."""
         self._pool = env.pool  # runs what they do not run themselves
         self._activity = activity
-        self._bell = Lock()  # let go of to wake an attendant: a semaphore, whoever acquires it
+        self._bell = Lock()  # released to wake an attendant, by any thread: a semaphore
         self._bell.acquire()
         self._is_closed = False
         # Held while something that was posted is done; protects _ready and _in_turn.
         self._turn = RLock()
-        self._in_turn = 0  # the ident of the thread that has it
+        self._in_turn = 0  # the ident of the thread that holds _turn
         self._ready: list[Runnable] = []
         self._lock = Lock()  # protects _away
         self._away = 0  # the ident of the attendant that runs a worker
@@ -132,7 +133,7 @@ class Errands:
             self.env.letters.settle(request, Refused(error))
 
     def _ring(self) -> None:
-        if self._bell.locked():  # else somebody is on the way to it
+        if self._bell.locked():  # otherwise an attendant is on its way to it
             with suppress(RuntimeError):  # at this very moment
                 self._bell.release()
 
@@ -184,10 +185,10 @@ class Errands:
             route.ask_back(request)
 
     def relay(self, request: Request, answer: Any) -> None:
-        """See `Route.relay`. The main thread answers no request with that of another one."""
+        """Do nothing: the main thread answers no request with that of another one."""
 
     def help(self, promise: Promise, here: Any) -> None:
-        """The main thread runs no worker."""
+        """Do nothing: the main thread runs no worker."""
 
     def withdraw(self, request: Request) -> None:
         """See `Route.withdraw`."""
@@ -196,12 +197,12 @@ class Errands:
             route.withdraw(request)
 
     def _route_of(self, request: Request) -> Route | None:
-        """Who holds a request that was posted, once it is sent."""
+        """Find the holder of a request that was posted, once it is sent."""
         self.catch_up()
         return request.route if request.route is not self else None
 
     def make_ready(self, runnable: Runnable) -> None:
-        """Something is to be run. Called by what was posted.
+        """Note that something is to be run. Called by what was posted.
 
         Args:
             runnable: It.
@@ -322,11 +323,11 @@ class _Errand:
             self._is_done.release()
 
     def result(self) -> Any:
-        """What came of it; waits for that."""
+        """Wait for it; return or raise what came of it."""
         self._is_done.acquire()
         if self._error is not None:
             try:
                 raise self._error
             finally:
-                self._error = None  # else its traceback, which holds this frame, would be a circle
+                self._error = None  # its traceback holds this frame: it would be a circle
         return self._value

@@ -95,7 +95,7 @@ class Future(concurrent.futures.Future[R]):
             The error, or None if the request gave a value.
 
         Raises:
-            Cancelled: The request was cancelled, as the base class has it.
+            Cancelled: The request was cancelled, as in the base class.
             WaitTimeout: The time was over first.
             LoopBlocked: Called in a coroutine (use ``await`` there), or in a callback.
         """
@@ -162,7 +162,7 @@ class Future(concurrent.futures.Future[R]):
         return settled or self.cancelled()
 
     def stop_waiting(self) -> None:
-        """The asyncio task that awaits this Future was cancelled: cancel the request, as asyncio has it."""
+        """Cancel the request, as asyncio does, because the task that awaits this Future was cancelled."""
         self.cancel()
 
     def add_done_callback(self, fn: Callable[["Future[R]"], object]) -> None:
@@ -362,7 +362,7 @@ class Future(concurrent.futures.Future[R]):
         return opened
 
     def hear(self) -> None:
-        """Somebody looks at the outcome, or passes it on: nobody needs to be told that it is a failure."""
+        """Note that the outcome is looked at, or passed on: the log need not say that it is a failure."""
         if (failure := vars(self).get("unheard")) is not None:
             failure.is_heard = True
         for part in self.parts:

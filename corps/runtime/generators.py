@@ -2,7 +2,7 @@
 
 Each pull is a request of its own, in the worker's turn. While its consumer works on an item, the worker may
 make the next ones *ahead*: at most as many as the consumer allows with each pull, and in turns of their own,
-so that other requests come between. What is made ahead waits here: whoever pulls gets the next item.
+so that other requests come between. What is made ahead waits here: the next pull gets it.
 
 A generator is closed when no iterator of it is left (see `messages.streams`), when the processes have died
 that are known to hold one, and when its worker ends.

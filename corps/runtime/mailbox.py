@@ -221,7 +221,7 @@ class Mailbox:
             raise self._too_late(cell)
 
     async def await_room(self, cell: Any, request: Request, patience: float | None) -> None:
-        """The same for a coroutine, which waits without blocking its event loop.
+        """Wait for room in a coroutine, without blocking its event loop.
 
         Args:
             cell: Whose mailbox it is.
@@ -252,7 +252,7 @@ class Mailbox:
                 raise self._too_late(cell)
 
     def _forget(self, turn: Turn) -> None:
-        """Somebody waits for room no more. If he was woken for it, the next one is."""
+        """Take out a sender that waits for room no more. If it was woken for that, wake the next one."""
         with self.lock:
             if turn in self._turns:
                 self._turns.remove(turn)  # type: ignore[union-attr]  # it is in it

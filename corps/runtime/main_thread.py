@@ -84,7 +84,7 @@ class MainThread:
             self.forget(request)
 
     def forget(self, request: Request) -> None:
-        """A request is settled. The author's `main` may hold it until the next one comes. Any thread."""
+        """Forget a settled request. The author's `main` may hold it until the next comes. Any thread."""
         if request in self._open:
             self._open.pop(request, None)
             request.let_go()
@@ -124,7 +124,7 @@ class MainThread:
             cell.ending.finish(failure if failure is not None and failure.reason != "normal" else None)
 
     def _end_has_failed(self, name: str, error: BaseException) -> None:
-        """What follows on `main` has raised: the worker ends all the same."""
+        """End the worker all the same: what follows on `main` has raised."""
         note_failure(name, error)
         self._cell.ending.finish(halting.failure_of("the end of main()", error))
 

@@ -198,7 +198,7 @@ class Performer:
         return self._generators.pull(number, allowed)
 
     def _note_stream(self, number: int | None, share: int, holder: int, change: int) -> Any:
-        """An iterator has come to an Env, or is given up; without a number: a whole Env has died."""
+        """Note that an iterator came to an Env, or is given up; without a number: that an Env has died."""
         if self._generators is None:
             return None
         if number is None:
@@ -206,7 +206,7 @@ class Performer:
         return self._generators.note(number, share, holder, change)
 
     def hasten(self, request: Request) -> None:
-        """The last iterator of a generator is given up: nobody wants the item that a coroutine makes ahead.
+        """Cancel what a coroutine makes ahead for a generator whose last iterator is given up.
 
         That may wait for long, and until it is over the DROP waits behind it. Any thread.
 
@@ -318,7 +318,7 @@ class Performer:
         object.__setattr__(worker, "_corps_cell", self._cell)  # whatever the class thinks of new attributes
 
     def let_go(self) -> None:
-        """The worker has ended: what it held is to be freed, though its callers still hold its cell."""
+        """Free what the worker held that has ended, though its callers still hold its cell."""
         self.worker = None
 
     # --- settling ---
@@ -362,7 +362,7 @@ class Performer:
             return self._defect(request, escaped)
 
     def _escaped(self, request: Request, error: BaseException) -> None:
-        """The last guard: whatever has come through all that was to stop it, the request has an outcome."""
+        """Settle the request, whatever has come through all that was to stop it: the last guard."""
         request.settle(self._defect(request, error))
         if request.kind == CREATE and not self.has_worker and not self._cell.is_halted:
             self._cell.ending.finish()
@@ -424,7 +424,7 @@ class Performer:
             self._finish(request, self._refused(request, cell.gone("no"), "closed"))
 
     def _begin_task(self, request: Request, coroutine: Coroutine[Any, Any, Any]) -> None:
-        # A coroutine has an activity of its own, since other requests of an interleaving worker come between.
+        # A coroutine has an activity of its own: other requests of an interleaving worker come between.
         activity = Activity(self._cell.env, self._cell)
         activity.request = request
         activity.deadline = request.deadline
@@ -489,7 +489,7 @@ class Performer:
             self._cell.coroutine_ended()
 
     def cancel_coroutines(self) -> None:
-        """Cancel all coroutines under way, since the incarnation ends. Any thread."""
+        """Cancel all coroutines under way, because the incarnation ends. Any thread."""
         self._is_ending = True
         self._cell.env.loop.call(lambda: [task.cancel() for task in self._tasks])
 

@@ -80,7 +80,7 @@ class Readers:
         self._standby_thread = WatchedThread(name, self._stand_by, failed)
 
     def start(self) -> None:
-        """From now on there is always somebody who reads, within two ticks.
+        """Start the standby: from now on some thread reads, within two ticks.
 
         Raises:
             RuntimeError: The system gives no thread.

@@ -35,12 +35,12 @@ def relay(cell: Any, request: Request, answer: "concurrent.futures.Future[Any]")
 
 
 def _passed_on(cell: Any, request: Request, answer: Future[Any]) -> None:
-    answer.hear()  # whoever asked will, or will not
+    answer.hear()  # its caller will, or will not
     _answer(cell, request, answer.outcome)
 
 
 def _answer(cell: Any, request: Request, outcome: Outcome | None) -> None:
-    """The answer is there. In the thread that settles: it may be the one that reads."""
+    """Pass on the answer. In the thread that settles: it may be the one that reads."""
     assert outcome is not None
     request.relayed = request.cancel_run = None
     if isinstance(request.promise, Future):

@@ -40,7 +40,7 @@ def start_in_time(start: Callable[[], object], what: str, alarms: Alarms, pause:
 
 
 def start_thread(name: str, make: Callable[[], Thread], alarms: Alarms) -> None:
-    """The same for a thread with a name.
+    """Do the same for a thread with a name.
 
     Args:
         name: Its name.

@@ -1,7 +1,7 @@
 """A failed call at whose Future nobody has looked: the log says so, once, when the Future is garbage.
 
 It costs nothing as long as calls succeed: only a Future that fails gets one of these, which is garbage with
-it. Calls of the runtime itself are not told of, nor those that have certainly not run: they are dead letters.
+it. Calls of the runtime itself are not logged, nor those that have certainly not run: they are dead letters.
 """
 
 import logging
@@ -18,7 +18,7 @@ _log: Final = logging.getLogger("corps.futures")
 
 
 class Unheard:
-    """One failure, until somebody looks at it. Held by its Future alone."""
+    """One failure, until it is looked at. Held by its Future alone."""
 
     __slots__ = ("_env", "_method", "_outcome", "_target", "is_heard")
 
@@ -50,7 +50,7 @@ def unheard(request: Request | None, outcome: Outcome) -> Unheard | None:
         outcome: A failure.
 
     Returns:
-        None if nobody needs to be told of it.
+        None if it need not be logged.
     """
     if request is None or request.kind not in ASKING or request.target.conc == ENV_MGR:
         return None

@@ -21,7 +21,7 @@ def note_failure(name: str, error: BaseException) -> None:
 
 
 class WatchedThread(Thread):
-    """A thread whose end by an exception is told. It does not keep the interpreter from its end."""
+    """A thread that reports its end by an exception. It does not keep the interpreter from its end."""
 
     def __init__(self, name: str, work: Callable[[], object], failed: Failed = note_failure) -> None:
         """Start nothing yet.

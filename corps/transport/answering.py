@@ -223,7 +223,7 @@ class Answering:
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _send_later(self, frames: Sequence[Frame], pause: float) -> None:
-        """There is no memory to send an outcome now. It has been computed: so it is tried until there is."""
+        """Try to send an outcome, which has been computed, until there is memory for it."""
 
         def again() -> None:
             try:

@@ -130,7 +130,7 @@ class Asking:
             self._transmit(request, frames, codec, size)
 
     async def send_when_room(self, request: Request) -> None:
-        """The same for a coroutine, which waits for room without blocking its event loop.
+        """Do the same in a coroutine, which waits for room without blocking its event loop.
 
         Args:
             request: For a worker in the peer's Env.

@@ -47,7 +47,7 @@ class LocalSide(Protocol):
         ...
 
     def expect_garbage(self) -> None:
-        """An iterator has come from elsewhere: it may be garbage before it was looked at."""
+        """Note that an iterator has come from elsewhere, which may be garbage before it was looked at."""
         ...
 
     def forsake(self, held: Held) -> None:
@@ -55,7 +55,7 @@ class LocalSide(Protocol):
         ...
 
     def forget_holder(self, env_id: int) -> None:
-        """The process of another Env has died: it holds no iterators any more."""
+        """Forget the iterators of an Env whose process has died."""
         ...
 
     def enter_blocked(self) -> None:

@@ -21,10 +21,10 @@ _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 
 class StreamSide(Protocol):
-    """What is told of iterators that come from elsewhere: the Env that they come to."""
+    """The Env that iterators come to from elsewhere: it hears of each."""
 
     def expect_garbage(self) -> None:
-        """One has come that may be garbage before it was looked at."""
+        """Note that one has come that may be garbage before it was looked at."""
         ...
 
     def forsake(self, held: Held) -> None:
@@ -40,7 +40,7 @@ class OutcomeCodec:
 
         Args:
             packer: For that peer.
-            streams: Is told of iterators that come.
+            streams: Hears of iterators that come.
         """
         self._packer = packer
         self._streams = streams
@@ -170,7 +170,7 @@ class OutcomeCodec:
         try:
             facts = self._data.unpack(Packed(CODEC_TAGS["data"], bytes(frames[0]), ()))
             held = Held(*(int(fact) for fact in facts))
-        except Exception:  # damaged: whoever wants it will hear of that
+        except Exception:  # damaged: its unpacking says so later
             return ReceivedOutcome(self, RETURNED, codec, frames, None)
         self._streams.expect_garbage()
         return ReceivedStream(self, codec, frames[1:], held, self._streams.forsake)
@@ -206,7 +206,7 @@ class OutcomeCodec:
         try:
             facts = self._data.unpack(Packed(CODEC_TAGS["data"], bytes(frames[0]), ()))
             return bool(facts[0] == Cancelled.__name__)
-        except Exception:  # damaged: whoever unpacks it hears of that
+        except Exception:  # damaged: its unpacking says so later
             return False
 
     def _origin(self, codec: int, frames: Sequence[Frame]) -> BaseException | None:

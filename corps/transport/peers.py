@@ -186,7 +186,7 @@ class Peers:
             peer.asking.send(request)
 
     async def send_when_room(self, request: Request) -> None:
-        """The same for a coroutine, which waits for room without blocking its event loop.
+        """Do the same in a coroutine, which waits for room without blocking its event loop.
 
         Raises:
             PackError, Overloaded: As `send`.

@@ -135,7 +135,7 @@ class Room:
         return ticket
 
     def leave(self, ticket: Ticket) -> None:
-        """A sender does not send: what it has taken goes back, and nobody stands behind it."""
+        """Give back what a sender has taken that does not send, so that nobody stands behind it."""
         if ticket.is_granted:
             self.give_back(1, ticket.size)
             return

@@ -182,7 +182,7 @@ class Segment:
         self._memory[STATE] = state
 
     def fill(self, source: memoryview, offset: int = 0) -> None:
-        """Copy a buffer in. By whoever leased it, and nobody else; buffers with a lower offset come before.
+        """Copy a buffer in. By the sender that leased it alone; buffers with a lower offset come before.
 
         Args:
             source: Bytes, one-dimensional.

@@ -16,7 +16,7 @@ class Stalls:
     """The stalled connections of one Env, by their descriptors. The thread that reads uses it alone."""
 
     def __init__(self, patience: float) -> None:
-        """None is stalled.
+        """Begin with none.
 
         Args:
             patience: Seconds after which a connection is given up.
@@ -26,7 +26,7 @@ class Stalls:
         self._all: dict[int, tuple[float, float, float]] = {}
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Count them."""
         return len(self._all)
 
     def __contains__(self, fd: int) -> bool:
@@ -34,7 +34,7 @@ class Stalls:
         return fd in self._all
 
     def add(self, fd: int) -> bool:
-        """The next message of a connection cannot be taken now.
+        """Stall a connection whose next message cannot be taken now.
 
         Args:
             fd: Its descriptor.
@@ -51,7 +51,7 @@ class Stalls:
         return True
 
     def remove(self, fd: int) -> None:
-        """A connection goes on, or is gone. One that is not stalled is no error.
+        """Take out a connection that goes on, or is gone. One that is not stalled is no error.
 
         Args:
             fd: Its descriptor.

@@ -12,7 +12,7 @@ class Strangers:
     """The connections of one Env that have not said hello. The thread that reads uses it alone."""
 
     def __init__(self, patience: float, most: int = MOST) -> None:
-        """There is none.
+        """Begin with none.
 
         Args:
             patience: Seconds that each has to say who it is.
@@ -23,7 +23,7 @@ class Strangers:
         self._until: dict[int, float] = {}  # oldest first
 
     def add(self, fd: int) -> None:
-        """There is one more.
+        """Add a connection.
 
         Args:
             fd: Its descriptor.
@@ -31,7 +31,7 @@ class Strangers:
         self._until[fd] = now() + self._patience
 
     def remove(self, fd: int) -> None:
-        """It has said who it is, or is gone. One that is no stranger is no error.
+        """Take out one that has said who it is, or is gone. One that is no stranger is no error.
 
         Args:
             fd: Its descriptor.

@@ -99,7 +99,7 @@ class Inbound:
             self._uncut = b""
 
     def trust(self, member: Member) -> None:
-        """The first message has said who speaks, and that is true. Take what has come behind it.
+        """Take what has come behind the first message, because that has said truly who speaks.
 
         Args:
             member: Who speaks.
@@ -111,7 +111,7 @@ class Inbound:
         self._messages += self._cutter.trust()
 
     def take(self) -> Sequence[Frame]:
-        """The next message that was read. After the first one of the connection comes `trust`.
+        """Take the next message that was read. After the first one of the connection comes `trust`.
 
         Raises:
             WireError: It speaks of shared memory that is not there.

@@ -71,7 +71,7 @@ class UnixLink(Link):
         # Protects what follows, and the order of what is sent.
         self._lock = Lock()
         self._left: deque[memoryview] = deque()  # what the socket had no room for
-        self._room = Condition(self._lock)  # notified when less is left, while somebody waits for that
+        self._room = Condition(self._lock)  # notified when less is left, while a sender waits for that
         self._waiting = 0
         self._is_dead = False  # the peer has gone: what is sent is lost, as it would be a moment later
         self._is_closed = False
@@ -184,7 +184,7 @@ class UnixLink(Link):
         return total
 
     def _clear(self) -> None:
-        """Nothing is sent any more. With the lock held."""
+        """Drop what was to be sent. Caller holds the lock."""
         self._left.clear()
         self.unsent = 0
         self._room.notify_all()

@@ -285,7 +285,7 @@ class UnixTransport(Transport):
         except BlockingIOError:
             return
         except OSError as error:
-            # Whoever wants to connect waits in the kernel's queue meanwhile, and what he sends with him.
+            # A peer that wants to connect waits in the kernel's queue meanwhile, with what it sends.
             self._accepts_again = now() + _ACCEPT_PAUSE
             self._poll.unregister(self._listener)
             told = "%s could not take a connection, and tries again in %s s: %s"
@@ -320,7 +320,7 @@ class UnixTransport(Transport):
         self._take_all(inbound)
 
     def _stall(self, inbound: Inbound, error: MemoryError) -> None:
-        """There is no memory, or no descriptor, for the next message now: nothing is read until there is."""
+        """Read nothing until there is memory, or a descriptor, for the next message."""
         fd = inbound.sock.fileno()
         if fd not in self._stalls:
             _log.warning("%s has to wait with a message: %s", env_label(self._hello.env), error)

@@ -67,7 +67,7 @@ class ZmqLink(Link):
         # copied while it is held.
         self._lock = Lock()
         self._dealer: zmq.Socket[bytes] | None = dealer
-        self._room = Condition(self._lock)  # notified when less is left, while somebody waits for that
+        self._room = Condition(self._lock)  # notified when less is left, while a sender waits for that
         self._waiting = 0
         self._outgoing = Outgoing(streams)
         self._kept: Kept[Message] = Kept()

@@ -203,7 +203,7 @@ class ZmqTransport(Transport):
     def _check_listener(self, member: Member) -> None:
         """Check that over `ipc` one of our own listens. Over `tcp` it has to prove the key of the member.
 
-        libzmq tells of the user who connects, and not of the one who is connected to. What it connects to
+        libzmq names the user who connects, and not the one who is connected to. What it connects to
         later by the same path is the same: nobody else can change what the path means.
         """
         path = self._sockets.path_of(member.endpoint)

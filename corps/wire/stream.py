@@ -134,7 +134,7 @@ class Cutter:
         return frames
 
     def trust(self) -> list[list[Frame] | WithPlaces]:
-        """Who speaks was found to be true: from now on all that has come is taken, and may be long.
+        """Take all that comes from now on, long or not: who speaks was found to be true.
 
         Returns:
             The messages behind the first one that are whole now.

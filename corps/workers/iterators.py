@@ -39,7 +39,7 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
     """Iterates over a generator that lives in a worker. Any thread, or coroutine; each gets the next item.
 
     Use ``for`` in threads and ``async for`` in coroutines. `close` it to end the generator early; that also
-    happens when no iterator of it is left anywhere. It can be packed and passed on; whoever pulls gets the
+    happens when no iterator of it is left anywhere. It can be packed and passed on; each pull gets the
     next item.
 
     A wait for an item that is cancelled or interrupted loses nothing: the next one gets that item. The
@@ -199,7 +199,7 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
         return pull
 
     def _keep(self, pull: "_Pull") -> None:
-        """A wait for an item has raised: keep what was asked for, unless it has failed itself."""
+        """Keep what was asked for, though the wait for it has raised, unless it has failed itself."""
         outcome = pull.outcome
         if outcome is None or not outcome.failed:
             with self._lock:
@@ -255,7 +255,7 @@ class _Pull(Future[Any]):
 
 
 def _give_up(env: Env, held: Held, pulls: tuple[_Pull, ...]) -> None:
-    """An iterator is used no more: of what it has asked for nothing is wanted, and the worker is told."""
+    """Withdraw what an iterator has asked for that is used no more, and say so to the worker."""
     for pull in pulls:
         pull.give_up(Cancelled("the iterator was closed"))
     try:

@@ -262,7 +262,7 @@ class Method:
         env.tell(CALL, self._addr, self._method, args, kwargs)
 
     async def asend(self, /, *args: Any, **kwargs: Any) -> None:
-        """As `send`, for a coroutine: where there is no room it waits, and its event loop goes on.
+        """Send from a coroutine: where there is no room it waits, and its event loop goes on.
 
         Raises:
             PackError: The worker lives in another Env, and an argument cannot be packed.
@@ -273,7 +273,7 @@ class Method:
         await env.tell_when_room(kind, self._addr, self._method, args, kwargs)
 
     async def _ask_when_room(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """For `corps.asking`: as a call, but where there is no room it waits."""
+        """Call, but wait where there is no room; for `corps.asking`."""
         env = self._env or _no_env(self)
         kind, args = self._as_sent(args)
         return await env.ask_when_room(
@@ -477,7 +477,7 @@ class Attribute(Future[Any]):
             self.settle(Refused(error))
 
     async def begin_when_room(self) -> None:
-        """The same for a coroutine, which waits for room without blocking its event loop.
+        """Do the same in a coroutine, which waits for room without blocking its event loop.
 
         Raises:
             Overloaded: There was no room for the request in time.

@@ -78,7 +78,7 @@ class Promise(Future[R]):
             raise AlreadySettled(f"this Promise of {self._made_by} {how} already: it is settled once")
 
     def __del__(self) -> None:
-        if getattr(self, "_callbacks", None):  # somebody waits; no destructor may settle: see Dropped
+        if getattr(self, "_callbacks", None):  # a caller waits; no destructor may settle: see Dropped
             self._dropped.put(partial(_break, self))
 
     def __repr__(self) -> str:
