@@ -266,15 +266,22 @@ def _like(cls: type[BaseException], error: BaseException, parts: Parts) -> BaseE
         if not _lives_in_c(cls):
             raise
     # A constructor in C that wants other arguments than it kept: those that a pickle would give it will do.
-    return bare(cls, {**parts, "args": _BASE["args"].__get__(copy.copy(error))})
+    return bare(cls, {**parts, "args": _BASE["args"].__get__(copy.copy(_raised_one(error)))})
 
 
 def _its_own_copy(error: BaseException) -> BaseException:
+    raised = _raised_one(error)
     try:
-        made = copy.copy(error)
+        made = copy.copy(raised)
     except Exception:  # whatever the author's class does
-        return error
-    return made if type(made) is type(error) else error
+        return raised
+    return made if type(made) is type(raised) else raised
+
+
+def _raised_one(error: BaseException) -> BaseException:
+    """What can be copied in its own way: an error of a caller is reduced by copies that are made here."""
+    remote = remote_of(error) if isinstance(error, Both) else None
+    return error if remote is None or remote.origin is None else remote.origin
 
 
 # --- the errors of callers ---

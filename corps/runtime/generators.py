@@ -299,5 +299,11 @@ async def _close(stream: _Stream) -> None:
     async with stream.lock:  # after the step that is under way
         source, stream.source = stream.source, None
         stream.ahead.clear()
-        if source is not None:
+        if source is None:
+            return
+        try:
             await source.aclose()  # type: ignore[union-attr]  # it is an asynchronous one
+        except BaseExceptionGroup as group:  # of a TaskGroup around the `yield`: it wraps the GeneratorExit
+            others = group.split(GeneratorExit)[1]
+            if others is not None:
+                raise others from None

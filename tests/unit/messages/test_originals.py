@@ -375,6 +375,25 @@ def test_a_validation_error_of_pydantic_is_one() -> None:
     assert error.title == original.title
 
 
+def test_a_validation_error_goes_through_several_workers_and_is_copied_on_the_way() -> None:
+    pydantic = pytest.importorskip("pydantic")
+
+    class Model(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+        number: int
+
+    original: Any = caught(lambda: Model(number="none"))
+    second: Any = Raised.capture(raised(original), "the second").error
+    third: Any = Raised.capture(second, "the third").error
+    error: Any
+    for error in (second, third, copy.copy(third), pickle.loads(pickle.dumps(third)), copy_of(third)):
+        assert issubclass(type(error), RemoteError)
+        assert isinstance(error, pydantic.ValidationError)
+        assert error.errors() == original.errors()
+    alone = original_of(third)
+    assert type(alone) is pydantic.ValidationError
+    assert str(alone) == str(original)
+
+
 class Refusing(Exception):
     """As a class in C that cannot be made but by its library."""
 

@@ -186,3 +186,30 @@ def test_what_a_finally_raises_keeps_no_other_generator_open(
     generators.lose(FAR)
     assert source.log == [0, "closed"]
     assert "closing a generator" in caplog.text
+
+
+@pytest.mark.parametrize("other", [None, LookupError("in finally")])
+def test_a_task_group_around_a_yield_fails_no_worker_when_it_is_closed(
+    generators: Generators, caplog: pytest.LogCaptureFixture, other: Exception | None
+) -> None:
+    async def grouped() -> AsyncIterator[int]:
+        async def work() -> None:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                if other is not None:
+                    raise other
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(work())
+            await asyncio.sleep(0)
+            yield 1
+
+    async def pull_and_close() -> None:
+        number = generators.keep(grouped(), HERE)
+        assert await generators.pull(number, 0) == (True, 1)
+        await generators.note(number, WHOLE, HERE, -1)
+
+    asyncio.run(pull_and_close())
+    assert ("closing a generator" in caplog.text) == (other is not None)
+    assert "GeneratorExit" not in caplog.text
