@@ -36,7 +36,7 @@
     ├── Fail                     for authors to raise: the worker that raises it fails, and may be restarted
     ├── ConfigError              a setting is unknown or has a bad value                      (ValueError)
     ├── DefinitionError          a class cannot be a worker as it is written                  (TypeError)
-    ├── ContextError             asked inside a worker for what only a worker has             (RuntimeError)
+    ├── ContextError             asked where no worker or Env is meant, or several could be   (RuntimeError)
     ├── AlreadySettled           a Promise is settled once          (concurrent.futures.InvalidStateError)
     ├── ClosedError              used after you closed it                                     (RuntimeError)
     ├── BrokenError              the other side went away                                 (ConnectionError)
@@ -361,7 +361,7 @@ class DefinitionError(CorpsError, TypeError):
 
 
 class ContextError(CorpsError, RuntimeError):
-    """Something that only a worker has was asked for outside of every worker."""
+    """A worker or an Env is needed, and none is meant where it was asked, or several Envs could be."""
 
 
 class ClosedError(CorpsError, RuntimeError):

@@ -493,7 +493,7 @@ class RunningCorps:
             try:
                 self._membership.env_ended(ended, failure)
             except BaseException:  # the end of the next process must be followed too
-                _log.exception("the end of %s could not be told; please report it", env_label(ended.env_id))
+                _log.exception("the end of %s was not passed on; please report it", env_label(ended.env_id))
                 continue
             if self._is_stopping or failure.reason == "shutdown":
                 continue

@@ -140,7 +140,7 @@ class Env:
         self.pool.rest = self.readers.rest
 
     def start_alarms(self) -> None:
-        """Start the thread that tries again to start others. Before it runs anything.
+        """Start the thread of the alarms, which also tries again to start others. Before it runs anything.
 
         Raises:
             EnvStartError: The system gives no thread.

@@ -396,8 +396,8 @@ def _loaded(class_name: str) -> Any:
 
 def _no_env(owner: object) -> NoReturn:
     raise ContextError(
-        f"{owner!r} was unpacked outside of every Env, so there is no way to its worker: unpack it "
-        "inside a worker, or inside `with corps.boot(...)` or `with corps.env()`"
+        f"{owner!r} was unpacked where no Env of its Corps was open, so there is no way to its worker: "
+        "unpack it inside a worker, or while what `corps.boot(...)` or `corps.env()` has returned is open"
     )
 
 

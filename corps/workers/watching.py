@@ -72,7 +72,7 @@ def watch(name: Name[Any]) -> Future[Ended]:
         A Future of `Ended`. It ends without one if it is cancelled, or given to `unwatch`.
 
     Raises:
-        ContextError: The Name was unpacked outside of every Env.
+        ContextError: The Name was unpacked where no Env of its Corps was open.
         TypeError: It is no Name.
     """
     if not isinstance(name, Name):

@@ -79,7 +79,7 @@ def test_a_name_unpickled_where_no_env_of_its_corps_is_open_says_so_when_used() 
     again = pickle.loads(packed)
     assert again == counter
     assert repr(again) == repr(counter)
-    with pytest.raises(corps.ContextError, match="outside of every Env"):
+    with pytest.raises(corps.ContextError, match="no Env of its Corps was open"):
         again.add(1)
     with pytest.raises(corps.ContextError):
         _ = again.value
