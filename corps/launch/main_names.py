@@ -33,7 +33,7 @@ class MainNames:
         }
 
     def __call__(self, name: str) -> bool:
-        """Returns whether they have it.
+        """Return whether they have it.
 
         Args:
             name: At the top of the script.
@@ -43,7 +43,7 @@ class MainNames:
 
 
 def _mark(value: Any) -> Callable[[Any], bool]:
-    """Recognises a value, and does not keep it alive where that can be helped."""
+    """Recognise a value, and do not keep it alive where that can be helped."""
     try:
         alive = weakref.ref(value)
     except TypeError:  # data as a rule, which goes by no name
@@ -53,7 +53,7 @@ def _mark(value: Any) -> Callable[[Any], bool]:
 
 
 def names_for_the_script_alone(code: bytes) -> frozenset[str]:
-    """Returns the names that a file binds only if it is run as a script.
+    """Return the names that a file binds only if it is run as a script.
 
     Args:
         code: The file. It can be compiled.

@@ -47,7 +47,7 @@ def _per_class(function: Callable[[type], R]) -> Callable[[type], R]:
 
 
 def text_of(error: BaseException) -> str:
-    """Returns the ``str()`` of an exception, or why there is none."""
+    """Return the ``str()`` of an exception, or why there is none."""
     try:
         return str(error)
     except BaseException as broken:  # an author's __str__ may raise anything; the failure must get through

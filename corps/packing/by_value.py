@@ -79,7 +79,7 @@ class ByValue:
         self._numbers: dict[int, int | None] = {}
 
     def reduce(self, thing: Any) -> Any:
-        """Reduces what goes by value.
+        """Reduce what goes by value.
 
         Args:
             thing: Any object.
@@ -145,7 +145,7 @@ class ByValue:
         return reduce_module_by_value(module, None if spec is None else spec.origin)
 
     def _reduce_function(self, function: FunctionType) -> Any:
-        """Reduces a function.
+        """Reduce a function.
 
         Args:
             function: One that cannot go by reference.
@@ -160,7 +160,7 @@ class ByValue:
         return made if state is None else (*made, state, None, None, set_function)
 
     def _reduce_class(self, cls: type) -> Any:
-        """Reduces a class.
+        """Reduce a class.
 
         Args:
             cls: One that cannot go by reference.
@@ -181,7 +181,7 @@ class ByValue:
         return make_class, made, state, None, None, set_class
 
     def _reduce_member(self, member: Any) -> Any:
-        """Reduces an object whose class is an enum that cannot go by reference.
+        """Reduce an object whose class is an enum that cannot go by reference.
 
         Args:
             member: A member, or a combination of flags.
@@ -215,7 +215,7 @@ class ByValue:
 
 
 def helpers(identities: Identities) -> Mapping[tuple[str, str], Callable[..., Any]]:
-    """Returns what the names of functions of this package mean to a reader.
+    """Return what the names of functions of this package mean to a reader.
 
     Args:
         identities: Of its process.

@@ -21,7 +21,7 @@ Allow = Callable[[str, str], bool]
 
 
 def read_plain(body: bytes, names: Sequence[str], resolve_module: Resolve | None, allow: Allow) -> Any:
-    """Returns the object of a pickle of which nothing is run.
+    """Return the object of a pickle of which nothing is run.
 
     Args:
         body: The pickle.
@@ -46,7 +46,7 @@ def read_allowed(
     allow: Allow,
     rebind: Mapping[tuple[str, str], Callable[..., Any]],
 ) -> Any:
-    """Returns the object of a pickle that may call what ``allow`` allows.
+    """Return the object of a pickle that may call what ``allow`` allows.
 
     Args:
         body: The pickle.

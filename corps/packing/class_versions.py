@@ -79,7 +79,7 @@ class Original:
         self._values = self._values_of_globals()
 
     def look(self, cls: type, copied: Callable[[], Attributes]) -> int:
-        """Returns the version that the class has now.
+        """Return the version that the class has now.
 
         Args:
             cls: The class.

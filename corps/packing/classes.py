@@ -78,7 +78,7 @@ class _Catch:
 
 
 def is_of_application(cls: type) -> bool:
-    """Returns whether a class was made by a ``class`` statement or a call, and not in C.
+    """Return whether a class was made by a ``class`` statement or a call, and not in C.
 
     Args:
         cls: Any class.
@@ -87,7 +87,7 @@ def is_of_application(cls: type) -> bool:
 
 
 def version_of(cls: type, identities: Identities) -> int:
-    """Returns the version of a class: another one when it was changed where it was defined.
+    """Return the version of a class: another one when it was changed where it was defined.
 
     Args:
         cls: A class of an application.
@@ -102,7 +102,7 @@ def reduce_class(
     namespace_of: Callable[[dict[str, Any]], Any],
     file: str | None = None,
 ) -> tuple[tuple[Any, ...], Any]:
-    """Takes a class apart.
+    """Take a class apart.
 
     Args:
         cls: A class of an application.
@@ -191,7 +191,7 @@ def make_class(
     slots: list[str] | None,
     file: str | None = None,
 ) -> Any:
-    """Returns the class of a name; makes it if there is none here, without its attributes.
+    """Return the class of a name; make it if there is none here, without its attributes.
 
     Args:
         identities: Of this process.
@@ -241,7 +241,7 @@ def _make_quietly(metaclass: Any, name: str, bases: tuple[type, ...], namespace:
 
 
 def set_class(identities: Identities, cls: type, state: tuple[Any, ...]) -> None:
-    """Gives a class its attributes, or what of them is new; nothing to a class that was defined here.
+    """Give a class its attributes, or what of them is new; nothing to a class that was defined here.
 
     Args:
         identities: Of this process.
@@ -260,7 +260,7 @@ def set_class(identities: Identities, cls: type, state: tuple[Any, ...]) -> None
 
 
 def is_member(thing: Any) -> bool:
-    """Returns whether an object is a member of an enum, and no combination of flags.
+    """Return whether an object is a member of an enum, and no combination of flags.
 
     Args:
         thing: Any object whose class is an enum.
@@ -269,7 +269,7 @@ def is_member(thing: Any) -> bool:
 
 
 def reduce_member(member: Enum) -> tuple[tuple[Any, ...], Any]:
-    """Takes a member of an enum apart that goes by value with its class.
+    """Take a member of an enum apart that goes by value with its class.
 
     Args:
         member: The member.
@@ -296,7 +296,7 @@ def reduce_member(member: Enum) -> tuple[tuple[Any, ...], Any]:
 
 
 def make_member(cls: Any, name: str, args: tuple[Any, ...] = ()) -> Any:
-    """Returns a member of an enum; makes it if the enum has come just now.
+    """Return a member of an enum; make it if the enum has come just now.
 
     Args:
         cls: The enum.
@@ -313,7 +313,7 @@ def make_member(cls: Any, name: str, args: tuple[Any, ...] = ()) -> Any:
 
 
 def set_member(identities: Identities, member: Any, state: Any) -> None:
-    """Gives a member of an enum its attributes, if the enum has come just now.
+    """Give a member of an enum its attributes, if the enum has come just now.
 
     Args:
         identities: Of this process.

@@ -46,7 +46,7 @@ class CodeSent:
         self._seen: dict[Hashable, bool] = {}
 
     def number_of_class(self, cls: type, versions: tuple[int, ...]) -> int | None:
-        """Returns the number under which the peer has a class; None if it has to go by value.
+        """Return the number under which the peer has a class; None if it has to go by value.
 
         Args:
             cls: A class that cannot go by reference.
@@ -55,7 +55,7 @@ class CodeSent:
         return self._number((self._identities.name_of(cls), versions), cls, None)
 
     def number_of_blueprint(self, blueprint: Blueprint) -> int | None:
-        """Returns the number under which the peer has a blueprint; None if it has to go by value.
+        """Return the number under which the peer has a blueprint; None if it has to go by value.
 
         Args:
             blueprint: Of a function that cannot go by reference.

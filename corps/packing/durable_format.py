@@ -102,7 +102,7 @@ def take_apart(data: bytes) -> tuple[Manifest, memoryview]:
 
 
 def read_form(file: BinaryIO) -> Manifest:
-    """Returns the facts of a stored form, and leaves the file where its body begins.
+    """Return the facts of a stored form, and leave the file where its body begins.
 
     Reads it once through, and keeps nothing of the body.
 

@@ -152,7 +152,7 @@ def restore_exception(cls: type[BaseException], args: tuple[Any, ...]) -> BaseEx
 
 
 def restore_seeded(cls: type[BaseException], seed: Parts) -> BaseException:
-    """Makes an exception that cannot be filled later, without running the constructor of its class.
+    """Make an exception that cannot be filled later, without running the constructor of its class.
 
     Args:
         cls: The class of the exception.
@@ -166,7 +166,7 @@ def restore_seeded(cls: type[BaseException], seed: Parts) -> BaseException:
 
 
 def put_parts(error: BaseException, parts: Parts) -> None:
-    """Fills an exception that was restored.
+    """Fill an exception that was restored.
 
     Raises:
         UnpackError: It is none.
@@ -176,7 +176,7 @@ def put_parts(error: BaseException, parts: Parts) -> None:
 
 
 def put_state_and_chain(error: Any, both: tuple[Any, Parts]) -> None:
-    """Gives an exception that was made in its own way its state, and what that leaves out."""
+    """Give an exception that was made in its own way its state, and what that leaves out."""
     state, chain = both
     if state is not None:
         error.__setstate__(state)

@@ -73,7 +73,7 @@ class CodeFacts:
 # What is thrown out while it is in use costs time and nothing else: the code is taken for new code.
 @lru_cache(maxsize=8192)
 def facts_of(code: CodeType) -> CodeFacts:
-    """Returns the facts about a code object: the same for all that are equal.
+    """Return the facts about a code object: the same for all that are equal.
 
     Args:
         code: The code. A copy of it that came back from another process is equal to it.
@@ -99,7 +99,7 @@ class Blueprint(NamedTuple):
     file: str | None
 
     def key(self) -> Hashable:
-        """Returns what is equal for equal blueprints: also for one that went to another process and back.
+        """Return what is equal for equal blueprints: also for one that went to another process and back.
 
         The classes among the annotations stand there by their addresses.
         """
@@ -111,7 +111,7 @@ class Blueprint(NamedTuple):
 
 
 def blueprint_of(function: FunctionType, file: str | None) -> Blueprint:
-    """Returns the blueprint of a function.
+    """Return the blueprint of a function.
 
     Args:
         function: The function.
@@ -140,7 +140,7 @@ class FunctionParts:
         self._filled: set[int] = set()
 
     def namespace_of(self, variables: dict[str, Any]) -> Namespace:
-        """Returns what stands for the globals of functions.
+        """Return what stands for the globals of functions.
 
         Args:
             variables: The globals.
@@ -148,7 +148,7 @@ class FunctionParts:
         return self._namespaces.setdefault(id(variables), {})
 
     def shared(self, function: FunctionType) -> tuple[Any, ...]:
-        """Returns what stands for the globals of a function, and for its variables if it has any.
+        """Return what stands for the globals of a function, and for its variables if it has any.
 
         Args:
             function: The function.
@@ -160,7 +160,7 @@ class FunctionParts:
         return namespace, tuple([self._variables.setdefault(id(cell), []) for cell in cells])
 
     def state(self, function: FunctionType) -> FunctionState | None:
-        """Returns what else there is of a function; None if there is nothing.
+        """Return what else there is of a function; None if there is nothing.
 
         Args:
             function: The function.
@@ -247,7 +247,7 @@ def _submodules(package: str, names: frozenset[str]) -> list[str]:
 
 
 def reduce_code(code: CodeType) -> Any:
-    """Reduces a code object for a pickler, with its file name.
+    """Reduce a code object for a pickler, with its file name.
 
     Args:
         code: The code.
@@ -275,7 +275,7 @@ def reduce_code(code: CodeType) -> Any:
 
 
 def make_code(*parts: Any) -> CodeType:
-    """Makes a code object.
+    """Make a code object.
 
     Args:
         parts: What `reduce_code` took out of it.
@@ -284,7 +284,7 @@ def make_code(*parts: Any) -> CodeType:
 
 
 def make_function(blueprint: Any, namespace: Namespace, variables: tuple[Variable, ...] = ()) -> Any:
-    """Makes a function; its state is set afterwards.
+    """Make a function; its state is set afterwards.
 
     Args:
         blueprint: Of the function.
@@ -320,7 +320,7 @@ def _cell(variable: Variable) -> CellType:
 
 
 def set_function(function: FunctionType, state: FunctionState) -> None:
-    """Gives a function what belongs to it.
+    """Give a function what belongs to it.
 
     Args:
         function: From `make_function`.

@@ -55,7 +55,7 @@ class Identities:
         self._kept: deque[Any] = deque(maxlen=_MOST_KEPT)
 
     def name_of(self, thing: Any) -> str:
-        """Returns the name of a thing, the same each time; gives it one if it has none.
+        """Return the name of a thing, the same each time; give it one if it has none.
 
         Args:
             thing: A class, or anything else that can be referred to weakly.
@@ -63,7 +63,7 @@ class Identities:
         return self._entry(thing).name
 
     def find(self, name: str) -> Any:
-        """Returns what has the name here; None if nothing has.
+        """Return what has the name here; None if nothing has.
 
         Args:
             name: From the bytes.
@@ -71,7 +71,7 @@ class Identities:
         return self._things.get(name)
 
     def make(self, name: str, make: Callable[[], Any], *, is_complete: bool = False) -> Any:
-        """Returns what has the name here. Makes it if there is nothing.
+        """Return what has the name here. Make it if there is nothing.
 
         Args:
             name: From the bytes.
@@ -91,7 +91,7 @@ class Identities:
         return found
 
     def is_complete(self, thing: Any) -> bool:
-        """Returns whether a thing was defined here, or has been filled.
+        """Return whether a thing was defined here, or has been filled.
 
         Args:
             thing: What `make` returned, or any other.
@@ -99,7 +99,7 @@ class Identities:
         return self._entry(thing).is_complete
 
     def versions(self, cls: type, copied: Callable[[], dict[str, Any]]) -> tuple[int, Original | Copy | None]:
-        """Returns the version of a class, and what is known of its versions.
+        """Return the version of a class, and what is known of its versions.
 
         Args:
             cls: The class.
@@ -115,7 +115,7 @@ class Identities:
             return (0, None) if record is None else (record.version, record)
 
     def take_over(self, cls: type, fill: Callable[[Copy], None]) -> None:
-        """Fills a class that came, or brings it up to date. Does nothing to a class that was defined here.
+        """Fill a class that came, or bring it up to date. Do nothing to a class that was defined here.
 
         Args:
             cls: What `make` returned.

@@ -35,7 +35,7 @@ def refuse_hidden(module: str, qualname: str) -> None:
 
 
 def own_definition(module: ModuleType, name: str, qualname: str) -> Any:
-    """Returns the class or function of this very name.
+    """Return the class or function of this very name.
 
     Args:
         module: Where it has to be defined.

@@ -29,25 +29,25 @@ class Judge(Protocol):
     """Says what a pickle may do. What it refuses raises Untrusted."""
 
     def find(self, module: str, qualname: str) -> Any:
-        """Returns what a name stands for."""
+        """Return what a name stands for."""
 
     def make(self, cls: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Returns a new object of a class, not initialised."""
+        """Return a new object of a class, not initialised."""
 
     def call(self, function: Any, args: tuple[Any, ...]) -> Any:
-        """Returns what a function gives."""
+        """Return what a function gives."""
 
     def fill(self, thing: Any, state: Any) -> Any:
-        """Returns an object, with its state put into it."""
+        """Return an object, with its state put into it."""
 
     def extend(self, thing: Any, items: list[Any]) -> None:
         """Appends to what is no plain list."""
 
     def put(self, thing: Any, pairs: list[tuple[Any, Any]]) -> None:
-        """Sets the items of what is no plain dict."""
+        """Set the items of what is no plain dict."""
 
     def judge_key(self, key: Any) -> None:
-        """Judges what is hashed and compared, and is no plain value."""
+        """Judge what is hashed and compared, and is no plain value."""
 
 
 class PickleReader:
@@ -60,7 +60,7 @@ class PickleReader:
         self._memo: list[Any] = []
 
     def read(self, body: bytes) -> Any:
-        """Returns the object.
+        """Return the object.
 
         Args:
             body: The pickle.

@@ -75,7 +75,7 @@ _REGISTERED: Final[Collection[str] | None] = getattr(cloudpickle_internals, "_PI
 
 
 def registered() -> Collection[str]:
-    """Returns the modules whose things go by value because `cloudpickle.register_pickle_by_value` says so."""
+    """Return the modules whose things go by value because `cloudpickle.register_pickle_by_value` says so."""
     if _REGISTERED is not None:
         return _REGISTERED
     found: Collection[str] = cloudpickle.list_registry_pickle_by_value()
@@ -146,7 +146,7 @@ class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle hi
 
 
 def reduce_rest(thing: Any, elsewhere: Elsewhere) -> Any:
-    """Reduces what is left to the object's own way, for picklers that pack by value.
+    """Reduce what is left to the object's own way, for picklers that pack by value.
 
     Args:
         thing: Any object.
@@ -168,7 +168,7 @@ def reduce_rest(thing: Any, elsewhere: Elsewhere) -> Any:
 
 
 def reduce_as_it_says(thing: Any, elsewhere: Elsewhere) -> Any:
-    """Reduces an object that says itself how it is packed, and sees to it that a name means something.
+    """Reduce an object that says itself how it is packed, and see to it that a name means something.
 
     Args:
         thing: The object.
@@ -188,7 +188,7 @@ def reduce_as_it_says(thing: Any, elsewhere: Elsewhere) -> Any:
 
 
 def module_of(thing: Any, qualname: str) -> str:
-    """Returns the name of the module in which pickle looks for an object that reduces to its name.
+    """Return the name of the module in which pickle looks for an object that reduces to its name.
 
     Args:
         thing: The object.

@@ -166,7 +166,7 @@ def _by_name(fields: list[str], state: Any) -> dict[str, Any]:
 
 
 def _set_field(thing: Any, name: str, value: Any) -> None:
-    """Sets a field past all that the class has to say about it."""
+    """Set a field past all that the class has to say about it."""
     for each in type(thing).__mro__:
         slot = vars(each).get(name)
         if type(slot) is MemberDescriptorType:

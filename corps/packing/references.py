@@ -167,7 +167,7 @@ def reduce_to_name(thing: Any, module_name: str, qualname: str, elsewhere: Elsew
 
 
 def is_of_a_file(thing: Any, module_name: str, qualname: str) -> bool:
-    """Returns whether a module that was loaded from a file holds a thing, wherever that file is.
+    """Return whether a module that was loaded from a file holds a thing, wherever that file is.
 
     Args:
         thing: Any object.
@@ -182,7 +182,7 @@ def is_of_a_file(thing: Any, module_name: str, qualname: str) -> bool:
 
 
 def file_of(thing: Any, qualname: str) -> str | None:
-    """Returns the file of the module that has a thing at its top; None if none has.
+    """Return the file of the module that has a thing at its top; None if none has.
 
     Args:
         thing: A function or a class.
@@ -196,7 +196,7 @@ def file_of(thing: Any, qualname: str) -> str | None:
 
 
 def find_loaded(name: Any, file: str, qualname: str) -> Any:
-    """Returns what this process has of a thing of another one: at the top of a module of the same file.
+    """Return what this process has of a thing of another one: at the top of a module of the same file.
 
     Args:
         name: Of the module.

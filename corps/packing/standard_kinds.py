@@ -38,7 +38,7 @@ _OF_IMPORT: Final = frozenset({"__builtins__", "__cached__", "__loader__", "__sp
 
 
 def reduce_standard(thing: Any, identities: Identities) -> Any:
-    """Reduces an object of such a kind, by value.
+    """Reduce an object of such a kind, by value.
 
     Args:
         thing: Any object.
@@ -74,7 +74,7 @@ def reduce_standard(thing: Any, identities: Identities) -> Any:
 
 
 def make_cached(function: Callable[..., Any], maxsize: int | None, typed: bool) -> Any:
-    """Makes a function with a cache, which is empty.
+    """Make a function with a cache, which is empty.
 
     Args:
         function: The function.
@@ -87,7 +87,7 @@ def make_cached(function: Callable[..., Any], maxsize: int | None, typed: bool) 
 def make_partial_method(
     function: Any, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> "functools.partialmethod[Any]":
-    """Makes a method of which some arguments are given.
+    """Make a method of which some arguments are given.
 
     Args:
         function: The function, or what has a way to become a method.
@@ -98,7 +98,7 @@ def make_partial_method(
 
 
 def make_known(identities: Identities, name: str, kind: str, module: str, *facts: Any) -> Any:
-    """Returns the type variable or new type of a name; makes it if there is none here.
+    """Return the type variable or new type of a name; make it if there is none here.
 
     Args:
         identities: Of this process.
@@ -122,7 +122,7 @@ def make_known(identities: Identities, name: str, kind: str, module: str, *facts
 
 
 def reduce_module_by_value(module: ModuleType, file: str | None) -> Any:
-    """Reduces a module that no other process can import, with all that is in it.
+    """Reduce a module that no other process can import, with all that is in it.
 
     Args:
         module: The module.
@@ -133,7 +133,7 @@ def reduce_module_by_value(module: ModuleType, file: str | None) -> Any:
 
 
 def make_module(name: str, file: str | None) -> ModuleType:
-    """Makes a module that is filled afterwards, or returns what this process has loaded from the file.
+    """Make a module that is filled afterwards, or return what this process has loaded from the file.
 
     Args:
         name: Of the module.
@@ -144,7 +144,7 @@ def make_module(name: str, file: str | None) -> ModuleType:
 
 
 def set_module(module: ModuleType, facts: dict[str, Any]) -> None:
-    """Fills a module, unless it is this process' own.
+    """Fill a module, unless it is this process' own.
 
     Args:
         module: The module.

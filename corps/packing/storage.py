@@ -31,7 +31,7 @@ Rebind = Mapping[tuple[str, str], Callable[..., Any]]
 
 
 def store(value: object, path: str | os.PathLike[str], *, codec: str = "pickle") -> None:
-    """Writes an object to a file. Large buffers, as those of arrays, are not copied for that.
+    """Write an object to a file. Large buffers, as those of arrays, are not copied for that.
 
     Args:
         value: The object. Its functions and classes have to be importable by name.

@@ -5,7 +5,6 @@ Everything of an Env hangs on its object, so that several can live in one proces
 """
 
 import itertools
-import logging
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -45,8 +44,6 @@ from corps.runtime.watched_thread import note_failure
 from corps.transport.link import Transport
 from corps.transport.peers import Peers
 from corps.wire.frames import ProbeHeader
-
-_log = logging.getLogger("corps.env")
 
 MakeName = Callable[[ConcAddr, Interface, int], Any]
 MakeIterator = Callable[..., Any]

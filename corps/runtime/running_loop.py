@@ -12,7 +12,7 @@ Loop = asyncio.AbstractEventLoop
 
 
 def ask_aloud() -> Loop | None:
-    """Returns the running event loop of this thread, or None, by documented names alone."""
+    """Return the running event loop of this thread, or None, by documented names alone."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

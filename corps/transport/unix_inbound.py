@@ -19,7 +19,6 @@ _MAX_MESSAGE: Final = 2**40  # of a member; what does not fit into memory is ref
 _FDS_OF_SEGMENT: Final = 2  # that it takes to map one
 _RIGHTS: Final = socket.CMSG_SPACE(4)  # one descriptor
 _CLOSED_ON_EXEC: Final = int(socket.MSG_CMSG_CLOEXEC)  # as enumerations they cost 2 µs for each read
-_TRUNCATED: Final = int(socket.MSG_CTRUNC)
 
 
 class Inbound:

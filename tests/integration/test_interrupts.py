@@ -1,4 +1,4 @@
-"""Ctrl-C in a main thread that runs workers while it waits for them."""
+"""Ctrl-C in a main thread that waits for workers all the time."""
 
 import subprocess
 import sys
