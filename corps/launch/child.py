@@ -17,7 +17,7 @@ from threading import Timer
 from typing import Any, Final
 
 from corps.addresses import BOOT_ENV, FRONT, ConcAddr, env_label
-from corps.errors import BootError, CorpsError
+from corps.errors import BootError, CorpsError, LoadError
 from corps.hosting.child import ChildSide, flush_output
 from corps.hosting.pulse import MAIN, READING
 from corps.launch import pool_main
@@ -34,7 +34,9 @@ from corps.runtime.env import Env
 from corps.runtime.lives import in_turn
 from corps.runtime.options import EnvOptions
 from corps.runtime.this_process import this_process
+from corps.runtime.travelling import places_of
 from corps.runtime.vital_signs import VitalSigns
+from corps.workers.corps import Corps
 from corps.workers.names import Name
 
 with contextlib.suppress(ImportError):  # not made for every platform
@@ -78,6 +80,7 @@ def main(child: ChildSide) -> int:
         logging.basicConfig(level=options.log_level, format=form)  # unless the application has set it up
         if child.has_stdin:
             let_run_exit(cls)
+        places = _places(cls)
         env, member = start_env(
             corps_id,
             child.env_id,
@@ -97,8 +100,21 @@ def main(child: ChildSide) -> int:
     this_process.has_opened(env)
     env.lives.on_unreachable = partial(_report_or_end, env)
     env.on_defect = _end_at_once
-    orders.send("ready", member.as_list(), list(cls._corps_interface.as_tuple()), restart)
+    interface = list(cls._corps_interface.as_tuple())
+    orders.send("ready", member.as_list(), interface, restart, places)
     return _serve(child, orders, env)
+
+
+def _places(cls: type[Corps]) -> dict[str, list[str]]:
+    """Where the variables are that travel: the booting process need not load the application to have them."""
+    places = {variable.name: places_of(variable) for variable in cls.travels}
+    for name, found in places.items():
+        if not found:
+            raise LoadError(
+                f"{cls.__qualname__}.travels names the context variable {name!r}, which no module has: "
+                "define it at the top of one, so that each process finds it"
+            )
+    return places
 
 
 def _show_warnings(form: str) -> None:

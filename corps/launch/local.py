@@ -6,12 +6,13 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from corps.clock import now
-from corps.errors import ClosedError, RestartLimit, SupervisionError
+from corps.errors import ClosedError, ConfigError, RestartLimit, SupervisionError
 from corps.launch.ending_alone import end_alone
 from corps.launch.found_settings import find_settings
 from corps.launch.interrupted import is_interrupt
@@ -21,6 +22,7 @@ from corps.messages.requests import EXIT_NOW
 from corps.runtime.context import Block, current
 from corps.runtime.env import Env
 from corps.runtime.this_process import this_process
+from corps.runtime.travelling import fault_of
 from corps.supervision.restarts import Restart
 from corps.workers.dead_letters import DeadLetters
 from corps.workers.factory import Options, Where, options
@@ -176,19 +178,25 @@ class LocalEnv:
 
 
 def env(
-    threads: int | None = None, *, config: "str | Path | Mapping[str, Any] | Settings | None" = None
+    threads: int | None = None,
+    *,
+    config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+    travels: tuple[ContextVar[Any], ...] = (),
 ) -> LocalEnv:
     """Start an Env inside this process: workers without child processes.
 
     Args:
         threads: How many worker threads may run at once; None for the setting `threads.max`.
         config: A configuration file, a mapping of settings, or Settings.
+        travels: The context variables whose values travel with each request; see `corps.Corps`.
 
     Returns:
         The Env, which is also a context manager: ``with corps.env() as env: env.create(Counter)``.
 
     Raises:
-        ConfigError: A setting is unknown or has a bad value.
+        ConfigError: A setting is unknown or has a bad value, or `travels` has.
     """
+    if fault := fault_of(travels):
+        raise ConfigError(f"corps.env got travels={travels!r:.200}: {fault}")
     settings = find_settings(config, {"threads.max": threads}).settings
-    return LocalEnv(build_env(secrets.token_hex(8), 0, env_options(settings)))
+    return LocalEnv(build_env(secrets.token_hex(8), 0, env_options(settings), travels=travels))

@@ -57,6 +57,7 @@ from corps.runtime.futures import Future
 from corps.runtime.options import WorkerOptions
 from corps.runtime.records import Application, Record
 from corps.runtime.this_process import this_process
+from corps.runtime.travelling import Travels
 from corps.runtime.waiting import wait_all, wait_any
 from corps.runtime.watched_thread import WatchedThread, note_failure
 from corps.runtime.winding_down import hear_last_words, still
@@ -386,7 +387,8 @@ class RunningCorps:
             vitals=Vitals(settings.beat.every, settings.beat.suspect, settings.beat.dead),
             on_limit=self._fail,
         )
-        interface, app_restart = membership.start(settings.envs, until)
+        interface, app_restart, travels = membership.start(settings.envs, until)
+        env.travels = Travels(places=travels)
         # Not before: until here an end is seen by who waits for the process, and then everybody is known.
         self._follower.start()
         env.lives.on_unreachable = lambda env_id, generation, reason: membership.cannot_reach(

@@ -58,6 +58,7 @@ def start_env(
             everywhere=source.module,
             identities=source.identities,
             application=application,
+            travels=() if application is None else application.travels,
             generation=generation,
             incarnation=incarnation,
             journals=runtime_dir,

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextvars import ContextVar
 from threading import RLock
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from corps.runtime.env import Env
 from corps.runtime.keeping import Kept
 from corps.runtime.options import EnvOptions, WorkerOptions
 from corps.runtime.records import Record
+from corps.runtime.travelling import Travels
 from corps.transport.link import Transport
 from corps.transport.peers import Peers
 from corps.workers.corps import Corps
@@ -38,6 +40,7 @@ def build_env(
     everywhere: str | None = None,
     identities: Identities | None = None,
     application: type[Corps] | None = None,
+    travels: tuple[ContextVar[Any], ...] = (),
     generation: int = 0,
     incarnation: str = "",
     journals: str | None = None,
@@ -55,6 +58,7 @@ def build_env(
         everywhere: The name of the application's module, which all processes have loaded.
         identities: Which classes by value are known in this process already; None if none are.
         application: The class of the Corps that may be started here.
+        travels: The context variables whose values travel with requests.
         generation: How many processes the Env has had before this one.
         incarnation: Of the Env.
         journals: Directory of the start journals; None for none.
@@ -63,6 +67,7 @@ def build_env(
         The Env. It begins to read from its links with ``env.start_reading()``.
     """
     env = Env(corps_id, env_id, options, generation)
+    env.travels = Travels(travels)
     known = Identities(RLock()) if identities is None else identities
 
     def make_name(addr: ConcAddr, interface: Interface, incarnation: int = 1) -> Name[Any]:

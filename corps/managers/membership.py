@@ -91,7 +91,7 @@ class Membership:
 
     # --- the start ---
 
-    def start(self, count: int, until: float) -> tuple[Interface, Restart | None]:
+    def start(self, count: int, until: float) -> tuple[Interface, Restart | None, dict[str, list[str]]]:
         """Start the front and Envs 1 to `count`, all at once, and make them known to each other.
 
         Args:
@@ -99,8 +99,8 @@ class Membership:
             until: When they have to be ready.
 
         Returns:
-            Of the application's Corps class, which each of them has loaded: the interface, and what it
-            declares about its failures.
+            Of the application's Corps class, which each of them has loaded: the interface, what it declares
+            about its failures, and where the context variables are that it lets travel.
 
         Raises:
             LoadError: The application could not be loaded.
@@ -128,7 +128,7 @@ class Membership:
         self._env.worker_envs = list(range(_FIRST, _FIRST + count))
         front = places[0]
         assert front.interface is not None
-        return front.interface, front.restart
+        return front.interface, front.restart, front.travels
 
     def _spawn(self, env_id: int) -> EnvProcess:
         return self._host.spawn(env_id, "corps.launch.child:main")

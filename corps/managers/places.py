@@ -32,6 +32,7 @@ class Place:
         member: Its record; None before it is ready.
         interface: Of the application's Corps; None before it is ready.
         restart: What the application's Corps declares about its failures.
+        travels: The context variables that it lets travel: name, and where modules have it.
         is_listed: It was told of all others, and is told what happens from then on.
         has_joined: It knows all others.
         is_doomed: It is killed, since it cannot be reached.
@@ -57,6 +58,7 @@ class Place:
         self.member: Member | None = None
         self.interface: Interface | None = None
         self.restart: Restart | None = None
+        self.travels: dict[str, list[str]] = {}
         self.is_listed = False
         self.has_joined = False
         self.is_doomed = False
@@ -108,7 +110,7 @@ class Place:
             LoadError: The application could not be loaded.
             EnvStartError: It did not start, ended while it started, or took too long.
         """
-        member, interface, restart = self.expect("ready", late)
+        member, interface, restart, self.travels = self.expect("ready", late)
         self.member = Member(*member)
         self.interface = Interface.from_tuple(*interface)
         if restart is not None:

@@ -124,7 +124,8 @@ class Request:
         promise: Where the outcome goes.
         sender: The worker that asks; None for a plain thread.
         deadline: Point on this process's monotonic clock; None for none.
-        packed: Opens the packed arguments; None when they are live.
+        packed: Opens the packed arguments, and what travels with them; None when they are live.
+        travelling: Values of its caller's context variables, by name: `runtime.travelling`. None for none.
         route: Who holds it now; set when it is sent.
         number: Its number on the link it left by.
         stage: WAITING, BEGUN or WITHDRAWN; changed under the lock of the cell that has it.
@@ -158,6 +159,7 @@ class Request:
         "sent",
         "stage",
         "target",
+        "travelling",
         "wait",
     )
 
@@ -173,7 +175,7 @@ class Request:
         promise: Promise,
         sender: ConcAddr | None = None,
         deadline: float | None = None,
-        packed: Callable[[], tuple[tuple[Any, ...], dict[str, Any]]] | None = None,
+        packed: Callable[[], tuple[Any, ...]] | None = None,
     ) -> None:
         self.kind = kind
         self.target = target
@@ -184,6 +186,7 @@ class Request:
         self.sender = sender
         self.deadline = deadline
         self.packed = packed
+        self.travelling: dict[str, Any] | None = None
         self.route: Route | None = None
         self.number = 0
         self.stage = WAITING
@@ -202,7 +205,11 @@ class Request:
             UnpackError: They cannot be unpacked here.
         """
         if self.packed is not None:
-            self.args, self.kwargs = self.packed()
+            opened = self.packed()
+            if len(opened) == 2:
+                self.args, self.kwargs = opened
+            else:
+                self.args, self.kwargs, self.travelling = opened
             self.packed = None
 
     def let_go(self) -> None:

@@ -5,13 +5,20 @@ import sys
 import weakref
 from collections.abc import Callable
 from threading import get_ident
-from typing import Any
+from typing import Any, Protocol
 
 from corps.addresses import ConcAddr
 from corps.errors import ClosedError, DeadlineExceeded, NoSuchWorker
 from corps.messages.outcomes import Outcome, Raised, Refused
 from corps.messages.requests import Request
 from corps.runtime.futures import Future
+
+
+class Unsent(Protocol):
+    """What asks for itself before the next request."""
+
+    def begin(self) -> None:
+        """Ask, unless that was done. Thread-safe."""
 
 
 def too_late(env: Any, target: ConcAddr) -> Refused:

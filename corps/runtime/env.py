@@ -9,7 +9,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from threading import get_ident
-from typing import Any, Protocol
+from typing import Any
 
 from corps.addresses import ENV_MGR, ConcAddr, env_label
 from corps.clock import earlier, now
@@ -40,6 +40,7 @@ from corps.runtime.registry import Registry
 from corps.runtime.retrying import Retrying
 from corps.runtime.running_loop import running_loop
 from corps.runtime.thread_starts import NO_THREAD
+from corps.runtime.travelling import Travels
 from corps.runtime.watched_thread import note_failure
 from corps.transport.link import Transport
 from corps.transport.peers import Peers
@@ -47,13 +48,6 @@ from corps.wire.frames import ProbeHeader
 
 MakeName = Callable[[ConcAddr, Interface, int], Any]
 MakeIterator = Callable[..., Any]
-
-
-class Unsent(Protocol):
-    """What asks for itself before the next request."""
-
-    def begin(self) -> None:
-        """Ask, unless that was done. Thread-safe."""
 
 
 class Env:
@@ -106,12 +100,13 @@ class Env:
         """Name of the application's Corps, for workers that no other Corps created."""
         self.worker_envs: list[int] = [env_id]
         """Ids of the Envs in which workers may be created; replaced as a whole, never changed."""
+        self.travels = Travels()  # what of a caller's context goes along
         self._turns = itertools.count()
         self.unheard: LogLimit[tuple[str, str]] = LogLimit()  # used by the thread of `dropped` alone
         self.dropped = Dropped(f"{self.label}-dropped", lambda: current.set(self._bringing))
         # Attributes that were named, and not asked for yet: that is done before the next request, for those
         # that are still wanted.
-        self.unsent: deque[weakref.ref[Unsent]] = deque()
+        self.unsent: deque[weakref.ref[caller_side.Unsent]] = deque()
         self.retrying: dict[Retrying, None] = {}  # what is to be sent again in a moment; one step is atomic
         self._closed = False
         self._is_ending = False  # of what plain threads ask for nothing more is taken; or it is closed
@@ -219,6 +214,8 @@ class Env:
         promise = future if not retries else Retrying(self, future, args, kwargs, retries).next_try()
         request = Request(kind, target, method, args, kwargs, promise, sender, deadline)
         request.sent = sent
+        if self.travels:
+            self.travels.take_along(request)
         future.request = request
         if deadline is not None:
             caller_side.limit(self, future, request, deadline)
@@ -312,7 +309,10 @@ class Env:
         here = current.get()
         sender = here.cell.addr if here is not None and here.cell is not None else None
         promise = Sent(self.letters, sender, target, method)
-        return Request(kind, target, method, args, kwargs, promise, sender)
+        request = Request(kind, target, method, args, kwargs, promise, sender)
+        if self.travels:
+            self.travels.take_along(request)
+        return request
 
     def exit(self, target: ConcAddr, how: str = "exit") -> Future[Any]:
         """Ask a worker to end.

@@ -273,7 +273,8 @@ class Errands:
 
 def _is_light(request: Request) -> bool:
     """Whether its arguments are certainly packed a moment later, and are then what they are now."""
-    for arg in request.args:
+    values = request.travelling
+    for arg in request.args if values is None else (*request.args, *values.values()):
         kind = type(arg)
         if kind not in _LIGHT and not (kind is str and len(arg) < _SHORT):
             return False

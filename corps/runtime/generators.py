@@ -60,9 +60,11 @@ class _Stream:
 
     def __init__(self, source: Any, holder: int, context: Context | None) -> None:
         self.source: Generator[Any, Any, Any] | AsyncGenerator[Any, Any] | None = source
-        # Of an asynchronous one: a variable that one step sets is there for the next, as in `async for`.
+        # Of an asynchronous one, and of one whose request some values travelled with: they are there for each
+        # step, and a variable that one step sets is there for the next, as in `async for`.
         self.context = context
-        self.lock = asyncio.Lock() if context is not None else None  # one step at a time
+        # One step at a time.
+        self.lock = asyncio.Lock() if isinstance(source, AsyncGeneratorType) else None
         self.ahead: deque[_Item] = deque()
         self.allowed: int | None = None
         self.is_unwanted = (
@@ -87,13 +89,17 @@ class _Stream:
         source, begun = self.source, now()
         assert source is not None
         try:
-            return _Item(more=True, value=next(source))  # type: ignore[arg-type]  # it is a plain one
+            return _Item(more=True, value=self.run(next, source))
         except StopIteration as end:
             return self._ended(end.value)
         except BaseException as error:
             return self._ended(None, error)
         finally:
             self.took = now() - begun
+
+    def run(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call what runs the author's code of a plain generator, in its own context if it has one."""
+        return function(*args) if self.context is None else self.context.run(function, *args)
 
     async def astep(self) -> _Item:
         """Let an asynchronous generator make its next item."""
@@ -124,18 +130,18 @@ class Generators:
         self._streams: dict[int, _Stream] = {}
         self._forsaken: set[int] = set()  # closed since the process died that held their iterators
 
-    def keep(self, source: Any, holder: int) -> Any:
+    def keep(self, source: Any, holder: int, context: Context | None = None) -> Any:
         """A generator stays here; what goes out is an iterator that pulls its items one by one.
 
         Args:
             source: The generator.
             holder: The Env that gets the iterator.
+            context: Of its own, in which its steps run; None for that of the worker.
         """
         number = next(self._numbers)
-        context = self._cell.context.copy() if isinstance(source, AsyncGeneratorType) else None
-        self._streams[number] = _Stream(source, holder, context)
+        stream = self._streams[number] = _Stream(source, holder, context)
         return self._cell.env.make_iterator(
-            self._cell.name, number, WHOLE, holder, is_async=context is not None, is_fresh=True
+            self._cell.name, number, WHOLE, holder, is_async=stream.lock is not None, is_fresh=True
         )
 
     @property
@@ -282,7 +288,7 @@ class Generators:
         assert source is None or isinstance(source, GeneratorType)
         try:
             if source is not None:
-                source.close()
+                stream.run(source.close)
         except Exception:  # an author's `finally` must not stop the end of the worker
             _log.exception("closing a generator of %s raised", self._cell)
 

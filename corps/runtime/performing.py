@@ -9,7 +9,7 @@ import concurrent.futures
 import inspect
 import logging
 from collections.abc import Coroutine
-from contextvars import Context
+from contextvars import Context, Token, copy_context
 from threading import Event
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, NoReturn
@@ -51,6 +51,7 @@ from corps.runtime.hooks import hook, steps_of
 from corps.runtime.keeping import Keeping, keeps_state, kept_state
 from corps.runtime.main_thread import MainThread
 from corps.runtime.relaying import relay
+from corps.runtime.travelling import leave
 
 _log = logging.getLogger("corps.workers")
 
@@ -111,12 +112,15 @@ class Performer:
             request: One that is wanted. Whatever its author's code raises becomes its outcome.
         """
         has_steps = self._cell.interface.has_steps
+        arrived: list[Token[Any]] | None = None
         try:
             try:
                 if request.kind in ASKING:
                     self._check_reachable(request)
                 if request.packed is not None:  # only now: nothing is unpacked for what may not be called
                     self._open(request)
+                if request.travelling is not None:
+                    arrived = self._cell.env.travels.arrive(request.travelling)
                 if request.kind == CALL and not has_steps:
                     value = getattr(self.worker, request.method)(*request.args, **request.kwargs)
                 else:
@@ -143,6 +147,9 @@ class Performer:
                 self._note_late(request, outcome)
         except BaseException as escaped:
             self._escaped(request, escaped)
+        finally:
+            if arrived is not None:
+                leave(arrived)
 
     def _open(self, request: Request) -> None:
         try:
@@ -415,7 +422,9 @@ class Performer:
         cell.coroutine_started()
         has_begun = False
         try:
-            has_begun = cell.env.loop.call(self._begin_task, request, coroutine)
+            # Here and not on the loop: there the worker's context may be that of its next request already.
+            context = self._context_for(request)
+            has_begun = cell.env.loop.call(self._begin_task, request, coroutine, context)
         finally:
             if not has_begun:
                 coroutine.close()
@@ -423,7 +432,7 @@ class Performer:
         if not has_begun:
             self._finish(request, self._refused(request, cell.gone("no"), "closed"))
 
-    def _begin_task(self, request: Request, coroutine: Coroutine[Any, Any, Any]) -> None:
+    def _begin_task(self, request: Request, coroutine: Coroutine[Any, Any, Any], context: Context) -> None:
         # A coroutine has an activity of its own: other requests of an interleaving worker come between.
         activity = Activity(self._cell.env, self._cell)
         activity.request = request
@@ -431,7 +440,6 @@ class Performer:
         if self._background is None:
             self._background = Background()
         activity.background = self._background
-        context = self._context_for(request)
         context.run(current.set, activity)
         # Not `create_task`: this one is not among those that the author's code has started.
         running = self._run_coroutine(request, coroutine, activity)
@@ -504,7 +512,11 @@ class Performer:
             return value
         if self._generators is None:
             self._generators = Generators(self._cell)
-        return self._generators.keep(value, getattr(request.promise, "env", self._cell.env.id))
+        context: Context | None = None
+        if kind is AsyncGeneratorType or request.travelling is not None:
+            context = copy_context()
+            context.run(current.set, self._cell.activity)  # a coroutine's own ends with it
+        return self._generators.keep(value, getattr(request.promise, "env", self._cell.env.id), context)
 
     def close_generators(self) -> None:
         """Close the generators nobody pulled to their end; waits for that. Not on the loop's thread."""

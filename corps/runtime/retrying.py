@@ -162,7 +162,7 @@ class Retrying:
             former.sender,
             former.deadline,
         )
-        request.sent = former.sent  # it is one request for its caller
+        request.sent, request.travelling = former.sent, former.travelling  # it is one request for its caller
         self._future.request = request
         try:
             self._env.dispatch(request)

@@ -139,18 +139,16 @@ class Answering:
         else:
             self._env.deliver(request)
 
-    def _open(
-        self, header: RequestHeader, frames: Sequence[Frame]
-    ) -> tuple[tuple[object, ...], dict[str, object]]:
-        """The request begins: from now on it may have been executed. Gives its arguments."""
+    def _open(self, header: RequestHeader, frames: Sequence[Frame]) -> tuple[object, ...]:
+        """The request begins: from now on it may have been executed. Gives what `Asking` has packed."""
         with self._lock:
             # Else it wants no answer, or was answered at this very moment, since its caller has given it up:
             # then its place in the journal may be another one's already.
             if header.number in self._incoming:
                 self._journal.began(header.number)
         packed = Packed(header.codec, bytes(frames[1]), tuple(frames[2:]))
-        arguments: tuple[tuple[object, ...], dict[str, object]] = self._packer.unpack(packed)
-        return arguments
+        opened: tuple[object, ...] = self._packer.unpack(packed)
+        return opened
 
     @property
     def env_id(self) -> int:

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 from corps.addresses import ConcAddr, env_label
 from corps.clock import deadline_after, earlier, now, remaining
-from corps.errors import DeadlineExceeded, EnvLost, Executed, Overloaded, WireError
+from corps.errors import DeadlineExceeded, EnvLost, Executed, Overloaded, PackError, WireError
 from corps.messages.endings import Reason
 from corps.messages.outcomes import Refused, note_time
 from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import ASKING, DROP, EXIT, WATCH, WITHDRAWN, Request
-from corps.packing.packer import Packer
+from corps.packing.packer import Packed, Packer
 from corps.transport.journal import AskerJournal
 from corps.transport.limits import check_frames, check_method
 from corps.transport.local_side import LocalSide
@@ -150,7 +150,7 @@ class Asking:
     def _pack(self, request: Request) -> tuple[list[Frame], int, int] | None:
         """The frames of a request without its header, its codec and size; None if it is too late for it."""
         request.route = self
-        packed = self._packer.pack((request.args, request.kwargs), what="arguments")
+        packed = self._packed(request)
         frames = [packed.body, *packed.buffers]
         if packed.buffers or self._max_frame is not None:
             check_frames(frames, self._max_frame)
@@ -161,6 +161,17 @@ class Asking:
             self._env.letters.settle(request, Refused(error, "expired"))
             return None
         return frames, packed.codec, sum(map(len, frames))
+
+    def _packed(self, request: Request) -> Packed:
+        values = request.travelling
+        if values is None:
+            return self._packer.pack((request.args, request.kwargs), what="arguments")
+        try:
+            return self._packer.pack((request.args, request.kwargs, values), what="arguments")
+        except PackError:
+            for name, value in values.items():
+                self._packer.pack(value, what=f"the travelling context variable {name!r}")
+            raise
 
     def _transmit(self, request: Request, frames: list[Frame], codec: int, size: int) -> None:
         sender = request.sender

@@ -1,11 +1,13 @@
 """The Corps: the Conc that fronts an application."""
 
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, ClassVar
 
 from corps.addresses import BOOT_ENV, CORPS_MGR, ConcAddr
-from corps.errors import ContextError
+from corps.errors import ContextError, DefinitionError
 from corps.messages.requests import CALL
 from corps.runtime.futures import Future
+from corps.runtime.travelling import fault_of
 from corps.workers.conc import Conc
 
 
@@ -14,7 +16,23 @@ class Corps(Conc):
 
     `corps.boot` starts one over several Envs; `corps.create` makes one that is contained in its creator.
     If the class defines ``run(self, *args)``, ``corps run`` calls that, prints what it returns, and ends.
+
+    Attributes:
+        travels: The context variables whose values travel with each request, where `corps.boot` starts the
+            class: the worker has them while it runs that request, and so has whom it asks.
     """
+
+    travels: ClassVar[tuple[ContextVar[Any], ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """As `Conc.__init_subclass__`.
+
+        Raises:
+            DefinitionError: As there; or `travels` is no tuple of ContextVars whose names differ.
+        """
+        super().__init_subclass__(**kwargs)
+        if fault := fault_of(cls.travels):
+            raise DefinitionError(f"{cls.__qualname__}.travels is {cls.travels!r:.200}: {fault}")
 
     def add_env(self) -> Future[int]:
         """Start one more Env. Workers that live elsewhere stay there; new ones are created there, too.

@@ -9,6 +9,7 @@ import inspect
 import sys
 import weakref
 from collections.abc import Generator
+from contextvars import copy_context
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, TypeVar
 
@@ -18,7 +19,7 @@ from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.requests import CALL, EXIT_LAST, EXIT_NOW, GET, PINNED, SET
 from corps.messages.streams import Streaming
-from corps.runtime.context import acting, current
+from corps.runtime.context import acting
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
 from corps.runtime.this_process import this_process
@@ -425,12 +426,12 @@ class Attribute(Future[Any]):
     `hasattr`, `inspect`, completion and display in a prompt do.
     """
 
-    __slots__ = ("_asker", "_attribute", "_lock", "_owner", "_unsent")
+    __slots__ = ("_attribute", "_context", "_lock", "_owner", "_unsent")
 
     def __init__(self, owner: Name[Any], attribute: str) -> None:
         self._owner = owner
         self._attribute = attribute
-        self._asker = current.get()
+        self._context = copy_context()  # of who asks: another thread may send it
         self._unsent = [True]  # emptied by the thread that uses it first: `pop` is atomic
         super().__init__()
 
@@ -491,11 +492,7 @@ class Attribute(Future[Any]):
 
     def _send(self) -> None:
         env, *parts = self._parts()
-        token = current.set(self._asker)
-        try:
-            env.ask(*parts)
-        finally:
-            current.reset(token)
+        self._context.run(env.ask, *parts)
 
     def _parts(self) -> tuple[Any, ...]:
         """The Env that asks, and what it is to ask."""

@@ -454,6 +454,65 @@ def test_the_logging_that_an_application_sets_up_is_in_effect_in_its_envs(
     assert found.replace("TIME env1 WARNING app: loading\n", "").replace("MINE loading\n", "", 1) == shown
 
 
+TENANTS = """
+from contextvars import ContextVar
+
+tenant = ContextVar("tenant", default="nobody")
+"""
+
+TRAVELLING = """
+import sys
+from contextvars import ContextVar
+
+import corps
+{how}
+
+class Server(corps.Conc):
+    def serve(self):
+        return tenant.get()
+
+class App(corps.Corps):
+    travels = (tenant,)
+
+    def serve(self):
+        return tenant.get(), corps.create(Server).serve().ret
+"""
+
+
+@pytest.mark.parametrize(
+    "how", ["from tenants import tenant", "tenant = ContextVar('tenant', default='nobody')"]
+)
+def test_a_context_variable_travels_from_a_script_that_boots_itself(write: Write, how: str) -> None:
+    write(TENANTS, "tenants.py")
+    text = """
+with corps.boot(App, envs=1) as app:
+    near = corps.options(env="here").create(Server)
+    tenant.set("alice")
+    print(app.serve().ret, near.serve().ret)
+"""
+    told = run_script(write(TRAVELLING.format(how=how) + text, "shop.py"))
+    assert told == "('alice', 'alice') alice\n"
+
+
+def test_a_context_variable_travels_from_a_process_that_has_only_the_module_of_it(write: Write) -> None:
+    write(TENANTS, "tenants.py")
+    write(TRAVELLING.format(how="from tenants import tenant"), "shop.py")
+    text = """
+    import sys
+
+    import corps
+
+    if __name__ == "__main__":
+        with corps.boot("shop.py", envs=1) as app:
+            print(app.serve().ret)
+            from tenants import tenant
+            tenant.set("alice")
+            print(app.serve().ret, "shop" in sys.modules)
+    """
+    path = write(text, "start.py")
+    assert run_script(path, cwd=path.parent) == "('nobody', 'nobody')\n('alice', 'alice') False\n"
+
+
 # What cannot be booted: the error says why, and nothing is left running (the leak check looks)
 
 
@@ -465,6 +524,7 @@ def test_the_logging_that_an_application_sets_up_is_in_effect_in_its_envs(
         ("def broken(:", "line 1: SyntaxError"),
         ("import corps\nprint('on the way')\n1 / 0", "ZeroDivisionError"),
         ("import nothing_of_this_name", "ModuleNotFoundError"),
+        ("import corps\nclass A(corps.Corps): travels = ('tenant',)", "must be a tuple of ContextVars"),
     ],
 )
 def test_what_cannot_be_loaded_is_a_load_error(write: Write, text: str, said: str) -> None:
@@ -659,3 +719,18 @@ def test_boots_in_several_threads_do_not_disturb_each_other(write: Write) -> Non
     for thread in threads:
         thread.join(30)
     assert got == [22, 22, 22]
+
+
+def test_a_context_variable_that_no_module_has_cannot_travel(write: Write) -> None:
+    text = """
+    from contextvars import ContextVar
+
+    import corps
+
+    class App(corps.Corps):
+        travels = (ContextVar("tenant"),)
+    """
+    with pytest.raises(
+        corps.LoadError, match=r"App\.travels names .* 'tenant', which no module has"
+    ):
+        corps.boot(write(text), envs=1)

@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 import corps
 from corps.runtime.context import Activity, current
 from corps.runtime.env import Env
+from tests.integration.behaviour.app import Stage
 from tests.integration.behaviour.workers import Counter, Holder, Latch
 
 T = TypeVar("T")
@@ -62,7 +63,7 @@ class Way:
 
 @contextmanager
 def local(config: dict[str, Any] | None = None) -> Iterator[Way]:
-    with corps.env(config={**QUICK_END, **(config or {})}) as env:
+    with corps.env(config={**QUICK_END, **(config or {})}, travels=Stage.travels) as env:
         yield Way("env", env._env, 0, 0)
 
 

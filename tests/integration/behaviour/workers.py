@@ -2,9 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, ClassVar
+from contextvars import ContextVar
+from typing import Any, ClassVar, Final
 
 import corps
+
+TENANT: Final[ContextVar[str]] = ContextVar("tenant", default="nobody")
+TRACE: Final[ContextVar[Any]] = ContextVar("trace")
+"""Both travel with requests."""
 
 
 class Latch(corps.Conc):

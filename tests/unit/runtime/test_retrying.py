@@ -98,6 +98,7 @@ def gone(executed: Executed = "unknown") -> Refused:
 
 def test_it_is_sent_again_with_the_same_arguments_after_delays_that_double(env: Env) -> None:
     future = ask(env, 3)
+    env.sent[0].travelling = {"tenant": "alice"}
     waits = []
     for _ in range(3):
         env.sent[-1].settle(lost("no"))
@@ -105,6 +106,7 @@ def test_it_is_sent_again_with_the_same_arguments_after_delays_that_double(env: 
         env.ring()
         waits.append(env.time - before)
     assert [request.args for request in env.sent] == [(1,)] * 4
+    assert [request.travelling for request in env.sent] == [{"tenant": "alice"}] * 4
     for wait, wanted in zip(waits, (0.05, 0.1, 0.2), strict=True):
         assert 0.8 * wanted <= wait <= 1.2 * wanted + 1e-9
     env.sent[-1].settle(Value("at last"))

@@ -1,0 +1,118 @@
+"""What of its caller's context travels with a request: the values of the variables that the Corps names.
+
+The caller's Env takes them along when it is asked. They are set in the worker's own context while its code
+runs for that request, and are what they were before when it is over. Between Envs they go by the names of the
+variables.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar, Token
+from typing import Any, Final
+
+from corps.addresses import ENV_MGR
+from corps.messages.requests import ASKING, Request
+
+_UNSET: Final = object()
+
+
+def fault_of(travels: object) -> str:
+    """What is wrong with what an author gives as the variables that travel.
+
+    Args:
+        travels: What is given.
+
+    Returns:
+        What it has to be; empty if it is that.
+    """
+    if not isinstance(travels, tuple) or not all(isinstance(each, ContextVar) for each in travels):
+        return "it must be a tuple of ContextVars"
+    if len({each.name for each in travels}) < len(travels):
+        return "each of its ContextVars must have a name of its own, because they travel by name"
+    return ""
+
+
+def places_of(variable: ContextVar[Any]) -> list[str]:
+    """Where the modules of this process have a variable, as ``module:attribute``.
+
+    Args:
+        variable: It.
+    """
+    return [
+        f"{name}:{attribute}"
+        for name, module in list(sys.modules.items())
+        for attribute, value in list(getattr(module, "__dict__", {}).items())
+        if value is variable
+    ]
+
+
+class Travels:
+    """The variables that travel from and to one Env. Any thread may call.
+
+    A variable of which only the places are known is looked for until its module is loaded. Until then no code
+    of this process can set it or look at it.
+    """
+
+    __slots__ = ("_known", "_places")
+
+    def __init__(
+        self, variables: Iterable[ContextVar[Any]] = (), places: Mapping[str, list[str]] | None = None
+    ) -> None:
+        """Know some variables.
+
+        Args:
+            variables: Those that this process has, without a fault.
+            places: The others: their names, and where another process has found them.
+        """
+        # Changed by single steps of a dict; two threads that find the same variable do the same.
+        self._known = {variable.name: variable for variable in variables}
+        self._places = dict(places or {})
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._known or self._places)
+
+    def take_along(self, request: Request) -> None:
+        """Have the values of the calling thread or coroutine travel with a request for author's code.
+
+        Args:
+            request: About to be sent.
+        """
+        if request.kind in ASKING and request.target.conc != ENV_MGR:
+            self._look()
+            values = {name: variable.get(_UNSET) for name, variable in list(self._known.items())}
+            set_ones = {name: value for name, value in values.items() if value is not _UNSET}
+            request.travelling = set_ones or None
+
+    def arrive(self, values: Mapping[str, Any]) -> list[Token[Any]]:
+        """Set what has travelled, in the current context.
+
+        Args:
+            values: Of a request.
+
+        Returns:
+            For `leave`, in the same context.
+        """
+        self._look()
+        known = self._known
+        return [known[name].set(value) for name, value in values.items() if name in known]
+
+    def _look(self) -> None:
+        for name, places in list(self._places.items()):
+            for place in places:
+                module, _, attribute = place.partition(":")
+                found = getattr(sys.modules.get(module), attribute, None)
+                if isinstance(found, ContextVar) and found.name == name:
+                    self._known[name] = found
+                    self._places.pop(name, None)
+                    break
+
+
+def leave(arrived: Iterable[Token[Any]]) -> None:
+    """The request is over: its values are gone.
+
+    Args:
+        arrived: From `Travels.arrive`.
+    """
+    for token in arrived:
+        token.var.reset(token)
