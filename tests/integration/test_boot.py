@@ -730,7 +730,5 @@ def test_a_context_variable_that_no_module_has_cannot_travel(write: Write) -> No
     class App(corps.Corps):
         travels = (ContextVar("tenant"),)
     """
-    with pytest.raises(
-        corps.LoadError, match=r"App\.travels names .* 'tenant', which no module has"
-    ):
+    with pytest.raises(corps.LoadError, match=r"App\.travels names .* 'tenant', which no module has"):
         corps.boot(write(text), envs=1)
