@@ -388,7 +388,7 @@ class RunningCorps:
             on_limit=self._fail,
         )
         interface, app_restart, travels = membership.start(settings.envs, until)
-        env.travels = Travels(places=travels)
+        env.travels = Travels(places=travels) if travels else None
         # Not before: until here an end is seen by who waits for the process, and then everybody is known.
         self._follower.start()
         env.lives.on_unreachable = lambda env_id, generation, reason: membership.cannot_reach(

@@ -67,7 +67,7 @@ def build_env(
         The Env. It begins to read from its links with ``env.start_reading()``.
     """
     env = Env(corps_id, env_id, options, generation)
-    env.travels = Travels(travels)
+    env.travels = Travels(travels) if travels else None
     known = Identities(RLock()) if identities is None else identities
 
     def make_name(addr: ConcAddr, interface: Interface, incarnation: int = 1) -> Name[Any]:

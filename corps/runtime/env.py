@@ -100,7 +100,7 @@ class Env:
         """Name of the application's Corps, for workers that no other Corps created."""
         self.worker_envs: list[int] = [env_id]
         """Ids of the Envs in which workers may be created; replaced as a whole, never changed."""
-        self.travels = Travels()  # what of a caller's context goes along
+        self.travels: Travels | None = None  # what of a caller's context goes along
         self._turns = itertools.count()
         self.unheard: LogLimit[tuple[str, str]] = LogLimit()  # used by the thread of `dropped` alone
         self.dropped = Dropped(f"{self.label}-dropped", lambda: current.set(self._bringing))
@@ -214,7 +214,7 @@ class Env:
         promise = future if not retries else Retrying(self, future, args, kwargs, retries).next_try()
         request = Request(kind, target, method, args, kwargs, promise, sender, deadline)
         request.sent = sent
-        if self.travels:
+        if self.travels is not None:
             self.travels.take_along(request)
         future.request = request
         if deadline is not None:
@@ -310,7 +310,7 @@ class Env:
         sender = here.cell.addr if here is not None and here.cell is not None else None
         promise = Sent(self.letters, sender, target, method)
         request = Request(kind, target, method, args, kwargs, promise, sender)
-        if self.travels:
+        if self.travels is not None:
             self.travels.take_along(request)
         return request
 

@@ -119,8 +119,8 @@ class Performer:
                     self._check_reachable(request)
                 if request.packed is not None:  # only now: nothing is unpacked for what may not be called
                     self._open(request)
-                if request.travelling is not None:
-                    arrived = self._cell.env.travels.arrive(request.travelling)
+                if request.travelling is not None and (travels := self._cell.env.travels) is not None:
+                    arrived = travels.arrive(request.travelling)
                 if request.kind == CALL and not has_steps:
                     value = getattr(self.worker, request.method)(*request.args, **request.kwargs)
                 else:

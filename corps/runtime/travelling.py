@@ -68,10 +68,6 @@ class Travels:
         self._known = {variable.name: variable for variable in variables}
         self._places = dict(places or {})
 
-    def __bool__(self) -> bool:
-        """Whether there are any."""
-        return bool(self._known or self._places)
-
     def take_along(self, request: Request) -> None:
         """Have the values of the calling thread or coroutine travel with a request for author's code.
 

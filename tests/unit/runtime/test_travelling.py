@@ -64,7 +64,6 @@ def test_what_has_arrived_is_gone_when_it_leaves() -> None:
 
 def test_a_variable_is_found_once_its_module_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     travels = Travels(places={"late": ["corps_test_nowhere:late", "corps_test_late:late"]})
-    assert travels
     assert carried(travels, request_of()) is None
     module: Any = ModuleType("corps_test_late")
     monkeypatch.setitem(sys.modules, "corps_test_late", module)
