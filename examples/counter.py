@@ -21,7 +21,7 @@ class Counter(corps.Conc):
 
 
 class Counters(corps.Corps):
-    """The front of the application: its methods are what the outside can ask for."""
+    """The application: its methods are what the outside can ask for."""
 
     def __init__(self, start: int) -> None:
         self.counters = corps.options(tag="counter").create_per_env(2, Counter, start)

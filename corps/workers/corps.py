@@ -54,7 +54,7 @@ class Corps(Conc):
         The Corps goes on with its requests meanwhile.
 
         Args:
-            env_id: Its id; not that of the Env where the booted Corps lives.
+            env_id: Its id; not that of the front, where the Corps object lives.
             timeout: Seconds for the workers to do what waits for them; None for as long as it takes. Then
                 they end as in the end of a Corps.
 
