@@ -136,7 +136,7 @@ def bare(cls: type[BaseException], parts: Parts) -> BaseException:
     if issubclass(cls, BaseExceptionGroup):
         fields = parts["fields"]
         return new(cls, fields["message"], fields["exceptions"])  # type: ignore[no-any-return]
-    if _lives_in_c(cls):
+    if lives_in_c(cls):
         return new(cls, *parts["args"])  # type: ignore[no-any-return]
     return new(cls)  # type: ignore[no-any-return]
 
@@ -164,8 +164,12 @@ def _fields(error: BaseException) -> Iterator[tuple[str, Any]]:
 
 
 @_per_class
-def _lives_in_c(cls: type) -> bool:
-    """Whether a library has written it, or a base of it, in C, with state that cannot be read from here."""
+def lives_in_c(cls: type) -> bool:
+    """Whether a library has written it, or a base of it, in C, with state that cannot be read from here.
+
+    Args:
+        cls: A class of exceptions.
+    """
     return any(
         type(_namespace(base).get(name)) in (BuiltinMethodType, WrapperDescriptorType)
         for base in _mro(cls)
@@ -246,7 +250,7 @@ class _Copies:
                 else:
                     del parts[name]
         put(made, parts)
-        if _lives_in_c(cls) and text_of(made) != text_of(error):
+        if lives_in_c(cls) and text_of(made) != text_of(error):
             raise TypeError("something of it lives in C, where it cannot be read")
         return made
 
@@ -263,7 +267,7 @@ def _like(cls: type[BaseException], error: BaseException, parts: Parts) -> BaseE
     try:
         return bare(cls, parts)
     except Exception:
-        if not _lives_in_c(cls):
+        if not lives_in_c(cls):
             raise
     # A constructor in C that wants other arguments than it kept: those that a pickle would give it will do.
     return bare(cls, {**parts, "args": _BASE["args"].__get__(copy.copy(_raised_one(error)))})
@@ -320,7 +324,7 @@ class Both:
         error: Any = self
         kind = _original_type(type(error))
         remote = replace(remote_of(error) or Remote(), origin=None)
-        if _lives_in_c(kind):
+        if lives_in_c(kind):
             return remote_again, (remote, original_of(error))
         parts = sendable_parts(error)
         _unmark(parts)

@@ -17,7 +17,7 @@ from types import FunctionType
 from typing import Any, Final
 
 from corps.errors import UnpackError
-from corps.messages.originals import Both, Parts, bare, parts_of, put, seed_of, sendable_parts
+from corps.messages.originals import Both, Parts, bare, lives_in_c, parts_of, put, seed_of, sendable_parts
 
 _PROTOCOL: Final = 5
 _DEEPEST: Final = 20  # exceptions in exceptions that are looked into when they cannot be packed
@@ -144,6 +144,8 @@ def restore_exception(cls: type[BaseException], args: tuple[Any, ...]) -> BaseEx
         UnpackError: The class is not one of exceptions.
     """
     _check(cls)
+    if lives_in_c(cls):  # only its own C code may make it
+        return bare(cls, {"args": args})
     base: Any = next(parent for parent in cls.__mro__ if not parent.__flags__ & _HEAP_TYPE)
     error: BaseException = base.__new__(cls, *args)
     # Some builtin exceptions take their fields here (SyntaxError, UnicodeError, OSError), not in __new__.

@@ -52,6 +52,23 @@ def test_an_exception_that_says_how_it_is_packed_is_left_to_itself() -> None:
     assert [error.args for error in _all_ways(PacksItself(code=5))] == [(5,)] * 3
 
 
+def test_exceptions_that_a_library_has_written_in_c_survive_with_what_they_hold() -> None:
+    core = pytest.importorskip("pydantic_core")
+    for made in (
+        core.SchemaError("s"),
+        core.PydanticOmit(),
+        core.PydanticKnownError("greater_than", {"gt": 1}),
+    ):
+        made.add_note("a note")
+        made.__cause__ = KeyError("k")
+        for error in _all_ways(ExceptionGroup("several", [made])):
+            assert isinstance(error, ExceptionGroup)
+            [inner] = error.exceptions
+            assert type(inner) is type(made)
+            assert (str(inner), inner.args, inner.__notes__) == (str(made), made.args, ["a note"])
+            assert repr(inner.__cause__) == "KeyError('k')"
+
+
 def test_builtin_exceptions_go_their_own_way() -> None:
     assert reduce_exception(KeyError("k")) is NotImplemented
 
