@@ -21,6 +21,7 @@ from corps.packing.code_sent import CodeSent, restore_defined
 from corps.packing.codecs import DATA, DILL, PICKLE, check_may_read, tag_of
 from corps.packing.data import decode_data, encode_data
 from corps.packing.functions import make_function
+from corps.packing.handlers import came_from_a_handler
 from corps.packing.identities import Identities
 from corps.packing.picklers import PROTOCOL, NeedsByValue, ReferencePickler, ValuePickler, registered
 from corps.packing.plain import is_plain
@@ -146,6 +147,8 @@ class Packer:
             raise
         # What the application's own __reduce__ raises is a reason like any other, SystemExit included.
         except BaseException as error:
+            if came_from_a_handler(error):
+                raise
             raise explain(value, what, error, self._encode, only_data=self._codec == DATA) from error
 
     def unpack(self, packed: Packed) -> Any:

@@ -16,6 +16,7 @@ from io import BytesIO
 from typing import Any, Final, Protocol
 
 from corps.errors import UnpackError, Untrusted
+from corps.packing.handlers import came_from_a_handler
 
 # A hash goes through all that a tuple holds, without a limit on its depth, and through what is shared again
 # and again: a few bytes would take the stack, or years.
@@ -75,6 +76,8 @@ class PickleReader:
         except (KeyboardInterrupt, UnpackError):
             raise
         except BaseException as error:
+            if came_from_a_handler(error):
+                raise
             raise UnpackError(f"the bytes cannot be unpacked: {type(error).__name__}: {error}") from error
 
     def _run(self, stream: BytesIO) -> Any:

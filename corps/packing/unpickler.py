@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Final
 
 from corps.errors import UnpackError, Untrusted
 from corps.messages.originals import text_of
+from corps.packing.handlers import came_from_a_handler
 from corps.packing.references import import_named, restore_main, walk
 
 _RESTORE_MAIN: Final = (restore_main.__module__, restore_main.__qualname__)
@@ -148,7 +149,8 @@ def read_pickle(file: BinaryIO, buffers: Iterable[Any], finder: Finder) -> Any:
         UnpackError: Anything went wrong, including what code named by the pickle raised: even SystemExit ends
             the unpacking only. The cause is kept.
         Untrusted: It names what may not be loaded.
-        KeyboardInterrupt: The one exception that is meant for the process and not for the bytes.
+        KeyboardInterrupt: The one exception that is meant for the process and not for the bytes; but for
+            what a handler of a signal raises, whatever that is.
     """
     unpickler = _Unpickler(file, buffers=buffers)
     unpickler.finder = finder
@@ -157,6 +159,8 @@ def read_pickle(file: BinaryIO, buffers: Iterable[Any], finder: Finder) -> Any:
     except (KeyboardInterrupt, UnpackError):
         raise
     except BaseException as error:
+        if came_from_a_handler(error):
+            raise
         raise UnpackError(f"the bytes cannot be unpacked: {describe(error)}") from error
 
 

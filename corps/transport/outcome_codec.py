@@ -13,6 +13,7 @@ from corps.messages.outcomes import Outcome, Raised, Refused, Value, note_time
 from corps.messages.streams import Held, Streaming
 from corps.packing.codecs import CODEC_TAGS
 from corps.packing.exceptions import Lightened
+from corps.packing.handlers import came_from_a_handler
 from corps.packing.packer import Packed, Packer
 from corps.packing.refusals import Refusal
 from corps.wire.frames import RAISED, REFUSED, RETURNED, STREAMED, Frame
@@ -176,7 +177,11 @@ class OutcomeCodec:
         return ReceivedStream(self, codec, frames[1:], held, self._streams.forsake)
 
     def open(self, status: int, codec: int, frames: Sequence[Frame]) -> Outcome:
-        """Unpack an outcome, in the thread that wants it. Never fails: an error becomes the outcome."""
+        """Unpack an outcome, in the thread that wants it. An error becomes the outcome.
+
+        Raises:
+            BaseException: What a handler of a signal raises meanwhile. It can be unpacked again.
+        """
         try:
             if status == RETURNED:
                 packed = tuple.__new__(Packed, (codec, bytes(frames[0]), tuple(frames[1:])))
@@ -199,6 +204,8 @@ class OutcomeCodec:
             error.__dict__["executed"] = "yes"
             return Refused(error)
         except Exception as error:  # the facts are not what they should be; whoever waits must hear of it
+            if came_from_a_handler(error):
+                raise
             return Refused(UnpackError(f"a damaged outcome came: {type(error).__name__}: {error}"))
 
     def is_cancellation(self, frames: Sequence[Frame]) -> bool:

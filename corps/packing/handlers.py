@@ -1,0 +1,34 @@
+"""What the handler of a signal raises is meant for the program, not for what its main thread was unpacking.
+
+Any thread may call this.
+"""
+
+from types import TracebackType
+from typing import Final
+
+_OPTIMIZED: Final = 0x1  # inspect.CO_OPTIMIZED: a function
+_VARARGS: Final = 0x4  # inspect.CO_VARARGS
+
+
+def came_from_a_handler(error: BaseException) -> bool:
+    """Whether the handler of a signal has raised an exception, by its traceback.
+
+    A handler gets the frame that it has interrupted, which is the one that called it, as far as Python knows.
+    No other function is called with its own caller's frame.
+
+    Args:
+        error: What was caught.
+    """
+    step: TracebackType | None = error.__traceback__
+    while step is not None:
+        frame = step.tb_frame
+        code = frame.f_code
+        caller = frame.f_back
+        if caller is not None and code.co_flags & _OPTIMIZED:
+            count = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & _VARARGS)
+            for name in code.co_varnames[:count]:
+                value = frame.f_locals.get(name)
+                if value is caller or (type(value) is tuple and any(each is caller for each in value)):
+                    return True
+        step = step.tb_next
+    return False
