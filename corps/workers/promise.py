@@ -1,6 +1,7 @@
 """The Promise: an answer that an author gives himself, later."""
 
 from functools import partial
+from types import AsyncGeneratorType, GeneratorType
 from typing import Any, TypeVar
 
 from corps.errors import AlreadySettled, BrokenPromise
@@ -50,7 +51,13 @@ class Promise(Future[R]):
 
         Raises:
             AlreadySettled: It has an outcome, or was cancelled.
+            TypeError: This is a generator, which lives where it was made: return it from a method.
         """
+        if isinstance(result, GeneratorType | AsyncGeneratorType):
+            raise TypeError(
+                f"set_result({result!r:.80}): a generator stays where it was made; return it from a method, "
+                "whose caller gets an iterator, or give list(generator)"
+            )
         self._settle_once(Value(result))
 
     def set_exception(self, exception: BaseException | None) -> None:

@@ -29,3 +29,13 @@ def test_a_task_that_awaits_a_promise_does_not_cancel_it() -> None:
 
     with corps.env():
         asyncio.run(script())
+
+
+def test_a_generator_cannot_be_given_because_it_lives_where_it_was_made() -> None:
+    with corps.env():
+        promise: corps.Promise[object] = corps.Promise()
+        generator = (number for number in range(3))
+        with pytest.raises(TypeError, match="a generator stays where it was made"):
+            promise.set_result(generator)
+        promise.set_result(list(generator))
+        assert promise.ret == [0, 1, 2]
