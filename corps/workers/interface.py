@@ -16,6 +16,9 @@ from corps.workers.steps import RECOGNISED, STEPS, differs
 OF_NAME: Final = frozenset({"options", "exit", "drain", "kill", "pinned"})
 """Public methods of every Name: a worker's class cannot have them too."""
 
+OF_CORPS: Final = frozenset({"travels"})
+"""What a Corps declares for the runtime alone."""
+
 
 def interface_of(cls: type, root: type, offered: frozenset[str], steps: frozenset[str]) -> Interface:
     """Decide what of a class may be called from afar.
@@ -37,7 +40,7 @@ def interface_of(cls: type, root: type, offered: frozenset[str], steps: frozense
         DefinitionError: The class uses a name that belongs to Names, or what it declares has a bad value.
     """
     _check_declarations(cls)
-    own = {name for name in dir(root) if not name.startswith("_")}
+    own = {name for name in dir(root) if not name.startswith("_")} | OF_CORPS
     own -= {name for name in RECOGNISED if name not in steps and differs(cls, root, name)}
     methods = set(offered)
     coroutines = set()

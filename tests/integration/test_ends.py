@@ -36,6 +36,10 @@ class Child(corps.Conc):
     def wait(self):
         threading.Event().wait()
 
+    def note_and_wait(self):
+        note(self.log, self.name + " waits")
+        threading.Event().wait()
+
     def ask(self, other):
         try:
             return other.wait().ret
@@ -371,11 +375,15 @@ def test_a_template_that_is_stopped_does_not_hold_up_the_end(case: Case) -> None
 
 def test_what_did_not_end_in_time_is_killed_and_named(case: Case, caplog: pytest.LogCaptureFixture) -> None:
     with case.boot(exit_timeout=LIMIT, shutdown_timeout=2.0) as app:
-        hanging = app.child(0).ret.wait()
+        hanging = app.child(0).ret.note_and_wait()
+        wait_until_noted(case, "child1 waits")
     assert isinstance(hanging.exception(0), corps.EnvLost)
     told = [record.getMessage() for record in caplog.records if record.name == "corps.launch"]
-    assert any(re.search(r"the end waits for Child \S+ in wait\(\) .* another Ctrl-C", text) for text in told)
-    assert any(re.search(r"shutdown_timeout = 2 s.* Child \S+ in wait\(\)", text) for text in told)
+    assert any(
+        re.search(r"the end waits for Child \S+ in note_and_wait\(\) .* another Ctrl-C", text)
+        for text in told
+    )
+    assert any(re.search(r"shutdown_timeout = 2 s.* Child \S+ in note_and_wait\(\)", text) for text in told)
 
 
 @pytest.mark.parametrize("which", [0, 1])
