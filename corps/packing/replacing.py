@@ -49,16 +49,22 @@ def replace_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryvie
 
 
 def _regular(given: str) -> os.stat_result | None:
-    try:
-        old = os.stat(given)
-    except FileNotFoundError:
-        return None
-    if not stat.S_ISREG(old.st_mode):
-        raise NotAFile(f"{given} leads to {_kind(old.st_mode)}, and only a regular file can be replaced")
-    # A descriptor under /proc may lead to a file that has no name any more.
-    if not old.st_nlink:
-        raise NotAFile(f"{given} leads to a file that has no name any more, so nothing can take its place")
-    return old
+    nameless: int | None = None
+    while True:
+        try:
+            old = os.stat(given)
+        except FileNotFoundError:
+            return None
+        if not stat.S_ISREG(old.st_mode):
+            raise NotAFile(f"{given} leads to {_kind(old.st_mode)}, and only a regular file can be replaced")
+        if old.st_nlink:
+            return old
+        # Another writer has replaced it at this moment: look again. Or a descriptor under /proc leads to it.
+        if old.st_ino == nameless:
+            raise NotAFile(
+                f"{given} leads to a file that has no name any more, so nothing can take its place"
+            )
+        nameless = old.st_ino
 
 
 def _kind(mode: int) -> str:
