@@ -53,6 +53,7 @@ class Conc:
 
     _corps_interface: ClassVar[Interface]
     _corps_steps: ClassVar[frozenset[str]] = frozenset()
+    _corps_declared: ClassVar[frozenset[str]] = frozenset()
     _corps_keeps_state: ClassVar[bool] = False
     _corps_cell: "Cell"
 
@@ -65,7 +66,7 @@ class Conc:
         """
         super().__init_subclass__(**kwargs)
         cls._corps_steps = steps_of(cls, Conc)
-        cls._corps_interface = interface_of(cls, Conc, _OFFERED, cls._corps_steps)
+        cls._corps_interface = interface_of(cls, Conc, _OFFERED, cls._corps_steps, cls._corps_declared)
         cls._corps_keeps_state = cls.keep_state is not Conc.keep_state
 
     # --- who I am: in the worker itself, and through its Name but for my_env ---
@@ -257,4 +258,4 @@ class Conc:
         """Called once, when the worker ends in order, after the workers that it created have ended."""
 
 
-Conc._corps_interface = interface_of(Conc, Conc, _OFFERED, Conc._corps_steps)
+Conc._corps_interface = interface_of(Conc, Conc, _OFFERED, Conc._corps_steps, Conc._corps_declared)

@@ -24,6 +24,8 @@ class Corps(Conc):
 
     travels: ClassVar[tuple[ContextVar[Any], ...]] = ()
 
+    _corps_declared: ClassVar[frozenset[str]] = frozenset({"travels"})
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """As `Conc.__init_subclass__`.
 

@@ -16,11 +16,10 @@ from corps.workers.steps import RECOGNISED, STEPS, differs
 OF_NAME: Final = frozenset({"options", "exit", "drain", "kill", "pinned"})
 """Public methods of every Name: a worker's class cannot have them too."""
 
-OF_CORPS: Final = frozenset({"travels"})
-"""What a Corps declares for the runtime alone."""
 
-
-def interface_of(cls: type, root: type, offered: frozenset[str], steps: frozenset[str]) -> Interface:
+def interface_of(
+    cls: type, root: type, offered: frozenset[str], steps: frozenset[str], declared: frozenset[str]
+) -> Interface:
     """Decide what of a class may be called from afar.
 
     A method is a public attribute of the class, or of a class it inherits from, that is a function or
@@ -32,6 +31,7 @@ def interface_of(cls: type, root: type, offered: frozenset[str], steps: frozense
         root: The library's class that it derives from: Conc.
         offered: Methods of `root` that may be called from afar.
         steps: Those that the class overrides; see `steps_of`.
+        declared: What a class of the library between `root` and `cls` declares for the runtime alone.
 
     Returns:
         Its interface.
@@ -40,7 +40,7 @@ def interface_of(cls: type, root: type, offered: frozenset[str], steps: frozense
         DefinitionError: The class uses a name that belongs to Names, or what it declares has a bad value.
     """
     _check_declarations(cls)
-    own = {name for name in dir(root) if not name.startswith("_")} | OF_CORPS
+    own = {name for name in dir(root) if not name.startswith("_")} | declared
     own -= {name for name in RECOGNISED if name not in steps and differs(cls, root, name)}
     methods = set(offered)
     coroutines = set()

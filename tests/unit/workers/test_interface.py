@@ -84,6 +84,15 @@ def test_what_the_library_defines_is_the_workers_own_but_for_my() -> None:
     assert Corps._corps_interface.methods == {*OFFERED, "add_env", "remove_env"}
 
 
+def test_what_a_corps_declares_is_a_name_like_others_in_a_conc() -> None:
+    class Train(Conc):
+        def travels(self) -> str:
+            return "far"
+
+    assert "travels" in Train._corps_interface.methods
+    assert "travels" in type("App", (Corps,), {})._corps_interface.reserved  # type: ignore[attr-defined]
+
+
 def test_steps_and_a_main_of_its_own_are_noticed_where_they_are_overridden() -> None:
     class Stepping(Conc):
         def after(self, request: Any, outcome: Any) -> None: ...
