@@ -1,5 +1,6 @@
 """What holds for the whole suite."""
 
+import os
 import signal
 
 import hypothesis
@@ -11,6 +12,10 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large],
 )
 hypothesis.settings.load_profile("corps")
+
+# Under it a script writes print(a, b) in pieces, as Python is made, and another process may write in between.
+# What the suite reads are whole lines; the test that is about the variable sets it itself.
+os.environ.pop("PYTHONUNBUFFERED", None)
 
 
 def pytest_configure() -> None:

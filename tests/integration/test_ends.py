@@ -209,12 +209,13 @@ def test_workers_of_the_script_end_before_the_application(case: Case, tmp_path: 
     script.write_text(
         textwrap.dedent(
             f"""
-            import corps
+            import corps, os
             class Mine(corps.Conc):
                 def __init__(self, app):
                     self.app = app
                 def cleanup(self):
-                    print("mine", self.my_env(), self.app.envs().ret)
+                    line = f"mine {{self.my_env()}} {{self.app.envs().ret}}\\n"
+                    os.write(1, line.encode())  # two processes at the same time
             with corps.boot({str(case.path)!r}, {str(case.log)!r}, envs=2) as app:
                 corps.options(env="here").create(Mine, app)
                 corps.options(env=2).create(Mine, app)
