@@ -43,6 +43,9 @@ _NOT_COPIED: Final = frozenset(
     }
 )
 
+# Slots that Python gives to a class that has not declared any.
+_OF_PYTHON: Final = ("__dict__", "__weakref__")
+
 _CATCH: Final = "__corps_catch__"
 
 CLASS_OF_C: Final = Reason(
@@ -147,16 +150,20 @@ def _copied(cls: type) -> dict[str, Any]:
 
 def _slots(cls: type) -> list[str]:
     found = [name for name, value in list(vars(cls).items()) if _is_slot(cls, name, value)]
-    return found + [name for name in ("__dict__", "__weakref__") if name in vars(cls)]
+    return found + [name for name in _OF_PYTHON if _is_own(cls, name, vars(cls).get(name))]
 
 
 def _is_slot(cls: type, name: str, value: Any) -> bool:
+    return name not in _OF_PYTHON and _is_own(cls, name, value)
+
+
+def _is_own(cls: type, name: str, value: Any) -> bool:
+    """Whether it is a descriptor of this class, and not one that was copied from another class."""
     kind = type(value)
     return (
         (kind is MemberDescriptorType or kind is GetSetDescriptorType)
         and value.__objclass__ is cls
         and value.__name__ == name
-        and name not in ("__dict__", "__weakref__")
     )
 
 

@@ -214,7 +214,11 @@ def slotted() -> list[Any]:
     class Frozen:
         a: int = 3
 
-    return [One(1), More(1), Child(1), Private(1), Weak(1), Data(1), Frozen(1)]
+    # dataclass(slots=True) leaves this in early releases of Python 3.11: a descriptor of another class.
+    attributes = {"__slots__": (), "__weakref__": vars(Weak)["__weakref__"]}
+    copied_from = type("CopiedFrom", (), attributes)
+
+    return [One(1), More(1), Child(1), Private(1), Weak(1), Data(1), Frozen(1), copied_from()]
 
 
 @CODECS
@@ -224,7 +228,7 @@ def test_slots_are_slots_there(line: Line, number: int) -> None:
     there = line.send(thing)
     assert there.__slots__ == thing.__slots__
     assert hasattr(there, "__dict__") == hasattr(thing, "__dict__")
-    assert hasattr(there, "__weakref__") == hasattr(thing, "__weakref__")
+    assert type(there).__weakrefoffset__ == type(thing).__weakrefoffset__
     assert type(there).__basicsize__ == type(thing).__basicsize__
     assert type(line.send_back(there)) is type(thing)
 
@@ -309,6 +313,15 @@ def enums() -> list[Any]:
     ]
 
 
+def are_one(one: enum.Enum, other: enum.Enum) -> bool:
+    """Whether they are one object, or as good as one.
+
+    Early releases of Python 3.11 make a combination of flags with bits of no member anew for each use.
+    """
+    is_made_anew = type(one)(one.value) is not one
+    return one is other or (is_made_anew and (type(one), one.value) == (type(other), other.value))
+
+
 @CODECS
 @pytest.mark.parametrize("number", range(len(enums())))
 def test_enums_keep_members_aliases_attributes_and_their_identity(line: Line, number: int) -> None:
@@ -316,14 +329,15 @@ def test_enums_keep_members_aliases_attributes_and_their_identity(line: Line, nu
     cls = type(member)
     for _ in range(3):
         there = line.send(member)
-        assert line.send_back(there) is member
-        assert line.send(member) is there
+        assert are_one(line.send_back(there), member)
+        assert are_one(line.send(member), there)
         assert (there.name, str(there), type(there).__name__) == (member.name, str(member), cls.__name__)
     copy = type(there)
     assert list(copy.__members__) == list(cls.__members__)
     assert [each.name for each in copy] == [each.name for each in cls]
     if not callable(member.value):
-        assert (there.value, copy(member.value)) == (member.value, there)
+        assert there.value == member.value
+        assert are_one(copy(member.value), there)
     for name in vars(member):
         if name not in ("_value_", "__objclass__", "_inverted_"):
             assert vars(there)[name] == vars(member)[name]
