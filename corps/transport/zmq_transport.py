@@ -39,6 +39,7 @@ from corps.transport.zmq_inbound import Inbound, InboundLinks
 from corps.transport.zmq_link import ZmqLink
 from corps.transport.zmq_patrol import Patrol
 from corps.transport.zmq_sockets import SocketFactory
+from corps.transport.zmq_strangers import ZmqStrangers
 from corps.wire.chunks import CHUNK, Incoming
 from corps.wire.frames import Frame, Hello
 from corps.wire.link_frames import (
@@ -116,6 +117,7 @@ class ZmqTransport(Transport):
         self._inbound = InboundLinks(hello, self._members.get, self.audit, has_keys=self._keys is not None)
         self._admission = Admission(os.getuid())
         self._on_message: OnMessage | None = None
+        self._strangers: ZmqStrangers | None = None  # over `ipc` nobody else gets at the socket
         self._poller = zmq.Poller()
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
@@ -123,6 +125,10 @@ class ZmqTransport(Transport):
         try:
             self._zap = ZapHandler(self._sockets.context, self._admission, self._lock, self.audit)
             self._router = self._sockets.new_router()
+            if self._keys is not None:
+                self._strangers = ZmqStrangers(
+                    self._sockets.context, self._router, handshake_timeout, self._reserve, self.audit
+                )
             if runtime_dir is None:
                 self._endpoint = self._sockets.bind_tcp(self._router, host, ports)
             else:
@@ -147,6 +153,8 @@ class ZmqTransport(Transport):
         self._poller.register(self._router, zmq.POLLIN)
         self._poller.register(self._zap.socket, zmq.POLLIN)
         self._poller.register(self._wake_read, zmq.POLLIN)
+        if self._strangers is not None:
+            self._poller.register(self._strangers.socket, zmq.POLLIN)
 
     def admit(self, member: Member) -> None:
         """See `Transport.admit`."""
@@ -235,6 +243,8 @@ class ZmqTransport(Transport):
             link.close()
         self._patrol.stop()
         self._reserve.close()
+        if self._strangers is not None:
+            self._strangers.close()
         for mine in ("_router", "_zap"):  # the constructor may have failed before it made them
             if hasattr(self, mine):
                 getattr(self, mine).close(linger=0)
@@ -269,6 +279,8 @@ class ZmqTransport(Transport):
                 self._read_batch()
             elif who is self._zap.socket:
                 self._zap.answer()
+            elif self._strangers is not None and who is self._strangers.socket:
+                self._strangers.look()
             else:
                 self._wake_read.recv(_BATCH)
         self._patrol.go_if_due()
@@ -297,6 +309,8 @@ class ZmqTransport(Transport):
             routing_id = first.bytes
             with suppress(zmq.ZMQError):  # without one, it speaks for nobody
                 user = first.get("User-Id")
+            if self._strangers is not None and self._strangers.are_some:
+                self._strangers.remove(int(first.get(zmq.SRCFD)))
         frames: list[Frame] = []
         while True:
             frame = receive(_NOW, copy=False)

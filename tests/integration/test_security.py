@@ -2,11 +2,15 @@
 
 import os
 import pickle
+import resource
 import secrets
+import select
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +40,7 @@ from corps.testing.memory_corps import memory_corps
 from corps.testing.stations import Station
 from corps.transport import zmq_sockets
 from corps.transport.answering import Answering
+from corps.transport.strangers import MOST
 from corps.transport.zmq_transport import ZmqTransport
 from corps.wire.frames import Frame, Hello, RequestHeader
 from corps.wire.link_frames import PREFIX
@@ -111,10 +116,18 @@ def numbered(number: int, message: list[bytes]) -> list[Frame]:
 class Server(Station):
     """A station over TCP, with its keys."""
 
-    def __init__(self, env: int = 1, max_frame: int = 64 * 1024 * 1024) -> None:
+    def __init__(
+        self, env: int = 1, max_frame: int = 64 * 1024 * 1024, handshake_timeout: float = 3.0
+    ) -> None:
         self.keys = new_key_pair()
         self.hello = Hello(CORPS, env, secrets.token_hex(16))
-        transport = ZmqTransport(self.hello, runtime_dir=None, keys=self.keys, max_frame=max_frame)
+        transport = ZmqTransport(
+            self.hello,
+            runtime_dir=None,
+            keys=self.keys,
+            max_frame=max_frame,
+            handshake_timeout=handshake_timeout,
+        )
         super().__init__(transport, Member(env, self.hello.incarnation, transport.endpoint, self.keys.public))
 
 
@@ -293,6 +306,69 @@ def test_who_pushes_bytes_before_it_has_proved_who_it_is_gets_cut(start: bytes) 
         assert psutil.Process().memory_info().rss - before < 32 * 1024 * 1024
         honest.transport.connect(server.member).send([b"hello"])
         assert server.wait_for(1) == [(2, [b"hello"])]
+
+
+class Idle:
+    """So many connections over TCP that say nothing."""
+
+    def __init__(self, endpoint: str, count: int) -> None:
+        host, port = endpoint.removeprefix("tcp://").split(":")
+        self.poll = select.poll()
+        self.open: dict[int, socket.socket] = {}
+        for _ in range(count):
+            sock = socket.create_connection((host, int(port)), MS / 1000)
+            self.open[sock.fileno()] = sock
+            self.poll.register(sock, select.POLLRDHUP)
+
+    def wait_until_left(self, most: int) -> None:
+        """Wait until at most so many of them have not been cut off."""
+        while len(self.open) > most:
+            cut = self.poll.poll(MS)
+            assert cut, f"{len(self.open)} connections are left"
+            for fd, _ in cut:
+                self.poll.unregister(fd)
+                self.open.pop(fd).close()
+
+    def close(self) -> None:
+        for sock in self.open.values():
+            sock.close()
+
+
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_descriptors")
+def test_over_tcp_few_connections_may_be_silent_at_once_and_members_get_in() -> None:
+    # Far more time than the test has: it is their number that cuts them off.
+    server = Server(1, handshake_timeout=600)
+    old, new = Server(2), Server(3)
+    try:
+        for each in (old, new):
+            server.transport.admit(each.member)
+            each.transport.admit(server.member)
+        server.start()
+        link = old.transport.connect(server.member)
+        link.send([b"before"])
+        server.wait_for(1)
+        idle = Idle(server.member.endpoint, 500)
+        try:
+            idle.wait_until_left(MOST + 2)  # as many more as have proved who they are
+            link.send([b"as ever"])
+            new.transport.connect(server.member).send([b"hello"])
+            server.wait_for(3)
+            assert sorted(server.bodies()) == [b"as ever", b"before", b"hello"]
+            assert set(server.refused) == {"connection"}
+            assert len(idle.open) >= MOST - 2
+        finally:
+            idle.close()
+    finally:
+        for each in (server, old, new):
+            each.close()
 
 
 # Who gets in over ipc
@@ -537,9 +613,15 @@ def test_of_the_systems_own_workers_only_marked_methods_can_be_reached(cls: type
 
 
 APPLICATION = """
+import os
 import corps
 
 class Other(corps.Conc):
+    restart = corps.Restart()
+
+    def pid(self):
+        return os.getpid()
+
     def secret(self):
         transport = self._corps_cell.env.peers._transport
         return transport._keys.secret if transport._keys is not None else ""
@@ -547,6 +629,9 @@ class Other(corps.Conc):
 class App(corps.Corps):
     def __init__(self):
         self.others = corps.options().create_per_env(1, Other)
+
+    def pids(self):
+        return [other.pid().ret for other in self.others]
 
     def secrets(self):
         return [other.secret().ret for other in self.others]
@@ -605,6 +690,25 @@ def test_over_tcp_a_corps_listens_on_loopback_only_and_on_the_ports_it_was_told(
     assert len(found) == 4  # this process, the front, and two Envs
     assert {address.partition(":")[0] for address in found} == {"0100007F"}
     assert {int(address.partition(":")[2], 16) for address in found} <= set(ports)
+
+
+@pytest.mark.usefixtures("many_descriptors")
+def test_over_tcp_a_corps_heals_though_many_connections_are_silent(tmp_path: Path) -> None:
+    before = frozenset(listeners())
+    with running(tmp_path, transport="tcp", handshake_timeout=600) as app:
+        pids = app.pids().ret
+        ports = [int(address.partition(":")[2], 16) for address in listeners(before)]
+        silent = [Idle(f"tcp://127.0.0.1:{port}", 500) for port in ports]
+        try:
+            for each in silent:
+                each.wait_until_left(MOST + 20)
+            os.kill(pids[0], signal.SIGKILL)
+            while (found := app.pids()).exception() is not None or found.ret == pids:
+                time.sleep(0.01)
+            assert found.ret[1] == pids[1]
+        finally:
+            for each in silent:
+                each.close()
 
 
 def test_the_runtime_directory_is_closed_to_others(tmp_path: Path) -> None:
