@@ -241,12 +241,10 @@ def _closes(request: Request, goal: Wait) -> bool:
 
 def _with_parts(futures: "tuple[Future[Any], ...]") -> "tuple[Future[Any], ...]":
     """The Futures themselves in place of those that `gather` has joined."""
-    if not any(future.parts for future in futures):
-        return futures
-    flat: list[Future[Any]] = []
     for future in futures:
-        flat += _with_parts(future.parts) if future.parts else (future,)
-    return tuple(flat)
+        if future.parts:
+            return tuple(part for each in futures for part in _with_parts(each.parts) or (each,))
+    return futures
 
 
 def _fail(future: "Future[Any]", cycle: tuple[str, ...]) -> None:

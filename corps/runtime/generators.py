@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextvars import Context
 from types import AsyncGeneratorType, GeneratorType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from corps.clock import now
 from corps.messages.streams import NOBODY, WHOLE
@@ -29,17 +29,8 @@ _AHEAD: Final = 2  # items that are made ahead, unless the consumer says otherwi
 _WORTH_IT: Final = 0.001  # ... and if the last one took so long: for less, a change of threads costs more
 
 
-class _Item(NamedTuple):
-    """What one step of a generator gave."""
-
-    more: bool
-    value: Any  # the item; what the generator returned, at its end
-    error: BaseException | None = None
-
-    def answer(self) -> tuple[bool, Any]:
-        if self.error is not None:
-            raise self.error
-        return self.more, self.value
+_Item = tuple[bool, Any] | BaseException
+"""What one step of a generator gave: ``(True, item)``, or at its end ``(False, value)`` or an error."""
 
 
 class _Stream:
@@ -89,11 +80,11 @@ class _Stream:
         source, begun = self.source, now()
         assert source is not None
         try:
-            return _Item(more=True, value=self.run(next, source))
+            return True, self.run(next, source)
         except StopIteration as end:
-            return self._ended(end.value)
+            return self._ended((False, end.value))
         except BaseException as error:
-            return self._ended(None, error)
+            return self._ended(error)
         finally:
             self.took = now() - begun
 
@@ -106,17 +97,17 @@ class _Stream:
         source, begun = self.source, now()
         assert source is not None
         try:
-            return _Item(more=True, value=await anext(source))  # type: ignore[arg-type]
+            return True, await anext(source)  # type: ignore[arg-type]
         except StopAsyncIteration:
-            return self._ended(None)
+            return self._ended((False, None))
         except BaseException as error:
-            return self._ended(None, error)
+            return self._ended(error)
         finally:
             self.took = now() - begun
 
-    def _ended(self, value: Any, error: BaseException | None = None) -> _Item:
+    def _ended(self, last: _Item) -> _Item:
         self.source = None
-        return _Item(more=False, value=value, error=error)
+        return last
 
 
 class Generators:
@@ -198,12 +189,14 @@ class Generators:
         return self._given(number, stream, item)
 
     def _given(self, number: int, stream: _Stream, item: _Item) -> tuple[bool, Any]:
-        if not item.more:
+        if isinstance(item, BaseException) or not item[0]:
             self._streams.pop(number, None)
         elif stream.wants_more:
             stream.is_due = True
             self._cell.go_ahead(number, is_async=stream.lock is not None)
-        return item.answer()
+        if isinstance(item, BaseException):
+            raise item
+        return item
 
     def go_ahead(self, number: int) -> Any:
         """A turn to make one item ahead has come; gives a coroutine that does it, for an asynchronous one."""

@@ -7,7 +7,6 @@ works on an item, the worker may make the next ones: see `runtime.generators`.
 
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from functools import partial
 from threading import Lock
 from typing import Any, Final, Generic, Literal, TypeVar
@@ -25,6 +24,7 @@ from corps.errors import (
 from corps.messages.outcomes import Raised, Value
 from corps.messages.requests import ANEXT, NEXT, PULL
 from corps.messages.streams import NOBODY, WHOLE, Held, Streaming, part_of
+from corps.runtime.alarms import Alarm
 from corps.runtime.context import acting
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
@@ -95,8 +95,12 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
             raise StopIteration
         pull = self._take()
         try:
-            with self._limited(pull):
+            alarm = self._limit(pull)
+            try:
                 answer = pull.result()
+            finally:
+                if alarm is not None:
+                    alarm.cancel()
         except BaseException:
             self._keep(pull)
             raise
@@ -111,8 +115,12 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
             raise StopAsyncIteration
         pull = self._take()
         try:
-            with self._limited(pull):
+            alarm = self._limit(pull)
+            try:
                 answer = await pull
+            finally:
+                if alarm is not None:
+                    alarm.cancel()
         except BaseException:
             self._keep(pull)
             raise
@@ -211,14 +219,12 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
         elif not isinstance(error, _GOES_ON):
             self.close()
 
-    @contextmanager
-    def _limited(self, pull: "_Pull") -> Iterator[None]:
-        """While an item is waited for, its time is limited; not while it is kept."""
+    def _limit(self, pull: "_Pull") -> Alarm | None:
+        """Limit the time of an item while it is waited for, and not while it is kept: the caller cancels."""
         here = acting()
         deadline = earlier(deadline_after(self._seconds), here.deadline if here is not None else None)
         if deadline is None or pull.done():
-            yield
-            return
+            return None
         target = str(self._worker._addr)
         text = f"the generator {self._number} of {target} gave no item before the deadline"
 
@@ -227,11 +233,7 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
 
         if deadline <= now():
             late()
-        alarm = self._worker._bound().alarms.at(deadline, late)
-        try:
-            yield
-        finally:
-            alarm.cancel()
+        return self._worker._bound().alarms.at(deadline, late)
 
     def _item(self, answer: tuple[bool, Y], end: type[Exception]) -> Y:
         more, item = answer
