@@ -94,7 +94,7 @@ class Sent(NoAnswer):
     __slots__ = ("_letters", "_method", "_sender", "_target")
 
     def __init__(self, letters: LetterBox, sender: ConcAddr | None, target: ConcAddr, method: str) -> None:
-        super().__init__("")
+        self._open = [True]  # not by super().__init__, which would take 0.1 µs of the 3.4 µs of a send
         self._letters = letters
         self._sender = sender
         self._target = target

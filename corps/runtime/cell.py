@@ -104,7 +104,7 @@ class Cell(WorkerParts):
             return
         with self._lock:
             taken = self.mailbox.put(request)
-            wake = taken and self._arrived()
+            wake = taken and self._state is not _READY and self._arrived()  # for a burst a call less: 0.05 µs
         if not taken:
             self.env.lives.pass_on(self, request)
         elif wake:

@@ -249,7 +249,7 @@ class Env:
         request = future.request
         try:
             if request is not None:  # else it was too late already
-                await self._dispatch_when_room(request)
+                await self.dispatch_when_room(request)
         except CorpsError as error:
             future.settle(Refused(error))
             raise
@@ -279,33 +279,21 @@ class Env:
         finally:
             current.reset(token)
 
-    def tell(
+    def one_way(
         self, kind: int, target: ConcAddr, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
-        """Send a request that wants no answer. If it fails, the log of the worker's Env says so.
+    ) -> Request:
+        """A request that wants no answer, for the caller to dispatch. If it fails, there is a dead letter.
 
-        Raises:
-            PackError: The arguments cannot be packed.
-            Overloaded: There was no room for the request in time.
+        Args:
+            kind: CALL, or PINNED.
+            target: The worker it is for.
+            method: Name of the method.
+            args: Positional arguments.
+            kwargs: Keyword arguments.
         """
         check_reserve()
         if self.unsent:
             self._send_unsent()
-        self.dispatch(self._one_way(kind, target, method, args, kwargs))
-
-    async def tell_when_room(
-        self, kind: int, target: ConcAddr, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
-        """As `tell`, for a coroutine of any event loop: it waits for room, and the loop goes on.
-
-        Raises:
-            PackError, Overloaded: As `tell`.
-        """
-        await self._dispatch_when_room(self._one_way(kind, target, method, args, kwargs))
-
-    def _one_way(
-        self, kind: int, target: ConcAddr, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Request:
         here = current.get()
         sender = here.cell.addr if here is not None and here.cell is not None else None
         promise = Sent(self.letters, sender, target, method)
@@ -414,7 +402,15 @@ class Env:
         else:
             self.peers.send(request)
 
-    async def _dispatch_when_room(self, request: Request) -> None:
+    async def dispatch_when_room(self, request: Request) -> None:
+        """As `dispatch`, for a coroutine of any event loop: it waits for room, and the loop goes on.
+
+        Args:
+            request: From this Env.
+
+        Raises:
+            PackError, Overloaded, ClosedError: As `dispatch`.
+        """
         target = request.target
         is_taken = not self._is_ending or self._is_taken_at_the_end(request)
         if is_taken and target.corps == self.corps_id and target.env != self.id and self.peers is not None:

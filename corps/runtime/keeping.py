@@ -107,7 +107,7 @@ class Keeping:
             state = cell.env.pack(hook(cell.performer.worker, "keep_state")())
             if keeper := _keeper(cell):
                 args = (cell.addr, cell.incarnation, state)
-                cell.env.tell(CALL, keeper, "keep", args, {})
+                cell.env.dispatch(cell.env.one_way(CALL, keeper, "keep", args, {}))
             else:
                 cell.env.lives.kept.keep(cell.addr, cell.incarnation, state)
         except Exception:  # of the author's code: the request was run all the same, and the last state stays

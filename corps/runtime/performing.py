@@ -111,11 +111,12 @@ class Performer:
         Args:
             request: One that is wanted. Whatever its author's code raises becomes its outcome.
         """
-        has_steps = self._cell.interface.has_steps
+        interface = self._cell.interface
+        has_steps = interface.has_steps
         arrived: list[Token[Any]] | None = None
         try:
             try:
-                if request.kind in ASKING:
+                if request.kind != CALL or request.method not in interface.methods:  # else it is reachable
                     self._check_reachable(request)
                 if request.packed is not None:  # only now: nothing is unpacked for what may not be called
                     self._open(request)
@@ -129,7 +130,7 @@ class Performer:
                 if kind is CoroutineType:
                     self._start(request, value)
                     return
-                if isinstance(value, concurrent.futures.Future) and not has_steps:
+                if value is not None and isinstance(value, concurrent.futures.Future) and not has_steps:
                     relay(self._cell, request, value)
                     return
                 if kind is GeneratorType or kind is AsyncGeneratorType:
@@ -277,6 +278,8 @@ class Performer:
         self._check_reachable(request)
 
     def _check_reachable(self, request: Request) -> None:
+        if request.kind not in ASKING:
+            return
         interface = self._cell.interface
         name = request.method
         if name in interface.methods:

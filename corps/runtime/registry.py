@@ -1,6 +1,6 @@
 """Which workers live in an Env, by the numbers of their addresses."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Any, Final
 
@@ -36,6 +36,8 @@ class Registry:
         self._first = first_number(generation)
         self._next = ENV_MGR
         self._cells: dict[int, Any] = {}
+        self.find: Callable[[int], Any] = self._cells.get  # no lock: one look-up in a dict is atomic
+        """The cell with this number, or None."""
         self._ended: dict[int, Ended] = {}  # the last ones, oldest first
         self._undecided: set[int] = set()  # Envs that have not said yet whom they will start again here
         self._expected: dict[int, int] = {}  # who will be started again, and the Env of its Mgr
@@ -72,10 +74,6 @@ class Registry:
             self._cells[number] = cell
         for request in special:
             cell.deliver(request)
-
-    def find(self, number: int) -> Any:
-        """The cell with this number, or None."""
-        return self._cells.get(number)  # one dict look-up is atomic, with and without a GIL
 
     def will_leave(self, number: int) -> None:
         """The cell with this number takes nothing more, and its worker comes back: what comes now is held."""

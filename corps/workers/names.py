@@ -260,7 +260,7 @@ class Method:
             Overloaded: There was no room for the request in time.
         """
         env = self._env or _no_env(self)
-        env.tell(CALL, self._addr, self._method, args, kwargs)
+        env.dispatch(env.one_way(CALL, self._addr, self._method, args, kwargs))
 
     async def asend(self, /, *args: Any, **kwargs: Any) -> None:
         """Send from a coroutine: where there is no room it waits, and its event loop goes on.
@@ -271,7 +271,7 @@ class Method:
         """
         env = self._env or _no_env(self)
         kind, args = self._as_sent(args)
-        await env.tell_when_room(kind, self._addr, self._method, args, kwargs)
+        await env.dispatch_when_room(env.one_way(kind, self._addr, self._method, args, kwargs))
 
     async def _ask_when_room(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Call, but wait where there is no room; for `corps.asking`."""
@@ -348,7 +348,7 @@ class PinnedMethod(Method):
     def send(self, /, *args: Any, **kwargs: Any) -> None:
         """See `Method.send`."""
         env = self._env or _no_env(self)
-        env.tell(PINNED, self._addr, self._method, (self._pin, CALL, *args), kwargs)
+        env.dispatch(env.one_way(PINNED, self._addr, self._method, (self._pin, CALL, *args), kwargs))
 
     def _as_sent(self, args: tuple[Any, ...]) -> tuple[int, tuple[Any, ...]]:
         return PINNED, (self._pin, CALL, *args)
