@@ -1,6 +1,7 @@
 """Judges a pickle by the names that its reader allows: their classes are made and their functions called.
 
-Nothing else is: no result of a call is called, and no class, function or module is changed.
+Nothing else is, but for what finds a member of an enum by its name: no result of a call is called, and no
+class, function or module is changed.
 
 Leans on own definitions and the unpickler's look-up of names.
 """

@@ -7,7 +7,7 @@ agrees with the packer on every kind of object, which a list of suspects would n
 Looking into an object runs code of its author, which may raise whatever it likes, or never come to an end.
 Then the object itself is blamed; `explain` gives an answer in every case.
 
-Leans on refusals. The packer is passed in as a function.
+Leans on picklers and refusals. The packer is passed in as a function.
 """
 
 import functools
@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from corps.errors import PackError
 from corps.messages.originals import text_of
+from corps.packing.picklers import own_reduction
 from corps.packing.plain import ATOMS
 from corps.packing.refusals import Refusal, reason_against
 from corps.packing.unpickler import describe
@@ -258,7 +259,7 @@ def _global_names(code: CodeType) -> Iterator[str]:
 
 def _parts_of_reduction(thing: Any) -> Iterator[Part]:
     try:
-        reduced: Any = thing.__reduce_ex__(5)
+        reduced: Any = own_reduction(thing)
     except KeyboardInterrupt:
         raise
     # The object itself is to blame then, and packing it has told why already.

@@ -3,7 +3,7 @@
 `ByValue` serves one message, and any pickler. `helpers` are the functions that the bytes then name, bound to
 the reader's process.
 
-Leans on functions, classes, code sent and identities.
+Leans on functions, classes, enum members, code sent and identities.
 """
 
 import sys
@@ -16,17 +16,14 @@ from typing import Any, Final
 
 from corps.packing.classes import (
     CLASS_OF_C,
-    is_member,
     is_of_application,
     make_class,
-    make_member,
     reduce_class,
-    reduce_member,
     set_class,
-    set_member,
     version_of,
 )
 from corps.packing.code_sent import CodeSent, restore_defined
+from corps.packing.enum_members import is_member, make_member, reduce_member, set_member
 from corps.packing.functions import FunctionParts, blueprint_of, make_function, reduce_code, set_function
 from corps.packing.identities import Identities
 from corps.packing.references import (

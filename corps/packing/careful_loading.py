@@ -2,7 +2,7 @@
 
 All names of the manifest are judged before anything of the body is read.
 
-Leans on the careful reader and its two judges.
+Leans on the careful reader, its two judges and enum members.
 """
 
 import sys
@@ -13,6 +13,7 @@ from typing import Any
 
 from corps.errors import UnpackError
 from corps.packing.allowed_names import AllowedNames
+from corps.packing.enum_members import FIND_MEMBER, find_member
 from corps.packing.pickle_reader import Judge, PickleReader
 from corps.packing.plain_objects import PlainObjects
 
@@ -59,7 +60,11 @@ def read_allowed(
         Untrusted: It names or does what it may not.
         UnpackError: It is no pickle, names what is not there, or what it called has failed.
     """
-    return _read(body, names, AllowedNames(allow, resolve_module or import_module, rebind))
+    return _read(
+        body,
+        names,
+        AllowedNames(allow, resolve_module or import_module, {**rebind, FIND_MEMBER: find_member}),
+    )
 
 
 def _read(body: bytes, names: Sequence[str], judge: Judge) -> Any:

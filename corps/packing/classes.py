@@ -2,7 +2,7 @@
 
 The class is copied as it is, attribute by attribute. No code of the application runs for that: no metaclass,
 no ``__init_subclass__``, no ``__set_name__``; what these did once is among the attributes. Enums are classes
-like others, and their members are copied with them.
+like others; their members are taken apart by `enum_members`.
 
 A class has one copy in each process (see `identities`), which takes over what is changed where the class was
 defined (see `class_versions`); the process that defined it keeps its own.
@@ -14,8 +14,8 @@ import abc
 import contextlib
 from abc import ABCMeta
 from collections.abc import Callable
-from enum import Enum, EnumType
-from types import BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType
+from enum import EnumType
+from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Final, cast
 
 from corps.packing.class_versions import Copy
@@ -55,10 +55,6 @@ CLASS_OF_C: Final = Reason(
 _METACLASS_OF_C: Final = Reason(
     "it cannot be imported by its name, and its metaclass is made in C, so that nobody can take it apart",
     "define it at the top level of a module that all processes can import",
-)
-_MIXED_MEMBER: Final = Reason(
-    "it is a member of an enum whose other base has a way of its own to be packed",
-    "define the enum at the top level of a module that all processes can import",
 )
 
 
@@ -182,11 +178,6 @@ def _leave_out_pseudo_members(cls: Any, state: dict[str, Any]) -> None:
     state["_value2member_map_"] = {key: each for key, each in by_value.items() if id(each) in members}
 
 
-def _builtin_new(cls: type) -> Any:
-    """The first class in an MRO whose ``__new__`` is made in C: it makes objects without the others' code."""
-    return next(kind for kind in cls.__mro__ if isinstance(kind.__dict__.get("__new__"), BuiltinFunctionType))
-
-
 def make_class(
     identities: Identities,
     name: str,
@@ -264,71 +255,3 @@ def set_class(identities: Identities, cls: type, state: tuple[Any, ...]) -> None
         copy.take_over(cls, version or 1, changes, attributes, namespaces)
 
     identities.take_over(cls, fill)
-
-
-def is_member(thing: Any) -> bool:
-    """Return whether an object is a member of an enum, and no combination of flags.
-
-    Args:
-        thing: Any object whose class is an enum.
-    """
-    return type(thing)._member_map_.get(thing._name_) is thing
-
-
-def reduce_member(member: Enum) -> tuple[tuple[Any, ...], Any]:
-    """Take a member of an enum apart that goes by value with its class.
-
-    Args:
-        member: The member.
-
-    Returns:
-        The arguments of `make_member`, and the state for `set_member`.
-
-    Raises:
-        Refusal: What the enum is mixed with cannot be taken apart.
-    """
-    cls = type(member)
-    base = _builtin_new(cls)
-    args: Any = ()
-    if base is not object:
-        own = getattr(base, "__getnewargs__", None)
-        reduced = (cls, own(member)) if own is not None else base.__reduce__(member)
-        if not isinstance(reduced, tuple) or reduced[0] is not cls:
-            raise Refusal(member, _MIXED_MEMBER)
-        args = reduced[1]
-    state = object.__getstate__(member)
-    if isinstance(state, dict) and "_inverted_" in state:
-        state = {**state, "_inverted_": None}  # a combination of flags, which Python makes when it is wanted
-    return (cls, member._name_, args), state
-
-
-def make_member(cls: Any, name: str, args: tuple[Any, ...] = ()) -> Any:
-    """Return a member of an enum; make it if the enum has come just now.
-
-    Args:
-        cls: The enum.
-        name: Of the member.
-        args: What its builtin base is made of.
-    """
-    members: dict[str, Any] = cls._member_map_
-    found = members.get(name)
-    if found is None:
-        made = _builtin_new(cls).__new__(cls, *args)
-        object.__setattr__(made, "_name_", name)
-        found = members.setdefault(name, made)
-    return found
-
-
-def set_member(identities: Identities, member: Any, state: Any) -> None:
-    """Give a member of an enum its attributes, if the enum has come just now.
-
-    Args:
-        identities: Of this process.
-        member: From `make_member`.
-        state: What `reduce_member` took out of the original.
-    """
-    if identities.is_complete(type(member)):
-        return
-    for half in state if isinstance(state, tuple) else (state,):
-        for name, value in (half or {}).items():
-            object.__setattr__(member, name, value)

@@ -7,13 +7,12 @@ written, so that a reader can check the list before it runs anything.
 Leans on references, exceptions and refusals.
 """
 
-import copyreg
 import pickle
 from types import FunctionType
 from typing import Any, Final
 
 from corps.packing.exceptions import reduce_exception
-from corps.packing.picklers import NAME_OF_NO_MODULE, PROTOCOL, module_of
+from corps.packing.picklers import NAME_OF_NO_MODULE, PROTOCOL, module_of, own_reduction
 from corps.packing.references import TYPES_OF_SINGLETONS, Elsewhere, is_of_a_file, reduce_to_name
 from corps.packing.refusals import Reason, Refusal, refuse_if_hopeless
 
@@ -78,19 +77,14 @@ class DurablePickler(pickle.Pickler):
         refuse_if_hopeless(obj)
         reduced = reduce_exception(obj) if issubclass(kind, BaseException) else NotImplemented
         if reduced is NotImplemented:
-            reduced = self._reduce_as_usual(kind, obj)
+            reduced = own_reduction(obj)
+        # By a string the object is written as a name, past this hook (builtin functions, numpy ufuncs).
         if isinstance(reduced, str):
             module = module_of(obj, reduced)
             if not _is_by_name(obj, module, reduced):
                 raise Refusal(obj, NAME_OF_NO_MODULE)
             self.names.add(f"{module}:{reduced}")
         return reduced
-
-    def _reduce_as_usual(self, kind: type, obj: Any) -> Any:
-        # What the C pickler would do next, done here to see whether the answer is a string: then the object
-        # is written as a name, past this hook (builtin functions, numpy ufuncs, some enums).
-        reducer = copyreg.dispatch_table.get(kind)
-        return obj.__reduce_ex__(PROTOCOL) if reducer is None else reducer(obj)
 
 
 def _is_by_name(thing: Any, module: str, qualname: str) -> bool:

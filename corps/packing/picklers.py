@@ -5,8 +5,8 @@ gives up at the first thing that cannot go by reference, and the whole value is 
 ``ValuePickler``: functions and classes in the way of this package, what else the C pickler refuses in that of
 cloudpickle. Most values never need the second one, and it costs ten times as much.
 
-Both are made for one value and thrown away. Leans on by_value, references, refusals, exceptions, and
-cloudpickle.
+Both are made for one value and thrown away. Leans on by_value, enum members, references, refusals,
+exceptions, and cloudpickle.
 """
 
 import collections
@@ -16,6 +16,7 @@ import sys
 import types
 import weakref
 from collections.abc import Collection
+from enum import EnumType
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ import cloudpickle
 from cloudpickle import cloudpickle as cloudpickle_internals
 
 from corps.packing.by_value import ByValue
+from corps.packing.enum_members import reduce_to_enum
 from corps.packing.exceptions import reduce_exception
 from corps.packing.references import (
     Elsewhere,
@@ -113,14 +115,11 @@ class ReferencePickler(pickle.Pickler):
             return reduce_exception(obj)
         if kind.__reduce_ex__ is _REDUCE_EX and kind.__reduce__ is _REDUCE:
             return reduce_standard_stream(obj)
-        if kind not in copyreg.dispatch_table and obj is not sys.stdout and obj is not sys.stderr:
-            # What the C pickler would do next: here, to see whether the answer is a name.
-            reduced = obj.__reduce_ex__(PROTOCOL)
-            if type(reduced) is not str:
-                return reduced
-        reduced = reduce_as_it_says(obj, self.elsewhere)
-        if reduced is None:
-            raise NeedsByValue
+        reduced = own_reduction(obj)
+        if type(reduced) is str:
+            reduced = reduce_name(obj, reduced, self.elsewhere)
+            if reduced is None:
+                raise NeedsByValue
         return reduced
 
 
@@ -161,30 +160,49 @@ def reduce_rest(thing: Any, elsewhere: Elsewhere) -> Any:
     refuse_if_hopeless(thing)
     if kind.__reduce_ex__ is _REDUCE_EX and kind.__reduce__ is _REDUCE:
         return reduce_standard_stream(thing)
-    reduced = reduce_as_it_says(thing, elsewhere)
-    if reduced is None:
-        raise Refusal(thing, NAME_OF_NO_MODULE)
+    reduced = own_reduction(thing)
+    if type(reduced) is str:
+        reduced = reduce_name(thing, reduced, elsewhere)
+        if reduced is None:
+            raise Refusal(thing, NAME_OF_NO_MODULE)
     return reduced
 
 
-def reduce_as_it_says(thing: Any, elsewhere: Elsewhere) -> Any:
-    """Reduce an object that says itself how it is packed, and see to it that a name means something.
+def own_reduction(thing: Any) -> Any:
+    """Return what an object that says itself how it is packed reduces to.
+
+    That is what the C pickler would ask next: it is asked here, to see whether the answer is a name. Members
+    of enums and the standard streams are reduced to what means the same in every process.
 
     Args:
         thing: The object.
-        elsewhere: What other processes have of the modules of this one.
-
-    Returns:
-        None: it stands for a name that no other process can import.
     """
     if thing is sys.stdout or thing is sys.stderr:
         return reduce_standard_stream(thing)
-    reducer = copyreg.dispatch_table.get(type(thing))
-    reduced = thing.__reduce_ex__(PROTOCOL) if reducer is None else reducer(thing)
-    if type(reduced) is not str:
-        return reduced
-    found = reduce_to_name(thing, module_of(thing, reduced), reduced, elsewhere)
-    return reduced if found is NotImplemented else found
+    kind = type(thing)
+    reducer = copyreg.dispatch_table.get(kind)
+    if reducer is not None:
+        return reducer(thing)
+    if type(kind) is not type and isinstance(kind, EnumType):
+        reduced = reduce_to_enum(thing)
+        if reduced is not None:
+            return reduced
+    return thing.__reduce_ex__(PROTOCOL)
+
+
+def reduce_name(thing: Any, name: str, elsewhere: Elsewhere) -> Any:
+    """See to it that a name to which an object reduces means something.
+
+    Args:
+        thing: The object.
+        name: What it reduces to.
+        elsewhere: What other processes have of the modules of this one.
+
+    Returns:
+        None: no other process can import it.
+    """
+    found = reduce_to_name(thing, module_of(thing, name), name, elsewhere)
+    return name if found is NotImplemented else found
 
 
 def module_of(thing: Any, qualname: str) -> str:

@@ -1,10 +1,12 @@
-"""Judges a pickle as data: containers, dataclasses, named tuples, members of enums. No function is called.
+"""Judges a pickle as data: containers, dataclasses, named tuples, members of enums.
+
+No function of others is called: what finds a member of an enum by its name is of this package.
 
 Objects are made without their class's constructor, and their fields are set without its ``__setattr__``. Of
 the classes that the reader has imported already only those are taken whose objects run nothing by being
 made, hashed or thrown away. So the author of the bytes chooses values, and nothing else.
 
-Leans on own definitions.
+Leans on enum members, own definitions and plain.
 """
 
 import dataclasses
@@ -17,7 +19,9 @@ from types import FunctionType, MemberDescriptorType, ModuleType
 from typing import Any, Final
 
 from corps.errors import UnpackError, Untrusted
+from corps.packing.enum_members import FIND_MEMBER, find_member
 from corps.packing.own_definitions import is_class, own_definition, refuse_hidden
+from corps.packing.plain import ATOMS
 
 # Of the interpreter itself: their constructors are C, and do nothing but make a value.
 _VALUES: Final[Mapping[tuple[str, str], type]] = {
@@ -55,6 +59,8 @@ class PlainObjects:
         value = _VALUES.get((module, qualname))
         if value is not None:
             return value
+        if (module, qualname) == FIND_MEMBER:
+            return find_member
         refuse_hidden(module, qualname)
         if not self._allow(module, qualname):
             raise Untrusted(f"the bytes name {module}:{qualname}, which `allow` refuses")
@@ -92,6 +98,8 @@ class PlainObjects:
             return function(*args)
         if is_class(function) and _is_enum(function) and len(args) == 1:
             return _member_of(function, args[0])
+        if function is find_member and len(args) == 2 and _is_enum(args[0]) and type(args[1]) is str:
+            return find_member(*args)
         raise Untrusted("the bytes call a function, and they may hold data only")
 
     def fill(self, thing: Any, state: Any) -> Any:
@@ -144,7 +152,7 @@ def _is_watched(cls: Any) -> bool:
 
 
 def _member_of(cls: Any, value: Any) -> Any:
-    if type(value) in (int, str, bytes, float):
+    if type(value) in ATOMS:
         for member in cls.__members__.values():
             if type(member._value_) is type(value) and member._value_ == value:
                 return member

@@ -1,6 +1,7 @@
 """An ordinary module of an application, which a forged file may name: it holds what such modules hold."""
 
 import enum
+import math
 import os
 from collections import namedtuple
 from dataclasses import dataclass, field
@@ -116,6 +117,20 @@ class Tagged(namedtuple("Tagged", "tag")):
 class Colour(enum.Enum):
     RED = 1
     BLUE = "blue"
+
+
+class Odd(enum.Enum):
+    """Members that no value finds once it has been packed, and one of each plain value."""
+
+    NOWHERE = math.nan
+    INSIDE = (1, math.nan)
+    UNIQUE = object()
+    ACTING = enum.member(lambda n: n + 1)
+    UNHASHABLE = [1, 2]  # noqa: RUF012
+    NOTHING = None
+    TRUE = True
+    TEXT = "text"
+    BYTES = b"bytes"
 
 
 class Plain:
