@@ -131,7 +131,7 @@ def gather(*futures: Any) -> Future[Any]:
     Raises:
         TypeError: Something else than a Future was given.
     """
-    items, _ = _given("gather", futures, None)
+    items = _checked("gather", futures)
     parts = tuple(_adopted(future) for future in items)
     joined = _Joined(items)
     joined.parts = parts
@@ -198,9 +198,14 @@ class _Joined(Future[Any]):
 
 def _given(function: str, futures: tuple[Any, ...], timeout: float | None) -> tuple[list[Any], float | None]:
     """The Futures of a call that takes them one by one, or as one iterable with or without a time limit."""
+    if len(futures) == 2 and timeout is None and isinstance(futures[1], int | float):
+        return _checked(function, futures[:1]), futures[1]
+    return _checked(function, futures), timeout
+
+
+def _checked(function: str, futures: tuple[Any, ...]) -> list[Any]:
+    """The Futures of a call that takes them one by one, or as one iterable."""
     given: Sequence[Any] = futures
-    if len(given) == 2 and timeout is None and isinstance(given[1], int | float):
-        given, timeout = given[:1], given[1]
     if len(given) == 1 and isinstance(given[0], Iterable):
         given = tuple(given[0])
     for future in given:
@@ -209,7 +214,7 @@ def _given(function: str, futures: tuple[Any, ...], timeout: float | None) -> tu
             raise TypeError(
                 f"{function} got {future!r:.200}: it takes Futures, or one iterable of them{hint}"
             )
-    return list(given), timeout
+    return list(given)
 
 
 def _hint(item: object) -> str:

@@ -183,6 +183,14 @@ def test_what_is_no_future_is_refused_at_once(function: Any, wrong: Any) -> None
         function(wrong)
 
 
+@pytest.mark.parametrize("wrong", [3, 0.5, True])
+def test_gather_has_no_time_limit_and_takes_no_number_for_one(wrong: Any) -> None:
+    future: Future[int] = Future()
+    for futures in ((future, wrong), ([future], wrong)):
+        with pytest.raises(TypeError, match=r"gather got .* it takes Futures, or one iterable of them"):
+            gather(*futures)
+
+
 def test_what_only_asyncio_can_wait_for_is_refused_with_advice() -> None:
     async def soft() -> None: ...
 
