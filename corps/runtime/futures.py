@@ -158,8 +158,11 @@ class Future(concurrent.futures.Future[R]):
         request = self.request
         what = f"the request {request.method!r} to {request.target}" if request is not None else "the request"
         error = Cancelled(f"{what} was cancelled by its caller")
-        settled = self.give_up(error) if only_if is None else self._take_back(request, error)
-        return settled or self.cancelled()
+        if only_if is not None:
+            return self._take_back(request, error) or self.cancelled()
+        if not self.give_up(error):
+            self.hear()  # a failure that came a moment before: whoever gives a request up wants none
+        return self.cancelled()
 
     def stop_waiting(self) -> None:
         """Cancel the request, as asyncio does, because the task that awaits this Future was cancelled."""

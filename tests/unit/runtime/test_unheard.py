@@ -101,6 +101,55 @@ def test_whoever_looks_has_heard(
     assert told(caplog) == []
 
 
+async def _cancel_a_task_that_awaits(future: Future[Any]) -> None:
+    async def wait() -> None:
+        await future
+
+    task = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    future.settle(raised())
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def _cancel_what_asyncio_wraps(future: Future[Any]) -> None:
+    wrapped = asyncio.wrap_future(future)
+    future.settle(raised())
+    wrapped.cancel()
+    await asyncio.sleep(0)
+
+
+GIVES_UP: list[Callable[[Future[Any]], Any]] = [
+    lambda future: (future.settle(raised()), future.cancel()),
+    lambda future: (gather(future), future.settle(raised()), gather(future).cancel()),
+    lambda future: asyncio.run(_cancel_a_task_that_awaits(future)),
+    lambda future: asyncio.run(_cancel_what_asyncio_wraps(future)),
+]
+
+
+@pytest.mark.parametrize("give_up", GIVES_UP)
+def test_whoever_gives_up_a_request_that_has_just_failed_wants_no_failure(
+    env: Env, caplog: pytest.LogCaptureFixture, give_up: Callable[[Future[Any]], Any]
+) -> None:
+    future = sent(env)
+    give_up(future)
+    assert future.done()
+    assert not future.cancelled()
+    del future
+    assert told(caplog) == []
+
+
+def test_a_request_that_is_given_up_only_if_it_waits_is_still_wanted(
+    env: Env, caplog: pytest.LogCaptureFixture
+) -> None:
+    future = sent(env)
+    future.settle(raised())
+    assert not future.cancel(only_if="waiting")
+    del future
+    assert len(told(caplog)) == 1
+
+
 def test_a_joined_future_that_nobody_looks_at_leaves_its_parts_unheard(
     env: Env, caplog: pytest.LogCaptureFixture
 ) -> None:
