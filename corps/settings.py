@@ -239,7 +239,7 @@ class Settings(_Group):
         0.02, "Seconds that a wait lasts until a cycle of waiting workers is looked for.", gt=0
     )
     spin: float = _setting(
-        0.0001,
+        0.0002,
         "Seconds that a thread which reads from links looks for a message before it sleeps, while that pays; "
         "0 saves power.",
         ge=0,
