@@ -33,6 +33,7 @@ from corps.messages.requests import DROP, EXIT, Request, Route
 from corps.runtime import caller_side
 from corps.runtime.context import Activity, current
 from corps.runtime.pool import Runnable
+from corps.runtime.pulls import Pull
 from corps.runtime.running_loop import running_loop, set_running_loop
 from corps.runtime.watched_thread import Failed, WatchedThread, note_failure
 
@@ -117,20 +118,33 @@ class Errands:
                 request.route = self
                 self.post(self._dispatch, request)
             else:  # what cannot be packed, and what finds no room, is to be raised here
-                self.do(env.dispatch, request)
+                self.do(self._dispatch_here, request)
             return
         cell = env.registry.find(target.conc)
         is_limited = cell is not None and request.kind not in (EXIT, DROP)
         if is_limited and not cell.mailbox.has_room_for(1 + len(self.posted)):
             self.do(cell.mailbox.wait_for_room, cell, request, env.options.send_timeout)
         request.route = self
-        self.post(env.dispatch, request, self.make_ready)
+        self.post(self._dispatch, request, self.make_ready)
 
-    def _dispatch(self, request: Request) -> None:
+    def _dispatch(self, request: Request, submit: Callable[[Runnable], object] | None = None) -> None:
+        if _is_given_up(request):
+            return
+        try:
+            self.env.dispatch(request, submit)
+        except CorpsError as error:
+            self.env.letters.settle(request, Refused(error))
+
+    def _dispatch_here(self, request: Request) -> None:
+        """As `_dispatch`, and what fails is raised, for the main thread; which may have given up waiting."""
+        if _is_given_up(request):
+            return
         try:
             self.env.dispatch(request)
         except CorpsError as error:
-            self.env.letters.settle(request, Refused(error))
+            if isinstance(request.promise, Pull):
+                request.promise.settle(Refused(error))
+            raise
 
     def _ring(self) -> None:
         if self._bell.locked():  # otherwise an attendant is on its way to it
@@ -269,6 +283,11 @@ class Errands:
             Thread(target=runnable.run, name=f"{self.env.label}-errand", daemon=True).start()
         else:
             self._pool.submit(runnable)
+
+
+def _is_given_up(request: Request) -> bool:
+    """Whether its caller has broken off the sending, and told so; if not, it has begun now."""
+    return isinstance(request.promise, Pull) and not request.promise.begin()
 
 
 def _is_light(request: Request) -> bool:

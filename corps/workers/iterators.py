@@ -5,9 +5,9 @@ that was not waited for to its end is kept, so no item is lost by a wait that is
 works on an item, the worker may make the next ones: see `runtime.generators`.
 """
 
-from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
+from itertools import takewhile
 from threading import Lock
 from typing import Any, Final, Generic, Literal, TypeVar
 
@@ -27,7 +27,7 @@ from corps.messages.streams import NOBODY, WHOLE, Held, Streaming, part_of
 from corps.runtime.alarms import Alarm
 from corps.runtime.context import acting
 from corps.runtime.env import Env
-from corps.runtime.futures import Future
+from corps.runtime.pulls import Pull
 from corps.workers.names import Name
 
 Y = TypeVar("Y")
@@ -77,7 +77,10 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
         self._share = share
         self._holder = holder
         self._is_over = False
-        self._kept: deque[_Pull] = deque()  # asked for, and not given to anybody
+        # What was asked for and not given to anybody, in that order, and who gets it; None: whoever comes
+        # next; in a tuple: it may not have been sent. It is taken out by the last step of who gives it, without
+        # the lock.
+        self._asked: dict[Pull, object] = {}
         if worker._env is not None:
             worker._env.dropped.watch()
 
@@ -93,18 +96,24 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
         """
         if self._is_over:
             raise StopIteration
-        pull = self._take()
+        taker = object()
         try:
-            alarm = self._limit(pull)
+            pull = self._take(taker)
+            alarm = self._limit(pull, taker)
             try:
-                answer = pull.result()
+                more, item = pull.result()
             finally:
                 if alarm is not None:
                     alarm.cancel()
+            if more:
+                # The handler of a signal, which may raise, runs before this step and not after it.
+                del self._asked[pull]
+                return item  # type: ignore[no-any-return]
+            self._is_over = True
         except BaseException:
-            self._keep(pull)
+            self._give_back(taker)
             raise
-        return self._item(answer, StopIteration)
+        raise StopIteration(item)
 
     def __aiter__(self) -> "RemoteIterator[Y]":
         return self
@@ -113,18 +122,23 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
         """As `__next__`, in a coroutine."""
         if self._is_over:
             raise StopAsyncIteration
-        pull = self._take()
+        taker = object()
         try:
-            alarm = self._limit(pull)
+            pull = self._take(taker)
+            alarm = self._limit(pull, taker)
             try:
-                answer = await pull
+                more, item = await pull
             finally:
                 if alarm is not None:
                     alarm.cancel()
+            if more:
+                del self._asked[pull]  # as in `__next__`
+                return item  # type: ignore[no-any-return]
+            self._is_over = True
         except BaseException:
-            self._keep(pull)
+            self._give_back(taker)
             raise
-        return self._item(answer, StopAsyncIteration)
+        raise StopAsyncIteration
 
     def close(self) -> None:
         """End the generator: its ``finally`` blocks run in the worker. Does not wait. Idempotent."""
@@ -133,8 +147,9 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
                 return
             self._is_over = True
             self._share = WHOLE
-            kept = tuple(self._kept)
-            self._kept.clear()
+            kept = self._kept()
+            for pull in kept:
+                del self._asked[pull]
         env = self._worker._env
         if env is not None and not env.closed:
             _give_up(env, self.held(), kept)
@@ -150,7 +165,7 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
             return
         env = self._worker._env
         if env is not None and not env.closed:
-            env.dropped.put(partial(_give_up, env, self.held(), tuple(self._kept)))  # nothing else: see there
+            env.dropped.put(partial(_give_up, env, self.held(), self._kept()))  # nothing else: see there
 
     def __repr__(self) -> str:
         return f"<RemoteIterator {self._number} of {self._worker!r}>"
@@ -167,13 +182,15 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
             self._share -= share
             if is_whole:
                 self._holder = NOBODY
-            moved = [self._kept.popleft() for _ in range(len(self._kept)) if self._kept[0].has_item()]
+            moved = tuple(takewhile(Pull.has_item, self._kept()))
+            for pull in moved:
+                del self._asked[pull]
         part: RemoteIterator[Y] = RemoteIterator(
             self._worker, self._number, share, holder, is_async=self._method == ANEXT
         )
         part._is_part = True
         part._is_over = self._is_over
-        part._kept.extend(moved)
+        part._asked.update(dict.fromkeys(moved))
         part.limit(self._seconds, self._prefetch)
         return part
 
@@ -188,7 +205,7 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         part = self.part()
-        items = tuple(pull.ret for pull in part._kept)
+        items = tuple(pull.ret for pull in part._asked)
         how = part._is_over, part._method, part._seconds, part._prefetch, items
         share, holder = part._share, part._holder
         part._share, part._holder = 0, NOBODY
@@ -196,30 +213,43 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
 
     # --- pulling ---
 
-    def _take(self) -> "_Pull":
-        """What was asked for before and is kept; or ask."""
+    def _take(self, taker: object) -> Pull:
+        """What was asked for before and is kept; or ask. `_give_back` undoes it, wherever it breaks off."""
         with self._lock:
-            if self._kept:
-                return self._kept.popleft()
-        pull = _Pull()
-        env, args = self._worker._bound(), (self._number, self._prefetch)
-        env.ask(PULL, self._worker._addr, self._method, args, {}, future=pull)
+            kept = self._kept() if self._asked else ()
+            pull = kept[0] if kept else Pull()
+            self._asked[pull] = taker if kept else (taker,)
+        if not kept:
+            env, args = self._worker._bound(), (self._number, self._prefetch)
+            env.ask(PULL, self._worker._addr, self._method, args, {}, future=pull)
+            self._asked[pull] = taker
         return pull
 
-    def _keep(self, pull: "_Pull") -> None:
+    def _kept(self) -> tuple[Pull, ...]:
+        """What was asked for, and nobody is about to get."""
+        return tuple(pull for pull, taker in tuple(self._asked.items()) if taker is None)
+
+    def _give_back(self, taker: object) -> None:
         """Keep what was asked for, though the wait for it has raised, unless it has failed itself."""
+        taken = [pull for pull, whose in tuple(self._asked.items()) if whose in (taker, (taker,))]
+        if not taken:  # it was broken off before it took one
+            return
+        (pull,) = taken
         outcome = pull.outcome
         if outcome is None or not outcome.failed:
-            with self._lock:
-                self._kept.appendleft(pull)
+            if outcome is None and self._asked[pull] is not taker and pull.begin():
+                del self._asked[pull]  # it never will be sent
+            else:
+                self._asked[pull] = None
             return
+        del self._asked[pull]
         error = pull.failure()
         if isinstance(outcome.opened(), Raised) or isinstance(error, WorkerGone | EnvLost):
             self._is_over = True  # and the worker knows
         elif not isinstance(error, _GOES_ON):
             self.close()
 
-    def _limit(self, pull: "_Pull") -> Alarm | None:
+    def _limit(self, pull: Pull, taker: object) -> Alarm | None:
         """Limit the time of an item while it is waited for, and not while it is kept: the caller cancels."""
         here = acting()
         deadline = earlier(deadline_after(self._seconds), here.deadline if here is not None else None)
@@ -229,34 +259,15 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
         text = f"the generator {self._number} of {target} gave no item before the deadline"
 
         def late() -> None:
-            pull.give_up(DeadlineExceeded(text, target=target))
+            if self._asked.get(pull) is taker:  # else a signal has kept the alarm from being cancelled
+                pull.give_up(DeadlineExceeded(text, target=target))
 
         if deadline <= now():
             late()
         return self._worker._bound().alarms.at(deadline, late)
 
-    def _item(self, answer: tuple[bool, Y], end: type[Exception]) -> Y:
-        more, item = answer
-        if more:
-            return item
-        self._is_over = True
-        raise end(item) if end is StopIteration else end
 
-
-class _Pull(Future[Any]):
-    """The Future of an item. The iterator keeps it, whatever becomes of those who wait."""
-
-    __slots__ = ()
-
-    def stop_waiting(self) -> None:
-        """A cancelled task does not cancel it."""
-
-    def has_item(self) -> bool:
-        """Whether its item has come."""
-        return self.outcome is not None and not self.outcome.failed
-
-
-def _give_up(env: Env, held: Held, pulls: tuple[_Pull, ...]) -> None:
+def _give_up(env: Env, held: Held, pulls: tuple[Pull, ...]) -> None:
     """Withdraw what an iterator has asked for that is used no more, and say so to the worker."""
     for pull in pulls:
         pull.give_up(Cancelled("the iterator was closed"))
@@ -299,13 +310,13 @@ def restore_iterator(
     iterator._is_over = is_over
     iterator.limit(seconds, prefetch)
     for item in items:
-        iterator._kept.append(_arrived(item))
+        iterator._asked[_arrived(item)] = None
     if env is not None and holder != here and not is_over:
         env.note_stream(iterator.held()._replace(share=0), 1)
     return iterator
 
 
-def _arrived(item: tuple[bool, Any]) -> _Pull:
-    pull = _Pull()
+def _arrived(item: tuple[bool, Any]) -> Pull:
+    pull = Pull()
     pull.settle(Value(item))
     return pull

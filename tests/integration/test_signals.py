@@ -8,7 +8,8 @@ import dis
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -30,6 +31,9 @@ class Counter(corps.Conc):
     def add(self, n: int = 1) -> int:
         self.value += n
         return self.value
+
+    def count_up(self) -> Iterator[int]:
+        yield from count(1)
 
     async def add_softly(self) -> int:
         return self.add()
@@ -92,11 +96,12 @@ ACTS: Final[dict[str, Callable[[Any], object]]] = {
 
 
 @pytest.mark.parametrize("transport", ["env", "unix"])
-def test_an_exception_at_any_point_of_the_main_thread_tears_nothing(transport: str) -> None:
+@pytest.mark.parametrize("what", ["strike_everywhere", "strike_iterators"])
+def test_an_exception_at_any_point_of_the_main_thread_tears_nothing(what: str, transport: str) -> None:
     # In a process of its own: where a trace function raises, CPython may go on to show the exception that was
     # handled there as one that is handled still, which other tests would see.
     done = subprocess.run(
-        [sys.executable, "-c", f"from {__name__} import strike_everywhere as s; s({transport!r})"],
+        [sys.executable, "-c", f"from {__name__} import {what} as s; s({transport!r})"],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
@@ -121,6 +126,20 @@ def strike_everywhere(transport: str) -> None:
         assert not any(peer["sent"] for peer in way.engine.statistics()["peers"].values())
         assert way.engine.errands is not None
         assert not way.engine.errands.posted
+
+
+def strike_iterators(transport: str) -> None:
+    """Raise at every point of a `next`, and see whether each item is given, once and in order."""
+    with local() if transport == "env" else booted(transport) as way, way.entered():
+        for prefetch in (0, 3):
+            items = way.create(Counter).options(prefetch=prefetch).count_up().ret
+            got: list[int] = []
+            point = 1
+            while strike(point, lambda: got.append(next(items))):  # noqa: B023
+                got.append(next(items))
+                point += 1
+            assert point > 10
+            assert got == list(range(1, len(got) + 1)), got
 
 
 def _at(depth: int, act: Callable[[], int]) -> int:

@@ -383,7 +383,7 @@ def test_an_item_that_had_come_goes_with_the_iterator(way: Way) -> None:
 
     asyncio.run(give_up())
     streams.say().result()
-    (pull,) = items._kept
+    (pull,) = items._kept()
     assert eventually(pull.done)
     assert keeper.keep(items).ret == 0
 
