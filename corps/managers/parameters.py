@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from corps.handlers import came_from_a_handler
 from corps.truth_words import FALSE_WORDS, TRUE_WORDS
 
 _POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -121,7 +122,9 @@ def keywords_of(method: Callable[..., Any]) -> list[Parameter]:
 def _hints_of(method: Callable[..., Any]) -> dict[str, Any]:
     try:
         return typing.get_type_hints(method)
-    except Exception:  # annotations may name what exists for type checkers only
+    except Exception as error:  # annotations may name what exists for type checkers only
+        if came_from_a_handler(error):
+            raise
         return {}
 
 

@@ -22,6 +22,7 @@ from types import BuiltinMethodType, GetSetDescriptorType, MemberDescriptorType,
 from typing import Any, Final, TypeVar, cast
 
 from corps.errors import REMOTE, CorpsError, Remote, RemoteError, remote_of
+from corps.handlers import came_from_a_handler
 
 _namespace: Final = type.__dict__["__dict__"].__get__
 """The names that a class itself defines, whatever its metaclass says."""
@@ -51,6 +52,8 @@ def text_of(error: BaseException) -> str:
     try:
         return str(error)
     except BaseException as broken:  # an author's __str__ may raise anything; the failure must get through
+        if came_from_a_handler(broken):
+            raise
         return f"<str() of it raised {type(broken).__name__}>"
 
 
@@ -157,7 +160,9 @@ def _fields(error: BaseException) -> Iterator[tuple[str, Any]]:
     for name, member in _members(type(error)):
         try:
             value = member.__get__(error)
-        except Exception:  # a slot that was never set
+        except Exception as unset:  # a slot that was never set
+            if came_from_a_handler(unset):
+                raise
             value = None
         if value is not None:
             yield name, value
@@ -225,7 +230,9 @@ class _Copies:
         if made is None:
             try:
                 made = self.into(cls or type(error), error, depth)
-            except Exception:  # a class in C that refuses
+            except Exception as refusal:  # a class in C that refuses
+                if came_from_a_handler(refusal):
+                    raise
                 made = self._made[id(error)] = _its_own_copy(error)
         return made
 
@@ -266,8 +273,8 @@ class _Copies:
 def _like(cls: type[BaseException], error: BaseException, parts: Parts) -> BaseException:
     try:
         return bare(cls, parts)
-    except Exception:
-        if not lives_in_c(cls):
+    except Exception as refusal:
+        if came_from_a_handler(refusal) or not lives_in_c(cls):
             raise
     # A constructor in C that wants other arguments than it kept: those that a pickle would give it will do.
     return bare(cls, {**parts, "args": _BASE["args"].__get__(copy.copy(_raised_one(error)))})
@@ -277,7 +284,9 @@ def _its_own_copy(error: BaseException) -> BaseException:
     raised = _raised_one(error)
     try:
         made = copy.copy(raised)
-    except Exception:  # whatever the author's class does
+    except Exception as broken:  # whatever the author's class does
+        if came_from_a_handler(broken):
+            raise
         return raised
     return made if type(made) is type(raised) else raised
 
@@ -310,13 +319,17 @@ class Both:
             return remote.text
         try:
             return super().__str__()
-        except BaseException:  # as it did for the worker, whose Env has noted that
+        except BaseException as broken:  # as it did for the worker, whose Env has noted that
+            if came_from_a_handler(broken):
+                raise
             return "" if remote is None else remote.text
 
     def __repr__(self) -> str:
         try:
             return super().__repr__()
-        except BaseException:
+        except BaseException as broken:
+            if came_from_a_handler(broken):
+                raise
             return f"<{type(self).__qualname__}: {self}>"
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
@@ -353,7 +366,9 @@ def remote_error(remote: Remote) -> BaseException:
         return _plain(remote)
     try:
         error = _Copies().into(_class_of_both(type(origin)), origin)
-    except Exception:  # such as a type that can have no subclass
+    except Exception as refusal:  # such as a type that can have no subclass
+        if came_from_a_handler(refusal):
+            raise
         return _original_alone(remote)
     _mark(error, remote)
     return error
@@ -498,7 +513,9 @@ def stand_in(text: str, name: str, args: list[Any]) -> BaseException | None:
         return None
     try:
         return kind(*args)
-    except Exception:  # it wants other arguments
+    except Exception as refusal:  # it wants other arguments
+        if came_from_a_handler(refusal):
+            raise
         return kind(text) if not issubclass(kind, UnicodeError) else ValueError(text)
 
 

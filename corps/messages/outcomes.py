@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Final, NoReturn, Protocol
 
 from corps.errors import Cancelled, CorpsError, Remote, remote_of
+from corps.handlers import came_from_a_handler
 from corps.messages.originals import copy_of, original_of, remote_error, text_of
 
 _OUR_FILES: Final = f"{Path(__file__).parents[1]}/"
@@ -227,6 +228,8 @@ class _Shown:
                 del shown.stack[:-1]  # such as a call with wrong arguments: our own way there tells nothing
             self.text = "".join(shown.format())
         except BaseException as broken:  # an author's class may break even this; the failure must get through
+            if came_from_a_handler(broken):
+                raise
             self.text = f"<formatting the traceback raised {type(broken).__name__}>\n"
         frames.shorten(error)
 

@@ -18,6 +18,7 @@ from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 from corps.errors import PackError
+from corps.handlers import came_from_a_handler
 from corps.messages.originals import text_of
 from corps.packing.picklers import own_reduction
 from corps.packing.plain import ATOMS
@@ -63,7 +64,9 @@ def explain(
         return _explained(value, what, error, pack, only_data=only_data)
     except KeyboardInterrupt:
         raise
-    except BaseException:  # some metaclass, or whatever else of the author's stands in the way
+    except BaseException as broken:  # some metaclass, or whatever else of the author's stands in the way
+        if came_from_a_handler(broken):
+            raise
         return PackError(f"cannot pack {what}: {describe(error)}; {_ADVICE}", path=what)
 
 
@@ -101,7 +104,9 @@ def _type_of(thing: Any) -> str:
         )
         if issubclass(kind, type | FunctionType):
             return f"the {name} {thing.__module__}.{thing.__qualname__}"
-    except Exception:  # a metaclass, or a property of it, answers for the author's class
+    except Exception as error:  # a metaclass, or a property of it, answers for the author's class
+        if came_from_a_handler(error):
+            raise
         name = type.__repr__(kind)
     return f"of type {name}"
 
@@ -168,9 +173,11 @@ class _Search:
         """The parts of an object, as far as the code of its author gives them."""
         try:
             yield from self._parts_of(thing)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, GeneratorExit):
             raise
-        except BaseException:
+        except BaseException as error:
+            if came_from_a_handler(error):
+                raise
             return
 
 
@@ -180,6 +187,8 @@ def _failure(part: Any, pack: Callable[[Any], object]) -> BaseException | None:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
+        if came_from_a_handler(error):
+            raise
         return error
     return None
 
@@ -263,7 +272,9 @@ def _parts_of_reduction(thing: Any) -> Iterator[Part]:
     except KeyboardInterrupt:
         raise
     # The object itself is to blame then, and packing it has told why already.
-    except BaseException:
+    except BaseException as error:
+        if came_from_a_handler(error):
+            raise
         return
     if type(reduced) is not tuple:
         return

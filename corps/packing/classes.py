@@ -11,13 +11,13 @@ Leans on identities, class versions, references and refusals.
 """
 
 import abc
-import contextlib
 from abc import ABCMeta
 from collections.abc import Callable
 from enum import EnumType
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Final, cast
 
+from corps.handlers import came_from_a_handler
 from corps.packing.class_versions import Copy
 from corps.packing.identities import Identities
 from corps.packing.references import find_loaded
@@ -124,8 +124,11 @@ def reduce_class(
     version, known = identities.versions(cls, lambda: _copied(cls))
     state = _copied(cls)
     if "__annotate_func__" in attributes:
-        with contextlib.suppress(Exception):  # evaluated now; what they name may not exist
+        try:  # evaluated now; what they name may not exist
             state["__annotations__"] = cls.__annotations__
+        except Exception as error:
+            if came_from_a_handler(error):
+                raise
     if isinstance(cls, EnumType):
         _leave_out_pseudo_members(cls, state)
     changes, variables = ({}, []) if known is None else (dict(known.changes), known.globals)

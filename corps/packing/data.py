@@ -17,6 +17,7 @@ from typing import Any, Final, NoReturn
 import msgpack
 
 from corps.errors import UnpackError
+from corps.handlers import came_from_a_handler
 from corps.packing.refusals import Reason, Refusal
 
 BIG_INT: Final = 1
@@ -93,6 +94,8 @@ def decode_data(body: bytes) -> Any:
     # Malformed bytes show up as ValueError and its kin, as TypeError for an unhashable key, as RecursionError
     # or MemoryError for absurd structure: whatever it is, the bytes are at fault.
     except Exception as error:
+        if came_from_a_handler(error):
+            raise
         raise UnpackError(f"the bytes are not data: {type(error).__name__}: {error}") from error
     if reader.marks_open:
         _refuse("a mark of a tuple or set stands alone")

@@ -17,6 +17,7 @@ from types import FunctionType
 from typing import Any, Final
 
 from corps.errors import UnpackError
+from corps.handlers import came_from_a_handler
 from corps.messages.originals import Both, Parts, bare, lives_in_c, parts_of, put, seed_of, sendable_parts
 
 _PROTOCOL: Final = 5
@@ -120,6 +121,8 @@ class Lightened:
         try:
             text = repr(value)
         except BaseException as broken:  # of the author's class
+            if came_from_a_handler(broken):
+                raise
             text = f"<repr() of it raised {type(broken).__name__}>"
         return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 

@@ -23,6 +23,7 @@ from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Final, NamedTuple
 
 from corps.errors import UnpackError
+from corps.handlers import came_from_a_handler
 from corps.packing.references import find_loaded
 
 Namespace = dict[str, Any]
@@ -227,7 +228,9 @@ def _attributes_of(function: FunctionType, facts: CodeFacts) -> dict[str, Any]:
 def _annotations_of(function: FunctionType) -> dict[str, Any]:
     try:
         return function.__annotations__
-    except Exception:  # Python 3.14 evaluates them now, and what they name may not exist
+    except Exception as error:  # Python 3.14 evaluates them now, and what they name may not exist
+        if came_from_a_handler(error):
+            raise
         return {}
 
 

@@ -15,13 +15,13 @@ from types import ModuleType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from corps.errors import UnpackError
+from corps.handlers import came_from_a_handler
 from corps.packing.blame import explain
 from corps.packing.by_value import ByValue, helpers
 from corps.packing.code_sent import CodeSent, restore_defined
 from corps.packing.codecs import DATA, DILL, PICKLE, check_may_read, tag_of
 from corps.packing.data import decode_data, encode_data
 from corps.packing.functions import make_function
-from corps.packing.handlers import came_from_a_handler
 from corps.packing.identities import Identities
 from corps.packing.picklers import PROTOCOL, NeedsByValue, ReferencePickler, ValuePickler, registered
 from corps.packing.plain import is_plain

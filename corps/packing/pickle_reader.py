@@ -16,7 +16,7 @@ from io import BytesIO
 from typing import Any, Final, Protocol
 
 from corps.errors import UnpackError, Untrusted
-from corps.packing.handlers import came_from_a_handler
+from corps.handlers import came_from_a_handler
 
 # A hash goes through all that a tuple holds, without a limit on its depth, and through what is shared again
 # and again: a few bytes would take the stack, or years.

@@ -17,6 +17,8 @@ from importlib.machinery import PathFinder
 from types import EllipsisType, ModuleType, NoneType, NotImplementedType
 from typing import Any, Final, NamedTuple
 
+from corps.handlers import came_from_a_handler
+
 MAIN: Final = frozenset({"__main__", "__mp_main__"})
 """The names of the program itself; the second one in a child of `multiprocessing`."""
 
@@ -81,7 +83,9 @@ def _is_found(name: str, origin: str | None) -> bool:
             if found is not None and found.origin == origin:
                 return True
     # Whatever the application has put there: it has loaded the module.
-    except Exception:
+    except Exception as error:
+        if came_from_a_handler(error):
+            raise
         return True
     return False
 
@@ -91,7 +95,9 @@ def is_held_by(module: ModuleType, qualname: str, thing: Any) -> bool:
     try:
         return walk(module, qualname) is thing
     # Any module may have a __getattr__ of its own, which may raise whatever it likes.
-    except Exception:
+    except Exception as error:
+        if came_from_a_handler(error):
+            raise
         return False
 
 

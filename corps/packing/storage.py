@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any, BinaryIO
 
 from corps.errors import ConfigError, Untrusted
+from corps.handlers import came_from_a_handler
 from corps.packing.blame import explain
 from corps.packing.codecs import DATA, DILL, tag_of
 from corps.packing.data import decode_data, encode_data
@@ -112,6 +113,8 @@ def _store_parts(value: object, codec: str) -> list[bytes | memoryview]:
         raise
     # As in Packer.pack: whatever the application's own reducers raise is the reason why it cannot be packed.
     except BaseException as error:
+        if came_from_a_handler(error):
+            raise
         raise explain(value, "value", error, encode, only_data=tag == DATA) from error
     return build(tag, names, body)
 

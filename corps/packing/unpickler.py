@@ -17,8 +17,8 @@ from types import ModuleType
 from typing import Any, BinaryIO, Final
 
 from corps.errors import UnpackError, Untrusted
+from corps.handlers import came_from_a_handler
 from corps.messages.originals import text_of
-from corps.packing.handlers import came_from_a_handler
 from corps.packing.references import import_named, restore_main, walk
 
 _RESTORE_MAIN: Final = (restore_main.__module__, restore_main.__qualname__)

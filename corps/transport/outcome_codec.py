@@ -8,12 +8,12 @@ from typing import Any, Final, Protocol
 import corps.errors as errors
 from corps.clock import now
 from corps.errors import Cancelled, CorpsError, InternalError, UnpackError
+from corps.handlers import came_from_a_handler
 from corps.messages.originals import stand_in, stand_in_facts, text_of
 from corps.messages.outcomes import Outcome, Raised, Refused, Value, note_time
 from corps.messages.streams import Held, Streaming
 from corps.packing.codecs import CODEC_TAGS
 from corps.packing.exceptions import Lightened
-from corps.packing.handlers import came_from_a_handler
 from corps.packing.packer import Packed, Packer
 from corps.packing.refusals import Refusal
 from corps.wire.frames import RAISED, REFUSED, RETURNED, STREAMED, Frame
@@ -171,7 +171,9 @@ class OutcomeCodec:
         try:
             facts = self._data.unpack(Packed(CODEC_TAGS["data"], bytes(frames[0]), ()))
             held = Held(*(int(fact) for fact in facts))
-        except Exception:  # damaged: its unpacking says so later
+        except Exception as error:  # damaged: its unpacking says so later
+            if came_from_a_handler(error):
+                raise
             return ReceivedOutcome(self, RETURNED, codec, frames, None)
         self._streams.expect_garbage()
         return ReceivedStream(self, codec, frames[1:], held, self._streams.forsake)
@@ -213,7 +215,9 @@ class OutcomeCodec:
         try:
             facts = self._data.unpack(Packed(CODEC_TAGS["data"], bytes(frames[0]), ()))
             return bool(facts[0] == Cancelled.__name__)
-        except Exception:  # damaged: its unpacking says so later
+        except Exception as error:  # damaged: its unpacking says so later
+            if came_from_a_handler(error):
+                raise
             return False
 
     def _origin(self, codec: int, frames: Sequence[Frame]) -> BaseException | None:
@@ -294,7 +298,8 @@ class ReceivedStream(ReceivedOutcome):
             return self._opened
 
     def __del__(self) -> None:
-        if self._opened is None or not isinstance(self._opened, Value):
+        # Without `_opened` its making was broken off by a signal.
+        if hasattr(self, "_opened") and not isinstance(self._opened, Value):
             self._forsake(self._held)
 
 

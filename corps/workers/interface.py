@@ -7,6 +7,7 @@ from types import MemberDescriptorType
 from typing import Any, Final, NoReturn
 
 from corps.errors import DefinitionError
+from corps.handlers import came_from_a_handler
 from corps.messages.interfaces import Interface
 from corps.messages.requests import ANEXT
 from corps.supervision.restarts import STRATEGIES, Restart
@@ -107,7 +108,9 @@ def _is_method(raw: Any, cls: type, name: str) -> bool:
         return not isinstance(raw, functools.partial)
     try:  # partialmethod and singledispatchmethod cannot be called, but what they give can
         return not isinstance(given := getattr(cls, name), type) and given is not raw and callable(given)
-    except Exception:  # a descriptor of the author's that wants an instance
+    except Exception as error:  # a descriptor of the author's that wants an instance
+        if came_from_a_handler(error):
+            raise
         return False
 
 

@@ -77,9 +77,8 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
         self._share = share
         self._holder = holder
         self._is_over = False
-        # What was asked for and not given to anybody, in that order, and who gets it; None: whoever comes
-        # next; in a tuple: it may not have been sent. It is taken out by the last step of who gives it, without
-        # the lock.
+        # What was asked for and not given to anybody, in that order, and who gets it; None: who comes next.
+        # In a tuple: it may not have been sent. The last step of who gives it takes it out, without the lock.
         self._asked: dict[Pull, object] = {}
         if worker._env is not None:
             worker._env.dropped.watch()

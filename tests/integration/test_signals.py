@@ -1,27 +1,22 @@
 """Exceptions of signal handlers in the main thread, and callers at the end of their stack.
 
-Python runs a handler when a function begins, at a jump back, and after a call of C: nowhere else. So an
-exception is raised at each of these points of the runtime in turn, and after each one everything must answer.
+An exception is raised at each point of the runtime where a handler may run, in turn, and after each one
+everything must answer.
 """
 
-import dis
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 import pytest
 
 import corps
 from tests.integration.behaviour.paths import Way, booted, local
-
-_PACKAGE: Final = str(Path(corps.__file__).parent)
-_STEPS: Final = ("CALL", "CALL_FUNCTION_EX", "CALL_KW", "RESUME", "JUMP_BACKWARD")
-_POINTS: Final = frozenset(dis.opmap[name] for name in _STEPS if name in dis.opmap)
+from tests.striking import strike
 
 
 class Counter(corps.Conc):
@@ -50,37 +45,6 @@ class Counter(corps.Conc):
 
 class Struck(BaseException):
     """What a handler raises."""
-
-
-def strike(point: int, act: Callable[[], object]) -> bool:
-    """Raise at the n-th point of the runtime in this thread; False if there were fewer."""
-    left = point
-    former: dict[FrameType, int] = {}
-
-    def step(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal left
-        if event == "opcode":
-            before, former[frame] = former.get(frame), frame.f_code.co_code[frame.f_lasti]
-            if before in _POINTS:
-                left -= 1
-                if left == 0:
-                    raise Struck
-        return step
-
-    def enter(frame: FrameType, event: str, _: Any) -> Any:
-        if not frame.f_code.co_filename.startswith(_PACKAGE):
-            return None
-        frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        return step
-
-    sys.settrace(enter)
-    try:
-        act()
-    except Struck:
-        pass
-    finally:
-        sys.settrace(None)
-    return left <= 0
 
 
 ACTS: Final[dict[str, Callable[[Any], object]]] = {
@@ -117,7 +81,7 @@ def strike_everywhere(transport: str) -> None:
         counter, other = way.create(Counter), way.create(Counter)
         for act in ACTS.values():
             point = 1
-            while strike(point, lambda act=act: act(counter)):  # type: ignore[misc]
+            while strike(point, lambda act=act: act(counter), Struck) is not None:  # type: ignore[misc]
                 assert counter.add().result(20) > 0
                 point += 1
             assert point > 10
@@ -135,7 +99,7 @@ def strike_iterators(transport: str) -> None:
             items = way.create(Counter).options(prefetch=prefetch).count_up().ret
             got: list[int] = []
             point = 1
-            while strike(point, lambda: got.append(next(items))):  # noqa: B023
+            while strike(point, lambda: got.append(next(items)), Struck) is not None:  # noqa: B023
                 got.append(next(items))
                 point += 1
             assert point > 10

@@ -1,25 +1,29 @@
-"""What the handler of a signal raises is meant for the program, not for what its main thread was unpacking.
+"""What the handler of a signal raises is meant for the program, not for what its main thread was doing.
 
 Any thread may call this.
 """
 
+from opcode import opmap
 from types import TracebackType
 from typing import Final
 
 _OPTIMIZED: Final = 0x1  # inspect.CO_OPTIMIZED: a function
 _VARARGS: Final = 0x4  # inspect.CO_VARARGS
+_RAISING: Final = frozenset({opmap["RAISE_VARARGS"], opmap["RERAISE"]})
 
 
 def came_from_a_handler(error: BaseException) -> bool:
     """Whether the handler of a signal has raised an exception, by its traceback.
 
     A handler gets the frame that it has interrupted, which is the one that called it, as far as Python knows.
-    No other function is called with its own caller's frame.
+    No other function is called with its own caller's frame. The one that Python itself has for Ctrl-C has
+    no frame: its KeyboardInterrupt begins where nothing raises.
 
     Args:
         error: What was caught.
     """
     step: TracebackType | None = error.__traceback__
+    last = step
     while step is not None:
         frame = step.tb_frame
         code = frame.f_code
@@ -30,5 +34,9 @@ def came_from_a_handler(error: BaseException) -> bool:
                 value = frame.f_locals.get(name)
                 if value is caller or (type(value) is tuple and any(each is caller for each in value)):
                     return True
-        step = step.tb_next
-    return False
+        last, step = step, step.tb_next
+    return isinstance(error, KeyboardInterrupt) and last is not None and not _is_raise(last)
+
+
+def _is_raise(step: TracebackType) -> bool:
+    return step.tb_frame.f_code.co_code[step.tb_lasti] in _RAISING
