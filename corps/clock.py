@@ -5,6 +5,9 @@ process. Deadlines never travel: what goes over a wire is the time that remains.
 """
 
 import time
+from typing import Final
+
+_LONGEST: Final = 1e9  # thirty years: the system refuses to wait for 292, and so for infinity
 
 now = time.monotonic
 """Seconds on the monotonic clock of this process."""
@@ -27,15 +30,15 @@ def deadline_after(seconds: float | None) -> float | None:
 
 
 def remaining(deadline: float | None) -> float | None:
-    """The seconds left until a deadline, never negative; None stands for no deadline.
+    """The seconds left until a deadline, as something that can be waited for; None stands for no deadline.
 
     Args:
         deadline: A point on the monotonic clock, or None.
 
     Returns:
-        Seconds, or None.
+        Seconds, never negative and never more than the system can wait for; or None.
     """
-    return None if deadline is None else max(0.0, deadline - now())
+    return None if deadline is None else min(max(0.0, deadline - now()), _LONGEST)
 
 
 def earlier(one: float | None, other: float | None) -> float | None:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from threading import Condition, Thread
 
-from corps.clock import now
+from corps.clock import remaining
 from corps.runtime.watched_thread import Failed, WatchedThread, note_failure
 
 _log = logging.getLogger("corps.alarms")
@@ -130,8 +130,7 @@ class Alarms:
                     heapq.heappop(self._heap)
                     self._cancelled = max(0, self._cancelled - 1)
                     continue
-                left = due - now()
-                if left > 0:
+                if left := remaining(due):
                     self._changed.wait(left)
                     continue
                 heapq.heappop(self._heap)

@@ -3,6 +3,7 @@
 import logging
 import random
 import threading
+import time
 
 import pytest
 
@@ -38,6 +39,20 @@ def test_what_is_overdue_rings_at_once_and_an_earlier_one_wakes_the_thread(alarm
     alarms.at(now() + 1000, lambda: None)
     alarms.at(now() - 1, over.set)
     assert over.wait(20)
+
+
+@pytest.mark.parametrize("far", [1e10, 1e300, float("inf")])
+def test_an_alarm_beyond_what_the_system_can_wait_for_holds_up_no_other(alarms: Alarms, far: float) -> None:
+    rung: list[str] = []
+    over = threading.Event()
+    alarms.at(now() + far, lambda: rung.append("far"))
+    thread = alarms._thread
+    assert thread is not None
+    while thread.is_alive() and not alarms._changed._waiters:  # type: ignore[attr-defined]
+        time.sleep(0)  # until it waits for that one
+    alarms.at(now() - 1, over.set)
+    assert over.wait(20)
+    assert rung == []
 
 
 def test_a_cancelled_alarm_does_not_ring_and_cancelling_again_is_nothing(alarms: Alarms) -> None:
