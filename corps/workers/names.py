@@ -10,6 +10,8 @@ import sys
 import weakref
 from collections.abc import Generator
 from contextvars import copy_context
+from math import isnan, nan
+from numbers import Real
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, TypeVar
 
@@ -84,8 +86,10 @@ class Name(Generic[T_co]):
             Another Name of the worker, equal to this one.
 
         Raises:
-            ConfigError: `prefetch` is no number from 0.
+            ConfigError: `prefetch` is no number from 0, or `deadline` is none.
         """
+        if deadline is not None:
+            deadline = _seconds(deadline)
         if prefetch is not None and (type(prefetch) is not int or prefetch < 0):
             raise ConfigError(f"options(prefetch={prefetch!r}): wants a number of items from 0, or None")
         return Name(self._addr, self._interface, self._env, deadline, self._incarnation, self._pin, prefetch)
@@ -545,3 +549,14 @@ def restore_name(
     here = acting()
     env = here.env if here is not None else this_process.env_of(addr[0])
     return Name(ConcAddr(*addr), Interface.from_tuple(*interface), env, deadline, incarnation, pin, prefetch)
+
+
+def _seconds(deadline: object) -> float:
+    """A plain number, for the thread of the alarms. One that has passed is allowed: authors subtract."""
+    try:
+        seconds = float(deadline) if isinstance(deadline, Real) else nan
+    except OverflowError:
+        seconds = nan
+    if isnan(seconds):
+        raise ConfigError(f"options(deadline={deadline!r:.80}): wants a number of seconds, or None")
+    return seconds

@@ -1,6 +1,7 @@
 """Claims about time limits and full mailboxes, over every path."""
 
 import threading
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,31 @@ def test_a_deadline_that_passes_while_the_request_waits_says_it_never_ran(
     latch.open().result()
     assert busy.ret == "held"
     assert holder.log.ret == ["held"]
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), np.float32("nan"), "3", 1j, 10**400])
+def test_a_deadline_that_is_no_number_is_refused_on_every_path(way: Way, wrong: Any) -> None:
+    holder = way.create(Holder)
+    with pytest.raises(corps.ConfigError, match="wants a number of seconds"):
+        holder.options(deadline=wrong)
+
+
+@pytest.mark.parametrize("over", [0, -1.0, float("-inf")])
+def test_a_deadline_that_has_passed_is_one(way: Way, over: float) -> None:
+    with pytest.raises(corps.DeadlineExceeded) as caught:
+        way.create(Holder).options(deadline=over).note("late").result()
+    assert caught.value.executed == "no"
+
+
+@pytest.mark.parametrize("far", [float("inf"), 1e300, np.float32(1e9), Fraction(10**6)])
+def test_a_deadline_may_be_any_real_number(way: Way, latch: corps.Name[Latch], far: Any) -> None:
+    holder, busy = way.busy(latch)
+    early = holder.options(deadline=far).note("early")
+    with pytest.raises(corps.DeadlineExceeded):  # the thread that says so goes on
+        holder.options(deadline=0.02).note("late").result()
+    latch.open().result()
+    assert early.result() == "early"
+    busy.result()
 
 
 def test_a_deadline_that_passes_while_the_method_runs_leaves_it_running(
