@@ -8,10 +8,15 @@ MessagePack has neither tuples nor sets. They are arrays whose first element is 
 calls the unpacker from inside the unpacker, and each level takes 40 KiB of C stack: a short message crashes
 the process.
 
+MessagePack packs extensions and times of its own too, and asks nobody. They are no data here: a time would
+arrive as an object of the library, and an extension as a tuple or as nothing that can be read. Both are
+looked for only where a byte of the body can be the beginning of one.
+
 Leans on msgpack, and on the unpacked sizes being bounded by the size of the body.
 """
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Final, NoReturn
 
 import msgpack
@@ -31,6 +36,11 @@ _MARKS: Final[dict[type, msgpack.ExtType]] = {
     set: msgpack.ExtType(SET, b""),
     frozenset: msgpack.ExtType(FROZENSET, b""),
 }
+_OWN_KINDS: Final = frozenset({msgpack.ExtType, msgpack.Timestamp})
+_HOLDERS: Final = frozenset({list, tuple, set, frozenset, dict})
+_MAY_HOLD_EXTENSIONS: Final = re.compile(rb"[\xc7-\xc9\xd4-\xd8]")
+_MAY_HOLD_TIMES: Final = re.compile(rb"[\xd6\xd7]\xff|\xc7\x0c\xff")
+
 _NOT_DATA: Final = Reason(
     "the codec 'data' carries only None, bool, int, float, str, bytes, list, tuple, dict, set and frozenset,"
     " and no subclasses of them",
@@ -47,12 +57,16 @@ def encode_data(value: object) -> bytes:
         UnicodeEncodeError: A str holds half a surrogate pair, which UTF-8 cannot express.
     """
     try:
-        return msgpack.packb(value, default=_encode_other, strict_types=True, use_bin_type=True)
+        body: bytes = msgpack.packb(value, default=_encode_other, strict_types=True, use_bin_type=True)
     except ValueError as error:
         # msgpack has no type of its own for this.
         if "recursion limit" in str(error):
             raise RecursionError(str(error)) from error
         raise
+    if _MAY_HOLD_EXTENSIONS.search(body) is not None:
+        for thing in _own_kinds_in(value):
+            raise Refusal(thing, _NOT_DATA)
+    return body
 
 
 def _encode_other(thing: Any) -> Any:
@@ -99,7 +113,26 @@ def decode_data(body: bytes) -> Any:
         raise UnpackError(f"the bytes are not data: {type(error).__name__}: {error}") from error
     if reader.marks_open:
         _refuse("a mark of a tuple or set stands alone")
+    if _MAY_HOLD_TIMES.search(body) is not None:
+        for _ in _own_kinds_in(value):
+            _refuse("they hold a time of MessagePack")
     return value
+
+
+def _own_kinds_in(value: object) -> Iterator[object]:
+    """What MessagePack knows beside data, in something that it has packed or unpacked: so in no circle."""
+    todo: list[Collection[Any]] = [(value,)]
+    while todo:
+        items = todo.pop()
+        kinds = set(map(type, items))
+        if not kinds.isdisjoint(_OWN_KINDS):
+            yield from (item for item in items if type(item) in _OWN_KINDS)
+        if not kinds.isdisjoint(_HOLDERS):
+            for item in items:
+                if type(item) is dict:
+                    todo += (item.keys(), item.values())
+                elif type(item) in _HOLDERS:
+                    todo.append(item)
 
 
 class _Mark:

@@ -1,5 +1,6 @@
 import enum
 import math
+from collections.abc import Callable
 from typing import Any
 
 import msgpack
@@ -55,6 +56,46 @@ def test_integers_have_any_size(number: int) -> None:
 
 def test_buffers_arrive_as_bytes() -> None:
     assert decode_data(encode_data([bytearray(b"a"), memoryview(b"b")])) == [b"a", b"b"]
+
+
+OF_MESSAGEPACK = [
+    msgpack.Timestamp(1),
+    msgpack.Timestamp(2**33, 5),
+    msgpack.Timestamp(-1),
+    msgpack.ExtType(TUPLE, b""),
+    msgpack.ExtType(BIG_INT, b"1"),
+    msgpack.ExtType(99, bytes(300)),
+    msgpack.ExtType(99, bytes(70_000)),
+]
+PLACES: list[Callable[[Any], Any]] = [
+    lambda thing: thing,
+    lambda thing: [1, thing],
+    lambda thing: {"key": [(0, thing)]},
+    lambda thing: {thing: 1},
+    lambda thing: {(1, thing)},
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("thing", OF_MESSAGEPACK)
+def test_what_only_messagepack_knows_is_no_data(thing: object, place: Callable[[Any], Any]) -> None:
+    with pytest.raises(Refusal) as caught:
+        encode_data(place(thing))
+    assert caught.value.thing is thing
+
+
+@pytest.mark.parametrize("place", PLACES[:2] + PLACES[3:4])
+@pytest.mark.parametrize("time", OF_MESSAGEPACK[:3])
+def test_a_time_of_another_writer_is_no_data(time: object, place: Callable[[Any], Any]) -> None:
+    with pytest.raises(UnpackError, match="a time of MessagePack"):
+        decode_data(msgpack.packb(place(time)))
+
+
+@pytest.mark.parametrize(
+    "value", [[b"\xd6\xff", {"\u0558": (b"\xc7\x0c\xff",)}], [0xD6FF], {0xD7FF: "\u01ff"}]
+)
+def test_bytes_that_only_look_like_the_beginning_of_a_time_are_data(value: Any) -> None:
+    assert same(decode_data(encode_data(value)), value)
 
 
 class _Level(enum.IntEnum):
