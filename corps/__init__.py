@@ -1,4 +1,4 @@
-"""corps: a Python actor runtime over ZeroMQ.
+"""corps: actors over threads and processes. Ordinary classes, called as usual, ended in order.
 
 This file is for applications: nothing inside the package imports it.
 """
