@@ -3,22 +3,23 @@
 The content is written to a file without a name (``O_TMPFILE``), so a process that is killed meanwhile leaves
 nothing. Only when all of it is on the disk does it get a name: that of the file itself, or, because a link
 never replaces anything, another one that is renamed at once. Where the file system has no files without a
-name it has that other name from the beginning, and a process that is killed leaves it.
+name it has that other name from the beginning. What a process that is killed leaves under such a name, the
+next one that replaces the same file removes (`corps.packing.part_files`).
 
 A link is followed, so that what it leads to is replaced. The mode is kept, and the owner where that is
 allowed.
 
-Leans on the errors alone.
+Leans on the errors and on `part_files` alone.
 """
 
 import contextlib
 import os
-import secrets
 import stat
 from collections.abc import Iterable
 from typing import Final
 
 from corps.errors import NotAFile
+from corps.packing import part_files
 
 _OWNER_ONLY: Final = 0o600
 _OF_THE_MODE: Final = 0o7777
@@ -76,28 +77,25 @@ def _kind(mode: int) -> str:
 
 
 def _replace(where: int, name: str, parts: Iterable[bytes | memoryview], old: os.stat_result | None) -> None:
-    # A name that nobody can have prepared, and short: that of the file may be as long as a name can be.
-    passing = f".corps-{secrets.token_hex(8)}.part"
-    has_name = False
+    part_files.clear(where, name)
+    part = ""
     try:
         os.stat("/proc/self/fd")  # by way of which it gets its name
         file = os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, _OWNER_ONLY, dir_fd=where)
+        part_files.hold(file)
     except OSError:  # the file system has none
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
-        file = os.open(passing, flags, _OWNER_ONLY, dir_fd=where)
-        has_name = True
+        file, part = part_files.make(where, name)
     try:
         _write(file, parts, old)
-        if not has_name:
+        if not part:
             if old is None and _link(file, where, name):
                 return
-            has_name = True
-            _link(file, where, passing)
-        os.replace(passing, name, src_dir_fd=where, dst_dir_fd=where)
+            part = next(each for each in part_files.candidates(name) if _link(file, where, each))
+        os.replace(part, name, src_dir_fd=where, dst_dir_fd=where)
     except BaseException:
-        if has_name:
+        if part:
             with contextlib.suppress(OSError):
-                os.unlink(passing, dir_fd=where)
+                os.unlink(part, dir_fd=where)
         raise
     finally:
         os.close(file)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from corps.errors import NotAFile
+from corps.packing.part_files import candidates
 from corps.packing.replacing import replace_file
 
 NO_TMPFILE = pytest.mark.parametrize("has_tmpfile", [True, False])
@@ -95,6 +96,8 @@ def test_a_file_without_a_name_is_refused(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+@NO_TMPFILE
+@pytest.mark.usefixtures("file_system")
 def test_many_may_replace_one_file_at_once(tmp_path: Path) -> None:
     path = tmp_path / "state"
     contents = [bytes([number]) * 5000 for number in range(4)]
@@ -160,3 +163,70 @@ replace_file(sys.argv[1], parts())
         writer.send_signal(signal.SIGKILL)
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["state"]
+
+
+WITHOUT_TMPFILE = """
+real = os.open
+def opening(path, flags, *args, **options):
+    if flags & os.O_TMPFILE == os.O_TMPFILE:
+        raise OSError("not supported")
+    return real(path, flags, *args, **options)
+os.open = opening
+"""
+
+ABOUT_TO_RENAME = """
+import os, sys
+from corps.packing.replacing import replace_file
+
+rename = os.replace
+def wait(*args, **options):
+    print("about to rename", flush=True)
+    sys.stdin.read()
+    rename(*args, **options)
+
+os.replace = wait
+{more}
+replace_file(sys.argv[1], [b"of the writer"])
+"""
+
+
+@pytest.mark.parametrize("more", ["", WITHOUT_TMPFILE])
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_the_part_of_a_dead_writer_is_cleared_and_that_of_a_living_one_is_not(
+    tmp_path: Path, more: str, is_killed: bool
+) -> None:
+    path = tmp_path / "state"
+    path.write_bytes(b"old")
+    command = [sys.executable, "-c", ABOUT_TO_RENAME.format(more=more), str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"about to rename\n"
+        (part,) = set(os.listdir(tmp_path)) - {"state"}
+        if is_killed:
+            writer.kill()
+            writer.wait()
+        replace_file(tmp_path / "other", [b"another file"])
+        assert (tmp_path / part).exists()
+        replace_file(path, [b"new"])
+        assert (tmp_path / part).exists() is not is_killed
+        assert path.read_bytes() == b"new"
+    assert path.read_bytes() == (b"new" if is_killed else b"of the writer")
+    assert sorted(os.listdir(tmp_path)) == ["other", "state"]
+
+
+@NO_TMPFILE
+@pytest.mark.usefixtures("file_system")
+def test_names_that_others_have_prepared_are_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    path.write_bytes(b"old")
+    (tmp_path / "precious").write_bytes(b"precious")
+    prepared = [tmp_path / name for name in list(candidates("state"))[:-1]]
+    for number, each in enumerate(prepared):
+        if number % 2:
+            each.symlink_to("precious")
+        else:
+            os.mkfifo(each)
+    replace_file(path, [b"new"])
+    assert path.read_bytes() == b"new"
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+    assert sorted(tmp_path.iterdir()) == sorted([path, tmp_path / "precious", *prepared])
