@@ -1,10 +1,11 @@
-"""An exception at each point of the runtime where the handler of a signal may run.
+"""An exception at each point of the runtime, and of `threading`, where the handler of a signal may run.
 
 Python runs a handler when a function begins, at a jump back, and after a call of C: nowhere else.
 """
 
 import dis
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 import corps
 
-_PACKAGE: Final = str(Path(corps.__file__).parent)
+_STRUCK: Final = str(Path(corps.__file__).parent), threading.__file__
 _STEPS: Final = ("CALL", "CALL_FUNCTION_EX", "CALL_KW", "RESUME", "JUMP_BACKWARD")
 _POINTS: Final = frozenset(dis.opmap[name] for name in _STEPS if name in dis.opmap)
 
@@ -37,7 +38,7 @@ def strike(point: int, act: Callable[[], object], error: type[BaseException]) ->
         return step
 
     def enter(frame: FrameType, event: str, _: Any) -> Any:
-        if not frame.f_code.co_filename.startswith(_PACKAGE):
+        if not frame.f_code.co_filename.startswith(_STRUCK):
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         return step

@@ -8,7 +8,7 @@ import heapq
 import itertools
 import logging
 from collections.abc import Callable
-from threading import Condition, Thread
+from threading import Condition, RLock, Thread
 
 from corps.clock import remaining
 from corps.runtime.watched_thread import Failed, WatchedThread, note_failure
@@ -45,8 +45,10 @@ class Alarms:
         self._name = name
         self._failed = failed
         self._prepare = prepare
-        # Protects everything below. Nothing rings while it is held.
-        self._changed = Condition()
+        # Protects everything below. Nothing rings while it is held. Taken as it is, by one step of the
+        # interpreter: in `with self._changed` a signal of the main thread might leave it taken.
+        self._lock = RLock()
+        self._changed = Condition(self._lock)
         self._heap: list[tuple[float, int, Alarm]] = []
         self._order = itertools.count()
         self._cancelled = 0
@@ -64,7 +66,7 @@ class Alarms:
             The alarm, for cancelling.
         """
         alarm = Alarm(self, due, ring)
-        with self._changed:
+        with self._lock:
             if self._closed:
                 return alarm
             heapq.heappush(self._heap, (due, next(self._order), alarm))
@@ -80,7 +82,7 @@ class Alarms:
         Raises:
             RuntimeError: The system gives no thread.
         """
-        with self._changed:
+        with self._lock:
             if self._thread is None and not self._closed:
                 self._start()
 
@@ -92,7 +94,7 @@ class Alarms:
 
     def cancel(self, alarm: Alarm) -> None:
         """See `Alarm.cancel`. When most of the heap is cancelled, it is built anew without those."""
-        with self._changed:
+        with self._lock:
             if alarm.ring is None:
                 return
             alarm.ring = None
@@ -104,7 +106,7 @@ class Alarms:
 
     def close(self) -> None:
         """Stop; alarms that were not due yet never ring. Joins the thread."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._heap.clear()
             self._changed.notify()
@@ -120,7 +122,7 @@ class Alarms:
                 _log.exception("an alarm raised")
 
     def _next_due(self) -> Callable[[], object] | None:
-        with self._changed:
+        with self._lock:
             while not self._closed:
                 if not self._heap:
                     self._changed.wait()

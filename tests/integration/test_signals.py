@@ -95,8 +95,8 @@ def strike_everywhere(transport: str) -> None:
 def strike_iterators(transport: str) -> None:
     """Raise at every point of a `next`, and see whether each item is given, once and in order."""
     with local() if transport == "env" else booted(transport) as way, way.entered():
-        for prefetch in (0, 3):
-            items = way.create(Counter).options(prefetch=prefetch).count_up().ret
+        for prefetch, deadline in ((0, None), (3, None), (0, 20)):
+            items = way.create(Counter).options(prefetch=prefetch, deadline=deadline).count_up().ret
             got: list[int] = []
             point = 1
             while strike(point, lambda: got.append(next(items)), Struck) is not None:  # noqa: B023
@@ -104,6 +104,7 @@ def strike_iterators(transport: str) -> None:
                 point += 1
             assert point > 10
             assert got == list(range(1, len(got) + 1)), got
+        assert way.create(Counter).options(deadline=20).add().result(20) == 1  # there are alarms still
 
 
 def _at(depth: int, act: Callable[[], int]) -> int:
