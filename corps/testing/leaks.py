@@ -51,7 +51,7 @@ class Snapshot:
             What there is now.
         """
         return cls(
-            frozenset(psutil.Process().children(recursive=True)),
+            _descendants(),
             frozenset(threading.enumerate()),
             _open_fds(),
             frozenset(_shared_memory() + _runtime_dirs()),
@@ -93,6 +93,14 @@ class Snapshot:
                 surplus[target] -= 1
                 lines.append(f"fd {fd} -> {target}")
         return lines
+
+
+def _descendants() -> frozenset[psutil.Process]:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:  # without children; to look through all processes of the machine takes long
+        return frozenset()
+    return frozenset(psutil.Process().children(recursive=True))
 
 
 def _open_fds() -> dict[int, str]:
