@@ -57,7 +57,7 @@ class Child(corps.Conc):
 
 class App(corps.Corps):
     def __init__(self):
-        again = corps.Restart(max=50, within=1.0, backoff=(0.0, 0.0))
+        again = corps.Restart(max=100_000, within=1.0, backoff=(0.0, 0.0))
         self.child = corps.options(env=2, restart=again).create(Child)
         self.others = [corps.options(env=env, restart=again).create(Child) for env in (1, 2, 3)]
 
