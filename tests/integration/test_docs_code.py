@@ -39,7 +39,7 @@ FENCE: Final = re.compile(r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*\{?[ 
 INCLUDE: Final = re.compile(r'^--8<-- "(?P<path>[^"]+)"$')
 FILE: Final = re.compile(r"^# file: (?P<path>[\w./-]+)$")
 DATA: Final = frozenset({"", "text", "toml", "json", "mermaid", "markdown"})
-TIME_LIMIT: Final = 50.0
+TIME_LIMIT: Final = 100.0
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
@@ -465,8 +466,7 @@ def run_script(path: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def runtime_dir_of(pid: int) -> list[str]:
-    places = [Path("/tmp"), Path(os.environ.get("XDG_RUNTIME_DIR", "/nowhere")) / f"{PREFIX}{os.getuid()}"]
-    return [str(path) for place in places for path in place.glob(f"{PREFIX}{pid}-*")]
+    return [str(path) for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}{pid}-*")]
 
 
 def test_killing_the_script_ends_everything(case: Case, start: Callable[..., Any]) -> None:

@@ -69,7 +69,7 @@ def test_an_exception_at_any_point_of_the_main_thread_tears_nothing(what: str, t
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,7 @@ import pytest
 import corps
 from tests.integration.behaviour.paths import booted, local
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(240)]
 
 CALLS = 100_000
 THREADS = 8

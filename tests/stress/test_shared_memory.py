@@ -31,7 +31,7 @@ from corps.transport.arenas import Arenas, Placed
 from corps.transport.mappings import Mappings
 from corps.transport.segments import HEAD
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(240)]
 
 KIB = 1024
 LIMIT = 400 * KIB
