@@ -145,3 +145,31 @@ def test_an_exception_that_ends_programs_is_never_the_callers_own(kind: type[Bas
     error: Any = Raised.capture(caught(kind()), None).error
     assert isinstance(error, RemoteError)
     assert not isinstance(error, kind)
+
+
+def fall(levels: int) -> int:
+    return fall(levels - 1) if levels else 1 // 0
+
+
+@pytest.mark.parametrize("chained", [False, True])
+def test_a_place_of_a_deep_recursion_is_made_text_once(
+    chained: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = list[int]()
+    original = traceback.StackSummary.format_frame_summary
+
+    def counting(self: Any, frame_summary: Any, **options: Any) -> str:
+        made.append(frame_summary.lineno)
+        return original(self, frame_summary, **options)
+
+    def fall_and_say_so() -> None:
+        try:
+            fall(500)
+        except ZeroDivisionError as error:
+            raise KeyError("no") from error
+
+    error = caught_by(fall_and_say_so if chained else lambda: fall(500))
+    expected = "".join(traceback.format_exception(error))
+    monkeypatch.setattr(traceback.StackSummary, "format_frame_summary", counting)
+    assert Raised.capture(error, None).traceback == expected
+    assert len(made) < 10
