@@ -40,9 +40,11 @@ def strike(point: int, act: Callable[[], object], error: type[BaseException]) ->
     def enter(frame: FrameType, event: str, _: Any) -> Any:
         if not frame.f_code.co_filename.startswith(_STRUCK):
             return None
+        frame.f_trace = step  # first, or Python 3.13 shows no opcodes of this call
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         return step
 
+    sys._getframe().f_trace_opcodes = True  # or Python 3.12 shows no opcodes to the first trace function
     sys.settrace(enter)
     try:
         act()
