@@ -352,7 +352,8 @@ def test_a_drained_worker_that_fails_runs_nothing_more() -> None:
 def test_the_children_have_ended_when_before_restart_is_called() -> None:
     witness = Witness()
     with corps.env() as env:
-        mgr = env.create(Healed, witness, Noting, Noting)
+        # Of two classes: those of one class end at once.
+        mgr = env.create(Healed, witness, Noting, Transient)
         former = mgr.child(0).result(LIMIT)
         fails(mgr.fail())
         assert mgr.count_children().result(LIMIT) == 2
