@@ -198,11 +198,14 @@ class Cell(WorkerParts):
                 if request is None or not self._handle(request):
                     return
         except BaseException as error:  # a defect: neither cell nor request may stay behind
-            _log.critical("%s let an error through; please report it", self, exc_info=error)
-            if request is not None:
-                text = f"{request!r} could not be dealt with: {type(error).__name__}: {text_of(error)}"
-                request.settle(Refused(InternalError(text, target=str(self))))
+            self._note_defect(request, error)
         self.release()
+
+    def _note_defect(self, request: Request | None, error: BaseException) -> None:
+        _log.critical("%s let an error through; please report it", self, exc_info=error)
+        if request is not None:
+            text = f"{request!r} could not be dealt with: {type(error).__name__}: {text_of(error)}"
+            request.settle(Refused(InternalError(text, target=str(self))))
 
     def help(self, promise: Promise, here: Activity) -> None:
         """Run requests in the calling thread, which waits, until its own is settled.
@@ -229,9 +232,8 @@ class Cell(WorkerParts):
                     activity.depth = 0
                     self.release()
                     break
-        except BaseException:  # a defect: neither cell nor request may stay behind
-            if request is not None:
-                request.settle(Refused(Cancelled(f"{request!r} was interrupted", target=str(self))))
+        except BaseException as error:  # a defect, as in `run`: no handler of a signal runs here
+            self._note_defect(request, error)
             activity.depth = 0
             self.release()
             raise
