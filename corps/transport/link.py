@@ -12,6 +12,7 @@ whose connections can break while both Envs live.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from threading import Condition, Lock
 from typing import Any
 
 from corps.messages.members import Member
@@ -27,6 +28,32 @@ OnBroken = Callable[[Member], None]
 
 Ready = Sequence[Any]
 """What a transport has found to be ready; its own business."""
+
+
+class RoomToSend:
+    """Where senders wait until less is left in a link. All with the lock of the link held."""
+
+    def __init__(self, lock: Lock) -> None:
+        self._less = Condition(lock)
+        self._waiting = 0
+
+    def wait(self, is_there: Callable[[], bool], timeout: float | None) -> None:
+        """Wait until there is room; gives the lock back meanwhile.
+
+        Args:
+            is_there: Whether there is.
+            timeout: Seconds; None for as long as it takes.
+        """
+        self._waiting += 1
+        try:
+            self._less.wait_for(is_there, timeout)
+        finally:
+            self._waiting -= 1
+
+    def tell(self) -> None:
+        """Less is left than before, or the link is over."""
+        if self._waiting:
+            self._less.notify_all()
 
 
 class Link(ABC):

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import islice
-from threading import Condition, Lock
+from threading import Lock
 from typing import Final
 
 from corps.addresses import env_label
@@ -16,7 +16,7 @@ from corps.clock import deadline_after, now
 from corps.errors import BrokenError, Overloaded
 from corps.messages.members import Member
 from corps.transport.arenas import Arenas, Placed
-from corps.transport.link import Link
+from corps.transport.link import Link, RoomToSend
 from corps.wire.frames import Frame
 from corps.wire.stream import Piece, Place, as_bytes, head
 
@@ -71,8 +71,7 @@ class UnixLink(Link):
         # Protects what follows, and the order of what is sent.
         self._lock = Lock()
         self._left: deque[memoryview] = deque()  # what the socket had no room for
-        self._room = Condition(self._lock)  # notified when less is left, while a sender waits for that
-        self._waiting = 0
+        self._room = RoomToSend(self._lock)
         self._is_dead = False  # the peer has gone: what is sent is lost, as it would be a moment later
         self._is_closed = False
 
@@ -122,11 +121,7 @@ class UnixLink(Link):
     def wait_for_room(self, most: int, timeout: float | None) -> None:
         """See `Link.wait_for_room`."""
         with self._lock:
-            self._waiting += 1
-            try:
-                self._room.wait_for(lambda: self.unsent < most, timeout)
-            finally:
-                self._waiting -= 1
+            self._room.wait(lambda: self.unsent < most, timeout)
 
     def flush(self) -> bool:
         """Send what is left, or some of it. By the thread that reads.
@@ -179,15 +174,14 @@ class UnixLink(Link):
                 self._left.appendleft(view[sent:])
             sent = max(0, sent - len(view))
         self.unsent -= total
-        if self._waiting:
-            self._room.notify_all()
+        self._room.tell()
         return total
 
     def _clear(self) -> None:
         """Drop what was to be sent. Caller holds the lock."""
         self._left.clear()
         self.unsent = 0
-        self._room.notify_all()
+        self._room.tell()
 
     def _send_now(self, views: Sequence[Frame]) -> int:
         """Send what the socket takes; how many bytes those were."""

@@ -6,7 +6,7 @@ from typing import Protocol
 from corps.addresses import ConcAddr
 from corps.messages.dead_letters import LetterBox
 from corps.messages.outcomes import Outcome
-from corps.messages.promises import Sent, Unheard
+from corps.messages.promises import NoAnswer, Sent, Unheard
 
 
 class Answers(Protocol):
@@ -61,15 +61,12 @@ class WirePromise:
             self._done = True
 
 
-class WireUnheard(Unheard):
-    """As `WireCredit`, for what need not be said when it fails."""
+class _TakesRoom(NoAnswer):
+    """The promise of a request over a link that wants no answer: its room in the window goes back."""
 
-    __slots__ = ("_peer", "_size")
-
-    def __init__(self, peer: Answers, size: int) -> None:
-        super().__init__("")
-        self._peer = peer
-        self._size = size
+    __slots__ = ()
+    _peer: Answers
+    _size: int
 
     def settle(self, outcome: Outcome) -> bool:
         """See `Promise.settle`."""
@@ -79,8 +76,19 @@ class WireUnheard(Unheard):
         return True
 
 
-class WireCredit(Sent):
-    """The promise of a request over a link that wants no answer: its room in the window goes back."""
+class WireUnheard(_TakesRoom, Unheard):
+    """Of what need not be said when it fails."""
+
+    __slots__ = ("_peer", "_size")
+
+    def __init__(self, peer: Answers, size: int) -> None:
+        super().__init__("")
+        self._peer = peer
+        self._size = size
+
+
+class WireCredit(_TakesRoom, Sent):
+    """Of what an author has sent."""
 
     __slots__ = ("_peer", "_size")
 
@@ -93,13 +101,6 @@ class WireCredit(Sent):
         target: ConcAddr,
         method: str,
     ) -> None:
-        super().__init__(letters, sender, target, method)
+        Sent.__init__(self, letters, sender, target, method)
         self._peer = peer
         self._size = size
-
-    def settle(self, outcome: Outcome) -> bool:
-        """See `Promise.settle`."""
-        if not super().settle(outcome):
-            return False
-        self._peer.give_credit(self._size)
-        return True

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from threading import Condition, Lock
+from threading import Lock
 from typing import Any, Final
 
 import zmq
@@ -11,7 +11,7 @@ from corps.addresses import env_label
 from corps.clock import give_way
 from corps.errors import BrokenError
 from corps.messages.members import Member
-from corps.transport.link import Link
+from corps.transport.link import Link, RoomToSend
 from corps.wire.chunks import LARGE, Message, Outgoing, cut
 from corps.wire.frames import Frame
 from corps.wire.link_frames import PREFIX, AskHeader
@@ -67,8 +67,7 @@ class ZmqLink(Link):
         # copied while it is held.
         self._lock = Lock()
         self._dealer: zmq.Socket[bytes] | None = dealer
-        self._room = Condition(self._lock)  # notified when less is left, while a sender waits for that
-        self._waiting = 0
+        self._room = RoomToSend(self._lock)
         self._outgoing = Outgoing(streams)
         self._kept: Kept[Message] = Kept()
         self._is_watched = False
@@ -123,15 +122,7 @@ class ZmqLink(Link):
     def wait_for_room(self, most: int, timeout: float | None) -> None:
         """See `Link.wait_for_room`."""
         with self._lock:
-            self._waiting += 1
-            try:
-                self._room.wait_for(lambda: self.unsent < most, timeout)
-            finally:
-                self._waiting -= 1
-
-    def _tell_of_room(self) -> None:
-        if self._waiting:
-            self._room.notify_all()
+            self._room.wait(lambda: self.unsent < most, timeout)
 
     def taken(self, size: int) -> None:
         """The peer has taken so many bytes of chunks: the next ones go. By the thread that reads.
@@ -144,7 +135,7 @@ class ZmqLink(Link):
             if self._dealer is not None:
                 self._outgoing.taken(size)
                 self._send_what_is_next()
-                self._tell_of_room()
+                self._room.tell()
 
     def dropped(self, stream: int) -> None:
         """The peer has given up one of the streams. By the thread that reads.
@@ -156,7 +147,7 @@ class ZmqLink(Link):
             if self._dealer is not None:
                 self._outgoing.dropped(stream)
                 self._send_what_is_next()
-                self._tell_of_room()
+                self._room.tell()
 
     def arrived(self, number: int) -> None:
         """The peer has got all messages up to this number. By the thread that reads.
@@ -167,7 +158,7 @@ class ZmqLink(Link):
         with self._lock:
             if self._dealer is not None:
                 self._kept.arrived(number)
-                self._tell_of_room()
+                self._room.tell()
 
     def missed(self, number: int, round_: int) -> None:
         """The same, and it has not got the next one, which was sent in this round. By the thread that reads.
@@ -180,7 +171,7 @@ class ZmqLink(Link):
             if self._dealer is None:
                 return
             is_broken = self._kept.missed(number, round_)
-            self._tell_of_room()
+            self._room.tell()
             if is_broken:
                 _log.debug(
                     "a connection to %s broke: %d messages go again",
@@ -241,7 +232,7 @@ class ZmqLink(Link):
         dealer, self._dealer = self._dealer, None
         self._outgoing = Outgoing(iter(()))
         self._kept = Kept()
-        self._tell_of_room()
+        self._room.tell()
         return dealer
 
     def _end(self, dealer: "zmq.Socket[bytes] | None") -> None:
