@@ -182,7 +182,7 @@ class Asking:
             request.target.conc,
             request.method,
             None if sender is None else (sender.env, sender.conc),
-            rest if rest is None or rest <= MAX_REMAINING else None,
+            rest if rest is None or rest < MAX_REMAINING else None,
             codec,
         )
         request.args, request.kwargs = (), {}  # the caller's objects need not live until the answer

@@ -46,7 +46,7 @@ MAX_FRAMES: Final = 10_000
 MAX_NUMBER: Final = 2**63 - 1
 """Every number in a header lies between 0 and this, but for the id of an Env, which may be FRONT."""
 MAX_REMAINING: Final = 1e9
-"""Seconds a request may have left; whoever has more has no deadline. Waits take no longer ones."""
+"""Seconds a request may have left; one with as much has no deadline. Nothing waits longer."""
 MAX_CODEC: Final = 255
 MAX_DEFINITIONS: Final = 1024
 """Definitions that one Env keeps for another at most; their numbers are 1 to this."""
