@@ -4,12 +4,11 @@ import asyncio
 import atexit
 import os
 import secrets
-import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from corps.clock import now
 from corps.errors import ClosedError, ConfigError, RestartLimit, SupervisionError
@@ -22,6 +21,7 @@ from corps.messages.requests import EXIT_NOW
 from corps.runtime.context import Block, current
 from corps.runtime.env import Env
 from corps.runtime.this_process import this_process
+from corps.runtime.thread_starts import THREADS_START_AT_EXIT
 from corps.runtime.travelling import fault_of
 from corps.supervision.restarts import Restart
 from corps.workers.dead_letters import DeadLetters
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 P = ParamSpec("P")
-
-
-_THREADS_START_AT_EXIT: Final = sys.version_info[:2] != (3, 12)
 
 
 class _Nothing:
@@ -63,7 +60,7 @@ class LocalEnv:
         this_process.has_opened(env)
         self._pid = os.getpid()
         atexit.register(self._at_exit)
-        if not _THREADS_START_AT_EXIT:
+        if not THREADS_START_AT_EXIT:
             env.pool.submit(_Nothing())
             env.alarms.at(now(), lambda: None)
 
@@ -151,6 +148,8 @@ class LocalEnv:
     def _at_exit(self) -> None:
         """End with the interpreter, but not with that of a forked child of this process."""
         if os.getpid() == self._pid:
+            if not THREADS_START_AT_EXIT:
+                self._env.pool.start_no_more()
             self.close()
 
     def __enter__(self) -> "LocalEnv":

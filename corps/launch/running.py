@@ -57,6 +57,7 @@ from corps.runtime.futures import Future
 from corps.runtime.options import WorkerOptions
 from corps.runtime.records import Application, Record
 from corps.runtime.this_process import this_process
+from corps.runtime.thread_starts import THREADS_START_AT_EXIT
 from corps.runtime.travelling import Travels
 from corps.runtime.waiting import wait_all, wait_any
 from corps.runtime.watched_thread import WatchedThread, note_failure
@@ -249,6 +250,8 @@ class RunningCorps:
         """The interpreter ends. A forked child of this process is none of the Corps's business."""
         if os.getpid() == self._pid:
             self._is_exiting = True
+            if self._env is not None and not THREADS_START_AT_EXIT:
+                self._env.pool.start_no_more()
             self.end()
 
     # --- the Corps's own thread ---

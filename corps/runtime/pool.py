@@ -71,6 +71,7 @@ class WorkerPool:
         )  # what `stalled` saw last: how many had been taken, and since when
         self._stalled = 0.0
         self._closing = False
+        self._starts_no_more = False
         self._serial = 0
         self._pause = _FIRST_PAUSE / 2  # seconds before the last further try to start a thread
         self._all_gone = Condition(self._lock)
@@ -117,6 +118,21 @@ class WorkerPool:
             wake = self._next_thread() if self._ready else None
         if wake is not None:
             wake()
+        while self._starts_no_more and (cell := self._take()) is not None:
+            _run(cell)
+
+    def _take(self) -> Runnable | None:
+        with self._lock:
+            self._taken += bool(self._ready)
+            return self._ready.popleft() if self._ready else None
+
+    def start_no_more(self) -> None:
+        """From now on no thread can be started: one that is about to wait runs first what is ready.
+
+        Its work may be what it would wait for. For the end of the interpreter.
+        """
+        with self._lock:
+            self._starts_no_more = True
 
     def leave_blocked(self) -> None:
         """The calling worker thread goes on."""
@@ -193,8 +209,8 @@ class WorkerPool:
             # The calling thread itself, if it is idle: then it has just read what is to be done.
             gate = self._idle.pop(get_ident(), None) or self._idle.popitem()[1]
             return gate.open
-        # Not while closing: every mailbox is closed then, and an interpreter that ends starts no threads.
-        if not self._closing:
+        # Not while closing: every mailbox is closed then.
+        if not self._closing and not self._starts_no_more:
             self._coming = True
             self._total += 1
             self._serial += 1

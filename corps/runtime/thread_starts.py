@@ -4,6 +4,7 @@ A limit of processes is often reached for a moment only. What waited for the thr
 """
 
 import logging
+import sys
 from collections.abc import Callable
 from threading import Thread
 from typing import Final
@@ -20,6 +21,9 @@ LONGEST_PAUSE: Final = 1.0
 
 NO_THREAD: Final = (RuntimeError, MemoryError)
 """What Python raises when the system gives no thread."""
+
+THREADS_START_AT_EXIT: Final = sys.version_info[:2] != (3, 12)
+"""Whether a thread can be started while the interpreter ends. Python 3.12 refuses it."""
 
 
 def start_in_time(start: Callable[[], object], what: str, alarms: Alarms, pause: float = FIRST_PAUSE) -> None:

@@ -154,3 +154,23 @@ def test_work_that_nobody_takes_though_somebody_may_is_a_stall(
     while pool.statistics()["ready"]:
         threading.Event().wait(0.001)
     assert pool.stalled(111.0) == 0.0
+
+
+def test_where_no_thread_can_be_started_any_more_one_that_waits_runs_what_is_ready(pool: WorkerPool) -> None:
+    """On Python 3.12 no thread starts while the interpreter ends, and children end before their Mgr."""
+    child, grandchild = threading.Event(), threading.Event()
+
+    def end_and_wait_for(cell: Task, ended: threading.Event) -> None:
+        pool.submit(cell)
+        pool.enter_blocked()
+        assert ended.wait(20)
+        pool.leave_blocked()
+
+    def end_child() -> None:
+        end_and_wait_for(Task(grandchild.set), grandchild)
+        child.set()
+
+    pool.start_no_more()
+    pool.run_here(Task(lambda: end_and_wait_for(Task(end_child), child)))
+    assert child.is_set()
+    assert pool.statistics()["threads"] == 0
