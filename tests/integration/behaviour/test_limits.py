@@ -92,9 +92,9 @@ def test_a_deadline_that_passes_while_the_method_runs_leaves_it_running(
     way: Way, latch: corps.Name[Latch]
 ) -> None:
     holder = way.create(Holder)
-    future = holder.options(deadline=0.03).ask(latch.options(deadline=None), "arrive")
+    future = holder.options(deadline=20.0).ask(latch.options(deadline=None), "arrive")
     assert future.ret is None
-    late = holder.options(deadline=0.03).hold(latch)
+    late = holder.options(deadline=0.25).hold(latch)  # time enough to begin
     with pytest.raises(corps.DeadlineExceeded):
         late.result()
     latch.open().result()
