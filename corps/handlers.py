@@ -22,8 +22,9 @@ def came_from_a_handler(error: BaseException) -> bool:
     Args:
         error: What was caught.
     """
-    step: TracebackType | None = error.__traceback__
-    last = step
+    last = error.__traceback__
+    # Not in the frame that has caught it: a look at its variables would tie the exception to itself.
+    step = last.tb_next if last is not None else None
     while step is not None:
         frame = step.tb_frame
         code = frame.f_code

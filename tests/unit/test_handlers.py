@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -207,3 +208,24 @@ def test_ctrl_c_is_told_from_code_that_raises_the_same() -> None:
     with pytest.raises(KeyboardInterrupt):
         text_of(Interrupted())
     assert text_of(LikeCtrlC()) == "<str() of it raised KeyboardInterrupt>"
+
+
+def test_an_exception_that_was_looked_at_is_in_no_circle() -> None:
+    class Kind(str):
+        """A str that can be watched."""
+
+    def looks_at(kind: str) -> None:
+        try:
+            raise LookupError(kind)
+        except LookupError as error:
+            came_from_a_handler(error)
+
+    kind = Kind("planted")
+    kept = weakref.ref(kind)
+    gc.disable()
+    try:
+        looks_at(kind)
+        del kind
+        assert kept() is None
+    finally:
+        gc.enable()
