@@ -21,7 +21,7 @@ from corps.launch.running import RunningCorps
 from corps.launch.sources import find_source
 from corps.runtime.context import Block
 from corps.runtime.futures import Future
-from corps.runtime.running_loop import running_loop
+from corps.runtime.threads.running_loop import running_loop
 from corps.supervision.restarts import Restart
 from corps.workers.dead_letters import DeadLetters
 from corps.workers.everywhere import all_statistics

@@ -21,7 +21,7 @@ from corps.messages.requests import EXIT_NOW
 from corps.runtime.context import Block, current
 from corps.runtime.env import Env
 from corps.runtime.this_process import this_process
-from corps.runtime.thread_starts import THREADS_START_AT_EXIT
+from corps.runtime.threads.thread_starts import THREADS_START_AT_EXIT
 from corps.runtime.travelling import fault_of
 from corps.supervision.restarts import Restart
 from corps.workers.dead_letters import DeadLetters

@@ -57,10 +57,10 @@ from corps.runtime.futures import Future
 from corps.runtime.options import WorkerOptions
 from corps.runtime.records import Application, Record
 from corps.runtime.this_process import this_process
-from corps.runtime.thread_starts import THREADS_START_AT_EXIT
+from corps.runtime.threads.thread_starts import THREADS_START_AT_EXIT
+from corps.runtime.threads.watched_thread import WatchedThread, note_failure
 from corps.runtime.travelling import Travels
 from corps.runtime.waiting import wait_all, wait_any
-from corps.runtime.watched_thread import WatchedThread, note_failure
 from corps.runtime.winding_down import hear_last_words, still
 from corps.supervision.restarts import Restart
 from corps.workers.names import Name

@@ -10,7 +10,7 @@ from corps.messages.outcomes import Outcome, Raised, Value
 from corps.runtime.env import Env
 from corps.runtime.futures import Future
 from corps.runtime.keeping import Kept
-from corps.runtime.thread_starts import start_thread
+from corps.runtime.threads.thread_starts import start_thread
 from corps.workers.conc import Conc
 
 

@@ -24,7 +24,7 @@ from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.messages.requests import CALL
 from corps.runtime.env import Env
-from corps.runtime.thread_starts import start_thread
+from corps.runtime.threads.thread_starts import start_thread
 from corps.supervision.restarts import Restart
 from corps.supervision.supervisor import GivenUp, Plan, Supervisor
 

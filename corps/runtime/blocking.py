@@ -8,9 +8,9 @@ from typing import Any
 from corps.errors import LoopBlocked
 from corps.messages.requests import EXIT
 from corps.runtime.context import Activity, acting
-from corps.runtime.gates import Gate
-from corps.runtime.lending import MAIN, check_reserve, is_deep
-from corps.runtime.running_loop import running_loop
+from corps.runtime.threads.gates import Gate
+from corps.runtime.threads.lending import MAIN, check_reserve, is_deep
+from corps.runtime.threads.running_loop import running_loop
 
 Subscribe = Callable[[Callable[[object], object]], Callable[[], object]]
 """Takes the function that wakes a waiting thread, whatever its argument; gives the function that takes the

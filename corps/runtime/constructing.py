@@ -6,8 +6,8 @@ from corps.messages.requests import CREATE, Request
 from corps.runtime.cell import Cell
 from corps.runtime.context import acting
 from corps.runtime.futures import Future
-from corps.runtime.lending import is_deep, may_lend
 from corps.runtime.records import Record, kept
+from corps.runtime.threads.lending import is_deep, may_lend
 
 
 def construct_here(cell: Cell, record: Record, *, is_ours: bool = False) -> Future[Any]:

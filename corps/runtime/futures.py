@@ -18,7 +18,7 @@ from corps.messages.requests import Request, Route
 from corps.runtime.blocking import block_until
 from corps.runtime.callbacks import Callback, log_raised
 from corps.runtime.context import Activity, acting
-from corps.runtime.lending import check_reserve
+from corps.runtime.threads.lending import check_reserve
 from corps.runtime.unheard import Unheard, unheard
 
 R = TypeVar("R")

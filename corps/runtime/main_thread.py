@@ -13,8 +13,8 @@ from corps.runtime import halting
 from corps.runtime.context import Activity, current
 from corps.runtime.hooks import hook
 from corps.runtime.records import comes_back
-from corps.runtime.thread_starts import start_thread
-from corps.runtime.watched_thread import WatchedThread, note_failure
+from corps.runtime.threads.thread_starts import start_thread
+from corps.runtime.threads.watched_thread import WatchedThread, note_failure
 
 _log = logging.getLogger("corps.workers")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from corps.runtime.loop_thread import new_event_loop
+from corps.runtime.threads.loop_thread import new_event_loop
 from corps.testing.leaks import Snapshot
 
 _MARK = "leaks_allowed"

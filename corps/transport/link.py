@@ -1,10 +1,10 @@
 """What every way of reaching another Env offers.
 
 A `Transport` is this Env's end: it listens, admits peers, and hands on what comes. It has no thread: whoever
-has nothing better to do reads, one thread at a time (see `corps.runtime.readers`). A `Link` leads to one
-peer. Messages sent on one link arrive whole and once, and those of one lane in order, as long as both Envs
-live and have each other as members: a connection that breaks is the business of the transport. What is under
-way when an Env ends arrives once or not at all; the membership tells of that, not the link.
+has nothing better to do reads, one thread at a time (see `corps.runtime.threads.readers`). A `Link` leads to
+one peer. Messages sent on one link arrive whole and once, and those of one lane in order, as long as both
+Envs live and have each other as members: a connection that breaks is the business of the transport. What is
+under way when an Env ends arrives once or not at all; the membership tells of that, not the link.
 
 The suite in `corps.testing.contract` holds every transport to this, and `corps.testing.broken_lines` those
 whose connections can break while both Envs live.

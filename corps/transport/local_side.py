@@ -10,7 +10,7 @@ from corps.wire.frames import ProbeHeader
 
 
 class AlarmClock(Protocol):
-    """Calls a function later: a `corps.runtime.alarms.Alarms`."""
+    """Calls a function later: a `corps.runtime.threads.alarms.Alarms`."""
 
     def at(self, due: float, ring: Callable[[], object]) -> object:
         """Call `ring` at a point on the monotonic clock."""
@@ -35,7 +35,7 @@ class LocalSide(Protocol):
 
     @property
     def readers(self) -> Any:
-        """Reads from the links: a `corps.runtime.readers.Readers`."""
+        """Reads from the links: a `corps.runtime.threads.readers.Readers`."""
         ...
 
     def deliver(self, request: Request) -> None:

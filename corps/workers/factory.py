@@ -13,9 +13,9 @@ from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.runtime.errands import elsewhere
 from corps.runtime.futures import Future
-from corps.runtime.lending import check_reserve
 from corps.runtime.options import WorkerOptions
 from corps.runtime.records import Record, kept
+from corps.runtime.threads.lending import check_reserve
 from corps.runtime.waiting import wait_all
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc

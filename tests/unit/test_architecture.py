@@ -74,8 +74,8 @@ MUTABLE_TYPES: Final = CONTAINERS | WEAK_CONTAINERS | COUNTERS | LOCKS
 READ_ONLY: Final = re.compile(r"\b(Final|Mapping|Sequence|Collection|AbstractSet|frozenset|tuple)\b")
 MAX_LINES: Final = 600
 PRIVATE_NAMES: Final[Mapping[str, str]] = {
-    "asyncio._get_running_loop": "runtime/running_loop.py",  # tests/unit/runtime/test_running_loop.py
-    "asyncio._set_running_loop": "runtime/running_loop.py",  # the same
+    "asyncio._get_running_loop": "runtime/threads/running_loop.py",  # tests/unit/.../test_running_loop.py
+    "asyncio._set_running_loop": "runtime/threads/running_loop.py",  # the same
     "cloudpickle._PICKLE_BY_VALUE_MODULES": "packing/picklers.py",  # tests/unit/packing/test_functions.py
     "abc._get_dump": "packing/classes.py",  # tests/unit/packing/test_abstract_classes.py
     "abc._abc_init": "packing/classes.py",  # the same

@@ -8,9 +8,11 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = (ROOT / "docs/design/overview.md").read_text()
-ROWS: Final = {row[1]: row[0] for row in re.finditer(r"^\| `(\w+)/` \|.*$", PAGE, re.MULTILINE)}
+ROWS: Final = {row[1]: row[0] for row in re.finditer(r"^\| `([\w/]+)/` \|.*$", PAGE, re.MULTILINE)}
 FOLDERS: Final = sorted(
-    folder.name for folder in (ROOT / "corps").iterdir() if (folder / "__init__.py").exists()
+    file.parent.relative_to(ROOT / "corps").as_posix()
+    for file in (ROOT / "corps").rglob("__init__.py")
+    if file.parent != ROOT / "corps" and any(file.parent.glob("[a-z]*.py"))
 )
 
 

@@ -13,8 +13,8 @@ from corps.managers.membership import Membership
 from corps.managers.vitals import Vitals
 from corps.messages.endings import Failure
 from corps.messages.members import Member
-from corps.runtime.alarms import Alarms
 from corps.runtime.counters import Counters
+from corps.runtime.threads.alarms import Alarms
 from corps.supervision.restarts import Restart
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from corps.runtime.context import Activity, current
 from corps.runtime.errands import Errands
-from corps.runtime.pool import WorkerPool
+from corps.runtime.threads.pool import WorkerPool
 
 
 class Env:

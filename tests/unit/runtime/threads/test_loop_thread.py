@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from corps.runtime.alarms import Alarms
-from corps.runtime.loop_thread import LoopThread
+from corps.runtime.threads.alarms import Alarms
+from corps.runtime.threads.loop_thread import LoopThread
 
 
 def test_a_task_that_nobody_holds_is_not_left_to_garbage_collection() -> None:

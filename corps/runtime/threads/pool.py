@@ -14,8 +14,8 @@ from collections.abc import Callable
 from threading import Condition, Lock, Thread, current_thread, get_ident
 from typing import Final, Protocol
 
-from corps.runtime.gates import Gate
-from corps.runtime.watched_thread import Failed, WatchedThread, note_failure
+from corps.runtime.threads.gates import Gate
+from corps.runtime.threads.watched_thread import Failed, WatchedThread, note_failure
 
 _log = logging.getLogger("corps.pool")
 

@@ -10,8 +10,8 @@ import pytest
 
 from corps.errors import LoopBlocked
 from corps.runtime.context import Activity, current
-from corps.runtime.gates import Gate
-from corps.runtime.readers import Readers
+from corps.runtime.threads.gates import Gate
+from corps.runtime.threads.readers import Readers
 from corps.security.audit import Audit
 from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 

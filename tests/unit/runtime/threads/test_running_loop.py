@@ -6,7 +6,7 @@ import pytest
 
 from corps.messages.outcomes import Value
 from corps.runtime.futures import Future
-from corps.runtime.running_loop import ask_aloud, running_loop, set_running_loop, take_none
+from corps.runtime.threads.running_loop import ask_aloud, running_loop, set_running_loop, take_none
 
 
 @pytest.mark.parametrize("ask", [running_loop, ask_aloud])

@@ -2,7 +2,7 @@
 
 import threading
 
-from corps.runtime.dropped import Dropped
+from corps.runtime.threads.dropped import Dropped
 
 
 def test_what_was_put_is_done_in_order_by_one_thread_of_its_own() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from corps.runtime.pool import WorkerPool
+from corps.runtime.threads.pool import WorkerPool
 
 
 class Task:

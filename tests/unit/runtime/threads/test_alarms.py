@@ -8,7 +8,7 @@ import time
 import pytest
 
 from corps.clock import now
-from corps.runtime.alarms import Alarms
+from corps.runtime.threads.alarms import Alarms
 
 
 @pytest.fixture

@@ -27,8 +27,8 @@ from typing import Final
 from corps.clock import deadline_after, now, remaining
 from corps.errors import LoopBlocked
 from corps.runtime.context import Activity, current
-from corps.runtime.gates import Gate
-from corps.runtime.watched_thread import Failed, WatchedThread, note_failure
+from corps.runtime.threads.gates import Gate
+from corps.runtime.threads.watched_thread import Failed, WatchedThread, note_failure
 from corps.transport.link import Ready, Transport
 
 _log = logging.getLogger("corps.transport")

@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Final
 
 from corps.clock import now
-from corps.runtime.alarms import Alarms
+from corps.runtime.threads.alarms import Alarms
 
 _log = logging.getLogger("corps.env")
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from typing import Any
 
-from corps.runtime.background import Background, make_task
 from corps.runtime.context import Activity, current
+from corps.runtime.threads.background import Background, make_task
 
 
 def run(what: Callable[[Background], Coroutine[Any, Any, None]]) -> None:

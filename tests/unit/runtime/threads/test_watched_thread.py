@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 import corps
-from corps.runtime.watched_thread import WatchedThread
+from corps.runtime.threads.watched_thread import WatchedThread
 
 
 @pytest.mark.parametrize("kind", [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit])

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import corps
-from corps.runtime.alarms import Alarms
-from corps.runtime.loop_thread import LoopThread
-from corps.runtime.pool import WorkerPool
-from corps.runtime.thread_starts import start_thread
+from corps.runtime.threads.alarms import Alarms
+from corps.runtime.threads.loop_thread import LoopThread
+from corps.runtime.threads.pool import WorkerPool
+from corps.runtime.threads.thread_starts import start_thread
 
 Scarcity = Callable[[str, int], list[str]]
 
@@ -110,7 +110,7 @@ def test_a_loop_that_has_no_descriptors_is_tried_again(
             raise OSError(24, "planted")
         return real()
 
-    monkeypatch.setattr("corps.runtime.loop_thread.new_event_loop", new_event_loop)
+    monkeypatch.setattr("corps.runtime.threads.loop_thread.new_event_loop", new_event_loop)
     loop = LoopThread("test-loop", alarms)
     assert loop.call(over.set)
     assert over.wait(20)

@@ -11,10 +11,10 @@ from functools import partial
 from threading import Lock, Thread
 from typing import Any, Final
 
-from corps.runtime.alarms import Alarms
-from corps.runtime.background import make_task
-from corps.runtime.thread_starts import start_in_time
-from corps.runtime.watched_thread import Failed, WatchedThread, note_failure
+from corps.runtime.threads.alarms import Alarms
+from corps.runtime.threads.background import make_task
+from corps.runtime.threads.thread_starts import start_in_time
+from corps.runtime.threads.watched_thread import Failed, WatchedThread, note_failure
 
 _log = logging.getLogger("corps.env")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from threading import Condition, RLock, Thread
 
 from corps.clock import remaining
-from corps.runtime.watched_thread import Failed, WatchedThread, note_failure
+from corps.runtime.threads.watched_thread import Failed, WatchedThread, note_failure
 
 _log = logging.getLogger("corps.alarms")
 

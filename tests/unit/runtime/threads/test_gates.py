@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from corps.runtime.gates import Gate
+from corps.runtime.threads.gates import Gate
 
 
 def test_a_gate_that_was_opened_before_lets_through_at_once() -> None:
