@@ -19,8 +19,8 @@ from corps.launch.interrupted import is_interrupt
 from corps.launch.may_boot import check_before, check_source, place_of
 from corps.launch.running import RunningCorps
 from corps.launch.sources import find_source
+from corps.runtime.calls.futures import Future
 from corps.runtime.context import Block
-from corps.runtime.futures import Future
 from corps.runtime.threads.running_loop import running_loop
 from corps.supervision.restarts import Restart
 from corps.workers.dead_letters import DeadLetters

@@ -30,11 +30,11 @@ from corps.managers.orders import Orders
 from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
+from corps.runtime.calls.travelling import places_of
 from corps.runtime.env import Env
 from corps.runtime.lives import in_turn
 from corps.runtime.options import EnvOptions
 from corps.runtime.this_process import this_process
-from corps.runtime.travelling import places_of
 from corps.runtime.vital_signs import VitalSigns
 from corps.workers.corps import Corps
 from corps.workers.names import Name

@@ -6,9 +6,9 @@ from typing import Any
 
 from corps.launch.patience import Patience, in_words
 from corps.messages.outcomes import Value
+from corps.runtime.calls.futures import Future
+from corps.runtime.calls.winding_down import hear_last_words, still, unfinished
 from corps.runtime.env import Env
-from corps.runtime.futures import Future
-from corps.runtime.winding_down import hear_last_words, still, unfinished
 
 _log = logging.getLogger("corps.launch")
 

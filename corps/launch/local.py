@@ -18,11 +18,11 @@ from corps.launch.interrupted import is_interrupt
 from corps.managers.assembly import build_env, env_options
 from corps.messages.endings import Failure
 from corps.messages.requests import EXIT_NOW
+from corps.runtime.calls.travelling import fault_of
 from corps.runtime.context import Block, current
 from corps.runtime.env import Env
 from corps.runtime.this_process import this_process
 from corps.runtime.threads.thread_starts import THREADS_START_AT_EXIT
-from corps.runtime.travelling import fault_of
 from corps.supervision.restarts import Restart
 from corps.workers.dead_letters import DeadLetters
 from corps.workers.factory import Options, Where, options

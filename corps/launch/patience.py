@@ -8,10 +8,10 @@ from corps.addresses import env_label
 from corps.clock import now
 from corps.errors import WaitTimeout
 from corps.managers.places import Place, kill_silent
+from corps.runtime.calls.futures import Future
+from corps.runtime.calls.waiting import wait_any
+from corps.runtime.calls.winding_down import Unfinished, unfinished
 from corps.runtime.env import Env
-from corps.runtime.futures import Future
-from corps.runtime.waiting import wait_any
-from corps.runtime.winding_down import Unfinished, unfinished
 
 _log = logging.getLogger("corps.launch")
 

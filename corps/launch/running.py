@@ -50,18 +50,18 @@ from corps.managers.vitals import Vitals
 from corps.messages.endings import Failure
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.requests import CALL
+from corps.runtime.calls.futures import Future
+from corps.runtime.calls.travelling import Travels
+from corps.runtime.calls.waiting import wait_all, wait_any
+from corps.runtime.calls.winding_down import hear_last_words, still
 from corps.runtime.cell import Cell
 from corps.runtime.constructing import construct_here
 from corps.runtime.env import Env
-from corps.runtime.futures import Future
 from corps.runtime.options import WorkerOptions
 from corps.runtime.records import Application, Record
 from corps.runtime.this_process import this_process
 from corps.runtime.threads.thread_starts import THREADS_START_AT_EXIT
 from corps.runtime.threads.watched_thread import WatchedThread, note_failure
-from corps.runtime.travelling import Travels
-from corps.runtime.waiting import wait_all, wait_any
-from corps.runtime.winding_down import hear_last_words, still
 from corps.supervision.restarts import Restart
 from corps.workers.names import Name
 

@@ -35,11 +35,11 @@ from corps.messages.requests import (
     Request,
 )
 from corps.runtime import halting
+from corps.runtime.calls.deadlock import Wait
+from corps.runtime.calls.relaying import relay
 from corps.runtime.context import Activity, acting, current
-from corps.runtime.deadlock import Wait
 from corps.runtime.main_thread import MainThread
 from corps.runtime.performing import Performer
-from corps.runtime.relaying import relay
 from corps.runtime.worker_parts import WorkerParts
 from corps.supervision.restarts import Strategy
 

@@ -20,18 +20,19 @@ from corps.messages.promises import Sent, Unheard
 from corps.messages.requests import CALL, DROP, EXIT, EXIT_DOWN, PULL, REACHING, Request
 from corps.messages.streams import Held
 from corps.observing.log_limit import LogLimit
-from corps.runtime import caller_side
+from corps.runtime.calls import caller_side
+from corps.runtime.calls.deadlock import Probe, Waiter, WaitGraph
+from corps.runtime.calls.errands import Errands
+from corps.runtime.calls.futures import Future
+from corps.runtime.calls.retrying import Retrying
+from corps.runtime.calls.travelling import Travels
 from corps.runtime.context import Activity, acting, current
 from corps.runtime.counters import Counters
-from corps.runtime.deadlock import Probe, Waiter, WaitGraph
-from corps.runtime.errands import Errands
-from corps.runtime.futures import Future
 from corps.runtime.keeping import Kept
 from corps.runtime.letter_box import DeadLetterBox
 from corps.runtime.lives import Lives
 from corps.runtime.options import EnvOptions
 from corps.runtime.registry import Registry
-from corps.runtime.retrying import Retrying
 from corps.runtime.threads.alarms import Alarms
 from corps.runtime.threads.dropped import Dropped
 from corps.runtime.threads.lending import check_reserve
@@ -41,7 +42,6 @@ from corps.runtime.threads.readers import Readers
 from corps.runtime.threads.running_loop import running_loop
 from corps.runtime.threads.thread_starts import NO_THREAD
 from corps.runtime.threads.watched_thread import note_failure
-from corps.runtime.travelling import Travels
 from corps.transport.link import Transport
 from corps.transport.peers import Peers
 from corps.wire.frames import ProbeHeader

@@ -25,9 +25,9 @@ from corps.messages.endings import BY_ITSELF, Ended, Failure
 from corps.messages.outcomes import Raised, Refused, Value
 from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import CREATE, EXIT, HALT, WAITING, Request
+from corps.runtime.calls.futures import Future
 from corps.runtime.ending import end_children
 from corps.runtime.family import ChildEnd
-from corps.runtime.futures import Future
 from corps.runtime.hooks import hook
 from corps.runtime.records import comes_back
 from corps.runtime.threads.alarms import Alarm

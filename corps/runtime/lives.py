@@ -12,9 +12,9 @@ from corps.messages.members import Member
 from corps.messages.outcomes import Refused, Value
 from corps.messages.requests import CALL, EXIT_DOWN, Request
 from corps.runtime import halting
+from corps.runtime.calls.futures import Future
 from corps.runtime.cell import Cell
 from corps.runtime.family import ChildEnd, ChildGroup
-from corps.runtime.futures import Future
 from corps.runtime.keeping import KeptStates, forget_state, keeps_state
 from corps.runtime.records import Record, comes_back
 

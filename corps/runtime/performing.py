@@ -44,14 +44,14 @@ from corps.messages.requests import (
     Request,
 )
 from corps.runtime import halting
+from corps.runtime.calls.relaying import relay
+from corps.runtime.calls.travelling import leave
 from corps.runtime.context import Activity, current
 from corps.runtime.generators import PER_INCARNATION, Generators
 from corps.runtime.hooks import hook, steps_of
 from corps.runtime.keeping import Keeping, keeps_state, kept_state
 from corps.runtime.main_thread import MainThread
-from corps.runtime.relaying import relay
 from corps.runtime.threads.background import Background
-from corps.runtime.travelling import leave
 
 _log = logging.getLogger("corps.workers")
 

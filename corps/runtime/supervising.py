@@ -22,8 +22,8 @@ from corps.errors import CorpsError, WorkerGone
 from corps.messages.endings import Failure
 from corps.messages.outcomes import Refused, Value
 from corps.messages.requests import EXIT_DOWN
+from corps.runtime.calls.futures import Future
 from corps.runtime.context import Activity, current
-from corps.runtime.futures import Future
 from corps.runtime.records import Record
 from corps.supervision.supervisor import Dropped, GivenUp, Plan, Steps, Supervisor
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, overload
 
-from corps.runtime.futures import Future
+from corps.runtime.calls.futures import Future
 from corps.workers.names import Attribute, Method
 
 R = TypeVar("R")

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
-from corps.runtime.futures import Future
+from corps.runtime.calls.futures import Future
 from corps.workers.iterators import RemoteIterator
 from corps.workers.names import Name
 

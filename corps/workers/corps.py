@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 from corps.addresses import BOOT_ENV, CORPS_MGR, ConcAddr
 from corps.errors import ContextError, DefinitionError
 from corps.messages.requests import CALL
-from corps.runtime.futures import Future
-from corps.runtime.travelling import fault_of
+from corps.runtime.calls.futures import Future
+from corps.runtime.calls.travelling import fault_of
 from corps.workers.conc import Conc
 
 

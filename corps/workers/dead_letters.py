@@ -12,8 +12,8 @@ from corps.errors import ConfigError, CorpsError, LoopBlocked, WaitTimeout
 from corps.messages.dead_letters import DeadLetter
 from corps.messages.requests import CALL
 from corps.observing.ring import Backlog
+from corps.runtime.calls.futures import Future
 from corps.runtime.env import Env
-from corps.runtime.futures import Future
 from corps.workers.everywhere import all_envs, ask_everywhere, env_here, resolved
 
 _log = logging.getLogger("corps.dead_letters")

@@ -7,10 +7,10 @@ from typing import Any, Generic, TypeVar
 
 from corps.addresses import env_label
 from corps.errors import CorpsError
+from corps.runtime.calls.futures import Future
+from corps.runtime.calls.waiting import wait_all
 from corps.runtime.context import Activity, current
 from corps.runtime.env import Env
-from corps.runtime.futures import Future
-from corps.runtime.waiting import wait_all
 from corps.workers.names import Name
 
 T = TypeVar("T")

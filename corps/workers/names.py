@@ -21,9 +21,9 @@ from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.requests import CALL, EXIT_LAST, EXIT_NOW, GET, PINNED, SET
 from corps.messages.streams import Streaming
+from corps.runtime.calls.futures import Future
 from corps.runtime.context import acting
 from corps.runtime.env import Env
-from corps.runtime.futures import Future
 from corps.runtime.this_process import this_process
 
 T_co = TypeVar("T_co", covariant=True)

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 from corps.errors import AlreadySettled, BrokenPromise
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
+from corps.runtime.calls.futures import Future
 from corps.runtime.context import acting
-from corps.runtime.futures import Future
 from corps.workers.everywhere import env_here
 
 R = TypeVar("R")

@@ -8,9 +8,9 @@ from corps.messages.endings import Ended
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.promises import NoAnswer
 from corps.messages.requests import CALL, TOLD, WATCH, Request
+from corps.runtime.calls.futures import Future
 from corps.runtime.context import current
 from corps.runtime.env import Env
-from corps.runtime.futures import Future
 from corps.workers.conc import Conc
 from corps.workers.names import Name
 

@@ -16,8 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 import corps
 from corps.errors import EnvLost, RequestError, WorkerGone
 from corps.messages.endings import Ended
+from corps.runtime.calls.futures import Future
 from corps.runtime.env import Env
-from corps.runtime.futures import Future
 from corps.settings import Settings, Window
 from corps.testing.memory_corps import MemoryEnv, memory_corps
 from corps.testing.network import MemoryNetwork

@@ -7,7 +7,7 @@ import pytest
 
 import corps
 from corps.errors import DeadlineExceeded, EnvLost, Overloaded
-from corps.runtime.futures import Future
+from corps.runtime.calls.futures import Future
 from corps.settings import Settings, Window
 from corps.testing.memory_corps import memory_corps
 from corps.testing.network import MemoryNetwork

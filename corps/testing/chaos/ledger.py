@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from corps.clock import deadline_after, remaining
 from corps.errors import CorpsError, InternalError, RemoteError, RequestError
-from corps.runtime.futures import Future
+from corps.runtime.calls.futures import Future
 from corps.testing.chaos.witness import NOTHING_SPECIAL, Kind, Outcome, Trait, Witness, now_ns
 
 _OF_EXECUTED: Final = {"no": Outcome.NOT_EXECUTED, "yes": Outcome.EXECUTED, "unknown": Outcome.UNKNOWN}

@@ -26,8 +26,8 @@ from corps.clock import now
 from corps.errors import CorpsError, WaitTimeout
 from corps.launch.boot import BootedName, boot
 from corps.managers.parameters import read_words
+from corps.runtime.calls.waiting import wait_all
 from corps.runtime.threads.loop_thread import new_event_loop
-from corps.runtime.waiting import wait_all
 from corps.testing.chaos.census import Household, marking, orphans
 from corps.testing.chaos.checker import check_files
 from corps.testing.chaos.faults import KINDS, Injury

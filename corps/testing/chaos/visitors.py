@@ -10,7 +10,7 @@ from threading import Event, Thread
 from typing import Any, Final
 
 from corps.errors import CorpsError
-from corps.runtime.futures import Future
+from corps.runtime.calls.futures import Future
 from corps.testing.chaos.ledger import Ledger
 from corps.testing.chaos.witness import Kind, Trait
 from corps.workers.iterators import RemoteIterator

@@ -6,7 +6,7 @@ from corps.addresses import ConcAddr
 from corps.errors import UnpackError
 from corps.messages.interfaces import Interface
 from corps.messages.requests import CALL, Request
-from corps.runtime.futures import Future
+from corps.runtime.calls.futures import Future
 
 ADDR = ConcAddr("0" * 16, 1, 2)
 

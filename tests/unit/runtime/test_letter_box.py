@@ -13,7 +13,7 @@ from corps.messages.dead_letters import DeadLetter
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.promises import Sent
 from corps.messages.requests import CALL, WATCH, Request
-from corps.runtime.futures import Future
+from corps.runtime.calls.futures import Future
 from corps.runtime.letter_box import DeadLetterBox
 
 CORPS = "0123456789abcdef"

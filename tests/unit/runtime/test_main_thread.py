@@ -9,8 +9,8 @@ from typing import Any
 
 from corps.addresses import ConcAddr
 from corps.messages.requests import CALL, Request
+from corps.runtime.calls.futures import Future
 from corps.runtime.context import Activity
-from corps.runtime.futures import Future
 from corps.runtime.mailbox import Mailbox
 from corps.runtime.main_thread import MainThread
 

@@ -6,7 +6,7 @@ from typing import Any
 from corps.addresses import ConcAddr
 from corps.messages.endings import Ended
 from corps.messages.requests import WATCH, Request
-from corps.runtime.futures import Future
+from corps.runtime.calls.futures import Future
 from corps.runtime.watchers import Watchers
 
 ADDR = ConcAddr("00", 0, 1)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from corps.messages.outcomes import Value
-from corps.runtime.futures import Future
+from corps.runtime.calls.futures import Future
 from corps.runtime.threads.running_loop import ask_aloud, running_loop, set_running_loop, take_none
 
 

@@ -14,7 +14,7 @@ from corps.errors import (
     UnpackError,
 )
 from corps.messages.outcomes import Refused, Value
-from corps.runtime.futures import Future
+from corps.runtime.calls.futures import Future
 from corps.testing.chaos.ledger import Ledger, outcome_of
 from corps.testing.chaos.witness import Kind, Outcome, Record, Trait, Witness, WitnessFile
 

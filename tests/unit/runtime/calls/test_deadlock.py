@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from corps.addresses import ConcAddr
 from corps.errors import DeadlockError
 from corps.messages.requests import BEGUN, CALL, Request
+from corps.runtime.calls.deadlock import Probe, WaitGraph
+from corps.runtime.calls.futures import Future
+from corps.runtime.calls.waiting import gather
 from corps.runtime.context import Activity, current
-from corps.runtime.deadlock import Probe, WaitGraph
-from corps.runtime.futures import Future
-from corps.runtime.waiting import gather
 
 
 class Cell:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from corps.runtime.futures import Future
+from corps.runtime.calls.futures import Future
 
 
 class Pull(Future[Any]):

@@ -21,9 +21,9 @@ from corps.errors import (
 )
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.requests import CALL, Request
-from corps.runtime import retrying
-from corps.runtime.futures import Future
-from corps.runtime.retrying import Retrying
+from corps.runtime.calls import retrying
+from corps.runtime.calls.futures import Future
+from corps.runtime.calls.retrying import Retrying
 
 TARGET = ConcAddr("0123456789abcdef", 1, 1)
 

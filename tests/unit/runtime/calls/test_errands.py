@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from corps.runtime.calls.errands import Errands
 from corps.runtime.context import Activity, current
-from corps.runtime.errands import Errands
 from corps.runtime.threads.pool import WorkerPool
 
 

@@ -16,9 +16,9 @@ from corps.errors import Cancelled, DeadlineExceeded, WaitTimeout
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.promises import Promise
 from corps.messages.requests import CALL, Request
+from corps.runtime.calls.futures import Future
+from corps.runtime.calls.waiting import gather, shield, wait_all
 from corps.runtime.context import Activity, current
-from corps.runtime.futures import Future
-from corps.runtime.waiting import gather, shield, wait_all
 
 STEPS = ["settle", "settle otherwise", "cancel", "give up", "callback", "remove", "alarm", "open"]
 

@@ -13,8 +13,8 @@ from typing import Any, Literal, TypeVar, overload
 from corps.clock import deadline_after, remaining
 from corps.errors import Cancelled, CorpsError, WaitTimeout
 from corps.messages.outcomes import Outcome, Refused, Value
-from corps.runtime.blocking import block_until, readers_of
-from corps.runtime.futures import Future
+from corps.runtime.calls.blocking import block_until, readers_of
+from corps.runtime.calls.futures import Future
 
 R = TypeVar("R")
 A = TypeVar("A")

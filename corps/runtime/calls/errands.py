@@ -30,9 +30,9 @@ from corps.errors import CorpsError
 from corps.messages.outcomes import Refused
 from corps.messages.promises import Promise
 from corps.messages.requests import DROP, EXIT, Request, Route
-from corps.runtime import caller_side
+from corps.runtime.calls import caller_side
+from corps.runtime.calls.pulls import Pull
 from corps.runtime.context import Activity, current
-from corps.runtime.pulls import Pull
 from corps.runtime.threads.pool import Runnable
 from corps.runtime.threads.running_loop import running_loop, set_running_loop
 from corps.runtime.threads.watched_thread import Failed, WatchedThread, note_failure

@@ -14,8 +14,8 @@ from corps.errors import Cancelled, WorkerGone
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.requests import CALL, EXIT, Request
 from corps.observing.log_limit import LogLimit
-from corps.runtime.futures import Future
-from corps.runtime.waiting import gather, shield
+from corps.runtime.calls.futures import Future
+from corps.runtime.calls.waiting import gather, shield
 
 TARGET = ConcAddr("00", 1, 7)
 

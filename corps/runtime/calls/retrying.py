@@ -9,7 +9,7 @@ from corps.clock import now
 from corps.errors import EnvLost, Executed, PoisonRequest, RequestError, WorkerGone
 from corps.messages.outcomes import Outcome, Refused
 from corps.messages.requests import Request
-from corps.runtime.futures import Future
+from corps.runtime.calls.futures import Future
 from corps.supervision.restarts import spread
 
 _FIRST_DELAY: Final = 0.05  # seconds; doubled each time

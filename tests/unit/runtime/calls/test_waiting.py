@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import corps
 from corps.errors import Cancelled, WaitTimeout
 from corps.messages.outcomes import Raised, Refused, Value
-from corps.runtime.futures import Future
-from corps.runtime.waiting import as_completed, gather, wait_all, wait_any
+from corps.runtime.calls.futures import Future
+from corps.runtime.calls.waiting import as_completed, gather, wait_all, wait_any
 from corps.settings import Settings
 from corps.testing.memory_corps import memory_corps
 

@@ -11,7 +11,7 @@ from corps.addresses import ConcAddr
 from corps.errors import ClosedError, DeadlineExceeded, NoSuchWorker
 from corps.messages.outcomes import Outcome, Raised, Refused
 from corps.messages.requests import Request
-from corps.runtime.futures import Future
+from corps.runtime.calls.futures import Future
 
 
 class Unsent(Protocol):

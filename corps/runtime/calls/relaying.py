@@ -11,7 +11,7 @@ from typing import Any
 from corps.errors import Cancelled
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.requests import Request
-from corps.runtime.futures import Future
+from corps.runtime.calls.futures import Future
 
 
 def relay(cell: Any, request: Request, answer: "concurrent.futures.Future[Any]") -> None:

@@ -11,8 +11,8 @@ import corps
 from corps.addresses import ENV_MGR, ConcAddr
 from corps.messages.promises import Unheard
 from corps.messages.requests import CALL, CREATE, EXIT, GET, PINNED, PULL, SET, Request
-from corps.runtime.errands import _is_light
-from corps.runtime.travelling import Travels, fault_of, leave, places_of
+from corps.runtime.calls.errands import _is_light
+from corps.runtime.calls.travelling import Travels, fault_of, leave, places_of
 
 TENANT: ContextVar[str] = ContextVar("tenant", default="nobody")
 TRACE: ContextVar[Any] = ContextVar("trace")

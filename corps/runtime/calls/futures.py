@@ -15,11 +15,11 @@ from corps.clock import now
 from corps.errors import Cancelled, PackError, RequestError, WaitTimeout
 from corps.messages.outcomes import Outcome, Raised, Refused
 from corps.messages.requests import Request, Route
-from corps.runtime.blocking import block_until
-from corps.runtime.callbacks import Callback, log_raised
+from corps.runtime.calls.blocking import block_until
+from corps.runtime.calls.callbacks import Callback, log_raised
+from corps.runtime.calls.unheard import Unheard, unheard
 from corps.runtime.context import Activity, acting
 from corps.runtime.threads.lending import check_reserve
-from corps.runtime.unheard import Unheard, unheard
 
 R = TypeVar("R")
 _log = logging.getLogger("corps.futures")

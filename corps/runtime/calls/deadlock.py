@@ -23,7 +23,7 @@ from corps.messages.requests import BEGUN, Request
 from corps.runtime.context import acting
 
 if TYPE_CHECKING:
-    from corps.runtime.futures import Future
+    from corps.runtime.calls.futures import Future
 
 
 class Waiter(NamedTuple):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from corps.clock import now
 from corps.messages.requests import STILL, Request
-from corps.runtime.futures import Future
+from corps.runtime.calls.futures import Future
 
 
 class Unfinished(NamedTuple):

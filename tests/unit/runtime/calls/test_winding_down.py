@@ -8,7 +8,7 @@ import pytest
 
 import corps
 from corps.launch.patience import in_words
-from corps.runtime.winding_down import Unfinished, hear_last_words, still, unfinished
+from corps.runtime.calls.winding_down import Unfinished, hear_last_words, still, unfinished
 
 LIMIT = 20.0
 

@@ -1,0 +1,1 @@
+"""The caller's side of a request: Futures, waiting, circles of waits, and what is tried again."""
