@@ -18,9 +18,9 @@ from corps.launch.patience import Patience
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.requests import CALL
 from corps.runtime.calls.futures import Future
-from corps.runtime.cell import Cell
+from corps.runtime.cells.cell import Cell
+from corps.runtime.cells.records import Record, kept
 from corps.runtime.env import Env
-from corps.runtime.records import Record, kept
 from corps.workers.names import Name
 
 

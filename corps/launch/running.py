@@ -54,11 +54,11 @@ from corps.runtime.calls.futures import Future
 from corps.runtime.calls.travelling import Travels
 from corps.runtime.calls.waiting import wait_all, wait_any
 from corps.runtime.calls.winding_down import hear_last_words, still
-from corps.runtime.cell import Cell
-from corps.runtime.constructing import construct_here
+from corps.runtime.cells.cell import Cell
+from corps.runtime.cells.constructing import construct_here
+from corps.runtime.cells.records import Application, Record
 from corps.runtime.env import Env
 from corps.runtime.options import WorkerOptions
-from corps.runtime.records import Application, Record
 from corps.runtime.this_process import this_process
 from corps.runtime.threads.thread_starts import THREADS_START_AT_EXIT
 from corps.runtime.threads.watched_thread import WatchedThread, note_failure

@@ -13,11 +13,11 @@ from corps.messages.interfaces import Interface
 from corps.packing.identities import Identities
 from corps.packing.packer import Packed, Packer
 from corps.runtime.calls.travelling import Travels
-from corps.runtime.constructing import construct_here
+from corps.runtime.cells.constructing import construct_here
+from corps.runtime.cells.keeping import Kept
+from corps.runtime.cells.records import Record
 from corps.runtime.env import Env
-from corps.runtime.keeping import Kept
 from corps.runtime.options import EnvOptions, WorkerOptions
-from corps.runtime.records import Record
 from corps.transport.link import Transport
 from corps.transport.peers import Peers
 from corps.workers.corps import Corps

@@ -8,8 +8,8 @@ from corps.addresses import ConcAddr
 from corps.managers.membership import Membership
 from corps.messages.outcomes import Outcome, Raised, Value
 from corps.runtime.calls.futures import Future
+from corps.runtime.cells.keeping import Kept
 from corps.runtime.env import Env
-from corps.runtime.keeping import Kept
 from corps.runtime.threads.thread_starts import start_thread
 from corps.workers.conc import Conc
 

@@ -10,12 +10,12 @@ from corps.managers.parameters import keywords_of, parameters_of
 from corps.messages.dead_letters import DeadLetter
 from corps.messages.members import Member
 from corps.messages.requests import EXIT_LAST
-from corps.runtime import halting
 from corps.runtime.calls.winding_down import Unfinished, hear_last_words, still, unfinished
-from corps.runtime.constructing import construct_soon
+from corps.runtime.cells import halting
+from corps.runtime.cells.constructing import construct_soon
+from corps.runtime.cells.family import ChildEnd
+from corps.runtime.cells.records import Application, Record
 from corps.runtime.env import Env
-from corps.runtime.family import ChildEnd
-from corps.runtime.records import Application, Record
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
 from corps.workers.names import Name

@@ -26,9 +26,9 @@ from corps.runtime.calls.errands import Errands
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.retrying import Retrying
 from corps.runtime.calls.travelling import Travels
+from corps.runtime.cells.keeping import Kept
 from corps.runtime.context import Activity, acting, current
 from corps.runtime.counters import Counters
-from corps.runtime.keeping import Kept
 from corps.runtime.letter_box import DeadLetterBox
 from corps.runtime.lives import Lives
 from corps.runtime.options import EnvOptions

@@ -11,12 +11,12 @@ from corps.messages.endings import Ended, Failure
 from corps.messages.members import Member
 from corps.messages.outcomes import Refused, Value
 from corps.messages.requests import CALL, EXIT_DOWN, Request
-from corps.runtime import halting
 from corps.runtime.calls.futures import Future
-from corps.runtime.cell import Cell
-from corps.runtime.family import ChildEnd, ChildGroup
-from corps.runtime.keeping import KeptStates, forget_state, keeps_state
-from corps.runtime.records import Record, comes_back
+from corps.runtime.cells import halting
+from corps.runtime.cells.cell import Cell
+from corps.runtime.cells.family import ChildEnd, ChildGroup
+from corps.runtime.cells.keeping import KeptStates, forget_state, keeps_state
+from corps.runtime.cells.records import Record, comes_back
 
 _log = logging.getLogger("corps.env")
 

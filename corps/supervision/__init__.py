@@ -1,5 +1,5 @@
 """What is to be done about a worker that failed: rules only.
 
 Nothing here has a clock, a thread or a worker. What happened goes in with its time, what is to be done comes
-out; `corps.runtime.supervising` does it.
+out; `corps.runtime.cells.supervising` does it.
 """

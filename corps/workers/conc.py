@@ -15,7 +15,7 @@ from corps.workers.steps import steps_of
 if TYPE_CHECKING:
     from typing import Self
 
-    from corps.runtime.cell import Cell
+    from corps.runtime.cells.cell import Cell
     from corps.workers.names import Name
 
 _OFFERED: Final = frozenset(

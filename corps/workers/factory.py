@@ -11,11 +11,11 @@ from corps.messages.requests import CALL
 from corps.runtime.calls.errands import elsewhere
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.waiting import wait_all
-from corps.runtime.constructing import construct_here
+from corps.runtime.cells.constructing import construct_here
+from corps.runtime.cells.records import Record, kept
 from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.runtime.options import WorkerOptions
-from corps.runtime.records import Record, kept
 from corps.runtime.threads.lending import check_reserve
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc

@@ -31,9 +31,9 @@ from corps.managers.env_mgr import EnvMgr
 from corps.messages.members import Member
 from corps.messages.outcomes import Value
 from corps.messages.requests import CALL, GET, PINNED, SET
-from corps.runtime.constructing import construct_here
+from corps.runtime.cells.constructing import construct_here
+from corps.runtime.cells.records import Record
 from corps.runtime.env import Env
-from corps.runtime.records import Record
 from corps.security.keys import KeyPair, new_key_pair
 from corps.settings import Settings
 from corps.testing.memory_corps import memory_corps

@@ -6,7 +6,7 @@ import pytest
 
 import corps
 from corps.messages.requests import Request
-from corps.runtime.cell import Cell
+from corps.runtime.cells.cell import Cell
 
 
 class Counter(corps.Conc):

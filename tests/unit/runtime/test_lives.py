@@ -8,7 +8,7 @@ import pytest
 import corps
 from corps.addresses import ConcAddr, first_number
 from corps.messages.endings import Failure
-from corps.runtime import halting
+from corps.runtime.cells import halting
 from corps.settings import Settings
 from corps.supervision.restarts import Strategy
 from corps.testing.memory_corps import memory_corps

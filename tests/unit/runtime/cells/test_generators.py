@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from corps.messages.streams import NOBODY, WHOLE, part_of
-from corps.runtime.generators import Generators
+from corps.runtime.cells.generators import Generators
 
 HERE, FAR, FARTHER = 0, 1, 2
 

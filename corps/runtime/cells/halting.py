@@ -26,10 +26,10 @@ from corps.messages.outcomes import Raised, Refused, Value
 from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import CREATE, EXIT, HALT, WAITING, Request
 from corps.runtime.calls.futures import Future
-from corps.runtime.ending import end_children
-from corps.runtime.family import ChildEnd
-from corps.runtime.hooks import hook
-from corps.runtime.records import comes_back
+from corps.runtime.cells.ending import end_children
+from corps.runtime.cells.family import ChildEnd
+from corps.runtime.cells.hooks import hook
+from corps.runtime.cells.records import comes_back
 from corps.runtime.threads.alarms import Alarm
 
 _log = logging.getLogger("corps.workers")

@@ -5,7 +5,7 @@ import pytest
 from corps.addresses import ConcAddr
 from corps.messages.requests import BEGUN, CALL, WITHDRAWN, Request
 from corps.runtime.calls.futures import Future
-from corps.runtime.mailbox import Mailbox
+from corps.runtime.cells.mailbox import Mailbox
 
 ADDR = ConcAddr("00", 0, 1)
 

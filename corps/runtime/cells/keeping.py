@@ -14,7 +14,7 @@ from corps.clock import now
 from corps.errors import CorpsError
 from corps.messages.promises import NoAnswer
 from corps.messages.requests import CALL, KEEP, Request
-from corps.runtime.hooks import hook
+from corps.runtime.cells.hooks import hook
 
 _log = logging.getLogger("corps.workers")
 

@@ -43,14 +43,14 @@ from corps.messages.requests import (
     TOLD,
     Request,
 )
-from corps.runtime import halting
 from corps.runtime.calls.relaying import relay
 from corps.runtime.calls.travelling import leave
+from corps.runtime.cells import halting
+from corps.runtime.cells.generators import PER_INCARNATION, Generators
+from corps.runtime.cells.hooks import hook, steps_of
+from corps.runtime.cells.keeping import Keeping, keeps_state, kept_state
+from corps.runtime.cells.main_thread import MainThread
 from corps.runtime.context import Activity, current
-from corps.runtime.generators import PER_INCARNATION, Generators
-from corps.runtime.hooks import hook, steps_of
-from corps.runtime.keeping import Keeping, keeps_state, kept_state
-from corps.runtime.main_thread import MainThread
 from corps.runtime.threads.background import Background
 
 _log = logging.getLogger("corps.workers")

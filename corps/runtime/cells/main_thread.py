@@ -9,10 +9,10 @@ from corps.errors import WorkerGone
 from corps.messages.endings import BY_ITSELF, Failure
 from corps.messages.outcomes import Refused
 from corps.messages.requests import AHEAD, DROP, EXIT, HALT, KEEP, STILL, Request
-from corps.runtime import halting
+from corps.runtime.cells import halting
+from corps.runtime.cells.hooks import hook
+from corps.runtime.cells.records import comes_back
 from corps.runtime.context import Activity, current
-from corps.runtime.hooks import hook
-from corps.runtime.records import comes_back
 from corps.runtime.threads.thread_starts import start_thread
 from corps.runtime.threads.watched_thread import WatchedThread, note_failure
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from corps.messages.requests import CREATE, Request
 from corps.runtime.calls.futures import Future
-from corps.runtime.cell import Cell
+from corps.runtime.cells.cell import Cell
+from corps.runtime.cells.records import Record, kept
 from corps.runtime.context import acting
-from corps.runtime.records import Record, kept
 from corps.runtime.threads.lending import is_deep, may_lend
 
 

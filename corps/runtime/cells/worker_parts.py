@@ -6,11 +6,11 @@ from corps.addresses import ConcAddr
 from corps.errors import WorkerGone
 from corps.messages.endings import Ended
 from corps.messages.interfaces import Interface
-from corps.runtime.ending import Ending
-from corps.runtime.family import Family
-from corps.runtime.mailbox import Mailbox
-from corps.runtime.records import Record
-from corps.runtime.watchers import Watchers
+from corps.runtime.cells.ending import Ending
+from corps.runtime.cells.family import Family
+from corps.runtime.cells.mailbox import Mailbox
+from corps.runtime.cells.records import Record
+from corps.runtime.cells.watchers import Watchers
 
 
 class WorkerParts:

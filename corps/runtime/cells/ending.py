@@ -23,10 +23,10 @@ from corps.messages.dead_letters import DeadReason
 from corps.messages.endings import Ended, Failure, Reason
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.requests import EXIT, EXIT_DOWN, EXIT_LAST, EXIT_NOW, HALT, STILL, Request
+from corps.runtime.cells.family import ChildEnd
+from corps.runtime.cells.hooks import hook
+from corps.runtime.cells.records import comes_back
 from corps.runtime.context import current
-from corps.runtime.family import ChildEnd
-from corps.runtime.hooks import hook
-from corps.runtime.records import comes_back
 from corps.runtime.threads.alarms import Alarm
 
 _log = logging.getLogger("corps.workers")

@@ -34,13 +34,13 @@ from corps.messages.requests import (
     WITHDRAWN,
     Request,
 )
-from corps.runtime import halting
 from corps.runtime.calls.deadlock import Wait
 from corps.runtime.calls.relaying import relay
+from corps.runtime.cells import halting
+from corps.runtime.cells.main_thread import MainThread
+from corps.runtime.cells.performing import Performer
+from corps.runtime.cells.worker_parts import WorkerParts
 from corps.runtime.context import Activity, acting, current
-from corps.runtime.main_thread import MainThread
-from corps.runtime.performing import Performer
-from corps.runtime.worker_parts import WorkerParts
 from corps.supervision.restarts import Strategy
 
 _log = logging.getLogger("corps.workers")

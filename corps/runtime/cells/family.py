@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, Protocol
 from corps.addresses import ConcAddr
 from corps.clock import now
 from corps.messages.endings import Failure
-from corps.runtime.records import Record
-from corps.runtime.supervising import Supervising
+from corps.runtime.cells.records import Record
+from corps.runtime.cells.supervising import Supervising
 
 
 class ChildEnd(NamedTuple):

@@ -23,8 +23,8 @@ from corps.messages.endings import Failure
 from corps.messages.outcomes import Refused, Value
 from corps.messages.requests import EXIT_DOWN
 from corps.runtime.calls.futures import Future
+from corps.runtime.cells.records import Record
 from corps.runtime.context import Activity, current
-from corps.runtime.records import Record
 from corps.supervision.supervisor import Dropped, GivenUp, Plan, Steps, Supervisor
 
 _log = logging.getLogger("corps.supervision")

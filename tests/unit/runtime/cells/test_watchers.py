@@ -7,7 +7,7 @@ from corps.addresses import ConcAddr
 from corps.messages.endings import Ended
 from corps.messages.requests import WATCH, Request
 from corps.runtime.calls.futures import Future
-from corps.runtime.watchers import Watchers
+from corps.runtime.cells.watchers import Watchers
 
 ADDR = ConcAddr("00", 0, 1)
 

@@ -10,9 +10,9 @@ from typing import Any
 from corps.addresses import ConcAddr
 from corps.messages.requests import CALL, Request
 from corps.runtime.calls.futures import Future
+from corps.runtime.cells.mailbox import Mailbox
+from corps.runtime.cells.main_thread import MainThread
 from corps.runtime.context import Activity
-from corps.runtime.mailbox import Mailbox
-from corps.runtime.main_thread import MainThread
 
 ADDR = ConcAddr("00", 0, 1)
 
