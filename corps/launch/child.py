@@ -26,6 +26,7 @@ from corps.launch.loading import GUARD, load_class
 from corps.launch.may_boot import mark_descendants
 from corps.launch.sources import Source
 from corps.launch.starting import start_env
+from corps.launch.vital_signs import VitalSigns
 from corps.managers.orders import Orders
 from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
@@ -35,7 +36,6 @@ from corps.runtime.env import Env
 from corps.runtime.lives import in_turn
 from corps.runtime.options import EnvOptions
 from corps.runtime.this_process import this_process
-from corps.runtime.vital_signs import VitalSigns
 from corps.workers.corps import Corps
 from corps.workers.names import Name
 
