@@ -20,7 +20,7 @@ from corps.testing.network import MemoryNetwork
 from corps.testing.proxied_network import ProxiedNetwork
 from corps.testing.stations import Station
 from corps.transport.link import Transport
-from corps.transport.unix_transport import UnixTransport
+from corps.transport.unix.transport import UnixTransport
 from corps.transport.zmq_transport import ZmqTransport
 from corps.wire.chunks import Incoming
 from corps.wire.frames import CreditHeader, Hello

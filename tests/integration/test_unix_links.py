@@ -20,9 +20,9 @@ from corps.hosting.runtime_dir import make_runtime_dir, remove_runtime_dir
 from corps.messages.members import Member
 from corps.testing.stations import Station
 from corps.transport.segments import map_segment
-from corps.transport.stalls import Stalls
-from corps.transport.unix_link import UnixLink
-from corps.transport.unix_transport import UnixTransport
+from corps.transport.unix.link import UnixLink
+from corps.transport.unix.stalls import Stalls
+from corps.transport.unix.transport import UnixTransport
 from corps.transport.zmq_transport import ZmqTransport
 from corps.wire.frames import Frame, Hello
 from corps.wire.memory import new_memory

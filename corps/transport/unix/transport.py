@@ -31,10 +31,10 @@ from corps.transport.arenas import Arenas
 from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 from corps.transport.peer_user import user_behind
 from corps.transport.socket_dir import SocketDir
-from corps.transport.stalls import Stalls
 from corps.transport.strangers import Strangers
-from corps.transport.unix_inbound import Inbound
-from corps.transport.unix_link import UnixLink
+from corps.transport.unix.inbound import Inbound
+from corps.transport.unix.link import UnixLink
+from corps.transport.unix.stalls import Stalls
 from corps.wire.frames import Frame, Hello, read_header
 from corps.wire.stream import head
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from corps.transport import stalls
-from corps.transport.stalls import Stalls
+from corps.transport.unix import stalls
+from corps.transport.unix.stalls import Stalls
 
 
 def test_a_stalled_connection_is_tried_again_less_and_less_often_until_it_is_over(

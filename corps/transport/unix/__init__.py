@@ -1,0 +1,1 @@
+"""Frames over UNIX stream sockets: the default between Envs of one host."""
