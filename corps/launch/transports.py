@@ -4,7 +4,7 @@ from corps.runtime.options import EnvOptions
 from corps.security.keys import new_key_pair
 from corps.transport.link import Transport
 from corps.transport.unix.transport import UnixTransport
-from corps.transport.zmq_transport import ZmqTransport
+from corps.transport.zeromq.transport import ZmqTransport
 from corps.wire.frames import Hello
 
 

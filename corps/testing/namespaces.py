@@ -16,7 +16,7 @@ from typing import Final
 from corps.messages.members import Member
 from corps.security.keys import new_key_pair
 from corps.transport.link import Transport
-from corps.transport.zmq_transport import ZmqTransport
+from corps.transport.zeromq.transport import ZmqTransport
 from corps.wire.frames import Hello
 
 _NEW_NET: Final = 0x40000000  # CLONE_NEWNET

@@ -5,7 +5,7 @@ from corps.security.keys import new_key_pair
 from corps.testing.passages import Side
 from corps.testing.proxy import Proxy
 from corps.transport.link import Transport
-from corps.transport.zmq_transport import ZmqTransport
+from corps.transport.zeromq.transport import ZmqTransport
 from corps.wire.frames import Hello
 
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import pytest
 
-import corps.transport.zmq_link as zmq_link
-import corps.transport.zmq_sockets as zmq_sockets
+import corps.transport.zeromq.link as zmq_link
+import corps.transport.zeromq.sockets as zmq_sockets
 from corps.errors import BrokenError, EnvStartError
 from corps.hosting.runtime_dir import make_runtime_dir, remove_runtime_dir
 from corps.messages.members import Member
@@ -21,7 +21,7 @@ from corps.testing.proxied_network import ProxiedNetwork
 from corps.testing.stations import Station
 from corps.transport.link import Transport
 from corps.transport.unix.transport import UnixTransport
-from corps.transport.zmq_transport import ZmqTransport
+from corps.transport.zeromq.transport import ZmqTransport
 from corps.wire.chunks import Incoming
 from corps.wire.frames import CreditHeader, Hello
 from corps.wire.link_frames import ArrivedHeader, ChunkHeader, MissedHeader, OpenHeader, TakenHeader

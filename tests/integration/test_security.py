@@ -38,10 +38,10 @@ from corps.security.keys import KeyPair, new_key_pair
 from corps.settings import Settings
 from corps.testing.memory_corps import memory_corps
 from corps.testing.stations import Station
-from corps.transport import zmq_sockets
 from corps.transport.answering import Answering
 from corps.transport.strangers import MOST
-from corps.transport.zmq_transport import ZmqTransport
+from corps.transport.zeromq import sockets as zmq_sockets
+from corps.transport.zeromq.transport import ZmqTransport
 from corps.wire.frames import Frame, Hello, RequestHeader
 from corps.wire.link_frames import PREFIX
 

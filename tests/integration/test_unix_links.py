@@ -23,7 +23,7 @@ from corps.transport.segments import map_segment
 from corps.transport.unix.link import UnixLink
 from corps.transport.unix.stalls import Stalls
 from corps.transport.unix.transport import UnixTransport
-from corps.transport.zmq_transport import ZmqTransport
+from corps.transport.zeromq.transport import ZmqTransport
 from corps.wire.frames import Frame, Hello
 from corps.wire.memory import new_memory
 

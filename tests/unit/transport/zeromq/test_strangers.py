@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import zmq
 
-import corps.transport.zmq_strangers as module
+import corps.transport.zeromq.strangers as module
 from corps.reserve import Reserve
 from corps.security.audit import Audit
 from corps.transport.strangers import MOST
-from corps.transport.zmq_strangers import ZmqStrangers
+from corps.transport.zeromq.strangers import ZmqStrangers
 
 ACCEPTED, GONE, PROVED = zmq.EVENT_ACCEPTED, zmq.EVENT_DISCONNECTED, zmq.EVENT_HANDSHAKE_SUCCEEDED
 NONE = 2**30  # no descriptor

@@ -6,7 +6,7 @@ from corps.addresses import env_label
 from corps.errors import WireError
 from corps.messages.members import Member
 from corps.security.audit import Audit
-from corps.transport.zmq_sockets import link_of, routing_id_of
+from corps.transport.zeromq.sockets import link_of, routing_id_of
 from corps.wire.frames import MAX_HELLO, Frame, Hello, read_header
 from corps.wire.resume import Arrivals
 

@@ -3,9 +3,9 @@
 import pytest
 
 import corps.clock
-import corps.transport.zmq_patrol as zmq_patrol
+import corps.transport.zeromq.patrol as zmq_patrol
 from corps.errors import BrokenError
-from corps.transport.zmq_patrol import Patrol
+from corps.transport.zeromq.patrol import Patrol
 from corps.wire.resume import PAUSE
 
 

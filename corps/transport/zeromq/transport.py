@@ -34,12 +34,12 @@ from corps.security.audit import Audit
 from corps.security.keys import KeyPair
 from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 from corps.transport.peer_user import user_who_listens
-from corps.transport.zap import ZapHandler
-from corps.transport.zmq_inbound import Inbound, InboundLinks
-from corps.transport.zmq_link import ZmqLink
-from corps.transport.zmq_patrol import Patrol
-from corps.transport.zmq_sockets import SocketFactory
-from corps.transport.zmq_strangers import ZmqStrangers
+from corps.transport.zeromq.inbound import Inbound, InboundLinks
+from corps.transport.zeromq.link import ZmqLink
+from corps.transport.zeromq.patrol import Patrol
+from corps.transport.zeromq.sockets import SocketFactory
+from corps.transport.zeromq.strangers import ZmqStrangers
+from corps.transport.zeromq.zap import ZapHandler
 from corps.wire.chunks import CHUNK, Incoming
 from corps.wire.frames import Frame, Hello
 from corps.wire.link_frames import (

@@ -10,7 +10,7 @@ from corps.wire.resume import PAUSE
 
 
 class Tended(Protocol):
-    """A link: a `corps.transport.zmq_link.ZmqLink`."""
+    """A link: a `corps.transport.zeromq.link.ZmqLink`."""
 
     def look_after(self) -> bool:
         """Ask the peer if it is time to; whether to come again.

@@ -1,0 +1,1 @@
+"""Frames over ZeroMQ: ipc and tcp, with CURVE and admission."""
