@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 import numpy as np
 import pytest
 
-from corps.transport.arenas import Arenas, Placed
-from corps.transport.mappings import Mappings
-from corps.transport.segments import HEAD, LEASED
+from corps.transport.shared_memory.arenas import Arenas, Placed
+from corps.transport.shared_memory.mappings import Mappings
+from corps.transport.shared_memory.segments import HEAD, LEASED
 
 MIB = 2**20
 HEADER = struct.Struct("QQQ")
@@ -185,8 +185,8 @@ def test_a_fork_of_the_receiver_keeps_what_it_saw() -> None:
 def test_a_process_may_end_with_views_everywhere_and_says_nothing() -> None:
     script = """
 import os, threading
-from corps.transport.arenas import Arenas
-from corps.transport.mappings import Mappings
+from corps.transport.shared_memory.arenas import Arenas
+from corps.transport.shared_memory.mappings import Mappings
 arenas, mappings = Arenas(2**24, 2**24), Mappings()
 views = []
 for holder in range(5):

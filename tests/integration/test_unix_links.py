@@ -19,7 +19,7 @@ from corps.errors import BrokenError, Overloaded
 from corps.hosting.runtime_dir import make_runtime_dir, remove_runtime_dir
 from corps.messages.members import Member
 from corps.testing.stations import Station
-from corps.transport.segments import map_segment
+from corps.transport.shared_memory.segments import map_segment
 from corps.transport.unix.link import UnixLink
 from corps.transport.unix.stalls import Stalls
 from corps.transport.unix.transport import UnixTransport
@@ -277,7 +277,7 @@ def test_a_message_that_there_is_no_memory_for_is_taken_later_and_in_its_turn(
     one.start()
     link = one.transport.connect(two.member)
     unmapped = Scarce(map_segment, OSError(errno.ENOMEM, "planted"), times)
-    monkeypatch.setattr("corps.transport.mappings.map_segment", unmapped)
+    monkeypatch.setattr("corps.transport.shared_memory.mappings.map_segment", unmapped)
     unread = Scarce(new_memory, MemoryError("planted"), times)
     monkeypatch.setattr("corps.wire.stream.new_memory", unread)
     sent: list[list[Frame]] = [
@@ -301,7 +301,8 @@ def test_a_message_that_there_is_never_memory_for_breaks_the_connection_in_the_e
     one, two = pair
     one.start()
     monkeypatch.setattr(
-        "corps.transport.mappings.map_segment", Scarce(None, OSError(errno.ENOMEM, "planted"), 10**9)
+        "corps.transport.shared_memory.mappings.map_segment",
+        Scarce(None, OSError(errno.ENOMEM, "planted"), 10**9),
     )
     unix(two)._stalls = Stalls(0.05)
     link = one.transport.connect(two.member)

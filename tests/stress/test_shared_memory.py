@@ -27,9 +27,9 @@ from hypothesis.stateful import (
 )
 
 from corps.errors import Overloaded
-from corps.transport.arenas import Arenas, Placed
-from corps.transport.mappings import Mappings
-from corps.transport.segments import HEAD
+from corps.transport.shared_memory.arenas import Arenas, Placed
+from corps.transport.shared_memory.mappings import Mappings
+from corps.transport.shared_memory.segments import HEAD
 
 pytestmark = [pytest.mark.stress, pytest.mark.timeout(240)]
 

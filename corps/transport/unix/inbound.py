@@ -10,7 +10,7 @@ from typing import Final
 from corps.errors import WireError
 from corps.messages.members import Member
 from corps.reserve import Reserve
-from corps.transport.mappings import Mappings
+from corps.transport.shared_memory.mappings import Mappings
 from corps.wire.frames import MAX_HELLO, Frame
 from corps.wire.stream import Cutter, Place, WithPlaces
 

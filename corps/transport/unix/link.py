@@ -15,8 +15,8 @@ from corps.addresses import env_label
 from corps.clock import deadline_after, now
 from corps.errors import BrokenError, Overloaded
 from corps.messages.members import Member
-from corps.transport.arenas import Arenas, Placed
 from corps.transport.link import Link, RoomToSend
+from corps.transport.shared_memory.arenas import Arenas, Placed
 from corps.wire.frames import Frame
 from corps.wire.stream import Piece, Place, as_bytes, head
 

@@ -27,9 +27,9 @@ from corps.messages.members import Member
 from corps.reserve import Reserve
 from corps.security.admission import Admission
 from corps.security.audit import Audit
-from corps.transport.arenas import Arenas
 from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 from corps.transport.peer_user import user_behind
+from corps.transport.shared_memory.arenas import Arenas
 from corps.transport.socket_dir import SocketDir
 from corps.transport.strangers import Strangers
 from corps.transport.unix.inbound import Inbound

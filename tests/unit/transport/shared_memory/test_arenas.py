@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from corps.errors import ClosedError, Overloaded
-from corps.transport import arenas as arenas_file
-from corps.transport.arenas import Arenas, Placed
-from corps.transport.segments import FREE, HEAD, LEASED, SPOILED, Segment
+from corps.transport.shared_memory import arenas as arenas_file
+from corps.transport.shared_memory.arenas import Arenas, Placed
+from corps.transport.shared_memory.segments import FREE, HEAD, LEASED, SPOILED, Segment
 
 MIB = 2**20
 KIB64 = 65536

@@ -1,8 +1,8 @@
 """Large buffers from another process of this host, used where they lie: in its shared memory.
 
 What `Mappings.open` gives is a plain memoryview; arrays can be made on it, and others on those. When the
-last of them is gone the segment is free, and its sender puts the next buffer there. `corps.transport.arenas`
-is the other side.
+last of them is gone the segment is free, and its sender puts the next buffer there.
+`corps.transport.shared_memory.arenas` is the other side.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ from typing import Any
 
 from corps.errors import WireError
 from corps.reserve import may_pass
-from corps.transport.segments import (
+from corps.transport.shared_memory.segments import (
     FREE,
     HEAD,
     MOST_WITH_GIL,

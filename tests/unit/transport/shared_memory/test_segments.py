@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corps.errors import WireError
-from corps.transport.segments import FREE, HEAD, LEASED, RETIRED, Segment, capacity_for, check_segment
+from corps.transport.shared_memory.segments import (
+    FREE,
+    HEAD,
+    LEASED,
+    RETIRED,
+    Segment,
+    capacity_for,
+    check_segment,
+)
 
 PAGE = mmap.PAGESIZE
 

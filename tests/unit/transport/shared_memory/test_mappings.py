@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from corps.errors import WireError
-from corps.transport.arenas import Arenas, Placed
-from corps.transport.mappings import Mappings
-from corps.transport.segments import FREE, LEASED, SPOILED, STATE, Segment
+from corps.transport.shared_memory.arenas import Arenas, Placed
+from corps.transport.shared_memory.mappings import Mappings
+from corps.transport.shared_memory.segments import FREE, LEASED, SPOILED, STATE, Segment
 
 KIB64 = 65536
 MIB = 2**20

@@ -2,7 +2,7 @@
 
 Fresh memory costs several times what the copying costs, since the kernel fetches and clears every page. So
 segments are kept, and the next message of about that size goes into one whose receiver is done with it.
-`corps.transport.mappings` is the other side; `docs/design/large-data.md` has the numbers.
+`corps.transport.shared_memory.mappings` is the other side; `docs/design/large-data.md` has the numbers.
 """
 
 from collections import Counter, deque
@@ -14,7 +14,7 @@ from typing import Final
 
 from corps.errors import ClosedError, Overloaded
 from corps.packing.packer import Buffer
-from corps.transport.segments import FREE, HEAD, LEASED, Segment, capacity_for
+from corps.transport.shared_memory.segments import FREE, HEAD, LEASED, Segment, capacity_for
 
 _LOOKS: Final = 16  # leases that each `place` looks at: so it takes no longer when there are many
 _ALIGNED: Final = 64  # bytes: so that the widest instructions of a processor suit every buffer

@@ -1,0 +1,1 @@
+"""Large frames through memory that two processes map."""
