@@ -12,6 +12,7 @@ from corps.managers.env_mgr import EnvMgr
 from corps.messages.interfaces import Interface
 from corps.packing.identities import Identities
 from corps.packing.packer import Packed, Packer
+from corps.peers.members import Peers
 from corps.runtime.calls.travelling import Travels
 from corps.runtime.cells.constructing import construct_here
 from corps.runtime.cells.keeping import Kept
@@ -19,7 +20,6 @@ from corps.runtime.cells.records import Record
 from corps.runtime.env import Env
 from corps.runtime.options import EnvOptions, WorkerOptions
 from corps.transport.link import Transport
-from corps.transport.peers import Peers
 from corps.workers.corps import Corps
 from corps.workers.iterators import RemoteIterator
 from corps.workers.names import Name

@@ -20,6 +20,7 @@ from corps.messages.promises import Sent, Unheard
 from corps.messages.requests import CALL, DROP, EXIT, EXIT_DOWN, PULL, REACHING, Request
 from corps.messages.streams import Held
 from corps.observing.log_limit import LogLimit
+from corps.peers.members import Peers
 from corps.runtime.calls import caller_side
 from corps.runtime.calls.deadlock import Probe, Waiter, WaitGraph
 from corps.runtime.calls.errands import Errands
@@ -43,7 +44,6 @@ from corps.runtime.threads.running_loop import running_loop
 from corps.runtime.threads.thread_starts import NO_THREAD
 from corps.runtime.threads.watched_thread import note_failure
 from corps.transport.link import Transport
-from corps.transport.peers import Peers
 from corps.wire.frames import ProbeHeader
 
 MakeName = Callable[[ConcAddr, Interface, int], Any]

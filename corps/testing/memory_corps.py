@@ -18,11 +18,11 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from corps.managers.assembly import build_env, env_options
 from corps.messages.endings import Failure
 from corps.messages.members import Member
+from corps.peers.members import Peers
 from corps.runtime.env import Env
 from corps.settings import Settings
 from corps.testing.network import MemoryNetwork
 from corps.transport.link import Transport
-from corps.transport.peers import Peers
 from corps.wire.frames import Hello
 from corps.workers.factory import Options, Where, options
 from corps.workers.names import Name

@@ -1,5 +1,5 @@
-"""The ways from one Env to another: links, the peers they lead to, and who reads.
+"""Frames from one Env to another: what every way of sending offers, and the ways there are.
 
-May block and may send; knows no workers. What arrives is handed to a `deliver` function that the Env
-passes in. Incoming frames are read by one thread of the Env; every thread may send.
+May block and may send; knows no request. One thread of the Env reads the incoming frames; every thread may
+send.
 """

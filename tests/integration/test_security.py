@@ -31,6 +31,7 @@ from corps.managers.env_mgr import EnvMgr
 from corps.messages.members import Member
 from corps.messages.outcomes import Value
 from corps.messages.requests import CALL, GET, PINNED, SET
+from corps.peers.answering import Answering
 from corps.runtime.cells.constructing import construct_here
 from corps.runtime.cells.records import Record
 from corps.runtime.env import Env
@@ -38,7 +39,6 @@ from corps.security.keys import KeyPair, new_key_pair
 from corps.settings import Settings
 from corps.testing.memory_corps import memory_corps
 from corps.testing.stations import Station
-from corps.transport.answering import Answering
 from corps.transport.strangers import MOST
 from corps.transport.zeromq import sockets as zmq_sockets
 from corps.transport.zeromq.transport import ZmqTransport

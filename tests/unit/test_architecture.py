@@ -35,7 +35,7 @@ BANDS: Final[Mapping[str, int]] = {
         0,
     ),
     **dict.fromkeys(("security", "packing", "wire", "supervision", "observing"), 1),
-    **dict.fromkeys(("transport", "runtime", "hosting"), 2),
+    **dict.fromkeys(("transport", "peers", "runtime", "hosting"), 2),
     **dict.fromkeys(("workers", "services"), 3),
     **dict.fromkeys(("managers", "launch", "admin", "cli", "__main__"), 4),
 }
@@ -50,7 +50,8 @@ SIDEWAYS: Final[Mapping[str, frozenset[str]]] = {
     "messages": frozenset({"errors", "clock", "addresses", "handlers", "settings", "config"}),
     "packing": frozenset({"security"}),
     "wire": frozenset({"security"}),
-    "runtime": frozenset({"transport"}),
+    "peers": frozenset({"transport"}),
+    "runtime": frozenset({"transport", "peers"}),
     "services": frozenset({"workers"}),
     "launch": frozenset({"managers"}),
     "admin": frozenset({"launch", "managers"}),
@@ -60,7 +61,7 @@ SIDEWAYS: Final[Mapping[str, frozenset[str]]] = {
 """What may be imported inside one band. All else of the same band may not."""
 
 RULES_BAND: Final = frozenset(name for name, band in BANDS.items() if band == 1)
-NO_ASSERT: Final = frozenset({"packing", "security", "wire", "transport"})
+NO_ASSERT: Final = frozenset({"packing", "security", "wire", "transport", "peers"})
 PICKLES: Final = frozenset({"pickle", "_pickle", "cloudpickle", "dill"})
 VAGUE_NAMES: Final = frozenset({"util", "utils", "common", "helper", "helpers", "misc", "base"})
 # The words of the field for what packs and unpacks, and for where requests wait.

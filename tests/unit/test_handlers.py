@@ -22,7 +22,7 @@ from corps.messages.outcomes import Raised
 from corps.packing.codecs import PICKLE
 from corps.packing.packer import Packer
 from corps.packing.storage import store_bytes
-from corps.transport.outcome_codec import OutcomeCodec
+from corps.peers.outcome_codec import OutcomeCodec
 from corps.wire.frames import REFUSED, STREAMED
 from tests.striking import strike
 

@@ -7,8 +7,8 @@ from typing import Any
 from corps.clock import deadline_after, earlier, remaining
 from corps.errors import Overloaded
 from corps.messages.requests import ASKING, BEGUN, WAITING, WITHDRAWN, Request
+from corps.peers.room import ROOM_ON_A_LOOP, Turn
 from corps.runtime.context import acting
-from corps.transport.room import ROOM_ON_A_LOOP, Turn
 
 
 class Mailbox:

@@ -14,11 +14,11 @@ from corps.messages.requests import CALL, Request
 from corps.messages.streams import Held
 from corps.packing.identities import Identities
 from corps.packing.packer import Packer
+from corps.peers.members import Peers
+from corps.peers.peer import Peer
 from corps.runtime.letter_box import DeadLetterBox
 from corps.security.audit import Audit
 from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
-from corps.transport.peer import Peer
-from corps.transport.peers import Peers
 from corps.wire.frames import Frame, ProbeHeader
 
 CORPS = "0123456789abcdef"
@@ -144,7 +144,7 @@ class Holder:
 
 
 class Side:
-    """One Env: a `corps.transport.local_side.LocalSide`."""
+    """One Env: a `corps.peers.local_side.LocalSide`."""
 
     readers = None
 

@@ -24,7 +24,7 @@ import pytest
 from corps.errors import CorpsError, PackError, RemoteError
 from corps.messages.outcomes import Outcome, Raised, Value
 from corps.packing.packer import Packer
-from corps.transport.outcome_codec import OutcomeCodec
+from corps.peers.outcome_codec import OutcomeCodec
 
 HELD: Final = BaseException.__dict__["__dict__"].__get__
 LOCK: Final = threading.Lock()

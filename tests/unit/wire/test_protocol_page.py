@@ -12,7 +12,7 @@ import corps.wire.frames as frames
 import corps.wire.link_frames as link_frames
 import corps.wire.resume as resume
 from corps.packing.codecs import CODEC_TAGS
-from corps.transport.answering import _CREDIT_DELAY
+from corps.peers.answering import _CREDIT_DELAY
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "wire-protocol.md").read_text("utf-8")
 KINDS = (

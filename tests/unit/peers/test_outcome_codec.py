@@ -19,7 +19,7 @@ from corps.errors import (
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.streams import Held
 from corps.packing.packer import Packer
-from corps.transport.outcome_codec import OutcomeCodec
+from corps.peers.outcome_codec import OutcomeCodec
 from corps.wire.frames import RAISED, REFUSED, RETURNED
 from tests.unit.messages.test_originals import ORIGINALS, fields
 

@@ -10,7 +10,7 @@ from corps.messages.promises import NoAnswer, Sent, Unheard
 
 
 class Answers(Protocol):
-    """The way back: a `corps.transport.peer.Peer`."""
+    """The way back: a `corps.peers.peer.Peer`."""
 
     @property
     def env_id(self) -> int:

@@ -17,8 +17,8 @@ from corps.errors import Cancelled, EnvLost, Executed, Overloaded
 from corps.messages.members import Member
 from corps.messages.outcomes import Refused, Value
 from corps.messages.requests import CALL, EXIT, WATCH, Request
-from corps.transport.journal import AskerJournal, RunnerJournal, journal_path
-from corps.transport.wire_promises import WirePromise
+from corps.peers.journal import AskerJournal, RunnerJournal, journal_path
+from corps.peers.promises import WirePromise
 from tests.unit.transport.sides import Kept, Side, carry, member
 
 SLOT = 0xFFFF

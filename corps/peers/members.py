@@ -14,10 +14,10 @@ from corps.messages.members import Member
 from corps.messages.outcomes import Refused
 from corps.messages.requests import Request
 from corps.packing.packer import Packer
+from corps.peers.local_side import LocalSide
+from corps.peers.peer import Peer
 from corps.security.audit import Audit
 from corps.transport.link import Transport
-from corps.transport.local_side import LocalSide
-from corps.transport.peer import Peer
 from corps.wire.frames import READERS, Frame, OutcomeHeader, ProbeHeader, RequestHeader, read, read_header
 
 _log = logging.getLogger("corps.transport")

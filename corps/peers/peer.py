@@ -8,14 +8,14 @@ from corps.clock import now
 from corps.messages.endings import Reason
 from corps.messages.members import Member
 from corps.packing.packer import Packer
-from corps.transport.answering import Answering
-from corps.transport.asking import Asking
-from corps.transport.definitions import Definitions
-from corps.transport.journal import journal_path
+from corps.peers.answering import Answering
+from corps.peers.asking import Asking
+from corps.peers.definitions import Definitions
+from corps.peers.journal import journal_path
+from corps.peers.local_side import LocalSide
+from corps.peers.outcome_codec import OutcomeCodec
+from corps.peers.way import Way
 from corps.transport.link import Link
-from corps.transport.local_side import LocalSide
-from corps.transport.outcome_codec import OutcomeCodec
-from corps.transport.way import Way
 from corps.wire.frames import (
     CancelHeader,
     CreditHeader,

@@ -13,12 +13,12 @@ from corps.messages.outcomes import Outcome, Refused
 from corps.messages.promises import Promise
 from corps.messages.requests import DROP, Request
 from corps.packing.packer import Packed, Packer
-from corps.transport.journal import RunnerJournal
-from corps.transport.limits import check_frames
-from corps.transport.local_side import LocalSide
-from corps.transport.outcome_codec import OutcomeCodec
-from corps.transport.way import Way
-from corps.transport.wire_promises import WireCredit, WirePromise, WireUnheard
+from corps.peers.journal import RunnerJournal
+from corps.peers.limits import check_frames
+from corps.peers.local_side import LocalSide
+from corps.peers.outcome_codec import OutcomeCodec
+from corps.peers.promises import WireCredit, WirePromise, WireUnheard
+from corps.peers.way import Way
 from corps.wire.credit import Returns
 from corps.wire.frames import (
     RETURNED,

@@ -11,7 +11,7 @@ from corps.addresses import ConcAddr
 from corps.errors import EnvLost
 from corps.messages.promises import NoAnswer
 from corps.messages.requests import CALL, Request
-from corps.transport.peers import Peers
+from corps.peers.members import Peers
 from corps.wire.frames import Hello, ProbeHeader
 from tests.unit.transport.sides import CORPS, FIRST, Kept, Side, carry, member, pair
 from tests.unit.wire.test_frames import headers, values, with_body

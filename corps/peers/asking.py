@@ -17,12 +17,12 @@ from corps.messages.outcomes import Refused, note_time
 from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import ASKING, DROP, EXIT, WATCH, WITHDRAWN, Request
 from corps.packing.packer import Packed, Packer
-from corps.transport.journal import AskerJournal
-from corps.transport.limits import check_frames, check_method
-from corps.transport.local_side import LocalSide
-from corps.transport.outcome_codec import OutcomeCodec
-from corps.transport.room import ROOM_ON_A_LOOP, Room, Turn
-from corps.transport.way import Way
+from corps.peers.journal import AskerJournal
+from corps.peers.limits import check_frames, check_method
+from corps.peers.local_side import LocalSide
+from corps.peers.outcome_codec import OutcomeCodec
+from corps.peers.room import ROOM_ON_A_LOOP, Room, Turn
+from corps.peers.way import Way
 from corps.wire.credit import Window
 from corps.wire.frames import (
     MAX_REMAINING,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from corps.transport.room import Room
+from corps.peers.room import Room
 from corps.wire.credit import Window
 
 
