@@ -27,7 +27,7 @@ from corps.launch.may_boot import mark_descendants
 from corps.launch.sources import Source
 from corps.launch.starting import start_env
 from corps.launch.vital_signs import VitalSigns
-from corps.managers.orders import Orders
+from corps.membership.orders import Orders
 from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member

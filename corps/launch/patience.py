@@ -7,7 +7,7 @@ from typing import Any, Final
 from corps.addresses import env_label
 from corps.clock import now
 from corps.errors import WaitTimeout
-from corps.managers.places import Place, kill_silent
+from corps.membership.places import Place, kill_silent
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.waiting import wait_any
 from corps.runtime.calls.winding_down import Unfinished, unfinished

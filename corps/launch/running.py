@@ -44,9 +44,9 @@ from corps.launch.sources import Source
 from corps.launch.starting import start_env
 from corps.managers.assembly import env_options
 from corps.managers.corps_mgr import CorpsMgr
-from corps.managers.membership import Membership
 from corps.managers.parameters import Parameter, read_assignments
-from corps.managers.vitals import Vitals
+from corps.membership.membership import Membership
+from corps.membership.vitals import Vitals
 from corps.messages.endings import Failure
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.requests import CALL

@@ -5,7 +5,7 @@ from threading import Thread
 from typing import Any, ClassVar
 
 from corps.addresses import ConcAddr
-from corps.managers.membership import Membership
+from corps.membership.membership import Membership
 from corps.messages.outcomes import Outcome, Raised, Value
 from corps.runtime.calls.futures import Future
 from corps.runtime.cells.keeping import Kept

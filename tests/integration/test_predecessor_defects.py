@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 import corps
-from corps.managers.places import Place
+from corps.membership.places import Place
 from corps.messages.outcomes import Value
 from corps.messages.promises import NoAnswer
 from corps.messages.requests import CALL, Request

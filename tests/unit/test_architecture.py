@@ -37,7 +37,7 @@ BANDS: Final[Mapping[str, int]] = {
     **dict.fromkeys(("security", "packing", "wire", "supervision", "observing"), 1),
     **dict.fromkeys(("transport", "peers", "runtime", "hosting"), 2),
     **dict.fromkeys(("workers", "services"), 3),
-    **dict.fromkeys(("managers", "launch", "admin", "cli", "__main__"), 4),
+    **dict.fromkeys(("membership", "managers", "launch", "admin", "cli", "__main__"), 4),
 }
 """Folders and top-level files with their bands: words, rules, engine, actors, system. Imports point down."""
 
@@ -53,7 +53,8 @@ SIDEWAYS: Final[Mapping[str, frozenset[str]]] = {
     "peers": frozenset({"transport"}),
     "runtime": frozenset({"transport", "peers"}),
     "services": frozenset({"workers"}),
-    "launch": frozenset({"managers"}),
+    "managers": frozenset({"membership"}),
+    "launch": frozenset({"managers", "membership"}),
     "admin": frozenset({"launch", "managers"}),
     "cli": frozenset({"admin", "launch", "managers"}),
     "__main__": frozenset({"cli"}),

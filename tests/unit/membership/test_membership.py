@@ -9,8 +9,8 @@ import pytest
 
 from corps.errors import BrokenError, EnvStartError
 from corps.hosting.env_process import Exit
-from corps.managers.membership import Membership
-from corps.managers.vitals import Vitals
+from corps.membership.membership import Membership
+from corps.membership.vitals import Vitals
 from corps.messages.endings import Failure
 from corps.messages.members import Member
 from corps.runtime.counters import Counters

@@ -1,7 +1,7 @@
 from collections import deque
 
 from corps.errors import BrokenError
-from corps.managers.orders import Orders
+from corps.membership.orders import Orders
 
 
 class FakeChannel:

@@ -10,7 +10,7 @@ from corps.addresses import FRONT, env_label
 from corps.clock import now
 from corps.errors import BrokenError, ClosedError, ConfigError, DeadlineExceeded, EnvStartError
 from corps.hosting.env_process import EnvProcess
-from corps.managers.orders import Orders
+from corps.membership.orders import Orders
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.messages.requests import CALL

@@ -16,9 +16,9 @@ from corps.errors import BootError, ClosedError, CorpsError, EnvStartError, Supe
 from corps.hosting.env_process import EnvProcess, Exit
 from corps.hosting.processes import ProcessHost
 from corps.hosting.runtime_dir import remove_files
-from corps.managers.env_history import EnvHistory, died_too_often
-from corps.managers.places import Place, ask_managers, give_up, introduce_all, listed, stop_all, to_remove
-from corps.managers.vitals import Vitals
+from corps.membership.env_history import EnvHistory, died_too_often
+from corps.membership.places import Place, ask_managers, give_up, introduce_all, listed, stop_all, to_remove
+from corps.membership.vitals import Vitals
 from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
