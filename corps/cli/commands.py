@@ -21,8 +21,8 @@ from corps.launch.command_run import ExitStatus
 from corps.launch.found_settings import current_folder, find_executable, find_settings
 from corps.launch.running import RunningCorps
 from corps.launch.sources import Source, find_source
-from corps.managers.parameters import read_words
 from corps.workers.iterators import RemoteIterator
+from corps.workers.parameters import read_words
 
 if TYPE_CHECKING:
     from corps.settings import Settings

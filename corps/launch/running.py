@@ -44,7 +44,6 @@ from corps.launch.sources import Source
 from corps.launch.starting import start_env
 from corps.managers.assembly import env_options
 from corps.managers.corps_mgr import CorpsMgr
-from corps.managers.parameters import Parameter, read_assignments
 from corps.membership.membership import Membership
 from corps.membership.vitals import Vitals
 from corps.messages.endings import Failure
@@ -64,6 +63,7 @@ from corps.runtime.threads.thread_starts import THREADS_START_AT_EXIT
 from corps.runtime.threads.watched_thread import WatchedThread, note_failure
 from corps.supervision.restarts import Restart
 from corps.workers.names import Name
+from corps.workers.parameters import Parameter, read_assignments
 
 if TYPE_CHECKING:
     from corps.settings import Settings

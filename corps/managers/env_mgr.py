@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from corps.addresses import ConcAddr
 from corps.errors import CorpsError, LoadError, WorkerGone
-from corps.managers.parameters import keywords_of, parameters_of
 from corps.messages.dead_letters import DeadLetter
 from corps.messages.members import Member
 from corps.messages.requests import EXIT_LAST
@@ -19,6 +18,7 @@ from corps.runtime.env import Env
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
 from corps.workers.names import Name
+from corps.workers.parameters import keywords_of, parameters_of
 
 _log = logging.getLogger("corps.managers")
 

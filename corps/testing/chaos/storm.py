@@ -25,7 +25,6 @@ from corps.addresses import FRONT, env_label
 from corps.clock import now
 from corps.errors import CorpsError, WaitTimeout
 from corps.launch.boot import BootedName, boot
-from corps.managers.parameters import read_words
 from corps.runtime.calls.waiting import wait_all
 from corps.runtime.threads.loop_thread import new_event_loop
 from corps.testing.chaos.census import Household, marking, orphans
@@ -46,6 +45,7 @@ from corps.testing.chaos.visitors import Visitors
 from corps.testing.chaos.witness import SUFFIX, Kind, Phase, Witness, merged, witness_files
 from corps.testing.chaos.witnessed import LoadCorps
 from corps.testing.leaks import Snapshot
+from corps.workers.parameters import read_words
 
 _ORPHANS: Final = 2.0  # seconds after the end
 _END: Final = 60.0  # seconds that the end may take

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from corps.managers.parameters import Parameter, keywords_of, parameters_of, read_assignments, read_words
+from corps.workers.parameters import Parameter, keywords_of, parameters_of, read_assignments, read_words
 
 
 class Methods:
