@@ -13,12 +13,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, TypeVarTuple, overload
 
 from corps.errors import CorpsError
-from corps.hosting.starting_python import take_role
 from corps.launch.found_settings import find_executable, find_settings
 from corps.launch.interrupted import is_interrupt
 from corps.launch.may_boot import check_before, check_source, place_of
 from corps.launch.running import RunningCorps
 from corps.launch.sources import find_source
+from corps.launchers.local.starting_python import take_role
 from corps.runtime.calls.futures import Future
 from corps.runtime.context import Block
 from corps.runtime.threads.running_loop import running_loop
@@ -386,7 +386,7 @@ def freeze_support() -> None:
     """
     role = take_role()
     if role is not None:
-        from corps.hosting.template import become
+        from corps.launchers.local.template import become
 
         sys.path[:] = role["path"]
         become(role)

@@ -18,8 +18,6 @@ from typing import Any, Final
 
 from corps.addresses import BOOT_ENV, FRONT, ConcAddr, env_label
 from corps.errors import BootError, CorpsError, LoadError
-from corps.hosting.child import ChildSide, flush_output
-from corps.hosting.pulse import MAIN, READING
 from corps.launch import pool_main
 from corps.launch.command_run import let_run_exit
 from corps.launch.loading import GUARD, load_class
@@ -27,6 +25,8 @@ from corps.launch.may_boot import mark_descendants
 from corps.launch.sources import Source
 from corps.launch.starting import start_env
 from corps.launch.vital_signs import VitalSigns
+from corps.launchers.local.child import ChildSide, flush_output
+from corps.launchers.local.pulse import MAIN, READING
 from corps.membership.orders import Orders
 from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface

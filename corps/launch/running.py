@@ -33,15 +33,15 @@ from corps.errors import (
     SupervisionError,
     WaitTimeout,
 )
-from corps.hosting.env_process import Exit
-from corps.hosting.processes import ProcessHost
-from corps.hosting.runtime_dir import make_runtime_dir
 from corps.launch.application import create_application, end_worker, end_workers
 from corps.launch.loading import alias_main
 from corps.launch.patience import Patience
 from corps.launch.phases import Phase, run_phases
 from corps.launch.sources import Source
 from corps.launch.starting import start_env
+from corps.launchers.local.env_process import Exit
+from corps.launchers.local.processes import ProcessHost
+from corps.launchers.local.runtime_dir import make_runtime_dir
 from corps.managers.assembly import env_options
 from corps.managers.corps_mgr import CorpsMgr
 from corps.membership.membership import Membership

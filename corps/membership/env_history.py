@@ -5,8 +5,8 @@ from threading import Lock
 from corps.addresses import env_label
 from corps.clock import now
 from corps.errors import RestartLimit
-from corps.hosting.env_process import Exit
-from corps.hosting.memory_kills import MemoryKills
+from corps.launchers.local.env_process import Exit
+from corps.launchers.local.memory_kills import MemoryKills
 from corps.messages.endings import ORDERLY, Failure, Reason
 from corps.runtime.counters import Counters
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 from corps.addresses import BOOT_ENV, FRONT, env_label
 from corps.clock import now
 from corps.errors import BootError, ClosedError, CorpsError, EnvStartError, SupervisionError
-from corps.hosting.env_process import EnvProcess, Exit
-from corps.hosting.processes import ProcessHost
-from corps.hosting.runtime_dir import remove_files
+from corps.launchers.local.env_process import EnvProcess, Exit
+from corps.launchers.local.processes import ProcessHost
+from corps.launchers.local.runtime_dir import remove_files
 from corps.membership.env_history import EnvHistory, died_too_often
 from corps.membership.places import Place, ask_managers, give_up, introduce_all, listed, stop_all, to_remove
 from corps.membership.vitals import Vitals

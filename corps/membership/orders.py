@@ -8,7 +8,7 @@ from corps.packing.packer import Packed, Packer
 
 
 class ByteChannel(Protocol):
-    """What carries the messages: a `corps.hosting.channel.Channel`."""
+    """What carries the messages: a `corps.launchers.local.channel.Channel`."""
 
     def send(self, message: bytes) -> None:
         """Send one message."""

@@ -9,7 +9,7 @@ import corps.errors as errors
 from corps.addresses import FRONT, env_label
 from corps.clock import now
 from corps.errors import BrokenError, ClosedError, ConfigError, DeadlineExceeded, EnvStartError
-from corps.hosting.env_process import EnvProcess
+from corps.launchers.local.env_process import EnvProcess
 from corps.membership.orders import Orders
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member

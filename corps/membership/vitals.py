@@ -12,8 +12,8 @@ from typing import Final
 
 from corps.addresses import env_label
 from corps.clock import now
-from corps.hosting.env_process import EnvProcess
-from corps.hosting.pulse import MAIN, READING
+from corps.launchers.local.env_process import EnvProcess
+from corps.launchers.local.pulse import MAIN, READING
 from corps.supervision.vitals import Judge, Verdict
 
 _log = logging.getLogger("corps.managers")

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 import corps
-from corps.hosting.runtime_dir import PREFIX
+from corps.launchers.local.runtime_dir import PREFIX
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 20.0

@@ -17,9 +17,9 @@ import psutil
 import pytest
 
 from corps.errors import BrokenError, ClosedError, EnvStartError, InternalError
-from corps.hosting.env_process import EnvProcess, Exit
-from corps.hosting.processes import ProcessHost
-from corps.hosting.runtime_dir import make_runtime_dir
+from corps.launchers.local.env_process import EnvProcess, Exit
+from corps.launchers.local.processes import ProcessHost
+from corps.launchers.local.runtime_dir import make_runtime_dir
 from corps.testing.leaks import Snapshot
 
 LIMIT = 10.0
@@ -102,8 +102,8 @@ def releases(child):
 
 BOOTING = """
 import json, os, signal, sys
-from corps.hosting.processes import ProcessHost
-from corps.hosting.runtime_dir import make_runtime_dir
+from corps.launchers.local.processes import ProcessHost
+from corps.launchers.local.runtime_dir import make_runtime_dir
 host = ProcessHost(make_runtime_dir(), preload=["entries"], on_exit=lambda how: None)
 host.start()
 """
@@ -489,8 +489,10 @@ def test_a_process_that_ignores_sigterm_is_killed_after_the_grace(hosts: Hosts) 
 def test_a_template_that_stays_stopped_is_killed_by_close(
     hosts: Hosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("corps.hosting.processes._TEMPLATE_END", 0.05)
-    monkeypatch.setattr("corps.hosting.processes.is_stopped", lambda pid: False)  # as if it stopped later
+    monkeypatch.setattr("corps.launchers.local.processes._TEMPLATE_END", 0.05)
+    monkeypatch.setattr(
+        "corps.launchers.local.processes.is_stopped", lambda pid: False
+    )  # as if it stopped later
     host = hosts.start()
     process = serving(host, 1)
     assert host.template_pid is not None
@@ -514,7 +516,7 @@ def test_a_stopped_template_goes_on_when_it_is_needed(hosts: Hosts) -> None:
 def test_a_fork_that_comes_too_late_is_killed_and_never_reported(
     hosts: Hosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("corps.hosting.processes.is_stopped", lambda pid: False)
+    monkeypatch.setattr("corps.launchers.local.processes.is_stopped", lambda pid: False)
     host = hosts.start()
     assert host.template_pid is not None
     stop(host.template_pid)

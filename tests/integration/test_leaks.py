@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from corps.hosting.runtime_dir import make_runtime_dir, remove_runtime_dir
+from corps.launchers.local.runtime_dir import make_runtime_dir, remove_runtime_dir
 from corps.testing.leaks import Snapshot
 
 

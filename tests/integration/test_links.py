@@ -11,7 +11,7 @@ import pytest
 import corps.transport.zeromq.link as zmq_link
 import corps.transport.zeromq.sockets as zmq_sockets
 from corps.errors import BrokenError, EnvStartError
-from corps.hosting.runtime_dir import make_runtime_dir, remove_runtime_dir
+from corps.launchers.local.runtime_dir import make_runtime_dir, remove_runtime_dir
 from corps.messages.members import Member
 from corps.security.keys import new_key_pair
 from corps.testing.broken_lines import BrokenLineContract, HalfBrokenLineContract, wait_until

@@ -24,7 +24,7 @@ from zmq.utils.monitor import recv_monitor_message
 import corps
 from corps.addresses import ENV_MGR
 from corps.errors import BrokenError, NoSuchMethod
-from corps.hosting.runtime_dir import make_runtime_dir, remove_runtime_dir, user_dir
+from corps.launchers.local.runtime_dir import make_runtime_dir, remove_runtime_dir, user_dir
 from corps.managers.assembly import build_env, env_options
 from corps.managers.corps_mgr import CorpsMgr
 from corps.managers.env_mgr import EnvMgr

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from corps.errors import BrokenError, Overloaded
-from corps.hosting.runtime_dir import make_runtime_dir, remove_runtime_dir
+from corps.launchers.local.runtime_dir import make_runtime_dir, remove_runtime_dir
 from corps.messages.members import Member
 from corps.testing.stations import Station
 from corps.transport.shared_memory.segments import map_segment

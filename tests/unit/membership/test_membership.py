@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from corps.errors import BrokenError, EnvStartError
-from corps.hosting.env_process import Exit
+from corps.launchers.local.env_process import Exit
 from corps.membership.membership import Membership
 from corps.membership.vitals import Vitals
 from corps.messages.endings import Failure

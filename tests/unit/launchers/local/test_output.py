@@ -1,6 +1,6 @@
 """Claims about OutputTail: it keeps the end, and no more than that."""
 
-from corps.hosting.output import MAX_BYTES, MAX_LINES, OutputTail
+from corps.launchers.local.output import MAX_BYTES, MAX_LINES, OutputTail
 
 
 def test_what_fits_is_kept_as_it_was_written() -> None:

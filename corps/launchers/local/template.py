@@ -40,9 +40,9 @@ from dataclasses import asdict
 from typing import Any, Final, NoReturn
 
 from corps.addresses import env_label
-from corps.hosting.channel import Channel
-from corps.hosting.child import ChildSide, flush_output, run_entry
-from corps.hosting.control import (
+from corps.launchers.local.channel import Channel
+from corps.launchers.local.child import ChildSide, flush_output, run_entry
+from corps.launchers.local.control import (
     MAX_PACKET,
     EnvConfig,
     Exited,
@@ -58,12 +58,12 @@ from corps.hosting.control import (
     encode,
     shortened,
 )
-from corps.hosting.core_files import turn_off_core_files
-from corps.hosting.prctl import die_with_parent, set_process_name
-from corps.hosting.pulse import Pulse
-from corps.hosting.runtime_dir import remove_runtime_dir
-from corps.hosting.stacks import dump_stacks_at_signal
-from corps.hosting.starting_python import python_command
+from corps.launchers.local.core_files import turn_off_core_files
+from corps.launchers.local.prctl import die_with_parent, set_process_name
+from corps.launchers.local.pulse import Pulse
+from corps.launchers.local.runtime_dir import remove_runtime_dir
+from corps.launchers.local.stacks import dump_stacks_at_signal
+from corps.launchers.local.starting_python import python_command
 from corps.reserve import may_pass
 
 # SIGTERM and SIGHUP too: a service manager sends them to every process at once, and only the booting process

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from corps.errors import EnvStartError
-from corps.hosting.starting_python import ROLE, advice, python_command, take_role
+from corps.launchers.local.starting_python import ROLE, advice, python_command, take_role
 
 ARGUMENTS = {"path": ["a"], "env_id": 1}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from corps.errors import BootError
-from corps.hosting import runtime_dir
-from corps.hosting.runtime_dir import make_runtime_dir, remove_files, remove_runtime_dir
+from corps.launchers.local import runtime_dir
+from corps.launchers.local.runtime_dir import make_runtime_dir, remove_files, remove_runtime_dir
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import threading
 import traceback
 from collections.abc import Callable
 
-from corps.hosting.channel import Channel
-from corps.hosting.pulse import Pulse
+from corps.launchers.local.channel import Channel
+from corps.launchers.local.pulse import Pulse
 
 
 class ChildSide:

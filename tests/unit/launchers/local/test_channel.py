@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from corps.errors import BrokenError, ClosedError, InternalError, WireError
-from corps.hosting.channel import MAX_MESSAGE, Channel
+from corps.launchers.local.channel import MAX_MESSAGE, Channel
 
 
 @pytest.fixture

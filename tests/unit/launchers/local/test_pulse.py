@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from corps.hosting.pulse import MAIN, READING, Pulse, open_pulse
+from corps.launchers.local.pulse import MAIN, READING, Pulse, open_pulse
 
 
 @pytest.fixture

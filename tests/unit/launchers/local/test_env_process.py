@@ -6,9 +6,9 @@ import socket
 
 import pytest
 
-from corps.hosting.channel import Channel
-from corps.hosting.env_process import EnvProcess, Exit
-from corps.hosting.pulse import Pulse, open_pulse
+from corps.launchers.local.channel import Channel
+from corps.launchers.local.env_process import EnvProcess, Exit
+from corps.launchers.local.pulse import Pulse, open_pulse
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import os
 import resource
 import subprocess
 
-from corps.hosting.core_files import turn_off_core_files
+from corps.launchers.local.core_files import turn_off_core_files
 
 
 def in_a_process_of_ours(look: str) -> str:

@@ -23,15 +23,15 @@ from dataclasses import asdict
 from corps.addresses import env_label
 from corps.clock import deadline_after, remaining
 from corps.errors import ClosedError, EnvStartError, InternalError
-from corps.hosting.channel import Channel
-from corps.hosting.control import Kill, Spawn, TemplateConfig, encode
-from corps.hosting.core_files import turn_off_core_files
-from corps.hosting.env_process import EnvProcess, Exit, is_stopped
-from corps.hosting.env_table import EnvEntry, EnvTable
-from corps.hosting.pulse import Pulse, open_pulse
-from corps.hosting.runtime_dir import remove_runtime_dir
-from corps.hosting.starting_python import advice, python_command
-from corps.hosting.watcher import Watcher
+from corps.launchers.local.channel import Channel
+from corps.launchers.local.control import Kill, Spawn, TemplateConfig, encode
+from corps.launchers.local.core_files import turn_off_core_files
+from corps.launchers.local.env_process import EnvProcess, Exit, is_stopped
+from corps.launchers.local.env_table import EnvEntry, EnvTable
+from corps.launchers.local.pulse import Pulse, open_pulse
+from corps.launchers.local.runtime_dir import remove_runtime_dir
+from corps.launchers.local.starting_python import advice, python_command
+from corps.launchers.local.watcher import Watcher
 from corps.reserve import Reserve, may_pass
 
 _TEMPLATE_END = 2.0

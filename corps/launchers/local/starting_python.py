@@ -23,7 +23,7 @@ ROLE: Final = "_CORPS_ROLE"
 # Nothing that is imported here is garbage soon: collecting meanwhile costs a twentieth of the time.
 _BOOTSTRAP: Final = (
     "import gc, json, sys; gc.disable(); arguments = json.loads(sys.argv[1]);"
-    " sys.path[:] = arguments['path']; from corps.hosting.template import become; become(arguments)"
+    " sys.path[:] = arguments['path']; from corps.launchers.local.template import become; become(arguments)"
 )
 
 
@@ -38,7 +38,7 @@ def python_command(
     """What starts a process.
 
     Args:
-        arguments: For `corps.hosting.template.become`: plain data, with the import path as ``path``.
+        arguments: For `corps.launchers.local.template.become`: plain data, with the import path as ``path``.
         executable: The interpreter; None for that of this process.
 
     Returns:

@@ -5,8 +5,8 @@ import threading
 
 from corps.addresses import env_label
 from corps.errors import ClosedError, EnvStartError
-from corps.hosting.channel import Channel
-from corps.hosting.env_process import EnvProcess
+from corps.launchers.local.channel import Channel
+from corps.launchers.local.env_process import EnvProcess
 
 
 class EnvEntry:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from corps.clock import now
-from corps.hosting.channel import Channel
-from corps.hosting.output import OutputTail
-from corps.hosting.pulse import Pulse
-from corps.hosting.stacks import DUMP_SIGNAL
+from corps.launchers.local.channel import Channel
+from corps.launchers.local.output import OutputTail
+from corps.launchers.local.pulse import Pulse
+from corps.launchers.local.stacks import DUMP_SIGNAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,18 @@ import threading
 from collections.abc import Callable
 
 from corps.clock import deadline_after, remaining
-from corps.hosting.control import MAX_PACKET, Exited, Failed, Message, Ready, Spawned, SpawnFailed, decode
-from corps.hosting.env_process import Exit
-from corps.hosting.env_table import EnvEntry, EnvTable
+from corps.launchers.local.control import (
+    MAX_PACKET,
+    Exited,
+    Failed,
+    Message,
+    Ready,
+    Spawned,
+    SpawnFailed,
+    decode,
+)
+from corps.launchers.local.env_process import Exit
+from corps.launchers.local.env_table import EnvEntry, EnvTable
 
 _LOST_END = 2.0
 _READ_SIZE = 64 * 1024

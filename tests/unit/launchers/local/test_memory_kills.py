@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from corps.hosting import memory_kills
-from corps.hosting.memory_kills import MemoryKills
+from corps.launchers.local import memory_kills
+from corps.launchers.local.memory_kills import MemoryKills
 
 
 def test_each_new_kill_is_seen_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from corps.errors import InternalError
-from corps.hosting.control import (
+from corps.launchers.local.control import (
     MAX_PACKET,
     Exited,
     Failed,

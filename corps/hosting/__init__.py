@@ -1,1 +1,0 @@
-"""Processes: started from a warm template, watched, their output kept, and ended without orphans."""

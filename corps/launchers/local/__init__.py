@@ -1,0 +1,1 @@
+"""Processes of this host: started from a warm template, watched, and ended without orphans."""
