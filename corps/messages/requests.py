@@ -192,7 +192,7 @@ class Request:
         self.number = 0
         self.stage = WAITING
         self.behind: Request | None = None
-        self.cancel_run: Callable[[], None] | None = None
+        self.cancel_run: Callable[[], object] | None = None
         self.wait: Any = None
         self.relayed: Any = None
         self.sent: float | None = None

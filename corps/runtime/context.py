@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from corps.messages.requests import Request
+    from corps.runtime.cells.cell import Cell
+    from corps.runtime.env import Env
 
 
 class Activity:
@@ -42,7 +44,7 @@ class Activity:
         "thread",
     )
 
-    def __init__(self, env: Any, cell: Any = None, *, pooled: bool = False) -> None:
+    def __init__(self, env: "Env", cell: "Cell | None" = None, *, pooled: bool = False) -> None:
         # Typed loosely: `runtime.env` and `runtime.cell` stand above this file.
         self.env = env
         self.cell = cell
@@ -73,7 +75,7 @@ class Block(Activity):
 
     __slots__ = ("is_left", "outer")
 
-    def __init__(self, env: Any) -> None:
+    def __init__(self, env: "Env") -> None:
         super().__init__(env)
         self.outer = current.get()
         self.is_left = False

@@ -92,10 +92,11 @@ class Env:
         """Of the main thread, where that is the author's."""
         self.peers: Peers | None = None
         self.readers: Readers | None = None
-        self.make_name: MakeName | None = None
-        self.make_iterator: MakeIterator | None = None
-        self.pack: Callable[[Any], Kept] | None = None
-        self.unpack: Callable[[Kept], Any] | None = None
+        # These four make what lies above the engine; `managers.assembly` sets them before anything runs.
+        self.make_name: MakeName
+        self.make_iterator: MakeIterator
+        self.pack: Callable[[Any], Kept]
+        self.unpack: Callable[[Kept], Any]
         self.corps_name: Any = None
         """Name of the application's Corps, for workers that no other Corps created."""
         self.worker_envs: list[int] = [env_id]

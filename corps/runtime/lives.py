@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable
 from threading import Event, Lock
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from corps.addresses import BOOT_ENV, CORPS_MGR, FRONT, ConcAddr, env_label, generation_of
 from corps.errors import ClosedError, CorpsError
@@ -17,6 +17,9 @@ from corps.runtime.cells.cell import Cell
 from corps.runtime.cells.family import ChildEnd, ChildGroup
 from corps.runtime.cells.keeping import KeptStates, forget_state, keeps_state
 from corps.runtime.cells.records import Record, comes_back
+
+if TYPE_CHECKING:
+    from corps.runtime.env import Env
 
 _log = logging.getLogger("corps.env")
 
@@ -38,7 +41,7 @@ def in_turn(env_ids: Iterable[int], first: int) -> list[int]:
 class Lives:
     """The beginnings and ends of the workers of one Env. Any thread may call."""
 
-    def __init__(self, env: Any) -> None:
+    def __init__(self, env: "Env") -> None:
         """Nobody lives there yet.
 
         Args:
@@ -130,7 +133,7 @@ class Lives:
 
     # --- ends ---
 
-    def forget(self, cell: Any, ended: Ended, failure: Failure | None, waiting: list[Request]) -> bool:
+    def forget(self, cell: Cell, ended: Ended, failure: Failure | None, waiting: list[Request]) -> bool:
         """A worker has ended: its number is free of it.
 
         Args:
@@ -152,7 +155,7 @@ class Lives:
             forget_state(cell)
         return may_return
 
-    def will_leave(self, cell: Any, failure: Failure | None) -> None:
+    def will_leave(self, cell: Cell, failure: Failure | None) -> None:
         """A worker is about to be abandoned: what comes for it from now on may be for its next cell.
 
         Args:
@@ -162,7 +165,7 @@ class Lives:
         if failure is not None and cell.mgr_addr is not None and comes_back(cell.record, failure):
             self._registry.will_leave(cell.addr.conc)
 
-    def pass_on(self, cell: Any, request: Request) -> None:
+    def pass_on(self, cell: Cell, request: Request) -> None:
         """A request has come for a cell that takes nothing more: its worker may come back as another one.
 
         Args:
@@ -177,7 +180,7 @@ class Lives:
         elif not self._registry.hold(request):
             self._env.letters.settle(request, Refused(cell.gone("no"), "ended"))
 
-    def tell_mgr(self, cell: Any, end: ChildEnd) -> None:
+    def tell_mgr(self, cell: Cell, end: ChildEnd) -> None:
         """Tell the Mgr of a worker that an incarnation of it has ended.
 
         Args:
@@ -223,7 +226,7 @@ class Lives:
         if told.failure() is not None or not told.result():
             self._env.exit(child, EXIT_DOWN)
 
-    def escalate(self, cell: Any, failure: Failure) -> None:
+    def escalate(self, cell: Cell, failure: Failure) -> None:
         """A restart limit was passed: the Mgr itself fails.
 
         Args:

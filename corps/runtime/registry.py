@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterable
 from threading import Lock
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from corps.addresses import ENV_MGR, first_number
 from corps.errors import NoSuchWorker, WorkerGone
 from corps.messages.endings import Ended
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.requests import EXIT, EXIT_DOWN, WAITING, WATCH, WITHDRAWN, Request
+
+if TYPE_CHECKING:
+    from corps.runtime.cells.cell import Cell
 
 _REMEMBERED: Final = 10_000  # ends of workers
 
@@ -52,7 +55,7 @@ class Registry:
             self._next = number + 1 if number >= self._first else self._first
             return number
 
-    def add(self, number: int, cell: Any) -> None:
+    def add(self, number: int, cell: "Cell") -> None:
         """Enter a cell. What waited here for it goes into its mailbox.
 
         Args:

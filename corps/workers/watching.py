@@ -1,7 +1,7 @@
 """Hearing of the end of a worker."""
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from corps.errors import ConfigError, EnvLost, WorkerGone
 from corps.messages.endings import Ended
@@ -13,6 +13,9 @@ from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.workers.conc import Conc
 from corps.workers.names import Name
+
+if TYPE_CHECKING:
+    from corps.runtime.cells.cell import Cell
 
 
 class Watch(Future[Ended]):
@@ -89,9 +92,9 @@ def watch(name: Name[Any]) -> Future[Ended]:
     return future
 
 
-def _hears(cell: Any) -> bool:
+def _hears(cell: "Cell") -> bool:
     cls = cell.performer.cls
-    return cls is not None and cls.on_ended is not Conc.on_ended
+    return cls is not None and issubclass(cls, Conc) and cls.on_ended is not Conc.on_ended
 
 
 def _tell(env: Env, worker: Any, done: Any) -> None:

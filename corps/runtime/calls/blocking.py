@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from sys import exception
 from threading import get_ident
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from corps.errors import LoopBlocked
 from corps.messages.requests import EXIT
@@ -11,6 +11,9 @@ from corps.runtime.context import Activity, acting
 from corps.runtime.threads.gates import Gate
 from corps.runtime.threads.lending import MAIN, check_reserve, is_deep
 from corps.runtime.threads.running_loop import running_loop
+
+if TYPE_CHECKING:
+    from corps.runtime.cells.cell import Cell
 
 Subscribe = Callable[[Callable[[object], object]], Callable[[], object]]
 """Takes the function that wakes a waiting thread, whatever its argument; gives the function that takes the
@@ -70,16 +73,16 @@ def block_until(
         )
     # Not in a thread with an event loop of its own: an author's method may want to start one.
     helps = timeout is None and not any_will_do and running_loop() is None
-    searches = here.cell is not None and (not any_will_do or len(futures) == 1)
+    waiter = here.cell if not any_will_do or len(futures) == 1 else None
     try:
-        if searches:
-            here.env.waits.begin(here.cell, futures)
+        if waiter is not None:
+            here.env.waits.begin(waiter, futures)
         if helps and lends and exception() is None and _help(futures, here):
             return True
-        return _block(here, searches, subscribe, readers, timeout)
+        return _block(here, waiter, subscribe, readers, timeout)
     finally:
-        if searches:
-            here.env.waits.end(here.cell)
+        if waiter is not None:
+            here.env.waits.end(waiter)
 
 
 def _help(futures: tuple[Any, ...], here: Activity) -> bool:
@@ -115,17 +118,20 @@ def readers_of(futures: Iterable[Any]) -> Any:
     return None
 
 
-def _block(here: Activity, searches: bool, subscribe: Subscribe, readers: Any, timeout: float | None) -> bool:
+def _block(
+    here: Activity, waiter: "Cell | None", subscribe: Subscribe, readers: Any, timeout: float | None
+) -> bool:
+    """Sleep until the answer is there; `waiter` is looked for in circles of waits."""
     patience: float = here.env.options.deadlock_probe
     pool = here.env.pool if here.pooled else None
     if pool is not None:
         pool.enter_blocked()
     try:
         # Again and again, because an answer that is relayed can close a circle at any time.
-        while searches and (timeout is None or timeout > patience):
+        while waiter is not None and (timeout is None or timeout > patience):
             if _wait(Gate(), subscribe, readers, patience):
                 return True
-            here.env.waits.probe(here.cell)
+            here.env.waits.probe(waiter)
             timeout = None if timeout is None else timeout - patience
             patience *= 2
         return _wait(Gate(), subscribe, readers, timeout)

@@ -5,13 +5,16 @@ import sys
 import weakref
 from collections.abc import Callable
 from threading import get_ident
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from corps.addresses import ConcAddr
 from corps.errors import ClosedError, DeadlineExceeded, NoSuchWorker
 from corps.messages.outcomes import Outcome, Raised, Refused
 from corps.messages.requests import Request
 from corps.runtime.calls.futures import Future
+
+if TYPE_CHECKING:
+    from corps.runtime.env import Env
 
 
 class Unsent(Protocol):
@@ -21,7 +24,7 @@ class Unsent(Protocol):
         """Ask, unless that was done. Thread-safe."""
 
 
-def too_late(env: Any, target: ConcAddr) -> Refused:
+def too_late(env: "Env", target: ConcAddr) -> Refused:
     """The outcome of a request from an Env that takes no more.
 
     Args:
@@ -36,7 +39,7 @@ def too_late(env: Any, target: ConcAddr) -> Refused:
     return Refused(ClosedError(text, executed="no", target=str(target)), "closed")
 
 
-def when_forked(env: Any, then: Callable[[Any], object]) -> None:
+def when_forked(env: "Env", then: Callable[[Any], object]) -> None:
     """Have something done in the children of forks.
 
     Args:
@@ -53,7 +56,7 @@ def when_forked(env: Any, then: Callable[[Any], object]) -> None:
     os.register_at_fork(after_in_child=forked)  # for ever, but it holds nothing
 
 
-def forked(env: Any, target: ConcAddr) -> ClosedError:
+def forked(env: "Env", target: ConcAddr) -> ClosedError:
     """The error of who asks in the child of a fork.
 
     Args:
@@ -94,7 +97,7 @@ class Forked:
         os._exit(1)
 
 
-def nowhere(env: Any, target: ConcAddr) -> Refused:
+def nowhere(env: "Env", target: ConcAddr) -> Refused:
     """The outcome of a request to where no way leads.
 
     Args:
@@ -111,7 +114,7 @@ def nowhere(env: Any, target: ConcAddr) -> Refused:
     return Refused(NoSuchWorker(text, target=str(target)), "no_such_worker")
 
 
-def limit(env: Any, future: Future[Any], request: Request, deadline: float) -> None:
+def limit(env: "Env", future: Future[Any], request: Request, deadline: float) -> None:
     """Have a request fail when its time is over.
 
     Args:

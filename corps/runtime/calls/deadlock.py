@@ -15,14 +15,15 @@ that no circle is seen where there is none.
 import itertools
 from collections.abc import Callable
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard
 
 from corps.addresses import ConcAddr
 from corps.errors import DeadlockError
-from corps.messages.requests import BEGUN, Request
+from corps.messages.requests import BEGUN, Request, Route
 from corps.runtime.context import acting
 
 if TYPE_CHECKING:
+    from corps.messages.interfaces import Interface
     from corps.runtime.calls.futures import Future
 
 
@@ -41,6 +42,24 @@ class Probe(NamedTuple):
     path: tuple[str, ...]
 
 
+class Holder(Protocol):
+    """What may stand still while it waits: a worker, or one request of a worker that interleaves."""
+
+    wait: "Wait | None"
+
+
+class Worker(Holder, Protocol):
+    """A worker, as the search for circles sees it."""
+
+    @property
+    def addr(self) -> ConcAddr:
+        """Its address."""
+
+    @property
+    def interface(self) -> "Interface":
+        """What may be called."""
+
+
 class Wait(NamedTuple):
     """One wait: its cell goes on when it has each of these answers.
 
@@ -49,7 +68,7 @@ class Wait(NamedTuple):
     """
 
     serial: int
-    cell: Any
+    cell: Worker
     holder: Any
     futures: "tuple[Future[Any], ...]"
 
@@ -75,7 +94,7 @@ class WaitGraph:
         self._waits: dict[int, Wait] = {}
         self._send_probe = send_probe
 
-    def begin(self, cell: Any, futures: "tuple[Future[Any], ...]") -> None:
+    def begin(self, cell: Worker, futures: "tuple[Future[Any], ...]") -> None:
         """A cell begins to wait; if that closes a circle in this Env, the Future in it fails now.
 
         Args:
@@ -93,7 +112,7 @@ class WaitGraph:
             edge, path = found
             _fail(futures[edge], path)
 
-    def end(self, cell: Any) -> None:
+    def end(self, cell: Worker) -> None:
         """The wait is over.
 
         Args:
@@ -107,7 +126,7 @@ class WaitGraph:
             if wait is not None:
                 self._waits.pop(wait.serial, None)
 
-    def probe(self, cell: Any) -> None:
+    def probe(self, cell: Worker) -> None:
         """The wait has lasted a while: ask the other Envs that it depends on.
 
         Args:
@@ -131,8 +150,8 @@ class WaitGraph:
             request: The request, not answered yet.
             probe: What to look for.
         """
-        cell: Any = request.route
-        if not hasattr(cell, "wait"):
+        cell = request.route
+        if not _is_worker(cell):
             return  # it never reached a worker
         waiter = probe.waiter
         victim: Future[Any] | None = None
@@ -158,7 +177,12 @@ class WaitGraph:
             self._send_probe(sent, Probe(waiter, further))
 
 
-def _standing_still(cell: Any) -> Any:
+def _is_worker(route: Route | Worker | None) -> TypeGuard[Worker]:
+    """Whether a worker of this Env has the request; otherwise a peer has it, or nobody any more."""
+    return hasattr(route, "wait")
+
+
+def _standing_still(cell: Worker) -> Holder:
     """What stands still while the calling thread or coroutine waits: all of its cell, or one request."""
     if cell.interface.interleave != 1:
         here = acting()
@@ -185,7 +209,7 @@ def _search(start: list[Wait], goal: Wait | None, path: tuple[str, ...]) -> tupl
             if request is None or request.route is None:  # answered meanwhile, or not a request
                 continue
             edge = index if first is None else first
-            if not hasattr(request.route, "wait"):
+            if not _is_worker(request.route):
                 if (request.target, request.method) not in asked:
                     asked.add((request.target, request.method))
                     frontier.append((edge, trail, request))
@@ -197,13 +221,12 @@ def _search(start: list[Wait], goal: Wait | None, path: tuple[str, ...]) -> tupl
     return None, frontier
 
 
-def _may_close(futures: "tuple[Future[Any], ...]", cell: Any) -> bool:
+def _may_close(futures: "tuple[Future[Any], ...]", cell: Worker) -> bool:
     """Whether a wait for these Futures can be in a circle inside this Env; a cheap look before a search."""
     for future in futures:
         request = future.request
-        if request is None or not hasattr(request.route, "wait"):  # answered, or not at a worker of this Env
+        if request is None or not _is_worker(route := request.route):  # answered, or not in this Env
             continue
-        route: Any = request.route
         if route is cell or route.wait is not None or request.relayed is not None:
             return True
         if route.interface.interleave != 1:  # then each coroutine has a wait of its own
@@ -213,24 +236,27 @@ def _may_close(futures: "tuple[Future[Any], ...]", cell: Any) -> bool:
 
 def _is_apart(request: Request) -> bool:
     """Whether a coroutine of its own runs the request, beside others of its worker."""
-    route: Any = request.route
-    interface = route.interface
-    return interface.interleave != 1 and request.stage == BEGUN and request.method in interface.async_methods
+    route = request.route
+    if not _is_worker(route) or route.interface.interleave == 1:
+        return False
+    return request.stage == BEGUN and request.method in route.interface.async_methods
 
 
 def _behind(request: Request) -> Wait | None:
     """What must come to its end before the request can, as far as it is a wait."""
     if request.relayed is not None:  # its worker goes on, and does not count
+        assert _is_worker(request.route)
         return Wait(-id(request), request.route, request, _with_parts((request.relayed,)))
-    holder: Any = request if _is_apart(request) else request.route
-    wait: Wait | None = holder.wait
-    return wait
+    if _is_apart(request):
+        wait: Wait | None = request.wait
+        return wait
+    return request.route.wait if _is_worker(request.route) else None
 
 
 def _closes(request: Request, goal: Wait) -> bool:
     """Whether the request cannot be answered before the wait `goal` is over."""
-    cell: Any = goal.cell
-    route: Any = request.route
+    cell = goal.cell
+    route: object = request.route
     if route is not cell or request.relayed is not None:
         return False
     if _is_apart(request):

@@ -23,7 +23,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from threading import Lock, RLock, Thread, current_thread, get_ident, main_thread
 from types import NoneType
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from corps.clock import deadline_after, remaining
 from corps.errors import CorpsError
@@ -36,6 +36,9 @@ from corps.runtime.context import Activity, current
 from corps.runtime.threads.pool import Runnable
 from corps.runtime.threads.running_loop import running_loop, set_running_loop
 from corps.runtime.threads.watched_thread import Failed, WatchedThread, note_failure
+
+if TYPE_CHECKING:
+    from corps.runtime.env import Env
 
 T = TypeVar("T")
 
@@ -55,7 +58,7 @@ class Errands:
     readers = None
     incarnation = 0
 
-    def __init__(self, env: Any, activity: Activity, failed: Failed = note_failure) -> None:
+    def __init__(self, env: "Env", activity: Activity, failed: Failed = note_failure) -> None:
         """Start the attendants.
 
         Args:
@@ -300,7 +303,7 @@ def _is_light(request: Request) -> bool:
     return not request.kwargs
 
 
-def elsewhere(env: Any, function: Callable[..., T], *args: Any) -> T:
+def elsewhere(env: "Env", function: Callable[..., T], *args: Any) -> T:
     """Do something that no signal may break off; it may wait. For the main thread another one does it.
 
     Args:
@@ -314,7 +317,7 @@ def elsewhere(env: Any, function: Callable[..., T], *args: Any) -> T:
     errands = env.errands
     if errands is None or get_ident() != errands.main:
         return function(*args)
-    return errands.do(function, *args)  # type: ignore[no-any-return]
+    return errands.do(function, *args)
 
 
 class _Errand:

@@ -9,7 +9,7 @@ import concurrent.futures
 import logging
 from collections.abc import Callable, Generator
 from threading import Lock, get_ident
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 from corps.clock import now
 from corps.errors import Cancelled, PackError, RequestError, WaitTimeout
@@ -20,6 +20,9 @@ from corps.runtime.calls.callbacks import Callback, log_raised
 from corps.runtime.calls.unheard import Unheard, unheard
 from corps.runtime.context import Activity, acting
 from corps.runtime.threads.lending import check_reserve
+
+if TYPE_CHECKING:
+    from corps.runtime.cells.cell import Cell
 
 R = TypeVar("R")
 _log = logging.getLogger("corps.futures")
@@ -189,18 +192,18 @@ class Future(concurrent.futures.Future[R]):
         """
         if self._outcome is None:
             here = acting()
-            waits = here is not None and here.cell is not None and here.task is asyncio.current_task()
-            if not waits or here is None:
+            cell = here.cell if here is not None else None
+            if here is None or cell is None or here.task is not asyncio.current_task():
                 yield from self._awaitable()
             else:
-                here.env.waits.begin(here.cell, (self,))
-                probing = _Probing(here)
+                here.env.waits.begin(cell, (self,))
+                probing = _Probing(here, cell)
                 try:
                     if self._outcome is None:
                         yield from self._awaitable()
                 finally:
                     probing.cancel()
-                    here.env.waits.end(here.cell)
+                    here.env.waits.end(cell)
         return self._opened().unwrap()  # type: ignore[no-any-return]
 
     def _awaitable(self) -> Generator[Any, None, None]:
@@ -436,8 +439,9 @@ class Future(concurrent.futures.Future[R]):
 class _Probing:
     """While a coroutine waits: looks for circles of waits again and again, each time after twice the time."""
 
-    def __init__(self, here: Activity) -> None:
-        self._here = here
+    def __init__(self, here: Activity, cell: "Cell") -> None:
+        self._waits = here.env.waits
+        self._cell = cell
         self._loop = asyncio.get_running_loop()
         self._after(here.env.options.deadlock_probe)
 
@@ -446,7 +450,7 @@ class _Probing:
 
     def _probe(self, seconds: float) -> None:
         self._after(2 * seconds)
-        self._here.env.waits.probe(self._here.cell)
+        self._waits.probe(self._cell)
 
     def cancel(self) -> None:
         """The wait is over."""

@@ -6,15 +6,18 @@ circles of waits follows it.
 """
 
 import concurrent.futures
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from corps.errors import Cancelled
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.requests import Request
 from corps.runtime.calls.futures import Future
 
+if TYPE_CHECKING:
+    from corps.runtime.cells.cell import Cell
 
-def relay(cell: Any, request: Request, answer: "concurrent.futures.Future[Any]") -> None:
+
+def relay(cell: "Cell", request: Request, answer: "concurrent.futures.Future[Any]") -> None:
     """Settle a request with what a Future gives.
 
     Args:
@@ -28,18 +31,18 @@ def relay(cell: Any, request: Request, answer: "concurrent.futures.Future[Any]")
             request.cancel_run = answer.stop_waiting
         answer.when_settled(lambda done: _passed_on(cell, request, done))
     else:
-        request.cancel_run = answer.cancel  # type: ignore[assignment]  # whatever it returns
+        request.cancel_run = answer.cancel
         answer.add_done_callback(lambda done: _answer(cell, request, _outcome_of(cell, done)))
     if request.promise.done() and request.cancel_run is not None:  # it was given up in the meantime
         request.cancel_run()
 
 
-def _passed_on(cell: Any, request: Request, answer: Future[Any]) -> None:
+def _passed_on(cell: "Cell", request: Request, answer: Future[Any]) -> None:
     answer.hear()  # its caller will, or will not
     _answer(cell, request, answer.outcome)
 
 
-def _answer(cell: Any, request: Request, outcome: Outcome | None) -> None:
+def _answer(cell: "Cell", request: Request, outcome: Outcome | None) -> None:
     """Pass on the answer. In the thread that settles: it may be the one that reads."""
     assert outcome is not None
     request.relayed = request.cancel_run = None
@@ -49,7 +52,7 @@ def _answer(cell: Any, request: Request, outcome: Outcome | None) -> None:
         cell.env.pool.submit(_Settling(request, outcome))
 
 
-def _outcome_of(cell: Any, done: "concurrent.futures.Future[Any]") -> Outcome:
+def _outcome_of(cell: "Cell", done: "concurrent.futures.Future[Any]") -> Outcome:
     if done.cancelled():
         return Refused(Cancelled(f"what {cell} answers with was cancelled", target=str(cell)))
     error = done.exception()

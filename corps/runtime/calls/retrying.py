@@ -3,7 +3,7 @@
 import copy
 import random
 from threading import Lock
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from corps.clock import now
 from corps.errors import EnvLost, Executed, PoisonRequest, RequestError, WorkerGone
@@ -11,6 +11,9 @@ from corps.messages.outcomes import Outcome, Refused
 from corps.messages.requests import Request
 from corps.runtime.calls.futures import Future
 from corps.supervision.restarts import spread
+
+if TYPE_CHECKING:
+    from corps.runtime.env import Env
 
 _FIRST_DELAY: Final = 0.05  # seconds; doubled each time
 _CHANCE: Final = random.SystemRandom().random  # the generator of the module is the same in all forked Envs
@@ -56,7 +59,7 @@ class Retrying:
     __slots__ = ("_args", "_deaths", "_env", "_future", "_kwargs", "_last", "_left", "_tries", "executed")
 
     def __init__(
-        self, env: Any, future: Future[Any], args: tuple[Any, ...], kwargs: dict[str, Any], retries: int
+        self, env: "Env", future: Future[Any], args: tuple[Any, ...], kwargs: dict[str, Any], retries: int
     ) -> None:
         """Make it for a request that is about to be sent.
 

@@ -6,13 +6,16 @@ it. Calls of the runtime itself are not logged, nor those that have certainly no
 
 import logging
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from corps.addresses import ENV_MGR
 from corps.clock import now
 from corps.errors import Cancelled, CorpsError
 from corps.messages.outcomes import Outcome, Raised, Refused
 from corps.messages.requests import ASKING, Request
+
+if TYPE_CHECKING:
+    from corps.runtime.env import Env
 
 _log: Final = logging.getLogger("corps.futures")
 
@@ -22,7 +25,7 @@ class Unheard:
 
     __slots__ = ("_env", "_method", "_outcome", "_target", "is_heard")
 
-    def __init__(self, env: Any, request: Request, outcome: Outcome) -> None:
+    def __init__(self, env: "Env", request: Request, outcome: Outcome) -> None:
         """Nobody has looked yet.
 
         Args:
@@ -58,7 +61,7 @@ def unheard(request: Request | None, outcome: Outcome) -> Unheard | None:
     return None if env is None else Unheard(env, request, outcome)
 
 
-def _tell(env: Any, method: str, target: str, outcome: Outcome) -> None:
+def _tell(env: "Env", method: str, target: str, outcome: Outcome) -> None:
     """In the thread that does what has to follow when something is garbage."""
     failed = outcome.opened()
     if not isinstance(failed, Raised | Refused):

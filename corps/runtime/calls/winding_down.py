@@ -10,11 +10,14 @@ Any thread may call.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from corps.clock import now
 from corps.messages.requests import STILL, Request
 from corps.runtime.calls.futures import Future
+
+if TYPE_CHECKING:
+    from corps.runtime.env import Env
 
 
 class Unfinished(NamedTuple):
@@ -31,7 +34,7 @@ class Unfinished(NamedTuple):
     seconds: float
 
 
-def still(env: Any) -> list[Future[None]]:
+def still(env: "Env") -> list[Future[None]]:
     """Have nothing begin any more in the workers of an Env.
 
     Args:
@@ -53,7 +56,7 @@ def still(env: Any) -> list[Future[None]]:
     return running
 
 
-def hear_last_words(env: Any) -> list[Future[None]]:
+def hear_last_words(env: "Env") -> list[Future[None]]:
     """Take what workers that end still ask of others.
 
     Args:
@@ -66,7 +69,7 @@ def hear_last_words(env: Any) -> list[Future[None]]:
     return []
 
 
-def unfinished(env: Any) -> list[Unfinished]:
+def unfinished(env: "Env") -> list[Unfinished]:
     """What the end of an Env waits for.
 
     Args:
@@ -75,7 +78,7 @@ def unfinished(env: Any) -> list[Unfinished]:
     return list(_unfinished(env))
 
 
-def _unfinished(env: Any) -> Iterator[Unfinished]:
+def _unfinished(env: "Env") -> Iterator[Unfinished]:
     at = now()
     for cell in env.registry.cells():
         request, step = cell.activity.request, cell.step

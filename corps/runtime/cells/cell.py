@@ -13,10 +13,13 @@ import logging
 from collections.abc import Callable
 from contextvars import Context
 from threading import get_ident
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from corps.addresses import ConcAddr
 from corps.clock import now
 from corps.errors import Cancelled, ContextError, DeadlineExceeded, InternalError, WorkerGone
+from corps.messages.endings import Ended
+from corps.messages.interfaces import Interface
 from corps.messages.originals import text_of
 from corps.messages.outcomes import Refused, Value
 from corps.messages.promises import Promise, Unheard
@@ -37,11 +40,18 @@ from corps.messages.requests import (
 from corps.runtime.calls.deadlock import Wait
 from corps.runtime.calls.relaying import relay
 from corps.runtime.cells import halting
+from corps.runtime.cells.ending import Ending
+from corps.runtime.cells.family import Family
+from corps.runtime.cells.mailbox import Mailbox
 from corps.runtime.cells.main_thread import MainThread
 from corps.runtime.cells.performing import Performer
-from corps.runtime.cells.worker_parts import WorkerParts
+from corps.runtime.cells.records import Record
+from corps.runtime.cells.watchers import Watchers
 from corps.runtime.context import Activity, acting, current
 from corps.supervision.restarts import Strategy
+
+if TYPE_CHECKING:
+    from corps.runtime.env import Env
 
 _log = logging.getLogger("corps.workers")
 
@@ -56,48 +66,158 @@ T = TypeVar("T")
 _DEPTH = 16
 
 
-class Cell(WorkerParts):
-    """One worker inside its Env. Any thread may call, unless a method says otherwise."""
+class Cell:
+    """One worker inside its Env. Any thread may call, unless a method says otherwise.
+
+    Attributes:
+        env: The Env it lives in.
+        addr: Its address.
+        interface: What may be called.
+        tag: The author's own mark.
+        mgr: Name of the worker that created it.
+        mgr_addr: Address of that worker; None for the managers, which nobody created.
+        corps_name: Name of the Corps it belongs to.
+        name: Its Name.
+        incarnation: How often it was started; changed while nobody runs it.
+        record: How to construct it again; None if it is never restarted. Set before it runs.
+        mailbox: The requests that wait for it.
+        watchers: Those who want to hear of the end of its incarnation; None if nobody ever did.
+    """
 
     __slots__ = (
+        "_ending",
+        "_family",
         "_inflight",
         "_is_queued",
         "_lock",
         "_state",
         "activity",
+        "addr",
         "context",
+        "corps_name",
+        "env",
+        "incarnation",
+        "interface",
+        "mailbox",
         "main_thread",
+        "mgr",
+        "mgr_addr",
+        "name",
         "performer",
+        "record",
+        "tag",
         "wait",
+        "watchers",
     )
 
     readers = None  # its answers come by no link
 
-    def __init__(self, env: Any, *parts: Any) -> None:
-        """Make a cell without a worker in it; its first request must be CREATE. As `WorkerParts`."""
-        WorkerParts.__init__(self, env, *parts)
-        self.activity = Activity(env, self, pooled=True)
+    def __init__(
+        self,
+        env: "Env",
+        addr: ConcAddr,
+        interface: Interface,
+        tag: str,
+        mailbox: int,
+        mgr: Any,
+        mgr_addr: ConcAddr | None,
+        corps_name: Any,
+    ) -> None:
+        """Make a cell without a worker in it. Its first request must be CREATE."""
+        self.env = env
+        self.addr = addr
+        self.interface = interface
+        self.tag = tag
+        self.mgr = mgr
+        self.mgr_addr = mgr_addr
+        self.corps_name = corps_name
+        self.name: Any = None
+        self.incarnation = 1
+        self.record: Record | None = None
+        self.mailbox = Mailbox(mailbox)
+        # The mailbox's lock protects what follows too: one step decides whether a request begins.
+        self._lock = self.mailbox.lock
+        self._family: Family | None = None
+        self._ending: Ending | None = None
+        self.watchers: Watchers | None = None
+        self._state = _IDLE
+        self._is_queued = False  # the pool has it in its queue, perhaps from an earlier turn
+        self._inflight = 0  # coroutines under way
+        self.wait: Wait | None = None  # what it waits for; protected by the lock of the Env's WaitGraph
+        self._begin_life()
+
+    def _begin_life(self) -> None:
+        """Make what one incarnation has for itself."""
+        self.activity = Activity(self.env, self, pooled=True)
         # In which all of this worker's code runs, whichever thread that is: it sees nothing of the thread's
         # own context variables, and leaves nothing behind in them. It holds the Activity for good.
         self.context = Context()
         self.context.run(current.set, self.activity)
         self.performer = Performer(self)
         self.main_thread: MainThread | None = None  # of a class with a loop of its own
-        self.wait: Wait | None = None  # what it waits for; protected by the lock of the Env's WaitGraph
-        # The mailbox's lock, which protects what follows too: one step decides whether a request begins.
-        self._lock = self.mailbox.lock
-        self._state = _IDLE
-        self._is_queued = False  # the pool has it in its queue, perhaps from an earlier turn
-        self._inflight = 0  # coroutines under way
+
+    def __str__(self) -> str:
+        return f"{self.interface.short_name} {self.addr}"
+
+    @property
+    def family(self) -> Family:
+        """Its children. Made for the first one: most workers have none, and it takes 440 bytes."""
+        made = self._family or Family(self)  # not under the lock: it may start a garbage collection
+        with self._lock:
+            self._family = self._family or made
+        return self._family
+
+    @property
+    def has_family(self) -> bool:
+        """Whether it has, or had, children."""
+        return self._family is not None
+
+    @property
+    def ending(self) -> Ending:
+        """How it ends. Made when it begins to: it takes 230 bytes."""
+        made = self._ending or Ending(self)
+        with self._lock:
+            self._ending = self._ending or made
+        return self._ending
+
+    @property
+    def step(self) -> tuple[str, float] | None:
+        """The author's code that its end runs, and since when; None before and after that."""
+        return self._ending.step if self._ending is not None else None
+
+    @property
+    def ended(self) -> Ended | None:
+        """How it ended for good, or was abandoned; None if it has not."""
+        return self._ending.ended if self._ending is not None else None
+
+    def watched_by(self) -> Watchers:
+        """Those who watch it, made for the first one."""
+        made = self.watchers or Watchers(self)
+        with self._lock:
+            self.watchers = self.watchers or made
+        return self.watchers
+
+    def gone(self, executed: str, incarnation: int = 0) -> WorkerGone:
+        """The error for a request that this worker, which has ended, cannot run, or cannot finish.
+
+        Args:
+            executed: Of the request.
+            incarnation: The former one that it was for; 0 for the present one.
+        """
+        who = f"incarnation {incarnation} of {self}" if incarnation else str(self)
+        return WorkerGone(
+            f"{who} has ended",
+            executed=executed,
+            target=str(self),
+            incarnation=incarnation or self.incarnation,
+        )
 
     # --- arriving ---
 
     def deliver(self, request: Request, submit: Callable[["Cell"], object] | None = None) -> None:
-        """Take a request into the mailbox, or refuse it.
+        """Take a request into the mailbox, or refuse it; the cell will settle it.
 
-        Args:
-            request: For this worker; the cell owns it from now on and will settle it.
-            submit: Has a thread run the cell, if it is ready now; None for the pool.
+        `submit` has a thread run the cell, if it is ready now; None for the pool.
         """
         request.route = self
         if request.kind >= DROP and self._is_special(request):
@@ -172,11 +292,7 @@ class Cell(WorkerParts):
         relay(self, request, answer)
 
     def withdraw(self, request: Request) -> None:
-        """Nobody wants the outcome of a request any more: its coroutine, if one runs it, is cancelled.
-
-        Args:
-            request: One that was delivered here.
-        """
+        """Cancel the coroutine that runs a request, if one does: nobody wants the outcome any more."""
         cancel = request.cancel_run
         if cancel is not None:
             cancel()
@@ -314,26 +430,14 @@ class Cell(WorkerParts):
         return request.kind != CREATE or self._constructed()
 
     def within(self, function: Callable[..., T], *args: Any) -> T:
-        """Call what runs the author's code, in the worker's own context. Owner of the cell only.
-
-        Args:
-            function: What to call.
-            *args: Its arguments.
-
-        Returns:
-            What it returns.
-        """
+        """Call what runs the author's code, in the worker's own context. Owner of the cell only."""
         if current.get() is self.activity:  # a request that ends its worker
             return function(*args)
         self.activity.thread = get_ident()
         return self.context.run(function, *args)
 
     def is_wanted(self, request: Request) -> bool:
-        """Whether a request may still begin: not if it was cancelled, and not after its deadline.
-
-        Args:
-            request: Just taken out of the mailbox. It is settled if it may not.
-        """
+        """Whether a request may still begin. One whose deadline has passed is settled."""
         if request.stage == WITHDRAWN or request.promise.done():
             return False
         if request.deadline is not None and now() >= request.deadline:
@@ -352,12 +456,7 @@ class Cell(WorkerParts):
         return True
 
     def go_ahead(self, number: int, *, is_async: bool) -> None:
-        """Have a generator of this worker make an item ahead, in a turn of its own. By who has the cell.
-
-        Args:
-            number: Of the generator.
-            is_async: Whether a coroutine does it.
-        """
+        """Have a generator of this worker make an item ahead, in a turn of its own. By who has the cell."""
         promise = Unheard(f"an item of {self}")
         self.deliver(Request(AHEAD, self.addr, ANEXT if is_async else NEXT, (number,), {}, promise))
 
@@ -399,19 +498,12 @@ class Cell(WorkerParts):
 
     def forget_worker(self) -> None:
         """The author's object is not used any more, and its children have ended. By who has the cell."""
-        self.activity = Activity(self.env, self, pooled=True)
-        self.context = Context()
-        self.context.run(current.set, self.activity)
-        self.performer = Performer(self)
-        self.main_thread = None
-        self.new_family()
+        with self._lock:
+            self._family = None
+        self._begin_life()
 
     def halted(self, following: int) -> None:
-        """The incarnation has ended, and nobody has the cell until `begin`. By who has it.
-
-        Args:
-            following: The number of the next one, which the worker counts as being in from now on.
-        """
+        """The incarnation has ended; nobody has the cell until `begin`. By who has it."""
         others, wake = [], False
         with self._lock:
             self._state = _HALTED
@@ -427,16 +519,7 @@ class Cell(WorkerParts):
             self.env.pool.submit(self)
 
     def begin(self, incarnation: int, name: Any, first: Request) -> bool:
-        """Start another incarnation of a halted worker.
-
-        Args:
-            incarnation: Its number.
-            name: Its Name.
-            first: A CREATE.
-
-        Returns:
-            False if the cell is not halted, or has ended.
-        """
+        """Start another incarnation by a CREATE; False if the cell is not halted, or has ended."""
         first.route = self
         with self._lock:
             if self._state is not _HALTED or not self.mailbox.put_first(first, if_drained=True):
@@ -503,11 +586,7 @@ class Cell(WorkerParts):
         return waiting
 
     def give_up(self, error: WorkerGone) -> None:
-        """Nobody waits any more for what it runs: that is answered with an error. Any thread.
-
-        Args:
-            error: The same for all of it.
-        """
+        """Answer all that it runs with the same error: nobody waits for it any more. Any thread."""
         running = self.activity.request
         if running is not None:
             running.settle(Refused(error))

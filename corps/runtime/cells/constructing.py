@@ -25,14 +25,14 @@ def construct_here(cell: Cell, record: Record, *, is_ours: bool = False) -> Futu
         return construct_soon(cell, record)
     future, request = _first_request(cell, record)
     here = acting()
-    waits = here is not None and here.cell is not None and here.task is None
-    if waits and here is not None:
-        here.env.waits.begin(here.cell, (future,))
+    waiter = here.cell if here is not None and here.task is None else None
+    if waiter is not None:
+        waiter.env.waits.begin(waiter, (future,))
     try:
         cell.run_first(request)
     finally:
-        if waits and here is not None:
-            here.env.waits.end(here.cell)
+        if waiter is not None:
+            waiter.env.waits.end(waiter)
     return future
 
 

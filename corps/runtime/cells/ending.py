@@ -15,7 +15,7 @@ once.
 
 import logging
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from corps.clock import deadline_after, now, remaining
 from corps.errors import CorpsError, WorkerGone
@@ -28,6 +28,9 @@ from corps.runtime.cells.hooks import hook
 from corps.runtime.cells.records import comes_back
 from corps.runtime.context import current
 from corps.runtime.threads.alarms import Alarm
+
+if TYPE_CHECKING:
+    from corps.runtime.cells.cell import Cell
 
 _log = logging.getLogger("corps.workers")
 
@@ -50,7 +53,7 @@ class Ending:
         "step",
     )
 
-    def __init__(self, cell: Any) -> None:
+    def __init__(self, cell: "Cell") -> None:
         self._cell = cell
         self._lock = Lock()  # protects everything below; nothing is called while it is held
         self._asked: list[Request] = []
@@ -312,13 +315,13 @@ def _is_order(request: Request) -> bool:
     return request.kind == EXIT and not request.args
 
 
-def _letter(cell: Any, failure: Failure | None) -> DeadReason:
+def _letter(cell: "Cell", failure: Failure | None) -> DeadReason:
     """Why what waits in its mailbox will reach nobody, if it ends now."""
     gives_up = failure is not None and failure.is_final
     return "not_restarted" if gives_up or cell.is_halted else "dropped"
 
 
-def end_children(cell: Any) -> None:
+def end_children(cell: "Cell") -> None:
     """End the workers that a worker has created, and wait for them. Owner of the cell only.
 
     Those of one class end at once; a class whose first worker was created later ends before the others: so a

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from threading import Lock
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from corps.addresses import ConcAddr
 from corps.clock import now
 from corps.messages.endings import Failure
 from corps.runtime.cells.records import Record
 from corps.runtime.cells.supervising import Supervising
+
+if TYPE_CHECKING:
+    from corps.runtime.cells.cell import Cell
 
 
 class ChildEnd(NamedTuple):
@@ -59,7 +62,7 @@ class Family:
         "on_end",
     )
 
-    def __init__(self, cell: Any) -> None:
+    def __init__(self, cell: "Cell") -> None:
         """Nobody is in it yet.
 
         Args:

@@ -15,10 +15,13 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextvars import Context
 from types import AsyncGeneratorType, GeneratorType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from corps.clock import now
 from corps.messages.streams import NOBODY, WHOLE
+
+if TYPE_CHECKING:
+    from corps.runtime.cells.cell import Cell
 
 _log = logging.getLogger("corps.workers")
 
@@ -115,7 +118,7 @@ class Generators:
 
     __slots__ = ("_cell", "_forsaken", "_numbers", "_streams")
 
-    def __init__(self, cell: Any) -> None:
+    def __init__(self, cell: "Cell") -> None:
         self._cell = cell
         self._numbers = itertools.count(cell.incarnation * PER_INCARNATION)
         self._streams: dict[int, _Stream] = {}

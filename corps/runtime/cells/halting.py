@@ -16,7 +16,7 @@ All functions are about one cell of this Env.
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from corps.addresses import ENV_MGR
 from corps.clock import now
@@ -31,6 +31,9 @@ from corps.runtime.cells.family import ChildEnd
 from corps.runtime.cells.hooks import hook
 from corps.runtime.cells.records import comes_back
 from corps.runtime.threads.alarms import Alarm
+
+if TYPE_CHECKING:
+    from corps.runtime.cells.cell import Cell
 
 _log = logging.getLogger("corps.workers")
 
@@ -53,7 +56,7 @@ def failure_of(what: str, error: BaseException) -> Failure:
 
 
 def fail(
-    cell: Any, failure: Failure, error: BaseException | None = None, promise: Promise | None = None
+    cell: "Cell", failure: Failure, error: BaseException | None = None, promise: Promise | None = None
 ) -> None:
     """The worker cannot go on. What it runs is finished, then it is halted, or ends. Any thread.
 
@@ -80,7 +83,7 @@ def fail(
         cell.performer.cancel_coroutines()
 
 
-def take_exit(cell: Any, request: Request) -> None:
+def take_exit(cell: "Cell", request: Request) -> None:
     """Somebody asks for the end of a worker. Any thread.
 
     Args:
@@ -98,7 +101,7 @@ def take_exit(cell: Any, request: Request) -> None:
 
 
 def order(
-    cell: Any, failure: Failure | None, error: BaseException | None, promise: Promise | None = None
+    cell: "Cell", failure: Failure | None, error: BaseException | None, promise: Promise | None = None
 ) -> Request:
     """The HALT for the incarnation that a worker has now.
 
@@ -115,11 +118,11 @@ def order(
     return Request(HALT, cell.addr, "halt", args, {}, promise or _nobody(cell))
 
 
-def _nobody(cell: Any) -> NoAnswer:
+def _nobody(cell: "Cell") -> NoAnswer:
     return NoAnswer(f"the end of {cell}, which has failed")
 
 
-def halt(cell: Any) -> Future[None]:
+def halt(cell: "Cell") -> Future[None]:
     """Halt a worker that is to be started again together with others. Any thread.
 
     Args:
@@ -139,7 +142,7 @@ def halt(cell: Any) -> Future[None]:
     return future
 
 
-def start(cell: Any, incarnation: int) -> Future[Any] | None:
+def start(cell: "Cell", incarnation: int) -> Future[Any] | None:
     """Start the next incarnation of a halted worker. Any thread.
 
     Args:
@@ -150,6 +153,7 @@ def start(cell: Any, incarnation: int) -> Future[Any] | None:
         A Future of its Name; None if it is not halted, or has ended.
     """
     record = cell.record
+    assert record is not None  # only what has one is ever halted
     args = (record.cls, *record.args)
     future: Future[Any] = Future()
     request = Request(CREATE, cell.addr, "__init__", args, record.kwargs, future, cell.mgr_addr)
@@ -158,7 +162,7 @@ def start(cell: Any, incarnation: int) -> Future[Any] | None:
     return future if cell.begin(incarnation, name, request) else None
 
 
-def stop(cell: Any, request: Request) -> bool:
+def stop(cell: "Cell", request: Request) -> bool:
     """Run a HALT. By who has the cell; unless the worker goes on, it has it no more afterwards.
 
     Args:
@@ -178,14 +182,14 @@ def stop(cell: Any, request: Request) -> bool:
     return False
 
 
-def _end_incarnation(cell: Any, failure: Failure | None, error: BaseException | None) -> None:
+def _end_incarnation(cell: "Cell", failure: Failure | None, error: BaseException | None) -> None:
     """Steps 2 and 3."""
     cell.performer.end_background(cell.env.options.exit_timeout)
     end_children(cell)
     _call_last_hook(cell, failure, error)
 
 
-def constructor_failed(cell: Any, error: BaseException) -> None:
+def constructor_failed(cell: "Cell", error: BaseException) -> None:
     """The constructor of a further incarnation has raised. By who has the cell, and has it no more.
 
     Args:
@@ -196,7 +200,7 @@ def constructor_failed(cell: Any, error: BaseException) -> None:
     _rest(cell, failure_of("its constructor", error), now())
 
 
-def _rest(cell: Any, failure: Failure | None, failed_at: float) -> None:
+def _rest(cell: "Cell", failure: Failure | None, failed_at: float) -> None:
     """The incarnation has ended: nobody has the cell from now on."""
     number = cell.incarnation
     end = failure or Failure("shutdown", "it is started again, together with others")
@@ -212,7 +216,7 @@ def _rest(cell: Any, failure: Failure | None, failed_at: float) -> None:
         cell.env.lives.tell_mgr(cell, ChildEnd(number, failure, is_halted=True, ago=now() - failed_at))
 
 
-def _call_last_hook(cell: Any, failure: Failure | None, error: BaseException | None) -> None:
+def _call_last_hook(cell: "Cell", failure: Failure | None, error: BaseException | None) -> None:
     worker = cell.performer.worker
     what = "cleanup()" if failure is None else "before_restart()"
     limit = _at_limit(cell, lambda: cell.ending.abandon(what))
@@ -228,7 +232,7 @@ def _call_last_hook(cell: Any, failure: Failure | None, error: BaseException | N
         limit.cancel()
 
 
-def _limit_wait(cell: Any, asked: Request) -> None:
+def _limit_wait(cell: "Cell", asked: Request) -> None:
     """What the worker runs has so long to end before it is halted."""
 
     def late() -> None:
@@ -238,6 +242,6 @@ def _limit_wait(cell: Any, asked: Request) -> None:
     _at_limit(cell, late)
 
 
-def _at_limit(cell: Any, ring: Callable[[], object]) -> Alarm:
+def _at_limit(cell: "Cell", ring: Callable[[], object]) -> Alarm:
     alarm: Alarm = cell.env.alarms.at(now() + cell.env.options.exit_timeout, ring)
     return alarm

@@ -7,7 +7,7 @@ process; that of a worker of that very process, or of an Env that is alone, in t
 
 import logging
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from corps.addresses import BOOT_ENV, CORPS_MGR, ConcAddr
 from corps.clock import now
@@ -15,6 +15,9 @@ from corps.errors import CorpsError
 from corps.messages.promises import NoAnswer
 from corps.messages.requests import CALL, KEEP, Request
 from corps.runtime.cells.hooks import hook
+
+if TYPE_CHECKING:
+    from corps.runtime.cells.cell import Cell
 
 _log = logging.getLogger("corps.workers")
 
@@ -72,7 +75,7 @@ class Keeping:
 
     __slots__ = ("_cell", "_due", "_is_asked", "_pace")
 
-    def __init__(self, cell: Any, pace: float) -> None:
+    def __init__(self, cell: "Cell", pace: float) -> None:
         """Nothing was kept yet.
 
         Args:
@@ -114,13 +117,13 @@ class Keeping:
             _log.exception("the state of %s could not be kept", cell)
 
 
-def _keeper(cell: Any) -> ConcAddr | None:
+def _keeper(cell: "Cell") -> ConcAddr | None:
     """Who keeps the state of a worker; None: its own Env."""
     addr: ConcAddr = cell.addr
     return None if addr.env == BOOT_ENV else ConcAddr(addr.corps, BOOT_ENV, CORPS_MGR)
 
 
-def kept_state(cell: Any) -> Any:
+def kept_state(cell: "Cell") -> Any:
     """The state that the former incarnation of a worker has kept last; None if there is none.
 
     Args:
@@ -137,7 +140,7 @@ def kept_state(cell: Any) -> Any:
     return None if state is None else cell.env.unpack(state)
 
 
-def forget_state(cell: Any) -> None:
+def forget_state(cell: "Cell") -> None:
     """A worker has ended for good: its state is not needed any more. Any thread."""
     keeper = _keeper(cell)
     if keeper is None:

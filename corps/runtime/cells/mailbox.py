@@ -2,13 +2,16 @@
 
 from collections import deque
 from threading import Condition, Lock
-from typing import Any
+from typing import TYPE_CHECKING
 
 from corps.clock import deadline_after, earlier, remaining
 from corps.errors import Overloaded
 from corps.messages.requests import ASKING, BEGUN, WAITING, WITHDRAWN, Request
 from corps.peers.room import ROOM_ON_A_LOOP, Turn
 from corps.runtime.context import acting
+
+if TYPE_CHECKING:
+    from corps.runtime.cells.cell import Cell
 
 
 class Mailbox:
@@ -190,7 +193,7 @@ class Mailbox:
             request.stage = WITHDRAWN
             return True
 
-    def wait_for_room(self, cell: Any, request: Request, patience: float | None) -> None:
+    def wait_for_room(self, cell: "Cell", request: Request, patience: float | None) -> None:
         """Block the calling thread while the mailbox is full. Called before `put`.
 
         Several senders may see the last free place at once, so the limit may be passed by their number.
@@ -220,7 +223,7 @@ class Mailbox:
         if not roomy:
             raise self._too_late(cell)
 
-    async def await_room(self, cell: Any, request: Request, patience: float | None) -> None:
+    async def await_room(self, cell: "Cell", request: Request, patience: float | None) -> None:
         """Wait for room in a coroutine, without blocking its event loop.
 
         Args:
@@ -264,7 +267,7 @@ class Mailbox:
             self._room, self._turns = Condition(self.lock), deque()
         return self._room
 
-    def _refuse_itself(self, cell: Any) -> None:
+    def _refuse_itself(self, cell: "Cell") -> None:
         here = acting()
         if here is not None and here.cell is cell:
             raise Overloaded(
@@ -274,14 +277,14 @@ class Mailbox:
                 incarnation=cell.incarnation,
             )
 
-    def _too_late(self, cell: Any) -> Overloaded:
+    def _too_late(self, cell: "Cell") -> Overloaded:
         stayed = (
             f"stayed full with {self._limit} requests until the time limit; send slower, wait for answers in"
         )
         return self._overloaded(cell, f"{stayed} between, or")
 
     @staticmethod
-    def _overloaded(cell: Any, why: str) -> Overloaded:
+    def _overloaded(cell: "Cell", why: str) -> Overloaded:
         text = f"the mailbox of {cell} {why} give it more room with options(mailbox=...)"
         return Overloaded(text, target=str(cell), incarnation=cell.incarnation)
 

@@ -2,7 +2,7 @@
 
 import logging
 from threading import Condition
-from typing import Any
+from typing import TYPE_CHECKING
 
 from corps.clock import deadline_after, remaining
 from corps.errors import WorkerGone
@@ -16,13 +16,16 @@ from corps.runtime.context import Activity, current
 from corps.runtime.threads.thread_starts import start_thread
 from corps.runtime.threads.watched_thread import WatchedThread, note_failure
 
+if TYPE_CHECKING:
+    from corps.runtime.cells.cell import Cell
+
 _log = logging.getLogger("corps.workers")
 
 
 class MainThread:
     """Runs ``main()`` of one worker. When that returns or raises, the worker ends, or is started again."""
 
-    def __init__(self, cell: Any) -> None:
+    def __init__(self, cell: "Cell") -> None:
         self._cell = cell
         self.arrival = Condition(cell.mailbox.lock)
         """Notified, under the cell's lock, when a request arrives."""

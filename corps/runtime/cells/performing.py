@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from contextvars import Context, Token, copy_context
 from threading import Event
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from corps.errors import (
     Cancelled,
@@ -53,6 +53,9 @@ from corps.runtime.cells.main_thread import MainThread
 from corps.runtime.context import Activity, current
 from corps.runtime.threads.background import Background
 
+if TYPE_CHECKING:
+    from corps.runtime.cells.cell import Cell
+
 _log = logging.getLogger("corps.workers")
 
 
@@ -89,7 +92,7 @@ class Performer:
 
     __slots__ = ("_background", "_cell", "_generators", "_is_ending", "_keeping", "_tasks", "cls", "worker")
 
-    def __init__(self, cell: Any) -> None:
+    def __init__(self, cell: "Cell") -> None:
         self._cell = cell
         self.cls: type | None = None
         """The author's class; None before the constructor is called."""
@@ -461,7 +464,7 @@ class Performer:
             context = self._generators.context_of(request.args[0])
             if context is not None:
                 return context
-        return self._cell.context.copy()  # type: ignore[no-any-return]
+        return self._cell.context.copy()
 
     def _task_ended(
         self, task: "asyncio.Task[None]", request: Request, coroutine: Coroutine[Any, Any, Any]

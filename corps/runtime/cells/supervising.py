@@ -14,7 +14,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from threading import Lock
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from corps.addresses import ConcAddr
 from corps.clock import now
@@ -27,6 +27,9 @@ from corps.runtime.cells.records import Record
 from corps.runtime.context import Activity, current
 from corps.supervision.supervisor import Dropped, GivenUp, Plan, Steps, Supervisor
 
+if TYPE_CHECKING:
+    from corps.runtime.cells.cell import Cell
+
 _log = logging.getLogger("corps.supervision")
 
 _CHANCE: Final = random.SystemRandom().random  # the generator of the module is the same in all forked Envs
@@ -35,7 +38,7 @@ _CHANCE: Final = random.SystemRandom().random  # the generator of the module is 
 class Supervising:
     """What one Mgr does about its children. Any thread may call, but for `run`, which is for the pool."""
 
-    def __init__(self, cell: Any, disown: Callable[[ConcAddr], None]) -> None:
+    def __init__(self, cell: "Cell", disown: Callable[[ConcAddr], None]) -> None:
         """No child yet.
 
         Args:

@@ -1,11 +1,14 @@
 """Those who want to hear of the end of one worker's incarnation."""
 
 from threading import Lock
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from corps.messages.endings import Ended
 from corps.messages.outcomes import Value
 from corps.messages.requests import Request
+
+if TYPE_CHECKING:
+    from corps.runtime.cells.cell import Cell
 
 _FEW: Final = 16
 
@@ -15,7 +18,7 @@ class Watchers:
 
     __slots__ = ("_cell", "_lock", "_most", "_requests")
 
-    def __init__(self, cell: Any) -> None:
+    def __init__(self, cell: "Cell") -> None:
         self._cell = cell
         self._lock = Lock()  # protects what follows
         self._requests: list[Request] = []

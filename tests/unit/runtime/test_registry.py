@@ -1,7 +1,7 @@
 """Claims about those who may come back: no request for them is lost, run twice, or overtaken."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import settings
@@ -92,7 +92,7 @@ def test_a_watch_that_waits_is_handed_on_when_its_worker_comes_back() -> None:
     watch = request(5, WATCH)
     assert of.hold(watch)
     cell = Cell(of, 5)
-    of.add(5, cell)
+    of.add(5, cast("Any", cell))
     assert cell.watches == [watch]
     assert outcomes(watch) == []
 
@@ -100,11 +100,11 @@ def test_a_watch_that_waits_is_handed_on_when_its_worker_comes_back() -> None:
 def test_a_watch_that_waits_hears_of_the_incarnation_that_comes() -> None:
     of = registry()
     number = of.next_number()
-    of.add(number, Cell(of, number))
+    of.add(number, cast("Any", Cell(of, number)))
     of.remove(number, KILLED, 2)
     watch = request(number, WATCH)
     assert of.hold(watch)
-    of.add(number, Cell(of, number))
+    of.add(number, cast("Any", Cell(of, number)))
     assert outcomes(watch) == []
     of.remove(number, KILLED, None)
     assert of.ended(number) == KILLED
@@ -114,12 +114,12 @@ def test_what_an_abandoned_worker_left_is_run_before_what_comes_later() -> None:
     """Was a defect: a request could be held before those that had waited in the mailbox."""
     of = registry()
     number = of.next_number()
-    of.add(number, Cell(of, number))
+    of.add(number, cast("Any", Cell(of, number)))
     early, late = request(number), request(number)
     of.remove(number, KILLED, 2, [early])
     assert of.hold(late)
     cell = Cell(of, number)
-    of.add(number, cell)
+    of.add(number, cast("Any", cell))
     assert cell.mailbox == [early, late]
 
 
@@ -213,7 +213,7 @@ class AnyOrder(RuleBasedStateMachine):
     def start(self, number: int) -> None:
         if number not in self.cells:
             cell = self.cells[number] = Cell(self.of, number)
-            self.of.add(number, cell)
+            self.of.add(number, cast("Any", cell))
 
     @rule(number=st.sampled_from(NUMBERS), n=st.integers(1, 3))
     def run_some(self, number: int, n: int) -> None:

@@ -1,5 +1,5 @@
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -75,7 +75,7 @@ def test_a_worker_means_its_own_env_also_when_that_ends(process: ThisProcess) ->
     mine, other = an_env(), an_env()
     process.has_opened(other)
     mine.is_open = False
-    token = current.set(Activity(mine, cell="a worker"))
+    token = current.set(Activity(mine, cell=cast("Any", "a worker")))
     try:
         assert env_here("to test") is mine
     finally:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +25,7 @@ class Cell:
     def __init__(self, place: int, number: int, graph: WaitGraph, interleave: int) -> None:
         self.addr = ConcAddr("0" * 16, place, number)
         self.graph = graph
-        self.interface = SimpleNamespace(interleave=interleave, async_methods={"soft"})
+        self.interface: Any = SimpleNamespace(interleave=interleave, async_methods={"soft"})
         self.wait: Any = None
 
     def __str__(self) -> str:
@@ -42,7 +42,7 @@ class Cell:
 @contextmanager
 def coroutine_of(request: Request | None) -> Iterator[None]:
     """The calling code is the coroutine that runs this request."""
-    here = Activity(object())
+    here = Activity(cast("Any", object()))
     here.task, here.request = object(), request
     token = current.set(here)
     yield

@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 
@@ -42,9 +43,13 @@ def env() -> Iterator[Env]:
     assert env.pool.close(20) == []
 
 
+def errands_of(env: Any) -> Errands:
+    return Errands(env, Activity(env))
+
+
 @pytest.fixture
 def errands(env: Env) -> Iterator[Errands]:
-    errands = Errands(env, Activity(env))
+    errands = errands_of(env)
     yield errands
     assert errands.close(20) == []
 
@@ -58,7 +63,7 @@ def test_what_was_posted_is_done_in_order_by_another_thread(errands: Errands) ->
 
 
 def test_only_an_attendant_that_runs_a_worker_is_left_behind_when_there_is_no_time(env: Env) -> None:
-    errands, gate = Errands(env, Activity(env)), threading.Event()
+    errands, gate = errands_of(env), threading.Event()
     cell = Cell(gate)
     errands.post(errands.make_ready, cell)
     assert cell.begun.wait(20)
@@ -89,7 +94,7 @@ def test_whoever_catches_up_finds_done_what_was_posted(errands: Errands) -> None
 def test_an_errand_gives_its_value_raises_its_error_and_has_the_context_of_the_main_thread(
     errands: Errands,
 ) -> None:
-    activity = Activity(None)
+    activity = Activity(cast("Any", None))
     token = current.set(activity)
     try:
         assert errands.do(current.get) is activity
@@ -133,7 +138,7 @@ def test_errands_are_done_however_many_others_are_under_way(errands: Errands) ->
 
 def test_no_more_threads_run_cells_than_there_may_be() -> None:
     env = Env(most=1)
-    errands = Errands(env, Activity(env))
+    errands = errands_of(env)
     gate = threading.Event()
     first, second = Cell(gate), Cell()
     errands.post(errands.make_ready, first)

@@ -5,7 +5,7 @@ import concurrent.futures
 import contextvars
 import threading
 import types
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -274,9 +274,15 @@ def test_an_error_that_cannot_be_shown_is_logged_all_the_same(caplog: pytest.Log
     assert "a callback of a Future raised" in caplog.text
 
 
+def somebody() -> Activity:
+    """What a worker does, of an Env of its own."""
+    return Activity(cast("Any", types.SimpleNamespace()), cast("Any", types.SimpleNamespace()))
+
+
 def test_a_callback_runs_as_the_one_who_registered_it_without_its_deadline() -> None:
-    env, cell = types.SimpleNamespace(), types.SimpleNamespace()
-    registrant, settling = Activity(env, cell), Activity(types.SimpleNamespace(), types.SimpleNamespace())
+    env: Any = types.SimpleNamespace()
+    cell: Any = types.SimpleNamespace()
+    registrant, settling = Activity(env, cell), somebody()
     registrant.deadline = settling.deadline = 1.0
     seen: list[Activity | None] = []
     future: Future[int] = Future()
@@ -292,7 +298,7 @@ def test_a_callback_runs_as_the_one_who_registered_it_without_its_deadline() -> 
 
 
 def test_a_callback_of_a_plain_thread_is_no_worker() -> None:
-    settling = Activity(types.SimpleNamespace(), types.SimpleNamespace())
+    settling = somebody()
     seen: list[Activity | None] = []
     future: Future[int] = Future()
     future.add_done_callback(lambda _: seen.append(current.get()))

@@ -1,7 +1,7 @@
 """Claims about requests that are sent again: one answer, in time, not too often, and an honest word."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import settings
@@ -82,7 +82,7 @@ def env(monkeypatch: pytest.MonkeyPatch) -> Env:
 
 def ask(env: Env, retries: int, deadline: float | None = None) -> Future[Any]:
     future: Future[Any] = Future()
-    promise = Retrying(env, future, (1,), {"x": 2}, retries).next_try()
+    promise = Retrying(cast("Any", env), future, (1,), {"x": 2}, retries).next_try()
     future.request = Request(CALL, TARGET, "method", (1,), {"x": 2}, promise, None, deadline)
     env.dispatch(future.request)
     return future

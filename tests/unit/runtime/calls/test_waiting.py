@@ -84,7 +84,7 @@ class Waiter(corps.Conc):
             for future in futures:
                 future.settle(Value(1))
 
-        graph.probe = probe
+        graph.probe = probe  # type: ignore[method-assign,assignment]
         return sum(future.result() for future in wait_all(futures))
 
 

@@ -4,7 +4,7 @@ import asyncio
 import types
 from collections.abc import AsyncIterator, Iterator
 from contextvars import Context
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -63,7 +63,7 @@ def cell() -> Cell:
 
 @pytest.fixture
 def generators(cell: Cell) -> Generators:
-    return Generators(cell)
+    return Generators(cast("Any", cell))
 
 
 def run_turns(cell: Cell, generators: Generators) -> None:

@@ -34,8 +34,8 @@ class Waits(Condition):
 
 
 def thread_of(*, is_wanted: bool) -> tuple[MainThread, Any]:
-    env = types.SimpleNamespace(label="env0")
-    cell = types.SimpleNamespace(
+    env: Any = types.SimpleNamespace(label="env0")
+    cell: Any = types.SimpleNamespace(
         env=env,
         addr=ADDR,
         mailbox=Mailbox(limit=9),

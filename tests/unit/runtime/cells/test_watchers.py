@@ -1,7 +1,7 @@
 """Claims about the watchers of one worker: each is told once, and none costs more than the one before."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from corps.addresses import ConcAddr
 from corps.messages.endings import Ended
@@ -28,7 +28,7 @@ def watch() -> Request:
 
 def test_so_many_watches_of_one_worker_are_not_looked_at_again_and_again() -> None:
     """Was a defect: each new one looked at all the others, 68 s of the reading thread for 20 000."""
-    watchers = Watchers(SimpleNamespace(ended=None))
+    watchers = Watchers(cast("Any", SimpleNamespace(ended=None)))
     requests = [watch() for _ in range(2000)]
     for request in requests:
         watchers.add(request)
@@ -40,7 +40,7 @@ def test_so_many_watches_of_one_worker_are_not_looked_at_again_and_again() -> No
 
 
 def test_watches_that_were_given_up_do_not_pile_up() -> None:
-    watchers = Watchers(SimpleNamespace(ended=None))
+    watchers = Watchers(cast("Any", SimpleNamespace(ended=None)))
     kept = [watch() for _ in range(10)]
     for request in kept:
         watchers.add(request)

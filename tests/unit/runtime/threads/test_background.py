@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
-from typing import Any
+from typing import Any, cast
 
 from corps.runtime.context import Activity, current
 from corps.runtime.threads.background import Background, make_task
@@ -14,7 +14,7 @@ def run(what: Callable[[Background], Coroutine[Any, Any, None]]) -> None:
 
     async def as_worker() -> None:
         asyncio.get_running_loop().set_task_factory(make_task)
-        activity = Activity(object(), object())
+        activity = Activity(cast("Any", object()), cast("Any", object()))
         activity.background = Background()
         current.set(activity)
         await what(activity.background)

@@ -4,7 +4,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -73,7 +73,7 @@ def post() -> Post:
 
 @pytest.fixture(params=[0.0, 0.0001], ids=["sleeping", "looking"])
 def readers(post: Post, request: pytest.FixtureRequest) -> Iterator[Readers]:
-    activity = Activity(None)
+    activity = Activity(cast("Any", None))
     activity.reading = True
     readers = Readers(post, activity, "test-io", spin=request.param)
     readers.start()
@@ -220,7 +220,7 @@ def test_many_threads_wait_and_rest_and_none_is_forgotten(post: Post, readers: R
 
 @pytest.mark.parametrize("how", ["wait", "rest"])
 def test_closing_ends_the_reading_and_leaves_those_who_wait_at_their_gates(post: Post, how: str) -> None:
-    readers = Readers(post, Activity(None), "test-io")
+    readers = Readers(post, Activity(cast("Any", None)), "test-io")
     readers.start()
     gate, passed = Gate(), []
     waiter = threading.Thread(target=lambda: passed.append(getattr(readers, how)(gate, LIMIT)))
@@ -235,7 +235,7 @@ def test_closing_ends_the_reading_and_leaves_those_who_wait_at_their_gates(post:
 
 
 def test_one_that_was_never_started_can_be_closed(post: Post) -> None:
-    readers = Readers(post, Activity(None), "test-io")
+    readers = Readers(post, Activity(cast("Any", None)), "test-io")
     readers.close()
     assert not readers.wait(Gate(), 0.001)
 
