@@ -25,8 +25,8 @@ from corps.launch.may_boot import mark_descendants
 from corps.launch.sources import Source
 from corps.launch.starting import start_env
 from corps.launch.vital_signs import VitalSigns
+from corps.launchers.launcher import MAIN, READING
 from corps.launchers.local.child import ChildSide, flush_output
-from corps.launchers.local.pulse import MAIN, READING
 from corps.membership.orders import Orders
 from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface

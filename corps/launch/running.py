@@ -39,7 +39,8 @@ from corps.launch.patience import Patience
 from corps.launch.phases import Phase, run_phases
 from corps.launch.sources import Source
 from corps.launch.starting import start_env
-from corps.launchers.local.env_process import Exit
+from corps.launchers.launcher import Exit
+from corps.launchers.local.launcher import LocalLauncher
 from corps.launchers.local.processes import ProcessHost
 from corps.launchers.local.runtime_dir import make_runtime_dir
 from corps.managers.assembly import env_options
@@ -367,7 +368,9 @@ class RunningCorps:
         if self._hurry.done():
             host.close(0.0)
         host.launch()
-        # While the template imports, which takes longer than both.
+        # While the template imports, which takes longer than all three.
+        from corps.launch import child
+
         settings = self._find_settings()
         options = env_options(settings)
         self._finish_timeout = settings.finish_timeout
@@ -383,7 +386,7 @@ class RunningCorps:
         membership = self._membership = Membership(
             env,
             me,
-            host,
+            LocalLauncher(host, child.main),
             order,
             boot_timeout=settings.boot_timeout,
             restart=restart,

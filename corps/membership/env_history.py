@@ -5,14 +5,13 @@ from threading import Lock
 from corps.addresses import env_label
 from corps.clock import now
 from corps.errors import RestartLimit
-from corps.launchers.local.env_process import Exit
-from corps.launchers.local.memory_kills import MemoryKills
+from corps.launchers.launcher import Exit
 from corps.messages.endings import ORDERLY, Failure, Reason
 from corps.runtime.counters import Counters
 
 
 class EnvHistory:
-    """Counts deaths and recoveries of Envs. Any thread may call, but for `ended`, which is for one."""
+    """Counts deaths and recoveries of Envs. Any thread may call."""
 
     def __init__(self, counters: Counters) -> None:
         """Nothing has happened yet.
@@ -21,7 +20,6 @@ class EnvHistory:
             counters: Where it is counted.
         """
         self._counters = counters
-        self._memory_kills = MemoryKills()  # used by who calls `ended`
         self._lock = Lock()  # protects _died_at
         self._died_at: dict[int, float] = {}  # Envs that have not come back
 
@@ -37,11 +35,11 @@ class EnvHistory:
             The same as a failure.
         """
         reason: Reason = "error" if ended.code or not was_told else "shutdown"
-        text = f"its process (pid {ended.pid}) {ended}"
+        text = f"its process ({ended.mark}) {ended}"
         if hung is not None and ended.signal is not None:
-            reason, text = "hung", f"its process (pid {ended.pid}) hung, and was killed: {hung}"
+            reason, text = "hung", f"its process ({ended.mark}) hung, and was killed: {hung}"
         elif ended.signal is not None:
-            reason = "memory" if self._memory_kills.is_new() else "killed"
+            reason = "memory" if ended.by_memory else "killed"
         elif reason == "shutdown":
             text = "it was removed"
         elif not ended.code:

@@ -13,9 +13,7 @@ from typing import Any, Final
 from corps.addresses import BOOT_ENV, FRONT, env_label
 from corps.clock import now
 from corps.errors import BootError, ClosedError, CorpsError, EnvStartError, SupervisionError
-from corps.launchers.local.env_process import EnvProcess, Exit
-from corps.launchers.local.processes import ProcessHost
-from corps.launchers.local.runtime_dir import remove_files
+from corps.launchers.launcher import Exit, LaunchedEnv, Launcher
 from corps.membership.env_history import EnvHistory, died_too_often
 from corps.membership.places import Place, ask_managers, give_up, introduce_all, listed, stop_all, to_remove
 from corps.membership.vitals import Vitals
@@ -47,7 +45,7 @@ class Membership:
         self,
         env: Env,
         me: Member,
-        host: ProcessHost,
+        launcher: Launcher,
         first_order: list[Any],
         *,
         boot_timeout: float,
@@ -60,7 +58,7 @@ class Membership:
         Args:
             env: The Env of the booting process.
             me: Its own record.
-            host: Starts the processes.
+            launcher: Starts the processes.
             first_order: What each Env is told first: the Corps, the settings, what to load, and where.
             boot_timeout: Seconds an Env has for its start.
             restart: How often an Env gets another process.
@@ -69,7 +67,7 @@ class Membership:
         """
         self._env = env
         self._me = me
-        self._host = host
+        self._launcher = launcher
         self._first_order = first_order
         self._boot_timeout = boot_timeout
         self._restart = restart
@@ -82,7 +80,7 @@ class Membership:
         self._lock = Lock()
         self._joining = Lock()  # held while a process is introduced
         self._places: dict[int, Place] = {}
-        self._early: dict[int, Exit] = {}  # ends of processes that have no place yet, by their process ids
+        self._early: dict[str, Exit] = {}  # ends of processes that have no place yet, by their marks
         self._restarts: Supervisor[int] = Supervisor("one_for_one", lambda: 0.5)
         self._history = EnvHistory(env.env_counters)
         self._former: list[Place] = []  # whose output may tell why the Corps did not start
@@ -130,15 +128,12 @@ class Membership:
         assert front.interface is not None
         return front.interface, front.restart, front.travels
 
-    def _spawn(self, env_id: int) -> EnvProcess:
-        return self._host.spawn(env_id, "corps.launch.child:main")
-
-    def _spawn_in_time(self, env_id: int) -> EnvProcess:
+    def _spawn_in_time(self, env_id: int) -> LaunchedEnv:
         """Do the same, again while the system lacks what it takes, for as long as a start may take."""
         until, pause = now() + self._boot_timeout, _FIRST_PAUSE
         while True:
             try:
-                return self._spawn(env_id)
+                return self._launcher.spawn(env_id)
             except EnvStartError as error:
                 if not error.is_passing or now() + pause > until:
                     raise
@@ -148,15 +143,15 @@ class Membership:
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _begin(
-        self, env_id: int, generation: int, *, spawn: Callable[[int], EnvProcess] | None = None
+        self, env_id: int, generation: int, *, spawn: Callable[[int], LaunchedEnv] | None = None
     ) -> Place:
-        process = (spawn or self._spawn)(env_id)
+        process = (spawn or self._launcher.spawn)(env_id)
         with self._lock:
             former = self._places.get(env_id)
             if former is not None and not self._later_orders:  # it has died while the Corps started
                 self._former.append(former)
             place = self._places[env_id] = Place(process, generation, former)
-            ended = self._early.pop(place.process.pid, None)
+            ended = self._early.pop(place.process.mark, None)
         if ended is not None and (failure := self.failure_of(ended)) is not None:
             self.env_ended(ended, failure)
         place.tell("start", *self._first_order, generation)
@@ -195,8 +190,8 @@ class Membership:
         """
         with self._lock:
             place = self._places.get(ended.env_id)
-            if place is None or place.process.pid != ended.pid:
-                self._early[ended.pid] = ended
+            if place is None or place.process.mark != ended.mark:
+                self._early[ended.mark] = ended
                 return None
         hung = self._vitals.forget(place.process)
         return self._history.ended(ended, hung, was_told=place.was_told_to_end)
@@ -242,8 +237,8 @@ class Membership:
         """Let go of what was for a process that has ended. Before another one is started in its place."""
         if is_read_no_more:  # else by the thread that waits for what it says
             place.process.channel.close()
-        journals = () if place.member is None else (f"{place.member.incarnation[:12]}-*.journal",)
-        remove_files(self._host.runtime_dir, f"{place.process.env_id}-*.sock", *journals)
+        incarnation = "" if place.member is None else place.member.incarnation
+        self._launcher.clear_after(place.process.env_id, incarnation)
 
     def _replace(self, former: Place, delay: float) -> None:
         """Give an Env another process. If that dies while it starts, that is told like every other death."""
@@ -294,7 +289,7 @@ class Membership:
             self._env.lives.env_joined(member)
         self._history.joined(env_id, generation)
         which, level = ("another", logging.WARNING) if generation else ("a", logging.DEBUG)
-        _log.log(level, "%s has %s process (pid %d)", env_label(env_id), which, place.process.pid)
+        _log.log(level, "%s has %s process (%s)", env_label(env_id), which, place.process.mark)
 
     def _introduce(self, place: Place, late: list[int]) -> Member:
         """Make a process known to all others, and them to it. One at a time: all know each other then."""
@@ -431,10 +426,10 @@ class Membership:
             self._stops.set()
 
     def stop(self, grace: float | None) -> None:
-        """Have the Envs end in order. What does not is left for the end of the ProcessHost. Nobody hangs now.
+        """Have the Envs end in order. What does not is left for the end of the launcher. Nobody hangs now.
 
         Args:
-            grace: Seconds for the orderly end; None: there is none, all are left for the end of the host.
+            grace: Seconds for the orderly end; None: there is none, all are left for the end of the launcher.
         """
         self._vitals.close()
         self.replace_no_more()

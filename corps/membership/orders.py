@@ -1,26 +1,11 @@
 """What the booting process and its Envs tell each other over the channel that each Env inherited."""
 
-from typing import Any, Protocol
+from typing import Any
 
 from corps.errors import BrokenError
+from corps.launchers.launcher import ByteChannel
 from corps.packing.codecs import CODEC_TAGS
 from corps.packing.packer import Packed, Packer
-
-
-class ByteChannel(Protocol):
-    """What carries the messages: a `corps.launchers.local.channel.Channel`."""
-
-    def send(self, message: bytes) -> None:
-        """Send one message."""
-        ...
-
-    def wait(self, timeout: float) -> bool:
-        """Wait for so many seconds until there is something for `recv`; whether there is."""
-        ...
-
-    def recv(self) -> bytes | None:
-        """The next message; None at the end."""
-        ...
 
 
 class Orders:

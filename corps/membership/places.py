@@ -9,7 +9,7 @@ import corps.errors as errors
 from corps.addresses import FRONT, env_label
 from corps.clock import now
 from corps.errors import BrokenError, ClosedError, ConfigError, DeadlineExceeded, EnvStartError
-from corps.launchers.local.env_process import EnvProcess
+from corps.launchers.launcher import LaunchedEnv
 from corps.membership.orders import Orders
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
@@ -44,7 +44,7 @@ class Place:
         is_buried: Set when its end is known in the booting process.
     """
 
-    def __init__(self, process: EnvProcess, generation: int, former: "Place | None" = None) -> None:
+    def __init__(self, process: LaunchedEnv, generation: int, former: "Place | None" = None) -> None:
         """For a process that was just started.
 
         Args:

@@ -12,8 +12,7 @@ from typing import Final
 
 from corps.addresses import env_label
 from corps.clock import now
-from corps.launchers.local.env_process import EnvProcess
-from corps.launchers.local.pulse import MAIN, READING
+from corps.launchers.launcher import MAIN, READING, LaunchedEnv
 from corps.supervision.vitals import Judge, Verdict
 
 _log = logging.getLogger("corps.managers")
@@ -47,13 +46,13 @@ class Vitals:
         self._every = every
         self._dead = dead
         self._lock = Lock()  # protects everything below; nothing is logged, and no signal sent, under it
-        self._judge: Judge[EnvProcess] = Judge(every, suspect, dead if dead is not None else suspect)
-        self._watched: set[EnvProcess] = set()
-        self._hung: dict[EnvProcess, _Hung] = {}
+        self._judge: Judge[LaunchedEnv] = Judge(every, suspect, dead if dead is not None else suspect)
+        self._watched: set[LaunchedEnv] = set()
+        self._hung: dict[LaunchedEnv, _Hung] = {}
         self._closes = Event()
         self._thread: Thread | None = None
 
-    def watch(self, process: EnvProcess) -> None:
+    def watch(self, process: LaunchedEnv) -> None:
         """Watch a process from now on. It gives signs of life already.
 
         Args:
@@ -70,7 +69,7 @@ class Vitals:
                 self._thread = Thread(target=self._run, name="corps-vitals", daemon=True)
                 self._thread.start()
 
-    def forget(self, process: EnvProcess) -> str | None:
+    def forget(self, process: LaunchedEnv) -> str | None:
         """A process has ended.
 
         Args:
@@ -105,7 +104,7 @@ class Vitals:
     def _look(self) -> None:
         at = now()
         with self._lock:
-            verdicts = self._judge.look(at, {each: each.pulse.counts() for each in self._watched})
+            verdicts = self._judge.look(at, {each: each.signs() for each in self._watched})
             for verdict in verdicts:
                 if verdict.state == "dead":
                     self._hung[verdict.of] = _Hung(_in_words(verdict, self._every), at + _LAST_WORDS)
@@ -115,7 +114,7 @@ class Vitals:
         for process in due:
             process.kill()  # again and again, for the template may have been too busy to take it
 
-    def _tell(self, verdict: Verdict[EnvProcess]) -> None:
+    def _tell(self, verdict: Verdict[LaunchedEnv]) -> None:
         process = verdict.of
         label = f"{env_label(process.env_id)}"
         if verdict.state == "well":
@@ -132,7 +131,7 @@ class Vitals:
             process.end_with_stacks()
 
 
-def _in_words(verdict: Verdict[EnvProcess], every: float) -> str:
+def _in_words(verdict: Verdict[LaunchedEnv], every: float) -> str:
     # The main thread asks the other for its signs: if it is silent itself, nobody knows about that one.
     which = MAIN if verdict.silences[MAIN] > 2 * every else READING
     return f"no sign of life of its {_KINDS[which]} for {verdict.silences[which]:.3g} s"

@@ -17,7 +17,8 @@ import psutil
 import pytest
 
 from corps.errors import BrokenError, ClosedError, EnvStartError, InternalError
-from corps.launchers.local.env_process import EnvProcess, Exit
+from corps.launchers.launcher import Exit
+from corps.launchers.local.env_process import EnvProcess
 from corps.launchers.local.processes import ProcessHost
 from corps.launchers.local.runtime_dir import make_runtime_dir
 from corps.testing.leaks import Snapshot
@@ -200,7 +201,7 @@ def test_the_end_of_a_process_is_reported_as_it_was(hosts: Hosts, entry: str, wo
     process = hosts.start().spawn(1, f"entries:{entry}")
     how = ended(process)
     assert str(how) == words
-    assert (how.env_id, how.pid) == (1, process.pid)
+    assert (how.env_id, how.mark) == (1, process.mark)
 
 
 def test_on_exit_is_called_once_per_process_in_the_watchers_thread(hosts: Hosts) -> None:
@@ -459,7 +460,7 @@ def test_kill_9_of_the_template_ends_and_reports_every_process(hosts: Hosts) -> 
     assert host.template_pid is not None
     os.kill(host.template_pid, signal.SIGKILL)
     for process in [*processes, grouped]:
-        assert ended(process) == Exit(process.env_id, process.pid, None, signal.SIGKILL, "template died")
+        assert ended(process) == Exit(process.env_id, process.mark, None, signal.SIGKILL, "template died")
         assert wait_gone(process.pid, 0.0)
     assert wait_gone(started)
     with pytest.raises(EnvStartError):

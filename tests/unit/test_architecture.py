@@ -278,6 +278,15 @@ def floors(rooms: Graph) -> int:
     return max(map(floor, rooms))
 
 
+def only_launch_knows_the_launchers(files: Files) -> Iterator[str]:
+    """All others know the Protocol alone, so that Envs may be started on other hosts."""
+    for file in files:
+        for each, target in internal(file, by_module(files)):
+            is_one = target.startswith("corps.launchers.") and target != "corps.launchers.launcher"
+            if is_one and file.unit not in {"launchers", "launch", "testing"}:
+                yield file.at(each.line, f"imports {target}; only launch chooses a launcher")
+
+
 def nothing_imports_the_root(files: Files) -> Iterator[str]:
     for file in files:
         for each in file.imports():
@@ -540,6 +549,7 @@ RULES: Final[tuple[Rule, ...]] = (
     every_file_has_a_band,
     no_import_circles,
     rooms_lie_on_floors,
+    only_launch_knows_the_launchers,
     nothing_imports_the_root,
     nothing_imports_the_test_kit,
     zmq_only_in_transport,
@@ -613,6 +623,7 @@ def planted(sources: Mapping[str, str]) -> Files:
         (imports_point_down, {"clock.py": "import corps.errors"}),
         (imports_point_down, {"security/a.py": "import corps.packing.packer"}),
         (imports_point_down, {"errors.py": "import corps.novel"}),
+        (only_launch_knows_the_launchers, {"membership/a.py": "import corps.launchers.local.processes"}),
         (every_file_has_a_band, {"novel.py": ""}),
         (every_file_has_a_band, {"novel/a.py": ""}),
         (no_import_circles, {"wire/a.py": "import corps.wire.b", "wire/b.py": "import corps.wire.a"}),

@@ -1,62 +1,14 @@
-"""EnvProcess: an Env's process as the booting process sees it, and Exit: how it ended."""
+"""EnvProcess: an Env's process as the booting process sees it."""
 
-import contextlib
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from corps.clock import now
+from corps.launchers.launcher import Exit
 from corps.launchers.local.channel import Channel
 from corps.launchers.local.output import OutputTail
 from corps.launchers.local.pulse import Pulse
 from corps.launchers.local.stacks import DUMP_SIGNAL
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How a process ended. Either `code` or `signal` is set.
-
-    Attributes:
-        env_id: The Env it was.
-        pid: Its process id, which may belong to another process by now.
-        code: Its exit status.
-        signal: The signal that killed it.
-        reason: Why, where its own status does not tell.
-        seen_at: When that was seen, on the monotonic clock.
-    """
-
-    env_id: int
-    pid: int
-    code: int | None
-    signal: int | None
-    reason: str = ""
-    seen_at: float = field(default_factory=now, compare=False, repr=False)
-
-    @classmethod
-    def from_returncode(cls, env_id: int, pid: int, returncode: int) -> "Exit":
-        """An Exit from one number, as `subprocess` counts.
-
-        Args:
-            env_id: The Env.
-            pid: Its process.
-            returncode: The exit status, or minus the number of a signal.
-
-        Returns:
-            The Exit.
-        """
-        if returncode < 0:
-            return cls(env_id, pid, None, -returncode)
-        return cls(env_id, pid, returncode, None)
-
-    def __str__(self) -> str:
-        because = f" ({self.reason})" if self.reason else ""
-        if self.signal is None:
-            return f"ended with exit status {self.code}{because}"
-        name = f"signal {self.signal}"
-        with contextlib.suppress(ValueError):
-            name = signal.Signals(self.signal).name
-        return f"was killed by {name}{because}"
 
 
 class EnvProcess:
@@ -84,6 +36,15 @@ class EnvProcess:
         # Written once, before _ended is set, and read after: the event orders the two.
         self._exit: Exit | None = None
         self._ended = threading.Event()
+
+    @property
+    def mark(self) -> str:
+        """See `LaunchedEnv.mark`."""
+        return f"pid {self.pid}"
+
+    def signs(self) -> tuple[int, ...]:
+        """See `LaunchedEnv.signs`."""
+        return self.pulse.counts()
 
     def output(self) -> str:
         """What the process wrote to stdout and stderr until it released its output.

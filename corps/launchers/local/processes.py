@@ -23,10 +23,11 @@ from dataclasses import asdict
 from corps.addresses import env_label
 from corps.clock import deadline_after, remaining
 from corps.errors import ClosedError, EnvStartError, InternalError
+from corps.launchers.launcher import Exit
 from corps.launchers.local.channel import Channel
 from corps.launchers.local.control import Kill, Spawn, TemplateConfig, encode
 from corps.launchers.local.core_files import turn_off_core_files
-from corps.launchers.local.env_process import EnvProcess, Exit, is_stopped
+from corps.launchers.local.env_process import EnvProcess, is_stopped
 from corps.launchers.local.env_table import EnvEntry, EnvTable
 from corps.launchers.local.pulse import Pulse, open_pulse
 from corps.launchers.local.runtime_dir import remove_runtime_dir

@@ -12,12 +12,6 @@ import mmap
 import os
 from typing import Final
 
-MAIN: Final = 0
-"""Counts what the main thread of an Env does."""
-
-READING: Final = 1
-"""Counts what the thread that reads from the links does."""
-
 _COUNTS: Final = 2
 _SIZE: Final = 4096
 _SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL

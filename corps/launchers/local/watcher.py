@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable
 
 from corps.clock import deadline_after, remaining
+from corps.launchers.launcher import Exit
 from corps.launchers.local.control import (
     MAX_PACKET,
     Exited,
@@ -26,8 +27,8 @@ from corps.launchers.local.control import (
     SpawnFailed,
     decode,
 )
-from corps.launchers.local.env_process import Exit
 from corps.launchers.local.env_table import EnvEntry, EnvTable
+from corps.launchers.local.memory_kills import MemoryKills
 
 _LOST_END = 2.0
 _READ_SIZE = 64 * 1024
@@ -66,6 +67,7 @@ class Watcher:
         self._on_exit = on_exit
         self._forward_output = forward_output
         self._selector = selectors.DefaultSelector()
+        self._memory_kills = MemoryKills()
         self.is_ready = threading.Event()
         self.problem = ""
 
@@ -124,7 +126,14 @@ class Watcher:
                 entry = self._table.take(env_id)
                 if entry is not None:
                     self._drain(entry)
-                    self._finish(entry, Exit.from_returncode(env_id, pid, code))
+                    self._finish(entry, self._exit(env_id, pid, code))
+
+    def _exit(self, env_id: int, pid: int, returncode: int) -> Exit:
+        """The end of a process, from its exit status, or minus the number of a signal."""
+        mark = f"pid {pid}"
+        if returncode >= 0:
+            return Exit(env_id, mark, returncode, None)
+        return Exit(env_id, mark, None, -returncode, by_memory=self._memory_kills.is_new())
 
     def _read_output(self, entry: EnvEntry) -> int:
         """Read what is there, once; 0 if that is nothing, now or for ever."""
@@ -179,7 +188,7 @@ class Watcher:
                 entry.fail("the template process died")
                 continue
             self._drain(entry)
-            self._finish(entry, Exit(process.env_id, process.pid, None, signal.SIGKILL, "template died"))
+            self._finish(entry, Exit(process.env_id, process.mark, None, signal.SIGKILL, "template died"))
 
 
 def end_lost(pid: int, session: int, deadline: float | None) -> None:

@@ -3,12 +3,15 @@
 import logging
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from corps.errors import BrokenError, EnvStartError
-from corps.launchers.local.env_process import Exit
+from corps.launch.child import main
+from corps.launchers.launcher import Exit
+from corps.launchers.local.launcher import LocalLauncher
 from corps.membership.membership import Membership
 from corps.membership.vitals import Vitals
 from corps.messages.endings import Failure
@@ -35,6 +38,7 @@ class Process:
     def __init__(self, env_id: int, pid: int) -> None:
         self.env_id = env_id
         self.pid = pid
+        self.mark = f"pid {pid}"
         self.channel = Channel()
 
     def wait(self, seconds: float) -> str:
@@ -63,15 +67,16 @@ class Host:
     def __init__(self) -> None:
         self.membership: Membership | None = None
         self.pid = 100
-        self.runtime_dir = "/nowhere"
         self.refusals: list[EnvStartError] = []
         self.spawned: list[Process] = []
         self.has_replaced = Event()  # a process has followed the first one
 
-    def spawn(self, env_id: int, entry: str) -> Process:
+    def clear_after(self, env_id: int, incarnation: str) -> None: ...
+
+    def spawn(self, env_id: int) -> Process:
         self.pid += 1
         if self.membership is not None:
-            assert self.membership.failure_of(Exit(env_id, self.pid, None, 9)) is None
+            assert self.membership.failure_of(Exit(env_id, f"pid {self.pid}", None, 9)) is None
         if self.refusals:
             raise self.refusals.pop()
         self.spawned.append(Process(env_id, self.pid))
@@ -108,7 +113,7 @@ def test_nobody_looks_for_signs_of_life_of_a_process_that_has_ended_whatever_its
     reasons = []
     for env_id, (code, sent) in enumerate([(None, 9), (3, None), (0, None)], 1):
         membership._begin(env_id, 0)
-        failure = membership.failure_of(Exit(env_id, 100 + env_id, code, sent))
+        failure = membership.failure_of(Exit(env_id, f"pid {100 + env_id}", code, sent))
         assert failure is not None
         reasons.append(failure.reason)
     env.alarms.close()
@@ -134,7 +139,7 @@ def test_a_process_that_dies_before_it_has_a_place_is_replaced_all_the_same() ->
         membership._restarts.add(1, membership._restart)
         membership._begin(1, 0)
         host.membership = membership
-        ended = Exit(1, 101, None, 9)
+        ended = Exit(1, "pid 101", None, 9)
         failure = membership.failure_of(ended)
         assert failure is not None
         membership.env_ended(ended, failure)
@@ -168,7 +173,7 @@ def test_a_process_that_the_system_does_not_give_now_is_tried_again(*, is_passin
         membership._restarts.add(1, membership._restart)
         membership._begin(1, 0)
         host.refusals = [EnvStartError("planted", is_passing=is_passing) for _ in range(3)]
-        ended = Exit(1, 101, None, 9)
+        ended = Exit(1, "pid 101", None, 9)
         failure = membership.failure_of(ended)
         assert failure is not None
         membership.env_ended(ended, failure)
@@ -183,7 +188,8 @@ def test_a_process_that_the_system_does_not_give_now_is_tried_again(*, is_passin
 
 def test_of_a_process_that_has_ended_no_channel_and_no_file_is_left(tmp_path: Path) -> None:
     env, host = Env(), Host()
-    host.runtime_dir = str(tmp_path)
+    there: Any = SimpleNamespace(runtime_dir=str(tmp_path))
+    host.clear_after = LocalLauncher(there, main).clear_after  # type: ignore[method-assign]
     membership = Membership(
         env,  # type: ignore[arg-type]
         Member(0, "a", ""),
@@ -201,7 +207,7 @@ def test_of_a_process_that_has_ended_no_channel_and_no_file_is_left(tmp_path: Pa
     for name in ("1-1.sock", "2-2.sock", f"{'1' * 12}-x.journal", f"{'2' * 12}-{'1' * 12}.journal"):
         tmp_path.joinpath(name).touch()
     membership.replace_no_more()
-    ended = Exit(1, 101, 0, None)
+    ended = Exit(1, "pid 101", 0, None)
     failure = membership.failure_of(ended)
     assert failure is not None
     membership.env_ended(ended, failure)

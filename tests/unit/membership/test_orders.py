@@ -17,6 +17,8 @@ class FakeChannel:
     def wait(self, timeout: float) -> bool:
         return bool(self.messages) or timeout > 0
 
+    def close(self) -> None: ...
+
     def recv(self) -> bytes | None:
         if self.messages:
             return self.messages.popleft()

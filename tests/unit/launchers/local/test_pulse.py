@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from corps.launchers.local.pulse import MAIN, READING, Pulse, open_pulse
+from corps.launchers.launcher import MAIN, READING
+from corps.launchers.local.pulse import Pulse, open_pulse
 
 
 @pytest.fixture

@@ -1,0 +1,126 @@
+"""What the membership of a Corps asks of whatever starts the processes of its Envs.
+
+A launcher may start them on this host, or have an engine start them on others: so nothing here is a
+descriptor, a path or a process id of one host.
+"""
+
+import contextlib
+import signal
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from corps.clock import now
+
+MAIN: Final = 0
+"""Which signs of life the main thread of an Env gives."""
+
+READING: Final = 1
+"""Which ones the thread gives that reads from the links."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended. Either `code` or `signal` is set.
+
+    Attributes:
+        env_id: The Env it was.
+        mark: As `LaunchedEnv.mark`.
+        code: Its exit status.
+        signal: The signal that killed it.
+        reason: Why, where its own status does not say it.
+        by_memory: It was killed because there was no memory left.
+        seen_at: When the launcher has seen it, on the monotonic clock.
+    """
+
+    env_id: int
+    mark: str
+    code: int | None
+    signal: int | None
+    reason: str = ""
+    by_memory: bool = field(default=False, compare=False)
+    seen_at: float = field(default_factory=now, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        because = f" ({self.reason})" if self.reason else ""
+        if self.signal is None:
+            return f"ended with exit status {self.code}{because}"
+        name = f"signal {self.signal}"
+        with contextlib.suppress(ValueError):
+            name = signal.Signals(self.signal).name
+        return f"was killed by {name}{because}"
+
+
+class ByteChannel(Protocol):
+    """Carries messages between the booting process and one Env. Ordered, and whole."""
+
+    def send(self, message: bytes) -> None:
+        """Send one message. Thread-safe.
+
+        Raises:
+            BrokenError: The other side has gone.
+            ClosedError: It was closed here.
+        """
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for so many seconds until there is something for `recv`; whether there is."""
+
+    def recv(self) -> bytes | None:
+        """Wait for the next message; None at the end. One thread."""
+
+    def close(self) -> None:
+        """Close it. Idempotent."""
+
+
+class LaunchedEnv(Protocol):
+    """The process of one Env, which a launcher has started. Thread-safe."""
+
+    def __hash__(self) -> int:
+        """Hash it by identity."""
+
+    @property
+    def env_id(self) -> int:
+        """The Env it is."""
+
+    @property
+    def mark(self) -> str:
+        """What tells it from every other process of its launcher; for logs too."""
+
+    @property
+    def channel(self) -> ByteChannel:
+        """To the Env. The membership closes it."""
+
+    def signs(self) -> tuple[int, ...]:
+        """Count the signs of life so far, by MAIN and READING."""
+
+    def wait(self, timeout: float | None = None) -> Exit | None:
+        """Wait for so many seconds until it ends; None if it has not."""
+
+    def kill(self) -> None:
+        """End it at once. A process that has ended is left alone."""
+
+    def end_with_stacks(self) -> None:
+        """Have it write the stacks of its threads, and end, if it can. Nothing waits for that."""
+
+    def is_stopped(self) -> bool:
+        """Whether it stands still: a signal has stopped it, or a debugger."""
+
+    def output(self) -> str:
+        """The last that it has written; complete once `wait` has returned an Exit."""
+
+
+class Launcher(Protocol):
+    """Starts the processes of Envs, one for each. Thread-safe."""
+
+    def spawn(self, env_id: int) -> LaunchedEnv:
+        """Start the process of an Env.
+
+        Raises:
+            ClosedError: The launcher is not running.
+            EnvStartError: It could not be started; its `is_passing` says whether another try may succeed.
+        """
+
+    def clear_after(self, env_id: int, incarnation: str) -> None:
+        """Remove what the process of an Env has left behind, which has ended.
+
+        `incarnation` is that of its Member; empty if it had none yet.
+        """
