@@ -11,12 +11,11 @@ import os
 import resource
 import sys
 import traceback
-from dataclasses import astuple
 from functools import partial
 from threading import Timer
-from typing import Any, Final
+from typing import Final
 
-from corps.addresses import BOOT_ENV, FRONT, ConcAddr, env_label
+from corps.addresses import BOOT_ENV, FRONT, env_label
 from corps.errors import BootError, CorpsError, LoadError
 from corps.launch import pool_main
 from corps.launch.command_run import let_run_exit
@@ -27,10 +26,21 @@ from corps.launch.starting import start_env
 from corps.launch.vital_signs import VitalSigns
 from corps.launchers.launcher import MAIN, READING
 from corps.launchers.local.child import ChildSide, flush_output
-from corps.membership.orders import Orders
-from corps.messages.endings import Failure
-from corps.messages.interfaces import Interface
-from corps.messages.members import Member
+from corps.membership.orders import (
+    CorpsCreated,
+    Failed,
+    Joined,
+    Lost,
+    MemberJoined,
+    Members,
+    Message,
+    Orders,
+    Ready,
+    ReleaseOutput,
+    Retired,
+    Start,
+    Stop,
+)
 from corps.runtime.calls.travelling import places_of
 from corps.runtime.env import Env
 from corps.runtime.lives import in_turn
@@ -63,16 +73,15 @@ def main(child: ChildSide) -> int:
     """
     orders = Orders(child.channel)
     first = orders.receive()
-    if first is None:
+    if not isinstance(first, Start):  # the booting process has gone
         return 1
-    _, corps_id, option_fields, source_list, runtime_dir, generation = first
-    options = EnvOptions(**option_fields)
+    options = EnvOptions(**first.options)
     this_process.env_id = child.env_id
     form = f"%(asctime)s {env_label(child.env_id)} %(levelname)s %(name)s: %(message)s"
     _show_warnings(form)
     sys.setswitchinterval(options.switch_interval)
     _allow_descriptors()
-    source = Source.from_list(source_list)
+    source = Source.from_list(first.source)
     mark_descendants(source)
     sys.modules["__main__"].__file__ = pool_main.__file__  # for the processes that workers start
     try:
@@ -82,26 +91,24 @@ def main(child: ChildSide) -> int:
             let_run_exit(cls)
         places = _places(cls)
         env, member = start_env(
-            corps_id,
+            first.corps_id,
             child.env_id,
             options,
             source,
-            os.fsdecode(runtime_dir),
+            os.fsdecode(first.runtime_dir),
             application=cls,
-            generation=generation,
+            generation=first.generation,
         )
     except BootError as error:
-        orders.send("failed", type(error).__name__, str(error))
+        orders.send(Failed(type(error).__name__, str(error)))
         return 1
     except Exception as error:  # a defect, but the booting process must hear of it
-        orders.send("failed", "EnvStartError", f"{error}\n{traceback.format_exc()}")
+        orders.send(Failed("EnvStartError", f"{error}\n{traceback.format_exc()}"))
         return 1
-    restart = None if cls.restart is None else list(astuple(cls.restart))
     this_process.has_opened(env)
     env.lives.on_unreachable = partial(_report_or_end, env)
     env.on_defect = _end_at_once
-    interface = list(cls._corps_interface.as_tuple())
-    orders.send("ready", member.as_list(), interface, restart, places)
+    orders.send(Ready(member, cls._corps_interface, cls.restart, places))
     return _serve(child, orders, env)
 
 
@@ -130,12 +137,11 @@ def _give_up_soon(orders: Orders, where: str) -> None:
 
     def look() -> None:
         if this_process.loadings:
-            orders.send(
-                "failed",
-                "LoadError",
+            text = (
                 f"{where}: corps.boot was called while the application is being loaded in an Env, which ends "
-                f"what is loaded; but what called it still runs {_STOPS_WITHIN:g} s later: {GUARD}",
+                f"what is loaded; but what called it still runs {_STOPS_WITHIN:g} s later: {GUARD}"
             )
+            orders.send(Failed("LoadError", text))
 
     timer = Timer(_STOPS_WITHIN, look)
     timer.daemon = True
@@ -169,28 +175,27 @@ def _serve(child: ChildSide, orders: Orders, env: Env) -> int:
     pulse = child.pulse
     signs = VitalSigns(env, lambda: pulse.beat(MAIN), lambda: pulse.beat(READING))
     while (order := _next_order(orders, signs, env.options.beat_every)) is not None:
-        word, *rest = order
-        if word == "members":
-            _learn(env, *rest)
-            orders.send("joined")
-        elif word == "member":
-            env.lives.env_joined(Member(*rest[0]))
-        elif word == "retired":
-            env.lives.retire(*rest)
-        elif word == "lost":
-            env_id, reason, text, returns = rest
-            env.lives.env_lost(env_id, Failure(reason, text), returns=returns)
-        elif word == "corps":
-            env.corps_name = Name(ConcAddr(*rest[0]), Interface.from_tuple(*rest[1]), env)
-        elif word == "release":
-            child.release_output()
-        elif word == "stop":
-            _stop(env)
-            return 0
+        match order:
+            case Members():
+                _learn(env, order)
+                orders.send(Joined())
+            case MemberJoined(member):
+                env.lives.env_joined(member)
+            case Retired(env_id):
+                env.lives.retire(env_id)
+            case Lost(env_id, failure, returns):
+                env.lives.env_lost(env_id, failure, returns=returns)
+            case CorpsCreated(addr, interface):
+                env.corps_name = Name(addr, interface, env)
+            case ReleaseOutput():
+                child.release_output()
+            case Stop():
+                _stop(env)
+                return 0
     return 1  # the booting process has gone, and everything with it
 
 
-def _next_order(orders: Orders, signs: VitalSigns, beat: float | None) -> list[Any] | None:
+def _next_order(orders: Orders, signs: VitalSigns, beat: float | None) -> Message | None:
     """The next order. Shows that this Env lives, while it waits and before."""
     if beat is not None:
         signs.show()
@@ -199,17 +204,17 @@ def _next_order(orders: Orders, signs: VitalSigns, beat: float | None) -> list[A
     return orders.receive()
 
 
-def _learn(env: Env, members: list[list[Any]], awaited: list[int]) -> None:
-    """Hear of all others: those who are there, and those who will have another process."""
+def _learn(env: Env, others: Members) -> None:
+    """Meet all others: those that are there, and those that will have another process."""
     assert env.peers is not None
     if env.generation:
-        env.registry.await_word_of(fields[0] for fields in members)
-    for env_id in awaited:
+        env.registry.await_word_of(member.env for member in others.members)
+    for env_id in others.awaited:
         env.peers.lose(env_id, "it is started again", returns=True)
-    for fields in members:
-        env.lives.meet(Member(*fields))
-    others = {*(fields[0] for fields in members), *awaited, env.id} - {BOOT_ENV, FRONT}
-    env.worker_envs = in_turn(others, env.id)
+    for member in others.members:
+        env.lives.meet(member)
+    ids = {*(member.env for member in others.members), *others.awaited, env.id} - {BOOT_ENV, FRONT}
+    env.worker_envs = in_turn(ids, env.id)
 
 
 def _stop(env: Env) -> None:

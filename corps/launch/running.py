@@ -46,6 +46,7 @@ from corps.launchers.local.runtime_dir import make_runtime_dir
 from corps.managers.assembly import env_options
 from corps.managers.corps_mgr import CorpsMgr
 from corps.membership.membership import Membership
+from corps.membership.orders import CorpsCreated, ReleaseOutput, Start
 from corps.membership.vitals import Vitals
 from corps.messages.endings import Failure
 from corps.messages.outcomes import Outcome, Refused, Value
@@ -381,7 +382,9 @@ class RunningCorps:
         until = began + settings.boot_timeout
         host.start_timeout = settings.boot_timeout
         host.wait_ready(max(0.0, until - now()))
-        order = [self._corps_id, asdict(options), self._source.as_list(), os.fsencode(host.runtime_dir)]
+        order = Start(
+            self._corps_id, asdict(options), self._source.as_list(), os.fsencode(host.runtime_dir), 0
+        )
         restart = Restart(max=settings.env_restart.max, within=settings.env_restart.within)
         membership = self._membership = Membership(
             env,
@@ -413,8 +416,8 @@ class RunningCorps:
         alive = env.ask(CALL, env.manager_of(FRONT), "has_worker", (name._addr,), {})
         alive.when_settled(self._note_whether_alive)
         env.corps_name = name
-        membership.tell_all("corps", list(name._addr), list(interface.as_tuple()), later=True)
-        membership.tell_all("release", later=True)
+        membership.tell_all(CorpsCreated(name._addr, interface))
+        membership.tell_all(ReleaseOutput())
         # While the interpreter ends no thread can be started any more (3.12): have a worker thread, and the
         # loop on which the ends of workers are told, before that.
         env.ask(CALL, env.manager_of(env.id), "statistics", (), {}).result()

@@ -7,6 +7,7 @@ id: everybody is told of the death, and of the new process when it is ready.
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Event, Lock, Thread
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from corps.clock import now
 from corps.errors import BootError, ClosedError, CorpsError, EnvStartError, SupervisionError
 from corps.launchers.launcher import Exit, LaunchedEnv, Launcher
 from corps.membership.env_history import EnvHistory, died_too_often
+from corps.membership.orders import Joined, Lost, MemberJoined, Order, Retired, Start
 from corps.membership.places import Place, ask_managers, give_up, introduce_all, listed, stop_all, to_remove
 from corps.membership.vitals import Vitals
 from corps.messages.endings import Failure
@@ -46,7 +48,7 @@ class Membership:
         env: Env,
         me: Member,
         launcher: Launcher,
-        first_order: list[Any],
+        first_order: Start,
         *,
         boot_timeout: float,
         restart: Restart,
@@ -85,7 +87,7 @@ class Membership:
         self._history = EnvHistory(env.env_counters)
         self._former: list[Place] = []  # whose output may tell why the Corps did not start
         self._next_env = _FIRST
-        self._later_orders: list[tuple[Any, ...]] = []  # what a new process is told, too
+        self._later_orders: list[Order] = []  # what a new process is told, too
 
     # --- the start ---
 
@@ -154,28 +156,22 @@ class Membership:
             ended = self._early.pop(place.process.mark, None)
         if ended is not None and (failure := self.failure_of(ended)) is not None:
             self.env_ended(ended, failure)
-        place.tell("start", *self._first_order, generation)
+        place.tell(replace(self._first_order, generation=generation))
         return place
 
     # --- orders ---
 
-    def tell_all(self, *order: Any, later: bool = False) -> None:
-        """Send an order to every Env that is there.
-
-        Args:
-            *order: Plain data, the first item a word.
-            later: Tell it every new process, too.
-        """
+    def tell_all(self, order: Order) -> None:
+        """Send an order to every Env that is there, and to every process that comes later."""
         with self._lock:
-            if later:
-                self._later_orders.append(order)
-            self._tell_listed(*order)
+            self._later_orders.append(order)
+            self._tell_listed(order)
 
-    def _tell_listed(self, *order: Any) -> None:
+    def _tell_listed(self, order: Order) -> None:
         """Under the lock: tell those who were told of all."""
         for place in self._places.values():
             if place.is_listed and not place.is_gone:
-                place.tell(*order)
+                place.tell(order)
 
     # --- deaths ---
 
@@ -214,7 +210,7 @@ class Membership:
             if not self._stops.is_set():
                 decision = self._restarts.failed(env_id, place.generation + 1, failure, now())
             place.returns = isinstance(decision, Plan)
-            self._tell_listed("lost", env_id, failure.reason, failure.text, place.returns)
+            self._tell_listed(Lost(env_id, failure, place.returns))
             is_read_no_more = place.has_joined
         self._clear_after(place, is_read_no_more=is_read_no_more)
         if isinstance(decision, Plan):
@@ -294,12 +290,12 @@ class Membership:
     def _introduce(self, place: Place, late: list[int]) -> Member:
         """Make a process known to all others, and them to it. One at a time: all know each other then."""
         with self._lock:
-            records, awaited = listed(self._me, self._places.values())
+            others = listed(self._me, self._places.values())
             place.is_listed = True
-            place.tell("members", records, awaited)
+            place.tell(others)
             for order in self._later_orders:
-                place.tell(*order)
-        place.expect("joined", late)
+                place.tell(order)
+        place.expect(Joined, late)
         member = place.member
         assert member is not None
         # Before anybody starts a worker there: it may greet whomever it likes, and must not be refused.
@@ -312,7 +308,7 @@ class Membership:
                 self._restarts.add(place.process.env_id, self._restart)
             for other in self._places.values():
                 if not place.is_gone and other is not place and other.is_listed and not other.is_gone:
-                    other.tell("member", member.as_list())
+                    other.tell(MemberJoined(member))
         return member
 
     def _not_started(self, env_id: int, generation: int, problem: str) -> None:
@@ -325,7 +321,7 @@ class Membership:
                 return  # it was removed; or there was a process, whose end is reported like every other
             place.returns = False
             failure = Failure("lost", f"{env_label(env_id)} could not be started again: {problem}")
-            self._tell_listed("lost", env_id, failure.reason, failure.text, False)
+            self._tell_listed(Lost(env_id, failure, returns=False))
         self._env.lives.env_lost(env_id, failure, returns=False)
         if is_wanted:
             self._on_limit(SupervisionError(failure.text))
@@ -392,7 +388,7 @@ class Membership:
             place = to_remove(env_id, self._places)
             place.is_leaving = True
             self._restarts.remove(env_id)  # from here on it does not come back
-            self._tell_listed("retired", env_id)
+            self._tell_listed(Retired(env_id))
         self._env.lives.retire(env_id)
         self._await_all("knows_env", env_id, is_there=False)
         error = self._env.ask(CALL, self._env.manager_of(env_id), "drain_all", (), {}, timeout).failure()

@@ -1,46 +1,269 @@
-"""What the booting process and its Envs tell each other over the channel that each Env inherited."""
+"""What the booting process and its Envs say to each other, over the channel that leads to each Env.
 
-from typing import Any
+    booting process -> Env   Start first; Members when all are ready; then the others in any order; Stop last
+    Env -> booting process   Ready or Failed, once; Joined as the answer to Members
 
-from corps.errors import BrokenError
+The end of the channel means that the other side has gone. Each message travels as a list of plain data, its
+word first, because a launcher may carry it over a network.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Final, Self, TypeAlias
+
+from corps.addresses import ConcAddr
+from corps.errors import BrokenError, WireError
 from corps.launchers.launcher import ByteChannel
+from corps.messages.endings import Failure
+from corps.messages.interfaces import Interface
+from corps.messages.members import Member
 from corps.packing.codecs import CODEC_TAGS
 from corps.packing.packer import Packed, Packer
+from corps.supervision.restarts import Restart
+
+Plain: TypeAlias = Sequence[Any]
+"""The fields of a message as the data codec packs them."""
+
+
+class _Message:
+    """One message. Where its fields are plain data, they travel as they are."""
+
+    __slots__ = ()
+    word: ClassVar[str]
+
+    def plain(self) -> Plain:
+        """Give the fields as plain data."""
+        return [getattr(self, each.name) for each in fields(self)]  # type: ignore[arg-type]  # a dataclass
+
+    @classmethod
+    def of(cls, *plain: Any) -> Self:
+        """Make it again from what `plain` gave."""
+        return cls(*plain)
+
+
+@dataclass(frozen=True, slots=True)
+class Start(_Message):
+    """Load the application and listen; answered by Ready or Failed.
+
+    Attributes:
+        corps_id: Of the Corps.
+        options: The fields of the `EnvOptions`.
+        source: The application, from `Source.as_list`.
+        runtime_dir: Where the sockets of this host are.
+        generation: How many processes the Env has had before.
+    """
+
+    corps_id: str
+    options: dict[str, Any]
+    source: list[str]
+    runtime_dir: bytes
+    generation: int
+    word: ClassVar = "start"
+
+
+@dataclass(frozen=True, slots=True)
+class Members(_Message):
+    """Connect to all others; answered by Joined. `awaited` are the Envs that will have another process."""
+
+    members: tuple[Member, ...]
+    awaited: tuple[int, ...]
+    word: ClassVar = "members"
+
+    def plain(self) -> Plain:
+        """See `_Message.plain`."""
+        return [each.as_list() for each in self.members], list(self.awaited)
+
+    @classmethod
+    def of(cls, *plain: Any) -> Self:
+        """See `_Message.of`."""
+        members, awaited = plain
+        return cls(tuple(Member(*fields) for fields in members), tuple(awaited))
+
+
+@dataclass(frozen=True, slots=True)
+class MemberJoined(_Message):
+    """Another Env has a process, which knows all others."""
+
+    member: Member
+    word: ClassVar = "member"
+
+    def plain(self) -> Plain:
+        """See `_Message.plain`."""
+        return self.member.as_list()
+
+    @classmethod
+    def of(cls, *plain: Any) -> Self:
+        """See `_Message.of`."""
+        return cls(Member(*plain))
+
+
+@dataclass(frozen=True, slots=True)
+class Lost(_Message):
+    """The process of another Env has died. `returns`: it gets another one."""
+
+    env_id: int
+    failure: Failure
+    returns: bool
+    word: ClassVar = "lost"
+
+    def plain(self) -> Plain:
+        """See `_Message.plain`."""
+        return self.env_id, self.failure.reason, self.failure.text, self.returns
+
+    @classmethod
+    def of(cls, *plain: Any) -> Self:
+        """See `_Message.of`."""
+        env_id, reason, text, returns = plain
+        return cls(env_id, Failure(reason, text), returns)
+
+
+@dataclass(frozen=True, slots=True)
+class Retired(_Message):
+    """Create no workers in an Env any more: it is being removed."""
+
+    env_id: int
+    word: ClassVar = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class CorpsCreated(_Message):
+    """The application's Corps object exists."""
+
+    addr: ConcAddr
+    interface: Interface
+    word: ClassVar = "corps"
+
+    def plain(self) -> Plain:
+        """See `_Message.plain`."""
+        return list(self.addr), list(self.interface.as_tuple())
+
+    @classmethod
+    def of(cls, *plain: Any) -> Self:
+        """See `_Message.of`."""
+        addr, interface = plain
+        return cls(ConcAddr(*addr), Interface.from_tuple(*interface))
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseOutput(_Message):
+    """Write to the booting process's own stdout and stderr from now on: the Corps has started."""
+
+    word: ClassVar = "release"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop(_Message):
+    """End in order."""
+
+    word: ClassVar = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Joined(_Message):
+    """The Env knows all others, and they can reach it."""
+
+    word: ClassVar = "joined"
+
+
+@dataclass(frozen=True, slots=True)
+class Ready(_Message):
+    """The Env has loaded the application, and listens.
+
+    Attributes:
+        member: Its record.
+        interface: Of the application's Corps class.
+        restart: What that class declares about its failures; None for nothing.
+        travels: The context variables that it lets travel: name, and where modules have it.
+    """
+
+    member: Member
+    interface: Interface
+    restart: Restart | None
+    travels: dict[str, list[str]]
+    word: ClassVar = "ready"
+
+    def plain(self) -> Plain:
+        """See `_Message.plain`."""
+        each = self.restart
+        restart = None if each is None else [each.policy, each.max, each.within, list(each.backoff)]
+        return self.member.as_list(), list(self.interface.as_tuple()), restart, self.travels
+
+    @classmethod
+    def of(cls, *plain: Any) -> Self:
+        """See `_Message.of`."""
+        member, interface, restart, travels = plain
+        if restart is not None:
+            policy, most, within, backoff = restart
+            restart = Restart(policy, most, within, tuple(backoff))
+        return cls(Member(*member), Interface.from_tuple(*interface), restart, travels)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(_Message):
+    """The Env could not start. `kind` is the name of an error of `corps.errors`."""
+
+    kind: str
+    text: str
+    word: ClassVar = "failed"
+
+
+Order: TypeAlias = Start | Members | MemberJoined | Lost | Retired | CorpsCreated | ReleaseOutput | Stop
+"""What the booting process says."""
+
+Report: TypeAlias = Ready | Joined | Failed
+"""What an Env says."""
+
+Message: TypeAlias = Order | Report
+
+_KINDS: Final[tuple[type[Message], ...]] = (
+    Start,
+    Members,
+    MemberJoined,
+    Lost,
+    Retired,
+    CorpsCreated,
+    ReleaseOutput,
+    Stop,
+    Ready,
+    Joined,
+    Failed,
+)
 
 
 class Orders:
-    """The channel between the booting process and one Env: lists of plain data, the first item a word."""
+    """The channel between the booting process and one Env."""
 
     def __init__(self, channel: ByteChannel) -> None:
         self._channel = channel
         self._packer = Packer(codec="data")
 
-    def send(self, *message: Any) -> None:
-        """Send a message. Any thread.
+    def send(self, message: Message) -> None:
+        """Send a message. Thread-safe.
 
         Raises:
             BrokenError: The other side has gone.
+            ClosedError: The channel was closed here.
         """
-        self._channel.send(self._packer.pack(list(message)).body)
+        self._channel.send(self._packer.pack([message.word, *message.plain()]).body)
 
     def wait(self, timeout: float) -> bool:
-        """Wait until there is something to receive, be it the end. The thread that receives.
-
-        Args:
-            timeout: Seconds.
-
-        Returns:
-            False if the time was over first.
-        """
+        """Wait for so many seconds until there is something to receive, be it the end. One thread."""
         return self._channel.wait(timeout)
 
-    def receive(self) -> list[Any] | None:
-        """The next message; None if the other side has gone. One thread."""
+    def receive(self) -> Message | None:
+        """Give the next message; None if the other side has gone. One thread.
+
+        Raises:
+            WireError: It is none of these messages.
+        """
         try:
             body = self._channel.recv()
         except BrokenError:
             return None
         if body is None:
             return None
-        message: list[Any] = self._packer.unpack(Packed(CODEC_TAGS["data"], body, ()))
-        return message
+        word, *plain = self._packer.unpack(Packed(CODEC_TAGS["data"], body, ()))
+        for kind in _KINDS:
+            if kind.word == word:
+                return kind.of(*plain)
+        raise WireError(f"an order of a Corps begins with {word!r:.80}, which no version of it knows")

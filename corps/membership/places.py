@@ -3,19 +3,21 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from threading import Event, Lock
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import corps.errors as errors
 from corps.addresses import FRONT, env_label
 from corps.clock import now
 from corps.errors import BrokenError, ClosedError, ConfigError, DeadlineExceeded, EnvStartError
 from corps.launchers.launcher import LaunchedEnv
-from corps.membership.orders import Orders
+from corps.membership.orders import Failed, Joined, Members, Order, Orders, Ready, Stop
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.messages.requests import CALL
 from corps.runtime.env import Env
 from corps.supervision.restarts import Restart
+
+_R = TypeVar("_R", Ready, Joined)
 
 _log = logging.getLogger("corps.managers")
 
@@ -89,16 +91,12 @@ class Place:
         if self._former_is_buried is not None:
             self._former_is_buried.wait()
 
-    def tell(self, *order: Any) -> None:
-        """Send it an order; if it has gone, it does not hear it. Any thread.
-
-        Args:
-            *order: Plain data, the first item a word.
-        """
+    def tell(self, order: Order) -> None:
+        """Send it an order; one that has gone does not hear it. Thread-safe."""
         try:
-            self._orders.send(*order)
+            self._orders.send(order)
         except (BrokenError, ClosedError):
-            _log.debug("%s has gone and does not hear %r", env_label(self.process.env_id), order[0])
+            _log.debug("%s has gone and does not hear %r", env_label(self.process.env_id), order.word)
 
     def await_ready(self, late: list[int]) -> None:
         """Wait until it has loaded the application and listens. By one thread.
@@ -110,18 +108,15 @@ class Place:
             LoadError: The application could not be loaded.
             EnvStartError: It did not start, ended while it started, or took too long.
         """
-        member, interface, restart, self.travels = self.expect("ready", late)
-        self.member = Member(*member)
-        self.interface = Interface.from_tuple(*interface)
-        if restart is not None:
-            policy, most, within, backoff = restart
-            self.restart = Restart(policy, most, within, tuple(backoff))
+        ready = self.expect(Ready, late)
+        self.member, self.interface = ready.member, ready.interface
+        self.restart, self.travels = ready.restart, ready.travels
 
-    def expect(self, word: str, late: list[int]) -> list[Any]:
-        """The rest of the next message, which must begin with `word`. By one thread.
+    def expect(self, kind: type[_R], late: list[int]) -> _R:
+        """Wait for its next report, which must be of this kind. One thread.
 
         Args:
-            word: Which message.
+            kind: Ready or Joined.
             late: Ids of Envs whose time was over.
 
         Raises:
@@ -129,12 +124,12 @@ class Place:
         """
         process = self.process
         answer = self._orders.receive()
-        if answer is not None and answer[0] == word:
-            return answer[1:]
-        if answer is not None and answer[0] == "failed":
+        if isinstance(answer, kind):
+            return answer
+        if isinstance(answer, Failed):
             process.wait(_LAST_WORDS)  # then its output is complete
-            kind = getattr(errors, answer[1], EnvStartError)
-            raise kind(answer[2], output=process.output())
+            error = getattr(errors, answer.kind, EnvStartError)
+            raise error(answer.text, output=process.output())
         if process.env_id in late:
             raise EnvStartError(
                 f"{env_label(process.env_id)} was not ready in time (setting boot_timeout)",
@@ -157,12 +152,12 @@ def introduce_all(me: Member, places: Sequence[Place], late: list[int]) -> None:
     Raises:
         EnvStartError: One ended, or took too long.
     """
-    records = [me.as_list(), *(place.member.as_list() for place in places if place.member)]
+    members = (me, *(place.member for place in places if place.member))
     for place in places:
         place.is_listed = True
-        place.tell("members", records, [])
+        place.tell(Members(members, ()))
     for place in places:
-        place.expect("joined", late)
+        place.expect(Joined, late)
         place.has_joined = True
 
 
@@ -175,7 +170,7 @@ def stop_all(places: Sequence[Place], grace: float) -> None:
     """
     for place in places:
         place.was_told_to_end = True
-        place.tell("stop")
+        place.tell(Stop())
     deadline = now() + grace
     for place in places:
         if place.process.wait(max(0.0, deadline - now())) is None:
@@ -260,20 +255,17 @@ def to_remove(env_id: object, places: Mapping[int, Place]) -> Place:
     )
 
 
-def listed(me: Member, places: Iterable[Place]) -> tuple[list[list[object]], list[int]]:
+def listed(me: Member, places: Iterable[Place]) -> Members:
     """What a new process is told of the others. Under the lock of the Membership.
 
     Args:
         me: The record of the booting process.
         places: The processes.
-
-    Returns:
-        The records of all who have joined, and ids of those who will.
     """
-    there, awaited = [me.as_list()], []
+    there, awaited = [me], []
     for place in places:
         if place.returns or not (place.is_gone or place.has_joined):
             awaited.append(place.process.env_id)
         elif not place.is_gone and place.member is not None:
-            there.append(place.member.as_list())
-    return there, awaited
+            there.append(place.member)
+    return Members(tuple(there), tuple(awaited))

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -13,6 +13,7 @@ from corps.launch.child import main
 from corps.launchers.launcher import Exit
 from corps.launchers.local.launcher import LocalLauncher
 from corps.membership.membership import Membership
+from corps.membership.orders import Start
 from corps.membership.vitals import Vitals
 from corps.messages.endings import Failure
 from corps.messages.members import Member
@@ -20,12 +21,15 @@ from corps.runtime.counters import Counters
 from corps.runtime.threads.alarms import Alarms
 from corps.supervision.restarts import Restart
 
+START: Final = Start("0" * 16, {}, [], b"", 0)
+
 
 class Channel:
-    is_closed = False
+    def __init__(self) -> None:
+        self.is_closed = Event()
 
     def close(self) -> None:
-        self.is_closed = True
+        self.is_closed.set()
 
     def send(self, message: Any) -> None:
         raise BrokenError("it has gone")
@@ -104,7 +108,7 @@ def test_nobody_looks_for_signs_of_life_of_a_process_that_has_ended_whatever_its
         env,  # type: ignore[arg-type]
         Member(0, "a", ""),
         Host(),  # type: ignore[arg-type]
-        [],
+        START,
         boot_timeout=10.0,
         restart=Restart(),
         on_limit=lambda error: None,
@@ -128,7 +132,7 @@ def test_a_process_that_dies_before_it_has_a_place_is_replaced_all_the_same() ->
         env,  # type: ignore[arg-type]
         Member(0, "a", ""),
         host,  # type: ignore[arg-type]
-        [],
+        START,
         boot_timeout=10.0,
         restart=Restart(max=3, backoff=(0.0, 0.0)),
         on_limit=lambda error: limit.set(),
@@ -150,7 +154,7 @@ def test_a_process_that_dies_before_it_has_a_place_is_replaced_all_the_same() ->
         env.alarms.close()
     assert env.lost == [True, True, True, False]
     assert host.pid == 104
-    assert all(process.channel.is_closed for process in host.spawned[1:])
+    assert all(process.channel.is_closed.wait(20) for process in host.spawned[1:])
     assert membership.output() == "".join(f"last words of {pid}\n" for pid in range(101, 105))
 
 
@@ -162,7 +166,7 @@ def test_a_process_that_the_system_does_not_give_now_is_tried_again(*, is_passin
         env,  # type: ignore[arg-type]
         Member(0, "a", ""),
         host,  # type: ignore[arg-type]
-        [],
+        START,
         boot_timeout=10.0,
         restart=Restart(max=1, backoff=(0.0, 0.0)),
         on_limit=lambda error: limit.set(),
@@ -194,7 +198,7 @@ def test_of_a_process_that_has_ended_no_channel_and_no_file_is_left(tmp_path: Pa
         env,  # type: ignore[arg-type]
         Member(0, "a", ""),
         host,  # type: ignore[arg-type]
-        [],
+        START,
         boot_timeout=10.0,
         restart=Restart(),
         on_limit=lambda error: None,
@@ -212,6 +216,6 @@ def test_of_a_process_that_has_ended_no_channel_and_no_file_is_left(tmp_path: Pa
     assert failure is not None
     membership.env_ended(ended, failure)
     env.alarms.close()
-    assert [process.channel.is_closed for process in host.spawned] == [True, False]
+    assert [process.channel.is_closed.is_set() for process in host.spawned] == [True, False]
     # The third one belongs to the other Env, which reads it to say what this one had begun.
     assert {path.name for path in tmp_path.iterdir()} == {"2-2.sock", f"{'2' * 12}-{'1' * 12}.journal"}
