@@ -1,0 +1,87 @@
+"""The words that CONTRIBUTING.md bans, in what people read: prose, docstrings, comments, errors and logs."""
+
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+BANNED: Final = re.compile(
+    r"\b(whoever|whomever|somebody|told|who has (it|the cell|the role|the lock)|by who\b)|, since\b",
+    re.IGNORECASE,
+)
+CODE: Final = re.compile(r"^([`~]{3,}).*?^\1[`~]*$", re.MULTILINE | re.DOTALL)
+RULES: Final = "CONTRIBUTING.md"  # it quotes what it bans
+
+UNREAD: Final = frozenset(
+    {
+        "corps",
+        "corps/cli",
+        "corps/launch",
+        "corps/launchers",
+        "corps/managers",
+        "corps/membership",
+        "corps/messages",
+        "corps/observing",
+        "corps/packing",
+        "corps/peers",
+        "corps/runtime",
+        "corps/runtime/calls",
+        "corps/runtime/cells",
+        "corps/runtime/threads",
+        "corps/security",
+        "corps/supervision",
+        "corps/testing",
+        "corps/transport",
+        "corps/wire",
+        "corps/workers",
+        "docs",
+        "examples",
+    }
+)
+"""Folders that have not been read yet with the rules in hand; a folder counts without its sub-folders."""
+
+
+def pages() -> list[Path]:
+    found = [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("examples/*.py"),
+        *ROOT.glob("corps/**/*.py"),
+    ]
+    return sorted(path.relative_to(ROOT) for path in found if path.name not in {RULES, "CHANGELOG.md"})
+
+
+def is_unread(path: Path) -> bool:
+    """A folder counts alone; the small ones inside `launchers` and `transport` go with them."""
+    folder = path.parent.as_posix()
+    whole = re.match(r"(corps/(launchers|transport|testing)|docs)\b", folder)
+    return (whole[0] if whole else folder) in UNREAD
+
+
+def prose(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines that people read, each with its number."""
+    text = (ROOT / path).read_text()
+    if path.suffix == ".md":
+        text = CODE.sub(lambda block: "\n" * block[0].count("\n"), text)
+        yield from enumerate(text.splitlines(), 1)
+        return
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type in {tokenize.STRING, tokenize.COMMENT} or token.type == FSTRING_MIDDLE:
+            yield from enumerate(token.string.splitlines(), token.start[0])
+
+
+FSTRING_MIDDLE: Final = getattr(tokenize, "FSTRING_MIDDLE", -1)  # since Python 3.12
+
+
+@pytest.mark.parametrize("path", [path for path in pages() if not is_unread(path)], ids=str)
+def test_what_people_read_has_no_banned_word(path: Path) -> None:
+    assert [f"{path}:{line}: {text.strip()}" for line, text in prose(path) if BANNED.search(text)] == []
+
+
+def test_the_list_of_unread_folders_names_folders_that_are_there() -> None:
+    assert [folder for folder in sorted(UNREAD) if not (ROOT / folder).is_dir()] == []
