@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final
 
@@ -107,9 +107,13 @@ class File:
     path: str
     text: str
 
-    @property
+    @cached_property
     def tree(self) -> ast.Module:
-        return parsed(self.text)
+        return ast.parse(self.text)
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        return tuple(ast.walk(self.tree))
 
     @property
     def module(self) -> str:
@@ -125,20 +129,24 @@ class File:
         parts = self.module.split(".")
         return parts if self.path.endswith("__init__.py") else parts[:-1]
 
-    @property
+    @cached_property
     def for_types(self) -> set[int]:
         """The ids of the statements that type checkers alone run."""
         return {
             id(each)
-            for node in ast.walk(self.tree)
+            for node in self.nodes
             if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
             for each in node.body
         }
 
-    def imports(self) -> Iterator[Import]:
+    @cached_property
+    def imports(self) -> tuple[Import, ...]:
+        return tuple(self._find_imports())
+
+    def _find_imports(self) -> Iterator[Import]:
         """Imports at any depth: in functions, under TYPE_CHECKING, by name through importlib."""
         for_types = self.for_types
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             match node:
                 case ast.Import(names=names):
                     for each in names:
@@ -161,11 +169,6 @@ Rule = Callable[[Files], Iterator[str]]
 
 
 @cache
-def parsed(text: str) -> ast.Module:
-    return ast.parse(text)
-
-
-@cache
 def package_files() -> Files:
     paths = sorted(PACKAGE.rglob("*.py"))
     return tuple(File(path.relative_to(PACKAGE).as_posix(), path.read_text("utf-8")) for path in paths)
@@ -173,7 +176,7 @@ def package_files() -> Files:
 
 def internal(file: File, modules: Mapping[str, File]) -> Iterator[tuple[Import, str]]:
     """The imports of other files of corps, each with the module that it reaches."""
-    for each in file.imports():
+    for each in file.imports:
         if each.module == "corps" or each.module.startswith("corps."):
             inner = f"{each.module}.{each.name}"
             yield each, inner if each.name and inner in modules else each.module
@@ -187,10 +190,11 @@ def by_module(files: Files) -> dict[str, File]:
 
 
 def imports_point_down(files: Files) -> Iterator[str]:
+    modules = by_module(files)
     for file in files:
         if file.unit not in BANDS:
             continue  # the package root and the test kit stand beside the bands
-        for each, target in internal(file, by_module(files)):
+        for each, target in internal(file, modules):
             unit = target.split(".")[1] if "." in target else ""
             if unit in {"", "testing", file.unit}:
                 continue  # other rules judge these
@@ -280,8 +284,9 @@ def floors(rooms: Graph) -> int:
 
 def only_launch_knows_the_launchers(files: Files) -> Iterator[str]:
     """All others know the Protocol alone, so that Envs may be started on other hosts."""
+    modules = by_module(files)
     for file in files:
-        for each, target in internal(file, by_module(files)):
+        for each, target in internal(file, modules):
             is_one = target.startswith("corps.launchers.") and target != "corps.launchers.launcher"
             if is_one and file.unit not in {"launchers", "launch", "testing"}:
                 yield file.at(each.line, f"imports {target}; only launch chooses a launcher")
@@ -289,14 +294,15 @@ def only_launch_knows_the_launchers(files: Files) -> Iterator[str]:
 
 def nothing_imports_the_root(files: Files) -> Iterator[str]:
     for file in files:
-        for each in file.imports():
+        for each in file.imports:
             if each.module == "corps":
                 yield file.at(each.line, "imports the package root; import from the file that defines it")
 
 
 def nothing_imports_the_test_kit(files: Files) -> Iterator[str]:
+    modules = by_module(files)
     for file in files:
-        for each, target in internal(file, by_module(files)):
+        for each, target in internal(file, modules):
             inside = f"{target}.{each.name}." if target == "corps" else f"{target}."
             if file.unit != "testing" and inside.startswith("corps.testing."):
                 yield file.at(each.line, "imports corps.testing, which is for tests only")
@@ -307,7 +313,7 @@ def only_in(names: frozenset[str], units: frozenset[str]) -> Rule:
 
     def rule(files: Files) -> Iterator[str]:
         for file in files:
-            for each in file.imports():
+            for each in file.imports:
                 if each.module.partition(".")[0] in names and file.unit not in units:
                     yield file.at(
                         each.line, f"imports {each.module}; that belongs to {', '.join(sorted(units))}"
@@ -330,15 +336,15 @@ def unpickling_only_in_packing(files: Files) -> Iterator[str]:
             continue
         aliases = {
             alias.asname or alias.name
-            for node in ast.walk(file.tree)
+            for node in file.nodes
             if isinstance(node, ast.Import)
             for alias in node.names
             if alias.name in PICKLES
         }
-        for each in file.imports():
+        for each in file.imports:
             if each.module in PICKLES and each.name in {"load", "loads", "Unpickler"}:
                 yield file.at(each.line, f"imports {each.module}.{each.name}; only packing unpickles")
-        for node in ast.walk(file.tree):
+        for node in file.nodes:
             match node:
                 case ast.Attribute(attr="Unpickler"):
                     yield file.at(node.lineno, "uses Unpickler; only packing unpickles")
@@ -363,14 +369,14 @@ def settings_are_imported_late(files: Files) -> Iterator[str]:
 
 def no_threads_in_the_rules(files: Files) -> Iterator[str]:
     for file in files:
-        for each in file.imports():
+        for each in file.imports:
             if file.unit in RULES_BAND and each.module.partition(".")[0] in {"threading", "_thread"}:
                 yield file.at(each.line, f"imports {each.module}; {file.unit} is pure and knows no threads")
 
 
 def no_wall_clock_but_in_clock(files: Files) -> Iterator[str]:
     for file in files:
-        for node in ast.walk(file.tree):
+        for node in file.nodes:
             match node:
                 case ast.Attribute(attr="now" | "utcnow" | "today") if file.unit != "clock":
                     if re.search(r"\b(datetime|date)$", ast.unparse(node.value)):
@@ -379,7 +385,7 @@ def no_wall_clock_but_in_clock(files: Files) -> Iterator[str]:
 
 def no_global_statement(files: Files) -> Iterator[str]:
     for file in files:
-        for node in ast.walk(file.tree):
+        for node in file.nodes:
             if isinstance(node, ast.Global):
                 yield file.at(node.lineno, f"global {', '.join(node.names)}: state hangs on an Env object")
 
@@ -427,7 +433,7 @@ def one_context_variable(files: Files) -> Iterator[str]:
     found = [
         (file, node.lineno)
         for file in files
-        for node in ast.walk(file.tree)
+        for node in file.nodes
         if isinstance(node, ast.Call) and re.match(r"(contextvars\.)?ContextVar\b", ast.unparse(node.func))
     ]
     for number, (file, line) in enumerate(found):
@@ -438,7 +444,7 @@ def one_context_variable(files: Files) -> Iterator[str]:
 def one_record_of_the_process(files: Files) -> Iterator[str]:
     """What holds for a process as a whole cannot hang on an Env: there may be none yet, or several."""
     for file in files:
-        for node in ast.walk(file.tree):
+        for node in file.nodes:
             match node:
                 case ast.Call(func=ast.Name(id="ThisProcess")) if file.path != "runtime/this_process.py":
                     yield file.at(node.lineno, "a second record of the process; see runtime/this_process.py")
@@ -463,21 +469,21 @@ def long_files_say_why(files: Files) -> Iterator[str]:
 
 def no_bare_except(files: Files) -> Iterator[str]:
     for file in files:
-        for node in ast.walk(file.tree):
+        for node in file.nodes:
             if isinstance(node, ast.ExceptHandler) and node.type is None:
                 yield file.at(node.lineno, "bare except")
 
 
 def no_assert_where_bytes_come_in(files: Files) -> Iterator[str]:
     for file in files:
-        for node in ast.walk(file.tree):
+        for node in file.nodes:
             if file.unit in NO_ASSERT and isinstance(node, ast.Assert):
                 yield file.at(node.lineno, f"assert vanishes with -O; {file.unit} has to raise an error")
 
 
 def no_shell(files: Files) -> Iterator[str]:
     for file in files:
-        for node in ast.walk(file.tree):
+        for node in file.nodes:
             match node:
                 case ast.keyword(arg="shell", value=value) if not (
                     isinstance(value, ast.Constant) and value.value is False
@@ -507,10 +513,10 @@ def private_names_have_a_fallback(files: Files) -> Iterator[str]:
     """Private names of other libraries: those listed alone, by a getattr whose default does without them."""
     advice = "private to its library: do without it, or list it in PRIVATE_NAMES with a fallback and a test"
     for file in files:
-        modules = {each.name or each.module: each.module for each in file.imports()}
+        modules = {each.name or each.module: each.module for each in file.imports}
         foreign = {
             alias.asname or alias.name.partition(".")[0]: alias.name
-            for node in ast.walk(file.tree)
+            for node in file.nodes
             if isinstance(node, ast.Import | ast.ImportFrom) and "corps" not in ast.unparse(node)
             for alias in node.names
         }
@@ -521,7 +527,7 @@ def private_names_have_a_fallback(files: Files) -> Iterator[str]:
                 and is_private(name.rpartition(".")[2])
             ):
                 yield file.at(1, f"imports {name} of {module}, which is {advice}")
-        for node in ast.walk(file.tree):
+        for node in file.nodes:
             match node:
                 case ast.Attribute(value=ast.Name(id=holder), attr=name) if holder in foreign and is_private(
                     name
