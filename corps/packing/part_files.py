@@ -18,14 +18,22 @@ _MOST: Final = 8  # writers of one file at once whose parts are cleared if they 
 _OWNER_ONLY: Final = 0o600
 
 
-def hold(file: int) -> None:
+def hold(file: int) -> bool:
     """Show that the writer of a file lives, for as long as it has it open.
 
     Args:
         file: Its descriptor.
+
+    Returns:
+        False if another process or thread has locked it, to remove it.
     """
-    with suppress(OSError):  # a file system without locks: then nobody can tell that a writer is dead
+    try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: then nobody can tell that a writer is dead
+        return True
+    return True
 
 
 def clear(where: int, name: str) -> None:
@@ -99,8 +107,7 @@ def make(where: int, name: str) -> tuple[int, str]:
                 file = os.open(part, flags, _OWNER_ONLY, dir_fd=where)
             except FileExistsError:
                 continue
-            hold(file)
-            if is_named(file, where, part):
+            if hold(file) and is_named(file, where, part):
                 return file, part
             os.close(file)  # it was taken for that of a dead writer, before it was held
 

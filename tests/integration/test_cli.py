@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -142,7 +143,7 @@ def test_an_unknown_option_before_the_application_is_an_error_and_after_it_is_a_
     assert done.stdout == "('--flag', '-x', 'y')\n"
     done = command(tmp_path, "run", "--env=1", "app.py")
     assert done.returncode == 2
-    assert "No such option '--env=1'. Did you mean '--envs'?" in done.stderr
+    assert re.search(r"No such option:? '?--env=1'?.*--envs", done.stderr)  # in the words of click
 
 
 PROGRAM = """

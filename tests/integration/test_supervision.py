@@ -1103,9 +1103,10 @@ def test_children_of_a_mgr_whose_env_dies_end(boot: Callable[..., Any]) -> None:
     with boot("App", corps.Restart()) as case:
         holds = case.make("Holds", "mgr", 2, OFTEN, 1)
         former = holds.get().result(LIMIT)
-        ended = corps.watch(former)
+        ended, died = corps.watch(former), corps.watch(holds)
         kill(holds)
         assert ended.result(LIMIT).reason == "shutdown"
+        assert died.result(LIMIT).reason == "killed"  # here, too, the death is known: what follows waits
         assert former.count().exception(LIMIT).executed == "no"
         assert holds.get().result(LIMIT).count().result(LIMIT) == 1
         made = ["mgr made", "mgr.child made"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -253,14 +254,25 @@ def test_a_request_that_was_cancelled_does_not_keep_a_worker_from_ending(
     assert (busy.ret, end.ret) == ("held", None)
 
 
+class Stuck(corps.Conc):
+    def wait(self, begun: threading.Event, gate: threading.Event) -> None:
+        begun.set()
+        gate.wait()
+
+    def note(self, number: int) -> int:
+        return number
+
+
 def test_the_end_of_an_env_settles_every_request_that_waits(caplog: pytest.LogCaptureFixture) -> None:
+    begun, gate = threading.Event(), threading.Event()
     with corps.env(config={"exit_timeout": 0.2}) as env:
-        latch, holder = env.create(Latch), env.create(Holder)
-        busy = holder.hold(latch)
-        latch.arrived().result()
-        queued = [holder.note(i) for i in range(50)]
+        stuck = env.create(Stuck)
+        busy = stuck.wait(begun, gate)
+        assert begun.wait(20)
+        queued = [stuck.note(i) for i in range(50)]
     for future in [busy, *queued]:
         assert isinstance(future.exception(timeout=10), corps.RequestError)
+    gate.set()
     abandoned = [record.message for record in caplog.records if "was abandoned" in record.message]
-    assert len([line for line in abandoned if line.startswith("Holder")]) == 1
+    assert len([line for line in abandoned if line.startswith("Stuck")]) == 1
     assert not [line for line in abandoned if line.startswith("EnvMgr")], "it waited for its child in peace"

@@ -1,5 +1,6 @@
 """Claims about replacing a file: what is followed, refused and kept, and that nothing is left behind."""
 
+import fcntl
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from corps.errors import NotAFile
-from corps.packing.part_files import candidates
+from corps.packing import part_files
 from corps.packing.replacing import replace_file
 
 NO_TMPFILE = pytest.mark.parametrize("has_tmpfile", [True, False])
@@ -220,7 +221,7 @@ def test_names_that_others_have_prepared_are_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "state"
     path.write_bytes(b"old")
     (tmp_path / "precious").write_bytes(b"precious")
-    prepared = [tmp_path / name for name in list(candidates("state"))[:-1]]
+    prepared = [tmp_path / name for name in list(part_files.candidates("state"))[:-1]]
     for number, each in enumerate(prepared):
         if number % 2:
             each.symlink_to("precious")
@@ -230,3 +231,24 @@ def test_names_that_others_have_prepared_are_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == b"new"
     assert (tmp_path / "precious").read_bytes() == b"precious"
     assert sorted(tmp_path.iterdir()) == sorted([path, tmp_path / "precious", *prepared])
+
+
+def test_a_part_that_another_writer_takes_for_a_dead_one_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Was a defect: its name was free for others meanwhile, and their file, empty yet, took the place."""
+    flock, others = fcntl.flock, list[int]()
+
+    def late(file: int, operation: int) -> None:
+        if not others:  # the other one is faster
+            others.append(os.open(tmp_path / os.listdir(tmp_path)[0], os.O_RDONLY))
+            flock(others[0], operation)
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    where = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    file, part = part_files.make(where, "state")
+    assert not os.path.samestat(os.fstat(file), os.fstat(others[0]))
+    assert part_files.is_named(file, where, part)
+    for each in (where, file, *others):
+        os.close(each)
