@@ -7,7 +7,7 @@ from corps.clock import now
 from corps.errors import RestartLimit
 from corps.launchers.launcher import Exit
 from corps.messages.endings import ORDERLY, Failure, Reason
-from corps.runtime.counters import Counters
+from corps.observing.counters import Counters
 
 
 class EnvHistory:

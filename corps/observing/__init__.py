@@ -1,1 +1,1 @@
-"""Counting what goes wrong, and keeping the last of it: pure, with the clock passed in."""
+"""Counting what goes wrong, and keeping the last of it. Pure: the caller passes the time in."""

@@ -1,4 +1,4 @@
-"""How often something may be said."""
+"""How often the log repeats itself."""
 
 from collections.abc import Hashable
 from typing import Generic, TypeVar
@@ -7,27 +7,23 @@ K = TypeVar("K", bound=Hashable)
 
 
 class LogLimit(Generic[K]):
-    """Lets one line of each kind pass in a while, and counts the others. One thread at a time."""
+    """Let one line of each kind pass in a while, and count the others. One thread."""
 
     def __init__(self, pause: float = 1.0) -> None:
-        """Nothing was said yet.
-
-        Args:
-            pause: Seconds between two lines of a kind.
-        """
+        """Let the first line of each kind pass, and then one every `pause` seconds."""
         self._pause = pause
         self._quiet_until: dict[K, float] = {}
         self._hidden: dict[K, int] = {}
 
     def passes(self, kind: K, at: float) -> int | None:
-        """Somebody wants to say something.
+        """Decide whether a line may be logged now.
 
         Args:
-            kind: Of what.
+            kind: The kind of the line.
             at: The time, in seconds on a clock that never goes back.
 
         Returns:
-            None if he may not. Else how many of this kind were not said since the last that was.
+            None if it may not. Otherwise the number of lines of this kind that were held back before it.
         """
         if at < self._quiet_until.get(kind, at):
             self._hidden[kind] = self._hidden.get(kind, 0) + 1

@@ -1,4 +1,4 @@
-"""The last of many things, numbered, so that whoever comes back gets what is new, and hears what was lost."""
+"""The last of many things, numbered: a reader who comes back gets what is new, and how much is gone."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -8,12 +8,12 @@ T = TypeVar("T")
 
 
 class News(NamedTuple, Generic[T]):
-    """What has come since somebody looked last.
+    """What has come after the last reading.
 
     Attributes:
-        items: Those that are still there, oldest first.
+        items: The items that are still there, oldest first.
         missed: How many have come and gone meanwhile.
-        next: To be asked with the next time.
+        next: The number to pass the next time.
     """
 
     items: list[T]
@@ -22,34 +22,27 @@ class News(NamedTuple, Generic[T]):
 
 
 class Ring(Generic[T]):
-    """Keeps the last `size` items. One thread at a time.
+    """Keep the last `size` items; none if it is 0. One thread.
 
     Attributes:
-        total: How many there ever were.
+        total: How many items there ever were.
     """
 
     def __init__(self, size: int) -> None:
-        """Make an empty one.
-
-        Args:
-            size: How many are kept; 0 for none.
-        """
         self.total = 0
         self._items: deque[T] = deque(maxlen=size)
 
     def add(self, item: T) -> None:
-        """Add an item; the oldest one goes if there is no room."""
+        """Add an item. The oldest one goes if there is no room."""
         self._items.append(item)
         self.total += 1
 
     def since(self, number: int) -> News[T]:
-        """What has come since.
+        """Return what has come after an earlier reading.
 
         Args:
-            number: `News.next` of the last time; 0 for the first time.
-
-        Returns:
-            The news. A number that lies ahead stands for another ring: then it is all that there is.
+            number: `News.next` of that reading; 0 for the first one. A number that lies ahead is of another
+                ring, and gives all items.
         """
         if not 0 <= number <= self.total:
             number = 0
@@ -60,35 +53,25 @@ class Ring(Generic[T]):
 
 
 class Backlog(Generic[T]):
-    """What waits for somebody who may be slow: the oldest goes when there is no room. One thread at a time.
+    """Hold what waits for a slow reader: the oldest goes when there is no room for one more. One thread.
 
     Attributes:
-        missed: How many have gone so, or were told to be missing.
+        missed: How many items have gone, and how many were reported missing.
     """
 
     def __init__(self, size: int) -> None:
-        """Make an empty one.
-
-        Args:
-            size: How many may wait, at least 1.
-        """
         self.missed = 0
         self._items: deque[T] = deque(maxlen=size)
 
     def add(self, items: Iterable[T], missed: int = 0) -> None:
-        """Add items.
-
-        Args:
-            items: Oldest first.
-            missed: How many others there were before them.
-        """
+        """Add items, oldest first; `missed` others were lost before them."""
         self.missed += missed
         for item in items:
             self.missed += len(self._items) == self._items.maxlen
             self._items.append(item)
 
     def take(self) -> T:
-        """The oldest one, taken out. Only if there is one."""
+        """Take the oldest item out. There has to be one."""
         return self._items.popleft()
 
     def __len__(self) -> int:

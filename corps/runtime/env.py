@@ -8,7 +8,7 @@ import itertools
 import weakref
 from collections import deque
 from collections.abc import Callable
-from threading import get_ident
+from threading import Lock, get_ident
 from typing import Any
 
 from corps.addresses import ENV_MGR, ConcAddr, env_label
@@ -19,6 +19,7 @@ from corps.messages.outcomes import Refused, Value
 from corps.messages.promises import Sent, Unheard
 from corps.messages.requests import CALL, DROP, EXIT, EXIT_DOWN, PULL, REACHING, Request
 from corps.messages.streams import Held
+from corps.observing.counters import Counters
 from corps.observing.log_limit import LogLimit
 from corps.peers.members import Peers
 from corps.runtime.calls import caller_side
@@ -29,7 +30,6 @@ from corps.runtime.calls.retrying import Retrying
 from corps.runtime.calls.travelling import Travels
 from corps.runtime.cells.keeping import Kept
 from corps.runtime.context import Activity, acting, current
-from corps.runtime.counters import Counters
 from corps.runtime.letter_box import DeadLetterBox
 from corps.runtime.lives import Lives
 from corps.runtime.options import EnvOptions
@@ -70,8 +70,8 @@ class Env:
         self.on_defect: Callable[[str], object] = lambda _: None
         """Called when the Env cannot go on, because a thread of it has ended: with that in words."""
         self.letters = DeadLetterBox(env_id, generation, options.dead_letters)
-        self.worker_counters = Counters()
-        self.env_counters = Counters()  # of the Envs that this process has started
+        self.worker_counters = Counters(Lock())
+        self.env_counters = Counters(Lock())  # of the Envs that this process has started
         self.registry = Registry(generation)
         self.lives = Lives(self)
         self.pool = WorkerPool(

@@ -26,7 +26,6 @@ UNREAD: Final = frozenset(
         "corps/managers",
         "corps/membership",
         "corps/messages",
-        "corps/observing",
         "corps/packing",
         "corps/peers",
         "corps/runtime",

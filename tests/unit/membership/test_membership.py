@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from corps.membership.orders import Start
 from corps.membership.vitals import Vitals
 from corps.messages.endings import Failure
 from corps.messages.members import Member
-from corps.runtime.counters import Counters
+from corps.observing.counters import Counters
 from corps.runtime.threads.alarms import Alarms
 from corps.supervision.restarts import Restart
 
@@ -59,7 +59,7 @@ class Env:
         self.alarms = Alarms("alarms", lambda: None)
         self.lost: list[bool] = []
         self.lives = self
-        self.env_counters = Counters()
+        self.env_counters = Counters(Lock())
 
     def env_lost(self, env_id: int, failure: Failure, *, returns: bool) -> None:
         self.lost.append(returns)
