@@ -13,7 +13,7 @@ import pytest
 
 from corps.testing.passages import Side
 from corps.testing.proxied_network import ProxiedNetwork
-from corps.testing.stations import Station, run_together, station_of
+from tests.contract.stations import Station, run_together, station_of
 
 _MIB = 1024 * 1024
 _SIZES = (0, 0, 0, 10, 1_000, 70_000, _MIB + 1)

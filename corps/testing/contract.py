@@ -18,8 +18,8 @@ import pytest
 from corps.errors import BrokenError
 from corps.testing.large_messages import LargeMessageContract
 from corps.testing.leaks import Snapshot
-from corps.testing.stations import Station, run_together
 from corps.wire.frames import Frame
+from tests.contract.stations import Station, run_together
 
 
 class TransportContract(LargeMessageContract):

@@ -6,8 +6,8 @@ from threading import Barrier
 from typing import ClassVar
 
 from corps.testing.leaks import Snapshot
-from corps.testing.stations import StationMaker, run_together
 from corps.transport.link import Link
+from tests.contract.stations import StationMaker, run_together
 
 _MIB = 1024 * 1024
 

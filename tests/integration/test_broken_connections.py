@@ -11,7 +11,7 @@ from corps.testing.broken_lines import wait_until
 from corps.testing.memory_corps import MemoryEnv, Network, memory_corps
 from corps.testing.namespaces import NamespaceNetwork, can_make_namespaces
 from corps.testing.proxied_network import ProxiedNetwork
-from corps.testing.stations import run_together
+from tests.contract.stations import run_together
 
 THREADS, AT_ONCE = 4, 4
 MIB = 1024 * 1024

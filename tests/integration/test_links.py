@@ -18,13 +18,13 @@ from corps.testing.broken_lines import BrokenLineContract, HalfBrokenLineContrac
 from corps.testing.contract import TransportContract
 from corps.testing.network import MemoryNetwork
 from corps.testing.proxied_network import ProxiedNetwork
-from corps.testing.stations import Station
 from corps.transport.link import Transport
 from corps.transport.unix.transport import UnixTransport
 from corps.transport.zeromq.transport import ZmqTransport
 from corps.wire.chunks import Incoming
 from corps.wire.frames import CreditHeader, Hello
 from corps.wire.link_frames import ArrivedHeader, ChunkHeader, MissedHeader, OpenHeader, TakenHeader
+from tests.contract.stations import Station
 
 
 def has_ipv6() -> bool:

@@ -38,12 +38,12 @@ from corps.runtime.env import Env
 from corps.security.keys import KeyPair, new_key_pair
 from corps.settings import Settings
 from corps.testing.memory_corps import memory_corps
-from corps.testing.stations import Station
 from corps.transport.strangers import MOST
 from corps.transport.zeromq import sockets as zmq_sockets
 from corps.transport.zeromq.transport import ZmqTransport
 from corps.wire.frames import Frame, Hello, RequestHeader
 from corps.wire.link_frames import PREFIX
+from tests.contract.stations import Station
 
 CORPS = "0123456789abcdef"
 MS = 20_000  # milliseconds that anything may take

@@ -18,7 +18,6 @@ import pytest
 from corps.errors import BrokenError, Overloaded
 from corps.launchers.local.runtime_dir import make_runtime_dir, remove_runtime_dir
 from corps.messages.members import Member
-from corps.testing.stations import Station
 from corps.transport.shared_memory.segments import map_segment
 from corps.transport.unix.link import UnixLink
 from corps.transport.unix.stalls import Stalls
@@ -26,6 +25,7 @@ from corps.transport.unix.transport import UnixTransport
 from corps.transport.zeromq.transport import ZmqTransport
 from corps.wire.frames import Frame, Hello
 from corps.wire.memory import new_memory
+from tests.contract.stations import Station
 
 CORPS = "0123456789abcdef"
 SHARED = 128 * 1024
