@@ -16,9 +16,9 @@ from threading import Barrier
 import pytest
 
 from corps.errors import BrokenError
-from corps.testing.large_messages import LargeMessageContract
 from corps.testing.leaks import Snapshot
 from corps.wire.frames import Frame
+from tests.contract.large_messages import LargeMessageContract
 from tests.contract.stations import Station, run_together
 
 
