@@ -15,7 +15,6 @@ from corps.launchers.local.runtime_dir import make_runtime_dir, remove_runtime_d
 from corps.messages.members import Member
 from corps.security.keys import new_key_pair
 from corps.testing.broken_lines import BrokenLineContract, HalfBrokenLineContract, wait_until
-from corps.testing.contract import TransportContract
 from corps.testing.network import MemoryNetwork
 from corps.testing.proxied_network import ProxiedNetwork
 from corps.transport.link import Transport
@@ -24,6 +23,7 @@ from corps.transport.zeromq.transport import ZmqTransport
 from corps.wire.chunks import Incoming
 from corps.wire.frames import CreditHeader, Hello
 from corps.wire.link_frames import ArrivedHeader, ChunkHeader, MissedHeader, OpenHeader, TakenHeader
+from tests.contract.contract import TransportContract
 from tests.contract.stations import Station
 
 
