@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 
 from corps.clock import now
 from corps.messages.members import Member
-from corps.testing.passages import Passage, Side, reset
+from tests.lines.passages import Passage, Side, reset
 
 T = TypeVar("T")
 
