@@ -2,11 +2,11 @@
 
 from corps.messages.members import Member
 from corps.security.keys import new_key_pair
-from corps.testing.proxy import Proxy
 from corps.transport.link import Transport
 from corps.transport.zeromq.transport import ZmqTransport
 from corps.wire.frames import Hello
 from tests.lines.passages import Side
+from tests.lines.proxy import Proxy
 
 
 class ProxiedNetwork:

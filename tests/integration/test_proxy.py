@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import pytest
 
 from corps.clock import now
-from corps.testing.proxy import Proxy
 from tests.lines.passages import Side
+from tests.lines.proxy import Proxy
 
 SIDES: tuple[Side, Side] = ("client", "server")
 

@@ -1,4 +1,4 @@
-"""What `corps.testing.proxy` passes on: connections that it took, and those that it has made for them."""
+"""What `tests.lines.proxy` passes on: connections that it took, and those that it has made for them."""
 
 import selectors
 import socket
