@@ -11,9 +11,9 @@ from typing import ClassVar
 
 import pytest
 
-from corps.testing.proxied_network import ProxiedNetwork
 from tests.contract.stations import Station, run_together, station_of
 from tests.lines.passages import Side
+from tests.lines.proxied_network import ProxiedNetwork
 
 _MIB = 1024 * 1024
 _SIZES = (0, 0, 0, 10, 1_000, 70_000, _MIB + 1)

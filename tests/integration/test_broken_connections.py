@@ -10,8 +10,8 @@ import corps
 from corps.testing.broken_lines import wait_until
 from corps.testing.memory_corps import MemoryEnv, Network, memory_corps
 from corps.testing.namespaces import NamespaceNetwork, can_make_namespaces
-from corps.testing.proxied_network import ProxiedNetwork
 from tests.contract.stations import run_together
+from tests.lines.proxied_network import ProxiedNetwork
 
 THREADS, AT_ONCE = 4, 4
 MIB = 1024 * 1024

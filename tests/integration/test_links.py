@@ -16,7 +16,6 @@ from corps.messages.members import Member
 from corps.security.keys import new_key_pair
 from corps.testing.broken_lines import BrokenLineContract, HalfBrokenLineContract, wait_until
 from corps.testing.network import MemoryNetwork
-from corps.testing.proxied_network import ProxiedNetwork
 from corps.transport.link import Transport
 from corps.transport.unix.transport import UnixTransport
 from corps.transport.zeromq.transport import ZmqTransport
@@ -25,6 +24,7 @@ from corps.wire.frames import CreditHeader, Hello
 from corps.wire.link_frames import ArrivedHeader, ChunkHeader, MissedHeader, OpenHeader, TakenHeader
 from tests.contract.contract import TransportContract
 from tests.contract.stations import Station
+from tests.lines.proxied_network import ProxiedNetwork
 
 
 def has_ipv6() -> bool:
