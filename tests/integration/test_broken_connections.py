@@ -7,9 +7,9 @@ from threading import Condition, Event
 import pytest
 
 import corps
-from corps.testing.broken_lines import wait_until
 from corps.testing.memory_corps import MemoryEnv, Network, memory_corps
 from corps.testing.namespaces import NamespaceNetwork, can_make_namespaces
+from tests.contract.broken_lines import wait_until
 from tests.contract.stations import run_together
 from tests.lines.proxied_network import ProxiedNetwork
 

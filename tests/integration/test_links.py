@@ -14,7 +14,6 @@ from corps.errors import BrokenError, EnvStartError
 from corps.launchers.local.runtime_dir import make_runtime_dir, remove_runtime_dir
 from corps.messages.members import Member
 from corps.security.keys import new_key_pair
-from corps.testing.broken_lines import BrokenLineContract, HalfBrokenLineContract, wait_until
 from corps.testing.network import MemoryNetwork
 from corps.transport.link import Transport
 from corps.transport.unix.transport import UnixTransport
@@ -22,6 +21,7 @@ from corps.transport.zeromq.transport import ZmqTransport
 from corps.wire.chunks import Incoming
 from corps.wire.frames import CreditHeader, Hello
 from corps.wire.link_frames import ArrivedHeader, ChunkHeader, MissedHeader, OpenHeader, TakenHeader
+from tests.contract.broken_lines import BrokenLineContract, HalfBrokenLineContract, wait_until
 from tests.contract.contract import TransportContract
 from tests.contract.stations import Station
 from tests.lines.proxied_network import ProxiedNetwork
