@@ -8,9 +8,9 @@ import pytest
 
 import corps
 from corps.testing.memory_corps import MemoryEnv, Network, memory_corps
-from corps.testing.namespaces import NamespaceNetwork, can_make_namespaces
 from tests.contract.broken_lines import wait_until
 from tests.contract.stations import run_together
+from tests.lines.namespaces import NamespaceNetwork, can_make_namespaces
 from tests.lines.proxied_network import ProxiedNetwork
 
 THREADS, AT_ONCE = 4, 4
