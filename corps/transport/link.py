@@ -6,8 +6,8 @@ one peer. Messages sent on one link arrive whole and once, and those of one lane
 Envs live and have each other as members: a connection that breaks is the business of the transport. What is
 under way when an Env ends arrives once or not at all; the membership tells of that, not the link.
 
-The suite in `tests.contract.contract` holds every transport to this, and `tests.contract.broken_lines` those
-whose connections can break while both Envs live.
+The suite in `tests/contract/` holds every transport to this. Its `broken_lines` is for transports whose
+connections can break while both Envs live.
 """
 
 from abc import ABC, abstractmethod
