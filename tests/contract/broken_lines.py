@@ -56,7 +56,7 @@ class BrokenLineContract(ABC):
 
             def send(sender: Station, receiver: Station, lane: int) -> None:
                 link = sender.transport.connect(receiver.member)
-                sizes = random.Random(lane)  # noqa: S311
+                sizes = random.Random(lane)
                 for number in range(each):
                     link.send([b"%d %d" % (lane, number), bytes(sizes.choice(_SIZES))], lane)
 

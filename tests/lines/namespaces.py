@@ -138,4 +138,4 @@ def _enter(host: str) -> None:
 
 
 def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], capture_output=True, check=True)  # noqa: S603, S607
+    subprocess.run(["ip", *arguments], capture_output=True, check=True)
