@@ -69,7 +69,9 @@ def measure(
     help="Say what changed since a run; without a name since benchmarks/reference.json.",
 )
 @click.option("--plot", "plot_dir", type=click.Path(path_type=Path), help="Draw plots into this directory.")
-@click.option("--keep", is_flag=True, help="Make this run the reference, and docs/performance.md show it.")
+@click.option(
+    "--keep", is_flag=True, help="Make this run the reference, and docs/performance-tables.md show it."
+)
 def main(
     only: str,
     peers: bool,

@@ -1,4 +1,4 @@
-"""Writes the tables of a run into docs/performance.md, between two marks. The rest of the page is prose."""
+"""Writes docs/performance-tables.md, which shows a run. The story is told by hand, in docs/performance.md."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -8,29 +8,17 @@ from benchmarks.plots import PLOTS
 from benchmarks.report import HEADINGS, TARGET_HEADINGS, Row, machine_lines, row, target_rows
 from benchmarks.results import Run
 
-PAGE: Final = Path(__file__).parents[1] / "docs" / "performance.md"
+PAGE: Final = Path(__file__).parents[1] / "docs" / "performance-tables.md"
 PICTURES: Final = PAGE.with_name("assets") / "performance"
-BEGIN: Final = "<!-- begin: written by python -m benchmarks --keep -->"
-END: Final = "<!-- end: written by python -m benchmarks --keep -->"
+INTRODUCTION: Final = """# Performance tables
 
-
-def rewritten(page: str, content: str) -> str:
-    """Put something between the marks of a page.
-
-    Args:
-        page: The text of the page.
-        content: What is to stand there.
-
-    Returns:
-        The new text of the page.
-    """
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{content}\n{END}{after}"
+`python -m benchmarks --keep` writes this page from `benchmarks/reference.json`.
+[Performance](performance.md) says how the figures were taken, what the columns mean, and why targets are
+missed."""
 
 
 def content(run: Run, pictures: Path = PICTURES) -> str:
-    """The measured part of the page.
+    """Return the whole page.
 
     Args:
         run: What was measured.
@@ -46,17 +34,19 @@ def write(run: Run) -> None:
     """Have the page show a run.
 
     Args:
-        run: Which.
+        run: What was measured.
     """
-    PAGE.write_text(rewritten(PAGE.read_text("utf-8"), content(run)), "utf-8")
+    PAGE.write_text(content(run), "utf-8")
 
 
 def _lines(run: Run, pictures: Path) -> Iterator[str]:
+    yield INTRODUCTION
+    yield ""
     yield "Measured on:"
     yield ""
     yield from (f"- {line}" for line in machine_lines(run))
     yield ""
-    yield "### Targets"
+    yield "## Targets"
     yield ""
     yield from _table(TARGET_HEADINGS, target_rows(run), left=3)
     for name, title in PLOTS.items():
@@ -67,13 +57,13 @@ def _lines(run: Run, pictures: Path) -> Iterator[str]:
     for section, work, results in run.side_by_side():
         if section != last:
             yield ""
-            yield f"### {section[0].upper()}{section[1:]}"
+            yield f"## {section[0].upper()}{section[1:]}"
         last = section
         yield ""
         yield from _table((f"**{work}**", *HEADINGS[1:]), (row(each, results) for each in results), left=1)
     if run.absent:
         yield ""
-        yield "### Not measured"
+        yield "## Not measured"
         yield ""
         yield from (f"- {what}: `{why}`" for what, why in run.absent.items())
 

@@ -135,9 +135,8 @@ class Request:
         wait: What its coroutine waits for, beside others of an interleaving worker; of the WaitGraph.
         sent: When it was sent, on this process's monotonic clock; None if it came from another Env.
         came: When it came from another Env, on this process's monotonic clock; unset if it did not.
-        errands: Of the Env that sends it, where the main thread has any:
-        `corps.runtime.calls.errands.Errands`. is_given_up: Its caller wants no outcome any more. Set before
-        its promise is done, for that reason.
+        errands: The `Errands` of the Env that sends it, where the main thread has any.
+        is_given_up: Its caller wants no outcome any more. Set before its promise is done, for that reason.
     """
 
     __slots__ = (
