@@ -473,12 +473,12 @@ class Env:
         if cell is not None:
             cell.deliver(request)
         elif not self.registry.hold(request):
+            if request.method == EXIT_DOWN:  # its Mgr does not start it again
+                self.lives.refuse(self.registry.despair([request.target.conc]))
             cell = self.registry.find(request.target.conc)  # it may have come back at this very moment
             if cell is not None:
                 cell.deliver(request)
                 return
-            if request.method == EXIT_DOWN:  # whoever might start it again does not want to any more
-                self.lives.refuse(self.registry.despair([request.target.conc]))
             self.letters.settle(request, self.registry.outcome_without_cell(request))
 
     def follow_probe(self, request: Request, header: ProbeHeader) -> None:

@@ -163,7 +163,7 @@ class Lives:
             failure: Why, if it failed.
         """
         if failure is not None and cell.mgr_addr is not None and comes_back(cell.record, failure):
-            self._registry.will_leave(cell.addr.conc)
+            self._registry.will_leave(cell.addr.conc, cell)
 
     def pass_on(self, cell: Cell, request: Request) -> None:
         """A request has come for a cell that takes nothing more: its worker may come back as another one.

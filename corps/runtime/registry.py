@@ -8,19 +8,25 @@ from corps.addresses import ENV_MGR, first_number
 from corps.errors import NoSuchWorker, WorkerGone
 from corps.messages.endings import Ended
 from corps.messages.outcomes import Outcome, Refused, Value
+from corps.messages.promises import Promise
 from corps.messages.requests import EXIT, EXIT_DOWN, WAITING, WATCH, WITHDRAWN, Request
+from corps.supervision.presence import Presences, State
 
 if TYPE_CHECKING:
+    import concurrent.futures
+
     from corps.runtime.cells.cell import Cell
+    from corps.runtime.context import Activity
 
 _REMEMBERED: Final = 10_000  # ends of workers
 
 
 class Registry:
-    """The cells of one Env. Any thread may call. A number is never given twice.
+    """The cells of one Env. A number is never given twice. Thread-safe.
 
     Workers that lived in a former process of this Env, and those that were abandoned, may come back at their
-    addresses. Requests for them wait here until they do, or until it is certain that they will not.
+    addresses. Requests for them wait here until they do, or until it is certain that they will not;
+    `supervision.presence` decides which.
     """
 
     readers = None
@@ -29,34 +35,27 @@ class Registry:
     """For the same: it is not known which one they will meet."""
 
     def __init__(self, generation: int = 0) -> None:
-        """Nobody lives here yet.
-
-        Args:
-            generation: How many processes this Env has had before.
-        """
+        """Know no worker yet. `generation` is how many processes this Env has had before."""
         # Protects everything below. The locks of mailboxes are taken under it, and no others.
         self._lock = Lock()
         self._first = first_number(generation)
         self._next = ENV_MGR
-        self._cells: dict[int, Any] = {}
-        self.find: Callable[[int], Any] = self._cells.get  # no lock: one look-up in a dict is atomic
+        self._cells: dict[int, Cell] = {}
+        self.find: Callable[[int], Cell | None] = self._cells.get  # no lock: one look-up in a dict is atomic
         """The cell with this number, or None."""
-        self._ended: dict[int, Ended] = {}  # the last ones, oldest first
-        self._undecided: set[int] = set()  # Envs that have not said yet whom they will start again here
-        self._expected: dict[int, int] = {}  # who will be started again, and the Env of its Mgr
-        self._hopeless: set[int] = set()  # who will not be, whatever the undecided Envs say
-        self._leaving: set[int] = set()  # whose cells are about to go, and other ones to come
+        self._ended: dict[int, Ended] = {}  # the last ones, oldest first: those that are GONE or RETURNING
+        self._presences = Presences(self._first)
         self._held: dict[int, list[Request]] = {}
 
     def next_number(self) -> int:
-        """A number that no worker of this Env has or had."""
+        """Return a number that no worker of this Env has or had."""
         with self._lock:
             number = self._next
             self._next = number + 1 if number >= self._first else self._first
             return number
 
     def add(self, number: int, cell: "Cell") -> None:
-        """Enter a cell. What waited here for it goes into its mailbox.
+        """Enter a cell, and put what waited here for it into its mailbox.
 
         Args:
             number: Of its address.
@@ -64,10 +63,7 @@ class Registry:
         """
         special = []
         with self._lock:
-            if not self._expected and not self._held and number not in self._ended:
-                self._cells[number] = cell
-                return
-            self._expected.pop(number, None)
+            self._presences.came(number)
             self._ended.pop(number, None)  # so a watch that waited hears of the incarnation that comes
             for request in self._held.pop(number, ()):
                 if request.kind in (EXIT, WATCH):  # those do not wait in the mailbox, and may lead back here
@@ -78,10 +74,14 @@ class Registry:
         for request in special:
             cell.deliver(request)
 
-    def will_leave(self, number: int) -> None:
-        """The cell with this number takes nothing more, and its worker comes back: what comes now is held."""
+    def will_leave(self, number: int, cell: "Cell") -> None:
+        """Hold what comes for this number from now on: its cell takes no more, and its worker comes back.
+
+        A cell that was removed before makes no difference.
+        """
         with self._lock:
-            self._leaving.add(number)
+            if self._cells.get(number) is cell and self._presences.state(number) is State.HERE:
+                self._presences.leaves(number)
 
     def remove(
         self, number: int, ended: Ended, mgr_env: int | None, waiting: Iterable[Request] = ()
@@ -98,43 +98,39 @@ class Registry:
             Requests that were held, and wait for nobody any more; as `decide`.
         """
         with self._lock:
-            self._leaving.discard(number)
+            self._presences.ended(number, mgr_env)
             if mgr_env is not None:
-                self._expected[number] = mgr_env
                 first = list(waiting)
                 for request in first:
                     request.route = self
                 self._held[number] = [*first, *self._held.pop(number, ())]
             self._cells.pop(number, None)
-            self._ended.pop(number, None)
             self._ended[number] = ended
             if len(self._ended) > _REMEMBERED:
-                del self._ended[next(iter(self._ended))]
+                oldest = next(iter(self._ended))
+                del self._ended[oldest]
+                self._presences.forgotten(oldest)
             return self._in_vain()
 
     def ended(self, number: int) -> Ended | None:
-        """How the worker with this number ended, if it has, and not too long ago."""
-        # Without the lock, since it is called by what `add` hands on. Each look-up is atomic.
+        """Return how the worker with this number ended, if it has, and not too long ago."""
+        # Without the lock, because what `add` hands on calls it. Each look-up is atomic.
         return None if number in self._cells else self._ended.get(number)
 
-    def cells(self) -> list[Any]:
-        """All cells, oldest first."""
+    def cells(self) -> "list[Cell]":
+        """Return all cells, oldest first."""
         with self._lock:
             return list(self._cells.values())
 
     # --- those who may come back ---
 
     def await_word_of(self, mgr_envs: Iterable[int]) -> None:
-        """Workers of these Envs may start again here what lived in a former process.
-
-        Args:
-            mgr_envs: Ids of the Envs. Each of them will say whom.
-        """
+        """Expect each of these Envs to say which workers of a former process it will start again here."""
         with self._lock:
-            self._undecided.update(mgr_envs)
+            self._presences.await_word_of(mgr_envs)
 
     def decide(self, mgr_env: int, numbers: Iterable[int]) -> list[Request]:
-        """An Env says whom of its children it will start again here, and that there are no others.
+        """Record which of its children an Env will start again here, and that there are no others.
 
         Args:
             mgr_env: The Env.
@@ -144,64 +140,43 @@ class Registry:
             Requests that wait for nobody any more, for the caller to refuse.
         """
         with self._lock:
-            for number in numbers:
-                if not (number in self._cells or number in self._ended or number in self._hopeless):
-                    self._expected[number] = mgr_env
-            return self._decided(mgr_env)
+            self._presences.claimed(mgr_env, numbers)
+            return self._in_vain()
 
     def despair(self, numbers: Iterable[int]) -> list[Request]:
-        """Workers will not come back after all; as `decide`."""
+        """Record that workers will not come back after all; as `decide`."""
         with self._lock:
-            for number in numbers:
-                self._expected.pop(number, None)
-                if self._undecided:
-                    self._hopeless.add(number)
+            self._presences.given_up(numbers)
             return self._in_vain()
 
     def mgr_env_lost(self, mgr_env: int) -> list[Request]:
-        """An Env has died, and with it the Mgrs that were to start workers here; as `decide`."""
+        """Record that an Env has died, and with it the Mgrs that were to start workers here; as `decide`."""
         with self._lock:
-            for number in [number for number, env in self._expected.items() if env == mgr_env]:
-                del self._expected[number]
-            return self._decided(mgr_env)
-
-    def _decided(self, mgr_env: int) -> list[Request]:
-        self._undecided.discard(mgr_env)
-        if not self._undecided:
-            self._hopeless.clear()
-        return self._in_vain()
+            self._presences.mgr_env_lost(mgr_env)
+            return self._in_vain()
 
     def hold(self, request: Request) -> bool:
         """Keep a request for a worker that is not here, or leaves, if that may come back.
-
-        Args:
-            request: Its target is an address in this Env.
 
         Returns:
             False if it will not: then the request is the caller's still. Or if it is here now.
         """
         number = request.target.conc
         with self._lock:
-            is_away = number in self._leaving or (number not in self._cells and self._may_come(number))
-            if not is_away or request.method == EXIT_DOWN:
+            if request.method == EXIT_DOWN or not self._presences.may_come(number):
                 return False
             request.route = self
             self._held.setdefault(number, []).append(request)
             return True
 
     def all_held(self) -> list[Request]:
-        """Everything that is held, taken out, for the caller to settle: nobody comes back any more."""
+        """Take out everything that is held, for the caller to settle: nobody comes back any more."""
         with self._lock:
             held, self._held = self._held, {}
         return [request for requests in held.values() for request in requests]
 
-    def _may_come(self, number: int) -> bool:
-        if number in self._expected:
-            return True
-        return bool(self._undecided) and ENV_MGR < number < self._first and number not in self._hopeless
-
     def _in_vain(self) -> list[Request]:
-        gone = [each for each in self._held if each not in self._leaving and not self._may_come(each)]
+        gone = [number for number in self._held if not self._presences.may_come(number)]
         return [request for number in gone for request in self._held.pop(number)]
 
     def take_back(self, request: Request) -> bool:
@@ -217,13 +192,13 @@ class Registry:
     def ask_back(self, request: Request) -> None:
         """See `Route.ask_back`: here `take_back` has the last word."""
 
-    def relay(self, request: Request, answer: Any) -> None:
+    def relay(self, request: Request, answer: "concurrent.futures.Future[Any]") -> None:
         """See `Route.relay`: no worker has it."""
 
     def withdraw(self, request: Request) -> None:
         """See `Route.withdraw`: nobody runs what waits here."""
 
-    def help(self, promise: Any, here: Any) -> None:
+    def help(self, promise: Promise, here: "Activity") -> None:
         """See `Route.help`: nobody can."""
 
     def outcome_without_cell(self, request: Request) -> Outcome:

@@ -540,7 +540,7 @@ def test_nothing_is_unpacked_for_what_may_not_be_called(kind: int, name: str, tm
     canary = Canary(tmp_path / "canary")
     arguments = (1, CALL, canary) if kind == PINNED else (canary,)
     with memory_corps(2) as (near, far):
-        error = near.env.ask(kind, far.env.registry.find(ENV_MGR).addr, name, arguments, {}).exception()
+        error = near.env.ask(kind, far.env.manager_of(far.id), name, arguments, {}).exception()
     assert isinstance(error, NoSuchMethod)
     # A name without an underscore may be one of a data attribute, until its worker has none.
     may_be_there = name == "no_such_method" and kind != CALL
@@ -579,7 +579,9 @@ def test_of_the_systems_own_workers_only_marked_methods_can_be_reached(cls: type
     assert not [name for name in interface.methods if name.startswith("_")]
     with memory_corps(2) as (near, far):
         if cls is EnvMgr:
-            cell = far.env.registry.find(ENV_MGR)
+            manager = far.env.registry.find(ENV_MGR)
+            assert manager is not None
+            cell = manager
         else:
             record = Record(cls, (far.env, None) if cls is CorpsMgr else (), {})
             cell = far.env.lives.new_cell(record)

@@ -124,8 +124,8 @@ class Errands:
                 self.do(self._dispatch_here, request)
             return
         cell = env.registry.find(target.conc)
-        is_limited = cell is not None and request.kind not in (EXIT, DROP)
-        if is_limited and not cell.mailbox.has_room_for(1 + len(self.posted)):
+        is_limited = request.kind not in (EXIT, DROP)
+        if is_limited and cell is not None and not cell.mailbox.has_room_for(1 + len(self.posted)):
             self.do(cell.mailbox.wait_for_room, cell, request, env.options.send_timeout)
         request.route = self
         self.post(self._dispatch, request, self.make_ready)

@@ -27,5 +27,6 @@ def way(corps_of_session: Way | None) -> Iterator[Way]:
     with corps_of_session.entered() as way:
         yield way
         mgr = way.engine.registry.find(0)
+        assert mgr is not None
         for name in reversed(mgr.family.children()):
             way.engine.exit(name._addr).exception()

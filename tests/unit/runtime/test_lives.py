@@ -352,6 +352,7 @@ def test_who_is_halted_and_told_to_fail_keeps_what_waits() -> None:
         )  # died young: it is away for half a second
         waiting = child.number()
         cell = one.env.registry.find(child._addr.conc)
+        assert cell is not None
         if cell.is_halted:
             halting.fail(cell, KILLED)
         assert waiting.result(LONG) == 3

@@ -133,6 +133,28 @@ def test_a_word_that_was_overtaken_by_an_end_brings_nobody_back() -> None:
     assert not of.hold(request(5))
 
 
+def test_an_abandoned_worker_that_is_abandoned_again_holds_nothing_up() -> None:
+    """Was a defect: its number counted as one that leaves for ever, whatever cell had it by then."""
+    of = registry()
+    number = of.next_number()
+    former, cell = Cell(of, number), Cell(of, number)
+    of.add(number, cast("Any", former))
+    of.will_leave(number, cast("Any", former))
+    assert of.hold(request(number))
+    of.remove(number, KILLED, 2)
+    of.will_leave(number, cast("Any", former))
+    of.add(number, cast("Any", cell))
+    of.will_leave(number, cast("Any", former))
+    assert not of.hold(request(number))
+
+
+def test_a_worker_that_has_ended_for_good_holds_no_request_though_envs_are_undecided() -> None:
+    of = registry(undecided=[2, 3])
+    of.add(5, cast("Any", Cell(of, 5)))
+    of.remove(5, KILLED, None)
+    assert not of.hold(request(5))
+
+
 def test_who_never_was_there_is_another_matter_than_who_has_ended() -> None:
     of = registry()
     gone, never = (of.outcome_without_cell(request(number)) for number in (5, first_number(1) + 5))
