@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 import corps
+from corps.membership.orders import Order
 from corps.membership.places import Place
 from corps.messages.outcomes import Value
 from corps.messages.promises import NoAnswer
@@ -210,9 +211,9 @@ def test_the_envs_of_a_corps_start_side_by_side(monkeypatch: pytest.MonkeyPatch)
     steps: list[str] = []
     tell, wait = Place.tell, Place.await_ready
 
-    def noted_tell(self: Place, *order: Any) -> None:
-        steps.append(str(order[0]))
-        tell(self, *order)
+    def noted_tell(self: Place, order: Order) -> None:
+        steps.append(order.word)
+        tell(self, order)
 
     def noted_wait(self: Place, *args: Any) -> None:
         steps.append("wait")
