@@ -16,6 +16,7 @@ import pytest
 
 import corps
 from corps.launch import running
+from tests.quiet import said_by
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,7 +74,7 @@ def run_script(path: Path, *, cwd: Path | None = None, arguments: tuple[str, ...
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    assert said_by(done.stderr) == ""
     return done.stdout
 
 

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 import corps
+from tests.quiet import said_by
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 20.0
@@ -84,14 +85,14 @@ def command(directory: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 def test_run_is_called_and_its_result_printed(write: Write, tmp_path: Path) -> None:
     write(RUNS)
     done = command(tmp_path, "run", "app.py", "--envs", "1", "--tag", "mine", "--", "7", "1.5", "yes", "-x")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, said_by(done.stderr)) == (0, "")
     assert done.stdout == "working\n(7, 1.5, True, ['-x'])\n"
 
 
 def test_the_result_none_is_not_printed(write: Write, tmp_path: Path) -> None:
     write(RUNS)
     done = command(tmp_path, "run", "app.py", "0")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "working\n", "")
+    assert (done.returncode, done.stdout, said_by(done.stderr)) == (0, "working\n", "")
 
 
 def test_what_run_yields_is_printed_line_by_line(write: Write, tmp_path: Path) -> None:
@@ -192,7 +193,7 @@ def test_what_run_gives_to_sys_exit_is_the_exit_status(
 ) -> None:
     write(PROGRAM.replace("size: int", "size: int = 0"))
     done = command(tmp_path, "run", "--envs=1", "app.py", *words)
-    assert (done.returncode, done.stdout, done.stderr) == (status, "", said)
+    assert (done.returncode, done.stdout, said_by(done.stderr)) == (status, "", said)
 
 
 @pytest.mark.parametrize("words", [["--help"], ["config"], ["run", "--envs=1", "app.py", "1"]])
@@ -209,7 +210,7 @@ def test_a_full_disk_is_told_in_words(write: Write, tmp_path: Path, words: list[
             timeout=LIMIT,
             check=False,
         )
-    assert (done.returncode, done.stderr) == (1, "corps: No space left on device\n")
+    assert (done.returncode, said_by(done.stderr)) == (1, "corps: No space left on device\n")
 
 
 def test_nothing_of_the_help_is_cut_off(tmp_path: Path) -> None:
@@ -395,7 +396,7 @@ def test_config_is_json_for_programs_and_works_in_a_folder_that_is_gone(tmp_path
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment(tmp_path), capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, said_by(done.stderr)) == (0, "")
     assert done.stdout.startswith("envs ")
 
 

@@ -17,6 +17,7 @@ import pytest
 
 import corps
 from corps.launchers.local.runtime_dir import PREFIX
+from tests.quiet import said_by
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 20.0
@@ -225,7 +226,7 @@ def test_workers_of_the_script_end_before_the_application(case: Case, tmp_path: 
     )
     done = run_script(script)
     assert sorted(done.stdout.splitlines()) == ["mine 0 [1, 2]", "mine 2 [1, 2]"]
-    assert done.stderr == ""
+    assert said_by(done.stderr) == ""
     assert ended_in(case) == IN_ORDER
 
 
@@ -259,7 +260,7 @@ def test_a_script_that_forgets_the_end_ends_in_order(case: Case, tmp_path: Path)
         f"print(app.envs().ret)\n"
     )
     done = run_script(script)
-    assert (done.stdout, done.stderr) == ("[1, 2]\n", "")
+    assert (done.stdout, said_by(done.stderr)) == ("[1, 2]\n", "")
     assert ended_in(case) == IN_ORDER
 
 
@@ -284,7 +285,7 @@ def test_an_env_that_is_never_left_ends_with_the_interpreter(tmp_path: Path) -> 
     )
     done = run_script(script)
     assert done.stdout == "child\n" * 3 + "mine\n"
-    assert done.stderr == ""
+    assert said_by(done.stderr) == ""
 
 
 def test_a_forked_child_of_the_script_ends_nothing(case: Case, tmp_path: Path) -> None:
