@@ -21,6 +21,7 @@ from corps.wire.frames import (
     CreditHeader,
     DefineHeader,
     Frame,
+    MarkHeader,
     OutcomeHeader,
     ProbeHeader,
     RequestHeader,
@@ -37,6 +38,7 @@ class Peer:
         definitions: The code that goes over it once.
         asking: The requests to it.
         answering: The requests of it.
+        marks: How many MARKs of it have come. Nothing else is done about them yet.
         handlers: What is done about a message of it, by the type of the header. For the thread that reads.
     """
 
@@ -103,7 +105,9 @@ class Peer:
             ProbeHeader: self.answering.on_probe,
             CreditHeader: self.asking.on_credit,
             DefineHeader: self.definitions.on_define,
+            MarkHeader: self._on_mark,
         }
+        self.marks = 0
         if is_there:
             self._open_journal(member)
 
@@ -111,6 +115,10 @@ class Peer:
     def member(self) -> Member:
         """Its record."""
         return self.way.member
+
+    def _on_mark(self, _: MarkHeader, __: Sequence[Frame]) -> None:
+        """Count a MARK. It comes behind all that the peer has sent before in its lane."""
+        self.marks += 1
 
     def _open_journal(self, member: Member) -> None:
         if self._journals is not None:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from corps.testing.leaks import Snapshot
 from corps.transport.link import Link
+from corps.wire.frames import MarkHeader
 from tests.contract.stations import StationMaker, run_together
 
 _MIB = 1024 * 1024
@@ -31,6 +32,20 @@ class LargeMessageContract(StationMaker):
             messages = two.wait_for(3 * len(sizes))
         assert [int(bytes(frames[0])) for _, frames in messages] == list(range(3 * len(sizes)))
         assert [len(frames[1]) for _, frames in messages] == sizes * 3
+
+    def test_a_mark_stays_in_its_lane_behind_large_messages(self) -> None:
+        """In each of three lanes: what came before the MARK was sent before it."""
+        with self.stations(2) as (one, two):
+            link = one.transport.connect(two.member)
+            for lane in (1, 2, 3):
+                link.send([b"before", bytes([lane]), bytes(3 * _MIB)], lane)
+                link.send([MarkHeader(9, lane).header()], lane)
+                link.send([b"after", bytes([lane])], lane)
+            messages = [frames for _, frames in two.wait_for(9)]
+        for lane in (1, 2, 3):
+            mark = MarkHeader(9, lane).header()
+            of_lane = [each for each in messages if each[0] == mark or each[1:2] == [bytes([lane])]]
+            assert [bytes(frames[0]) for frames in of_lane] == [b"before", mark, b"after"]
 
     def test_what_waits_for_a_large_message_was_sent_as_it_was(self) -> None:
         """The caller may change it at once, though it goes later."""

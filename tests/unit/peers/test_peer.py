@@ -24,11 +24,14 @@ from corps.messages.requests import DROP, EXIT, PULL, WITHDRAWN, Request
 from corps.wire.frames import (
     CancelHeader,
     CreditHeader,
+    MarkHeader,
+    OptionalFields,
     OutcomeHeader,
     ProbeHeader,
+    RequestHeader,
     read_header,
 )
-from tests.unit.transport.sides import FIRST, Kept, Side, carry, member, pair
+from tests.unit.transport.sides import CORPS, FIRST, Kept, Side, carry, member, pair
 
 
 def sent(side: Side) -> tuple[int, int]:
@@ -454,6 +457,50 @@ def test_nothing_of_a_lost_peer_begins() -> None:
     two.peers.lose(1, "planted")
     peer.answering.on_request(header, one.transport.outbox[0])  # type: ignore[arg-type]
     assert two.delivered == []
+
+
+@pytest.mark.parametrize(
+    "optional",
+    [
+        OptionalFields(target_corps="another"),
+        OptionalFields(sender_corps="another"),
+        OptionalFields(target_corps=CORPS, sender_corps="another"),
+    ],
+)
+def test_a_request_for_or_of_another_corps_is_refused(optional: OptionalFields) -> None:
+    one, two = pair()
+    one.ask()
+    header = read_header(one.transport.outbox[0])
+    assert isinstance(header, RequestHeader)
+    two.receive([header._replace(optional=optional).header(), *one.transport.outbox[0][1:]])
+    assert two.delivered == []
+    assert two.peers.audit.counts["protocol"] == 1
+
+
+def test_a_request_with_all_optional_fields_is_taken() -> None:
+    one, two = pair()
+    promise = one.ask("x")
+    header = read_header(one.transport.outbox[0])
+    assert isinstance(header, RequestHeader)
+    optional = OptionalFields(bytes(25), CORPS, CORPS, b"identity")
+    one.transport.outbox[0][0] = header._replace(optional=optional).header()
+    carry(one, two)
+    (request,) = two.delivered
+    request.open()
+    request.answer(request.args[0])
+    carry(one, two)
+    assert promise.value() == "x"
+
+
+def test_marks_are_counted_in_every_lane_and_between_all_else() -> None:
+    one, two = pair()
+    for lane in (None, 1, 2):
+        one.ask(lane)
+        one.peer.way.transmit([MarkHeader(7, lane).header()], lane)
+    assert one.transport.lanes == [1, None, 1, 1, 1, 2]
+    carry(one, two)
+    assert (two.peer.marks, len(two.delivered)) == (3, 3)
+    assert two.peers.audit.counts["protocol"] == two.peers.audit.counts["defect"] == 0
 
 
 def test_requests_of_a_lost_peer_are_not_wanted_any_more() -> None:

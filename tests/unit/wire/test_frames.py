@@ -12,11 +12,15 @@ from corps.messages.requests import CALL, CREATE
 from corps.wire.frames import (
     CREDIT,
     DEFINE,
+    FLAGS,
     HELLO,
+    MARK,
     MAX_CODEC,
+    MAX_CORPS_ID,
     MAX_DEFINITIONS,
     MAX_FRAMES,
     MAX_HEADER,
+    MAX_IDENTITY,
     MAX_METHOD,
     MAX_NUMBER,
     MAX_REMAINING,
@@ -25,21 +29,34 @@ from corps.wire.frames import (
     REQUEST,
     REQUEST_KINDS,
     STATUSES,
+    TRACE_SIZE,
     VERSION,
     CancelHeader,
     CreditHeader,
     DefineHeader,
     Header,
     Hello,
+    MarkHeader,
+    OptionalFields,
     OutcomeHeader,
     ProbeHeader,
     RequestHeader,
     read_header,
+    request_frame,
 )
 
 numbers = st.integers(0, MAX_NUMBER)
 codecs = st.integers(0, MAX_CODEC)
 texts = st.text(max_size=50)
+
+corps_ids = st.text(min_size=1, max_size=MAX_CORPS_ID // 4)
+optional_fields = st.builds(
+    OptionalFields,
+    st.none() | st.binary(min_size=TRACE_SIZE, max_size=TRACE_SIZE),
+    st.none() | corps_ids,
+    st.none() | corps_ids,
+    st.none() | st.binary(min_size=1, max_size=MAX_IDENTITY),
+).map(lambda fields: fields if any(fields) else None)
 
 headers: st.SearchStrategy[Header] = st.one_of(
     st.builds(Hello, texts, numbers, texts),
@@ -52,12 +69,14 @@ headers: st.SearchStrategy[Header] = st.one_of(
         st.none() | st.tuples(numbers, numbers),
         st.none() | st.floats(0, MAX_REMAINING) | st.integers(0, int(MAX_REMAINING)),
         codecs,
+        optional_fields,
     ),
     st.builds(OutcomeHeader, st.integers(1, MAX_NUMBER), st.sampled_from(sorted(STATUSES)), codecs),
     st.builds(CancelHeader, numbers, st.sampled_from([0, 1])),
     st.builds(ProbeHeader, numbers, numbers, numbers, numbers, numbers, st.lists(texts).map(tuple)),
     st.builds(CreditHeader, numbers, numbers),
     st.builds(DefineHeader, st.integers(1, MAX_DEFINITIONS), codecs),
+    st.builds(MarkHeader, numbers, st.none() | numbers),
 )
 values = st.recursive(
     st.none()
@@ -90,6 +109,7 @@ def request(**changes: object) -> list[bytes]:
         "sender": None,
         "remaining": None,
         "codec": 1,
+        "flags": 0,
     }
     return [packed(REQUEST, *(fields | changes).values()), b"body"]
 
@@ -109,7 +129,7 @@ def test_any_bytes_are_a_header_or_a_wire_error(frames: list[bytes]) -> None:
         pass
 
 
-@given(st.integers(-1, 12), st.lists(values, max_size=8), st.integers(0, 2))
+@given(st.integers(-1, 16), st.lists(values, max_size=8), st.integers(0, 2))
 @settings(deadline=None, max_examples=300)
 def test_any_fields_are_a_header_or_a_wire_error(kind: int, fields: list[object], bodies: int) -> None:
     try:
@@ -117,6 +137,69 @@ def test_any_fields_are_a_header_or_a_wire_error(kind: int, fields: list[object]
     except WireError:
         return
     assert read_header(with_body(header)) == header
+
+
+@given(
+    st.integers(0, 40),
+    st.lists(
+        st.binary(min_size=24, max_size=26) | texts | st.binary(max_size=MAX_IDENTITY + 1) | values,
+        max_size=5,
+    ),
+)
+@settings(deadline=None, max_examples=500)
+def test_any_optional_fields_are_those_of_their_flags_or_a_wire_error(
+    flags: int, present: list[object]
+) -> None:
+    frames = request(flags=flags)
+    fields = msgpack.unpackb(frames[0])
+    try:
+        header = read_header([packed(*fields, *present), b"body"])
+    except WireError:
+        return
+    assert isinstance(header, RequestHeader)
+    assert [field for field in header.optional or () if field is not None] == present
+    assert read_header(with_body(header)) == header
+    assert flags == sum(
+        flag for flag, field in zip(FLAGS, header.optional or (), strict=False) if field is not None
+    )
+
+
+@pytest.mark.parametrize("flags", [-1, sum(FLAGS) + 1, 2 * FLAGS[-1], 255, 2**40, MAX_NUMBER, True, None])
+def test_unknown_flags_are_a_wire_error(flags: object) -> None:
+    with pytest.raises(WireError):
+        read_header(request(flags=flags))
+
+
+@pytest.mark.parametrize(
+    ("flags", "present"),
+    [
+        (0, [bytes(25)]),
+        (1, []),
+        (1, [bytes(24)]),
+        (1, [bytes(26)]),
+        (1, ["x" * 25]),
+        (1, [bytes(25), "c"]),
+        (2, [""]),
+        (2, ["c" * (MAX_CORPS_ID + 1)]),
+        (2, ["\U00010000" * (MAX_CORPS_ID // 4) + "c"]),
+        (2, [b"c"]),
+        (3, ["c", bytes(25)]),
+        (4, [None]),
+        (8, [b""]),
+        (8, [bytes(MAX_IDENTITY + 1)]),
+        (8, ["me"]),
+    ],
+)
+def test_optional_fields_that_do_not_fit_their_flags_are_refused(flags: int, present: list[object]) -> None:
+    fields = msgpack.unpackb(request(flags=flags)[0])
+    with pytest.raises(WireError):
+        read_header([packed(*fields, *present), b"body"])
+
+
+def test_a_request_grows_by_one_byte_for_all_optional_fields_that_it_does_not_have() -> None:
+    fields = (1, CALL, 1, "m", (1, 2), None, 1)
+    assert request_frame(*fields) == RequestHeader(*fields).header()
+    assert len(request_frame(*fields)) == len(packed(REQUEST, *fields)) + 1
 
 
 @pytest.mark.parametrize(
@@ -195,12 +278,17 @@ def test_a_request_with_a_value_out_of_range_is_refused(changes: dict[str, objec
         [packed(DEFINE, 1, MAX_CODEC + 1), b""],
         [packed(DEFINE, 1, 1)],
         [packed(DEFINE, 1, 1), b"", b""],
+        [packed(MARK, -1, None)],
+        [packed(MARK, 1, -1)],
+        [packed(MARK, None, 1)],
+        [packed(MARK, 1)],
+        [packed(MARK, 1, 1), b"body"],
         [packed(PROBE, 1, 1, 1, 1, -1, [])],
         [packed(PROBE, 1, 1, 1, 1, 1, [1])],
         [packed(99)],
         [],
         [bytes(MAX_HEADER + 1)],
-        [packed(REQUEST, 1, CALL, 1, "m", None, None, 1), *[b""] * MAX_FRAMES],
+        [packed(REQUEST, 1, CALL, 1, "m", None, None, 1, 0), *[b""] * MAX_FRAMES],
     ],
 )
 def test_other_messages_out_of_range_are_refused(frames: list[bytes]) -> None:
@@ -208,11 +296,20 @@ def test_other_messages_out_of_range_are_refused(frames: list[bytes]) -> None:
         read_header(frames)
 
 
-def test_a_hello_of_another_version_says_so() -> None:
-    with pytest.raises(VersionMismatch, match=f"version {VERSION + 1}.* version {VERSION}"):
-        read_header([packed(HELLO, "corps", VERSION + 1, "c", 1, "i")])
-    with pytest.raises(WireError):
-        read_header([packed(HELLO, "other", VERSION, "c", 1, "i")])
+@pytest.mark.parametrize("version", [3, VERSION - 1, VERSION + 1])
+@pytest.mark.parametrize("rest", [["c", 1, "i"], ["c", "1", b"i"], ["c", 1, "i", "more"], []])
+def test_a_hello_of_another_version_says_so_whatever_else_it_has(version: int, rest: list[object]) -> None:
+    with pytest.raises(VersionMismatch, match=f"version {version} .* version {VERSION}$"):
+        read_header([packed(HELLO, "corps", version, *rest)])
+
+
+@pytest.mark.parametrize(
+    "fields", [["other", VERSION, "c", 1, "i"], ["other", 3], ["corps", "3"], ["corps", True], ["corps"], []]
+)
+def test_a_hello_of_another_protocol_is_none_of_another_version(fields: list[object]) -> None:
+    with pytest.raises(WireError) as caught:
+        read_header([packed(HELLO, *fields)])
+    assert type(caught.value) is WireError
 
 
 def test_the_longest_request_fits_into_a_header() -> None:

@@ -30,6 +30,7 @@ KINDS = (
     "ASK",
     "ARRIVED",
     "MISSED",
+    "MARK",
 )
 READERS = {**frames.READERS, **link_frames._READERS}
 SHAPES = {
@@ -42,6 +43,9 @@ SHAPES = {
 TYPES = {
     "text": {str},
     "integer": {int},
+    "integer or nil": {int, type(None)},
+    "bytes": {bytes},
+    f"{frames.TRACE_SIZE} bytes": {bytes},
     "number or nil": {int, float, type(None)},
     "array of two integers, or nil": {tuple, type(None)},
     "array of texts": {tuple},
@@ -81,14 +85,25 @@ def test_the_kinds_are_those_of_the_code() -> None:
 def test_the_fields_are_those_of_the_code(name: str) -> None:
     kind = kind_of(name)
     signatures, least, most, _ = READERS[kind]
+    shortest = min(map(len, signatures))  # without optional fields
+    signatures = frozenset(signature for signature in signatures if len(signature) == shortest)
     listed = [TYPES[row[1]] for row in tables(f"{kind}: {name}")[0]]
     assert listed == [set(column) for column in zip(*signatures, strict=True)]
     shape = next(row[2] for row in tables("Headers")[0] if row[1] == name)
     assert SHAPES[shape] == (least, most)
 
 
+def test_the_optional_fields_are_those_of_the_code() -> None:
+    listed = [(int(row[0]), row[1].replace(" ", "_"), TYPES[row[2]]) for row in tables("2: REQUEST")[1]]
+    known = frames.OPTIONAL_FIELDS.items()
+    assert listed == [
+        (flag, name, set(types)) for flag, (name, (types, _, _)) in zip(frames.FLAGS, known, strict=True)
+    ]
+    assert list(frames.OPTIONAL_FIELDS) == list(frames.OptionalFields._fields)
+
+
 def test_the_request_kinds_are_those_of_the_code() -> None:
-    listed = {row[1]: int(row[0]) for row in tables("2: REQUEST")[1]}
+    listed = {row[1]: int(row[0]) for row in tables("2: REQUEST")[2]}
     assert listed == {name: getattr(requests, name) for name in listed}
     assert set(listed.values()) == frames.REQUEST_KINDS
     inside = (requests.CREATE, requests.HALT, requests.TOLD, requests.KEEP, requests.AHEAD)
@@ -114,6 +129,8 @@ def test_the_codecs_are_those_of_the_code() -> None:
         ("name of the method or attribute, at most {} bytes", frames.MAX_METHOD),
         ("until its deadline, 0 to {}", int(frames.MAX_REMAINING)),
         ("packed with, at most {}", frames.MAX_CODEC),
+        ("asks, 1 to {} bytes", frames.MAX_IDENTITY),
+        ("a Corps has 1 to {} bytes", frames.MAX_CORPS_ID),
         ("one of more than {} bytes", chunks.LARGE),
         ("at most {} bytes, and not more than `max_message`", chunks.CHUNK),
         ("while {} bytes or more are not TAKEN", chunks.WINDOW),
