@@ -11,30 +11,22 @@ from corps.observing.counters import Counters
 
 
 class EnvHistory:
-    """Counts deaths and recoveries of Envs. Any thread may call."""
+    """Counts deaths and recoveries of Envs. Thread-safe."""
 
     def __init__(self, counters: Counters) -> None:
-        """Nothing has happened yet.
-
-        Args:
-            counters: Where it is counted.
-        """
         self._counters = counters
         self._lock = Lock()  # protects _died_at
         self._died_at: dict[int, float] = {}  # Envs that have not come back
 
-    def ended(self, ended: Exit, hung: str | None, *, was_told: bool) -> Failure:
-        """A process has ended.
+    def ended(self, ended: Exit, hung: str | None, *, was_stopped: bool) -> Failure:
+        """Count the end of a process, and give it as a failure.
 
         Args:
             ended: How.
-            hung: If it was given up since it hung: how that was seen.
-            was_told: It was told to end.
-
-        Returns:
-            The same as a failure.
+            hung: How the Membership saw that it hung; None if it did not.
+            was_stopped: It got the order to end.
         """
-        reason: Reason = "error" if ended.code or not was_told else "shutdown"
+        reason: Reason = "error" if ended.code or not was_stopped else "shutdown"
         text = f"its process ({ended.mark}) {ended}"
         if hung is not None and ended.signal is not None:
             reason, text = "hung", f"its process ({ended.mark}) hung, and was killed: {hung}"
@@ -43,7 +35,7 @@ class EnvHistory:
         elif reason == "shutdown":
             text = "it was removed"
         elif not ended.code:
-            text += ", though nobody has told it to end"
+            text += ", though it got no order to end"
         has_failed = reason not in ORDERLY
         self._counters.ended(f"{env_label(ended.env_id)}", reason, has_failed=has_failed)
         if has_failed:
@@ -51,32 +43,18 @@ class EnvHistory:
                 self._died_at.setdefault(ended.env_id, ended.seen_at)
         return Failure(reason, text)
 
-    def told(self, ended: Exit, failure: Failure) -> None:
-        """Everybody was told of that.
-
-        Args:
-            ended: How a process has ended.
-            failure: From `ended`.
-        """
+    def all_know(self, ended: Exit, failure: Failure) -> None:
+        """Note how long it took until all Envs knew of an end. `failure` is from `ended`."""
         if failure.reason not in ORDERLY:
             self._counters.detected(now() - ended.seen_at)
 
     def forget(self, env_id: int) -> None:
-        """Forget an Env that was removed; its id is never given again.
-
-        Args:
-            env_id: Which.
-        """
+        """Forget an Env that was removed; no other Env gets its id."""
         with self._lock:
             self._died_at.pop(env_id, None)
 
     def joined(self, env_id: int, generation: int) -> None:
-        """An Env has a process, and everybody knows it.
-
-        Args:
-            env_id: Which.
-            generation: How many processes it had before.
-        """
+        """Note that all others know the process of an Env, which had so many before."""
         with self._lock:
             died_at = self._died_at.pop(env_id, None)
         if generation:
@@ -86,14 +64,7 @@ class EnvHistory:
 
 
 def died_too_often(env_id: int, times: int, seconds: float, failure: Failure) -> RestartLimit:
-    """The error for an Env that gets no other process any more.
-
-    Args:
-        env_id: Which.
-        times: How often it has died.
-        seconds: In how long.
-        failure: The last time.
-    """
+    """Make the error for an Env that gets no other process any more."""
     return RestartLimit(
         f"{env_label(env_id)} has died {times} times within {seconds:.3g} s, more often than the settings "
         f"env_restart.max and env_restart.within allow; the last time: {failure.text}"

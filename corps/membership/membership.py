@@ -1,12 +1,12 @@
-"""The Envs of a Corps: their processes from start to stop, and who is told of whom.
+"""The Envs of a Corps: their processes from start to stop, and which of them know each other.
 
 Lives in the booting process. Every Env knows every other one before the application starts, so a request
 never meets an Env that has not heard of its sender. An Env whose process dies gets another one, with the same
-id: everybody is told of the death, and of the new process when it is ready.
+id. The Membership tells all others of the death, and of the new process when it is ready.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from threading import Event, Lock, Thread
 from typing import Any, Final
@@ -16,8 +16,9 @@ from corps.clock import now
 from corps.errors import BootError, ClosedError, CorpsError, EnvStartError, SupervisionError
 from corps.launchers.launcher import Exit, LaunchedEnv, Launcher
 from corps.membership.env_history import EnvHistory, died_too_often
-from corps.membership.orders import Joined, Lost, MemberJoined, Order, Retired, Start
-from corps.membership.places import Place, ask_managers, give_up, introduce_all, listed, stop_all, to_remove
+from corps.membership.orders import Joined, Lost, MemberJoined, Members, Order, Retired, Start
+from corps.membership.place_life import Move
+from corps.membership.places import Place, ask_managers, listed, stop_all, to_remove
 from corps.membership.vitals import Vitals
 from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
@@ -38,9 +39,9 @@ _FIRST: Final = 1  # id of the first Env with workers
 
 
 class Membership:
-    """The processes of a Corps. Any thread may call, but for `start`, which comes first, once.
+    """The processes of a Corps. Thread-safe, but for `start`, which comes first, once.
 
-    Until that is done, `env_ended` is not called. Orders to Envs that are stopped may block until they end.
+    Nothing calls `env_ended` before `start` is done. Orders to a stopped Env may block until its end.
     """
 
     def __init__(
@@ -55,17 +56,17 @@ class Membership:
         vitals: Vitals,
         on_limit: Callable[[SupervisionError], object],
     ) -> None:
-        """Make it; nothing is started yet.
+        """Start nothing yet.
 
         Args:
             env: The Env of the booting process.
             me: Its own record.
             launcher: Starts the processes.
-            first_order: What each Env is told first: the Corps, the settings, what to load, and where.
+            first_order: The first order to each Env: the Corps, the settings, what to load, and where.
             boot_timeout: Seconds an Env has for its start.
             restart: How often an Env gets another process.
-            vitals: Finds those that hang. Closed by `stop`.
-            on_limit: Called when one gets none any more, since it has died too often or cannot be started.
+            vitals: Finds those that hang. `stop` closes it.
+            on_limit: Called when an Env gets none any more: it has died too often, or cannot be started.
         """
         self._env = env
         self._me = me
@@ -77,8 +78,8 @@ class Membership:
         self._on_limit = on_limit
         self._stops = Event()
         """Set when no process is to be started any more."""
-        # Protects what follows, and the places in it; and makes what an Env is told of the others one
-        # sequence without gaps, so orders to all are sent under it.
+        # Protects what follows, and the places in it. What an Env hears of the others is one sequence without
+        # gaps, so orders to all are sent under it.
         self._lock = Lock()
         self._joining = Lock()  # held while a process is introduced
         self._places: dict[int, Place] = {}
@@ -87,7 +88,7 @@ class Membership:
         self._history = EnvHistory(env.env_counters)
         self._former: list[Place] = []  # whose output may tell why the Corps did not start
         self._next_env = _FIRST
-        self._later_orders: list[Order] = []  # what a new process is told, too
+        self._later_orders: list[Order] = []  # orders to all, which a new process gets too
 
     # --- the start ---
 
@@ -99,8 +100,8 @@ class Membership:
             until: When they have to be ready.
 
         Returns:
-            Of the application's Corps class, which each of them has loaded: the interface, what it declares
-            about its failures, and where the context variables are that it lets travel.
+            Of the application's Corps class: its interface, what it declares about its failures, and where
+            the context variables are that it lets travel.
 
         Raises:
             LoadError: The application could not be loaded.
@@ -112,11 +113,11 @@ class Membership:
             self._begin(env_id, 0)
         places = self.places()
         late: list[int] = []
-        alarm = self._env.alarms.at(until, lambda: give_up(places, late))
+        alarm = self._env.alarms.at(until, lambda: self._end_late(places, late))
         try:
             for place in places:
                 place.await_ready(late)
-            introduce_all(self._me, places, late)
+            self._introduce_all(places, late)
         finally:
             alarm.cancel()
         for place in places:
@@ -130,8 +131,28 @@ class Membership:
         assert front.interface is not None
         return front.interface, front.restart, front.travels
 
+    def _introduce_all(self, places: Sequence[Place], late: list[int]) -> None:
+        """Make processes that are ready known to each other, and wait until all know all."""
+        members = (self._me, *(place.member for place in places if place.member))
+        for place in places:
+            with self._lock:
+                place.life.on(Move.INTRODUCE)
+            place.tell(Members(members, ()))
+        for place in places:
+            place.expect(Joined, late)
+            with self._lock:
+                place.life.on(Move.JOIN)
+
+    def _end_late(self, places: Sequence[Place], late: list[int]) -> None:
+        """Kill the processes that have not joined in time, which wakes the thread that waits for them."""
+        with self._lock:
+            found = [place for place in places if not place.life.knows_all]
+        for place in found:
+            late.append(place.process.env_id)
+            place.process.kill()
+
     def _spawn_in_time(self, env_id: int) -> LaunchedEnv:
-        """Do the same, again while the system lacks what it takes, for as long as a start may take."""
+        """Start a process; while the system lacks what that takes, try again, as long as a start may take."""
         until, pause = now() + self._boot_timeout, _FIRST_PAUSE
         while True:
             try:
@@ -168,50 +189,48 @@ class Membership:
             self._tell_listed(order)
 
     def _tell_listed(self, order: Order) -> None:
-        """Under the lock: tell those who were told of all."""
+        """Send an order to every process that knows of the others. Caller holds the lock."""
         for place in self._places.values():
-            if place.is_listed and not place.is_gone:
+            if place.life.hears:
                 place.tell(order)
 
     # --- deaths ---
 
     def failure_of(self, ended: Exit) -> Failure | None:
-        """The end of a process as a failure. Once, and then `env_ended`.
-
-        Args:
-            ended: How it ended.
+        """Give the end of a process as a failure. Call it once, and then `env_ended`.
 
         Returns:
-            None if the process was faster than those who started it: they look at it later.
+            None if the process ended before it had a place: the thread that starts it looks at it later.
         """
         with self._lock:
             place = self._places.get(ended.env_id)
             if place is None or place.process.mark != ended.mark:
                 self._early[ended.mark] = ended
                 return None
+            was_stopped = place.life.was_stopped
         hung = self._vitals.forget(place.process)
-        return self._history.ended(ended, hung, was_told=place.was_told_to_end)
+        return self._history.ended(ended, hung, was_stopped=was_stopped)
 
     def env_ended(self, ended: Exit, failure: Failure) -> None:
-        """A process has ended: everybody is told, and another one is started, unless the Corps ends.
+        """Tell all Envs that a process has ended, and start another one, unless the Corps ends.
 
         Args:
             ended: How.
             failure: From `failure_of`.
         """
         self._died(ended.env_id, failure)
-        self._history.told(ended, failure)
+        self._history.all_know(ended, failure)
 
     def _died(self, env_id: int, failure: Failure) -> None:
         with self._lock:
             place = self._places[env_id]
-            place.is_gone = True
+            is_read_no_more = place.life.knows_all
             decision = None
             if not self._stops.is_set():
                 decision = self._restarts.failed(env_id, place.generation + 1, failure, now())
-            place.returns = isinstance(decision, Plan)
-            self._tell_listed(Lost(env_id, failure, place.returns))
-            is_read_no_more = place.has_joined
+            returns = isinstance(decision, Plan)
+            place.life.on(Move.DIE_TO_RETURN if returns else Move.DIE)
+            self._tell_listed(Lost(env_id, failure, returns))
         self._clear_after(place, is_read_no_more=is_read_no_more)
         if isinstance(decision, Plan):
             name, args = f"corps-{env_label(env_id)}-start", (place, decision.delay)
@@ -223,21 +242,21 @@ class Membership:
         place.await_burial_before()
         try:
             with place.telling:
-                self._env.lives.env_lost(env_id, failure, returns=place.returns)
+                self._env.lives.env_lost(env_id, failure, returns=returns)
         finally:
             place.is_buried.set()
         if isinstance(decision, GivenUp):
             self._on_limit(died_too_often(env_id, decision.failures, decision.seconds, failure))
 
     def _clear_after(self, place: Place, *, is_read_no_more: bool) -> None:
-        """Let go of what was for a process that has ended. Before another one is started in its place."""
-        if is_read_no_more:  # else by the thread that waits for what it says
+        """Let go of what was for a process that has ended, before another one starts in its place."""
+        if is_read_no_more:  # else the thread that starts the process closes it
             place.process.channel.close()
         incarnation = "" if place.member is None else place.member.incarnation
         self._launcher.clear_after(place.process.env_id, incarnation)
 
     def _replace(self, former: Place, delay: float) -> None:
-        """Give an Env another process. If that dies while it starts, that is told like every other death."""
+        """Give an Env another process. If that dies while it starts, it is a death like every other."""
         env_id, generation = former.process.env_id, former.generation + 1
         if not (stops := self._stops.wait(delay)):
             with self._lock:
@@ -246,18 +265,14 @@ class Membership:
             if stops:
                 raise ClosedError("the Corps ends, or the Env was removed")
             self._bring_up(env_id, generation)
-        except BaseException as error:  # whatever it is, what waits for the Env must hear of it
+        except BaseException as error:  # all that waits for the Env must hear of it
             if not isinstance(error, CorpsError):
                 _log.exception("starting env%d again raised", env_id)
             former.is_buried.wait()
             self._not_started(env_id, generation, str(error))
 
     def _bring_up(self, env_id: int, generation: int) -> None:
-        """Start a process, and make it known when it is ready.
-
-        Args:
-            env_id: Of its Env.
-            generation: How many processes that had before.
+        """Start a process of an Env, and make it known when it is ready.
 
         Raises:
             BootError: It did not get ready.
@@ -265,7 +280,7 @@ class Membership:
         """
         place = self._begin(env_id, generation, spawn=self._spawn_in_time)
         late: list[int] = []
-        alarm = self._env.alarms.at(now() + self._boot_timeout, lambda: give_up([place], late))
+        alarm = self._env.alarms.at(now() + self._boot_timeout, lambda: self._end_late([place], late))
         try:
             place.await_ready(late)
             with self._joining:
@@ -279,7 +294,7 @@ class Membership:
         self._vitals.watch(place.process)
         place.await_burial_before()
         with place.telling:
-            if place.is_gone:  # that is known here already, or will be
+            if place.life.is_gone:  # `_died` knows that, and ends it here
                 place.process.channel.close()
                 return
             self._env.lives.env_joined(member)
@@ -288,26 +303,28 @@ class Membership:
         _log.log(level, "%s has %s process (%s)", env_label(env_id), which, place.process.mark)
 
     def _introduce(self, place: Place, late: list[int]) -> Member:
-        """Make a process known to all others, and them to it. One at a time: all know each other then."""
+        """Make a process and all others known to each other. Caller holds the lock `_joining`."""
         with self._lock:
             others = listed(self._me, self._places.values())
-            place.is_listed = True
+            place.life.on(Move.INTRODUCE)
             place.tell(others)
             for order in self._later_orders:
                 place.tell(order)
         place.expect(Joined, late)
         member = place.member
         assert member is not None
-        # Before anybody starts a worker there: it may greet whomever it likes, and must not be refused.
+        # Before a worker starts there: it may send to every other Env, and none of them may refuse it.
         if self._env.peers is not None:
             self._env.peers.admit(member)
         self._await_all("admit", member.as_list(), seconds=_PATIENCE)
         with self._lock:
-            place.has_joined = True
-            if not place.generation and not place.is_gone:  # it was added: from here on it comes back
+            place.life.on(Move.JOIN)
+            if place.life.is_gone:
+                return member
+            if not place.generation:  # it was added: from here on it comes back
                 self._restarts.add(place.process.env_id, self._restart)
             for other in self._places.values():
-                if not place.is_gone and other is not place and other.is_listed and not other.is_gone:
+                if other is not place and other.life.hears:
                     other.tell(MemberJoined(member))
         return member
 
@@ -319,7 +336,7 @@ class Membership:
             place = self._places.get(env_id)
             if place is None or place.generation >= generation:
                 return  # it was removed; or there was a process, whose end is reported like every other
-            place.returns = False
+            place.life.on(Move.GIVE_UP)
             failure = Failure("lost", f"{env_label(env_id)} could not be started again: {problem}")
             self._tell_listed(Lost(env_id, failure, returns=False))
         self._env.lives.env_lost(env_id, failure, returns=False)
@@ -327,14 +344,14 @@ class Membership:
             self._on_limit(SupervisionError(failure.text))
 
     def cannot_reach(self, one: tuple[int, int], by: tuple[int, int], reason: str) -> None:
-        """Two Envs live, and cannot reach each other: the process of one of them ends. Any thread.
+        """End the process of one of two Envs that live and cannot reach each other. Thread-safe.
 
-        Both say so, and one end is enough: of that with the higher id, so never of the front for another.
-        In a moment, for mostly one of them has just died, and that is not known yet.
+        Both report it, and one end is enough: the one with the higher id, so never the front for another.
+        The Membership waits a moment first, for mostly one of them has just died, and nothing knows it yet.
 
         Args:
             one: One of them: its id, and the generation of its process.
-            by: The same of the other one, which says so.
+            by: The same of the other one, which reports it.
             reason: Why.
         """
         self._env.alarms.at(now() + _DOUBT, lambda: self._end_one(one, by, reason))
@@ -347,16 +364,16 @@ class Membership:
             if self._stops.is_set() or len(places) < len(pair):
                 return
             victim = max(places, key=lambda place: place.process.env_id)
-            victim.is_doomed = True
-        told = "%s is killed, to be started again: %s cannot reach %s: %s"
+            victim.life.on(Move.DOOM)
+        text = "%s is killed, to be started again: %s cannot reach %s: %s"
         who = (victim.process.env_id, by[0], one[0])
-        _log.warning(told, *map(env_label, who), reason)
+        _log.warning(text, *map(env_label, who), reason)
         victim.process.kill()
 
     # --- Envs that come and go ---
 
     def add_env(self) -> int:
-        """Start one more Env. Waits until it has joined.
+        """Start one more Env, and wait until it has joined.
 
         Returns:
             Its id; no other Env of the Corps has or had it.
@@ -375,7 +392,7 @@ class Membership:
         return env_id
 
     def remove_env(self, env_id: int, timeout: float | None) -> None:
-        """End an Env: no worker is created there any more, those it has are drained, and its process stops.
+        """End an Env: create no worker there any more, drain those it has, and stop its process.
 
         Args:
             env_id: Which; not the front.
@@ -386,7 +403,7 @@ class Membership:
         """
         with self._lock:
             place = to_remove(env_id, self._places)
-            place.is_leaving = True
+            place.life.on(Move.REMOVE)
             self._restarts.remove(env_id)  # from here on it does not come back
             self._tell_listed(Retired(env_id))
         self._env.lives.retire(env_id)
@@ -394,45 +411,49 @@ class Membership:
         error = self._env.ask(CALL, self._env.manager_of(env_id), "drain_all", (), {}, timeout).failure()
         if error is not None:
             _log.warning("%s could not be drained: %s", env_label(env_id), error)
-        stop_all([place], 2 * self._env.options.grace)
+        self._stop([place], 2 * self._env.options.grace)
         place.process.kill()
         place.process.wait()
-        place.is_buried.wait(
-            2 * self._env.options.grace
-        )  # it is looked up here until all have heard of its end
+        place.is_buried.wait(2 * self._env.options.grace)  # `_died` needs the place until all know its end
         with self._lock:
             self._places.pop(env_id, None)
         self._history.forget(env_id)
 
     def _await_all(self, method: str, *args: Any, seconds: float | None = None, **kwargs: Any) -> None:
-        """Ask all EnvMgrs for something, and wait; but not for those that die meanwhile."""
+        """Call a method of all EnvMgrs, and wait for those that live on."""
         with self._lock:
-            there = [each for each, place in self._places.items() if place.has_joined and not place.is_gone]
+            there = [each for each, place in self._places.items() if place.life.knows_all]
         ask_managers(self._env, there, seconds or self._boot_timeout, method, args, kwargs)
 
     # --- the end ---
 
     def output(self) -> str:
-        """The last lines that the processes wrote while they started; complete once they have ended."""
+        """Give the last lines that the processes wrote while they started; complete once they have ended."""
         return "".join(each.process.output() for each in [*self._former, *self.places(with_gone=True)])
 
     def replace_no_more(self) -> None:
-        """From now on nobody who dies gets another process: the Corps ends. Idempotent."""
+        """Start no process any more: the Corps ends. Idempotent."""
         with self._lock:
             self._stops.set()
 
     def stop(self, grace: float | None) -> None:
-        """Have the Envs end in order. What does not is left for the end of the launcher. Nobody hangs now.
+        """Have the Envs end in order. The end of the launcher ends what does not. Idempotent.
 
         Args:
-            grace: Seconds for the orderly end; None: there is none, all are left for the end of the launcher.
+            grace: Seconds for the orderly end; None leaves all to the end of the launcher.
         """
         self._vitals.close()
         self.replace_no_more()
         if grace is not None:
-            stop_all(self.places(), grace)
+            self._stop(self.places(), grace)
+
+    def _stop(self, places: Sequence[Place], grace: float) -> None:
+        with self._lock:
+            for place in places:
+                place.life.on(Move.STOP)
+        stop_all(places, grace)
 
     def places(self, *, with_gone: bool = False) -> list[Place]:
-        """The processes that have not ended, or all."""
+        """List the processes that have not ended, or all."""
         with self._lock:
-            return [place for place in self._places.values() if with_gone or not place.is_gone]
+            return [place for place in self._places.values() if with_gone or not place.life.is_gone]

@@ -247,11 +247,11 @@ class Orders:
         self._channel.send(self._packer.pack([message.word, *message.plain()]).body)
 
     def wait(self, timeout: float) -> bool:
-        """Wait for so many seconds until there is something to receive, be it the end. One thread."""
+        """Wait so many seconds for a message or the end, and return whether one came. One thread."""
         return self._channel.wait(timeout)
 
     def receive(self) -> Message | None:
-        """Give the next message; None if the other side has gone. One thread.
+        """Receive the next message; None if the other side has gone. One thread.
 
         Raises:
             WireError: It is none of these messages.

@@ -11,6 +11,7 @@ from corps.clock import now
 from corps.errors import BrokenError, ClosedError, ConfigError, DeadlineExceeded, EnvStartError
 from corps.launchers.launcher import LaunchedEnv
 from corps.membership.orders import Failed, Joined, Members, Order, Orders, Ready, Stop
+from corps.membership.place_life import PlaceLife
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.messages.requests import CALL
@@ -26,80 +27,53 @@ _LAST_WORDS: Final = 5.0
 
 
 class Place:
-    """One process of an Env. Protected by the lock of the Membership, where a method says nothing else.
+    """One process of an Env. The lock of the Membership protects `life`.
 
     Attributes:
         process: The process.
         generation: How many the Env has had before.
+        life: Where it stands.
         member: Its record; None before it is ready.
         interface: Of the application's Corps; None before it is ready.
         restart: What the application's Corps declares about its failures.
         travels: The context variables that it lets travel: name, and where modules have it.
-        is_listed: It was told of all others, and is told what happens from then on.
-        has_joined: It knows all others.
-        is_doomed: It is killed, since it cannot be reached.
-        is_gone: It has ended.
-        returns: It has ended, and another one takes its place.
-        is_leaving: Its Env is being removed.
-        was_told_to_end: It was told to end.
-        telling: Held while this process is told that it is there, or has ended.
-        is_buried: Set when its end is known in the booting process.
+        telling: A thread holds it while it tells this process's Env that another one is there, or has ended.
+        is_buried: Set when the booting process knows its end.
     """
 
     def __init__(self, process: LaunchedEnv, generation: int, former: "Place | None" = None) -> None:
-        """For a process that was just started.
-
-        Args:
-            process: The process.
-            generation: How many the Env has had before.
-            former: The last of these.
-        """
+        """Take a process that was just started, in the place of `former`."""
         self.process = process
         self.generation = generation
         self._orders = Orders(process.channel)
+        self.life = PlaceLife()
         self.member: Member | None = None
         self.interface: Interface | None = None
         self.restart: Restart | None = None
         self.travels: dict[str, list[str]] = {}
-        self.is_listed = False
-        self.has_joined = False
-        self.is_doomed = False
-        self.is_gone = False
-        self.returns = False
-        self.is_leaving = False
-        self.was_told_to_end = False
         self.is_buried = Event()
         self._former_is_buried = None if former is None else former.is_buried
         self.telling = Lock()
 
-    @property
-    def can_be_removed(self) -> bool:
-        """Whether it has joined, has not ended, and is not being removed."""
-        return self.has_joined and not self.is_gone and not self.is_leaving
-
     def is_well(self, generation: int) -> bool:
-        """Whether it has joined, has not ended, and nothing is known against it.
-
-        Args:
-            generation: Which process of the Env is meant.
-        """
+        """Whether that process of the Env lives, has joined, and nothing is known against it."""
         is_there = self.generation == generation and self.process.wait(0) is None
-        return is_there and self.can_be_removed and not self.is_doomed
+        return is_there and self.life.is_well
 
     def await_burial_before(self) -> None:
-        """Wait until the end of the process before it is known in the booting process. Without a lock."""
+        """Wait until the booting process knows the end of the former process. Caller holds no lock."""
         if self._former_is_buried is not None:
             self._former_is_buried.wait()
 
     def tell(self, order: Order) -> None:
-        """Send it an order; one that has gone does not hear it. Thread-safe."""
+        """Send it an order; a process that has gone does not hear it. Thread-safe."""
         try:
             self._orders.send(order)
         except (BrokenError, ClosedError):
             _log.debug("%s has gone and does not hear %r", env_label(self.process.env_id), order.word)
 
     def await_ready(self, late: list[int]) -> None:
-        """Wait until it has loaded the application and listens. By one thread.
+        """Wait until it has loaded the application and listens. One thread.
 
         Args:
             late: Ids of Envs whose time was over.
@@ -113,15 +87,7 @@ class Place:
         self.restart, self.travels = ready.restart, ready.travels
 
     def expect(self, kind: type[_R], late: list[int]) -> _R:
-        """Wait for its next report, which must be of this kind. One thread.
-
-        Args:
-            kind: Ready or Joined.
-            late: Ids of Envs whose time was over.
-
-        Raises:
-            LoadError, EnvStartError: As `await_ready`.
-        """
+        """Wait for its next report, which must be of this kind; raise as `await_ready`. One thread."""
         process = self.process
         answer = self._orders.receive()
         if isinstance(answer, kind):
@@ -141,35 +107,9 @@ class Place:
         raise EnvStartError(text, output=process.output())
 
 
-def introduce_all(me: Member, places: Sequence[Place], late: list[int]) -> None:
-    """Make processes known to each other that are ready, and wait until all know all.
-
-    Args:
-        me: The record of the booting process.
-        places: The processes.
-        late: Ids of Envs whose time was over.
-
-    Raises:
-        EnvStartError: One ended, or took too long.
-    """
-    members = (me, *(place.member for place in places if place.member))
-    for place in places:
-        place.is_listed = True
-        place.tell(Members(members, ()))
-    for place in places:
-        place.expect(Joined, late)
-        place.has_joined = True
-
-
 def stop_all(places: Sequence[Place], grace: float) -> None:
-    """Have processes end in order, and wait for that.
-
-    Args:
-        places: The processes.
-        grace: Seconds for the orderly end of all of them.
-    """
+    """Order processes to end, and wait so many seconds for the end of all."""
     for place in places:
-        place.was_told_to_end = True
         place.tell(Stop())
     deadline = now() + grace
     for place in places:
@@ -178,7 +118,7 @@ def stop_all(places: Sequence[Place], grace: float) -> None:
 
 
 def kill_silent(env: Env, places: Sequence[Place], patience: float) -> set[int]:
-    """End the processes whose EnvMgr does not answer: they are stopped, or hang.
+    """Kill the processes that are stopped, or whose EnvMgr does not answer in time.
 
     Args:
         env: The Env that asks.
@@ -206,37 +146,15 @@ def kill_silent(env: Env, places: Sequence[Place], patience: float) -> set[int]:
 def ask_managers(
     env: Env, env_ids: Sequence[int], limit: float, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
-    """Ask the EnvMgrs of some Envs for something, and wait for all answers; those that fail are logged.
-
-    Args:
-        env: The Env that asks.
-        env_ids: The others.
-        limit: Seconds for each answer.
-        method: Of the EnvMgrs.
-        args: For it.
-        kwargs: For it.
-    """
+    """Call a method of some EnvMgrs, wait so many seconds for each answer, and log what fails."""
     asked = [env.ask_manager(each, method, *args, seconds=limit, **kwargs) for each in env_ids]
     for answer in asked:
         if (error := answer.failure()) is not None:
             _log.warning("not every Env has answered to %s: %s", method, error)
 
 
-def give_up(places: Iterable[Place], late: list[int]) -> None:
-    """The time for the start is over: whoever is not ready is ended, which wakes who waits for it.
-
-    Args:
-        places: Processes that should be ready.
-        late: Ids of those that are not are added.
-    """
-    for place in places:
-        if not place.has_joined:
-            late.append(place.process.env_id)
-            place.process.kill()
-
-
 def to_remove(env_id: object, places: Mapping[int, Place]) -> Place:
-    """The process of an Env that is to be removed. Under the lock of the Membership.
+    """Find the process of an Env that is to be removed. Caller holds the lock.
 
     Args:
         env_id: Which.
@@ -245,7 +163,7 @@ def to_remove(env_id: object, places: Mapping[int, Place]) -> Place:
     Raises:
         ConfigError: There is no such Env, or it cannot be removed.
     """
-    others = {each: place for each, place in places.items() if place.can_be_removed and each != FRONT}
+    others = {each: place for each, place in places.items() if place.life.can_be_removed and each != FRONT}
     for each, place in others.items():
         if each == env_id:
             return place
@@ -256,16 +174,11 @@ def to_remove(env_id: object, places: Mapping[int, Place]) -> Place:
 
 
 def listed(me: Member, places: Iterable[Place]) -> Members:
-    """What a new process is told of the others. Under the lock of the Membership.
-
-    Args:
-        me: The record of the booting process.
-        places: The processes.
-    """
+    """Make the list of all others for a new process. `me` is the booting process. Caller holds the lock."""
     there, awaited = [me], []
     for place in places:
-        if place.returns or not (place.is_gone or place.has_joined):
+        if place.life.is_awaited:
             awaited.append(place.process.env_id)
-        elif not place.is_gone and place.member is not None:
+        elif place.life.knows_all and place.member is not None:
             there.append(place.member)
     return Members(tuple(there), tuple(awaited))

@@ -1,9 +1,9 @@
-"""Envs that hang: found since they give no sign of life any more, and ended.
+"""Envs that hang: a thread finds them because they give no sign of life any more, and ends them.
 
-Nobody can tell a process that will never go on from one that is only slow, so there are two steps. One that
-is silent for a while is *suspect*: that is logged, and nothing else happens; requests to it wait. One that
-stays silent is given up: it writes the stacks of its threads, if it can, and is killed. What comes then is
-what comes after every death, but for its reason, which is ``"hung"``.
+A process that will never go on looks like one that is only slow, so there are two steps. A process that is
+silent for a while is *suspect*: the log says so, and requests to it wait. A process that stays silent is
+given up: it writes the stacks of its threads, if it can, and is killed. The rest is as after every death, but
+for the reason, which is ``"hung"``.
 """
 
 import logging
@@ -21,7 +21,7 @@ _LAST_WORDS: Final = 2.0
 """Seconds that a process has to write its stacks, and to end by that."""
 
 _KINDS: Final = ("main thread", "reading thread")
-"""What gives the signs: by MAIN and READING."""
+"""The threads that give the signs, by MAIN and READING."""
 
 
 class _Hung:
@@ -33,15 +33,15 @@ class _Hung:
 
 
 class Vitals:
-    """Watches processes, in a thread of its own. Any thread may call."""
+    """Watches processes, in a thread of its own. Thread-safe."""
 
     def __init__(self, every: float, suspect: float, dead: float | None) -> None:
-        """Nobody is watched yet.
+        """Watch no process yet.
 
         Args:
             every: Seconds between two signs of life, and between two looks at them.
             suspect: Seconds of silence after which a process is suspect.
-            dead: Seconds of silence after which it is killed; None: nobody is watched.
+            dead: Seconds of silence after which it is killed; None watches no process ever.
         """
         self._every = every
         self._dead = dead
@@ -53,11 +53,7 @@ class Vitals:
         self._thread: Thread | None = None
 
     def watch(self, process: LaunchedEnv) -> None:
-        """Watch a process from now on. It gives signs of life already.
-
-        Args:
-            process: Of an Env that has joined.
-        """
+        """Watch the process of an Env that has joined: it gives signs of life already."""
         if self._dead is None:
             return
         with self._lock:
@@ -70,14 +66,7 @@ class Vitals:
                 self._thread.start()
 
     def forget(self, process: LaunchedEnv) -> str | None:
-        """A process has ended.
-
-        Args:
-            process: Watched or not.
-
-        Returns:
-            If it was given up before: why, as a clause.
-        """
+        """Watch a process no more, which has ended. Return why it was given up, as a clause, if it was."""
         with self._lock:
             self._watched.discard(process)
             self._judge.remove(process)
@@ -85,7 +74,7 @@ class Vitals:
         return None if hung is None else hung.why
 
     def close(self) -> None:
-        """Give up nobody any more. Idempotent."""
+        """Give up no process any more. Idempotent."""
         with self._lock:
             self._closes.set()
             thread = self._thread
@@ -132,6 +121,6 @@ class Vitals:
 
 
 def _in_words(verdict: Verdict[LaunchedEnv], every: float) -> str:
-    # The main thread asks the other for its signs: if it is silent itself, nobody knows about that one.
+    # The main thread asks the other one for its signs: if it is silent itself, that one may be well.
     which = MAIN if verdict.silences[MAIN] > 2 * every else READING
     return f"no sign of life of its {_KINDS[which]} for {verdict.silences[which]:.3g} s"

@@ -1009,7 +1009,7 @@ def test_a_process_that_ends_of_itself_has_failed_whatever_it_says(boot: Callabl
     with boot("App", corps.Restart("transient")) as case:
         far = case.make("Child", "far", 2)
         over = corps.watch(far)
-        with pytest.raises(corps.EnvLost, match="exit status 0, though nobody has told it to end") as caught:
+        with pytest.raises(corps.EnvLost, match="exit status 0, though it got no order to end") as caught:
             far.quit().result(LIMIT)
         assert caught.value.reason == over.result(LIMIT).reason == "error"
         assert far.count().result(LIMIT) == 1

@@ -24,7 +24,6 @@ UNREAD: Final = frozenset(
         "corps/launch",
         "corps/launchers",
         "corps/managers",
-        "corps/membership",
         "corps/messages",
         "corps/packing",
         "corps/peers",
