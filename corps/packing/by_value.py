@@ -24,7 +24,14 @@ from corps.packing.classes import (
 )
 from corps.packing.code_sent import CodeSent, restore_defined
 from corps.packing.enum_members import is_member, make_member, reduce_member, set_member
-from corps.packing.functions import FunctionParts, blueprint_of, make_function, reduce_code, set_function
+from corps.packing.functions import (
+    FunctionParts,
+    blueprint_of,
+    make_code,
+    make_function,
+    reduce_code,
+    set_function,
+)
 from corps.packing.identities import Identities
 from corps.packing.references import (
     MAIN,
@@ -98,7 +105,7 @@ class ByValue:
         if isinstance(kind, EnumType) and self._by_reference(kind) is None:
             return self._reduce_member(thing)
         if kind is CodeType:
-            return reduce_code(thing)
+            return reduce_code(thing, self._identities)
         if kind is ModuleType:
             return self._reduce_module(thing)
         if kind.__module__ in _WITH_STANDARD_KINDS:
@@ -217,5 +224,5 @@ def helpers(identities: Identities) -> Mapping[tuple[str, str], Callable[..., An
     Args:
         identities: Of its process.
     """
-    bound = (make_class, set_class, set_member, make_known)
+    bound = (make_class, make_code, set_class, set_member, make_known)
     return {(each.__module__, each.__qualname__): partial(each, identities) for each in bound}

@@ -1,13 +1,10 @@
-"""Which code and which classes a peer has already, so that a number will do from then on.
+"""Which code and which classes were defined for a peer, so that a number stands for them from then on.
 
-What is met for the first time goes by value, inside of the message. Met again, it is packed once more by
-itself, as a *definition* with a number, and sent ahead; from then on the number goes. So what is sent once
-only, such as a class that is made anew in each call, costs no definition.
+What is met for the first time goes by value, inside the message. What is met again is packed by itself, as a
+*definition* with a number, and sent ahead. So a class that is made anew in each call costs no definition.
 
-Nothing is compared: code never changes, and a class is what it was when it arrived (see `identities`). What
-may change of a function goes with each message (see `functions`).
-
-Leans on identities and functions.
+Names decide, not contents (see `identities`). What may change of a function goes with each message (see
+`functions`). Leans on identities and functions.
 """
 
 from collections.abc import Callable, Hashable
@@ -21,48 +18,40 @@ _MOST_SEEN: Final = 8192
 
 
 class CodeSent:
-    """What one peer has. Any thread may use it.
+    """What one peer has. Thread-safe.
 
-    It has no lock. Where two threads meet the same thing at the same time, each may define it: the peer then
-    has it twice, and a number is known here only after its definition was sent.
+    It has no lock. Two threads that meet the same thing at the same time may both define it: the peer then
+    has it twice. A number is known here only after its definition was sent.
+
+    Args:
+        pack: Packs a blueprint or a class by value, alone.
+        define: Sends a definition; returns its number, or None if it was not sent.
+        identities: Of this process.
     """
 
     def __init__(
-        self, pack: Callable[[Any], bytes], define: Callable[[bytes], int | None], identities: Identities
+        self,
+        pack: Callable[[Blueprint | type], bytes],
+        define: Callable[[bytes], int | None],
+        identities: Identities,
     ) -> None:
-        """Make it; the peer has nothing.
-
-        Args:
-            pack: Packs a blueprint or a class by value, alone.
-            define: Sends a definition; returns its number, or None if it was not sent.
-            identities: Of this process.
-        """
         self._pack = pack
         self._define = define
         self._identities = identities
         # With the numbers, what their keys need alive: as many as the peer keeps at most.
-        self._numbers: dict[Hashable, tuple[int, Any]] = {}
+        self._numbers: dict[Hashable, tuple[int, Blueprint | None]] = {}
         # What was met, and whether to try a definition.
         self._seen: dict[Hashable, bool] = {}
 
     def number_of_class(self, cls: type, versions: tuple[int, ...]) -> int | None:
-        """Return the number under which the peer has a class; None if it has to go by value.
-
-        Args:
-            cls: A class that cannot go by reference.
-            versions: Of the class, and of its bases.
-        """
+        """Return the number of a class in these versions of it and its bases; None if it goes by value."""
         return self._number((self._identities.name_of(cls), versions), cls, None)
 
     def number_of_blueprint(self, blueprint: Blueprint) -> int | None:
-        """Return the number under which the peer has a blueprint; None if it has to go by value.
+        """Return the number of a blueprint; None if it goes by value."""
+        return self._number(blueprint.key(self._identities), blueprint, blueprint)
 
-        Args:
-            blueprint: Of a function that cannot go by reference.
-        """
-        return self._number(blueprint.key(), blueprint, blueprint)
-
-    def _number(self, key: Hashable, thing: Any, alive: Any) -> int | None:
+    def _number(self, key: Hashable, thing: Blueprint | type, alive: Blueprint | None) -> int | None:
         known = self._numbers.get(key)
         if known is not None:
             return known[0]
@@ -73,15 +62,15 @@ class CodeSent:
                 return number
         if len(self._seen) >= _MOST_SEEN:
             self._seen.clear()
-        # Met for the first time: worth a definition next time. Otherwise it was tried just now, in vain.
+        # Met for the first time: worth a definition next time. Otherwise the definition has just failed.
         self._seen[key] = key not in self._seen
         return None
 
 
 def restore_defined(number: int, *shared: Any) -> Any:
-    """Stands in a pickle for a class, or a function without its state, that its sender has defined before.
+    """Stand in a pickle for a class, or a function without its state, that its sender has defined before.
 
-    The packer that reads for that sender answers this name itself; this function is what all others get.
+    The packer of that link answers this name itself, so only other readers run this function.
 
     Args:
         number: The number of the definition.

@@ -20,11 +20,14 @@ import sys
 from collections.abc import Hashable
 from functools import lru_cache
 from types import CellType, CodeType, FunctionType, ModuleType
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from corps.errors import UnpackError
 from corps.handlers import came_from_a_handler
 from corps.packing.references import find_loaded
+
+if TYPE_CHECKING:
+    from corps.packing.identities import Identities
 
 Namespace = dict[str, Any]
 Variable = list[CellType]
@@ -46,7 +49,7 @@ _OF_MODULES: Final = frozenset({"__name__", "__package__", "__builtins__", "__lo
 
 
 class CodeFacts:
-    """What a code object says about the functions made of it. Compares by identity.
+    """What a code object says about the functions made of it.
 
     Attributes:
         global_names: The globals that the code and the code inside it may name.
@@ -71,14 +74,9 @@ class CodeFacts:
         self.doc = FunctionType(code, {}, closure=tuple(CellType() for _ in code.co_freevars)).__doc__
 
 
-# What is thrown out while it is in use costs time and nothing else: the code is taken for new code.
 @lru_cache(maxsize=8192)
 def facts_of(code: CodeType) -> CodeFacts:
-    """Return the facts about a code object: the same for all that are equal.
-
-    Args:
-        code: The code. A copy of it that came back from another process is equal to it.
-    """
+    """Return the facts about a code object."""
     return CodeFacts(code)
 
 
@@ -99,16 +97,16 @@ class Blueprint(NamedTuple):
     annotations: tuple[tuple[str, Any], ...]
     file: str | None
 
-    def key(self) -> Hashable:
-        """Return what is equal for equal blueprints: also for one that went to another process and back.
+    def key(self, identities: "Identities") -> Hashable:
+        """Return what tells it from all others, while its annotations live.
 
-        The classes among the annotations stand there by their addresses.
+        Annotations that are classes stand there by their addresses.
         """
         code, module, package, annotations, file = self
         fixed: tuple[Any, ...] = ()
         if annotations:
             fixed = tuple((name, each if type(each) is str else id(each)) for name, each in annotations)
-        return facts_of(code), code.co_filename, code.co_qualname, module, package, fixed, file
+        return identities.name_of(code), module, package, fixed, file
 
 
 def blueprint_of(function: FunctionType, file: str | None) -> Blueprint:
@@ -249,13 +247,10 @@ def _submodules(package: str, names: frozenset[str]) -> list[str]:
     return found
 
 
-def reduce_code(code: CodeType) -> Any:
-    """Reduce a code object for a pickler, with its file name.
-
-    Args:
-        code: The code.
-    """
+def reduce_code(code: CodeType, identities: "Identities") -> Any:
+    """Reduce a code object for a pickler, with its file name and its name in all processes."""
     return make_code, (
+        identities.name_of(code),
         code.co_argcount,
         code.co_posonlyargcount,
         code.co_kwonlyargcount,
@@ -277,13 +272,9 @@ def reduce_code(code: CodeType) -> Any:
     )
 
 
-def make_code(*parts: Any) -> CodeType:
-    """Make a code object.
-
-    Args:
-        parts: What `reduce_code` took out of it.
-    """
-    return CodeType(*parts)
+def make_code(identities: "Identities", name: str, *parts: Any) -> Any:
+    """Return the code object of a name. Make it of its parts if there is none here."""
+    return identities.make(name, lambda: CodeType(*parts), is_complete=True, is_kept=False)
 
 
 def make_function(blueprint: Any, namespace: Namespace, variables: tuple[Variable, ...] = ()) -> Any:

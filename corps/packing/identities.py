@@ -70,13 +70,16 @@ class Identities:
         """
         return self._things.get(name)
 
-    def make(self, name: str, make: Callable[[], Any], *, is_complete: bool = False) -> Any:
+    def make(
+        self, name: str, make: Callable[[], Any], *, is_complete: bool = False, is_kept: bool = True
+    ) -> Any:
         """Return what has the name here. Make it if there is nothing.
 
         Args:
             name: From the bytes.
             make: Makes the thing. Two threads may both call it; both get what the first one made.
             is_complete: It is as it should be. Otherwise it waits for `take_over`.
+            is_kept: It is one of the last 1024 that are kept in any case.
         """
         found = self._things.get(name)
         if found is not None:
@@ -86,7 +89,8 @@ class Identities:
             found = self._things.get(name)
             if found is None:
                 self._enter(made, name, False).is_complete = is_complete
-                self._kept.append(made)
+                if is_kept:
+                    self._kept.append(made)
                 found = made
         return found
 

@@ -43,6 +43,13 @@ def test_a_function_that_came_back_goes_out_by_its_number() -> None:
     assert len(line.definitions) == len(line.backward.definitions) == 1
 
 
+def test_equal_code_that_is_compiled_again_is_other_code_and_goes_by_value() -> None:
+    line = Line()
+    for _ in range(4):
+        assert line.send(with_globals("def f(): return 1"))() == 1
+    assert line.definitions == []
+
+
 def test_two_functions_of_the_same_contents_stay_two() -> None:
     line = Line()
     for _ in range(3):

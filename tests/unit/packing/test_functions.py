@@ -1,9 +1,11 @@
 """Claims about functions by value: names of files, shared variables, what they read."""
 
 import colorsys
+import gc
 import inspect
 import sys
 import traceback
+import weakref
 import xml.dom.minidom
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +14,6 @@ import cloudpickle
 import pytest
 
 from corps.packing import picklers
-from corps.packing.functions import facts_of
 from corps.packing.packer import Packer
 from tests.unit.packing.lines import Line, closing_over, with_globals
 
@@ -124,9 +125,28 @@ def test_submodules_that_code_reaches_through_their_package_are_imported_there()
     assert Line().send(function)() is xml.dom.minidom.Document
 
 
-def test_facts_are_the_same_for_a_copy_of_the_code() -> None:
-    code = closing_over(1).__code__
-    assert facts_of(code) is facts_of(code.replace()) is facts_of(Line().send(closing_over(1)).__code__)
+def test_code_is_one_object_in_each_process_and_comes_back_as_itself() -> None:
+    line = Line()
+    function = closing_over(1)
+    there, again = line.send(function), line.send(closing_over(2))
+    assert there.__code__ is again.__code__ is not function.__code__
+    assert line.send_back(there).__code__ is function.__code__
+
+
+def test_code_inside_of_other_code_is_the_same_object_as_by_itself() -> None:
+    def outer() -> Callable[[], int]:
+        return lambda: 1
+
+    line = Line()
+    inner = line.send(outer())
+    assert any(inner.__code__ is each for each in line.send(outer).__code__.co_consts)
+
+
+def test_code_lives_no_longer_than_its_functions() -> None:
+    sender, reader = Packer(), Packer()
+    there = weakref.ref(reader.unpack(sender.pack(closing_over(1))).__code__)
+    gc.collect()
+    assert there() is None
 
 
 def test_a_large_tuple_in_a_closure_costs_what_a_list_does() -> None:

@@ -88,21 +88,22 @@ def test_exceptions_of_local_classes_keep_their_class() -> None:
 
 def test_nothing_is_lost_by_a_request_that_fails() -> None:
     one, two = pair(window=(2, 10_000))
+    another = made("2")
     one.ask(adder(1))
     with pytest.raises(PackError):
         one.ask((adder(1), iter(each for each in "text")))
     one.ask(adder(1))
     with pytest.raises(Overloaded):
-        one.ask(made("2"))
+        one.ask(another)
     with pytest.raises(Overloaded):
-        one.ask(made("2"))
+        one.ask(another)
     assert kinds(one) == ["RequestHeader", "DefineHeader", "RequestHeader", "DefineHeader"]
     carry(one, two)
     for request in two.delivered:
         request.answer(None)
     two.delivered.clear()
     carry(one, two)
-    one.ask((adder(1), made("2")))
+    one.ask((adder(1), another))
     assert kinds(one) == ["RequestHeader"]
     carry(one, two)
     first, second = opened(two)[0]
