@@ -54,7 +54,7 @@ def create_application(env: Env, mgr: Cell, application: Record) -> Name[Any]:
     except CorpsError as error:
         raise CorpsStartError(f"the Corps could not be constructed: {error}") from error
     mgr.family.adopt(name._addr, name, kept(application))
-    env.lives.adopted(mgr.family, name._addr)
+    env.others.adopted(mgr.family, name._addr)
     return name
 
 

@@ -43,8 +43,8 @@ from corps.membership.orders import (
 )
 from corps.runtime.calls.travelling import places_of
 from corps.runtime.env import Env
-from corps.runtime.lives import in_turn
 from corps.runtime.options import EnvOptions
+from corps.runtime.other_envs import in_turn
 from corps.runtime.this_process import this_process
 from corps.workers.corps import Corps
 from corps.workers.names import Name
@@ -106,7 +106,7 @@ def main(child: ChildSide) -> int:
         orders.send(Failed("EnvStartError", f"{error}\n{traceback.format_exc()}"))
         return 1
     this_process.has_opened(env)
-    env.lives.on_unreachable = partial(_report_or_end, env)
+    env.others.on_unreachable = partial(_report_or_end, env)
     env.on_defect = _end_at_once
     orders.send(Ready(member, cls._corps_interface, cls.restart, places))
     return _serve(child, orders, env)
@@ -151,7 +151,7 @@ def _give_up_soon(orders: Orders, where: str) -> None:
 def _report_or_end(env: Env, env_id: int, generation: int, reason: str) -> None:
     """Another Env cannot be reached. If that is the one of the booting process, this one ends."""
     if env_id != BOOT_ENV:
-        env.lives.report_unreachable(env_id, generation, reason)
+        env.others.report_unreachable(env_id, generation, reason)
     elif not env.closed:
         _log.critical("%s is cut off from the booting process, and ends: %s", env.label, reason)
         flush_output()
@@ -180,11 +180,11 @@ def _serve(child: ChildSide, orders: Orders, env: Env) -> int:
                 _learn(env, order)
                 orders.send(Joined())
             case MemberJoined(member):
-                env.lives.env_joined(member)
+                env.others.joined(member)
             case Retired(env_id):
-                env.lives.retire(env_id)
+                env.others.retire(env_id)
             case Lost(env_id, failure, returns):
-                env.lives.env_lost(env_id, failure, returns=returns)
+                env.others.lost(env_id, failure, returns=returns)
             case CorpsCreated(addr, interface):
                 env.corps_name = Name(addr, interface, env)
             case ReleaseOutput():
@@ -212,7 +212,7 @@ def _learn(env: Env, others: Members) -> None:
     for env_id in others.awaited:
         env.peers.lose(env_id, "it is started again", returns=True)
     for member in others.members:
-        env.lives.meet(member)
+        env.others.meet(member)
     ids = {*(member.env for member in others.members), *others.awaited, env.id} - {BOOT_ENV, FRONT}
     env.worker_envs = in_turn(ids, env.id)
 

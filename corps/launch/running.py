@@ -400,7 +400,7 @@ class RunningCorps:
         env.travels = Travels(places=travels) if travels else None
         # Not before: until here an end is seen by who waits for the process, and then everybody is known.
         self._follower.start()
-        env.lives.on_unreachable = lambda env_id, generation, reason: membership.cannot_reach(
+        env.others.on_unreachable = lambda env_id, generation, reason: membership.cannot_reach(
             (env_id, generation), (BOOT_ENV, 0), reason
         )
         manager = Record(CorpsMgr, (env, membership), {}, WorkerOptions("CorpsMgr"))

@@ -163,7 +163,7 @@ class EnvMgr(Conc):
             env_id: The other one.
             is_there: Whether they can.
         """
-        await self._env.lives.when_known(env_id, is_there=is_there)
+        await self._env.others.when_known(env_id, is_there=is_there)
 
     async def still(self) -> None:
         """Have nothing begin any more in this Env, and wait for what runs; see `winding_down`."""

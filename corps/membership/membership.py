@@ -242,7 +242,7 @@ class Membership:
         place.await_burial_before()
         try:
             with place.telling:
-                self._env.lives.env_lost(env_id, failure, returns=returns)
+                self._env.others.lost(env_id, failure, returns=returns)
         finally:
             place.is_buried.set()
         if isinstance(decision, GivenUp):
@@ -297,7 +297,7 @@ class Membership:
             if place.life.is_gone:  # `_died` knows that, and ends it here
                 place.process.channel.close()
                 return
-            self._env.lives.env_joined(member)
+            self._env.others.joined(member)
         self._history.joined(env_id, generation)
         which, level = ("another", logging.WARNING) if generation else ("a", logging.DEBUG)
         _log.log(level, "%s has %s process (%s)", env_label(env_id), which, place.process.mark)
@@ -339,7 +339,7 @@ class Membership:
             place.life.on(Move.GIVE_UP)
             failure = Failure("lost", f"{env_label(env_id)} could not be started again: {problem}")
             self._tell_listed(Lost(env_id, failure, returns=False))
-        self._env.lives.env_lost(env_id, failure, returns=False)
+        self._env.others.lost(env_id, failure, returns=False)
         if is_wanted:
             self._on_limit(SupervisionError(failure.text))
 
@@ -406,7 +406,7 @@ class Membership:
             place.life.on(Move.REMOVE)
             self._restarts.remove(env_id)  # from here on it does not come back
             self._tell_listed(Retired(env_id))
-        self._env.lives.retire(env_id)
+        self._env.others.retire(env_id)
         self._await_all("knows_env", env_id, is_there=False)
         error = self._env.ask(CALL, self._env.manager_of(env_id), "drain_all", (), {}, timeout).failure()
         if error is not None:

@@ -33,6 +33,7 @@ from corps.runtime.context import Activity, acting, current
 from corps.runtime.letter_box import DeadLetterBox
 from corps.runtime.lives import Lives
 from corps.runtime.options import EnvOptions
+from corps.runtime.other_envs import OtherEnvs
 from corps.runtime.registry import Registry
 from corps.runtime.threads.alarms import Alarms
 from corps.runtime.threads.dropped import Dropped
@@ -74,6 +75,7 @@ class Env:
         self.env_counters = Counters(Lock())  # of the Envs that this process has started
         self.registry = Registry(generation)
         self.lives = Lives(self)
+        self.others = OtherEnvs(self)
         self.pool = WorkerPool(
             f"{self.label}-worker",
             least=options.threads_min,
@@ -122,7 +124,7 @@ class Env:
             transport: Its end of the links to them.
         """
         self.peers = peers
-        peers.on_unreachable = self.lives.unreachable
+        peers.on_unreachable = self.others.unreachable
         self.readers = Readers(
             transport,
             self._bringing,

@@ -1,20 +1,21 @@
-"""The lives of the workers of one Env: how they begin, and who is told when they end."""
+"""The lives of the workers of one Env: how they begin and end.
+
+When a worker ends, what becomes of its requests is decided here, and its Mgr learns of it from here.
+"""
 
 import logging
-from collections.abc import Callable, Iterable
-from threading import Event, Lock
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from corps.addresses import BOOT_ENV, CORPS_MGR, FRONT, ConcAddr, env_label, generation_of
+from corps.addresses import ConcAddr
 from corps.errors import ClosedError, CorpsError
 from corps.messages.endings import Ended, Failure
-from corps.messages.members import Member
-from corps.messages.outcomes import Refused, Value
-from corps.messages.requests import CALL, EXIT_DOWN, Request
+from corps.messages.outcomes import Refused
+from corps.messages.requests import EXIT_DOWN, Request
 from corps.runtime.calls.futures import Future
 from corps.runtime.cells import halting
 from corps.runtime.cells.cell import Cell
-from corps.runtime.cells.family import ChildEnd, ChildGroup
+from corps.runtime.cells.family import ChildEnd
 from corps.runtime.cells.keeping import KeptStates, forget_state, keeps_state
 from corps.runtime.cells.records import Record, comes_back
 
@@ -23,42 +24,16 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("corps.env")
 
-_LAST_WORDS: Final = 0.25  # seconds to read what a process had sent before it died
-
-
-def in_turn(env_ids: Iterable[int], first: int) -> list[int]:
-    """Ids of Envs in the order in which workers are created in them.
-
-    Args:
-        env_ids: The ids.
-        first: Where to begin, if it is one of them: so the first worker lives with who creates it.
-    """
-    ids = sorted(env_ids)
-    at = ids.index(first) if first in ids else 0
-    return ids[at:] + ids[:at]
-
 
 class Lives:
-    """The beginnings and ends of the workers of one Env. Any thread may call."""
+    """The beginnings and ends of the workers of one Env. Thread-safe."""
 
     def __init__(self, env: "Env") -> None:
-        """Nobody lives there yet.
-
-        Args:
-            env: The Env.
-        """
+        """Know no worker yet."""
         self._env = env
         self._registry = env.registry
         self.kept: Final = KeptStates()
         """States of workers: those of this Env, if it is alone; in the booting process, of all Envs."""
-        self._lock = Lock()  # protects _curious and the Env's worker_envs
-        self._curious: list[tuple[int, bool, Future[None]]] = []  # who wants to know of which Env
-        self.on_unreachable: Callable[[int, int, str], object] | None = None
-        """What to do about an Env that cannot be reached: its id, the generation of its process, and why."""
-        self._generations: dict[int, int] = {}  # of the processes of other Envs; without an entry: 0
-        self._losses: dict[
-            int, tuple[int, Failure, bool]
-        ] = {}  # of each Env the last one, with its generation
         self.is_winding_down = False
         """Nothing begins any more; see `winding_down`."""
         self.stands_since = 0.0
@@ -70,16 +45,15 @@ class Lives:
         self.on_limit: Callable[[Failure], object] | None = None
         """Called when a restart limit was passed that no worker of this Env can heal."""
 
+    # --- beginnings ---
+
     def new_cell(self, record: Record, mgr: Any = None, mgr_addr: ConcAddr | None = None) -> Cell:
-        """Make the cell of a new worker, with an address of its own.
+        """Make the cell of a new worker, with an address of its own, and register it.
 
         Args:
             record: What will be constructed.
             mgr: Name of the worker that creates it.
             mgr_addr: Address of that worker.
-
-        Returns:
-            The cell, registered and empty.
 
         Raises:
             ClosedError: The Env has closed.
@@ -96,8 +70,7 @@ class Lives:
         Args:
             number: Of its address.
             incarnation: Which it will be.
-            create: If its cell may not be there any more: how it was created, and Name and address of its
-                Mgr.
+            create: How it was created, with Name and address of its Mgr. For a worker whose cell has gone.
 
         Returns:
             A Future of its Name; None if it is not there, or not halted.
@@ -118,23 +91,24 @@ class Lives:
             raise ClosedError(f"{env.label} {state}: no worker can be created there any more")
         addr = ConcAddr(env.corps_id, env.id, number)
         mailbox = options.mailbox if options.mailbox is not None else env.options.mailbox
-        cell = Cell(
-            env,
-            addr,
-            interface,
-            options.tag,
-            mailbox,
-            mgr,
-            mgr_addr,
-            record.corps_name,
-        )
+        cell = Cell(env, addr, interface, options.tag, mailbox, mgr, mgr_addr, record.corps_name)
         cell.name = env.make_name(addr, interface, 1)
         return cell
 
     # --- ends ---
 
+    def will_leave(self, cell: Cell, failure: Failure | None) -> None:
+        """Hold what comes for a worker that is about to be abandoned, if its next cell may run it.
+
+        Args:
+            cell: Of this Env; it still takes requests.
+            failure: Why, if it failed.
+        """
+        if failure is not None and cell.mgr_addr is not None and comes_back(cell.record, failure):
+            self._registry.will_leave(cell.addr.conc, cell)
+
     def forget(self, cell: Cell, ended: Ended, failure: Failure | None, waiting: list[Request]) -> bool:
-        """A worker has ended: its number is free of it.
+        """Free the number of a worker that has ended.
 
         Args:
             cell: Of this Env.
@@ -155,18 +129,8 @@ class Lives:
             forget_state(cell)
         return may_return
 
-    def will_leave(self, cell: Cell, failure: Failure | None) -> None:
-        """A worker is about to be abandoned: what comes for it from now on may be for its next cell.
-
-        Args:
-            cell: Of this Env; it takes requests still.
-            failure: Why, if it failed.
-        """
-        if failure is not None and cell.mgr_addr is not None and comes_back(cell.record, failure):
-            self._registry.will_leave(cell.addr.conc, cell)
-
     def pass_on(self, cell: Cell, request: Request) -> None:
-        """A request has come for a cell that takes nothing more: its worker may come back as another one.
+        """Find another holder for a request whose cell takes nothing more: its worker may come back.
 
         Args:
             cell: Of this Env.
@@ -180,36 +144,36 @@ class Lives:
         elif not self._registry.hold(request):
             self._env.letters.settle(request, Refused(cell.gone("no"), "ended"))
 
-    def tell_mgr(self, cell: Cell, end: ChildEnd) -> None:
-        """Tell the Mgr of a worker that an incarnation of it has ended.
+    def refuse(self, requests: list[Request]) -> None:
+        """Settle requests whose workers will not come back."""
+        for request in requests:
+            outcome = self._registry.outcome_without_cell(request)
+            if isinstance(outcome, Refused):
+                outcome.letter = "not_restarted"
+            self._env.letters.settle(request, outcome)
 
-        Args:
-            cell: Of this Env.
-            end: How.
-        """
+    # --- what Mgrs learn ---
+
+    def tell_mgr(self, cell: Cell, end: ChildEnd) -> None:
+        """Tell the Mgr of a worker how an incarnation of it has ended."""
         env, mgr, child = self._env, cell.mgr_addr, cell.addr
         if mgr is None:
             return
         if mgr.env == env.id:
             self.child_ended(mgr, child, end)
         elif not env.closed and (cell.performer.has_worker or cell.incarnation > 1 or end.is_halted):
-            # Else its creator never heard of it. Asked, not told: if the Mgr's Env is ending too, its refusal
-            # is nothing to log.
+            # Else its creator never heard of it. This is a request with an answer: if the Mgr's Env is ending
+            # too, its refusal is nothing to log.
             try:
-                told = env.ask_manager(mgr.env, "child_ended", mgr, child, end)
-            except CorpsError as error:  # whoever asked for the end hears of it all the same
-                _log.warning("the Mgr of %s could not be told of its end: %s", cell, error)
+                answer = env.ask_manager(mgr.env, "child_ended", mgr, child, end)
+            except CorpsError as error:  # the caller that has asked for the end hears of it all the same
+                _log.warning("the Mgr of %s could not hear of its end: %s", cell, error)
                 return
             if end.failure is not None:  # it may wait to be started again
-                told.when_settled(lambda done: self._end_if_unknown(child, done))
+                answer.when_settled(lambda done: self._end_if_unknown(child, done))
 
     def child_ended(self, mgr: ConcAddr, child: ConcAddr, end: ChildEnd) -> bool:
-        """A worker of this Env is told about a child.
-
-        Args:
-            mgr: The worker.
-            child: The child.
-            end: How it ended.
+        """Tell a worker of this Env how a child of it has ended.
 
         Returns:
             False if the worker is not there any more. Then a child that waits for it ends.
@@ -221,13 +185,13 @@ class Lives:
             self._env.exit(child, EXIT_DOWN)
         return cell is not None
 
-    def _end_if_unknown(self, child: ConcAddr, told: Future[bool]) -> None:
-        """If the Mgr of a worker that has failed has gone, nobody will start it again."""
-        if told.failure() is not None or not told.result():
+    def _end_if_unknown(self, child: ConcAddr, answer: Future[bool]) -> None:
+        """End a worker that has failed if its Mgr has gone, because then nothing starts it again."""
+        if answer.failure() is not None or not answer.result():
             self._env.exit(child, EXIT_DOWN)
 
     def escalate(self, cell: Cell, failure: Failure) -> None:
-        """A restart limit was passed: the Mgr itself fails.
+        """Have a Mgr fail, because a restart limit was passed.
 
         Args:
             cell: Of the Mgr.
@@ -237,161 +201,3 @@ class Lives:
             halting.fail(cell, failure)
         elif self.on_limit is not None:
             self.on_limit(failure)
-
-    # --- other Envs ---
-
-    def unreachable(self, env_id: int, reason: str) -> None:
-        """A link to another Env is broken for good: whoever can ends its process, and it gets another one.
-
-        Args:
-            env_id: The other Env.
-            reason: Why.
-        """
-        env = self._env
-        _log.warning("%s cannot reach %s: %s", env.label, env_label(env_id), reason)
-        if self.on_unreachable is not None:
-            self.on_unreachable(env_id, self._generations.get(env_id, 0), reason)
-
-    def report_unreachable(self, env_id: int, generation: int, reason: str) -> None:
-        """Have the CorpsMgr do something about an Env that cannot be reached from here.
-
-        Args:
-            env_id: The other Env.
-            generation: Of its process.
-            reason: Why.
-        """
-        env = self._env
-        if not env.closed:
-            corps_mgr = ConcAddr(env.corps_id, BOOT_ENV, CORPS_MGR)
-            pair = (env_id, generation), (env.id, env.generation)
-            env.ask(CALL, corps_mgr, "cannot_reach", (*pair, reason), {})
-
-    def env_lost(self, env_id: int, failure: Failure, *, returns: bool) -> None:
-        """The process of another Env has died: children that lived there have failed, and orphans here end.
-
-        Runs callbacks of Futures. Not for the thread that reads.
-
-        Args:
-            env_id: Its id.
-            failure: How it died.
-            returns: It will have another process.
-        """
-        env = self._env
-        if not returns:
-            self.retire(env_id)
-        if env.peers is not None:
-            # What it has answered is read first: only what is certainly unanswered fails.
-            all_read = Event()
-            if env.peers.when_read(env_id, all_read.set):
-                all_read.wait(_LAST_WORDS)
-            env.peers.lose(env_id, failure.text, failure.reason, has_died=True, returns=returns)
-        self._losses[env_id] = self._generations.get(env_id, 0), failure, returns
-        self.refuse(self._registry.mgr_env_lost(env_id))
-        for cell in self._registry.cells():
-            if cell.mgr_addr is not None and cell.mgr_addr.env == env_id:
-                env.exit(cell.addr, EXIT_DOWN)
-            elif cell.has_family:
-                cell.family.env_lost(env_id, failure, returns=returns)
-
-    def env_joined(self, member: Member) -> None:
-        """Another Env has a process, or another one.
-
-        Args:
-            member: The Env.
-        """
-        env = self._env
-        if env.peers is None:
-            return
-        self.meet(member)
-        if member.env != FRONT and self._change_worker_envs(
-            lambda known: in_turn({*known, member.env}, env.id)
-        ):
-            for group in self._groups():
-                group.env_came(member.env)
-        expected = self.expected_in(member.env)
-        env.ask_manager(member.env, "expect", env.id, expected)
-
-    def retire(self, env_id: int) -> None:
-        """No worker is created in an Env any more: it is about to be removed, or will not come back.
-
-        Args:
-            env_id: Its id.
-        """
-        self._change_worker_envs(lambda known: [env for env in known if env != env_id])
-        for group in self._groups():
-            group.env_left(env_id)
-
-    def _change_worker_envs(self, change: Callable[[list[int]], list[int]]) -> bool:
-        """Change the list, and tell those who wait for that; whether it was changed."""
-        with self._lock:
-            before: list[int] = self._env.worker_envs
-            after = self._env.worker_envs = change(before)
-            told = [each for each in self._curious if (each[0] in after) is each[1]]
-            self._curious = [each for each in self._curious if each not in told]
-        for _, _, future in told:
-            future.settle(Value(None))
-        return after != before
-
-    def when_known(self, env_id: int, *, is_there: bool) -> Future[None]:
-        """A Future that is done when this Env knows that workers can, or cannot, be created in another one.
-
-        Args:
-            env_id: The other one.
-            is_there: Whether they can.
-        """
-        future: Future[None] = Future()
-        with self._lock:
-            self._curious.append((env_id, is_there, future))
-        self._change_worker_envs(lambda known: known)  # it may know already
-        return future
-
-    def _groups(self) -> list[ChildGroup]:
-        families = [cell.family for cell in self._registry.cells() if cell.has_family]
-        return [group for family in families for group in family.groups]
-
-    def meet(self, member: Member) -> None:
-        """Learn of another Env that has a process.
-
-        Args:
-            member: The Env.
-        """
-        self._generations[member.env] = member.generation
-        if self._env.peers is not None:
-            self._env.peers.learn(member)
-
-    def is_gone(self, env_id: int) -> bool:
-        """Whether an Env has died, and gets no other process.
-
-        Args:
-            env_id: The Env.
-        """
-        loss = self._losses.get(env_id)
-        return loss is not None and not loss[2]
-
-    def adopted(self, family: Any, child: ConcAddr) -> None:
-        """A worker in another Env was adopted: if its process has died meanwhile, nobody has told its Mgr.
-
-        Args:
-            family: Of its Mgr.
-            child: The worker.
-        """
-        generation, failure, returns = self._losses.get(child.env, (-1, None, False))
-        if failure is not None and generation_of(child.conc) <= generation:
-            family.child_lost(child, failure, returns=returns)
-
-    def expected_in(self, env_id: int) -> list[int]:
-        """Numbers of the workers that Mgrs of this Env will start again in another one.
-
-        Args:
-            env_id: That Env.
-        """
-        families = [cell.family for cell in self._registry.cells() if cell.has_family]
-        return [child.conc for family in families for child in family.away() if child.env == env_id]
-
-    def refuse(self, requests: list[Request]) -> None:
-        """Settle requests whose workers will not come back."""
-        for request in requests:
-            outcome = self._registry.outcome_without_cell(request)
-            if isinstance(outcome, Refused):
-                outcome.letter = "not_restarted"
-            self._env.letters.settle(request, outcome)

@@ -106,7 +106,7 @@ class MemoryEnv:
     def _tell_lost(self, reason: str) -> None:
         for other in self._others:
             if not other.is_dead:
-                other.env.lives.env_lost(self.id, Failure("killed", reason), returns=self.returns)
+                other.env.others.lost(self.id, Failure("killed", reason), returns=self.returns)
 
     def die_again(self, reason: str = "it was killed by the test while it started") -> None:
         """The process that was to follow has died before anybody has met it. After `die(returns=True)`.
@@ -135,12 +135,12 @@ class MemoryEnv:
             if other.returns:
                 self.peers.lose(other.id, "it is started again", returns=True)
         for other in there:
-            self.env.lives.meet(other.member)
+            self.env.others.meet(other.member)
         self.env.worker_envs = [self.id, *(other.id for other in self._others)]
         self.env.start_reading()
         self.is_dead = self.returns = False
         for other in there:
-            other.env.lives.env_joined(self.member)
+            other.env.others.joined(self.member)
 
     def exit_workers(self) -> None:
         """End all workers of this Env in order."""

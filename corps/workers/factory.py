@@ -211,7 +211,7 @@ def _adopt(env: Env, family: Any, made: Future[Name[Any]], record: Record | None
         return
     name = made.result()
     if family.adopt(name._addr, name, record):
-        env.lives.adopted(family, name._addr)
+        env.others.adopted(family, name._addr)
     else:
         env.exit(name._addr)
 

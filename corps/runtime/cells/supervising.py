@@ -277,7 +277,7 @@ class Supervising:
     ) -> None:
         failure = Failure("lost", f"it could not be started again: {error}")
         self._answered(child, incarnation)
-        if self._env.lives.is_gone(child.env):  # to try again would use up its restarts within a moment
+        if self._env.others.is_gone(child.env):  # to try again would use up its restarts within a moment
             self._disown(child)
             return
         if isinstance(error, WorkerGone) and error.executed == "no":  # the EnvMgr there ends, and so its Env

@@ -58,12 +58,12 @@ class Process:
 class Env:
     def __init__(self) -> None:
         self.alarms = Alarms("alarms", lambda: None)
-        self.lost: list[bool] = []
-        self.lives = self
+        self.losses: list[bool] = []
+        self.others = self
         self.env_counters = Counters(Lock())
 
-    def env_lost(self, env_id: int, failure: Failure, *, returns: bool) -> None:
-        self.lost.append(returns)
+    def lost(self, env_id: int, failure: Failure, *, returns: bool) -> None:
+        self.losses.append(returns)
 
 
 class Host:
@@ -153,7 +153,7 @@ def test_a_process_that_dies_before_it_has_a_place_is_replaced_all_the_same() ->
         logging.getLogger("corps.managers").setLevel(logging.NOTSET)
         membership.replace_no_more()
         env.alarms.close()
-    assert env.lost == [True, True, True, False]
+    assert env.losses == [True, True, True, False]
     assert host.pid == 104
     assert all(process.channel.is_closed.wait(20) for process in host.spawned[1:])
     assert membership.output() == "".join(f"last words of {pid}\n" for pid in range(101, 105))

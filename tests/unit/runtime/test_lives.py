@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 import pytest
 
 import corps
-from corps.addresses import ConcAddr, first_number
 from corps.messages.endings import Failure
 from corps.runtime.cells import halting
 from corps.settings import Settings
@@ -79,28 +78,6 @@ def test_a_worker_that_is_halted_already_is_halted_at_once() -> None:
             for each in failing:
                 each.exception(LONG)
             assert min(slow.number().result(LONG), quick.number().result(LONG)) >= number
-
-
-class Family:
-    def __init__(self) -> None:
-        self.lost: list[tuple[ConcAddr, Failure, bool]] = []
-
-    def child_lost(self, child: ConcAddr, failure: Failure, *, returns: bool) -> None:
-        self.lost.append((child, failure, returns))
-
-
-def test_a_worker_whose_process_died_before_it_was_adopted_has_failed() -> None:
-    """Was a defect: its Mgr was told of the death first, knew no such child, and never started it again."""
-    with memory_corps(2) as (one, two):
-        lives, family = one.env.lives, Family()
-        child = ConcAddr(one.env.corps_id, two.id, 7)
-        lives.adopted(family, child)
-        assert family.lost == []
-        lives.env_lost(two.id, KILLED, returns=True)
-        lives.adopted(family, child)
-        assert family.lost == [(child, KILLED, True)]
-        lives.adopted(family, child._replace(conc=first_number(1)))  # of its next process
-        assert len(family.lost) == 1
 
 
 class Sender:
