@@ -79,7 +79,7 @@ bench: setup $(if $(filter --peers --plot,$(ARGS)),$(VENV)/.installed-bench)  ##
 	@$(VENV)/bin/python -m benchmarks $(ARGS)
 
 soak: setup  ## do harm to a running Corps for ten minutes, and judge: make soak [ARGS='--minutes 120 --seed 7']
-	@$(VENV)/bin/python -m corps.testing.chaos --minutes 10 --report benchmarks/soak $(ARGS)
+	@$(VENV)/bin/python -m tests.storm alone --minutes 10 --report benchmarks/soak $(ARGS)
 
 clean:  ## remove what was built, and caches; venvs stay
 	rm -rf build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

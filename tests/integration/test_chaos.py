@@ -18,13 +18,15 @@ from corps.testing.chaos.census import Household, look, marking
 from corps.testing.chaos.faults import KINDS
 from corps.testing.chaos.judgement import Invariant, Limits
 from corps.testing.chaos.ledger import Ledger
-from corps.testing.chaos.load import Load, LoadOptions
 from corps.testing.chaos.missed import Missed
 from corps.testing.chaos.storm import StormOptions, storm
-from corps.testing.chaos.target import PlacedWorker, Target
+from corps.testing.chaos.target import Target
 from corps.testing.chaos.visitors import Visitors
 from corps.testing.chaos.witness import Kind, Outcome, Witness, WitnessFile, witness_files
-from corps.testing.chaos.witnessed import LoadCorps, Witnessed
+from tests.storm.built_in import alone, with_load
+from tests.storm.load import Load, LoadOptions, PlacedWorker
+from tests.storm.witnessed import LoadCorps, Witnessed
+from tests.storm.worker_faults import EndWorker
 
 QUICK: Final = LoadOptions(workers=2, clients=2, rate=100.0, payload=300_000)
 ROOT: Final = Path(__file__).parents[2]
@@ -63,16 +65,15 @@ class App(corps.Corps):
 
 
 @contextmanager
-def targeted(directory: Path, announced: list[tuple[int, int]]) -> Iterator[tuple[Target, Household]]:
+def targeted(
+    directory: Path, announced: list[tuple[int, int]]
+) -> Iterator[tuple[Target, Household, PlacedWorker]]:
     """A Corps with one witnessed worker in its Env 2, which may be hit."""
     household = Household()
     with corps.boot(LoadCorps, envs=2):
         name = corps.options(env=2).create(Witnessed, str(directory), 1)
-        workers = [PlacedWorker(1, 2, name)]
-        yield (
-            Target(household, [2], workers, directory, lambda *what: announced.append(what)),
-            household,
-        )
+        target = Target(household, [2], directory, lambda *what: announced.append(what))
+        yield target, household, PlacedWorker(1, 2, name)
 
 
 def state_of(pid: int) -> str:
@@ -96,7 +97,7 @@ def test_records_survive_the_kill_of_their_writer(tmp_path: Path) -> None:
 
 def test_the_envs_of_a_corps_are_found_from_outside(tmp_path: Path) -> None:
     with marking() as mark:
-        with targeted(tmp_path, []) as (target, household):
+        with targeted(tmp_path, []) as (target, household, _):
             pids = household.envs()
             assert sorted(pids) == [-1, 1, 2]
             assert Household().envs() == {}  # one that was made later takes no part in this Corps
@@ -109,7 +110,7 @@ def test_the_envs_of_a_corps_are_found_from_outside(tmp_path: Path) -> None:
 
 def test_a_stopped_env_goes_on_when_the_fault_is_undone(tmp_path: Path) -> None:
     announced: list[tuple[int, int]] = []
-    with targeted(tmp_path, announced) as (target, household):
+    with targeted(tmp_path, announced) as (target, household, worker):
         pid = household.envs()[2]
         injury = KINDS["stop"].inject(Random(1), target)
         try:
@@ -118,13 +119,12 @@ def test_a_stopped_env_goes_on_when_the_fault_is_undone(tmp_path: Path) -> None:
         finally:
             injury.undo()
         until(lambda: state_of(pid) in "RS")
-        (worker,) = target._workers
         assert worker.name.plain(1, 2).ret[1:] == (1, 2)
 
 
 @pytest.mark.parametrize("kind", ["segfault", "os-exit"])
 def test_a_method_ends_its_env(kind: str, tmp_path: Path) -> None:
-    with targeted(tmp_path, []) as (target, household):
+    with targeted(tmp_path, []) as (target, household, _):
         before = household.envs()[2]
         KINDS[kind].inject(Random(1), target)
         assert household.envs().get(2) != before
@@ -132,29 +132,26 @@ def test_a_method_ends_its_env(kind: str, tmp_path: Path) -> None:
 
 def test_what_is_not_announced_harms_nobody(tmp_path: Path) -> None:
     announced: list[tuple[int, int]] = []
-    with targeted(tmp_path, announced) as (target, _):
+    with targeted(tmp_path, announced) as (target, _, worker):
         for kind in ("raise", "clock", "narrow"):
             for seed in range(3):
                 KINDS[kind].inject(Random(seed), target)
-        (worker,) = target._workers
         assert worker.name.plain(1, 2).ret[1:] == (1, 2)
     assert announced == []
 
 
 def test_limits_of_the_process_are_undone_by_the_env_itself(tmp_path: Path) -> None:
-    with targeted(tmp_path, []) as (target, _):
+    with targeted(tmp_path, []) as (target, _, worker):
         text = KINDS["full-disk"].inject(Random(1), target).text
         assert text.endswith("a larger result: came")
-        (worker,) = target._workers
         assert worker.name.plain(1, 2).ret[1:] == (1, 2)  # its witness still has room
 
 
 def test_a_worker_is_ended_alone(tmp_path: Path) -> None:
     announced: list[tuple[int, int]] = []
-    with targeted(tmp_path, announced) as (target, household):
-        (worker,) = target._workers
+    with targeted(tmp_path, announced) as (target, household, worker):
         before, pids = worker.name.plain(1, 1).ret[0], household.envs()
-        KINDS["system-exit"].inject(Random(1), target)
+        EndWorker([worker]).inject(Random(1), target)
         after = worker.name.plain(1, 2)
         assert isinstance(after.exception(), corps.WorkerGone) or after.ret[0] > before
         assert household.envs() == pids
@@ -162,17 +159,16 @@ def test_a_worker_is_ended_alone(tmp_path: Path) -> None:
 
 
 def test_a_storm_of_kills_leaves_no_violation(tmp_path: Path) -> None:
-    report = storm(
-        StormOptions(
-            seed=11,
-            kinds=("kill", "raise", "clock", "system-exit", "signal", "stop-script"),
-            count=10,
-            mean_gap=0.1,
-            calm=0.5,
-            load=QUICK,
-            directory=tmp_path,
-        )
+    options = StormOptions(
+        seed=11,
+        source=LoadCorps,
+        kinds=("kill", "raise", "clock", "system-exit", "signal", "stop-script"),
+        count=10,
+        mean_gap=0.1,
+        calm=0.5,
+        directory=tmp_path,
     )
+    report = storm(with_load(alone(options), QUICK))
     assert report.is_clean, report.as_markdown()
     done = [injected for injected in report.injected if not injected.was_missed]
     assert any(injected.fault == "kill" for injected in done)
@@ -182,8 +178,10 @@ def test_a_storm_of_kills_leaves_no_violation(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_does_the_same(tmp_path: Path) -> None:
-    options = StormOptions(seed=4, kinds=("raise", "narrow"), count=4, mean_gap=0.05, calm=0.0, load=None)
-    once, again = ([(each.fault, each.text) for each in storm(options).injected] for _ in range(2))
+    options = StormOptions(
+        seed=4, source=LoadCorps, kinds=("raise", "narrow"), count=4, mean_gap=0.05, calm=0.0
+    )
+    once, again = ([(each.fault, each.text) for each in storm(alone(options)).injected] for _ in range(2))
     assert once == again
     assert len(once) == 4
 
@@ -202,11 +200,25 @@ def test_any_application_can_be_stormed(tmp_path: Path) -> None:
     assert (tmp_path / "soak" / "report.json").exists()
 
 
+def test_the_load_of_the_tests_runs_beside_any_application(tmp_path: Path) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(FAMILY)
+    command = [sys.executable, "-m", "tests.storm", str(app), "38", "--seed", "3", "--faults", "3"]
+    command += ["--envs", "1", "--rate", "100", "--calm", "0.2", "--mean-gap", "0.1"]
+    command += ["--kind", "raise", "--kind", "system-exit"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "# Storm 3: all invariants held" in done.stdout
+    assert "5 workers of the application were asked in" in done.stdout
+    assert "python -m tests.storm" in done.stdout
+    assert " 0 executions" not in done.stdout
+
+
 def test_a_process_that_is_left_over_is_a_violation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("corps.testing.chaos.storm._ORPHANS", 0.0)  # this one would not go in two seconds
     app = tmp_path / "littering.py"
     app.write_text(LITTERING)
-    report = storm(StormOptions(seed=1, source=str(app), count=1, kinds=("raise",), calm=0.1, load=None))
+    report = storm(StormOptions(seed=1, source=str(app), count=1, kinds=("raise",), calm=0.1))
     left = [each for each in report.violations if each.invariant == Invariant.NO_ORPHANS]
     assert len(left) == 1
     os.kill(int(left[0].text.split()[1]), signal.SIGKILL)
@@ -233,9 +245,9 @@ def test_a_request_that_nobody_answers_is_a_violation(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        StormOptions(seed=1, kinds=("flood",), count=1),
-        StormOptions(seed=1, kinds=(), count=1),
-        StormOptions(seed=1, limits=Limits()),
+        StormOptions(seed=1, source=LoadCorps, kinds=("flood",), count=1),
+        StormOptions(seed=1, source=LoadCorps, kinds=(), count=1),
+        StormOptions(seed=1, source=LoadCorps, limits=Limits()),
     ],
 )
 def test_a_storm_without_faults_is_refused(options: StormOptions) -> None:
@@ -249,4 +261,4 @@ def test_a_load_that_cannot_be_placed_is_an_error_and_no_success(monkeypatch: py
 
     monkeypatch.setattr(Load, "start", refuse)
     with pytest.raises(corps.Overloaded):
-        storm(StormOptions(seed=1, count=1, envs=1))
+        storm(with_load(StormOptions(seed=1, source=LoadCorps, count=1, envs=1)))

@@ -198,40 +198,6 @@ class RaiseInside(Fault):
         raise Missed(f"{kind} in {env_label(env)} did not come back as a RemoteError")
 
 
-class EndWorker(Fault):
-    """A method of a worker raises SystemExit, which fails the worker."""
-
-    name = "system-exit"
-
-    def inject(self, rng: Random, corps: Target) -> Injury:
-        """See `Fault.inject`."""
-        worker = corps.choose_worker(rng)
-        corps.announce(worker.env, worker.number)
-        worker.name.leave.send()
-        return Injury(f"SystemExit in worker {worker.number} of {env_label(worker.env)}")
-
-
-class SlowWorker(Fault):
-    """A worker sleeps while requests for it pile up.
-
-    Args:
-        span: How long.
-    """
-
-    name = "slow-worker"
-
-    def __init__(self, span: Span = (0.5, 3.0)) -> None:
-        self._span = span
-
-    def inject(self, rng: Random, corps: Target) -> Injury:
-        """See `Fault.inject`."""
-        worker, seconds = corps.choose_worker(rng), rng.uniform(*self._span)
-        corps.announce(worker.env, worker.number)
-        worker.name.sleep.send(seconds)
-        text = f"worker {worker.number} of {env_label(worker.env)} sleeps for {seconds:.2f} s"
-        return Injury(text, seconds=seconds)
-
-
 class JumpClock(Fault):
     """The wall clock of an Env is wrong by up to a day, which nobody may notice. See `Saboteur.jump_clock`.
 
@@ -367,11 +333,12 @@ class StopScript(Fault):
         return Injury(f"the script was stopped for {seconds:.2f} s")
 
 
-def _by_name(*faults: Fault) -> Mapping[str, Fault]:
+def by_name(*faults: Fault) -> Mapping[str, Fault]:
+    """Return faults by their names."""
     return {fault.name: fault for fault in faults}
 
 
-KINDS: Final[Mapping[str, Fault]] = _by_name(
+KINDS: Final[Mapping[str, Fault]] = by_name(
     KillEnv(),
     StopEnv("stop", (0.2, 3.0), 2.0),
     StopEnv("stop-long", (6.0, 12.0), 0.3),
@@ -380,8 +347,6 @@ KINDS: Final[Mapping[str, Fault]] = _by_name(
     EndFromInside("os-exit", "leave", 3),
     HoldInterpreter(),
     RaiseInside(),
-    EndWorker(),
-    SlowWorker(),
     JumpClock(),
     FillDisk(),
     FewDescriptors(),

@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from corps.addresses import FRONT, env_label
 from corps.clock import now
@@ -29,12 +29,11 @@ from corps.runtime.calls.waiting import wait_all
 from corps.runtime.threads.loop_thread import new_event_loop
 from corps.testing.chaos.census import Household, marking, orphans
 from corps.testing.chaos.checker import check_files
-from corps.testing.chaos.faults import KINDS, Injury
+from corps.testing.chaos.faults import KINDS, Fault, Injury
 from corps.testing.chaos.growth import Bounds, fitted, judge_growth
 from corps.testing.chaos.healing import unlimited
 from corps.testing.chaos.judgement import Invariant, Limits, Violation
 from corps.testing.chaos.ledger import Ledger
-from corps.testing.chaos.load import Load, LoadOptions
 from corps.testing.chaos.missed import Missed
 from corps.testing.chaos.plan import Planned, plan
 from corps.testing.chaos.report import Injected, Size, StormReport
@@ -43,8 +42,8 @@ from corps.testing.chaos.stories import stories
 from corps.testing.chaos.target import Target
 from corps.testing.chaos.visitors import Visitors
 from corps.testing.chaos.witness import SUFFIX, Kind, Phase, Witness, merged, witness_files
-from corps.testing.chaos.witnessed import LoadCorps
 from corps.testing.leaks import Snapshot
+from corps.workers.corps import Corps
 from corps.workers.parameters import read_words
 
 _ORPHANS: Final = 2.0  # seconds after the end
@@ -53,22 +52,38 @@ _LOOK: Final = 0.2
 _MEASURED: Final = 2.0  # seconds of calm after which the throughput is known well enough to be judged
 
 
+class Load(Protocol):
+    """Work beside that of the application, in the same Envs. The thread of the storm calls both methods."""
+
+    def start(self) -> None:
+        """Begin, inside the ``with`` block of the Corps."""
+
+    def stop(self) -> None:
+        """Send nothing more, and wait for what is under way. Idempotent."""
+
+
+LoadMaker = Callable[[Ledger, Path, Sequence[int], Random], Load]
+"""Gets where to write down what is sent, the directory of witness files, the Envs, and what to draw from."""
+
+
 @dataclass(frozen=True, slots=True)
 class StormOptions:
-    """What storm.
+    """Which storm.
 
     Attributes:
         seed: Of all that chance decides.
-        source: What to boot, as for `corps.boot`; None for the built-in load alone.
+        source: What to boot, as for `corps.boot`.
         words: Arguments of the application's ``run``, as on a command line.
         envs: How many Envs; None for the setting.
-        kinds: Which faults, by their names in `corps.testing.chaos.faults.KINDS`.
+        faults: The faults that there are, by name.
+        kinds: The names of those that are wanted; None for all.
         mean_gap: Seconds between two faults, on average.
         count: How many faults; None for as many as the time has room for.
         seconds: How long the storm lasts; None for as long as the number takes.
         calm: Seconds of load before it.
-        hit_front: Whether the front of an application is hit too; that of the built-in load always is.
-        load: The built-in load; None for none.
+        hit_front: Whether the front is hit too.
+        visits: Whether the workers of the application, and its ``run``, are called all the while.
+        load: Makes more load; None for none.
         limits: How strict the judge is.
         bounds: How large processes may become.
         config: Settings for the boot.
@@ -77,16 +92,18 @@ class StormOptions:
     """
 
     seed: int
-    source: str | None = None
+    source: str | type[Corps]
     words: Sequence[str] = ()
     envs: int | None = 3
-    kinds: Sequence[str] = tuple(KINDS)
+    faults: Mapping[str, Fault] = field(default_factory=lambda: KINDS)
+    kinds: Sequence[str] | None = None
     mean_gap: float = 2.0
     count: int | None = None
     seconds: float | None = None
     calm: float = 3.0
     hit_front: bool = False
-    load: LoadOptions | None = field(default_factory=LoadOptions)
+    visits: bool = True
+    load: LoadMaker | None = None
     limits: Limits = field(default_factory=Limits)
     bounds: Bounds = field(default_factory=Bounds)
     config: Mapping[str, Any] | None = None
@@ -113,9 +130,10 @@ def storm(options: StormOptions, say: Callable[[str], object] = lambda text: Non
         ConfigError: A setting is wrong.
         ValueError: There are no faults of such a kind, or neither a count nor a time for them.
     """
-    unknown = sorted(set(options.kinds) - set(KINDS))
-    if unknown or not options.kinds:
-        raise ValueError(f"no such faults: {', '.join(unknown)}; there are {', '.join(KINDS)}")
+    kinds = options.faults if options.kinds is None else options.kinds
+    unknown = sorted(set(kinds) - set(options.faults))
+    if unknown or not kinds:
+        raise ValueError(f"no such faults: {', '.join(unknown)}; there are {', '.join(options.faults)}")
     if options.count is None and options.seconds is None:
         raise ValueError("a storm wants a number of faults, or a time")
     with ExitStack() as stack:
@@ -136,7 +154,7 @@ class _Storm:
         self._say = say
         self._report = StormReport(
             options.seed,
-            options.source or "the built-in load",
+            options.source if isinstance(options.source, str) else options.source.__qualname__,
             options.replay or repr(options),
             f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
         )
@@ -168,24 +186,23 @@ class _Storm:
 
     def _live(self, household: Household, sampler: Sampler) -> None:
         options = self._options
-        source: Any = options.source if options.source is not None else LoadCorps
         load: Load | None = None
         visitors: Visitors | None = None
         with unlimited():
+            source: Any = options.source
             app = boot(source, envs=options.envs, config=options.config)
         try:
             with app:
                 ids = sorted(household.envs())
-                load = self._load([env for env in ids if env != FRONT or options.source is None])
+                hit = [env for env in ids if env != FRONT or options.hit_front]
+                load = self._load(hit)
                 if load is not None:
                     load.start()
-                if options.source is not None:
+                if options.visits:
                     visitors = Visitors(self._ledger, app, self._run_args(app))
                     visitors.start()
                 sampler.start()
-                hits_front = options.hit_front or options.source is None
-                hit = [env for env in ids if env != FRONT or hits_front]
-                target = Target(household, hit, load.workers if load else [], self._directory, self._announce)
+                target = Target(household, hit, self._directory, self._announce)
                 with target.signals.handled():
                     self._weather(app, target)
                 if visitors is not None:
@@ -218,7 +235,7 @@ class _Storm:
         if self._options.load is None:
             return None
         rng = Random(f"{self._options.seed}/load")
-        return Load(self._ledger, self._directory, envs, rng, self._options.load)
+        return self._options.load(self._ledger, self._directory, envs, rng)
 
     def _run_args(self, app: BootedName[Any]) -> Sequence[Any] | None:
         parameters = app._running.run_parameters()
@@ -240,14 +257,14 @@ class _Storm:
     # --- the weather ---
 
     def _weather(self, app: BootedName[Any], target: Target) -> None:
-        options, is_over = self._options, app._running.is_over
+        options, faults, is_over = self._options, self._options.faults, app._running.is_over
         self._enter(Phase.CALM)
         is_over.wait(options.calm)
         base = self._ledger.served / options.calm if options.calm else 0.0
         self._enter(Phase.STORM)
         self._say(f"storm of seed {options.seed}; {base:.0f} answers/s in the calm")
         origin = now()
-        weights = {kind: KINDS[kind].weight for kind in options.kinds}
+        weights = {kind: faults[kind].weight for kind in options.kinds or faults}
         try:
             for planned in plan(
                 options.seed, weights, mean_gap=options.mean_gap, count=options.count, seconds=options.seconds
@@ -278,7 +295,7 @@ class _Storm:
         self._number = planned.number
         late = now() - origin - planned.at
         try:
-            injury = KINDS[planned.fault].inject(planned.rng(), target)
+            injury = self._options.faults[planned.fault].inject(planned.rng(), target)
         except Missed as missed:
             self._missed(planned, late, str(missed))
         except CorpsError as error:

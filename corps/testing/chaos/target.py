@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from corps.addresses import env_label
 from corps.errors import CorpsError
@@ -23,27 +23,12 @@ _PATIENCE: Final = 2.0
 """Seconds that a saboteur may take to be there and to act."""
 
 
-class PlacedWorker(NamedTuple):
-    """A worker that lives in an Env for the whole storm.
-
-    Attributes:
-        number: In the witness, from 1.
-        env: The Env.
-        name: Its Name.
-    """
-
-    number: int
-    env: int
-    name: Name[Any]
-
-
 class Target:
     """What faults may do. For the one thread that storms, inside the ``with`` block of the Corps.
 
     Args:
         household: Finds the processes.
         envs: The ids of the Envs that may be hit.
-        workers: Workers that may be hit; those that are added later count too.
         directory: Where witness files are.
         announce: Told of the Env and the worker (0 for the whole Env) before they are hit.
     """
@@ -52,13 +37,11 @@ class Target:
         self,
         household: Household,
         envs: Sequence[int],
-        workers: Sequence[PlacedWorker],
         directory: Path,
         announce: Callable[[int, int], None],
     ) -> None:
         self._household = household
         self._envs = tuple(envs)
-        self._workers = workers
         self._directory = directory
         self.signals: Final = Signals()
         """Those to the process that booted."""
@@ -82,24 +65,6 @@ class Target:
             if env in living:
                 return env
         raise Missed("no Env is left that may be hit")
-
-    def choose_worker(self, rng: Random) -> PlacedWorker:
-        """Choose a worker in an Env that lives.
-
-        Args:
-            rng: What to draw from.
-
-        Returns:
-            The worker.
-
-        Raises:
-            Missed: There is none.
-        """
-        env = self.choose_env(rng)
-        here = [worker for worker in self._workers if worker.env == env]
-        if not here:
-            raise Missed(f"no worker of the load lives in {env_label(env)}")
-        return rng.choice(here)
 
     @contextmanager
     def grip(self, env: int) -> Iterator[int]:

@@ -6,15 +6,14 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from threading import Event, Thread
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from corps.clock import now
 from corps.testing.chaos.healing import lasting
 from corps.testing.chaos.ledger import Ledger
-from corps.testing.chaos.target import PlacedWorker
 from corps.testing.chaos.witness import NOTHING_SPECIAL, Kind, Trait
-from corps.testing.chaos.witnessed import Relay, Witnessed, answered
 from corps.workers.names import Name
+from tests.storm.witnessed import Relay, Witnessed, answered
 
 _MIX: Final = {
     "plain": 60.0,
@@ -56,6 +55,20 @@ class LoadOptions:
     payload: int = 1024 * 1024
 
 
+class PlacedWorker(NamedTuple):
+    """A worker that lives in an Env for the whole storm.
+
+    Attributes:
+        number: In the witness, from 1.
+        env: The Env.
+        name: Its Name.
+    """
+
+    number: int
+    env: int
+    name: Name[Any]
+
+
 class Load:
     """Workers and clients. `start`, then `stop`, by one thread.
 
@@ -65,10 +78,17 @@ class Load:
         envs: Where the workers are to live.
         rng: What the clients draw from.
         options: How much.
+        workers: Takes those that were created, by number.
     """
 
     def __init__(
-        self, ledger: Ledger, directory: Path, envs: Sequence[int], rng: Random, options: LoadOptions
+        self,
+        ledger: Ledger,
+        directory: Path,
+        envs: Sequence[int],
+        rng: Random,
+        options: LoadOptions,
+        workers: list[PlacedWorker],
     ) -> None:
         self._ledger = ledger
         self._directory = directory
@@ -77,8 +97,7 @@ class Load:
         self._options = options
         self._is_over = Event()
         self._threads: list[Thread] = []
-        self.workers: list[PlacedWorker] = []
-        """Those that were created, by number."""
+        self._workers = workers
 
     def start(self) -> None:
         """Create the workers, where `corps.create` may be called, and begin to ask them.
@@ -88,17 +107,17 @@ class Load:
         """
         for env in self._envs:
             for _ in range(self._options.workers):
-                number = len(self.workers) + 1
+                number = len(self._workers) + 1
                 name = lasting(env).create(Witnessed, str(self._directory), number)
-                self.workers.append(self._placed(number, env, name))
-        others = [(each.number, each.name) for each in self.workers]
+                self._workers.append(self._placed(number, env, name))
+        others = [(each.number, each.name) for each in self._workers]
         relays = []
-        for number, env in enumerate(self._envs, len(self.workers) + 1):
+        for number, env in enumerate(self._envs, len(self._workers) + 1):
             name = lasting(env).create(Relay, str(self._directory), number, others)
             relays.append(self._placed(number, env, name))
         for sender, seed in enumerate(self._seeds, 1):
             client = _Client(
-                sender, Random(seed), self.workers, relays, self._ledger, self._options, self._is_over
+                sender, Random(seed), self._workers, relays, self._ledger, self._options, self._is_over
             )
             thread = Thread(target=client.run, name=f"chaos-client-{sender}", daemon=True)
             self._threads.append(thread)
