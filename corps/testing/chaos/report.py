@@ -28,6 +28,18 @@ MEANINGS: Final = {
 }
 
 
+OF_EXECUTIONS: Final = frozenset(
+    {
+        Invariant.NO_DOUBLE_EXECUTION,
+        Invariant.HONEST_SUCCESS,
+        Invariant.HONEST_FAILURE,
+        Invariant.ORDER,
+        Invariant.FENCE,
+    }
+)
+"""What only workers that write down what they do can prove."""
+
+
 @dataclass(frozen=True, slots=True)
 class Injected:
     """What became of a planned fault.
@@ -172,8 +184,8 @@ def _lines(report: StormReport) -> Iterator[str]:
     yield f"- machine: {report.machine}"
     missed = len(report.injected) - len(done)
     yield f"- {len(done)} faults in {report.seconds:.0f} s; {missed} more could not be done"
-    worked = f"{summary.starts} executions by {summary.incarnations} incarnations of workers"
-    yield f"- {summary.requests} requests, {worked}"
+    worked = f", {summary.starts} executions by {summary.incarnations} incarnations of workers"
+    yield f"- {summary.requests} requests{worked if summary.incarnations else ''}"
     yield f"- again: `{report.replay}`"
     if report.is_clean and done:
         bound = f"fewer than {300 / len(done):.2g} % of faults cause one"
@@ -183,7 +195,7 @@ def _lines(report: StormReport) -> Iterator[str]:
     yield from (f"- {note}" for note in report.notes)
     yield from _table(
         ["invariant", "", "violations"],
-        [[each, MEANINGS[each], str(_counted(report, each))] for each in Invariant],
+        [[each, MEANINGS[each], _counted(report, each)] for each in Invariant],
     )
     if report.violations:
         yield from ["", "## Violations", ""]
@@ -208,9 +220,12 @@ def _lines(report: StormReport) -> Iterator[str]:
     yield from _sizes(report)
 
 
-def _counted(report: StormReport, invariant: Invariant) -> int:
+def _counted(report: StormReport, invariant: Invariant) -> str:
     listed = sum(violation.invariant == invariant for violation in report.violations)
-    return max(listed, report.summary.counts.get(invariant, 0))
+    count = max(listed, report.summary.counts.get(invariant, 0))
+    if not count and invariant in OF_EXECUTIONS and not report.summary.incarnations:
+        return "not judged"
+    return str(count)
 
 
 def _faults(report: StormReport, done: Sequence[Injected]) -> Iterator[str]:

@@ -28,7 +28,7 @@ from corps.launch.boot import BootedName, boot
 from corps.runtime.calls.waiting import wait_all
 from corps.runtime.threads.loop_thread import new_event_loop
 from corps.testing.chaos.census import Household, marking, orphans
-from corps.testing.chaos.checker import check_files
+from corps.testing.chaos.checker import JudgeMaker, check_files
 from corps.testing.chaos.faults import KINDS, Fault, Injury
 from corps.testing.chaos.growth import Bounds, fitted, judge_growth
 from corps.testing.chaos.healing import unlimited
@@ -84,6 +84,7 @@ class StormOptions:
         hit_front: Whether the front is hit too.
         visits: Whether the workers of the application, and its ``run``, are called all the while.
         load: Makes more load; None for none.
+        judges: Make judges of what else is in the witness files.
         limits: How strict the judge is.
         bounds: How large processes may become.
         config: Settings for the boot.
@@ -104,6 +105,7 @@ class StormOptions:
     hit_front: bool = False
     visits: bool = True
     load: LoadMaker | None = None
+    judges: Sequence[JudgeMaker] = ()
     limits: Limits = field(default_factory=Limits)
     bounds: Bounds = field(default_factory=Bounds)
     config: Mapping[str, Any] | None = None
@@ -373,7 +375,7 @@ class _Storm:
         limits = self._options.limits
         if self._options.calm < _MEASURED:
             limits = replace(limits, recovery_share=0.0)
-        verdict = check_files(witness_files(self._directory), limits)
+        verdict = check_files(witness_files(self._directory), limits, self._options.judges)
         self._report.violations += verdict.violations
         self._report.summary = verdict.summary
         self._report.stories = stories(merged(witness_files(self._directory)), verdict.violations)

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from corps.testing.chaos.checker import Checker, check
+from corps.testing.chaos.checker import Checker
 from corps.testing.chaos.judgement import Invariant, Limits
 from corps.testing.chaos.witness import WORKERS, Kind, Outcome, Phase, Record, Trait, merged
+from tests.storm.executions import Executions, check
 from tests.unit.testing.chaos.histories import DEADLINE, MS, SECOND, SPOILERS, History, NothingToSpoil
 
 LIMITS: Final = Limits()
@@ -84,7 +85,7 @@ def test_every_invariant_of_the_records_is_planted() -> None:
 
 
 def test_a_judge_that_forgets_still_finds_a_late_second_execution() -> None:
-    checker = Checker(SHORT)
+    checker = Checker(SHORT, [Executions])
     for record in (
         sent(1, 10),
         body(Kind.START, 1, 20),
@@ -111,7 +112,7 @@ def test_a_judge_that_forgets_lets_an_unknown_request_end_late() -> None:
 
 
 def test_its_memory_does_not_grow_with_the_number_of_requests() -> None:
-    checker = Checker(SHORT)
+    checker = Checker(SHORT, [Executions])
     for number in range(1, 5000):
         at = number * MS
         checker.feed(sent(number, at))

@@ -59,6 +59,12 @@ def test_a_report_of_violations_names_and_counts_them(tmp_path: Path) -> None:
     assert kept["seed"] == 7
 
 
+def test_what_only_witnessed_workers_prove_is_not_judged_without_them() -> None:
+    text = report().as_markdown()
+    assert "| I1 | no double execution | not judged |" in text
+    assert "| I4 | every Future is settled in time | 0 |" in text
+
+
 def test_every_invariant_has_a_meaning() -> None:
     assert set(MEANINGS) == set(Invariant)
 

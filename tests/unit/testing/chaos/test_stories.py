@@ -1,6 +1,6 @@
-from corps.testing.chaos.checker import check
 from corps.testing.chaos.stories import stories
 from corps.testing.chaos.witness import Kind, Outcome, Record, Trait
+from tests.storm.executions import check
 
 MS = 1_000_000
 RECORDS = [
