@@ -12,7 +12,7 @@ from tests.storm.worker_faults import EndWorker, SlowWorker
 
 
 def with_load(options: StormOptions, load: LoadOptions | None = None) -> StormOptions:
-    """Add the built-in load to a storm, faults that hit one of its workers, and the judge of their records."""
+    """Add the built-in load, faults that hit one of its workers, and the judge of what these write down."""
     workers: list[PlacedWorker] = []
     return replace(
         options,
