@@ -42,6 +42,7 @@ from corps.runtime.calls.relaying import relay
 from corps.runtime.cells import halting
 from corps.runtime.cells.ending import Ending
 from corps.runtime.cells.family import Family
+from corps.runtime.cells.life import NEW, READY, Turn
 from corps.runtime.cells.mailbox import Mailbox
 from corps.runtime.cells.main_thread import MainThread
 from corps.runtime.cells.performing import Performer
@@ -54,8 +55,6 @@ if TYPE_CHECKING:
     from corps.runtime.env import Env
 
 _log = logging.getLogger("corps.workers")
-
-_IDLE, _READY, _RUNNING, _HELD, _HALTED = "idle", "ready", "running", "held", "halted"
 
 # After so many requests of one cell a thread takes the next: a flooded one must not keep others waiting.
 _TURN = 64
@@ -88,9 +87,8 @@ class Cell:
         "_ending",
         "_family",
         "_inflight",
-        "_is_queued",
         "_lock",
-        "_state",
+        "_turn",
         "activity",
         "addr",
         "context",
@@ -140,8 +138,7 @@ class Cell:
         self._family: Family | None = None
         self._ending: Ending | None = None
         self.watchers: Watchers | None = None
-        self._state = _IDLE
-        self._is_queued = False  # the pool has it in its queue, perhaps from an earlier turn
+        self._turn: Turn = NEW
         self._inflight = 0  # coroutines under way
         self.wait: Wait | None = None  # what it waits for; protected by the lock of the Env's WaitGraph
         self._begin_life()
@@ -224,7 +221,7 @@ class Cell:
             return
         with self._lock:
             taken = self.mailbox.put(request)
-            wake = taken and self._state is not _READY and self._arrived()  # for a burst a call less: 0.05 µs
+            wake = taken and self._turn is not READY and self._arrived()  # for a burst a call less: 0.05 µs
         if not taken:
             self.env.lives.pass_on(self, request)
         elif wake:
@@ -246,7 +243,7 @@ class Cell:
         """Have a request run before all that waits; False if the worker is halted, or ends, or has ended."""
         request.route = self
         with self._lock:
-            taken = self._state is not _HALTED and self.mailbox.put_first(request)
+            taken = not self._turn.is_halted and self.mailbox.put_first(request)
             wake = taken and self._arrived()
         if wake:
             self.env.pool.submit(self)
@@ -254,17 +251,12 @@ class Cell:
 
     def _arrived(self) -> bool:
         """Under the lock, when a request waits: whether the cell must be given to the pool now."""
-        if self.main_thread is not None:
+        turn = self._turn
+        move = turn.blocked if self._inflight and not self._may_begin() else turn.offered
+        self._turn = move.to
+        if move.notifies and self.main_thread is not None:
             self.main_thread.arrival.notify()
-            return False
-        if self._state is not _IDLE:
-            return False
-        if self._inflight and not self._may_begin():
-            self._state = _HELD
-            return False
-        self._state = _READY
-        is_new, self._is_queued = not self._is_queued, True
-        return is_new  # else the pool has it in its queue still
+        return move.submits
 
     def _may_begin(self) -> bool:
         """Under the lock: whether the first request may begin.
@@ -302,10 +294,10 @@ class Cell:
     def run(self) -> None:
         """Drain the mailbox for a while. Called by a worker thread of the pool, or one that has joined it."""
         with self._lock:
-            self._is_queued = False
-            if self._state is not _READY:
-                return  # a waiting caller was faster
-            self._state = _RUNNING
+            move = self._turn.called
+            self._turn = move.to
+        if not move.claims:
+            return  # a waiting caller was faster
         self.activity.pooled, self.activity.depth = True, 0
         request: Request | None = None
         try:
@@ -336,9 +328,10 @@ class Cell:
         if here.depth >= _DEPTH:
             return
         with self._lock:
-            if self._state is not _READY:
-                return
-            self._state = _RUNNING
+            move = self._turn.helped
+            self._turn = move.to
+        if not move.claims:
+            return
         activity = self.activity
         activity.pooled, activity.depth = here.pooled, here.depth + 1
         request: Request | None = None
@@ -363,7 +356,7 @@ class Cell:
         request.route = self
         here = acting()
         with self._lock:
-            self._state = _RUNNING
+            self._turn = self._turn.entered.to
         activity = self.activity
         activity.pooled = here is not None and here.pooled
         if here is not None:
@@ -381,7 +374,7 @@ class Cell:
     def release(self) -> None:
         """The thread that has the cell gives it up. More work makes it ready again."""
         with self._lock:
-            self._state = _IDLE
+            self._turn = self._turn.released.to
             wake = self.mailbox.first is not None and self._arrived()
         if wake:
             self.env.pool.submit(self)
@@ -391,8 +384,16 @@ class Cell:
         with self._lock:
             if self.mailbox.first is not None and (not self._inflight or self._may_begin()):
                 return self.mailbox.take()
-            self._state = _IDLE if self.mailbox.first is None else _HELD
+            self._turn = self._turn.released.to
+            if self.mailbox.first is not None:
+                self._turn = self._turn.blocked.to
             return None
+
+    def give_to(self, thread: MainThread) -> None:
+        """Have a thread of the worker's own take its requests from now on. Owner of the cell only."""
+        with self._lock:
+            self.main_thread = thread
+            self._turn = self._turn.owned.to
 
     def own_main(self) -> MainThread:
         """The thread of a worker whose class has a loop of its own.
@@ -469,11 +470,8 @@ class Cell:
         """A coroutine of this worker is done: what was held back by it may begin. On the loop's thread."""
         with self._lock:
             self._inflight -= 1
-            wake = self._state is _HELD and self._may_begin()
-            if wake:
-                self._state = _IDLE
-                wake = self._arrived()
-            if not self._inflight and self._state is not _RUNNING:
+            wake = self._turn.is_held and self._may_begin() and self._arrived()
+            if not self._inflight and not self._turn.is_busy:
                 self.activity.request = None
         if wake:
             self.env.pool.submit(self)
@@ -494,7 +492,7 @@ class Cell:
     @property
     def is_halted(self) -> bool:
         """Whether its incarnation has ended, and the next one has not been started."""
-        return self._state is _HALTED
+        return self._turn.is_halted
 
     def forget_worker(self) -> None:
         """The author's object is not used any more, and its children have ended. By who has the cell."""
@@ -506,12 +504,12 @@ class Cell:
         """The incarnation has ended; nobody has the cell until `begin`. By who has it."""
         others, wake = [], False
         with self._lock:
-            self._state = _HALTED
+            self._turn = self._turn.halted.to
             self.incarnation = following
             while (first := self.mailbox.first) is not None and first.kind == HALT:
                 others.append(self.mailbox.take())
             if first is not None and first.kind == EXIT:  # which came while it was halted
-                self._state = _IDLE
+                self._turn = self._turn.woken.to
                 wake = self._arrived()
         for request in others:  # it is what they are for
             request.settle(Value(None))
@@ -522,11 +520,11 @@ class Cell:
         """Start another incarnation by a CREATE; False if the cell is not halted, or has ended."""
         first.route = self
         with self._lock:
-            if self._state is not _HALTED or not self.mailbox.put_first(first, if_drained=True):
+            if not self._turn.is_halted or not self.mailbox.put_first(first, if_drained=True):
                 return False
             self.incarnation = incarnation
             self.name = name
-            self._state = _IDLE
+            self._turn = self._turn.woken.to
             wake = self._arrived()
         if wake:
             self.env.pool.submit(self)
@@ -546,7 +544,7 @@ class Cell:
         """
         request.route = self
         with self._lock:
-            is_busy = self._state is _RUNNING or self._inflight > 0 or self.main_thread is not None
+            is_busy = self._turn.is_busy or self._inflight > 0
             waiting = self.mailbox.still(request if is_busy else None)
             wake = waiting is not None and is_busy and self._arrived()
         if wake:
@@ -578,8 +576,8 @@ class Cell:
                 waiting = self.mailbox.close(last)
             elif not self.mailbox.close_behind(last):
                 waiting = None
-            if self._state is _HALTED and not drains:
-                self._state = _IDLE
+            if self._turn.is_halted and not drains:
+                self._turn = self._turn.woken.to
             wake = waiting is not None and last is not None and self._arrived()
         if wake:
             self.env.pool.submit(self)
@@ -593,8 +591,3 @@ class Cell:
         self.performer.abandon_coroutines(error)
         if self.main_thread is not None:
             self.main_thread.abandon(error)
-
-    def statistics(self) -> dict[str, Any]:
-        """What it is doing: state, requests waiting, coroutines under way."""
-        with self._lock:
-            return {"state": self._state, "waiting": len(self.mailbox), "coroutines": self._inflight}

@@ -25,6 +25,7 @@ from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.requests import EXIT, EXIT_DOWN, EXIT_LAST, EXIT_NOW, HALT, STILL, Request
 from corps.runtime.cells.family import ChildEnd
 from corps.runtime.cells.hooks import hook
+from corps.runtime.cells.life import LIVING, Stage
 from corps.runtime.cells.records import comes_back
 from corps.runtime.context import current
 from corps.runtime.threads.alarms import Alarm
@@ -41,14 +42,11 @@ class Ending:
     __slots__ = (
         "_alarm",
         "_asked",
-        "_cancelled",
         "_cell",
         "_failure",
-        "_finishing",
         "_lock",
-        "_over",
         "_reason",
-        "_was_stilled",
+        "_stage",
         "ended",
         "step",
     )
@@ -57,13 +55,10 @@ class Ending:
         self._cell = cell
         self._lock = Lock()  # protects everything below; nothing is called while it is held
         self._asked: list[Request] = []
-        self._finishing = False
-        self._over = False
+        self._stage: Stage = LIVING
         self._reason: Reason | None = None  # why it ends; None until it begins to
         self._failure: Failure | None = None  # the same, if it has failed
-        self._cancelled = False  # used by the alarm thread alone
         self._alarm: Alarm | None = None
-        self._was_stilled = False  # set before its STILL can be overdue
         self.step: tuple[str, float] | None = None
         """The author's code that its end runs, and since when. For others to read."""
         self.ended: Ended | None = None
@@ -72,7 +67,7 @@ class Ending:
     @property
     def is_over(self) -> bool:
         """Whether the worker has ended, or was abandoned."""
-        return self._over
+        return self._stage.is_over
 
     def begin(self, request: Request) -> None:
         """Somebody asks for the end. The first one starts it; all are answered when it is over.
@@ -86,11 +81,12 @@ class Ending:
         failure = request.args[0] if request.args else None
         drains = request.method == EXIT_LAST
         with self._lock:
-            over = self._over
-            if not over:
+            stage = self._stage.asked
+            if stage is not None:
+                self._stage = stage
                 self._asked.append(request)
                 self._note(failure, "shutdown" if request.method == EXIT_DOWN else "normal")
-        if over:
+        if stage is None:
             request.settle(Value(None))
             return
         letter = _letter(self._cell, failure)
@@ -107,7 +103,8 @@ class Ending:
         Args:
             request: A STILL.
         """
-        self._was_stilled = True
+        with self._lock:
+            self._stage = self._stage.stilled
         waiting, is_busy = self._cell.still(request)
         if waiting is None or not is_busy:  # it ends already, or does nothing
             request.settle(Value(None))
@@ -128,11 +125,12 @@ class Ending:
 
     def _begin_now(self, request: Request) -> None:
         with self._lock:
-            over = self._over
-            if not over:
+            stage = self._stage.asked
+            if stage is not None:
+                self._stage = stage
                 self._asked.append(request)
                 self._reason, self._failure = "killed", None
-        if over:
+        if stage is None:
             request.settle(Value(None))
         else:
             self._abandon("it was killed", Value(None))
@@ -144,10 +142,11 @@ class Ending:
             request: A HALT that came too late.
         """
         with self._lock:
-            waits = self._reason is not None and not self._over
-            if waits:
+            stage = self._stage.asked if self._reason is not None else None
+            if stage is not None:
+                self._stage = stage
                 self._asked.append(request)
-        if not waits:
+        if stage is None:
             request.settle(Value(None))
 
     def _note(self, failure: Failure | None, otherwise: Reason) -> None:
@@ -168,9 +167,10 @@ class Ending:
         """
         cell = self._cell
         with self._lock:
-            if self._finishing:
+            stage = self._stage.finished
+            if stage is None:
                 return
-            self._finishing = True
+            self._stage = stage
             self._note(failure, "normal")
         letter = _letter(cell, failure)
         self._drop(cell.close_mailbox(None) or (), letter)
@@ -211,7 +211,7 @@ class Ending:
         with self._lock:
             # The worker may have been faster: a limit for its last request must not count while its
             # children end, for which there is none.
-            is_late = self._finishing is not finishing
+            is_late = self._stage.is_finishing is not finishing
             if not is_late:
                 former, self._alarm = self._alarm, alarm
         if is_late:
@@ -229,10 +229,11 @@ class Ending:
         """A step takes too long. In the alarm thread."""
         cell = self._cell
         with self._lock:
-            if self._over or self._finishing is not finishing:  # it went on at this very moment
+            if (
+                self._stage.is_over or self._stage.is_finishing is not finishing
+            ):  # it went on at this very moment
                 return
-        if cell.has_coroutines and not self._cancelled:
-            self._cancelled = True
+        if cell.has_coroutines and not cell.performer.has_cancelled:
             cell.performer.cancel_coroutines()
             self._set_limit(what, finishing=finishing)
             return
@@ -247,7 +248,7 @@ class Ending:
         text = f"it was abandoned: {what} did not end within {self._cell.env.options.exit_timeout} s"
         with self._lock:
             # One that was asked to end does not come back, though it could not do so in order.
-            was_asked = (bool(self._asked) or self._was_stilled) and self._failure is None
+            was_asked = self._stage.is_wanted and self._failure is None
             self._reason, self._failure = "hung", None if was_asked else Failure("hung", text)
         _log.error("%s: %s", self._cell, text)
         self._cell.env.lives.abandoned.append(f"{self._cell} in {what}")
@@ -285,7 +286,7 @@ class Ending:
     ) -> None:
         cell = self._cell
         with self._lock:
-            was_over, self._over = self._over, True
+            was_over, self._stage = self._stage.is_over, self._stage.left
             asked, self._asked = self._asked, []
             if not was_over and self._reason == "hung" and any(map(_is_order, asked)):
                 self._failure = None  # told to end while it was being abandoned

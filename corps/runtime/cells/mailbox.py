@@ -8,6 +8,7 @@ from corps.clock import deadline_after, earlier, remaining
 from corps.errors import Overloaded
 from corps.messages.requests import ASKING, BEGUN, WAITING, WITHDRAWN, Request
 from corps.peers.room import ROOM_ON_A_LOOP, Turn
+from corps.runtime.cells.life import OPEN, Door
 from corps.runtime.context import acting
 
 if TYPE_CHECKING:
@@ -22,20 +23,17 @@ class Mailbox:
             settling and no other lock under it.
         first: The request that is next; None if there is none. For others to read, under the lock.
         is_full: As many wait as may, or more. For others to read.
-        is_still: It was closed by `still`, and not by `close` after that. For others to read, under the lock.
     """
 
     __slots__ = (
-        "_closed",
         "_count",
-        "_drains",
+        "_door",
         "_last",
         "_limit",
         "_room",
         "_turns",
         "first",
         "is_full",
-        "is_still",
         "lock",
     )
 
@@ -53,9 +51,7 @@ class Mailbox:
         self._last: Request | None = None
         self._count = 0
         self.is_full = False
-        self._closed = False
-        self._drains = False  # closed, but what waits is still run
-        self.is_still = False
+        self._door: Door = OPEN
         self._room: Condition | None = None  # made by the first sender that finds the mailbox full
         self._turns: deque[Turn] | tuple[()] = ()  # coroutines that wait for room; made with `_room`
 
@@ -63,8 +59,12 @@ class Mailbox:
 
     def put(self, request: Request) -> bool:
         """Add a request; False if the mailbox is closed."""
-        if self._closed:
+        if not self._door.takes:
             return False
+        self._append(request)
+        return True
+
+    def _append(self, request: Request) -> None:
         if self._last is None:
             self.first = request
         else:
@@ -72,7 +72,6 @@ class Mailbox:
         self._last = request
         self._count += 1
         self.is_full = self._count >= self._limit
-        return True
 
     def take(self) -> Request:
         """The request that is next, taken out. From now on it has begun, unless it was withdrawn."""
@@ -101,7 +100,7 @@ class Mailbox:
         Returns:
             False if the mailbox is closed.
         """
-        if self._closed and not (if_drained and self._drains):
+        if not (self._door.takes_first if if_drained else self._door.takes):
             return False
         request.behind, self.first = self.first, request
         if self._last is None:
@@ -111,9 +110,11 @@ class Mailbox:
 
     def close_behind(self, last: Request) -> bool:
         """Take nothing more; what waits is run before `last`. False if it was closed before."""
-        is_open = self.put(last)
-        self._closed = self._drains = True
-        return is_open
+        if self._door.drained is None:
+            return False
+        self._door = self._door.drained
+        self._append(last)
+        return True
 
     def close(self, last: Request | None) -> list[Request] | None:
         """Take nothing more, whatever comes.
@@ -124,10 +125,7 @@ class Mailbox:
         Returns:
             The requests that were waiting; None if it was closed before, but for `close_behind` and `still`.
         """
-        if self._closed and not self._drains and not self.is_still:
-            return None
-        self.is_still = False
-        return self._empty(last)
+        return self._empty(self._door.closed, last)
 
     def still(self, last: Request | None) -> list[Request] | None:
         """Take nothing more but by `put_late`, until `close`.
@@ -138,22 +136,19 @@ class Mailbox:
         Returns:
             The requests that were waiting; None if it was closed before.
         """
-        if self._closed:
-            return None
-        self.is_still = True
-        return self._empty(last)
+        return self._empty(self._door.stilled, last)
 
     def put_late(self, request: Request) -> bool:
         """Add a request all the same; False if it is not `still`."""
-        if not self.is_still:
+        if not self._door.takes_late:
             return False
-        self._closed = False
-        taken = self.put(request)
-        self._closed = True
-        return taken
+        self._append(request)
+        return True
 
-    def _empty(self, last: Request | None) -> list[Request]:
-        self._closed, self._drains = True, False
+    def _empty(self, door: Door | None, last: Request | None) -> list[Request] | None:
+        if door is None:
+            return None
+        self._door = door
         waiting = []
         while (request := self.first) is not None:
             waiting.append(request)
@@ -289,4 +284,4 @@ class Mailbox:
         return Overloaded(text, target=str(cell), incarnation=cell.incarnation)
 
     def _has_room(self) -> bool:
-        return not self.is_full or self._closed
+        return not self.is_full or not self._door.takes

@@ -90,7 +90,16 @@ def _checked(outcome: Any) -> Outcome:
 class Performer:
     """Runs the requests of one cell. Only the holder of the cell calls it, and its coroutines."""
 
-    __slots__ = ("_background", "_cell", "_generators", "_is_ending", "_keeping", "_tasks", "cls", "worker")
+    __slots__ = (
+        "_background",
+        "_cell",
+        "_generators",
+        "_keeping",
+        "_tasks",
+        "cls",
+        "has_cancelled",
+        "worker",
+    )
 
     def __init__(self, cell: "Cell") -> None:
         self._cell = cell
@@ -101,7 +110,8 @@ class Performer:
         self._generators: Generators | None = None
         self._keeping: Keeping | None = None
         self._tasks: dict[asyncio.Task[None], Request] = {}  # changed on the loop's thread alone
-        self._is_ending = False  # what is cancelled from now on was not cancelled by its caller
+        self.has_cancelled = False
+        """Whether the coroutines were cancelled because the incarnation ends, and not by their callers."""
 
     @property
     def has_worker(self) -> bool:
@@ -394,7 +404,7 @@ class Performer:
             error.__dict__.setdefault("executed", "no")
             return self._refused(request, error, "unpackable")
         if isinstance(error, asyncio.CancelledError):
-            if self._is_ending:
+            if self.has_cancelled:
                 return Refused(self._cell.gone("unknown", self._cell.incarnation))
             if request.promise.done():  # its caller has cancelled it
                 text = f"the coroutine of {request.method!r} in {self._cell} was cancelled"
@@ -504,7 +514,7 @@ class Performer:
 
     def cancel_coroutines(self) -> None:
         """Cancel all coroutines under way, because the incarnation ends. Any thread."""
-        self._is_ending = True
+        self.has_cancelled = True
         self._cell.env.loop.call(lambda: [task.cancel() for task in self._tasks])
 
     def abandon_coroutines(self, error: WorkerGone) -> None:
@@ -577,5 +587,5 @@ class Performer:
     def start_main(self) -> None:
         """Give the worker the thread in which its own `main` runs."""
         thread = MainThread(self._cell)
-        self._cell.main_thread = thread  # before it starts: from here on arrivals notify it
+        self._cell.give_to(thread)  # before it starts: from here on arrivals notify it
         thread.start()

@@ -78,3 +78,23 @@ def test_a_closed_mailbox_keeps_its_last_request(mailbox: Mailbox) -> None:
     assert (mailbox.first, len(mailbox)) == (last, 1)
     assert mailbox.take() is last
     assert (mailbox.first, len(mailbox)) == (None, 0)
+
+
+def test_a_mailbox_that_is_drained_after_it_was_closed_stays_closed() -> None:
+    """Was a defect: it took a CREATE again, and gave back its last request when it was closed once more."""
+    mailbox, last = Mailbox(limit=3), request(8)
+    mailbox.close(last)
+    assert not mailbox.close_behind(request(9))
+    assert not mailbox.put_first(request(10), if_drained=True)
+    assert mailbox.close(None) is None
+    assert (mailbox.first, len(mailbox)) == (last, 1)
+
+
+def test_a_mailbox_that_is_still_can_be_drained() -> None:
+    """Was a defect: the last request was lost, and the worker did not end."""
+    mailbox, words, last = Mailbox(limit=3), request(8), request(9)
+    mailbox.still(None)
+    assert mailbox.put_late(words)
+    assert mailbox.close_behind(last)
+    assert not mailbox.put_late(request(10))
+    assert [mailbox.take(), mailbox.take()] == [words, last]
