@@ -118,7 +118,7 @@ class Answering:
         promise: Promise
         if header.number:
             promise = WirePromise(self, header.number)
-        elif header.kind == DROP:
+        elif header.kind is DROP:
             promise = WireUnheard(self, size)
         else:
             promise = WireCredit(self, size, self._env.letters, sender, target, header.method)

@@ -239,7 +239,7 @@ class Asking:
         with self._lock:
             if self._lost is not None:
                 return True
-            has_room = request.kind == WATCH or self._room.take(size)
+            has_room = request.kind is WATCH or self._room.take(size)
             if has_room:
                 self._number(request, size)
             return has_room
@@ -303,7 +303,7 @@ class Asking:
 
     def _number(self, request: Request, size: int) -> None:
         """Under the lock, with room taken: give a number, unless there is nothing to be sent any more."""
-        if request.kind == WATCH:
+        if request.kind is WATCH:
             if self._lost is None:
                 request.number = self._journal.number(is_kept=False)
                 self._watches[request.number] = request.promise
@@ -313,7 +313,7 @@ class Asking:
             request.number = self._journal.number(is_kept=False)
         else:
             # To end a worker takes no arguments, so nothing is noted when it begins.
-            request.number = self._journal.number(is_kept=request.kind != EXIT)
+            request.number = self._journal.number(is_kept=request.kind is not EXIT)
             self._pending[request.number] = (request.promise, size, request.sent)
 
     def on_outcome(self, header: OutcomeHeader, frames: Sequence[Frame]) -> None:

@@ -17,7 +17,7 @@ from corps.errors import CorpsError, EnvStartError
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Refused, Value
 from corps.messages.promises import Sent, Unheard
-from corps.messages.requests import CALL, DROP, EXIT, EXIT_DOWN, PULL, REACHING, Request
+from corps.messages.requests import CALL, DROP, EXIT, EXIT_DOWN, PULL, REACHING, Kind, Request
 from corps.messages.streams import Held
 from corps.observing.counters import Counters
 from corps.observing.log_limit import LogLimit
@@ -168,7 +168,7 @@ class Env:
 
     def ask(
         self,
-        kind: int,
+        kind: Kind,
         target: ConcAddr,
         method: str,
         args: tuple[Any, ...],
@@ -208,7 +208,7 @@ class Env:
         deadline = None if seconds is None else sent + seconds
         sender = None
         if here is not None:
-            if here.deadline is not None and kind != PULL:  # an item may be kept for another request
+            if here.deadline is not None and kind is not PULL:  # an item may be kept for another request
                 deadline = earlier(deadline, here.deadline)
             if here.cell is not None:
                 sender = here.cell.addr
@@ -234,7 +234,7 @@ class Env:
 
     async def ask_when_room(
         self,
-        kind: int,
+        kind: Kind,
         target: ConcAddr,
         method: str,
         args: tuple[Any, ...],
@@ -283,7 +283,7 @@ class Env:
             current.reset(token)
 
     def one_way(
-        self, kind: int, target: ConcAddr, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, kind: Kind, target: ConcAddr, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Request:
         """A request that wants no answer, for the caller to dispatch. If it fails, there is a dead letter.
 

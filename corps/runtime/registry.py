@@ -216,9 +216,9 @@ class Registry:
             never = NoSuchWorker(f"no worker ever had the address {target}", target=str(target))
             return Refused(never, "no_such_worker")
         ended = self.ended(target.conc)
-        if request.kind == EXIT:
+        if request.kind is EXIT:
             return Value(None)
-        if request.kind == WATCH:
+        if request.kind is WATCH:
             return Value(ended or Ended(None, 0, "lost", "it had ended before, and nobody knows how"))
         why = f": {ended.text}" if ended is not None and ended.text else ""
         gone = WorkerGone(f"the worker {target} has ended{why}", executed="no", target=str(target))

@@ -15,7 +15,7 @@ import msgpack
 
 from corps.addresses import FRONT
 from corps.errors import VersionMismatch, WireError
-from corps.messages.requests import CALL, DROP, EXIT, GET, PINNED, PULL, SET, WATCH
+from corps.messages.requests import CALL, DROP, EXIT, GET, PINNED, PULL, SET, WATCH, Kind
 
 VERSION: Final = 5
 """Of the protocol. Peers with another one are refused."""
@@ -60,7 +60,9 @@ MAX_DEFINITIONS: Final = 1024
 MAX_DEFINITION: Final = 64 * 1024
 """Bytes of the body of a definition at most."""
 
-REQUEST_KINDS: Final = frozenset({CALL, GET, SET, PULL, DROP, EXIT, WATCH, PINNED})
+REQUEST_KINDS: Final[Mapping[int, Kind]] = {
+    int(kind): kind for kind in (CALL, GET, SET, PULL, DROP, EXIT, WATCH, PINNED)
+}
 """What one Env may ask of another. CREATE is not among them: a worker's first request is its own Env's."""
 STREAMED: Final = 3
 """The method has returned an iterator over a generator of a worker."""
@@ -213,7 +215,7 @@ class RequestHeader(NamedTuple):
     """A request. `number` 0 asks for no answer; `remaining` is the rest of its time, in seconds."""
 
     number: int
-    kind: int
+    kind: Kind
     conc: int
     method: str
     sender: tuple[int, int] | None
@@ -309,7 +311,7 @@ class MarkHeader(NamedTuple):
 
 def request_frame(
     number: int,
-    kind: int,
+    kind: Kind,
     conc: int,
     method: str,
     sender: tuple[int, int] | None,
@@ -381,7 +383,8 @@ def _request(
     flags: int,
     *present: bytes | str,
 ) -> RequestHeader:
-    if kind not in REQUEST_KINDS:
+    known = REQUEST_KINDS.get(kind)
+    if known is None:
         raise WireError(f"requests of kind {kind} do not come over a link")
     if not (0 <= number <= MAX_NUMBER and 0 <= conc <= MAX_NUMBER and 0 <= codec <= MAX_CODEC):
         raise WireError(f"a request holds a number out of range: {number}, {conc}, {codec}")
@@ -396,7 +399,7 @@ def _request(
         raise WireError(f"a request has {remaining} s left: outside of 0 to {MAX_REMAINING}")
     optional = _optional(flags, present) if flags or present else None
     # The constructor of a NamedTuple is Python: 0.27 µs against 0.13 µs for what it calls.
-    return tuple.__new__(RequestHeader, (number, kind, conc, method, sender, remaining, codec, optional))
+    return tuple.__new__(RequestHeader, (number, known, conc, method, sender, remaining, codec, optional))
 
 
 def _optional(flags: int, present: tuple[bytes | str, ...]) -> OptionalFields:

@@ -19,7 +19,7 @@ from corps.addresses import ConcAddr
 from corps.errors import ConfigError, ContextError, CorpsError, LoopBlocked, NoSuchMethod
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Outcome, Refused, Value
-from corps.messages.requests import CALL, EXIT_LAST, EXIT_NOW, GET, PINNED, SET
+from corps.messages.requests import CALL, EXIT_LAST, EXIT_NOW, GET, PINNED, SET, Kind
 from corps.messages.streams import Streaming
 from corps.runtime.calls.futures import Future
 from corps.runtime.context import acting
@@ -27,6 +27,8 @@ from corps.runtime.env import Env
 from corps.runtime.this_process import this_process
 
 T_co = TypeVar("T_co", covariant=True)
+
+_CALL: Final = int(CALL)  # as it is packed
 
 
 class Name(Generic[T_co]):
@@ -174,8 +176,8 @@ class Name(Generic[T_co]):
             method.limits = self._deadline, self._prefetch
         return method
 
-    def _as_pinned(self, kind: int, args: tuple[Any, ...]) -> tuple[int, tuple[Any, ...]]:
-        return (PINNED, (self._pin, kind, *args)) if self._pin else (kind, args)
+    def _as_pinned(self, kind: Kind, args: tuple[Any, ...]) -> tuple[Kind, tuple[Any, ...]]:
+        return (PINNED, (self._pin, int(kind), *args)) if self._pin else (kind, args)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set a data attribute of the worker; waits until that is done.
@@ -285,7 +287,7 @@ class Method:
             kind, self._addr, self._method, args, kwargs, self._deadline, retries=self._retries
         )
 
-    def _as_sent(self, args: tuple[Any, ...]) -> tuple[int, tuple[Any, ...]]:
+    def _as_sent(self, args: tuple[Any, ...]) -> tuple[Kind, tuple[Any, ...]]:
         """The kind of the request, and its arguments."""
         return CALL, args
 
@@ -345,17 +347,17 @@ class PinnedMethod(Method):
     def __call__(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """See `Method.__call__`."""
         env = self._env or _no_env(self)
-        args = self._pin, CALL, *args
+        args = self._pin, _CALL, *args
         future = None if self.limits is None else Limited(*self.limits)
         return env.ask(PINNED, self._addr, self._method, args, kwargs, self._deadline, future)
 
     def send(self, /, *args: Any, **kwargs: Any) -> None:
         """See `Method.send`."""
         env = self._env or _no_env(self)
-        env.dispatch(env.one_way(PINNED, self._addr, self._method, (self._pin, CALL, *args), kwargs))
+        env.dispatch(env.one_way(PINNED, self._addr, self._method, (self._pin, _CALL, *args), kwargs))
 
-    def _as_sent(self, args: tuple[Any, ...]) -> tuple[int, tuple[Any, ...]]:
-        return PINNED, (self._pin, CALL, *args)
+    def _as_sent(self, args: tuple[Any, ...]) -> tuple[Kind, tuple[Any, ...]]:
+        return PINNED, (self._pin, _CALL, *args)
 
 
 class IdempotentMethod(Method):

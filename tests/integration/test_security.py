@@ -30,7 +30,7 @@ from corps.managers.corps_mgr import CorpsMgr
 from corps.managers.env_mgr import EnvMgr
 from corps.messages.members import Member
 from corps.messages.outcomes import Value
-from corps.messages.requests import CALL, GET, PINNED, SET
+from corps.messages.requests import CALL, GET, PINNED, SET, Kind
 from corps.peers.answering import Answering
 from corps.runtime.cells.constructing import construct_here
 from corps.runtime.cells.records import Record
@@ -535,10 +535,10 @@ def test_bytes_of_a_stranger_are_never_unpickled(
 
 @pytest.mark.parametrize("name", ["_env", "__class__", "no_such_method"])
 @pytest.mark.parametrize("kind", [CALL, GET, PINNED])
-def test_nothing_is_unpacked_for_what_may_not_be_called(kind: int, name: str, tmp_path: Path) -> None:
+def test_nothing_is_unpacked_for_what_may_not_be_called(kind: Kind, name: str, tmp_path: Path) -> None:
     """Was a defect: what is for one incarnation of a worker was unpacked before the name was looked at."""
     canary = Canary(tmp_path / "canary")
-    arguments = (1, CALL, canary) if kind == PINNED else (canary,)
+    arguments = (1, int(CALL), canary) if kind == PINNED else (canary,)
     with memory_corps(2) as (near, far):
         error = near.env.ask(kind, far.env.manager_of(far.id), name, arguments, {}).exception()
     assert isinstance(error, NoSuchMethod)
@@ -590,7 +590,7 @@ def test_of_the_systems_own_workers_only_marked_methods_can_be_reached(cls: type
         before = dict(vars(worker))
         reached = []
         for name in every_attribute(worker):
-            asked: list[tuple[int, tuple[Any, ...]]] = [(CALL, ()), (GET, ()), (SET, (None,))]
+            asked: list[tuple[Kind, tuple[Any, ...]]] = [(CALL, ()), (GET, ()), (SET, (None,))]
             if name in interface.methods:
                 asked.remove((CALL, ()))
             for kind, arguments in asked:

@@ -92,7 +92,7 @@ def _help(futures: tuple[Any, ...], here: Activity) -> bool:
     for future in reversed(futures):
         request = future.request
         # One with a deadline, or the end of a worker, may be given up: then this thread has to be free again.
-        if request is None or request.deadline is not None or request.kind == EXIT:
+        if request is None or request.deadline is not None or request.kind is EXIT:
             continue
         route = request.route
         if route is not None and route.readers is None:

@@ -26,6 +26,7 @@ from corps.messages.promises import Promise, Unheard
 from corps.messages.requests import (
     AHEAD,
     ANEXT,
+    CALL,
     CREATE,
     DROP,
     EXIT,
@@ -217,7 +218,7 @@ class Cell:
         `submit` has a thread run the cell, if it is ready now; None for the pool.
         """
         request.route = self
-        if request.kind >= DROP and self._is_special(request):
+        if request.kind is not CALL and self._is_special(request):
             return
         with self._lock:
             taken = self.mailbox.put(request)
@@ -229,12 +230,12 @@ class Cell:
 
     def _is_special(self, request: Request) -> bool:
         """Take what is not for the mailbox."""
-        if request.kind == EXIT:
+        if request.kind is EXIT:
             halting.take_exit(self, request)
-        elif request.kind == WATCH:
+        elif request.kind is WATCH:
             self.watched_by().add(request)
         else:
-            if request.kind == DROP:
+            if request.kind is DROP:
                 self.performer.hasten(request)
             return False
         return True
@@ -268,7 +269,7 @@ class Cell:
         if first is None or not self._inflight:
             return first is not None
         interface = self.interface
-        if first.kind == GET and interface.interleave > 1 and not interface.has_steps:
+        if first.kind is GET and interface.interleave > 1 and not interface.has_steps:
             return first.method not in interface.computed
         return self._inflight < interface.interleave and first.method in interface.async_methods
 
@@ -407,13 +408,14 @@ class Cell:
 
     def _handle(self, request: Request) -> bool:
         """Run one request; False if the worker is no more to be run by this thread."""
-        if request.kind > DROP:
-            if request.kind == EXIT:
+        kind = request.kind
+        if kind is not CALL:
+            if kind is EXIT:
                 self.ending.finish()
                 return False
-            if request.kind == HALT:
+            if kind is HALT:
                 return halting.stop(self, request)
-            if request.kind == STILL:
+            if kind is STILL:
                 self.ending.stands_still(request)
                 return True
         if not self.is_wanted(request):
@@ -428,7 +430,7 @@ class Cell:
             activity.deadline = None  # of the request, and of nothing that comes after it
             if not self._inflight:
                 activity.request = None  # else its arguments would live until the next request
-        return request.kind != CREATE or self._constructed()
+        return kind is not CREATE or self._constructed()
 
     def within(self, function: Callable[..., T], *args: Any) -> T:
         """Call what runs the author's code, in the worker's own context. Owner of the cell only."""
@@ -506,9 +508,9 @@ class Cell:
         with self._lock:
             self._turn = self._turn.halted.to
             self.incarnation = following
-            while (first := self.mailbox.first) is not None and first.kind == HALT:
+            while (first := self.mailbox.first) is not None and first.kind is HALT:
                 others.append(self.mailbox.take())
-            if first is not None and first.kind == EXIT:  # which came while it was halted
+            if first is not None and first.kind is EXIT:  # which came while it was halted
                 self._turn = self._turn.woken.to
                 wake = self._arrived()
         for request in others:  # it is what they are for

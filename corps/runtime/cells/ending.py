@@ -202,7 +202,7 @@ class Ending:
         for dropped in waiting:
             if dropped.kind in (HALT, STILL):
                 dropped.settle(Value(None))
-            elif dropped.kind != EXIT:  # those are answered when it is over
+            elif dropped.kind is not EXIT:  # those are answered when it is over
                 self._cell.env.letters.settle(dropped, Refused(self._cell.gone("no"), letter))
 
     def _set_limit(self, what: str, *, finishing: bool) -> None:
@@ -308,12 +308,12 @@ class Ending:
         cell.env.lives.tell_mgr(cell, ChildEnd(cell.incarnation, failure, is_halted=False))
         cell.performer.let_go()
         for request in asked:
-            request.settle(outcome if request.kind == EXIT else Value(None))
+            request.settle(outcome if request.kind is EXIT else Value(None))
 
 
 def _is_order(request: Request) -> bool:
     """Whether somebody wants the end with it, and does not tell of a failure."""
-    return request.kind == EXIT and not request.args
+    return request.kind is EXIT and not request.args
 
 
 def _letter(cell: "Cell", failure: Failure | None) -> DeadReason:

@@ -61,11 +61,11 @@ class MainThread:
                 request: Request = cell.mailbox.take()
             if request.kind in (KEEP, AHEAD, DROP):
                 cell.performer.perform(request)
-            elif request.kind == STILL:
+            elif request.kind is STILL:
                 cell.ending.stands_still(request)
             elif request.kind in (EXIT, HALT):
                 self._exiting = True
-                self._halt = request if request.kind == HALT else None
+                self._halt = request if request.kind is HALT else None
             elif cell.is_wanted(request):
                 cell.activity.request = request
                 cell.activity.deadline = request.deadline

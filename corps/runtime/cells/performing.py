@@ -41,6 +41,7 @@ from corps.messages.requests import (
     REACHING,
     SET,
     TOLD,
+    Kind,
     Request,
 )
 from corps.runtime.calls.relaying import relay
@@ -129,13 +130,15 @@ class Performer:
         arrived: list[Token[Any]] | None = None
         try:
             try:
-                if request.kind != CALL or request.method not in interface.methods:  # else it is reachable
+                if (
+                    request.kind is not CALL or request.method not in interface.methods
+                ):  # else it is reachable
                     self._check_reachable(request)
                 if request.packed is not None:  # only now: nothing is unpacked for what may not be called
                     self._open(request)
                 if request.travelling is not None and (travels := self._cell.env.travels) is not None:
                     arrived = travels.arrive(request.travelling)
-                if request.kind == CALL and not has_steps:
+                if request.kind is CALL and not has_steps:
                     value = getattr(self.worker, request.method)(*request.args, **request.kwargs)
                 else:
                     value = self._work(request)
@@ -151,7 +154,7 @@ class Performer:
                 outcome: Outcome = Value(value)
             except BaseException as error:
                 outcome = self._failure(request, error)
-                if request.kind == CREATE:  # its creator is to hear of it when nothing is left of it
+                if request.kind is CREATE:  # its creator is to hear of it when nothing is left of it
                     self._construction_failed(error)
                 if not has_steps:
                     request.note_time(outcome)
@@ -189,20 +192,20 @@ class Performer:
                 if "process" in steps:
                     return hook(self.worker, "process")(request)
             return self.invoke(request)
-        if kind == CREATE:
+        if kind is CREATE:
             return self._construct(request)
-        if kind == PULL:
+        if kind is PULL:
             return self._pull(*request.args)
-        if kind == AHEAD:
+        if kind is AHEAD:
             return self._generators.go_ahead(request.args[0]) if self._generators is not None else None
-        if kind == DROP:
+        if kind is DROP:
             return self._note_stream(*request.args)
-        if kind == PINNED:
+        if kind is PINNED:
             self._unpin(request)
             return self._work(request)
-        if kind == TOLD:
+        if kind is TOLD:
             return self._tell(request.args[0])
-        if kind == KEEP:
+        if kind is KEEP:
             return self._keeping.keep() if self._keeping is not None else None
         raise _Refusal(InternalError(f"{self._cell} was sent a request of the unknown kind {kind}"))
 
@@ -247,7 +250,7 @@ class Performer:
 
     def _cancel_ahead(self, number: int) -> None:
         for task, request in self._tasks.items():
-            if request.kind == AHEAD and request.args[0] == number:
+            if request.kind is AHEAD and request.args[0] == number:
                 task.cancel()
 
     @property
@@ -269,9 +272,9 @@ class Performer:
         Returns:
             What the author's code gave; a coroutine for an ``async def`` method.
         """
-        if request.kind == CALL:
+        if request.kind is CALL:
             return getattr(self.worker, request.method)(*request.args, **request.kwargs)
-        if request.kind == SET:
+        if request.kind is SET:
             return setattr(self.worker, request.method, request.args[0])
         try:
             return getattr(self.worker, request.method)
@@ -287,7 +290,7 @@ class Performer:
             raise _Refusal(self._cell.gone("no", incarnation), "stale")
         if kind not in REACHING:
             raise _Refusal(InternalError(f"a request of the kind {kind} cannot be pinned"))
-        request.kind, request.args = kind, tuple(args)
+        request.kind, request.args = Kind(kind), tuple(args)
         self._check_reachable(request)
 
     def _check_reachable(self, request: Request) -> None:
@@ -297,15 +300,15 @@ class Performer:
         name = request.method
         if name in interface.methods:
             # What is pinned says in its arguments what it is for, and is checked again when that is known.
-            if request.kind == CALL or request.kind == PINNED:
+            if request.kind is CALL or request.kind is PINNED:
                 return
-        elif request.kind != CALL and not name.startswith("_") and name not in interface.reserved:
+        elif request.kind is not CALL and not name.startswith("_") and name not in interface.reserved:
             return
         raise _Refusal(self._no_such(request))
 
     def _no_such(self, request: Request) -> NoSuchMethod:
         known = self._cell.interface.known_methods
-        what = "method" if request.kind == CALL else "data attribute"
+        what = "method" if request.kind is CALL else "data attribute"
         return NoSuchMethod(
             f"{self._cell} has no public {what} {request.method!r}; its methods are: {known}",
             target=str(self._cell),
@@ -387,7 +390,7 @@ class Performer:
     def _escaped(self, request: Request, error: BaseException) -> None:
         """Settle the request, whatever has come through all that was to stop it: the last guard."""
         request.settle(self._defect(request, error))
-        if request.kind == CREATE and not self.has_worker and not self._cell.is_halted:
+        if request.kind is CREATE and not self.has_worker and not self._cell.is_halted:
             self._cell.ending.finish()
 
     def _defect(self, request: Request, error: BaseException) -> Refused:
@@ -410,7 +413,7 @@ class Performer:
                 text = f"the coroutine of {request.method!r} in {self._cell} was cancelled"
                 incarnation = self._cell.incarnation
                 return Refused(Cancelled(text, target=str(self._cell), incarnation=incarnation))
-        elif request.kind != CREATE and self._is_failure(error):
+        elif request.kind is not CREATE and self._is_failure(error):
             failure = halting.failure_of(repr(request.method), error)
             if not isinstance(
                 error, Exception

@@ -3,7 +3,7 @@
 import pytest
 
 import corps
-from corps.messages.requests import CALL, GET, SET
+from corps.messages.requests import CALL, GET, SET, Kind
 from tests.integration.behaviour.paths import Way
 from tests.integration.behaviour.workers import Asker, Chained, Counter, Latch
 
@@ -145,7 +145,7 @@ def test_a_wrong_method_name_raises_at_the_call(way: Way) -> None:
     ],
 )
 def test_who_asks_past_the_name_gets_the_error_in_the_future(
-    way: Way, kind: int, method: str, args: tuple[str, ...]
+    way: Way, kind: Kind, method: str, args: tuple[str, ...]
 ) -> None:
     counter = way.create(Counter)
     future = way.engine.ask(kind, counter._addr, method, args, {})

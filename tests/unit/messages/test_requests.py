@@ -4,8 +4,9 @@ import pytest
 
 from corps.addresses import ConcAddr
 from corps.errors import UnpackError
+from corps.messages import requests
 from corps.messages.interfaces import Interface
-from corps.messages.requests import CALL, Request
+from corps.messages.requests import CALL, Kind, Request
 from corps.runtime.calls.futures import Future
 
 ADDR = ConcAddr("0" * 16, 1, 2)
@@ -68,3 +69,8 @@ def test_an_interface_goes_through_plain_data() -> None:
     assert Interface.from_tuple(*interface.as_tuple()) == interface  # type: ignore[arg-type]
     assert interface.short_name == "Counter"
     assert interface.known_methods == "add"
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_each_kind_has_a_constant_of_its_name(kind: Kind) -> None:
+    assert getattr(requests, kind.name) is kind

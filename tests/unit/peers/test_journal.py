@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from corps.errors import Cancelled, EnvLost, Executed, Overloaded
 from corps.messages.members import Member
 from corps.messages.outcomes import Refused, Value
-from corps.messages.requests import CALL, EXIT, WATCH, Request
+from corps.messages.requests import CALL, EXIT, WATCH, Kind, Request
 from corps.peers.journal import AskerJournal, RunnerJournal, journal_path
 from corps.peers.promises import WirePromise
 from tests.unit.transport.sides import Kept, Side, carry, member
@@ -271,7 +271,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.promises: list[Kept] = []
 
     @rule(kind=st.sampled_from([CALL, CALL, CALL, EXIT, WATCH]), size=st.integers(0, 10))
-    def ask(self, kind: int, size: int) -> None:
+    def ask(self, kind: Kind, size: int) -> None:
         request = self.one.request(bytes(size), kind=kind)
         try:
             self.one.peers.send(request)

@@ -12,7 +12,7 @@ from corps.errors import EnvLost, WorkerGone
 from corps.messages.dead_letters import DeadLetter
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.promises import Sent
-from corps.messages.requests import CALL, WATCH, Request
+from corps.messages.requests import CALL, WATCH, Kind, Request
 from corps.runtime.calls.futures import Future
 from corps.runtime.letter_box import DeadLetterBox
 
@@ -28,7 +28,7 @@ def letters(of: DeadLetterBox) -> list[DeadLetter]:
     return of.since(-1, 0)[1].items
 
 
-def request(promise: Any = None, *, kind: int = CALL, target: ConcAddr = TARGET) -> Request:
+def request(promise: Any = None, *, kind: Kind = CALL, target: ConcAddr = TARGET) -> Request:
     return Request(kind, target, "add", ("secret",), {}, promise or Future(), SENDER)
 
 

@@ -12,7 +12,7 @@ from corps.addresses import ConcAddr, first_number
 from corps.errors import NoSuchWorker, WorkerGone
 from corps.messages.endings import Ended
 from corps.messages.outcomes import Outcome, Refused, Value
-from corps.messages.requests import CALL, EXIT, EXIT_DOWN, WATCH, WITHDRAWN, Request
+from corps.messages.requests import CALL, EXIT, EXIT_DOWN, WATCH, WITHDRAWN, Kind, Request
 from corps.runtime.registry import Registry
 
 CORPS = "0123456789abcdef"
@@ -71,7 +71,7 @@ def registry(generation: int = 1, undecided: Iterable[int] = ()) -> Registry:
     return made
 
 
-def request(number: int, kind: int = CALL, method: str = "method") -> Request:
+def request(number: int, kind: Kind = CALL, method: str = "method") -> Request:
     return Request(kind, ConcAddr(CORPS, 1, number), method, (), {}, Kept())
 
 
@@ -166,7 +166,7 @@ def test_who_never_was_there_is_another_matter_than_who_has_ended() -> None:
 
 
 @pytest.mark.parametrize("kind", [EXIT, WATCH])
-def test_an_end_is_no_error_for_who_wants_it_or_hears_of_it(kind: int) -> None:
+def test_an_end_is_no_error_for_who_wants_it_or_hears_of_it(kind: Kind) -> None:
     of = registry()
     assert isinstance(of.outcome_without_cell(request(5, kind)), Value)
 
@@ -197,7 +197,7 @@ class AnyOrder(RuleBasedStateMachine):
             sent.settle(self.of.outcome_without_cell(sent))
 
     @rule(number=st.sampled_from(NUMBERS), kind=st.sampled_from([CALL, CALL, WATCH]))
-    def ask(self, number: int, kind: int) -> None:
+    def ask(self, number: int, kind: Kind) -> None:
         self.sent.append(request(number, kind))
         self._deliver(self.sent[-1])
 

@@ -10,7 +10,7 @@ from corps.errors import BrokenError
 from corps.messages.members import Member
 from corps.messages.outcomes import Outcome
 from corps.messages.promises import NoAnswer, Promise
-from corps.messages.requests import CALL, Request
+from corps.messages.requests import CALL, Kind, Request
 from corps.messages.streams import Held
 from corps.packing.identities import Identities
 from corps.packing.packer import Packer
@@ -226,7 +226,7 @@ class Side:
         self.is_reading = False
 
     def request(
-        self, *args: Any, promise: Promise | None = None, kind: int = CALL, deadline: float | None = None
+        self, *args: Any, promise: Promise | None = None, kind: Kind = CALL, deadline: float | None = None
     ) -> Request:
         return Request(
             kind,

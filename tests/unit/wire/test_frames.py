@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corps.errors import VersionMismatch, WireError
-from corps.messages.requests import CALL, CREATE
+from corps.messages.requests import CALL, CREATE, Kind
 from corps.wire.frames import (
     CREDIT,
     DEFINE,
@@ -118,6 +118,14 @@ def request(**changes: object) -> list[bytes]:
 @settings(deadline=None)
 def test_every_header_is_read_as_it_was_written(header: Header) -> None:
     assert read_header(with_body(header)) == header
+
+
+@pytest.mark.parametrize("kind", REQUEST_KINDS.values())
+def test_the_kind_of_a_request_is_the_member_itself(kind: Kind) -> None:
+    """Kinds are compared by identity."""
+    header = read_header(request(kind=kind))
+    assert isinstance(header, RequestHeader)
+    assert header.kind is kind
 
 
 @given(st.lists(st.binary(max_size=60), max_size=4))

@@ -10,7 +10,7 @@ import pytest
 import corps
 from corps.addresses import ENV_MGR, ConcAddr
 from corps.messages.promises import Unheard
-from corps.messages.requests import CALL, CREATE, EXIT, GET, PINNED, PULL, SET, Request
+from corps.messages.requests import CALL, CREATE, EXIT, GET, PINNED, PULL, SET, Kind, Request
 from corps.runtime.calls.errands import _is_light
 from corps.runtime.calls.travelling import Travels, fault_of, leave, places_of
 
@@ -18,7 +18,7 @@ TENANT: ContextVar[str] = ContextVar("tenant", default="nobody")
 TRACE: ContextVar[Any] = ContextVar("trace")
 
 
-def request_of(kind: int = CALL, conc: int = 7) -> Request:
+def request_of(kind: Kind = CALL, conc: int = 7) -> Request:
     return Request(kind, ConcAddr("c", 1, conc), "method", (1,), {}, Unheard("a test"))
 
 
@@ -43,7 +43,7 @@ def test_what_is_set_is_taken_along_and_nothing_else() -> None:
         (CALL, ENV_MGR, False),
     ],
 )
-def test_it_goes_with_requests_for_code_of_authors(kind: int, conc: int, *, goes: bool) -> None:
+def test_it_goes_with_requests_for_code_of_authors(kind: Kind, conc: int, *, goes: bool) -> None:
     context = copy_context()
     context.run(TENANT.set, "alice")
     assert (context.run(carried, Travels((TENANT,)), request_of(kind, conc)) is not None) is goes

@@ -12,7 +12,7 @@ import pytest
 from corps.addresses import ENV_MGR, ConcAddr
 from corps.errors import Cancelled, WorkerGone
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
-from corps.messages.requests import CALL, EXIT, Request
+from corps.messages.requests import CALL, EXIT, Kind, Request
 from corps.observing.log_limit import LogLimit
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.waiting import gather, shield
@@ -37,7 +37,7 @@ def env() -> Env:
     return Env()
 
 
-def sent(env: Env, kind: int = CALL, target: ConcAddr = TARGET) -> Future[Any]:
+def sent(env: Env, kind: Kind = CALL, target: ConcAddr = TARGET) -> Future[Any]:
     future: Future[Any] = Future()
     future.request = Request(kind, target, "work", (), {}, future)
     future.request.route = types.SimpleNamespace(
