@@ -11,7 +11,15 @@ from typing import Any, Final
 
 from corps.addresses import ConcAddr, env_label
 from corps.clock import deadline_after, earlier, now, remaining
-from corps.errors import DeadlineExceeded, EnvLost, Executed, Overloaded, PackError, WireError
+from corps.errors import (
+    DeadlineExceeded,
+    EnvLost,
+    Executed,
+    Overloaded,
+    PackError,
+    VersionMismatch,
+    WireError,
+)
 from corps.messages.endings import Reason
 from corps.messages.outcomes import Refused, note_time
 from corps.messages.promises import NoAnswer, Promise
@@ -99,6 +107,7 @@ class Asking:
         self._when_answered: list[Callable[[], object]] = []
         self._lost: str | None = None
         self._cause: Reason = "lost"
+        self._refusal: VersionMismatch | None = None
 
     def keep_journal(self, path: str) -> None:
         """The peer has a process: a start journal is kept from now on. Before anything is sent to it.
@@ -362,7 +371,15 @@ class Asking:
         if self._when_answered:
             self._tell_answered()
 
-    def lose(self, reason: str, cause: Reason, *, has_died: bool, log_level: int) -> None:
+    def lose(
+        self,
+        reason: str,
+        cause: Reason,
+        *,
+        has_died: bool,
+        log_level: int,
+        refusal: VersionMismatch | None = None,
+    ) -> None:
         """The peer is gone: every request that it has not answered fails now, and every later one.
 
         Args:
@@ -370,11 +387,12 @@ class Asking:
             cause: The same in one word.
             has_died: Its process has certainly ended, so that the journal tells what was begun.
             log_level: How to say that requests went with it whose callers wanted no answer.
+            refusal: The peer has refused the link from its beginning, so that nothing has reached it.
         """
         with self._lock:
             if self._lost is not None:
                 return
-            self._lost, self._cause = reason, cause
+            self._lost, self._cause, self._refusal = reason, cause, refusal
             pending, self._pending = self._pending, {}
             watches, self._watches = self._watches, {}
             self._withdrawn.clear()
@@ -397,13 +415,15 @@ class Asking:
         self._tell_answered()
 
     def _executed(self, number: int, *, has_died: bool) -> Executed:
-        if not self._way.was_used:
+        if self._refusal is not None or not self._way.was_used:
             return "no"
         return self._journal.executed(number) if has_died else "unknown"
 
     def _lost_error(self, executed: Executed) -> EnvLost:
         text = f"{env_label(self._way.member.env)} is lost: {self._lost}"
-        return EnvLost(text, executed=executed, reason=self._cause)
+        error = EnvLost(text, executed=executed, reason=self._cause)
+        error.__cause__ = self._refusal
+        return error
 
     def when_answered(self, then: Callable[[], object]) -> None:
         """Have something done, once, when the peer has dealt with all that was asked of it, or is lost.

@@ -8,7 +8,7 @@ from typing import Final
 
 from corps.addresses import ConcAddr, env_label
 from corps.clock import now
-from corps.errors import EnvLost, WireError
+from corps.errors import EnvLost, VersionMismatch, WireError
 from corps.messages.endings import Reason
 from corps.messages.members import Member
 from corps.messages.outcomes import Refused
@@ -131,7 +131,14 @@ class Peers:
         return peer is not None and self._transport.when_read(peer.member, then)
 
     def lose(
-        self, env: int, reason: str, cause: Reason = "lost", *, has_died: bool = False, returns: bool = False
+        self,
+        env: int,
+        reason: str,
+        cause: Reason = "lost",
+        *,
+        has_died: bool = False,
+        returns: bool = False,
+        refusal: VersionMismatch | None = None,
     ) -> None:
         """An Env is gone: all that is unanswered there fails.
 
@@ -141,6 +148,7 @@ class Peers:
             cause: The same in one word.
             has_died: Its process has certainly ended.
             returns: It will have another process: what is sent there waits for that. Else it fails.
+            refusal: It has refused the link from its beginning.
         """
         with self._lock:
             peer = self._peers.get(env)
@@ -154,7 +162,7 @@ class Peers:
             else:
                 self._lost[env] = reason
         if peer is not None:
-            peer.lose(reason, cause, has_died=has_died)
+            peer.lose(reason, cause, has_died=has_died, refusal=refusal)
             self._env.forget_holder(env)
 
     def _give_up(self, peer: Peer, reason: str) -> None:
@@ -258,12 +266,16 @@ class Peers:
         for peer in peers:
             peer.lose("this Env has closed", log_level=logging.INFO)
 
-    def _on_broken(self, member: Member) -> None:
-        """The link to a member broke. In the thread that reads.
+    def _on_broken(self, member: Member, refusal: VersionMismatch | None = None) -> None:
+        """Note that the link to a member broke. In the thread that reads.
 
-        Mostly since it has ended, which the membership will say in a moment, and better. If it does not,
+        Mostly the member has ended, which the membership says in a moment, and better. If it does not,
         requests must not wait for ever for what went with the link.
         """
+        if refusal is not None and self._is_there(member):
+            self.lose(member.env, str(refusal), refusal=refusal)
+            self._report(member.env, str(refusal))
+            return
         reason = "its connection broke, though it is not known to have ended"
 
         def report() -> None:

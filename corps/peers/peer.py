@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from corps.clock import now
+from corps.errors import VersionMismatch
 from corps.messages.endings import Reason
 from corps.messages.members import Member
 from corps.packing.packer import Packer
@@ -139,7 +140,13 @@ class Peer:
         self.way.open()
 
     def lose(
-        self, reason: str, cause: Reason = "lost", *, has_died: bool = False, log_level: int = logging.WARNING
+        self,
+        reason: str,
+        cause: Reason = "lost",
+        *,
+        has_died: bool = False,
+        log_level: int = logging.WARNING,
+        refusal: VersionMismatch | None = None,
     ) -> None:
         """It is gone: every request that it has not answered fails now, and every later one. Idempotent.
 
@@ -148,9 +155,10 @@ class Peer:
             cause: The same in one word.
             has_died: Its process has certainly ended.
             log_level: How to say that requests went with it whose callers wanted no answer.
+            refusal: It has refused the link from its beginning, so that nothing has reached it.
         """
         self.way.lose()
-        self.asking.lose(reason, cause, has_died=has_died, log_level=log_level)
+        self.asking.lose(reason, cause, has_died=has_died, log_level=log_level, refusal=refusal)
         self.answering.lose()
 
     def statistics(self) -> dict[str, Any]:

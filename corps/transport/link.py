@@ -13,8 +13,9 @@ connections can break while both Envs live.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from threading import Condition, Lock
-from typing import Any
+from typing import Any, Protocol
 
+from corps.errors import VersionMismatch
 from corps.messages.members import Member
 from corps.security.audit import Audit
 from corps.wire.frames import Frame
@@ -23,8 +24,17 @@ OnMessage = Callable[[int, Sequence[Frame]], None]
 """Called with the id of the Env that sent a message, which is proven, and its frames."""
 
 
-OnBroken = Callable[[Member], None]
-"""Called with the peer to which a link has broken."""
+class OnBroken(Protocol):
+    """What is called when a link has broken."""
+
+    def __call__(self, member: Member, refusal: VersionMismatch | None = None, /) -> None:
+        """Take note.
+
+        Args:
+            member: The peer.
+            refusal: Why the peer has refused the link from its beginning, if it said so.
+        """
+
 
 Ready = Sequence[Any]
 """What a transport has found to be ready; its own business."""

@@ -32,7 +32,7 @@ _CHUNK_MARK: Final = bytes((0x93, CHUNK))
 _STREAM_MARKS: Final = frozenset(
     {bytes((0x92, OPEN)), _CHUNK_MARK, bytes((0x92, TAKEN)), bytes((0x92, DROPPED))}
 )
-_HELLO_MARK: Final = bytes((0x96, HELLO))
+_HELLO_MARKS: Final = frozenset(bytes((0x90 | size, HELLO)) for size in range(3, 16))  # of every version
 
 
 class OpenHeader(NamedTuple):
@@ -126,7 +126,7 @@ def is_chunk(first: Frame) -> bool:
 
 def is_hello(header: Frame) -> bool:
     """Whether the header of a message is that of a HELLO."""
-    return header[:2] == _HELLO_MARK
+    return bytes(header[:2]) in _HELLO_MARKS
 
 
 def read_link_header(frames: Sequence[Frame]) -> LinkHeader:

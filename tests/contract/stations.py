@@ -8,6 +8,7 @@ from threading import Condition, Thread
 
 import pytest
 
+from corps.errors import VersionMismatch
 from corps.messages.members import Member
 from corps.transport.link import Transport
 from corps.wire.frames import Frame, Hello
@@ -32,6 +33,7 @@ class Station:
         self.messages: list[Message] = []
         self.refused: list[str] = []
         self.broken: list[Member] = []
+        self.refusals: list[VersionMismatch | None] = []  # why, for each of the broken ones
         self.before_each: Callable[[], object] = lambda: None
         self._changed = Condition()
         self._reader: Thread | None = None
@@ -96,9 +98,10 @@ class Station:
             self.messages.append((env, list(frames)))
             self._changed.notify_all()
 
-    def _break(self, member: Member) -> None:
+    def _break(self, member: Member, refusal: VersionMismatch | None = None) -> None:
         with self._changed:
             self.broken.append(member)
+            self.refusals.append(refusal)
             self._changed.notify_all()
 
     def _refuse(self, kind: str, _: str) -> None:

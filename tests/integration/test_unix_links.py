@@ -376,7 +376,7 @@ def test_a_message_that_the_system_does_not_take_breaks_the_link_on_both_sides(
 
 def test_a_wait_may_be_longer_than_the_kernel_takes(pair: tuple[Station, Station]) -> None:
     one, _ = pair
-    one.transport.start(lambda *_: None, lambda _: None)
+    one.transport.start(lambda *_: None, lambda *_: None)
     one.transport.interrupt()
     assert one.transport.await_ready(1e12)
 
@@ -407,7 +407,7 @@ def test_a_signal_in_the_midst_of_a_message_costs_no_other_one(pair: tuple[Stati
             raise KeyboardInterrupt
 
     transport = two.transport
-    transport.start(on_message, lambda _: None)
+    transport.start(on_message, lambda *_: None)
     transport.hand_on(transport.await_ready(20))  # the connection
     transport.hand_on(transport.await_ready(20))  # HELLO, which comes with a descriptor, and so alone
     with pytest.raises(KeyboardInterrupt):

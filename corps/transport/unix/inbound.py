@@ -5,6 +5,7 @@ import socket
 from array import array
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from corps.errors import WireError
@@ -12,7 +13,7 @@ from corps.messages.members import Member
 from corps.reserve import Reserve
 from corps.transport.shared_memory.mappings import Mappings
 from corps.wire.frames import MAX_HELLO, Frame
-from corps.wire.stream import Cutter, Place, WithPlaces
+from corps.wire.stream import Cutter, Place, WithPlaces, head
 
 _AT_ONCE: Final = 64 * 1024  # bytes that are read at once
 _MAX_MESSAGE: Final = 2**40  # of a member; what does not fit into memory is refused too
@@ -96,6 +97,11 @@ class Inbound:
         if self._cutter.room is None:
             self._messages += self._cutter.cut(self._uncut)
             self._uncut = b""
+
+    def answer(self, header: bytes) -> None:
+        """Send a header back, which is the last that the peer hears. It may be lost."""
+        with suppress(OSError):
+            self.sock.send(head([header]) + header, socket.MSG_NOSIGNAL)
 
     def trust(self, member: Member) -> None:
         """Take what has come behind the first message, because that has said truly who speaks.

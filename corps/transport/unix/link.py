@@ -13,12 +13,13 @@ from typing import Final
 
 from corps.addresses import env_label
 from corps.clock import deadline_after, now
-from corps.errors import BrokenError, Overloaded
+from corps.errors import BrokenError, Overloaded, VersionMismatch, WireError
 from corps.messages.members import Member
+from corps.transport.hello import mismatch_in
 from corps.transport.link import Link, RoomToSend
 from corps.transport.shared_memory.arenas import Arenas, Placed
-from corps.wire.frames import Frame
-from corps.wire.stream import Piece, Place, as_bytes, head
+from corps.wire.frames import MAX_HELLO, Frame
+from corps.wire.stream import Cutter, Piece, Place, WithPlaces, as_bytes, head
 
 _log = logging.getLogger("corps.transport")
 
@@ -137,6 +138,15 @@ class UnixLink(Link):
                 if not sent or total > _AT_ONCE:
                     return not self._left
             return True
+
+    def refusal(self) -> VersionMismatch | None:
+        """Return why the peer has refused this link, if it said so. Thread that reads only."""
+        try:
+            came = self._sock.recv(2 * MAX_HELLO)
+            answers = Cutter(MAX_HELLO, MAX_HELLO).cut(came)
+        except (OSError, WireError):  # closed meanwhile, or nonsense
+            return None
+        return mismatch_in(answers[0]) if answers and not isinstance(answers[0], WithPlaces) else None
 
     @property
     def has_left(self) -> bool:

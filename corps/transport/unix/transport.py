@@ -22,11 +22,12 @@ from typing import Final
 
 from corps.addresses import env_label
 from corps.clock import now
-from corps.errors import BrokenError, EnvStartError, Overloaded, WireError
+from corps.errors import BrokenError, EnvStartError, Overloaded, VersionMismatch, WireError
 from corps.messages.members import Member
 from corps.reserve import Reserve
 from corps.security.admission import Admission
 from corps.security.audit import Audit
+from corps.transport.hello import member_of, note_refusal
 from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 from corps.transport.peer_user import user_behind
 from corps.transport.shared_memory.arenas import Arenas
@@ -35,7 +36,7 @@ from corps.transport.strangers import Strangers
 from corps.transport.unix.inbound import Inbound
 from corps.transport.unix.link import UnixLink
 from corps.transport.unix.stalls import Stalls
-from corps.wire.frames import Frame, Hello, read_header
+from corps.wire.frames import Frame, Hello
 from corps.wire.stream import head
 
 _log = logging.getLogger("corps.transport")
@@ -375,8 +376,12 @@ class UnixTransport(Transport):
         """Hand on one message; False if its sender is to be cut off."""
         member = inbound.member
         if member is None:
-            member = self._judge(frames)
-            if member is None:
+            try:
+                member = member_of(frames, self._hello, self._find)
+            except WireError as error:
+                note_refusal(self.audit, error)
+                if isinstance(error, VersionMismatch):
+                    inbound.answer(self._hello.header())
                 return False
             self._strangers.remove(inbound.sock.fileno())
             inbound.trust(member)
@@ -394,22 +399,9 @@ class UnixTransport(Transport):
             _log.exception("a message could not be handled; please report it")
         return True
 
-    def _judge(self, frames: Sequence[Frame]) -> Member | None:
-        """Who speaks, by the first message of a connection; None if that cannot be."""
-        try:
-            hello = read_header(frames)
-        except WireError as error:
-            self.audit.refused("hello", str(error))
-            return None
-        if not isinstance(hello, Hello):
-            self.audit.refused("hello", "a peer did not say hello first")
-            return None
+    def _find(self, incarnation: str) -> Member | None:
         with self._lock:
-            member = self._members.get(hello.incarnation)
-        if member is None or hello.corps != self._hello.corps or hello.env != member.env:
-            self.audit.refused("hello", f"no member of this Corps says it is {env_label(hello.env)}")
-            return None
-        return member
+            return self._members.get(incarnation)
 
     def _hang_up(self) -> None:
         """Drop the connections of those that are no members any more."""
@@ -458,7 +450,7 @@ class UnixTransport(Transport):
                 self._poll.unregister(fd)
         if is_broken:
             if self._on_broken is not None:
-                self._on_broken(link.member)
+                self._on_broken(link.member, link.refusal())
         elif link.flush():
             with self._lock:
                 if self._links.get(fd) is link and fd not in self._broken and not link.has_left:

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 
 from corps.addresses import env_label
-from corps.errors import WireError
 from corps.messages.members import Member
 from corps.security.audit import Audit
+from corps.transport.hello import member_of, no_member
 from corps.transport.zeromq.sockets import link_of, routing_id_of
-from corps.wire.frames import MAX_HELLO, Frame, Hello, read_header
+from corps.wire.frames import Frame, Hello
 from corps.wire.resume import Arrivals
 
 
@@ -71,34 +71,22 @@ class InboundLinks:
         return inbound
 
     def greet(self, routing_id: bytes, user: str | None, frames: Sequence[Frame]) -> None:
-        """A HELLO came: it says who speaks, and that has to be true. A second one makes no difference.
+        """Take a HELLO, which says truly who speaks. A second one makes no difference.
 
         Args:
             routing_id: Of its connection.
             user: Its user id.
             frames: The message.
+
+        Raises:
+            WireError: It is refused, for a reason that `member_of` names.
         """
-        try:
-            if len(frames[0]) > MAX_HELLO:
-                raise WireError(f"a HELLO of {len(frames[0])} bytes came; {MAX_HELLO} are the most")
-            hello = read_header(frames)
-        except WireError as error:
-            self._audit.refused("hello", str(error))
-            return
-        if not isinstance(hello, Hello):
-            self._audit.refused("hello", "a peer did not say hello first")
-            return
-        member = self._find(hello.incarnation)
+        member = member_of(frames, self._hello, self._find)
         link = link_of(routing_id)
-        if (
-            member is None
-            or hello.corps != self._hello.corps
-            or hello.env != member.env
-            or routing_id != routing_id_of(hello.incarnation, link)
-            or (self._has_keys and user != hello.incarnation)
+        if routing_id != routing_id_of(member.incarnation, link) or (
+            self._has_keys and user != member.incarnation
         ):
-            self._audit.refused("hello", f"no member of this Corps says it is {env_label(hello.env)}")
-            return
+            raise no_member(member.env)
         if routing_id in self._links:
             return
         for known, inbound in list(self._links.items()):

@@ -9,8 +9,9 @@ import zmq
 
 from corps.addresses import env_label
 from corps.clock import give_way
-from corps.errors import BrokenError
+from corps.errors import BrokenError, VersionMismatch
 from corps.messages.members import Member
+from corps.transport.hello import mismatch_in
 from corps.transport.link import Link, RoomToSend
 from corps.wire.chunks import LARGE, Message, Outgoing, cut
 from corps.wire.frames import Frame
@@ -43,6 +44,7 @@ class ZmqLink(Link):
         chunk: int,
         watch: "Callable[[ZmqLink], None]",
         forget: "Callable[[ZmqLink], None]",
+        refused: "Callable[[ZmqLink, VersionMismatch], None]",
     ) -> None:
         """Take over a socket, and say hello.
 
@@ -55,6 +57,7 @@ class ZmqLink(Link):
             chunk: Bytes of a frame that the peer takes for certain.
             watch: Has `look_after` called from now on. Called with the lock held, and calls nothing of this.
             forget: Called when the socket is closed.
+            refused: Called in the thread that reads when the peer says that it refuses the link.
 
         Raises:
             BrokenError: The peer has refused us already; the socket is closed.
@@ -76,6 +79,7 @@ class ZmqLink(Link):
         self._chunk = chunk
         self._watch = watch
         self._forget = forget
+        self._refused = refused
         try:
             self.say(hello)
         except BrokenError:
@@ -192,11 +196,26 @@ class ZmqLink(Link):
         """
         with self._lock:
             self._is_watched = self._dealer is not None and len(self._kept) > 0
-            if self._is_watched and self._kept.look():
+            refusal = self._refusal() if self._is_watched else None
+            if refusal is not None:
+                self._is_watched = False
+            elif self._is_watched and self._kept.look():
                 ask = AskHeader(self._kept.last, self._kept.round)
                 # Hello again: the first one may have been lost too.
                 self._say(self._hello, ask.header())
-            return self._is_watched
+            is_watched = self._is_watched
+        if refusal is not None:
+            self._refused(self, refusal)
+        return is_watched
+
+    def _refusal(self) -> VersionMismatch | None:
+        """Return why the peer refuses this link, if it has said so. Caller holds the lock."""
+        dealer: Any = self._dealer
+        try:
+            first, *rest = dealer.recv_multipart(_LAST)
+        except zmq.ZMQError:  # mostly: nothing has come
+            return None
+        return mismatch_in([first[PREFIX.size :], *rest])
 
     def say(self, header: bytes) -> None:
         """Send something about the connection, which may be lost with it. Any thread.

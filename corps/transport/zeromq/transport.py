@@ -26,12 +26,13 @@ import zmq
 
 from corps.addresses import env_label
 from corps.clock import now
-from corps.errors import BrokenError, InternalError, Overloaded, WireError
+from corps.errors import BrokenError, InternalError, Overloaded, VersionMismatch, WireError
 from corps.messages.members import Member
 from corps.reserve import Reserve
 from corps.security.admission import Admission
 from corps.security.audit import Audit
 from corps.security.keys import KeyPair
+from corps.transport.hello import note_refusal
 from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 from corps.transport.peer_user import user_who_listens
 from corps.transport.zeromq.inbound import Inbound, InboundLinks
@@ -117,6 +118,7 @@ class ZmqTransport(Transport):
         self._inbound = InboundLinks(hello, self._members.get, self.audit, has_keys=self._keys is not None)
         self._admission = Admission(os.getuid())
         self._on_message: OnMessage | None = None
+        self._on_broken: OnBroken | None = None
         self._strangers: ZmqStrangers | None = None  # over `ipc` nobody else gets at the socket
         self._poller = zmq.Poller()
         self._wake_read, self._wake_write = socket.socketpair()
@@ -148,8 +150,9 @@ class ZmqTransport(Transport):
         return self._max_frame
 
     def start(self, on_message: OnMessage, on_broken: OnBroken) -> None:
-        """See `Transport.start`. libzmq connects again by itself, and tells nobody."""
+        """See `Transport.start`. libzmq connects again by itself, so a link breaks only by being refused."""
         self._on_message = on_message
+        self._on_broken = on_broken
         self._poller.register(self._router, zmq.POLLIN)
         self._poller.register(self._zap.socket, zmq.POLLIN)
         self._poller.register(self._wake_read, zmq.POLLIN)
@@ -204,6 +207,7 @@ class ZmqTransport(Transport):
                 chunk=self._chunk,
                 watch=self._patrol.add,
                 forget=self._forget_link,
+                refused=self._refused,
             )
             self._links[member.incarnation] = link
         return link
@@ -327,7 +331,7 @@ class ZmqTransport(Transport):
             number, round_ = PREFIX.unpack_from(frames[0])
             frames[0] = frames[0][PREFIX.size :]
             if not number and is_hello(frames[0]):
-                self._inbound.greet(routing_id, user, frames)
+                self._greet(routing_id, user, frames)
                 return
         inbound = self._inbound.of(routing_id, user)
         if inbound is None:
@@ -345,6 +349,21 @@ class ZmqTransport(Transport):
             self._take_of_stream(member, frames)
         else:
             self._deliver(member, frames)
+
+    def _greet(self, routing_id: bytes, user: str | None, frames: Sequence[Frame]) -> None:
+        try:
+            self._inbound.greet(routing_id, user, frames)
+        except WireError as error:
+            note_refusal(self.audit, error)
+            if isinstance(error, VersionMismatch):
+                answer = [routing_id, PREFIX.pack(0, 0) + self._hello.header()]
+                with suppress(zmq.ZMQError):  # it may be lost
+                    self._router.send_multipart(answer, _NOW)
+
+    def _refused(self, link: ZmqLink, refusal: VersionMismatch) -> None:
+        """A peer has refused a link of this Env from its beginning."""
+        if self._on_broken is not None:
+            self._on_broken(link.member, refusal)
 
     def _deliver(self, member: Member, frames: Sequence[Frame]) -> None:
         if self._on_message is None:

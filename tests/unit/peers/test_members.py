@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from corps.addresses import ConcAddr
-from corps.errors import EnvLost
+from corps.errors import EnvLost, VersionMismatch
 from corps.messages.promises import NoAnswer
 from corps.messages.requests import CALL, Request
 from corps.peers.members import Peers
@@ -141,6 +141,29 @@ def test_who_has_a_broken_link_and_is_not_said_to_have_ended_is_given_up() -> No
     (outcome,) = waiting.outcomes
     with pytest.raises(EnvLost, match="its connection broke, though it is not known to have ended"):
         outcome.unwrap()
+
+
+def test_a_peer_of_another_version_is_lost_at_once_and_says_that_nothing_ran() -> None:
+    one, _ = pair()
+    reported: list[tuple[int, str]] = []
+    one.peers.on_unreachable = lambda env, reason: reported.append((env, reason))
+    waiting = one.ask("x")
+    assert one.transport.on_broken is not None
+    refusal = VersionMismatch("the peer speaks version 3 of the protocol, this is version 5")
+    one.transport.on_broken(member(2), refusal)
+    error = waiting.error()
+    assert isinstance(error, EnvLost)
+    assert (error.executed, str(error)) == ("no", f"env2 is lost: {refusal}")
+    assert isinstance(error.__cause__, VersionMismatch)
+    assert (reported, one.peers.members()) == ([(2, str(refusal))], [])
+
+
+def test_a_refusal_of_a_former_process_says_nothing_of_the_present_one() -> None:
+    one, _ = pair()
+    assert one.transport.on_broken is not None
+    one.peers.learn(replace(member(2), incarnation="another"))
+    one.transport.on_broken(member(2), VersionMismatch("planted"))
+    assert one.peers.members() == [2]
 
 
 def test_a_broken_link_says_nothing_of_a_peer_that_was_started_again() -> None:

@@ -1,0 +1,54 @@
+"""Who speaks on a connection, by the HELLO that comes first; and what comes back if it is refused."""
+
+from collections.abc import Callable, Sequence
+
+from corps.addresses import env_label
+from corps.errors import JoinRefused, VersionMismatch, WireError
+from corps.messages.members import Member
+from corps.security.audit import Audit
+from corps.wire.frames import MAX_HELLO, Frame, Hello, read_header
+
+
+def member_of(frames: Sequence[Frame], own: Hello, find: Callable[[str], Member | None]) -> Member:
+    """Return the member that a HELLO names.
+
+    Args:
+        frames: The first message of a connection.
+        own: Who this Env is.
+        find: Gives the member of an incarnation, if there is one now.
+
+    Raises:
+        VersionMismatch: The peer speaks another version of the protocol.
+        JoinRefused: No member is what the HELLO says.
+        WireError: It is no HELLO.
+    """
+    if frames and len(frames[0]) > MAX_HELLO:
+        raise WireError(f"a HELLO of {len(frames[0])} bytes came; {MAX_HELLO} are the most")
+    hello = read_header(frames)
+    if not isinstance(hello, Hello):
+        raise WireError("a peer did not say hello first")
+    member = find(hello.incarnation)
+    if member is None or hello.corps != own.corps or hello.env != member.env:
+        raise no_member(hello.env)
+    return member
+
+
+def no_member(env: int) -> JoinRefused:
+    """Return the error for a HELLO that is not true."""
+    return JoinRefused(f"no member of this Corps says it is {env_label(env)}")
+
+
+def note_refusal(audit: Audit, error: WireError) -> None:
+    """Count a HELLO that was refused."""
+    audit.refused("version" if isinstance(error, VersionMismatch) else "hello", str(error))
+
+
+def mismatch_in(frames: Sequence[Frame]) -> VersionMismatch | None:
+    """Read what came back on a link; None unless it is the HELLO of an Env with another version."""
+    try:
+        read_header(frames)
+    except VersionMismatch as error:
+        return error
+    except WireError:
+        pass
+    return None
