@@ -1,9 +1,7 @@
 """Judges a pickle by the names that its reader allows: their classes are made and their functions called.
 
-Nothing else is, but for what finds a member of an enum by its name: no result of a call is called, and no
-class, function or module is changed.
-
-Leans on own definitions and the unpickler's look-up of names.
+Nothing else is made or called, but for what finds a member of an enum by its name. The bytes cannot call the
+result of a call, and cannot change a class, a function or a module. Leans on own definitions.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +15,13 @@ _SHARED: Final = (FunctionType, BuiltinFunctionType, MethodType, ModuleType)
 
 
 class AllowedNames:
-    """The judge of one pickle."""
+    """The judge of one pickle.
+
+    Args:
+        allow: Whether ``(module, qualname)`` may be loaded.
+        resolve_module: Gives the module of a name.
+        rebind: What to answer for some names instead of the real thing; they are allowed.
+    """
 
     def __init__(
         self,
@@ -25,13 +29,6 @@ class AllowedNames:
         resolve_module: Callable[[str], ModuleType],
         rebind: Mapping[tuple[str, str], Callable[..., Any]],
     ) -> None:
-        """Nothing was asked for yet.
-
-        Args:
-            allow: Whether ``(module, qualname)`` may be loaded.
-            resolve_module: Gives the module of a name.
-            rebind: What to answer for some names instead of the real thing; they are allowed.
-        """
         self._allow = allow
         self._resolve_module = resolve_module
         self._rebind = rebind

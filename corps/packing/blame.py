@@ -4,10 +4,10 @@ Runs only after a packing failed, so it may take its time, within bounds. It ask
 parts of an object that fails, one must fail too, down to the object none of whose parts does. So the answer
 agrees with the packer on every kind of object, which a list of suspects would not.
 
-Looking into an object runs code of its author, which may raise whatever it likes, or never come to an end.
-Then the object itself is blamed; `explain` gives an answer in every case.
+Looking into an object runs code of its author, which may raise anything, or never come to an end. Then the
+object itself is blamed: `explain` gives an answer in every case.
 
-Leans on picklers and refusals. The packer is passed in as a function.
+Leans on picklers and refusals. The caller passes the packer in as a function.
 """
 
 import functools
@@ -51,11 +51,11 @@ class Culprit(NamedTuple):
 def explain(
     value: Any, what: str, error: BaseException, pack: Callable[[Any], object], *, only_data: bool = False
 ) -> PackError:
-    """Returns the error to raise for a value that could not be packed.
+    """Return the error to raise for a value that could not be packed.
 
     Args:
         value: The value.
-        what: What the caller calls it: where the path begins.
+        what: The caller's word for it: the path begins with it.
         error: What packing it raised.
         pack: Packs one object or raises; called for parts of the value.
         only_data: The packer looks into exact builtin containers and into nothing else.
@@ -64,7 +64,7 @@ def explain(
         return _explained(value, what, error, pack, only_data=only_data)
     except KeyboardInterrupt:
         raise
-    except BaseException as broken:  # some metaclass, or whatever else of the author's stands in the way
+    except BaseException as broken:  # some metaclass, or something else of the author's, stands in the way
         if came_from_a_handler(broken):
             raise
         return PackError(f"cannot pack {what}: {describe(error)}; {_ADVICE}", path=what)
@@ -87,7 +87,7 @@ def _explained(
 
 
 def _reason(thing: Any, error: BaseException) -> str:
-    # Whoever raises these two has written for the reader already.
+    # The texts of these two are written for the reader already.
     if issubclass(type(error), PackError | Refusal):
         return text_of(error)
     reason = reason_against(thing)
@@ -114,15 +114,9 @@ def _type_of(thing: Any) -> str:
 def find_culprit(
     start: Culprit, pack: Callable[[Any], object], parts_of: Callable[[Any], Iterator[Part]]
 ) -> Culprit:
-    """Descends from an object that cannot be packed to the part of it that is to blame.
+    """Descend from an object that cannot be packed to the part of it that is to blame.
 
-    Args:
-        start: The whole value, and what packing it raised.
-        pack: Packs one object or raises.
-        parts_of: Gives the parts of an object.
-
-    Returns:
-        The innermost culprit; something on the way to it, if it is deeper or later than the bounds.
+    Beyond the bounds of depth and trials, something on the way to that part is blamed.
     """
     return _Search(start, pack, parts_of).descend(start, 0) or start
 
@@ -141,9 +135,9 @@ class _Search:
         self._kept: list[Any] = []
 
     def descend(self, culprit: Culprit, depth: int) -> Culprit | None:
-        """Returns the innermost culprit inside this one, itself if there is none.
+        """Return the innermost culprit inside this one, or itself if there is none.
 
-        None says that it fails only because it refers back to something that fails: then it is not to blame,
+        None says that it fails only because it refers back to something that fails. Then it is not to blame,
         and the search goes on beside it.
         """
         if isinstance(culprit.error, Refusal) and culprit.error.thing is culprit.thing:
@@ -170,7 +164,7 @@ class _Search:
         return None if refers_back else culprit
 
     def _steps(self, thing: Any) -> Iterator[Part]:
-        """The parts of an object, as far as the code of its author gives them."""
+        """Yield the parts of an object, as far as the code of its author gives them."""
         try:
             yield from self._parts_of(thing)
         except (KeyboardInterrupt, GeneratorExit):
@@ -199,7 +193,7 @@ def _parts_of_data(thing: Any) -> Iterator[Part]:
 
 
 def parts(thing: Any) -> Iterator[Part]:
-    """Yields the parts of an object that a pickler would go on to, except for atoms."""
+    """Yield the parts of an object that a pickler would go on to, except for atoms."""
     # The type and not isinstance() on the object: see `refusals.reason_against`.
     kind = type(thing)
     if kind is FunctionType:
@@ -271,7 +265,7 @@ def _parts_of_reduction(thing: Any) -> Iterator[Part]:
         reduced: Any = own_reduction(thing)
     except KeyboardInterrupt:
         raise
-    # The object itself is to blame then, and packing it has told why already.
+    # The object itself is to blame then, and packing it has said why already.
     except BaseException as error:
         if came_from_a_handler(error):
             raise

@@ -1,7 +1,7 @@
 """By value: what a pickler writes for functions, classes and enum members that no other process can import.
 
-`ByValue` serves one message, and any pickler. `helpers` are the functions that the bytes then name, bound to
-the reader's process.
+`ByValue` serves one message, and any pickler. The bytes then name functions of this package, which `helpers`
+binds to the reader's process.
 
 Leans on functions, classes, enum members, code sent and identities.
 """
@@ -59,7 +59,7 @@ _MAIN_MODULE: Final = Reason(
 
 
 class ByValue:
-    """Reduces functions, classes, code and enum members of one message. Made for one message, thrown away.
+    """Reduce functions, classes, code and enum members of one message. Made for one message, thrown away.
 
     Args:
         identities: Of this process.
@@ -83,13 +83,7 @@ class ByValue:
         self._numbers: dict[int, int | None] = {}
 
     def reduce(self, thing: Any) -> Any:
-        """Reduce what goes by value.
-
-        Args:
-            thing: Any object.
-
-        Returns:
-            NotImplemented if it goes by reference, or if others have to see how it goes.
+        """Reduce what goes by value; NotImplemented for what goes by reference, or in a way of its own.
 
         Raises:
             Refusal: It cannot be taken apart.
@@ -149,11 +143,6 @@ class ByValue:
         return reduce_module_by_value(module, None if spec is None else spec.origin)
 
     def _reduce_function(self, function: FunctionType) -> Any:
-        """Reduce a function.
-
-        Args:
-            function: One that cannot go by reference.
-        """
         blueprint = blueprint_of(function, self._file_of(function))
         number = None if self._sent is None else self._sent.number_of_blueprint(blueprint)
         shared = self._functions.shared(function)
@@ -164,14 +153,6 @@ class ByValue:
         return made if state is None else (*made, state, None, None, set_function)
 
     def _reduce_class(self, cls: type) -> Any:
-        """Reduce a class.
-
-        Args:
-            cls: One that cannot go by reference.
-
-        Raises:
-            Refusal: It cannot be taken apart.
-        """
         if not is_of_application(cls):
             # The types of functions, modules and their like are held by one module under other names.
             name = next((name for name, each in vars(types).items() if each is cls), None)
@@ -185,14 +166,7 @@ class ByValue:
         return make_class, made, state, None, None, set_class
 
     def _reduce_member(self, member: Any) -> Any:
-        """Reduce an object whose class is an enum that cannot go by reference.
-
-        Args:
-            member: A member, or a combination of flags.
-
-        Raises:
-            Refusal: It cannot be taken apart.
-        """
+        """Reduce a member of an enum, or a combination of flags, that goes by value."""
         cls = type(member)
         if not is_member(member):
             return cls, (member._value_,)
@@ -210,7 +184,7 @@ class ByValue:
         return self._numbers[id(cls)]
 
     def _versions(self, cls: type) -> tuple[int, ...]:
-        """The versions of a class and of its bases, which come with it."""
+        """Return the versions of a class and of its bases, which come with it."""
         bases = [each for each in cls.__mro__[1:-1] if is_of_application(each)]
         if not bases:
             return (version_of(cls, self._identities),)
@@ -219,10 +193,6 @@ class ByValue:
 
 
 def helpers(identities: Identities) -> Mapping[tuple[str, str], Callable[..., Any]]:
-    """Return what the names of functions of this package mean to a reader.
-
-    Args:
-        identities: Of its process.
-    """
+    """Return what the names of functions of this package mean to the reader with these identities."""
     bound = (make_class, make_code, set_class, set_member, make_known)
     return {(each.__module__, each.__qualname__): partial(each, identities) for each in bound}

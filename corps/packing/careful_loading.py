@@ -1,8 +1,7 @@
 """Loads pickles of others: as data, or within the names that their reader allows.
 
-All names of the manifest are judged before anything of the body is read.
-
-Leans on the careful reader, its two judges and enum members.
+All names of the manifest are judged before anything of the body is read. Leans on the careful reader, its
+two judges and enum members.
 """
 
 import sys
@@ -22,13 +21,9 @@ Allow = Callable[[str, str], bool]
 
 
 def read_plain(body: bytes, names: Sequence[str], resolve_module: Resolve | None, allow: Allow) -> Any:
-    """Return the object of a pickle of which nothing is run.
+    """Return the object of a pickle, and run nothing of it.
 
-    Args:
-        body: The pickle.
-        names: Every ``"module:qualname"`` that it may name.
-        resolve_module: Gives the module of a name; None: those that are imported already.
-        allow: Whether ``(module, qualname)`` may be loaded.
+    The default resolver finds only modules that are imported already.
 
     Raises:
         Untrusted: It is more than data.
@@ -49,13 +44,6 @@ def read_allowed(
 ) -> Any:
     """Return the object of a pickle that may call what ``allow`` allows.
 
-    Args:
-        body: The pickle.
-        names: Every ``"module:qualname"`` that it may name.
-        resolve_module: Gives the module of a name; None: the import system.
-        allow: Whether ``(module, qualname)`` may be loaded.
-        rebind: What to answer for some names instead of the real thing.
-
     Raises:
         Untrusted: It names or does what it may not.
         UnpackError: It is no pickle, names what is not there, or what it called has failed.
@@ -75,7 +63,7 @@ def _read(body: bytes, names: Sequence[str], judge: Judge) -> Any:
 
 
 def _imported_module(name: str) -> ModuleType:
-    """A module that is there already: importing one runs its code."""
+    """Return a module that is there already: importing one runs its code."""
     module = sys.modules.get(name)
     if module is None:
         raise UnpackError(f"the bytes name the module {name}, which is not imported here: import it before")

@@ -40,7 +40,7 @@ def _functions_in(value: Any) -> Iterator[FunctionType]:
 
 
 def _functions_behind(function: FunctionType) -> Iterator[FunctionType]:
-    """What a function calls that goes with it: what it wraps, and functions of its own module."""
+    """Yield what a function calls that goes with it: what it wraps, and functions of its own module."""
     for cell in function.__closure__ or ():
         try:
             yield from _functions_in(cell.cell_contents)
@@ -58,17 +58,12 @@ class Original:
 
     Attributes:
         version: How often it was found changed, beginning with 1.
-        changes: Since the first version.
+        changes: What has changed after the first version.
         globals: Of its methods.
     """
 
     def __init__(self, cls: type, copied: Callable[[], Attributes]) -> None:
-        """The first version.
-
-        Args:
-            cls: The class.
-            copied: Gives what of the class is copied.
-        """
+        """Take down the first version; `copied` gives what of the class is copied."""
         self.version = 1
         self.changes: Changes = {}
         self.globals: list[Namespace] = []
@@ -79,12 +74,7 @@ class Original:
         self._values = self._values_of_globals()
 
     def look(self, cls: type, copied: Callable[[], Attributes]) -> int:
-        """Return the version that the class has now.
-
-        Args:
-            cls: The class.
-            copied: Gives what of the class is copied.
-        """
+        """Find what has changed, and return the version that the class has now."""
         raw, values = tuple(vars(cls).values()), self._values_of_globals()
         are_same = _are_same(raw, self._raw)
         if are_same and all(map(_are_same, values, self._values)):
@@ -144,16 +134,15 @@ class Copy:
     """A class in a process that it came to. Caller holds the lock of the identities.
 
     Methods that come with a later version have globals of their own. They get the same values, and all that
-    comes after; what methods of several versions bind anew themselves is each version's own.
+    comes after. What methods of several versions bind anew themselves is each version's own.
 
     Attributes:
-        version: The one that it has.
-        changes: Where it was defined.
+        version: The version that it has; 0 before anything has come.
+        changes: What has changed where it was defined.
         globals: Of its methods, as they came first.
     """
 
     def __init__(self) -> None:
-        """Nothing has come yet."""
         self.version = 0
         self.changes: Changes = {}
         self.globals: list[Namespace] = []
@@ -174,7 +163,7 @@ class Copy:
         Args:
             cls: The class.
             version: The version that has come.
-            changes: Where it was defined.
+            changes: What has changed where it was defined.
             attributes: Of the class.
             namespaces: The globals that have come with its methods.
         """

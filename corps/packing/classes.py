@@ -2,10 +2,10 @@
 
 The class is copied as it is, attribute by attribute. No code of the application runs for that: no metaclass,
 no ``__init_subclass__``, no ``__set_name__``; what these did once is among the attributes. Enums are classes
-like others; their members are taken apart by `enum_members`.
+like others; `enum_members` takes their members apart.
 
 A class has one copy in each process (see `identities`), which takes over what is changed where the class was
-defined (see `class_versions`); the process that defined it keeps its own.
+defined (see `class_versions`). The process that defined it keeps its own.
 
 Leans on identities, class versions, references and refusals.
 """
@@ -59,11 +59,11 @@ _METACLASS_OF_C: Final = Reason(
 
 
 class _Caught(Exception):
-    """Ends the making of a class when the class is there."""
+    """End the making of a class when the class is there."""
 
 
 class _Catch:
-    """Stands among the attributes of a class that is being made.
+    """Stand among the attributes of a class that is being made.
 
     ``type.__new__`` calls ``__set_name__`` when the class is ready, before it tells the bases of their new
     subclass. An exception keeps it from that, and the class remains.
@@ -77,21 +77,12 @@ class _Catch:
 
 
 def is_of_application(cls: type) -> bool:
-    """Return whether a class was made by a ``class`` statement or a call, and not in C.
-
-    Args:
-        cls: Any class.
-    """
+    """Return whether a ``class`` statement or a call has made a class, and not C code."""
     return bool(cls.__flags__ & _HEAP_TYPE) and not cls.__flags__ & _IMMUTABLE
 
 
 def version_of(cls: type, identities: Identities) -> int:
-    """Return the version of a class: another one when it was changed where it was defined.
-
-    Args:
-        cls: A class of an application.
-        identities: Of this process.
-    """
+    """Return the version of a class. Each change where the class was defined gives another one."""
     return identities.versions(cls, lambda: _copied(cls))[0]
 
 
@@ -101,16 +92,13 @@ def reduce_class(
     namespace_of: Callable[[dict[str, Any]], Any],
     file: str | None = None,
 ) -> tuple[tuple[Any, ...], Any]:
-    """Take a class apart.
+    """Return the arguments of `make_class` for a class of an application, and the state for `set_class`.
 
     Args:
-        cls: A class of an application.
+        cls: The class.
         identities: Of this process.
         namespace_of: Gives what stands for the globals of functions in this message.
         file: Of the module that has it at its top, if that is loaded from a path; otherwise None.
-
-    Returns:
-        The arguments of `make_class`, and the state for `set_class`.
 
     Raises:
         Refusal: It cannot be taken apart.
@@ -137,7 +125,7 @@ def reduce_class(
 
 
 def _copied(cls: type) -> dict[str, Any]:
-    """The attributes that are copied."""
+    """Return the attributes that are copied."""
     # At once: another thread may set an attribute meanwhile.
     attributes = list(vars(cls).items())
     return {
@@ -157,7 +145,7 @@ def _is_slot(cls: type, name: str, value: Any) -> bool:
 
 
 def _is_own(cls: type, name: str, value: Any) -> bool:
-    """Whether it is a descriptor of this class, and not one that was copied from another class."""
+    """Return whether it is a descriptor of this class, and not one that was copied from another class."""
     kind = type(value)
     return (
         (kind is MemberDescriptorType or kind is GetSetDescriptorType)
@@ -167,7 +155,7 @@ def _is_own(cls: type, name: str, value: Any) -> bool:
 
 
 def _registered(cls: type) -> tuple[type, ...]:
-    """What was registered with an abstract class."""
+    """Return what was registered with an abstract class."""
     dump = getattr(abc, "_get_dump", None)  # private: without it the registrations stay behind
     if dump is None or not isinstance(cls, ABCMeta):
         return ()
@@ -175,7 +163,7 @@ def _registered(cls: type) -> tuple[type, ...]:
 
 
 def _leave_out_pseudo_members(cls: Any, state: dict[str, Any]) -> None:
-    """Combinations of flags are made again where they are wanted."""
+    """Leave out combinations of flags, which Python makes again when they are wanted."""
     members: set[int] = {id(member) for member in cls.__members__.values()}
     by_value = state.get("_value2member_map_", {})
     state["_value2member_map_"] = {key: each for key, each in by_value.items() if id(each) in members}
@@ -202,9 +190,9 @@ def make_class(
         qualname: Its ``__qualname__``.
         module: Its ``__module__``.
         bases: Its bases.
-        slots: Its slots; None if it has not said.
-        file: Of the module that has it at its top, if that is loaded from a path; otherwise None. If this
-            process has loaded the same file, its own class is meant.
+        slots: Its slots; None if it does not declare any.
+        file: Of the module that has it at its top, if that is loaded from a path; otherwise None. A process
+            that has loaded the same file uses its own class.
     """
     if file is not None:
         loaded = find_loaded(module, file, qualname)
@@ -242,13 +230,7 @@ def _make_quietly(metaclass: Any, name: str, bases: tuple[type, ...], namespace:
 
 
 def set_class(identities: Identities, cls: type, state: tuple[Any, ...]) -> None:
-    """Give a class its attributes, or what of them is new; nothing to a class that was defined here.
-
-    Args:
-        identities: Of this process.
-        cls: From `make_class`.
-        state: What `reduce_class` took out of the original.
-    """
+    """Give a class its attributes, or what of them is new. A class that was defined here stays as it is."""
     attributes, registered, version, changes, namespaces = state
 
     def fill(copy: Copy) -> None:

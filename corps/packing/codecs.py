@@ -1,8 +1,8 @@
 """The codecs: how a body was written, as an integer that travels beside it.
 
-A tag tells the reader what a body claims to be; it never decides what the reader is willing to read. That is
-a setting of the reader (``may_read``): a peer that may send plain data only cannot promote itself to pickle
-by writing another number. Tags are part of the wire protocol and of the durable form: never renumber one.
+A tag says what a body claims to be. It never decides what the reader is willing to read: that is a setting of
+the reader, so a peer that may send plain data only cannot promote itself to pickle by another number. Tags
+are part of the wire protocol and of the durable form: never renumber one.
 
 Leans on nothing but the errors.
 """
@@ -30,10 +30,7 @@ CODEC_NAMES: Final[Mapping[int, str]] = MappingProxyType({tag: name for name, ta
 
 
 def tag_of(codec: str) -> int:
-    """Returns the tag of a codec's name.
-
-    Args:
-        codec: ``"pickle"``, ``"dill"`` or ``"data"``.
+    """Return the tag of a codec's name, as settings spell it.
 
     Raises:
         ConfigError: There is no such codec.
@@ -45,14 +42,10 @@ def tag_of(codec: str) -> int:
 
 
 def check_may_read(own: int, incoming: int) -> None:
-    """Refuses a body whose codec the reader's own setting does not cover.
+    """Refuse a body whose codec the reader's own setting does not cover.
 
-    The two pickling codecs run code when read, so who accepts one of them gains nothing by refusing the
-    other; data is read by everyone; a reader set to data reads nothing else, whatever the tag says.
-
-    Args:
-        own: The tag of the codec that the reader is set to.
-        incoming: The tag that came with the body.
+    The two pickling codecs run code when read, so a reader of one of them gains nothing by refusing the
+    other. Every reader takes data. A reader set to data takes nothing else, whatever the tag says.
 
     Raises:
         Untrusted: The body's codec can run code, and this reader is set to data only.

@@ -1,7 +1,7 @@
 """The codec "data": MessagePack, for what must run no code on either side.
 
 Carries None, bool, int of any size, float, str, bytes, list, tuple, dict, set and frozenset, each exactly: no
-subclasses, since their class would be lost. ``bytearray`` and ``memoryview`` are taken and arrive as bytes.
+subclasses, because their class would be lost. ``bytearray`` and ``memoryview`` are taken and arrive as bytes.
 
 MessagePack has neither tuples nor sets. They are arrays whose first element is an extension of type
 ``TUPLE``, ``SET`` or ``FROZENSET`` without content. The other way, an extension that holds packed items,
@@ -49,7 +49,7 @@ _NOT_DATA: Final = Reason(
 
 
 def encode_data(value: object) -> bytes:
-    """Turns plain data into bytes.
+    """Turn plain data into bytes.
 
     Raises:
         Refusal: Something in it is not data.
@@ -80,10 +80,7 @@ def _encode_other(thing: Any) -> Any:
 
 
 def decode_data(body: bytes) -> Any:
-    """Turns bytes that ``encode_data`` made, here or in another language, back into data.
-
-    Args:
-        body: The bytes.
+    """Turn bytes that ``encode_data`` made, here or in another language, back into data.
 
     Raises:
         UnpackError: They are not one complete value of this codec.
@@ -120,7 +117,7 @@ def decode_data(body: bytes) -> Any:
 
 
 def _own_kinds_in(value: object) -> Iterator[object]:
-    """What MessagePack knows beside data, in something that it has packed or unpacked: so in no circle."""
+    """Yield MessagePack's own kinds in a value that it has packed or unpacked, so in no circle."""
     todo: list[Collection[Any]] = [(value,)]
     while todo:
         items = todo.pop()
@@ -136,7 +133,7 @@ def _own_kinds_in(value: object) -> Iterator[object]:
 
 
 class _Mark:
-    """Stands in an array under construction for the extension that tells what the array is."""
+    """Stand in an array under construction for the extension that says what the array is."""
 
     __slots__ = ("build",)
 
@@ -145,7 +142,7 @@ class _Mark:
 
 
 class _Reader:
-    """Counts the marks of one body: each must be used up by the array that it begins."""
+    """Count the marks of one body: the array that a mark begins uses it up."""
 
     __slots__ = ("marks_open",)
 

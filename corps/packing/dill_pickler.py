@@ -1,12 +1,12 @@
 """The pickler of the codec "dill": dill under the rules of this package.
 
 A file of its own because importing dill takes 60 ms, twice as much as cloudpickle, and adds dill's types to
-the pure-Python pickler of the standard library: only applications that choose this codec shall have that. The
-packer imports this file when it is made for dill, and not before.
+the pure-Python pickler of the standard library. Only applications that choose this codec shall have that, so
+the packer imports this file when it is made for dill, and not before.
 
-Functions, classes and enums go in the way of this package. What dill adds are the other kinds that it knows
-and cloudpickle does not. Where dill would quietly copy what cannot be copied (open files, locks), the
-refusals of this package hold.
+Functions, classes and enums go in the way of this package. dill adds the other kinds that it knows and
+cloudpickle does not. Where dill would quietly copy what cannot be copied (open files, locks), the refusals of
+this package hold.
 """
 
 from typing import Any, BinaryIO, Final
@@ -23,13 +23,7 @@ _PLAIN: Final = ATOMS | {list, dict, tuple, set, frozenset, bytearray}
 
 
 class DillPickler(dill.Pickler):  # type: ignore[misc]  # dill is not typed
-    """Dill with this package's references and refusals. Made for one value and thrown away.
-
-    Args:
-        file: Takes the bytes.
-        by_value: Takes functions and classes apart.
-        buffer_callback: As for any pickler.
-    """
+    """Dill with this package's references and refusals. Made for one value and thrown away."""
 
     def __init__(self, file: BinaryIO, by_value: ByValue, buffer_callback: Any = None) -> None:
         # All settings are given, because dill's defaults are global.
@@ -37,11 +31,11 @@ class DillPickler(dill.Pickler):  # type: ignore[misc]  # dill is not typed
         self._by_value = by_value
 
     def reducer_override(self, obj: Any) -> Any:
-        """Called by the pure-Python pickler for every object, before dill's own rules.
+        """Reduce an object before dill's own rules. The pure-Python pickler calls it for every object.
 
         Raises:
-            Refusal: The object is of a kind that is never packed, or is packed as a name that nobody else
-            knows.
+            Refusal: The object is of a kind that is never packed, or reduces to a name that only this process
+                knows.
         """
         kind = type(obj)
         if kind in _PLAIN:

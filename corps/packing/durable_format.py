@@ -5,7 +5,7 @@
 
 Integers are big-endian. The first three fields stay where they are in every later format, so that each
 release can tell damage from novelty: the checksum is verified before anything else is believed, the version
-included. The checksum finds accidents, not attackers; whoever can write the file can compute it.
+included. The checksum finds accidents, not attackers: a writer of the file can compute it.
 
 Pure, and unpickles nothing. Leans on the data codec.
 """
@@ -16,7 +16,6 @@ import os
 import platform
 import struct
 from collections.abc import Sequence
-from io import BytesIO
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from corps.errors import Damaged, NewerFormat, UnpackError
@@ -59,15 +58,12 @@ class Manifest(NamedTuple):
 
 
 def build(codec: int, names: set[str], body: Sequence[Part]) -> list[Part]:
-    """Puts a stored form together.
+    """Put a stored form together, and return its parts. The parts of the body are not copied.
 
     Args:
         codec: The tag of the codec of the body.
         names: Every ``"module:qualname"`` that the body names.
-        body: The parts of the body, which are not copied.
-
-    Returns:
-        The parts of the stored form.
+        body: The parts of the body.
     """
     facts = {
         "codec": codec,
@@ -86,28 +82,10 @@ def _size(part: Part) -> int:
     return part.nbytes if isinstance(part, memoryview) else len(part)
 
 
-def take_apart(data: bytes) -> tuple[Manifest, memoryview]:
-    """Returns the facts and the body of a stored form.
-
-    Args:
-        data: The whole stored form.
-
-    Raises:
-        Damaged: It is truncated, changed, or was never one.
-        NewerFormat: A newer release of corps wrote it.
-    """
-    file = BytesIO(data)
-    manifest = read_form(file)
-    return manifest, memoryview(data)[file.tell() :]
-
-
 def read_form(file: BinaryIO) -> Manifest:
     """Return the facts of a stored form, and leave the file where its body begins.
 
-    Reads it once through, and keeps nothing of the body.
-
-    Args:
-        file: At the beginning of the form, which is all that is in it. It can go back.
+    Reads it once through, and keeps nothing of the body. The file can go back, and holds the form alone.
 
     Raises:
         Damaged: It is truncated, changed, or was never one.
@@ -171,7 +149,7 @@ def _digest(*parts: Part) -> bytes:
 
 
 def _corps_version() -> str:
-    # Asked of the installation, since nothing inside corps may import its root. 0.2 ms, beside an fsync.
+    # Asked of the installation, because nothing inside corps may import its root. 0.2 ms, beside an fsync.
     # Imported here, because it brings email and zipfile along: 10 ms of the 100 of a template.
     from importlib import metadata
 

@@ -1,8 +1,8 @@
 """The pickler of the durable form: by reference only, and with a list of all that it names.
 
 A stored form outlives the code that wrote it. So it must not hold code, nor names that only the writer's
-process knows: ``__main__`` is refused, and everything by value. What it does name is gathered while it is
-written, so that a reader can check the list before it runs anything.
+process knows: ``__main__`` is refused, and everything by value. The pickler lists what it names, so that a
+reader can check the list before it runs anything.
 
 Leans on references, exceptions and refusals.
 """
@@ -26,7 +26,7 @@ _BY_VALUE: Final = Reason(
 
 
 class Parts:
-    """Takes what a pickler writes, and copies no large buffers.
+    """Take what a pickler writes, and copy no large buffers.
 
     Attributes:
         parts: What was written. Buffers of the objects are theirs: a change of the objects changes them.
@@ -36,21 +36,14 @@ class Parts:
         self.parts: list[bytes | memoryview] = []
 
     def write(self, data: Any) -> int:
-        """Called by the pickler.
-
-        Args:
-            data: Bytes, or a buffer of an object.
-        """
+        """Take bytes, or a buffer of an object. The pickler calls it."""
         part = data if type(data) is bytes else memoryview(data).cast("B")
         self.parts.append(part)
         return len(part)
 
 
 class DurablePickler(pickle.Pickler):
-    """Packs one value for storage. Made for one value and thrown away.
-
-    Args:
-        file: Takes the bytes.
+    """Pack one value for storage. Made for one value and thrown away.
 
     Attributes:
         names: ``"module:qualname"`` of everything that the bytes name, after ``dump``.
@@ -61,7 +54,7 @@ class DurablePickler(pickle.Pickler):
         self.names: set[str] = set()
 
     def reducer_override(self, obj: Any) -> Any:
-        """Called by the C pickler for each object that is not exact builtin data.
+        """Reduce an object. The C pickler calls it for each object that is not exact builtin data.
 
         Raises:
             Refusal: The object cannot go by reference, or is of a kind that is never packed.

@@ -28,19 +28,12 @@ _MIXED_MEMBER: Final = Reason(
 
 
 def is_member(thing: Any) -> bool:
-    """Return whether an object is a member of an enum, and no combination of flags.
-
-    Args:
-        thing: Any object whose class is an enum.
-    """
+    """Return whether an object whose class is an enum is a member, and no combination of flags."""
     return type(thing)._member_map_.get(thing._name_) is thing
 
 
 def reduce_to_enum(member: Any) -> Any:
     """Reduce a member, or a combination of flags, to its enum and what finds it there.
-
-    Args:
-        member: Any object whose class is an enum.
 
     Returns:
         None: its author says how it is packed.
@@ -57,17 +50,13 @@ def reduce_to_enum(member: Any) -> Any:
 
 
 def _is_found(value: Any, cls: Any, member: Any) -> bool:
-    """Whether what arrives of a value finds the member. Only of atoms this is certain."""
+    """Return whether what arrives of a value finds the member. Only of atoms this is certain."""
     is_equal = type(value) in ATOMS and value == value  # nan is not equal to itself
     return is_equal and cls._value2member_map_.get(value) is member
 
 
 def find_member(cls: Any, name: str) -> Any:
-    """Return a member of an enum.
-
-    Args:
-        cls: The enum.
-        name: Of the member.
+    """Return the member of an enum that has this name.
 
     Raises:
         UnpackError: It has none of this name, or is no enum.
@@ -85,18 +74,12 @@ FIND_MEMBER: Final = (find_member.__module__, find_member.__qualname__)
 
 
 def _builtin_new(cls: type) -> Any:
-    """The first class in an MRO whose ``__new__`` is made in C: it makes objects without the others' code."""
+    """Return the first class in an MRO whose ``__new__`` is made in C, so that no other code runs."""
     return next(kind for kind in cls.__mro__ if isinstance(kind.__dict__.get("__new__"), BuiltinFunctionType))
 
 
 def reduce_member(member: Enum) -> tuple[tuple[Any, ...], Any]:
-    """Take a member of an enum apart that goes by value with its class.
-
-    Args:
-        member: The member.
-
-    Returns:
-        The arguments of `make_member`, and the state for `set_member`.
+    """Take a member apart that goes by value: the arguments of `make_member`, and the state for `set_member`.
 
     Raises:
         Refusal: What the enum is mixed with cannot be taken apart.
@@ -117,13 +100,7 @@ def reduce_member(member: Enum) -> tuple[tuple[Any, ...], Any]:
 
 
 def make_member(cls: Any, name: str, args: tuple[Any, ...] = ()) -> Any:
-    """Return a member of an enum; make it if the enum has come just now.
-
-    Args:
-        cls: The enum.
-        name: Of the member.
-        args: What its builtin base is made of.
-    """
+    """Return a member of an enum; make it of ``args`` with its builtin base if the enum has come just now."""
     members: dict[str, Any] = cls._member_map_
     found = members.get(name)
     if found is None:
@@ -134,13 +111,7 @@ def make_member(cls: Any, name: str, args: tuple[Any, ...] = ()) -> Any:
 
 
 def set_member(identities: Identities, member: Any, state: Any) -> None:
-    """Give a member of an enum its attributes, if the enum has come just now.
-
-    Args:
-        identities: Of this process.
-        member: From `make_member`.
-        state: What `reduce_member` took out of the original.
-    """
+    """Give a member of an enum its attributes, if the enum has come just now."""
     if identities.is_complete(type(member)):
         return
     for half in state if isinstance(state, tuple) else (state,):

@@ -1,10 +1,10 @@
 """Packing exceptions as they are: with fields that live in C, slots, cause, context and notes.
 
 By itself an exception reduces to ``cls(*args)`` and its ``__dict__``. A class with its own ``__init__`` hands
-on other arguments than it takes, as a rule one message built from several fields, so rebuilding it raises a
-TypeError, in the middle of reporting another error; and what stands neither in the arguments nor in
-``__dict__`` is lost. So exceptions are rebuilt here the way they came about: the builtin base makes an empty
-one, and what it held is put into it; the constructor of the class itself is not run a second time.
+on other arguments than it takes, as a rule one message built from several fields. Rebuilding it then raises a
+TypeError, in the middle of reporting another error. And what stands neither in the arguments nor in
+``__dict__`` is lost. So the builtin base makes an empty exception here, and what the original held is put
+into it. The constructor of the class itself does not run a second time.
 
 A class that says itself how it is packed is asked, and what it leaves out (cause, context, notes) is added.
 
@@ -29,14 +29,7 @@ _HEAP_TYPE: Final = 1 << 9
 
 
 def reduce_exception(error: BaseException) -> Any:
-    """Reduces an exception for a pickler.
-
-    Args:
-        error: The exception.
-
-    Returns:
-        NotImplemented where the exception's own way keeps all; otherwise a reduction.
-    """
+    """Reduce an exception for a pickler; NotImplemented where the exception's own way keeps all."""
     cls = type(error)
     if issubclass(cls, Both):
         return NotImplemented
@@ -49,7 +42,7 @@ def reduce_exception(error: BaseException) -> Any:
 
 
 def _has_own_way(cls: type) -> bool:
-    """Whether an author, or the library that a class is from, says how it is packed."""
+    """Return whether an author, or the library that a class is from, says how it is packed."""
     names = ("__reduce_ex__", "__reduce__", "__setstate__")
     owners = [next(base for base in cls.__mro__ if name in vars(base)) for name in names]
     return any(owner.__module__ != "builtins" for owner in owners) or cls in copyreg.dispatch_table
@@ -60,7 +53,7 @@ def _has_constructor(cls: Any) -> bool:
 
 
 def _with_chain(error: BaseException) -> Any:
-    """The own reduction of an exception, and after it what that leaves out."""
+    """Return the own reduction of an exception, and after it what that leaves out."""
     cls = type(error)
     parts = parts_of(error)
     chain: Parts = {name: parts[name] for name in ("cause", "context", "suppress") if name in parts}
@@ -78,13 +71,9 @@ def _with_chain(error: BaseException) -> Any:
 
 
 class Lightened:
-    """Stands for an exception that cannot be packed as it is: what of it cannot, goes as text.
+    """Stand for an exception that cannot be packed as it is: what of it cannot, goes as text.
 
     What arrives is an exception of the same class, whose notes say what was left behind.
-
-    Args:
-        error: The exception.
-        packs: Whether an object can be packed.
     """
 
     def __init__(self, error: BaseException, packs: Callable[[object], bool], depth: int = 0) -> None:
@@ -137,11 +126,7 @@ def _by_parts(cls: type[BaseException], parts: Parts) -> tuple[Any, ...]:
 
 
 def restore_exception(cls: type[BaseException], args: tuple[Any, ...]) -> BaseException:
-    """Makes an exception without running the constructor of its class.
-
-    Args:
-        cls: The class of the exception.
-        args: What its builtin base was constructed with.
+    """Make an exception without running the constructor of its class; `args` go to its builtin base.
 
     Raises:
         UnpackError: The class is not one of exceptions.
@@ -158,10 +143,6 @@ def restore_exception(cls: type[BaseException], args: tuple[Any, ...]) -> BaseEx
 
 def restore_seeded(cls: type[BaseException], seed: Parts) -> BaseException:
     """Make an exception that cannot be filled later, without running the constructor of its class.
-
-    Args:
-        cls: The class of the exception.
-        seed: What its builtin base needs at once.
 
     Raises:
         UnpackError: The class is not one of exceptions.

@@ -1,12 +1,12 @@
 """Taking functions apart that no other process can import, and putting them together there.
 
-A *blueprint* is what of a function never changes: its code and the module that it belongs to. It is what a
-peer keeps under a number (see `code_sent`). All else goes with each message, as it is at that moment: the
-globals that the code names, the variables of the functions around it, defaults, attributes.
+A *blueprint* is what of a function never changes: its code and the module that it belongs to. A peer keeps it
+under a number (see `code_sent`). All else goes with each message, as it is at that moment: the globals that
+the code names, the variables of the functions around it, defaults, attributes.
 
-In one message functions share their globals and variables as they do where they come from. For that a
-namespace travels as a dict and a variable as a list: the pickler writes each once, and the reader puts into
-the list the cell that it made for it.
+In one message functions share their globals and variables as they do in the sender. For that a namespace
+travels as a dict and a variable as a list: the pickler writes each once, and the reader puts into the list
+the cell that it made for it.
 
 Code keeps its file name and line numbers, so tracebacks, `inspect.getsource` and breakpoints work.
 
@@ -110,12 +110,7 @@ class Blueprint(NamedTuple):
 
 
 def blueprint_of(function: FunctionType, file: str | None) -> Blueprint:
-    """Return the blueprint of a function.
-
-    Args:
-        function: The function.
-        file: Of the module that has it at its top, if that is loaded from a path; otherwise None.
-    """
+    """Return the blueprint of a function; `file` as in `Blueprint`."""
     variables = function.__globals__
     module, package = variables.get("__name__"), variables.get("__package__")
     annotations = _annotations_of(function)
@@ -129,7 +124,7 @@ def blueprint_of(function: FunctionType, file: str | None) -> Blueprint:
 
 
 class FunctionParts:
-    """Takes the functions of one message apart. Made for one message and thrown away."""
+    """Take the functions of one message apart. Made for one message and thrown away."""
 
     def __init__(self) -> None:
         # By address. The functions that they belong to are kept by the pickler.
@@ -139,19 +134,11 @@ class FunctionParts:
         self._filled: set[int] = set()
 
     def namespace_of(self, variables: dict[str, Any]) -> Namespace:
-        """Return what stands for the globals of functions.
-
-        Args:
-            variables: The globals.
-        """
+        """Return what stands for the globals of functions."""
         return self._namespaces.setdefault(id(variables), {})
 
     def shared(self, function: FunctionType) -> tuple[Any, ...]:
-        """Return what stands for the globals of a function, and for its variables if it has any.
-
-        Args:
-            function: The function.
-        """
+        """Return what stands for the globals of a function, and for its variables if it has any."""
         namespace = self.namespace_of(function.__globals__)
         cells = function.__closure__
         if cells is None:
@@ -159,11 +146,7 @@ class FunctionParts:
         return namespace, tuple([self._variables.setdefault(id(cell), []) for cell in cells])
 
     def state(self, function: FunctionType) -> FunctionState | None:
-        """Return what else there is of a function; None if there is nothing.
-
-        Args:
-            function: The function.
-        """
+        """Return what else there is of a function; None if there is nothing."""
         code = function.__code__
         facts = facts_of(code)
         variables = self._variables_of(function, facts.global_names)
@@ -233,12 +216,12 @@ def _annotations_of(function: FunctionType) -> dict[str, Any]:
 
 
 def _are_fixed(annotations: dict[str, Any]) -> bool:
-    """Whether annotations are classes and texts, which are the same each time that the function is made."""
+    """Return whether annotations are classes and texts, which are the same each time the function is made."""
     return all(type(each) is str or each is None or isinstance(each, type) for each in annotations.values())
 
 
 def _submodules(package: str, names: frozenset[str]) -> list[str]:
-    """What code may mean by ``package.module``: the loaded submodules whose names it holds."""
+    """Return what code may mean by ``package.module``: the loaded submodules whose names it holds."""
     found = []
     for name in names:
         inner = f"{package}.{name}"
@@ -278,7 +261,7 @@ def make_code(identities: "Identities", name: str, *parts: Any) -> Any:
 
 
 def make_function(blueprint: Any, namespace: Namespace, variables: tuple[Variable, ...] = ()) -> Any:
-    """Make a function; its state is set afterwards.
+    """Make a function of a blueprint; its state is set afterwards.
 
     Args:
         blueprint: Of the function.
@@ -314,12 +297,7 @@ def _cell(variable: Variable) -> CellType:
 
 
 def set_function(function: FunctionType, state: FunctionState) -> None:
-    """Give a function what belongs to it.
-
-    Args:
-        function: From `make_function`.
-        state: What `FunctionParts.state` took out of the original.
-    """
+    """Give a function of `make_function` what `FunctionParts.state` took out of the original."""
     # It is this process' own, of a module that it has loaded itself: those that are made here know no loader.
     if "__loader__" in function.__globals__:
         return

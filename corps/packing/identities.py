@@ -1,9 +1,9 @@
-"""Which classes are one and the same in several processes, although none of them can import the others'.
+"""Which classes and which code are one and the same in several processes, although none can import them.
 
-A class that travels by value gets a name when it is packed for the first time. The name goes with it, so that
-each process has one class of that name: its own one if it was defined there, otherwise a copy that is made
-when the first message with it arrives. What arrives later never changes the class of the process that defined
-it, and of a copy only what has changed there. Type variables and `NewType` are kept in the same way.
+What travels by value gets a name when it is packed for the first time. The name goes with it, so that each
+process has one class of that name: its own one if it was defined there, otherwise a copy that is made when
+the first message with it arrives. What arrives later never changes the class of the process that defined it,
+and of a copy only what has changed there. Code, type variables and `NewType` have names in the same way.
 
 Leans on class versions. One object for each Env; all its packers share it.
 """
@@ -36,7 +36,7 @@ class _Entry:
 
 
 class Identities:
-    """The names of classes by value of this process, and the classes of names that came. Any thread may call.
+    """The names of what this process has by value, and the things of names that came. Thread-safe.
 
     A class that came is kept while anything refers to it, and the last 1024 of them in any case: a class that
     counts in an attribute goes on counting, although no object of it was alive between two messages. What is
@@ -55,19 +55,11 @@ class Identities:
         self._kept: deque[Any] = deque(maxlen=_MOST_KEPT)
 
     def name_of(self, thing: Any) -> str:
-        """Return the name of a thing, the same each time; give it one if it has none.
-
-        Args:
-            thing: A class, or anything else that can be referred to weakly.
-        """
+        """Return the name of a thing, the same each time; give it one if it has none."""
         return self._entry(thing).name
 
     def find(self, name: str) -> Any:
-        """Return what has the name here; None if nothing has.
-
-        Args:
-            name: From the bytes.
-        """
+        """Return what has the name here; None if nothing has."""
         return self._things.get(name)
 
     def make(
@@ -95,11 +87,7 @@ class Identities:
         return found
 
     def is_complete(self, thing: Any) -> bool:
-        """Return whether a thing was defined here, or has been filled.
-
-        Args:
-            thing: What `make` returned, or any other.
-        """
+        """Return whether a thing was defined here, or has been filled."""
         return self._entry(thing).is_complete
 
     def versions(self, cls: type, copied: Callable[[], dict[str, Any]]) -> tuple[int, Original | Copy | None]:

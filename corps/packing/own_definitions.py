@@ -2,10 +2,10 @@
 
 Most modules hold other modules, and most objects lead to all of the interpreter: to the globals of a module
 by ``Point.__init__.__globals__``, and from there to everything. So a name counts only if what it leads to
-says of itself that it has this very name, and the way leads through classes by their dictionaries: no
-attribute is computed, and no code runs.
+says of itself that it has this very name. The way leads through classes by their dictionaries: no attribute
+is computed, and no code runs. Thread-safe.
 
-Leans on the errors alone. Any thread may use it.
+Leans on the errors alone.
 """
 
 from types import BuiltinFunctionType, FunctionType, ModuleType
@@ -20,10 +20,6 @@ _FUNCTIONS: Final = (FunctionType, BuiltinFunctionType)
 def refuse_hidden(module: str, qualname: str) -> None:
     """Refuse names that are nobody's business but their module's, and those of the runtime.
 
-    Args:
-        module: The name of a module.
-        qualname: A qualified name inside it.
-
     Raises:
         Untrusted: A part begins with an underscore, or it is part of corps.
     """
@@ -35,12 +31,7 @@ def refuse_hidden(module: str, qualname: str) -> None:
 
 
 def own_definition(module: ModuleType, name: str, qualname: str) -> Any:
-    """Return the class or function of this very name.
-
-    Args:
-        module: Where it has to be defined.
-        name: The name by which the module was asked for.
-        qualname: The qualified name inside it.
+    """Return the class or function of this very name, in a module that was asked for as ``name``.
 
     Raises:
         Untrusted: It is no class or function, or was defined elsewhere.
@@ -68,5 +59,5 @@ def own_definition(module: ModuleType, name: str, qualname: str) -> Any:
 
 
 def is_class(thing: Any) -> bool:
-    """Whether it is a class: `isinstance` would ask the thing itself, which may lie."""
+    """Return whether it is a class: `isinstance` would ask the thing itself, which may lie."""
     return issubclass(type(thing), type)

@@ -41,8 +41,7 @@ class Packed(NamedTuple):
         codec: The tag of the codec that the body is in.
         body: The bytes.
         buffers: Memory that belongs to the object and was not copied: one-dimensional views of bytes, in the
-            order in which the body refers to them. Whoever changes the object before they are sent changes
-            them.
+            order in which the body refers to them. A change of the object before they are sent changes them.
     """
 
     codec: int
@@ -51,7 +50,7 @@ class Packed(NamedTuple):
 
 
 class Packer:
-    """Packs and unpacks at one border. Immutable; any thread may use it.
+    """Pack and unpack at one border. Immutable. Thread-safe.
 
     Args:
         codec: ``"pickle"``, ``"dill"`` or ``"data"``: how to pack. A packer set to data reads nothing else.
@@ -62,8 +61,8 @@ class Packer:
             so that functions and classes of ``__main__`` travel by value.
         everywhere: The name of a module that all processes have loaded, wherever it came from.
         has_of_main: Whether other processes have what stands under a name at the top of ``__main__``.
-        identities: Which classes by value are known here; None for a packer that shares them with no other,
-            and is used by one thread at a time where code goes by value.
+        identities: Which classes by value are known here. With None this packer shares them with no other,
+            and only one thread at a time may use it for code by value.
         allow: Whether ``(module, qualname)`` may be loaded by arriving bytes; None: everything may. It sees
             the helpers of this package, cloudpickle and dill too, and names with dots, which it should not
             judge by the module.
@@ -93,7 +92,7 @@ class Packer:
     ) -> None:
         self._codec = tag_of(codec)
         if self._codec == DILL:
-            # Not at the top: see there what importing it costs those who do not use it.
+            # Not at the top: see there what importing it costs.
             from corps.packing.dill_pickler import DillPickler
 
             self._dill_pickler = DillPickler
@@ -106,9 +105,9 @@ class Packer:
         self._sent: CodeSent | None = None
 
     def for_peer(self, define: Callable[[bytes], int | None], find_defined: Callable[[int], Any]) -> "Packer":
-        """Returns a packer for one peer, which sends no function or class by value again and again.
+        """Return a packer for one peer, which sends no function or class by value again and again.
 
-        Only the codec "pickle" makes definitions, and they are read by the packer that this one came from.
+        Only the codec "pickle" makes definitions, and the packer that this one came from reads them.
 
         Args:
             define: Sends a definition, a body in the codec of this packer, ahead of what is being packed;
@@ -127,7 +126,7 @@ class Packer:
         return twin
 
     def pack(self, value: object, *, what: str = "value") -> Packed:
-        """Turns an object into bytes.
+        """Turn an object into bytes.
 
         Args:
             value: The object.
@@ -152,11 +151,7 @@ class Packer:
             raise explain(value, what, error, self._encode, only_data=self._codec == DATA) from error
 
     def unpack(self, packed: Packed) -> Any:
-        """Turns bytes into an object.
-
-        Args:
-            packed: What ``pack`` returned, in this process or another. Its buffers become the object's
-                memory.
+        """Turn bytes of ``pack``, in this process or another, into an object. The buffers become its memory.
 
         Raises:
             UnpackError: The bytes cannot be turned into an object; the cause is kept.
@@ -211,9 +206,9 @@ class Packer:
 
 
 def _collector(buffers: list[Buffer], smallest: int) -> Callable[[pickle.PickleBuffer], bool]:
-    """Returns the callback that tells a pickler which buffers to leave out, and collects those.
+    """Return the callback that says to a pickler which buffers to leave out, and collects those.
 
-    It refers to the list and not to the pickler, so that no garbage cycle is left behind by every packing.
+    It refers to the list and not to the pickler, so that packing leaves no garbage cycle behind.
     """
 
     def stays_inside(buffer: pickle.PickleBuffer) -> bool:

@@ -1,8 +1,8 @@
 """The other name of a file that is to replace one: a killed writer leaves it, and the next one clears it.
 
-There are few such names for each file, so nobody has to search a directory for them. Who has one keeps the
-file locked (`flock`) as long as it lives. A part that nobody has locked is that of a dead writer, and only
-who has locked it may remove it.
+There are few such names for each file, so nobody has to search a directory for them. The writer keeps such a
+file, its *part*, locked (`flock`) as long as it lives. A part without a lock is that of a dead writer. Only a
+process that has locked it may remove it.
 """
 
 import fcntl
@@ -19,30 +19,18 @@ _OWNER_ONLY: Final = 0o600
 
 
 def hold(file: int) -> bool:
-    """Show that the writer of a file lives, for as long as it has it open.
-
-    Args:
-        file: Its descriptor.
-
-    Returns:
-        False if another process or thread has locked it, to remove it.
-    """
+    """Lock a part, to show that its writer lives. False: another writer has locked it, to remove it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # a file system without locks: then nobody can tell that a writer is dead
+    except OSError:  # a file system without locks: then no writer counts as dead
         return True
     return True
 
 
 def clear(where: int, name: str) -> None:
-    """Remove what dead writers of a file have left.
-
-    Args:
-        where: Its directory.
-        name: Of the file.
-    """
+    """Remove what dead writers of a file in the directory ``where`` have left."""
     for part in _names(name):
         with suppress(OSError):  # it is not there, or its writer lives, or it is not ours
             _remove_dead(where, part)
@@ -61,13 +49,7 @@ def _remove_dead(where: int, part: str) -> None:
 
 
 def is_named(file: int, where: int, part: str) -> bool:
-    """Whether an open file still has a name.
-
-    Args:
-        file: Its descriptor.
-        where: The directory.
-        part: The name in it.
-    """
+    """Return whether an open file still has a name in the directory ``where``."""
     try:
         return os.path.samestat(os.fstat(file), os.stat(part, dir_fd=where, follow_symlinks=False))
     except FileNotFoundError:
@@ -75,31 +57,17 @@ def is_named(file: int, where: int, part: str) -> bool:
 
 
 def candidates(name: str) -> Iterator[str]:
-    """The names that a part may have, in the order in which they are to be tried. The last one is free.
+    """Yield the names that a part may have, in the order in which they are to be tried. The last one is free.
 
     They are short: the name of the file may be as long as a name can be. Others may have prepared all but the
     last one, so none of them may be followed or written over.
-
-    Args:
-        name: Of the file.
     """
     yield from _names(name)
     yield f".corps-{secrets.token_hex(8)}.part"
 
 
 def make(where: int, name: str) -> tuple[int, str]:
-    """Make and hold a part that has its name from the beginning.
-
-    Args:
-        where: The directory.
-        name: Of the file.
-
-    Returns:
-        Its descriptor, and the name of the part.
-
-    Raises:
-        OSError: It cannot be made.
-    """
+    """Make and hold a part that has its name from the beginning; return its descriptor and that name."""
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
     while True:
         for part in candidates(name):

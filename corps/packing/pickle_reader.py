@@ -6,7 +6,7 @@ comes of it, and set attributes of the class itself. This reader knows no way to
 
 It takes what protocol 5 writes, which is all that `store` writes. Everything else is `Untrusted`.
 
-Leans on pickletools for how arguments of opcodes are written. One reader reads one pickle, in one thread.
+Leans on pickletools for how arguments of opcodes are written. One reader reads one pickle. One thread.
 """
 
 import pickletools
@@ -27,7 +27,7 @@ _ATOMS: Final = frozenset({str, int, bytes, float, bool, type(None)})
 
 
 class Judge(Protocol):
-    """Says what a pickle may do. What it refuses raises Untrusted."""
+    """Decide what a pickle may do, and raise Untrusted at anything else."""
 
     def find(self, module: str, qualname: str) -> Any:
         """Return what a name stands for."""
@@ -42,7 +42,7 @@ class Judge(Protocol):
         """Return an object, with its state put into it."""
 
     def extend(self, thing: Any, items: list[Any]) -> None:
-        """Appends to what is no plain list."""
+        """Append to what is no plain list."""
 
     def put(self, thing: Any, pairs: list[tuple[Any, Any]]) -> None:
         """Set the items of what is no plain dict."""
@@ -52,7 +52,7 @@ class Judge(Protocol):
 
 
 class PickleReader:
-    """Reads one pickle."""
+    """Read one pickle."""
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
@@ -61,10 +61,7 @@ class PickleReader:
         self._memo: list[Any] = []
 
     def read(self, body: bytes) -> Any:
-        """Return the object.
-
-        Args:
-            body: The pickle.
+        """Return the object of the pickle.
 
         Raises:
             Untrusted: It does what it may not do.
@@ -231,7 +228,7 @@ def _push_constant(constant: Any, reader: PickleReader, _: Any) -> None:
 
 
 def _steps() -> dict[bytes, tuple[Callable[[Any], Any] | None, _Do | None]]:
-    """What to do for each opcode, and how its argument is read."""
+    """Return what to do for each opcode, and how its argument is read."""
     doing: dict[str, _Do | None] = dict(_OTHERS)
     for name in _VALUES:
         doing[name] = PickleReader._push

@@ -1,9 +1,9 @@
 """The two picklers of the codec "pickle": by reference first, by value if that does not do.
 
-``ReferencePickler`` is the C pickler with one hook, which is called for everything but exact builtin data. It
-gives up at the first thing that cannot go by reference, and the whole value is packed again by
-``ValuePickler``: functions and classes in the way of this package, what else the C pickler refuses in that of
-cloudpickle. Most values never need the second one, and it costs ten times as much.
+``ReferencePickler`` is the C pickler with one hook, which it calls for everything but exact builtin data. It
+gives up at the first thing that cannot go by reference. ``ValuePickler`` then packs the whole value again:
+functions and classes in the way of this package, what else the C pickler refuses in that of cloudpickle. Most
+values never need the second one, and it costs ten times as much.
 
 Both are made for one value and thrown away. Leans on by_value, enum members, references, refusals,
 exceptions, and cloudpickle.
@@ -85,11 +85,11 @@ def registered() -> Collection[str]:
 
 
 class NeedsByValue(Exception):
-    """The value holds something that cannot go by reference; it has to be packed by a ValuePickler."""
+    """The value holds something that cannot go by reference; a ValuePickler has to pack it."""
 
 
 class ReferencePickler(pickle.Pickler):
-    """Packs what can be built from importable names; stops with NeedsByValue at anything else.
+    """Pack what can be built from importable names; stop with NeedsByValue at anything else.
 
     Attributes:
         elsewhere: What other processes have of the modules of this one.
@@ -98,7 +98,7 @@ class ReferencePickler(pickle.Pickler):
     elsewhere: Elsewhere
 
     def reducer_override(self, obj: Any) -> Any:
-        """Called by the C pickler for each object that is not exact builtin data.
+        """Reduce an object. The C pickler calls it for each object that is not exact builtin data.
 
         Raises:
             NeedsByValue: The object cannot go by reference.
@@ -124,7 +124,7 @@ class ReferencePickler(pickle.Pickler):
 
 
 class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle hides the base from mypy
-    """Packs by value what cannot go by reference: code and classes our way, the rest as cloudpickle does.
+    """Pack by value what cannot go by reference: code and classes our way, the rest as cloudpickle does.
 
     Attributes:
         by_value: Takes functions and classes apart.
@@ -133,7 +133,7 @@ class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle hi
     by_value: ByValue
 
     def reducer_override(self, obj: Any) -> Any:
-        """Called by the C pickler for each object that is not exact builtin data.
+        """Reduce an object. The C pickler calls it for each object that is not exact builtin data.
 
         Raises:
             Refusal: The object is of a kind that is never packed.
@@ -146,10 +146,6 @@ class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle hi
 
 def reduce_rest(thing: Any, elsewhere: Elsewhere) -> Any:
     """Reduce what is left to the object's own way, for picklers that pack by value.
-
-    Args:
-        thing: Any object.
-        elsewhere: What other processes have of the modules of this one.
 
     Raises:
         Refusal: It is of a kind that is never packed, or is packed as a name that nobody else knows.
@@ -171,11 +167,8 @@ def reduce_rest(thing: Any, elsewhere: Elsewhere) -> Any:
 def own_reduction(thing: Any) -> Any:
     """Return what an object that says itself how it is packed reduces to.
 
-    That is what the C pickler would ask next: it is asked here, to see whether the answer is a name. Members
-    of enums and the standard streams are reduced to what means the same in every process.
-
-    Args:
-        thing: The object.
+    The C pickler would ask the same next. The answer may be a name, so it is asked for here. Members of enums
+    and the standard streams are reduced to what means the same in every process.
     """
     if thing is sys.stdout or thing is sys.stderr:
         return reduce_standard_stream(thing)
@@ -191,27 +184,13 @@ def own_reduction(thing: Any) -> Any:
 
 
 def reduce_name(thing: Any, name: str, elsewhere: Elsewhere) -> Any:
-    """See to it that a name to which an object reduces means something.
-
-    Args:
-        thing: The object.
-        name: What it reduces to.
-        elsewhere: What other processes have of the modules of this one.
-
-    Returns:
-        None: no other process can import it.
-    """
+    """Return a reduction of an object that reduces to a name; None if no other process can import it."""
     found = reduce_to_name(thing, module_of(thing, name), name, elsewhere)
     return name if found is NotImplemented else found
 
 
 def module_of(thing: Any, qualname: str) -> str:
-    """Return the name of the module in which pickle looks for an object that reduces to its name.
-
-    Args:
-        thing: The object.
-        qualname: What it reduces to.
-    """
+    """Return the name of the module in which pickle looks for an object that reduces to its name."""
     own = getattr(thing, "__module__", None)
     if isinstance(own, str):
         return own

@@ -3,7 +3,7 @@
 No function of others is called: what finds a member of an enum by its name is of this package.
 
 Objects are made without their class's constructor, and their fields are set without its ``__setattr__``. Of
-the classes that the reader has imported already only those are taken whose objects run nothing by being
+the classes that the reader has imported already only those are taken whose objects run nothing when they are
 made, hashed or thrown away. So the author of the bytes chooses values, and nothing else.
 
 Leans on enum members, own definitions and plain.
@@ -32,15 +32,14 @@ _PLAIN_METACLASSES: Final = (type, ABCMeta)
 
 
 class PlainObjects:
-    """The judge of one pickle."""
+    """The judge of one pickle.
+
+    Args:
+        module_of: Gives a module that is imported already.
+        allow: Whether ``(module, qualname)`` may be loaded.
+    """
 
     def __init__(self, module_of: Callable[[str], ModuleType], allow: Callable[[str, str], bool]) -> None:
-        """Nothing was asked for yet.
-
-        Args:
-            module_of: Gives a module that is imported already.
-            allow: Whether ``(module, qualname)`` may be loaded.
-        """
         self._module_of = module_of
         self._allow = allow
         self._unfilled: dict[int, Any] = {}
@@ -147,7 +146,7 @@ def _is_plain_dataclass(cls: Any) -> bool:
 
 
 def _is_watched(cls: Any) -> bool:
-    """Whether code runs at the end of its objects."""
+    """Return whether code runs at the end of its objects."""
     return any("__del__" in vars(each) for each in cls.__mro__)
 
 
@@ -160,7 +159,7 @@ def _member_of(cls: Any, value: Any) -> Any:
 
 
 def _by_name(fields: list[str], state: Any) -> dict[str, Any]:
-    """The values of a state, which the class keeps in a dict, in slots, or in the order of its fields."""
+    """Return the values of a state: of a dict, of slots, or in the order of the fields."""
     if type(state) is list and len(state) == len(fields):
         return dict(zip(fields, state, strict=True))
     parts = state if type(state) is tuple and len(state) == 2 else (state,)

@@ -1,10 +1,10 @@
 """By reference or by value: which functions and classes another process can import, and under which name.
 
 A thing goes by reference if walking its qualified name down from its module arrives at that very thing, and
-if the module can be imported elsewhere. Two modules need care: ``__main__`` is another program in every other
-process, so its things go under the alias by which those processes know it, or by value; and a module made by
-hand exists here alone, although it may sit in ``sys.modules``, as a module does that was loaded from a file
-where the import system does not look.
+if the module can be imported elsewhere. Two modules need care. ``__main__`` is another program in every other
+process, so its things go under the alias by which those processes know it, or by value. A module made by hand
+exists here alone, although it may sit in ``sys.modules``; so does a module that was loaded from a file where
+the import system does not look.
 
 Leans on the standard library alone.
 """
@@ -27,14 +27,10 @@ TYPES_OF_SINGLETONS: Final = frozenset({NoneType, EllipsisType, NotImplementedTy
 
 
 def walk(module: ModuleType, qualname: str) -> Any:
-    """Returns what a qualified name means inside a module.
+    """Return what a qualified name means inside a module.
 
     The walk does not cross from one module into another: with ``app`` trusted, ``os.system`` asked of ``app``
-    would be a way around every rule about ``os``, since most modules import others.
-
-    Args:
-        module: Where the walk starts.
-        qualname: Names with dots between them.
+    would be a way around every rule about ``os``, because most modules import others.
 
     Raises:
         AttributeError: There is nothing of this name.
@@ -48,10 +44,10 @@ def walk(module: ModuleType, qualname: str) -> Any:
 
 
 def is_importable(module: ModuleType) -> bool:
-    """Returns whether another process can be expected to import this module by its name.
+    """Return whether another process can be expected to import this module by its name.
 
     What the import system loaded has a ``__spec__``, and the import system finds it in the same place again.
-    So does it not find a plug-in that was loaded from a path. Submodules which extension modules make by hand
+    It does not find a plug-in that was loaded from a path. Submodules that extension modules make by hand
     have no ``__spec__``, but appear when their package is imported, so the package's word counts for them.
     """
     spec = module.__spec__
@@ -66,7 +62,7 @@ def is_importable(module: ModuleType) -> bool:
 
 @lru_cache(maxsize=8192)
 def _is_found(name: str, origin: str | None) -> bool:
-    """Whether the import system finds a module where it came from. Asked once for each: 0.1 ms."""
+    """Return whether the import system finds a module where it came from. Asked once for each: 0.1 ms."""
     package = name.rpartition(".")[0]
     parent = sys.modules.get(package)
     if parent is not None and not is_importable(parent):
@@ -77,12 +73,12 @@ def _is_found(name: str, origin: str | None) -> bool:
             found = finder.find_spec(name, places)
             if found is not None and found.origin == origin:
                 return True
-        # A file of the application may have the same name and come first, for who imports it from now on.
+        # A file of the application may have the same name, and come first in an import from now on.
         for place in sys.path if places is None else places:
             found = PathFinder.find_spec(name, [place])
             if found is not None and found.origin == origin:
                 return True
-    # Whatever the application has put there: it has loaded the module.
+    # A finder of the application has failed: it has loaded the module all the same.
     except Exception as error:
         if came_from_a_handler(error):
             raise
@@ -91,10 +87,10 @@ def _is_found(name: str, origin: str | None) -> bool:
 
 
 def is_held_by(module: ModuleType, qualname: str, thing: Any) -> bool:
-    """Returns whether the qualified name, asked of the module, gives this very thing."""
+    """Return whether the qualified name, asked of the module, gives this very thing."""
     try:
         return walk(module, qualname) is thing
-    # Any module may have a __getattr__ of its own, which may raise whatever it likes.
+    # Any module may have a __getattr__ of its own, which may raise anything.
     except Exception as error:
         if came_from_a_handler(error):
             raise
@@ -116,11 +112,7 @@ class Elsewhere(NamedTuple):
 
 
 def reduce_by_reference(thing: Any, elsewhere: Elsewhere) -> Any:
-    """Decides how a function or a class travels.
-
-    Args:
-        thing: A function or a class.
-        elsewhere: What other processes have.
+    """Decide how a function or a class travels.
 
     Returns:
         NotImplemented: by reference, under its own name; this is how ``reducer_override`` says so.
@@ -131,7 +123,7 @@ def reduce_by_reference(thing: Any, elsewhere: Elsewhere) -> Any:
     qualname = getattr(thing, "__qualname__", None)
     if type(module_name) is not str or type(qualname) is not str:
         return None
-    # What most of them are, in 0.4 µs: the module's dictionary answers for whatever has no dot in its name.
+    # Most of them in 0.4 µs: the module's dictionary answers for a name without a dot.
     module = sys.modules.get(module_name)
     if module is not None and module_name not in MAIN and module.__dict__.get(qualname) is thing:
         spec = module.__spec__
@@ -141,17 +133,7 @@ def reduce_by_reference(thing: Any, elsewhere: Elsewhere) -> Any:
 
 
 def reduce_to_name(thing: Any, module_name: str, qualname: str, elsewhere: Elsewhere) -> Any:
-    """Decides whether anything can travel as a name.
-
-    Args:
-        thing: Any object.
-        module_name: The module that should hold it.
-        qualname: The name inside it.
-        elsewhere: What other processes have.
-
-    Returns:
-        As `reduce_by_reference` does.
-    """
+    """Decide whether anything can travel as a name of a module. Returns what `reduce_by_reference` does."""
     module = sys.modules.get(module_name)
     if module is None:
         return None
@@ -173,13 +155,7 @@ def reduce_to_name(thing: Any, module_name: str, qualname: str, elsewhere: Elsew
 
 
 def is_of_a_file(thing: Any, module_name: str, qualname: str) -> bool:
-    """Return whether a module that was loaded from a file holds a thing, wherever that file is.
-
-    Args:
-        thing: Any object.
-        module_name: The module that should hold it.
-        qualname: The name inside it.
-    """
+    """Return whether a module that was loaded from a file holds a thing, wherever that file is."""
     module = sys.modules.get(module_name)
     if module is None or module_name in MAIN:
         return False
@@ -188,12 +164,7 @@ def is_of_a_file(thing: Any, module_name: str, qualname: str) -> bool:
 
 
 def file_of(thing: Any, qualname: str) -> str | None:
-    """Return the file of the module that has a thing at its top; None if none has.
-
-    Args:
-        thing: A function or a class.
-        qualname: Its qualified name.
-    """
+    """Return the file of the module that has a thing at its top; None if none has."""
     name = getattr(thing, "__module__", None)
     module = sys.modules.get(name) if type(name) is str and name not in MAIN else None
     if module is None or module.__dict__.get(qualname) is not thing or module.__spec__ is None:
@@ -204,13 +175,7 @@ def file_of(thing: Any, qualname: str) -> str | None:
 def find_loaded(name: Any, file: str, qualname: str) -> Any:
     """Return what this process has of a thing of another one: at the top of a module of the same file.
 
-    Args:
-        name: Of the module.
-        file: Of the module.
-        qualname: Of the thing; empty for the module itself.
-
-    Returns:
-        None if it has none.
+    An empty name means the module itself. None: this process has none.
     """
     module = sys.modules.get(name)
     if module is None or module.__spec__ is None or module.__spec__.origin != file:
@@ -219,14 +184,7 @@ def find_loaded(name: Any, file: str, qualname: str) -> Any:
 
 
 def reduce_standard_stream(thing: Any) -> Any:
-    """Reduces the standard output streams to "yours": what a function that prints means by them.
-
-    Args:
-        thing: Any object.
-
-    Returns:
-        NotImplemented if it is another object.
-    """
+    """Reduce the standard output streams to "yours"; NotImplemented for any other object."""
     if thing is sys.stdout:
         return standard_stream, ("stdout",)
     if thing is sys.stderr:
@@ -235,24 +193,15 @@ def reduce_standard_stream(thing: Any) -> Any:
 
 
 def standard_stream(name: str) -> Any:
-    """Returns this process' own standard stream.
-
-    Args:
-        name: ``"stdout"``; anything else means stderr.
-    """
+    """Return this process' own standard stream: ``"stdout"``; anything else means stderr."""
     return sys.stdout if name == "stdout" else sys.stderr
 
 
 def restore_main(alias: str, qualname: str) -> Any:
-    """Stands in a pickle for something of the writer's ``__main__``.
+    """Stand in a pickle for something of the writer's ``__main__``.
 
     Readers of corps never run this function: their unpickler answers its name with a look-up of its own,
-    which asks the same trust and the same resolver as every other name. It works for any other reader of the
-    bytes.
-
-    Args:
-        alias: The importable name of the module that was ``__main__``.
-        qualname: The qualified name inside that module.
+    which asks the same trust and the same resolver as every other name. It works for any other reader.
 
     Raises:
         ImportError: There is no such module.
@@ -262,10 +211,7 @@ def restore_main(alias: str, qualname: str) -> Any:
 
 
 def import_named(name: str) -> ModuleType:
-    """Stands in a pickle for a module. Readers of corps look it up as they do all names.
-
-    Args:
-        name: Its name.
+    """Stand in a pickle for a module. Readers of corps look it up as they do all names.
 
     Raises:
         ImportError: There is no such module.

@@ -32,7 +32,7 @@ class Refusal(Exception):
     """A pickler met something that it must not pack. Becomes a PackError at the border of the package.
 
     Args:
-        thing: The object itself: it tells a refusal of this object from a refusal of something inside it.
+        thing: The object itself, which separates a refusal of it from a refusal of something inside it.
         reason: Why, and what to do.
     """
 
@@ -88,9 +88,9 @@ _OF_THREADS: Final = {"lock": _LOCK, "RLock": _LOCK, "_local": _THREAD_STATE}
 
 
 def reason_against(thing: Any) -> Reason | None:
-    """Returns why an object is of a kind that is never packed; None if it may be tried.
+    """Return why an object is of a kind that is never packed; None if it may be tried.
 
-    The standard output streams are let through: they travel as "your stdout".
+    The standard output streams pass: they travel as "your stdout".
     """
     # The type and not isinstance() on the object: proxies of all sorts lie about their __class__, and run
     # code of the application to do so.
@@ -106,11 +106,7 @@ def reason_against(thing: Any) -> Reason | None:
 
 
 def refuse_if_hopeless(thing: Any) -> None:
-    """Stops a pickler at an object of a kind that is never packed.
-
-    Raises:
-        Refusal: The object is of such a kind.
-    """
+    """Stop a pickler with a Refusal at an object of a kind that is never packed."""
     reason = reason_against(thing)
     if reason is not None:
         raise Refusal(thing, reason)

@@ -1,10 +1,10 @@
 """Replacing a file as a whole: it is the old one or the new one, never half, and nothing else is left behind.
 
 The content is written to a file without a name (``O_TMPFILE``), so a process that is killed meanwhile leaves
-nothing. Only when all of it is on the disk does it get a name: that of the file itself, or, because a link
-never replaces anything, another one that is renamed at once. Where the file system has no files without a
-name it has that other name from the beginning. What a process that is killed leaves under such a name, the
-next one that replaces the same file removes (`corps.packing.part_files`).
+nothing. Only when all of it is on the disk does it get a name: that of the file itself, or another one that
+is renamed at once, because a link never replaces anything. Where the file system has no files without a name
+it has that other name from the beginning. A killed process may leave such a name behind; the next one that
+replaces the same file removes it (`corps.packing.part_files`).
 
 A link is followed, so that what it leads to is replaced. The mode is kept, and the owner where that is
 allowed.
@@ -26,11 +26,7 @@ _OF_THE_MODE: Final = 0o7777
 
 
 def replace_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -> None:
-    """Write a file, at once and as a whole.
-
-    Args:
-        path: The file. If it is there, it is replaced; otherwise only its owner may read it.
-        parts: The content.
+    """Write a file, at once and as a whole. Only its owner may read a new one.
 
     Raises:
         NotAFile: The path leads to a directory, a pipe, a device or a socket.

@@ -38,15 +38,7 @@ _OF_IMPORT: Final = frozenset({"__builtins__", "__cached__", "__loader__", "__sp
 
 
 def reduce_standard(thing: Any, identities: Identities) -> Any:
-    """Reduce an object of such a kind, by value.
-
-    Args:
-        thing: Any object.
-        identities: Of this process.
-
-    Returns:
-        NotImplemented if it is of no such kind.
-    """
+    """Reduce an object of such a kind, by value; NotImplemented if it is of no such kind."""
     kind = type(thing)
     if kind is _CACHED:
         parameters = thing.cache_parameters()
@@ -74,39 +66,19 @@ def reduce_standard(thing: Any, identities: Identities) -> Any:
 
 
 def make_cached(function: Callable[..., Any], maxsize: int | None, typed: bool) -> Any:
-    """Make a function with a cache, which is empty.
-
-    Args:
-        function: The function.
-        maxsize: See `functools.lru_cache`.
-        typed: See `functools.lru_cache`.
-    """
+    """Make a function with an empty cache."""
     return functools.lru_cache(maxsize, typed)(function)
 
 
 def make_partial_method(
     function: Any, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> "functools.partialmethod[Any]":
-    """Make a method of which some arguments are given.
-
-    Args:
-        function: The function, or what has a way to become a method.
-        args: Its first arguments.
-        keywords: Its arguments by name.
-    """
+    """Make a method of which some arguments are given."""
     return functools.partialmethod(function, *args, **keywords)
 
 
 def make_known(identities: Identities, name: str, kind: str, module: str, *facts: Any) -> Any:
-    """Return the type variable or new type of a name; make it if there is none here.
-
-    Args:
-        identities: Of this process.
-        name: The same in all processes.
-        kind: Its class, in `typing`.
-        module: Its module.
-        facts: What it is made of.
-    """
+    """Return the type variable or new type of a name; make it of its facts if there is none here."""
 
     def make() -> Any:
         made: Any
@@ -122,33 +94,18 @@ def make_known(identities: Identities, name: str, kind: str, module: str, *facts
 
 
 def reduce_module_by_value(module: ModuleType, file: str | None) -> Any:
-    """Reduce a module that no other process can import, with all that is in it.
-
-    Args:
-        module: The module.
-        file: The path that it was loaded from; None if there is none.
-    """
+    """Reduce a module that no other process can import, with all that is in it."""
     facts = {name: value for name, value in vars(module).items() if name not in _OF_IMPORT}
     return make_module, (module.__name__, file), facts, None, None, set_module
 
 
 def make_module(name: str, file: str | None) -> ModuleType:
-    """Make a module that is filled afterwards, or return what this process has loaded from the file.
-
-    Args:
-        name: Of the module.
-        file: The path that it was loaded from; None if there is none.
-    """
+    """Make a module that is filled afterwards, or return what this process has loaded from the file."""
     loaded = None if file is None else find_loaded(name, file, "")
     return ModuleType(name) if loaded is None else loaded
 
 
 def set_module(module: ModuleType, facts: dict[str, Any]) -> None:
-    """Fill a module, unless it is this process' own.
-
-    Args:
-        module: The module.
-        facts: What is in it.
-    """
+    """Fill a module, unless it is this process' own."""
     if module.__spec__ is None:
         vars(module).update(facts)

@@ -3,9 +3,9 @@
 The durable form differs from what travels on the wire: it carries no code, says which names it needs, has a
 version, and knows when it is damaged. Writing is atomic: a file is the old one or the new one, never half.
 
-What it does not give by itself: protection from who can write the file. Reading a stored form in the codec
-"pickle" runs what its manifest names. So files of others are to be loaded with ``trust="data"``, which runs
-nothing; ``allow`` decides name by name.
+It does not protect a reader from the writer of the file. Reading a form in the codec "pickle" runs what
+its manifest names. So files of others are to be loaded with ``trust="data"``, which runs nothing; ``allow``
+decides name by name.
 
 Leans on `replacing`, the durable format and pickler, the unpickler, the careful reader with its judges, and
 the data codec.
@@ -22,7 +22,7 @@ from corps.handlers import came_from_a_handler
 from corps.packing.blame import explain
 from corps.packing.codecs import DATA, DILL, tag_of
 from corps.packing.data import decode_data, encode_data
-from corps.packing.durable_format import Manifest, build, read_form
+from corps.packing.durable_format import build, read_form
 from corps.packing.durable_pickler import DurablePickler, Parts
 from corps.packing.replacing import replace_file
 from corps.packing.unpickler import Finder, read_pickle
@@ -47,7 +47,7 @@ def store(value: object, path: str | os.PathLike[str], *, codec: str = "pickle")
         NotAFile: The path leads to a directory, a pipe, a device or a socket.
         OSError: The file cannot be written.
     """
-    replace_file(path, _store_parts(value, codec))
+    replace_file(path, stored_parts(value, codec))
 
 
 def load(
@@ -58,18 +58,21 @@ def load(
     resolve_module: Callable[[str], ModuleType] | None = None,
     rebind: Rebind | None = None,
 ) -> Any:
-    """Reads an object that ``store`` wrote.
+    """Read an object that ``store`` wrote.
 
     Args:
         path: The file.
         trust: ``"data"`` for files of others: containers, dataclasses, named tuples, enums, and values of
-            `datetime` and `decimal` are made, of classes whose modules are imported already, and nothing of
-            the file or of these classes is run. ``"code"`` for files of your own.
+            `datetime` and `decimal` are made, of classes whose modules are imported already. Nothing of the
+            file or of these classes is run. ``"code"`` for files of your own.
         allow: Whether ``(module, qualname)`` may be loaded; None: what the form's own manifest lists. Of what
             it allows only classes and functions are taken that have this very name, no hidden ones, and
             nothing of corps. The file may call these with any arguments.
         resolve_module: Gives the module of a name; None: the import system.
         rebind: What to answer for some names instead of the real thing.
+
+    Returns:
+        The object.
 
     Raises:
         Damaged: The file is truncated, changed, or was never written by ``store``.
@@ -83,24 +86,11 @@ def load(
     with open(path, "rb") as file:
         # What comes out of a pipe cannot be read twice.
         form: BinaryIO = file if file.seekable() else BytesIO(file.read())
-        return _load(form, trust, allow, resolve_module, rebind)
+        return load_from(form, trust=trust, allow=allow, resolve_module=resolve_module, rebind=rebind)
 
 
-def store_bytes(value: object, *, codec: str = "pickle") -> bytes:
-    """Returns the durable form of an object as bytes.
-
-    Args:
-        value: The object. Its functions and classes have to be importable by name.
-        codec: ``"pickle"`` or ``"data"``.
-
-    Raises:
-        PackError: Something in the object cannot be stored.
-        ConfigError: The codec is unknown, or packs code by value.
-    """
-    return b"".join(_store_parts(value, codec))
-
-
-def _store_parts(value: object, codec: str) -> list[bytes | memoryview]:
+def stored_parts(value: object, codec: str) -> list[bytes | memoryview]:
+    """Return the durable form of an object, in parts; see `store`."""
     tag = tag_of(codec)
     if tag == DILL:
         raise ConfigError(
@@ -111,7 +101,7 @@ def _store_parts(value: object, codec: str) -> list[bytes | memoryview]:
         body, names = encode(value)
     except KeyboardInterrupt:
         raise
-    # As in Packer.pack: whatever the application's own reducers raise is the reason why it cannot be packed.
+    # As in Packer.pack: what the application's own reducers raise is the reason why it cannot be packed.
     except BaseException as error:
         if came_from_a_handler(error):
             raise
@@ -119,43 +109,18 @@ def _store_parts(value: object, codec: str) -> list[bytes | memoryview]:
     return build(tag, names, body)
 
 
-def load_bytes(
-    data: bytes,
+def load_from(
+    form: BinaryIO,
     *,
     trust: str = "code",
     allow: Allow | None = None,
     resolve_module: Callable[[str], ModuleType] | None = None,
     rebind: Rebind | None = None,
 ) -> Any:
-    """Returns the object of a durable form given as bytes.
+    """Return the object of a durable form, in a file that can go back; see `load`.
 
     The manifest is checked as a whole, name by name, before anything of the body is run.
-
-    Args:
-        data: What ``store_bytes`` returned.
-        trust: ``"data"`` or ``"code"``, as for `load`.
-        allow: Whether ``(module, qualname)`` may be loaded; None: what the form's own manifest lists.
-        resolve_module: Gives the module of a name; None: the import system.
-        rebind: What to answer for some names instead of the real thing. Not with ``trust="data"``.
-
-    Raises:
-        Damaged: The bytes are truncated, changed, or are no durable form.
-        NewerFormat: A newer release of corps wrote them.
-        Untrusted: They name or do what ``trust`` or ``allow`` refuse, or name something outside of their own
-            manifest.
-        UnpackError: A class that they name no longer exists, or rebuilding the object failed.
-        ConfigError: ``trust`` is another word.
     """
-    return _load(BytesIO(data), trust, allow, resolve_module, rebind)
-
-
-def _load(
-    form: BinaryIO,
-    trust: str,
-    allow: Allow | None,
-    resolve_module: Callable[[str], ModuleType] | None,
-    rebind: Rebind | None,
-) -> Any:
     if trust not in ("code", "data"):
         raise ConfigError(f'trust = {trust!r} is not known: "data" for files of others, "code" for your own')
     manifest = read_form(form)
@@ -180,21 +145,6 @@ def _load(
         module, _, qualname = name.partition(":")
         finder.find(module, qualname)
     return read_pickle(form, (), finder)
-
-
-def read_manifest(path: str | os.PathLike[str]) -> Manifest:
-    """Returns what a stored file says about itself. Verifies its checksum, unpickles nothing.
-
-    Args:
-        path: The file.
-
-    Raises:
-        Damaged: The file is truncated, changed, or was never written by ``store``.
-        NewerFormat: A newer release of corps wrote it.
-        OSError: The file cannot be read.
-    """
-    with open(path, "rb") as file:
-        return read_form(file if file.seekable() else BytesIO(file.read()))
 
 
 def _encode_pickle(value: object) -> tuple[list[bytes | memoryview], set[str]]:

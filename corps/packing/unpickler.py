@@ -2,9 +2,9 @@
 
 Everything a pickle can do, it does by naming a module's attribute and calling it. So one function,
 ``Finder.find``, is both borders at once: it refuses what is not trusted, and it answers some names with
-something bound to this process (which is how an arriving Name learns by which router it sends).
+something bound to this process. So an arriving Name learns by which router it sends.
 
-Leans on references. Any thread may use a Finder: it holds no state but its settings.
+Leans on references. Thread-safe: a Finder holds no state but its settings.
 """
 
 import copy
@@ -26,7 +26,7 @@ _IMPORT_NAMED: Final = (import_named.__module__, import_named.__qualname__)
 
 
 class Finder:
-    """Answers the names inside pickles.
+    """Answer the names inside pickles.
 
     Args:
         rebind: What to answer for some names instead of the real thing. Asked first, and trusted.
@@ -56,21 +56,13 @@ class Finder:
         self._allow = allow
 
     def rebound(self, more: Mapping[tuple[str, str], Callable[..., Any]]) -> "Finder":
-        """Returns a finder with the same rules that answers some more names itself.
-
-        Args:
-            more: What to answer for them.
-        """
+        """Return a finder with the same rules that answers some more names itself."""
         twin = copy.copy(self)
         twin._rebind = {**self._rebind, **more}
         return twin
 
     def find(self, module: str, qualname: str) -> Any:
-        """Returns what a name in a pickle stands for.
-
-        Args:
-            module: The name of the module.
-            qualname: The qualified name inside it.
+        """Return what a name in a pickle stands for.
 
         Raises:
             Untrusted: The name may not be loaded.
@@ -127,30 +119,19 @@ class _Unpickler(pickle.Unpickler):
 
 
 def unpickle(body: bytes, buffers: Iterable[Any], finder: Finder) -> Any:
-    """Turns a pickle into an object; see `read_pickle`.
-
-    Args:
-        body: The pickle.
-        buffers: Its out-of-band buffers.
-        finder: Answers the names in it.
-    """
+    """Turn a pickle with its out-of-band buffers into an object; see `read_pickle`."""
     return read_pickle(BytesIO(body), buffers, finder)
 
 
 def read_pickle(file: BinaryIO, buffers: Iterable[Any], finder: Finder) -> Any:
-    """Turns a pickle into an object.
-
-    Args:
-        file: Where the pickle begins.
-        buffers: Its out-of-band buffers.
-        finder: Answers the names in it.
+    """Turn the pickle that begins in a file here into an object.
 
     Raises:
         UnpackError: Anything went wrong, including what code named by the pickle raised: even SystemExit ends
             the unpacking only. The cause is kept.
         Untrusted: It names what may not be loaded.
-        KeyboardInterrupt: The one exception that is meant for the process and not for the bytes; but for
-            what a handler of a signal raises, whatever that is.
+        KeyboardInterrupt: The one exception that is meant for the process and not for the bytes. What a
+            handler of a signal raises passes too.
     """
     unpickler = _Unpickler(file, buffers=buffers)
     unpickler.finder = finder
@@ -165,7 +146,7 @@ def read_pickle(file: BinaryIO, buffers: Iterable[Any], finder: Finder) -> Any:
 
 
 def describe(error: BaseException) -> str:
-    """Returns type and message of an exception, even of one whose ``__str__`` raises."""
+    """Return type and message of an exception, even of one whose ``__str__`` raises."""
     name = type(error).__qualname__
     text = text_of(error)
     return f"{name}: {text}" if text else name

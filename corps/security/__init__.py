@@ -1,4 +1,4 @@
-"""Who may connect: CURVE key pairs and the rule that admits or refuses a peer.
+"""Which peers may connect: CURVE key pairs and the rule that admits or refuses a peer.
 
-Pure decisions; the sockets that ask for them live in `transport`. Default deny.
+Pure decisions. The sockets that ask for them live in `transport`. Default deny.
 """

@@ -1,4 +1,4 @@
-"""Who may connect: default deny, decided per connection, before any frame of it reaches Python.
+"""Which peers may connect: default deny, decided per connection, before any frame of it reaches Python.
 
 ZeroMQ asks by ZAP (https://rfc.zeromq.org/spec/27/). Over `ipc` the kernel vouches for the peer's user,
 over `tcp` CURVE vouches for its key. A refusal says why, for the audit log.
@@ -13,7 +13,7 @@ class Verdict:
 
     Attributes:
         admitted: Whether the peer may connect.
-        user: Who it is: the incarnation of the Env whose key it proved; empty over `ipc`.
+        user: The incarnation of the Env whose key the peer has proved; empty over `ipc`.
         reason: For the log.
     """
 
@@ -35,42 +35,20 @@ class Admission:
     keys: dict[str, str] = field(default_factory=dict)
 
     def judge_local(self, address: str) -> Verdict:
-        """Judge a connection over `ipc`.
-
-        Args:
-            address: As libzmq gives it: ``localhost:uid:gid:pid``.
-
-        Returns:
-            The verdict.
-        """
+        """Judge a connection over `ipc`. libzmq gives the address as ``localhost:uid:gid:pid``."""
         parts = address.split(":")
         if len(parts) != 4 or not parts[1].isdecimal():
             return Verdict(False, "", f"peer address {address!r} does not tell its user")
         return self.judge_user(parts[3], int(parts[1]))
 
     def judge_user(self, process: str, uid: int) -> Verdict:
-        """Judge a connection inside the host.
-
-        Args:
-            process: Id of the peer's process, for the reason.
-            uid: Its user, as the kernel says.
-
-        Returns:
-            The verdict.
-        """
+        """Judge a connection inside the host by the user that the kernel says."""
         if uid != self.uid:
             return Verdict(False, "", f"process {process} belongs to user {uid}, not to {self.uid}")
         return Verdict(True, "", f"process {process} of user {uid}")
 
     def judge_key(self, public_key: str) -> Verdict:
-        """Judge a connection over `tcp` that has proved to own a CURVE key.
-
-        Args:
-            public_key: Z85 encoded.
-
-        Returns:
-            The verdict.
-        """
+        """Judge a connection over `tcp` that has proved to own a CURVE key (Z85)."""
         incarnation = self.keys.get(public_key)
         if incarnation is None:
             return Verdict(False, "", f"unknown key {public_key[:8]}...")

@@ -1,4 +1,4 @@
-"""Counts and logs what was refused, without letting an attacker fill the log."""
+"""Counts and logs what was refused, so that an attacker cannot fill the log."""
 
 import logging
 from collections import Counter
@@ -12,12 +12,12 @@ _LINES_PER_SECOND = 1.0
 
 
 class Audit:
-    """What one Env admitted and refused. Not thread safe: used by the thread that reads.
+    """What one Env admitted and refused. Only the thread that reads may use it.
 
     Attributes:
         counts: How often, by kind.
         watch: Called with the kind and the reason of each refusal, in the thread that reads: quick, and
-            without raising. None for nobody.
+            without raising. None for no call.
     """
 
     def __init__(self, env: str) -> None:
@@ -27,17 +27,12 @@ class Audit:
         self._quiet_until: dict[str, float] = {}
 
     def admitted(self, reason: str) -> None:
-        """A peer may connect."""
+        """Count and log that a peer may connect."""
         self.counts["admitted"] += 1
         _log.debug("%s admitted a peer: %s", self._env, reason)
 
     def refused(self, kind: str, reason: str) -> None:
-        """Something was refused: logged at most once per second and kind, counted always.
-
-        Args:
-            kind: A fixed word, such as ``"key"`` or ``"hello"``.
-            reason: What was wrong.
-        """
+        """Count a refusal of this kind, a fixed word such as ``"key"``. Log one per second and kind."""
         self.counts[kind] += 1
         if self.watch is not None:
             self.watch(kind, reason)

@@ -1,4 +1,4 @@
-"""CURVE key pairs. One per Env and incarnation, made when it starts, never written to a file."""
+"""CURVE key pairs. One for each incarnation of an Env, made when it starts, never written to a file."""
 
 from dataclasses import dataclass, field
 
@@ -19,10 +19,7 @@ class KeyPair:
 
 
 def new_key_pair() -> KeyPair:
-    """Make a key pair.
-
-    Returns:
-        A fresh pair from libsodium's random source.
+    """Return a fresh key pair, from libsodium's random source.
 
     Raises:
         RuntimeError: The installed libzmq has no CURVE.

@@ -14,7 +14,7 @@ Policy = Literal["permanent", "transient", "temporary"]
 """``permanent``: always started again. ``transient``: only after a failure. ``temporary``: never."""
 
 Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
-"""Who is started again with a child that failed: it alone, all children, or it and those created after it."""
+"""Which children are started again with one that failed: none, all, or those created after it."""
 
 POLICIES: Final = frozenset(get_args(Policy))
 STRATEGIES: Final = frozenset(get_args(Strategy))
@@ -25,10 +25,11 @@ class Restart:
     """When a worker is started again, and how often.
 
     The idea, the words and the limit are those of supervisors in Erlang/OTP, the growing delay is Pekko's.
+
     The first restart comes at once. If what was started fails young, the next ones come after `backoff[0]`
-    seconds, twice that, and so on, up to `backoff[1]`; each delay is changed by up to a fifth, so that many
-    do not come at once. One that lives for a second, and as long as it was waited for, is not young: after
-    it the next one comes at once again.
+    seconds, twice that, and so on, up to `backoff[1]`. Each delay is changed by up to a fifth, so that many
+    workers do not come back at once. A worker that lives for a second, and as long as it was waited for, is
+    not young: the restart after it comes at once again.
 
     Attributes:
         policy: ``"permanent"``, ``"transient"`` or ``"temporary"``.
@@ -60,7 +61,7 @@ class Restart:
             )
 
     def brings_back(self, reason: Reason) -> bool:
-        """Whether a worker that ended for this reason, and was not told to, is started again.
+        """Return whether a worker that was not ordered to end is started again.
 
         Args:
             reason: Why it ended.
@@ -70,10 +71,10 @@ class Restart:
         return self.policy == "transient" and reason not in ORDERLY
 
     def delay_before(self, nth: int) -> float:
-        """The delay before a restart, without the random part.
+        """Return the delay before a restart, without the random part.
 
         Args:
-            nth: Which one it is of those that follow on young deaths; the first is 1.
+            nth: Which restart it is of those that follow on young deaths; the first is 1.
 
         Returns:
             Seconds.
@@ -98,23 +99,15 @@ def _are_delays(value: object) -> bool:
 
 
 def spread(delay: float, chance: Callable[[], float]) -> float:
-    """A delay, changed by up to a fifth: who failed together does not come back together.
+    """Return a delay changed by up to a fifth: workers that failed together do not come back together.
 
     Args:
         delay: Seconds.
         chance: Gives random numbers from 0 to 1.
-
-    Returns:
-        Seconds.
     """
     return delay * (1 + _SPREAD * (2 * chance() - 1))
 
 
 def died_young(lived: float, waited: float) -> bool:
-    """Whether one that was started again has failed so soon that the next one has to wait longer.
-
-    Args:
-        lived: Seconds.
-        waited: Seconds that it was waited for.
-    """
+    """Return whether a worker has failed so soon that the next delay has to be longer. All in seconds."""
     return lived < max(_YOUNG, waited)

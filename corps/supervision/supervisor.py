@@ -16,7 +16,7 @@ class Plan(Generic[K]):
     """A failed child is to be started again. `Supervisor.steps` says how, when the delay is over.
 
     Attributes:
-        child: Which.
+        child: The child.
         incarnation: The one that has failed.
         delay: Seconds to wait before anything else.
     """
@@ -33,7 +33,7 @@ class Steps(Generic[K]):
     Attributes:
         end: Children to end for good, newest first: their policy does not bring them back.
         halt: Children to end and to start again, newest first; not those that were down already.
-        start: Children to start, oldest first, with the number of the incarnation that each of them begins.
+        start: Children to start, oldest first, each with the number of the incarnation that begins.
         is_ordered: Each start waits for the one before it.
     """
 
@@ -55,7 +55,7 @@ class GivenUp(Generic[K]):
     """A child failed too often: its Mgr ends its children, and fails itself.
 
     Attributes:
-        child: Which.
+        child: The child.
         failures: How often it has failed.
         seconds: In how long.
         failure: The last one.
@@ -80,48 +80,39 @@ class _Child:
 
 
 class Supervisor(Generic[K]):
-    """The children of one Mgr, in the order of their creation. One thread at a time."""
+    """The children of one Mgr, in the order of their creation. One thread.
+
+    Args:
+        strategy: Which children are started again together.
+        chance: Gives random numbers from 0 to 1.
+    """
 
     def __init__(self, strategy: Strategy, chance: Callable[[], float]) -> None:
-        """Nobody is there yet.
-
-        Args:
-            strategy: Who is started again together.
-            chance: Gives random numbers from 0 to 1.
-        """
         self._strategy = strategy
         self._chance = chance
         self._children: dict[K, _Child] = {}
         self._has_given_up = False
 
     def add(self, child: K, restart: Restart | None, incarnation: int = 1) -> None:
-        """A child was created.
+        """Add a child that was created.
 
         Args:
             child: Not known yet.
-            restart: What was declared about it; None for nothing, which means that it is not restarted.
-            incarnation: The number it begins with.
+            restart: Its declaration; None for nothing, which means that it is not restarted.
+            incarnation: The number of its first incarnation.
         """
         self._children[child] = _Child(restart, incarnation)
 
     def remove(self, child: K) -> None:
-        """A child has ended for good. One that is not known makes no difference."""
+        """Remove a child that has ended for good. An unknown one makes no difference."""
         self._children.pop(child, None)
 
     def failed(
         self, child: K, incarnation: int, failure: Failure, at: float
     ) -> Plan[K] | Dropped[K] | GivenUp[K] | None:
-        """An incarnation of a child has failed.
+        """Decide what to do about an incarnation of a child that has failed, at a time in seconds.
 
-        Args:
-            child: Which.
-            incarnation: Of it.
-            failure: How.
-            at: The time, in seconds.
-
-        Returns:
-            What to do. None: nothing, since it is known already, or is about a former incarnation, or all was
-            given up.
+        None means nothing: the failure is known already, is about a former incarnation, or all was given up.
         """
         known = self._children.get(child)
         if known is None or known.is_down or incarnation < known.incarnation or self._has_given_up:
@@ -142,15 +133,10 @@ class Supervisor(Generic[K]):
         return Plan(child, incarnation, spread(known.delay, self._chance))
 
     def steps(self, plan: Plan[K]) -> Steps[K] | None:
-        """The delay of a plan is over. What is done about it depends on what has happened meanwhile.
+        """Decide what to do about a plan of `failed` when its delay is over. Ask once about each plan.
 
-        Carry it out before asking for the next steps: what is to be halted counts as down from now on.
-
-        Args:
-            plan: From `failed`. Ask once about each of them.
-
-        Returns:
-            What to do. None: nothing, since somebody else's plan brought the child back, or will.
+        Carry the steps out before asking for the next ones: what is to be halted counts as down from now on.
+        None means nothing: another plan brought the child back, or will.
         """
         known = self._children.get(plan.child)
         is_valid = known is not None and known.is_down and known.incarnation == plan.incarnation
@@ -161,14 +147,14 @@ class Supervisor(Generic[K]):
         # Even if its child has gone meanwhile: others may have waited for this plan.
         down = [child for child, each in self._children.items() if each.is_down]
         due = [child for child in down if self._children[child].is_due]
-        everybody = list(self._children)
+        all_children = list(self._children)
         if not due:
             return None
         if self._strategy == "one_for_all":
-            return self._steps(everybody)
+            return self._steps(all_children)
         if down[0] != due[0]:
-            return None  # nobody is started before those that it depends on
-        return self._steps(everybody[everybody.index(due[0]) :])
+            return None  # no child is started before those that it depends on
+        return self._steps(all_children[all_children.index(due[0]) :])
 
     def _steps(self, affected: list[K]) -> Steps[K]:
         known = self._children
@@ -186,15 +172,9 @@ class Supervisor(Generic[K]):
         )
 
     def started(self, child: K, incarnation: int, at: float) -> bool:
-        """A child is about to be started.
+        """Record that this incarnation of a child is about to be started, at a time in seconds.
 
-        Args:
-            child: Which.
-            incarnation: Which one begins.
-            at: The time, in seconds.
-
-        Returns:
-            False if it is not to be any more: it has ended for good, or was started in the meantime.
+        False: it must not start any more. It has ended for good, or was started in the meantime.
         """
         known = self._children.get(child)
         if known is None or not known.is_down or incarnation != known.incarnation + 1:
@@ -205,17 +185,17 @@ class Supervisor(Generic[K]):
         return True
 
     def incarnation_of(self, child: K) -> int:
-        """The number of a child's incarnation; 0 if it is not known."""
+        """Return the number of a child's incarnation; 0 if the child is unknown."""
         known = self._children.get(child)
         return 0 if known is None else known.incarnation
 
     def is_down(self, child: K) -> bool:
-        """Whether a child is to be started again, and has not been yet."""
+        """Return whether a child is to be started again, and has not been yet."""
         known = self._children.get(child)
         return known is not None and known.is_down
 
     def down(self) -> list[K]:
-        """The children that are to be started again and have not been yet, oldest first."""
+        """Return the children that are to be started again and have not been yet, oldest first."""
         return [child for child, known in self._children.items() if known.is_down]
 
     def _give_up(self, child: K, times: list[float], failure: Failure) -> GivenUp[K]:
@@ -224,5 +204,5 @@ class Supervisor(Generic[K]):
 
 
 def _is_brought_along(restart: Restart | None) -> bool:
-    """Whether a child that did not fail is started again with one that did."""
+    """Return whether a child that did not fail is started again with one that did."""
     return restart is not None and restart.policy != "temporary"

@@ -1,4 +1,4 @@
-"""Who hangs: judged by signs of life. Pure: no thread, no clock, no process."""
+"""Which of the watched hang: judged by signs of life. Pure: no thread, no clock, no process."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ _LATE: Final = 2.0  # times the time between two looks
 
 @dataclass(frozen=True, slots=True)
 class Verdict(Generic[K]):
-    """The state of one that is watched has changed.
+    """The state of a watched one has changed.
 
     Attributes:
-        of: Whose.
+        of: Its key.
         state: The new one. After ``"dead"`` there is none.
         silences: Seconds without a sign, by kind of sign; if it is well again, those before that.
     """
@@ -36,12 +36,12 @@ class _Watched:
 
 @dataclass(slots=True)
 class Judge(Generic[K]):
-    """Follows counts of signs of life. One thread at a time.
+    """Follow counts of signs of life. One thread.
 
     Silence is what was seen of it: the time between two looks at the same counts. A look that comes late says
-    more about the one who looks than about others, so what went before it does not count (Lifeguard, Dadgar
-    and others, 2018, has the idea): a laptop that was closed, a booting process that was stopped, or whose
-    interpreter was busy, finds nobody dead when it goes on.
+    more about the looking process than about others, so the time before it does not count. The idea is that
+    of Lifeguard (Dadgar and others, 2018). A laptop that was closed, or a booting process that was stopped or
+    whose interpreter was busy, finds no Env dead when it goes on.
 
     Attributes:
         every: Seconds between two looks. One that comes after twice that is late.
@@ -64,14 +64,11 @@ class Judge(Generic[K]):
         self._watched.pop(key, None)
 
     def look(self, at: float, counts: Mapping[K, tuple[int, ...]]) -> list[Verdict[K]]:
-        """Judge all.
+        """Judge all, and return those whose state has changed.
 
         Args:
             at: The time, in seconds; never less than the time before.
-            counts: Of each one that is watched, how many signs there were of each kind.
-
-        Returns:
-            Whose state has changed.
+            counts: For each watched one, how many signs there were of each kind.
         """
         passed = 0.0 if self._last_look is None else at - self._last_look
         self._last_look = at

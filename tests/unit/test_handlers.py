@@ -21,10 +21,10 @@ from corps.messages.originals import copy_of, remote_error, text_of
 from corps.messages.outcomes import Raised
 from corps.packing.codecs import PICKLE
 from corps.packing.packer import Packer
-from corps.packing.storage import store_bytes
 from corps.peers.outcome_codec import OutcomeCodec
 from corps.wire.frames import REFUSED, STREAMED
 from tests.striking import strike
+from tests.unit.packing.stored import store_bytes
 
 
 class Stop(Exception):

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from corps.errors import UnpackError, Untrusted
 from corps.packing.codecs import PICKLE
 from corps.packing.durable_format import build
-from corps.packing.storage import load_bytes, store_bytes
 from tests.unit.packing import of_others
 from tests.unit.packing.of_others import Child, Colour, Frozen, Pair, Point, Rows, Slotted, called, keyed
+from tests.unit.packing.stored import load_bytes, store_bytes
 
 MINE = of_others.__name__
 

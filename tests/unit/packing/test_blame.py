@@ -12,7 +12,6 @@ import pytest
 
 from corps.errors import PackError
 from corps.packing.packer import Packer
-from corps.packing.storage import store_bytes
 from tests.unit.packing.kinds import (
     FutureStandIn,
     Guarded,
@@ -24,6 +23,7 @@ from tests.unit.packing.kinds import (
     Slotted,
     generate,
 )
+from tests.unit.packing.stored import store_bytes
 
 _LOCK = threading.Lock()
 

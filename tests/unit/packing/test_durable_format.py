@@ -7,7 +7,8 @@ from corps.errors import Damaged
 from corps.packing import durable_format
 from corps.packing.codecs import DATA, DILL, PICKLE
 from corps.packing.data import encode_data
-from corps.packing.durable_format import MAGIC, build, take_apart
+from corps.packing.durable_format import MAGIC, build
+from tests.unit.packing.stored import take_apart
 
 
 def _sealed(header: bytes, body: bytes, body_size: int | None = None) -> bytes:

@@ -15,10 +15,10 @@ from corps.packing.codecs import PICKLE
 from corps.packing.durable_format import build
 from corps.packing.enum_members import FIND_MEMBER, find_member
 from corps.packing.packer import Packer
-from corps.packing.storage import load_bytes, store_bytes
 from tests.unit.packing import of_others
 from tests.unit.packing.kinds import Permission
 from tests.unit.packing.of_others import Colour, Odd, called
+from tests.unit.packing.stored import load_bytes, store_bytes
 
 MEMBERS = [*Odd, *Colour, *Permission, signal.SIGTERM, signal.SIG_IGN]
 MODULES = {type(member).__module__ for member in MEMBERS}

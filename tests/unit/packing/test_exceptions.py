@@ -3,13 +3,13 @@ import pytest
 from corps.errors import CorpsError, EnvLost, UnpackError
 from corps.packing.exceptions import reduce_exception, restore_exception
 from corps.packing.packer import Packer
-from corps.packing.storage import load_bytes, store_bytes
 from tests.unit.packing.kinds import (
     NeedsKeywords,
     NeedsKeywordsOSError,
     NeedsKeywordsUnicodeError,
     PacksItself,
 )
+from tests.unit.packing.stored import load_bytes, store_bytes
 
 
 def _all_ways(error: BaseException) -> list[BaseException]:

@@ -14,9 +14,7 @@ import numpy as np
 import pytest
 
 from corps.errors import PackError
-from corps.packing.durable_format import take_apart
 from corps.packing.packer import Packer
-from corps.packing.storage import load_bytes, store_bytes
 from tests.unit.packing.kinds import (
     Colour,
     FutureStandIn,
@@ -32,6 +30,7 @@ from tests.unit.packing.kinds import (
     make_local_class,
     restore_name,
 )
+from tests.unit.packing.stored import load_bytes, store_bytes, take_apart
 
 _PAGE = Path(__file__).parents[3] / "docs" / "reference" / "packing-table.md"
 _COLUMNS = ("pickle", "dill", "data", "durable")

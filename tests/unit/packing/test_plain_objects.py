@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from corps.errors import ConfigError, PackError, UnpackError, Untrusted
-from corps.packing.storage import load, load_bytes, store, store_bytes
+from corps.packing.storage import load, store
 from tests.unit.packing import of_others
 from tests.unit.packing.of_others import (
     Child,
@@ -26,6 +26,7 @@ from tests.unit.packing.of_others import (
     called,
     run,
 )
+from tests.unit.packing.stored import load_bytes, store_bytes
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from corps.errors import ConfigError, Damaged, NewerFormat, PackError, UnpackError, Untrusted
 from corps.packing import durable_format
 from corps.packing.codecs import PICKLE
-from corps.packing.storage import load, load_bytes, read_manifest, store, store_bytes
+from corps.packing.storage import load, store
 from tests.unit.packing.kinds import (
     Colour,
     Holder,
@@ -31,6 +31,7 @@ from tests.unit.packing.kinds import (
     make_local_class,
     restore_name,
 )
+from tests.unit.packing.stored import load_bytes, store_bytes, take_apart
 from tests.unit.packing.test_data import DATA_VALUES, same
 
 _HERE = Holder.__module__
@@ -170,15 +171,15 @@ def test_the_codec_that_packs_code_is_no_codec_for_storage() -> None:
 def test_the_manifest_lists_all_names_and_is_read_without_unpickling(tmp_path: Path) -> None:
     path = tmp_path / "state"
     store({"order": Order(1), "function": add, "builtin": len}, path)
-    manifest = read_manifest(path)
+    manifest = take_apart(path.read_bytes())[0]
     assert manifest.names == ("builtins:len", f"{_HERE}:Order", f"{_HERE}:add")
     assert manifest.codec == "pickle"
     assert manifest.format_version == durable_format.FORMAT_VERSION
     assert manifest.python_version == sys.version.split()[0].rstrip("+")
     assert manifest.corps_version
     store((1, 2), path, codec="data")
-    assert read_manifest(path)[1:2] == ("data",)
-    assert read_manifest(path).names == ()
+    assert take_apart(path.read_bytes())[0][1:2] == ("data",)
+    assert take_apart(path.read_bytes())[0].names == ()
 
 
 def test_a_body_outside_of_its_manifest_is_untrusted() -> None:
@@ -253,7 +254,7 @@ def test_what_corps_did_not_write_is_damage(data: bytes, tmp_path: Path) -> None
     with pytest.raises(Damaged):
         load(path)
     with pytest.raises(Damaged):
-        read_manifest(path)
+        take_apart(path.read_bytes())[0]
 
 
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
