@@ -1,6 +1,31 @@
-"""corps: actors over threads and processes. Ordinary classes, called as usual, ended in order.
+"""Actors over threads and processes: ordinary classes, called as usual, ended in order.
 
-This file is for applications: nothing inside the package imports it.
+    import corps
+
+    class Counter(corps.Conc):  # a worker: it handles one request at a time
+        def __init__(self, start=0):
+            self.value = start
+
+        def add(self, n=1):
+            self.value += n
+            return self.value
+
+    with corps.env() as env:  # workers in this process; corps.boot("app.py") starts further ones
+        counter = env.create(Counter, 10)  # a Name: it stands for the worker
+        assert counter.add(5).ret == 15  # a call gives a Future; .ret waits for its value
+
+What is public is here, in `corps.__all__`, and in `corps.testing`, which is imported by itself. All other modules
+of the package may change without notice.
+
+    applications   boot, aboot, BootedName, env, LocalEnv, freeze_support
+    workers        Conc, Corps, create, options, Options, envs, Group, Restart, idempotent
+    calls          Name, Future, Promise, RemoteIterator, call, ask, asking
+    waiting        wait_any, wait_all, as_completed, gather, shield
+    looking on     watch, unwatch, Ended, statistics, dead_letters, DeadLetters, DeadLetter, Subscription
+    request steps  Request, Outcome
+    files          store, load
+    settings       Settings
+    errors         CorpsError and those derived from it
 """
 
 import typing
@@ -182,9 +207,9 @@ del _name
 
 
 def __getattr__(name: str) -> typing.Any:
-    """Import Settings when somebody asks for it.
+    """Import `Settings` when it is asked for first.
 
-    It stands on pydantic, which takes 65 ms to import, and all the rest 100. No template and no Env needs it.
+    It needs pydantic, whose import takes 65 ms; that of all the rest takes 100. No Env needs it.
     """
     if name != "Settings":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

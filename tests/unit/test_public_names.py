@@ -1,6 +1,8 @@
 """What `import corps` offers: listed, sorted, documented, and pickled by a name that outlives its file."""
 
 import inspect
+import re
+import textwrap
 import types
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,18 @@ def test_the_name_is_documented(name: str) -> None:
             assert inspect.getdoc(getattr(value, method)), (
                 f"corps.{name}.{method} has no docstring: {function}"
             )
+
+
+def test_the_example_in_the_help_runs() -> None:
+    (example,) = re.findall(r"^    import corps\n.*?(?=^\S)", corps.__doc__ or "", re.MULTILINE | re.DOTALL)
+    exec(textwrap.dedent(example), {"__name__": __name__})
+
+
+def test_the_help_lists_every_public_name_but_single_errors() -> None:
+    rows = re.findall(r"^    [a-z ]{15}(\w+)(.*)$", corps.__doc__ or "", re.MULTILINE)
+    listed = [name for first, rest in rows for name in (first, *re.findall(r", (\w+)", rest))]
+    errors = {name for name in NAMES if hasattr(corps.errors, name)} - {"CorpsError"}
+    assert sorted(listed) == sorted(set(NAMES) - errors)
 
 
 @pytest.mark.parametrize("name", NAMES)
