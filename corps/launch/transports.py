@@ -31,8 +31,8 @@ def make_transport(
         unix = UnixTransport(
             hello,
             runtime_dir=runtime_dir,
-            shared=options.shared_bytes,
-            kept=options.shared_kept,
+            shared=options.shared_memory_bytes,
+            kept=options.shared_memory_kept,
             handshake_timeout=options.handshake_timeout,
         )
         return unix, ""

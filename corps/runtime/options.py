@@ -10,35 +10,9 @@ from corps.supervision.restarts import Restart
 class EnvOptions:
     """What an Env needs to know of the settings. Plain data, for it crosses to its process.
 
-    Durations are in seconds.
-
-    Attributes:
-        threads_min: Worker threads that are kept when idle.
-        threads_max: Worker threads that may run at once, without those that wait inside corps.
-        threads_idle: After so long an idle thread ends.
-        mailbox: Requests that may wait for one worker, unless its options say otherwise.
-        send_timeout: A sender waits so long for room; None for as long as it takes.
-        exit_timeout: A worker that ends has so long for what it runs, and again for its cleanup.
-        deadlock_probe: After so long a wait, other Envs are asked whether they wait for us.
-        shutdown_timeout: The workers that a worker has created have so long for their end.
-        grace: The Env itself has so long for its end.
-        window_requests: Unanswered requests that may be on their way to one peer.
-        window_bytes: Bytes of unanswered requests that may be on their way to one peer.
-        codec: What packs values for other Envs.
-        out_of_band: Bytes from which a buffer travels as a frame of its own.
-        transport: The kind of its links.
-        shared_bytes: Bytes of shared memory that it may fill for others.
-        shared_kept: Bytes of it that are kept when free.
-        tcp_host: Where it listens over TCP.
-        tcp_ports: The first and the last port that it may listen on; 0 and 0 for any.
-        max_message: Bytes of a frame at most, over TCP.
-        handshake_timeout: A peer has so long to prove who it is.
-        spin: Whoever reads looks for a message for so long before it sleeps.
-        dead_letters: So many of the last dead letters are kept.
-        switch_interval: A worker may keep the interpreter from all others for so long.
-        beat_every: It shows that it lives once in so many seconds; None: it does not.
-        beat_dead: It is given up after so many seconds without that; None: never.
-        log_level: What its process logs at least.
+    Each is the setting of that name, which `corps.settings` explains: `threads_min` is `threads.min`. Two
+    differ: `tcp_ports` is the first and the last port, 0 and 0 for any; `beat_every` is None where
+    `beat_dead` is.
     """
 
     threads_min: int
@@ -55,8 +29,8 @@ class EnvOptions:
     codec: str
     out_of_band: int
     transport: str
-    shared_bytes: int
-    shared_kept: int
+    shared_memory_bytes: int
+    shared_memory_kept: int
     tcp_host: str
     tcp_ports: tuple[int, int]
     max_message: int

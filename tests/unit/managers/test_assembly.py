@@ -4,10 +4,13 @@ from dataclasses import asdict
 
 import pytest
 
+from corps.config import LoadedSettings, all_settings, describe
 from corps.managers.assembly import env_options
 from corps.packing.data import decode_data, encode_data
 from corps.runtime.options import EnvOptions
-from corps.settings import Settings, Tcp, Threads, Window
+from corps.settings import Beat, Settings, Tcp, Threads, Window
+
+KEYS = dict.fromkeys(all_settings(), "")
 
 
 def test_the_options_of_an_env_say_what_the_settings_say() -> None:
@@ -15,19 +18,19 @@ def test_the_options_of_an_env_say_what_the_settings_say() -> None:
         threads=Threads(min=2, max=3, idle=4.0),
         window=Window(requests=5, bytes=6),
         tcp=Tcp(host="localhost", ports="5000-5010"),
+        beat=Beat(every=0.5, suspect=2.0, dead=8.0),
         transport="tcp",
         mailbox=7,
         log_level="ERROR",
     )
-    options = env_options(settings)
-    assert (options.threads_min, options.threads_max, options.threads_idle) == (2, 3, 4.0)
-    assert (options.window_requests, options.window_bytes) == (5, 6)
-    assert (options.transport, options.tcp_host, options.tcp_ports) == ("tcp", "localhost", (5000, 5010))
-    # The others have the same names on both sides.
-    shared = Settings.model_fields.keys() & asdict(options).keys()
-    assert {name: getattr(options, name) for name in shared} == {
-        name: getattr(settings, name) for name in shared
-    }
+    options = asdict(env_options(settings))
+    assert options.pop("tcp_ports") == (5000, 5010)
+    said = {key.replace(".", "_"): value for key, value, _ in describe(LoadedSettings(settings, KEYS))}
+    assert options == {name: said[name] for name in options}  # each has the name of its setting
+
+
+def test_an_env_that_is_never_given_up_need_not_beat() -> None:
+    assert env_options(Settings(beat=Beat(dead=None))).beat_every is None
 
 
 @pytest.mark.parametrize(("ports", "ends"), [("0", (0, 0)), ("5000", (5000, 5000)), ("1-65535", (1, 65535))])
