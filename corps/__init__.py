@@ -14,8 +14,8 @@
         counter = env.create(Counter, 10)  # a Name: it stands for the worker
         assert counter.add(5).ret == 15  # a call gives a Future; .ret waits for its value
 
-What is public is here, in `corps.__all__`, and in `corps.testing`, which is imported by itself. All other modules
-of the package may change without notice.
+What is public is here, in `corps.__all__`, and in `corps.testing`, which is imported by itself. All other
+modules of the package may change without notice.
 
     applications   boot, aboot, BootedName, env, LocalEnv, freeze_support
     workers        Conc, Corps, create, options, Options, envs, Group, Restart, idempotent

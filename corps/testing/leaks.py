@@ -6,8 +6,8 @@ Processes, threads, descriptors, shared memory and directories:
     ...
     assert before.leaks() == []
 
-Only this process and its descendants are looked at. Shared memory and directories have no owner that the
-kernel knows, so there a new entry counts unless a process outside of this family uses it.
+It looks at this process and its descendants only. The kernel knows no owner of shared memory and directories,
+so there a new entry counts unless a process outside of this family uses it.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ _LONGEST_PAUSE = 0.1
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What there is at one moment. Any thread may call it.
+    """What there is at one moment. Thread-safe.
 
     Attributes:
         processes: Descendants of this process; equality of two includes their time of creation.
@@ -58,10 +58,10 @@ class Snapshot:
         )
 
     def leaks(self, settle: float = 5.0) -> list[str]:
-        """What is there now and was not then.
+        """Return what is there now and was not then.
 
         Args:
-            settle: For how many seconds things that are about to go may take.
+            settle: Seconds that things may take which are about to go.
 
         Returns:
             One readable line for each; empty, and at once, as soon as nothing is left.
@@ -139,7 +139,7 @@ def _describe_process(process: psutil.Process) -> str:
 
 
 def _is_foreign(path: str) -> bool:
-    """Whether a process that is not of our family made or uses this path."""
+    """Return whether a process outside of our family made or uses this path."""
     family = {os.getpid(), *(child.pid for child in psutil.Process().children(recursive=True))}
     name = os.path.basename(path)
     maker = name.removeprefix(_PREFIX).split("-")[0] if name.startswith(_PREFIX) else ""

@@ -5,7 +5,7 @@ with memory_corps(2, network=network) as (one, two):
 counter = one.options(env=two.id).create(Counter)
 network.cut(one.id, two.id)
 
-They are joined by a MemoryNetwork, or by real connections that a test can break: a ProxiedNetwork.
+A MemoryNetwork joins them, or another `Network`, as one of real connections that a test can break.
 """
 
 import secrets
@@ -35,7 +35,7 @@ class Network(Protocol):
     """What joins the Envs."""
 
     def join(self, hello: Hello) -> tuple[Transport, Member]:
-        """An Env's end of all its links, and the record by which the others reach it."""
+        """Return an Env's end of all its links, and the record by which the others reach it."""
         ...
 
     def heal_all(self) -> None:
@@ -53,7 +53,7 @@ class MemoryEnv:
     """
 
     def __init__(self, env_id: int, make: "Callable[[int], tuple[Env, Member]]") -> None:
-        """For `memory_corps`."""
+        """Make one Env; `memory_corps` calls this."""
         self.id = env_id
         self._make = make
         self.env, self.member = make(0)
@@ -83,16 +83,16 @@ class MemoryEnv:
         return replace(chosen, _of=self.env)
 
     def name(self, of: Name[T]) -> Name[T]:
-        """The same worker, as a Name that sends from this Env."""
+        """Return the same worker as a Name that sends from this Env."""
         return Name(of._addr, of._interface, self.env)
 
     def die(self, reason: str = "it was killed by the test", *, returns: bool = False) -> None:
-        """Vanish without a word, as a process that is killed, and have the others told.
+        """Vanish without a word, as a process that is killed, and let the others know.
 
-        A method that runs goes on, since a thread cannot be killed; what has not begun never does.
+        A method that runs goes on, because a thread cannot be killed; what has not begun never does.
 
         Args:
-            reason: What they are told.
+            reason: What the others hear.
             returns: It will come back, by `revive`.
         """
         self.is_dead, self.returns = True, returns
@@ -109,18 +109,18 @@ class MemoryEnv:
                 other.env.others.lost(self.id, Failure("killed", reason), returns=self.returns)
 
     def die_again(self, reason: str = "it was killed by the test while it started") -> None:
-        """The process that was to follow has died before anybody has met it. After `die(returns=True)`.
+        """Let the next process die before the others have met it. After `die(returns=True)`.
 
         Args:
-            reason: What the others are told.
+            reason: What the others hear.
         """
         self._tell_lost(reason)
 
     def give_up(self, reason: str = "it cannot be started again") -> None:
-        """It will not come back after all.
+        """Let the others know that it will not come back after all.
 
         Args:
-            reason: What the others are told.
+            reason: What the others hear.
         """
         self.returns = False
         self._tell_lost(reason)
@@ -151,7 +151,7 @@ class MemoryEnv:
 def memory_corps(
     n: int, *, network: Network | None = None, settings: Settings | None = None, **build: Any
 ) -> Iterator[list[MemoryEnv]]:
-    """Several Envs of one Corps in this process.
+    """Open several Envs of one Corps in this process.
 
     Leaving the block heals all lines, ends the workers in order, then the Envs.
 

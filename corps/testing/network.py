@@ -45,12 +45,12 @@ class _Inbox:
 
 
 class MemoryNetwork:
-    """The lines between the Envs of one process. Any thread may call.
+    """The lines between the Envs of one process. Thread-safe.
 
-    It behaves as ZeroMQ does: `send` never blocks and never tells; what is sent to an Env that does not
-    listen yet waits for it; a line that is cut keeps what is sent on it until it is healed, and then
-    delivers all of it in order (as TCP does: no link is closed because of silence); what is sent to an Env
-    that has closed is lost without a word. Only the membership tells of deaths.
+    It behaves as ZeroMQ does. `send` never blocks and reports nothing. A message to an Env that does not
+    listen yet waits for it. A line that is cut keeps its messages, and delivers them in order when it heals:
+    no link is closed because of silence. A message to an Env that has closed is lost. Only the membership
+    reports deaths.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class MemoryNetwork:
         self._order = itertools.count()
 
     def transport(self, hello: Hello) -> "MemoryTransport":
-        """An Env's end of its lines.
+        """Make an Env's end of its lines.
 
         Args:
             hello: Who the Env is.
@@ -72,7 +72,7 @@ class MemoryNetwork:
         return MemoryTransport(self, hello)
 
     def join(self, hello: Hello) -> tuple[Transport, Member]:
-        """For `corps.testing.memory_corps`.
+        """Make what `corps.testing.memory_corps` needs of an Env.
 
         Args:
             hello: Who the Env is.
@@ -84,7 +84,7 @@ class MemoryNetwork:
         return transport, Member(hello.env, hello.incarnation, transport.endpoint)
 
     def cut(self, one: int, other: int) -> None:
-        """From now on nothing gets through between two Envs, in either direction.
+        """Let nothing through between two Envs any more, in either direction.
 
         Args:
             one: Id of an Env.
@@ -118,7 +118,7 @@ class MemoryNetwork:
             self.heal(one, other)
 
     def delay(self, sender: int, receiver: int, seconds: float) -> None:
-        """From now on each message of one Env to another takes a while. Their order stays.
+        """Let each message of one Env to another take a while from now on. Their order stays.
 
         Args:
             sender: Id of the Env that sends.
@@ -194,7 +194,7 @@ class MemoryNetwork:
             inbox.changed.notify_all()
 
     def close_endpoint(self, endpoint: str) -> None:
-        """Nobody listens there any more: what is under way is lost."""
+        """Lose what is under way to an endpoint that has closed, and all that follows."""
         inbox = self._inbox(endpoint)
         with inbox.changed:
             inbox.is_closed = True
@@ -223,7 +223,7 @@ class MemoryTransport(Transport):
     """One Env's end of its lines in a MemoryNetwork. Threads as `Transport` says."""
 
     def __init__(self, network: MemoryNetwork, hello: Hello) -> None:
-        """For `MemoryNetwork.transport`."""
+        """Make it; `MemoryNetwork.transport` calls this."""
         self._network = network
         self._hello = hello
         self.audit = Audit(f"env{hello.env}")

@@ -1,8 +1,8 @@
 """A pytest plugin: every test fails that leaves something behind.
 
 Load it with ``pytest_plugins = ["corps.testing.plugin"]`` in a ``conftest.py``, or with ``-p`` on the command
-line. What fixtures with a wider scope hold is not a leak of a test: they are set up before it is looked at.
-Nothing is cleaned up: a leak stays, so that it can be examined.
+line. What fixtures with a wider scope hold is no leak of a test, because they are set up before the check
+begins. The check cleans nothing up: a leak stays, so that it can be examined.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def what_happens_once() -> None:
-    """Have done, before any test is looked at, what the process does once and keeps.
+    """Do, before the first test, what the process does once and keeps.
 
     The first event loop of uvloop makes a pipe for signals, which serves all later ones.
     """

@@ -30,7 +30,6 @@ UNREAD: Final = frozenset(
         "corps/runtime/calls",
         "corps/runtime/cells",
         "corps/runtime/threads",
-        "corps/testing",
         "corps/transport",
         "corps/wire",
         "corps/workers",

@@ -42,11 +42,7 @@ class Seen:
 
 
 def look() -> list[Seen]:
-    """All processes that there are.
-
-    Returns:
-        The processes.
-    """
+    """Return all processes of the machine."""
     found = [_read(name) for name in os.listdir("/proc") if name.isdecimal()]
     return [seen for seen in found if seen is not None]
 
@@ -78,11 +74,7 @@ class Household:
         return [each for each in processes if each.parent == me and each.name == _TEMPLATE]
 
     def envs(self) -> dict[int, int]:
-        """The Envs that live, the front among them.
-
-        Returns:
-            The process id of each, by the id of the Env.
-        """
+        """Return the process id of each living Env, by its id; the front is among them."""
         processes = look()
         for each in self._templates(processes):
             if each.pid not in self._foreign:
@@ -95,14 +87,7 @@ class Household:
         return {env: pid for env, pid in found.items() if env is not None}
 
     def left(self, mark: str) -> list[Seen]:
-        """What runs of the Corps, other than this process.
-
-        Args:
-            mark: From `marking`.
-
-        Returns:
-            The processes; those that have ended and were not waited for too.
-        """
+        """Return the processes that are left of the Corps, zombies too. `mark` is from `marking`."""
         me = os.getpid()
         session = self._template.pid if self._template is not None else None
         return [
@@ -122,11 +107,7 @@ def _env_of(name: str) -> int | None:
 
 @contextmanager
 def marking() -> Iterator[str]:
-    """Have every process that is started meanwhile inherit a mark.
-
-    Yields:
-        The mark.
-    """
+    """Give a mark to every process that is started in the block; yield it."""
     mark = os.urandom(16).hex()
     before = os.environ.get(_MARK)
     os.environ[_MARK] = mark
@@ -148,14 +129,7 @@ def _has_mark(pid: int, mark: str) -> bool:
 
 
 def orphans(left: list[Seen]) -> Iterator[Violation]:
-    """Judge what is left after the end.
-
-    Args:
-        left: From `Household.left`.
-
-    Yields:
-        A violation for each process.
-    """
+    """Yield a violation for each process that `Household.left` found."""
     for each in left:
         text = f"process {each.pid} ({each.name}, state {each.state}) is left"
         yield Violation(Invariant.NO_ORPHANS, text)

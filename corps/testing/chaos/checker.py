@@ -38,7 +38,7 @@ class Judge(Protocol):
     """One that judges more of the same records, such as what the workers wrote down."""
 
     def feed(self, record: Record) -> None:
-        """Take the next record."""
+        """Take the next record of the witness files."""
 
     def finish(self) -> None:
         """Judge what is left."""
@@ -78,11 +78,7 @@ class Checker:
         }
 
     def feed(self, record: Record) -> None:
-        """Take the next record.
-
-        Args:
-            record: From a witness file.
-        """
+        """Take the next record of the witness files."""
         self._last = max(self._last, record.time)
         handler = self._handlers.get(Kind(record.kind))
         if handler is not None:
@@ -94,11 +90,7 @@ class Checker:
             self._judge(key, self._open.pop(key))
 
     def finish(self) -> Verdict:
-        """Judge what is left. Nothing may be fed after this.
-
-        Returns:
-            The verdict.
-        """
+        """Judge what is left, and give the verdict. Nothing may be fed afterwards."""
         for key, request in self._open.items():
             self._judge(key, request)
         self._open.clear()
@@ -190,16 +182,7 @@ class Checker:
 def check(
     records: Iterable[Record], limits: Limits | None = None, judges: Sequence[JudgeMaker] = ()
 ) -> Verdict:
-    """Judge records.
-
-    Args:
-        records: In the order of `merged`.
-        limits: How strict to be; None for the defaults.
-        judges: Make others that judge the same records.
-
-    Returns:
-        The verdict.
-    """
+    """Judge records, which come in the order of `merged`. None means the default limits."""
     checker = Checker(limits, judges)
     for record in records:
         checker.feed(record)
@@ -209,15 +192,7 @@ def check(
 def check_files(
     files: Iterable[WitnessFile], limits: Limits | None = None, judges: Sequence[JudgeMaker] = ()
 ) -> Verdict:
-    """Judge witness files.
-
-    Args:
-        files: All files of one storm.
-        limits: How strict to be; None for the defaults.
-        judges: Make others that judge the same records.
-
-    Returns:
-        The verdict; its summary counts what was torn.
+    """Judge all witness files of one storm. The summary of the verdict counts what was torn.
 
     Raises:
         OSError: A file cannot be read.

@@ -17,21 +17,15 @@ from corps.testing.chaos.storm import StormOptions, storm
 
 _POSITIVE: Final = click.FloatRange(min=0, min_open=True)
 _DIRECTORY: Final = click.Path(path_type=Path, file_okay=False)
-
-
 _Function = Callable[..., None]
 
 
 def storm_parameters(program: str, kinds: Iterable[str]) -> Callable[[_Function], _Function]:
-    """Make a function take what every storm can be given on a command line.
+    """Make a function a command that takes what every storm can be given.
 
-    Args:
-        program: What was typed after ``python -m``.
-        kinds: The faults that may be chosen.
-
-    Returns:
-        A decorator. The function gets the options of the storm and the directory for the report, and by
-        keyword what other parameters it declares.
+    The function gets the options of the storm and the directory for the report, and by keyword what other
+    parameters it declares. What follows ``python -m`` is `program`, and `kinds` are the faults that may be
+    chosen.
     """
     decorators = (
         click.argument("application"),
@@ -115,11 +109,7 @@ def storm_parameters(program: str, kinds: Iterable[str]) -> Callable[[_Function]
 
 
 def carry_out(options: StormOptions, report: Path | None) -> None:
-    """Storm, print the report, and end the process with the status that it deserves.
-
-    Args:
-        options: Which storm.
-        report: The directory that takes the report too; None for none.
+    """Storm, print the report, write it to its directory if there is one, and end the process.
 
     Raises:
         SystemExit: 0 if every invariant held, 1 if one did not.

@@ -73,14 +73,7 @@ class Fault(ABC):
 
     @abstractmethod
     def inject(self, rng: Random, corps: Target) -> Injury:
-        """Do it.
-
-        Args:
-            rng: What to draw from.
-            corps: Whom to do it to.
-
-        Returns:
-            What was done.
+        """Do the harm to a Corps. All chance comes from `rng`.
 
         Raises:
             Missed: It could not be done.
@@ -183,7 +176,7 @@ class HoldInterpreter(Fault):
 
 
 class RaiseInside(Fault):
-    """A method raises: its caller is told so, and nobody else may notice."""
+    """A method raises: its caller gets that, and nobody else may notice."""
 
     name = "raise"
     kinds: ClassVar[tuple[str, ...]] = ("ValueError", "MemoryError", "StopIteration", "OSError", "overflow")

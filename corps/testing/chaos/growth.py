@@ -52,14 +52,7 @@ class Line:
 
 
 def fitted(samples: Sequence[Sample]) -> Line | None:
-    """The line of least squares.
-
-    Args:
-        samples: By time.
-
-    Returns:
-        The line; None for fewer than three samples, or samples of one moment.
-    """
+    """Return the line of least squares; None for fewer than three samples, or samples of one moment."""
     n = len(samples)
     span = samples[-1][0] - samples[0][0] if n else 0.0
     if n < 3 or span <= 0:
@@ -74,16 +67,7 @@ def fitted(samples: Sequence[Sample]) -> Line | None:
 
 
 def judge_growth(what: str, samples: Sequence[Sample], bounds: Bounds) -> Iterable[Violation]:
-    """Judge one process.
-
-    Args:
-        what: Which, for the text.
-        samples: Its sizes, by time, the first one after its start.
-        bounds: What it may.
-
-    Yields:
-        Violations.
-    """
+    """Judge one process by its sizes, of which the first was taken after its start."""
     if not samples:
         return
     first, most = samples[0][1], max(size for _, size in samples)
@@ -100,14 +84,7 @@ def judge_growth(what: str, samples: Sequence[Sample], bounds: Bounds) -> Iterab
 
 
 def own_bytes(pid: int) -> int | None:
-    """How much memory a process holds for itself: without files and memory that others see too.
-
-    Args:
-        pid: The process.
-
-    Returns:
-        Bytes of its resident set that are its own; None if it has gone.
-    """
+    """Return the bytes that a process holds for itself, without what others see too; None if it has gone."""
     try:
         with open(f"/proc/{pid}/statm", encoding="ascii") as file:
             fields = file.read().split()

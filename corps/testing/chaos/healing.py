@@ -12,27 +12,12 @@ _LIMIT: Final = "CORPS_ENV_RESTART__MAX"
 
 
 def lasting(env: int) -> Options:
-    """How to create a worker that is to be there for the whole storm, however often it is hit.
-
-    Args:
-        env: Where.
-
-    Returns:
-        Options to create it with.
-    """
+    """Return options for a worker that lives through the whole storm, however often it is hit."""
     return options(env=env, restart=Restart(max=1_000_000, within=1.0, backoff=(0.05, 0.5)))
 
 
 def fleeting(env: int, deadline: float) -> Options:
-    """How to create a worker that does one thing and is never started again.
-
-    Args:
-        env: Where.
-        deadline: Seconds for its creation, and for each of its requests.
-
-    Returns:
-        Options to create it with.
-    """
+    """Return options for a worker that does one thing, within a deadline, and is not restarted."""
     return options(env=env, deadline=deadline, restart=Restart("temporary"))
 
 

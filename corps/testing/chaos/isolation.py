@@ -37,19 +37,11 @@ class Domains:
         self._env_of: dict[int, int] = {}
 
     def place(self, record: Record) -> None:
-        """A worker lives in an Env.
-
-        Args:
-            record: A PLACED.
-        """
+        """Take a PLACED: a worker lives in an Env."""
         self._env_of[record.worker] = record.sequence
 
     def begin(self, record: Record) -> None:
-        """A fault begins.
-
-        Args:
-            record: A FAULT.
-        """
+        """Take a FAULT: a fault begins."""
         domain = _Domain(record.sequence, record.sender, record.worker, record.time)
         self._all.append(domain)
         self._by_number[domain.number] = domain
@@ -60,35 +52,20 @@ class Domains:
         self._watched.append(domain)
 
     def end(self, record: Record) -> None:
-        """A fault is over.
-
-        Args:
-            record: An OVER.
-        """
+        """Take an OVER: a fault is over."""
         domain = self._by_number.get(record.sequence)
         if domain is not None:
             domain.end = record.time
 
     def failed(self, worker: int, time: int) -> None:
-        """A request has failed: note which faults are noticed by that.
-
-        Args:
-            worker: The worker that it went to.
-            time: When.
-        """
+        """Note which faults a failed request to a worker has shown."""
         env = self._env_of.get(worker)
         for domain in self._watched:
             if domain.noticed is None and domain.has(worker, env) and domain.begin <= time:
                 domain.noticed = time
 
     def answered(self, worker: int, incarnation: int, time: int) -> None:
-        """A worker has answered: note which faults are healed, so that a new incarnation could.
-
-        Args:
-            worker: The worker.
-            incarnation: Which one it was.
-            time: When.
-        """
+        """Note which faults have healed, because an incarnation that was born after them has answered."""
         env = self._env_of.get(worker)
         for domain in self._watched:
             if domain.has(worker, env) and domain.begin < incarnation:
@@ -98,16 +75,7 @@ class Domains:
         ]
 
     def excuse(self, worker: int, sent: int, resolved: int) -> bool:
-        """Whether a fault may be why a request failed.
-
-        Args:
-            worker: The worker; one that nobody has placed may always fail.
-            sent: When it was sent.
-            resolved: When it failed.
-
-        Returns:
-            Whether it was in the failure domain of any fault.
-        """
+        """Return whether a fault may be why a request failed. One to an unplaced worker may always fail."""
         env = self._env_of.get(worker)
         return env is None or any(
             domain.has(worker, env) and domain.begin <= resolved and not self._is_past(domain, sent)
@@ -115,20 +83,11 @@ class Domains:
         )
 
     def excuse_sender(self, sender: int, sent: int, resolved: int) -> bool:
-        """Whether a fault may have kept a worker from getting its answer.
-
-        Args:
-            sender: Who sent the request; one that is no worker lives in no failure domain.
-            sent: When it was sent.
-            resolved: When it failed, or the end of all records.
-
-        Returns:
-            Whether the sender was in the failure domain of any fault.
-        """
+        """Return whether a fault may have kept a worker from its answer. Clients have no excuse."""
         return sender > WORKERS and self.excuse(sender - WORKERS, sent, resolved)
 
     def episodes(self) -> tuple[Episode, ...]:
-        """Returns what became of each fault."""
+        """Return what became of each fault."""
         return tuple(
             Episode(
                 domain.number,

@@ -1,4 +1,4 @@
-"""What a judge says: violations, counts, and the limits that he applies. Values only."""
+"""What a judge says: violations, counts, and the limits that it applies. Values only."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ class Limits:
         recovery_share: Which share of the base line it has to reach; 0 if it is not to be judged.
         forget: For how long a request that is settled is remembered one by one. Afterwards it is still
             noticed that it executes again, but not what it was. Bounds the memory of the judge.
-        kept: How many violations of one invariant are told one by one; all are counted.
+        kept: How many violations of one invariant are listed; all are counted.
     """
 
     lateness: float = 0.25
@@ -155,7 +155,7 @@ class Verdict:
 
     @property
     def is_clean(self) -> bool:
-        """Whether every invariant held."""
+        """True if every invariant held."""
         return not self.violations
 
 
@@ -163,27 +163,19 @@ class Findings:
     """Collects violations. For one thread."""
 
     def __init__(self, kept: int) -> None:
-        """Nothing is found yet.
-
-        Args:
-            kept: How many of one invariant are kept.
-        """
+        """Keep so many violations of each invariant; count all."""
         self._kept = kept
         self._found: list[Violation] = []
         self.counts: Counter[str] = Counter()
         """How many there were, by invariant."""
 
     def add(self, violation: Violation) -> None:
-        """Note one.
-
-        Args:
-            violation: What was found.
-        """
+        """Note a violation."""
         self.counts[violation.invariant] += 1
         if self.counts[violation.invariant] <= self._kept:
             self._found.append(violation)
 
     def all(self) -> tuple[Violation, ...]:
-        """Returns those that are kept, in the order of the invariants, then of their finding."""
+        """Return those that are kept, in the order of the invariants, then of their finding."""
         order: Mapping[Invariant, int] = {each: number for number, each in enumerate(Invariant)}
         return tuple(sorted(self._found, key=lambda each: order[each.invariant]))

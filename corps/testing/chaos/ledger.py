@@ -13,18 +13,11 @@ from corps.testing.chaos.witness import NOTHING_SPECIAL, Kind, Outcome, Trait, W
 _OF_EXECUTED: Final = {"no": Outcome.NOT_EXECUTED, "yes": Outcome.EXECUTED, "unknown": Outcome.UNKNOWN}
 
 Expected = Callable[[Any], int | None]
-"""Takes a value. Returns which incarnation gave it (0: nobody knows), or None if it is the wrong value."""
+"""Takes a value, and returns which incarnation gave it: 0 if that is unknown, None if the value is wrong."""
 
 
 def outcome_of(error: BaseException) -> Outcome:
-    """What an error says about the execution of its request.
-
-    Args:
-        error: What the Future raised.
-
-    Returns:
-        The outcome; STRANGE for what no Future of corps should raise.
-    """
+    """Return what an error says of the execution; STRANGE for what no Future of corps should raise."""
     if isinstance(error, RemoteError) and error.executed == "yes":
         return Outcome.RAISED
     if isinstance(error, RequestError):
@@ -35,14 +28,7 @@ def outcome_of(error: BaseException) -> Outcome:
 
 
 def whatever(value: Any) -> int | None:
-    """Expects no value in particular; an `Expected`.
-
-    Args:
-        value: Of the request.
-
-    Returns:
-        0.
-    """
+    """Accept any value; an `Expected`."""
     return 0
 
 
@@ -69,11 +55,7 @@ class Ledger:
     """
 
     def __init__(self, witness: Witness) -> None:
-        """Nothing is sent yet.
-
-        Args:
-            witness: Where to write. The ledger does not close it.
-        """
+        """Write to this witness, which the ledger does not close."""
         self.witness: Final = witness
         self.errors: Counter[str] = Counter()
         self.served = 0
@@ -84,7 +66,7 @@ class Ledger:
         self._newest: dict[int, int] = {}
 
     def under_way(self) -> int:
-        """Returns how many requests are not settled yet."""
+        """Return how many requests are not settled yet."""
         return len(self._under_way)
 
     def ask(
@@ -98,19 +80,10 @@ class Ledger:
         traits: Trait = NOTHING_SPECIAL,
         expected: Expected = whatever,
     ) -> "Future[Any] | None":
-        """Send a request.
+        """Send a request, and write down what becomes of it.
 
-        Args:
-            sender: Number of the client.
-            sequence: Number of the request, above those that this client has sent before.
-            worker: Number of the worker.
-            call: Sends it.
-            deadline: Seconds that the request has, as it was told to the runtime; None for no limit.
-            traits: What is special about it.
-            expected: Judges its value.
-
-        Returns:
-            Its Future; None if the call itself raised, which is written down as its outcome.
+        The sequences of a sender grow. `deadline` is in seconds, as the runtime has it. `expected` judges the
+        value. The result is None if the call itself raised, which is written down as its outcome.
         """
         ticket = Ticket(sender, sequence, worker, expected)
         with self._changed:
@@ -137,27 +110,12 @@ class Ledger:
         return future
 
     def wait_room(self, most: int, timeout: float) -> bool:
-        """Wait until fewer than so many requests are under way.
-
-        Args:
-            most: How many may be.
-            timeout: Seconds.
-
-        Returns:
-            Whether there is room.
-        """
+        """Wait until fewer than `most` requests are under way. Return whether they are."""
         with self._changed:
             return self._changed.wait_for(lambda: len(self._under_way) < most, timeout)
 
     def drain(self, timeout: float) -> int:
-        """Wait until everything is settled; what is not, is written down as never settled.
-
-        Args:
-            timeout: Seconds.
-
-        Returns:
-            How many were not.
-        """
+        """Wait until all is settled. Write down NEVER for the rest, and return their number."""
         deadline = deadline_after(timeout)
         with self._changed:
             self._changed.wait_for(lambda: not self._under_way, remaining(deadline))
@@ -167,7 +125,7 @@ class Ledger:
         return len(left)
 
     def _done(self, ticket: Ticket, future: "Future[Any]") -> None:
-        """In the thread that settles the Future."""
+        """Write down the outcome, in the thread that settles the Future."""
         time = now_ns()
         incarnation: int | None = 0
         outcome = Outcome.VALUE
@@ -206,12 +164,12 @@ class Ledger:
             incarnation=incarnation,
             time=time,
         )
-        with self._changed:  # only now: who drains closes the file next
+        with self._changed:  # only now, because `drain` is followed by the end of the file
             self._under_way.discard(ticket)
             self._changed.notify_all()
 
     def _note(self, worker: int, incarnation: int) -> None:
-        """A younger incarnation answers: so the older one has ended, and that is known from now on."""
+        """Note that an older incarnation has ended, because a younger one answers."""
         known = self._newest.get(worker, 0)
         if incarnation > known:
             self._newest[worker] = incarnation

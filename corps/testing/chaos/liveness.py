@@ -25,22 +25,13 @@ class Liveness:
         """Seconds from the last fault until the throughput was back, once it is judged."""
 
     def enter(self, phase: int, time: int) -> None:
-        """A phase begins.
-
-        Args:
-            phase: Which.
-            time: When, in nanoseconds.
-        """
+        """Note that a phase begins."""
         self._begins[phase] = time
         if phase == Phase.CALM:
             self._origin = time
 
     def count(self, time: int) -> None:
-        """A worker has answered.
-
-        Args:
-            time: When, in nanoseconds.
-        """
+        """Count an answer of a worker."""
         if self._origin is None or time < self._origin:
             return
         index = (time - self._origin) // _BIN
@@ -49,15 +40,7 @@ class Liveness:
         self._bins[index] += 1
 
     def judge(self, limits: Limits) -> tuple[Violation | None, bool]:
-        """Say whether the throughput has come back.
-
-        Args:
-            limits: How soon it should.
-
-        Returns:
-            A violation or None, and whether the allowance of a busy machine was needed. Nothing is said where
-            the phases are unknown or the limits want no judgement.
-        """
+        """Return a violation or None, and whether the return of the throughput needed the allowance."""
         storm, after = self._begins.get(Phase.STORM), self._begins.get(Phase.AFTER)
         if self._origin is None or storm is None or storm <= self._origin:
             return None, False
@@ -81,7 +64,7 @@ class Liveness:
         return Violation(Invariant.LIVENESS, text, time=after), False
 
     def _find(self, after: int, wanted: float) -> float:
-        """Sets `recovered`. Returns the best throughput of a second."""
+        """Set `recovered`. Return the best throughput of a second."""
         assert self._origin is not None
         first = -(-(after - self._origin) // _BIN)
         per_window = _WINDOW * _BIN / 1e9

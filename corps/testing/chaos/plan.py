@@ -28,7 +28,7 @@ class Planned:
     seed: str
 
     def rng(self) -> Random:
-        """Returns what it draws from: the same numbers each time."""
+        """Return what it draws from: the same numbers each time."""
         return Random(self.seed)
 
 
@@ -41,16 +41,6 @@ def plan(
     seconds: float | None = None,
 ) -> Iterator[Planned]:
     """Plan a storm.
-
-    Args:
-        seed: The same one gives the same plan.
-        weights: The kinds of faults, and how often each comes in relation to the others.
-        mean_gap: Seconds between two faults, on average.
-        count: How many faults; None for as many as the time has room for.
-        seconds: How long; None for as long as the number takes.
-
-    Yields:
-        The faults, by time; without an end if neither count nor seconds is given.
 
     Raises:
         ValueError: There are no kinds, or the gap is not above 0.

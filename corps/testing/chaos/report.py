@@ -122,33 +122,19 @@ class StormReport:
 
     @property
     def is_clean(self) -> bool:
-        """Whether everything held."""
+        """True if every invariant held."""
         return not self.violations
 
     def as_json(self) -> str:
-        """Everything, for programs.
-
-        Returns:
-            JSON.
-        """
+        """Return everything as JSON, for programs."""
         return json.dumps(asdict(self), indent=2, default=str) + "\n"
 
     def as_markdown(self) -> str:
-        """What people want to know.
-
-        Returns:
-            Markdown.
-        """
+        """Return what people want to know, as Markdown."""
         return "\n".join(_lines(self)) + "\n"
 
     def write(self, directory: Path) -> Path:
         """Write ``report.json`` and ``report.md``.
-
-        Args:
-            directory: Where; made if it is not there.
-
-        Returns:
-            The path of the Markdown.
 
         Raises:
             OSError: They cannot be written.
@@ -161,15 +147,7 @@ class StormReport:
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
-    """The value that so large a share of all does not exceed.
-
-    Args:
-        values: In any order.
-        share: From 0 to 1.
-
-    Returns:
-        One of them; None if there are none.
-    """
+    """Return the least value that this share of all (0 to 1) does not exceed; None if there are none."""
     if not values:
         return None
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]

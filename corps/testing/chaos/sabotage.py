@@ -1,7 +1,8 @@
 """The saboteur: a worker that does harm to the Env in which it lives.
 
-What changes the whole process is undone by a timer inside it, so it ends even if nobody can reach the Env.
-What is not honest without being root, or without harm to other programs, is said where it is done.
+A timer inside the process undoes what changes the whole process. So it ends even if the Env cannot be
+reached. Each method says where it does less than its name promises, because it is not root or would harm
+other programs.
 """
 
 import ctypes
@@ -32,52 +33,25 @@ class Saboteur(Conc):
         os.abort()
 
     def leave(self, status: int) -> None:
-        """End the process without any word.
-
-        Args:
-            status: Its exit status.
-        """
+        """End the process without any word."""
         os._exit(status)
 
     def hold_interpreter(self, seconds: float) -> None:
-        """Sleep in C without letting go of the GIL: no Python of this Env runs meanwhile.
-
-        Args:
-            seconds: How long.
-        """
+        """Sleep in C without letting go of the GIL: no Python of this Env runs meanwhile."""
         ctypes.PyDLL(None).usleep(ctypes.c_uint(int(seconds * 1e6)))
 
     def fail(self, kind: str) -> None:
-        """Raise.
-
-        Args:
-            kind: Name of a builtin exception; "overflow" for a recursion without end.
-        """
+        """Raise an exception, or recurse without an end."""
         if kind == "overflow":
             self.fail(kind)
         raise getattr(sys.modules["builtins"], kind)("planned")
 
     def give(self, size: int) -> bytes:
-        """Give something large.
-
-        Args:
-            size: Bytes.
-
-        Returns:
-            So many zeros.
-        """
+        """Give something large."""
         return bytes(size)
 
     def lower_descriptors(self, room: int, seconds: float) -> int:
-        """Let this process open only a few files more.
-
-        Args:
-            room: How many.
-            seconds: For how long.
-
-        Returns:
-            The limit.
-        """
+        """Let this process open only so many files more, for a time. Return the limit."""
         limit = max(int(name) for name in os.listdir("/proc/self/fd")) + 1 + room
         _limit_for(resource.RLIMIT_NOFILE, limit, seconds)
         return limit
@@ -85,23 +59,15 @@ class Saboteur(Conc):
     def lower_file_size(self, limit: int, seconds: float) -> None:
         """Let no file, and no shared memory, of this process grow beyond a size.
 
-        The nearest to a full disk that needs no file system of its own.
-
-        Args:
-            limit: Bytes.
-            seconds: For how long.
+        This comes nearest to a full disk without a file system of its own.
         """
         _limit_for(resource.RLIMIT_FSIZE, limit, seconds)
 
     def jump_clock(self, offset: float, seconds: float) -> None:
-        """Let `time.time` and `time.time_ns` of this process be wrong.
+        """Let `time.time` and `time.time_ns` of this process be wrong, for a time.
 
-        Only for Python code that looks them up in the module when it asks: what C code reads, and
-        `datetime.now`, stay as they are. Nothing of the machine is touched.
-
-        Args:
-            offset: Seconds to add.
-            seconds: For how long.
+        Only Python code that looks them up in the module notices it. What C code reads, and `datetime.now`,
+        stay as they are. The clock of the machine is not touched.
         """
         clock: Any = sys.modules[_CLOCK]
         for name, unit in _CLOCK_READERS.items():
@@ -115,14 +81,7 @@ class Saboteur(Conc):
         _after(seconds, restore)
 
     def cut_links(self, most: int) -> int:
-        """Shut down connections of this Env to others, as if the peer had closed them.
-
-        Args:
-            most: How many, the oldest descriptors first.
-
-        Returns:
-            How many there were to cut.
-        """
+        """Shut down so many connections of this Env, as if the peer had closed them. Return their number."""
         links = _links()
         try:
             for link in links[:most]:
@@ -133,14 +92,7 @@ class Saboteur(Conc):
         return len(links[:most])
 
     def narrow_links(self, size: int) -> int:
-        """Make the kernel's buffers of all links of this Env as small as it lets us.
-
-        Args:
-            size: Bytes.
-
-        Returns:
-            How many links there are.
-        """
+        """Make the kernel's buffers of all links of this Env so small. Return the number of links."""
         links = _links()
         for link in links:
             with link:
@@ -176,7 +128,7 @@ def _after(seconds: float, act: Callable[[], object]) -> None:
 
 
 def _links() -> list[socket.socket]:
-    """The connections of this process whose one end has a name in a runtime directory, as duplicates."""
+    """Duplicate the connections of this process whose one end has a name in a runtime directory."""
     found = []
     for name in sorted(os.listdir("/proc/self/fd"), key=int):
         try:

@@ -35,11 +35,7 @@ class Signals:
 
     @contextmanager
     def handled(self) -> Iterator["Signals"]:
-        """Have handlers for all of `HANDLED` in the block. What comes from elsewhere has its usual effect.
-
-        Yields:
-            This.
-        """
+        """Handle all of `HANDLED` in the block. What comes from elsewhere has its usual effect."""
         before = {number: signal.signal(number, self._handle) for number in HANDLED}
         try:
             yield self
@@ -50,14 +46,11 @@ class Signals:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if number == self._awaited:
             self._came.set()
-        elif number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # somebody wants to stop the storm
+        elif number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the user wants to stop the storm
             raise KeyboardInterrupt
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to this process, and wait until it was handled.
-
-        Args:
-            number: One of `HANDLED`.
+        """Send a signal of `HANDLED` to this process, and wait until it was handled.
 
         Raises:
             Missed: It was not handled.
@@ -73,10 +66,6 @@ class Signals:
 
 
 def stop_for(seconds: float) -> None:
-    """Stop this process, and have it go on after so many seconds.
-
-    Args:
-        seconds: How long.
-    """
+    """Stop this process, and have it go on after so many seconds."""
     command = ["/bin/sh", "-c", _STOPPER, "sh", str(os.getpid()), f"{seconds:.3f}"]
     subprocess.run(command, check=True)  # noqa: S603 - nothing in it comes from outside

@@ -11,20 +11,11 @@ _MOST: Final = 60
 _OF_WORKERS: Final = frozenset({Kind.BORN, Kind.ENDED})
 _OF_FAULTS: Final = frozenset({Kind.FAULT, Kind.OVER})
 _BEFORE: Final = 10 * 1_000_000_000
-"""Nanoseconds before the first record of a request from which its surroundings are told."""
+"""Nanoseconds before the first record of a request from which its surroundings are shown."""
 
 
 def stories(records: Iterable[Record], violations: Iterable[Violation], most: int = 5) -> list[str]:
-    """Tell of the requests that violations are about.
-
-    Args:
-        records: In the order of `merged`.
-        violations: Those of no request are passed over.
-        most: How many requests at most.
-
-    Returns:
-        For each one a text of several lines: what happened to it, and around it to its worker and its Env.
-    """
+    """Write a text on each of the first requests of violations, with its worker, Env and faults."""
     wanted = list(dict.fromkeys((each.sender, each.sequence) for each in violations if each.sender))[:most]
     if not wanted:
         return []
@@ -59,8 +50,8 @@ def _story(
         and (each.worker == worker if each.kind in _OF_WORKERS else each.sequence in numbers)
     ]
     lines = [f"request {key[0]}/{key[1]} to worker {worker} of {env_label(env)}:"]
-    told = sorted([*found, *near], key=lambda each: each.time)
-    lines += [f"{(each.time - begin) / 1e6:+12.3f} ms  {_said(each)}" for each in told[-_MOST:]]
+    shown = sorted([*found, *near], key=lambda each: each.time)
+    lines += [f"{(each.time - begin) / 1e6:+12.3f} ms  {_said(each)}" for each in shown[-_MOST:]]
     return "\n".join(lines)
 
 

@@ -116,12 +116,12 @@ class StormOptions:
 def storm(options: StormOptions, say: Callable[[str], object] = lambda text: None) -> StormReport:
     """Boot an application, storm it, end it, and judge.
 
-    For the main thread of a process that does nothing else: what that process opens meanwhile counts as left
-    behind.
+    The main thread of a process that does nothing else calls this. What that process opens meanwhile counts
+    as left behind.
 
     Args:
-        options: What storm.
-        say: Told what goes on, line by line.
+        options: Which storm.
+        say: Called with each line about what goes on.
 
     Returns:
         The report.
@@ -309,7 +309,7 @@ class _Storm:
             self._say(f"{planned.at:7.1f} s  {planned.number:4}  {injury.text}")
 
     def _missed(self, planned: Planned, late: float, why: str) -> None:
-        """It may have done harm all the same, so its domain stays as it is announced, and ends now."""
+        """Note a fault that failed. It may have done harm all the same, so its domain stays, and ends now."""
         self._over(planned.number)
         self._report.injected.append(
             Injected(planned.number, planned.at, late, planned.fault, why, was_missed=True)
@@ -320,7 +320,7 @@ class _Storm:
         self._witness.write(Kind.OVER, sequence=number)
 
     def _wait(self, is_over: threading.Event, until: float) -> None:
-        """Wait, and undo what is to be undone meanwhile."""
+        """Wait, and undo meanwhile what is due."""
         while not is_over.is_set():
             while self._undos and self._undos[0][0] <= now():
                 self._undo()
@@ -346,7 +346,9 @@ class _Storm:
             return
         pause = threading.Event()
         deadline = now() + limits.recovery + limits.allowance + 1.0
-        wanted = base * (1.0 + limits.recovery_share) / 2  # so that the judge, who counts by himself, agrees
+        wanted = (
+            base * (1.0 + limits.recovery_share) / 2
+        )  # so that the judge, which counts for itself, agrees
         rate = 0.0
         while rate < wanted and now() < deadline:
             served, since = self._ledger.served, now()

@@ -1,4 +1,4 @@
-"""A running Corps, as those see it who do harm to it."""
+"""A running Corps as the faults see it."""
 
 import os
 import select
@@ -30,7 +30,7 @@ class Target:
         household: Finds the processes.
         envs: The ids of the Envs that may be hit.
         directory: Where witness files are.
-        announce: Told of the Env and the worker (0 for the whole Env) before they are hit.
+        announce: Called with the Env and the worker (0 for the whole Env) before they are hit.
     """
 
     def __init__(
@@ -49,13 +49,7 @@ class Target:
         """To be called with the Env and the worker (0 for the whole Env) that are about to be hit."""
 
     def choose_env(self, rng: Random) -> int:
-        """Choose an Env that lives. Which, depends on the numbers alone as long as all live.
-
-        Args:
-            rng: What to draw from.
-
-        Returns:
-            Its id.
+        """Choose an Env that lives. The choice depends on the numbers alone as long as all live.
 
         Raises:
             Missed: None lives that may be hit.
@@ -68,13 +62,7 @@ class Target:
 
     @contextmanager
     def grip(self, env: int) -> Iterator[int]:
-        """Get hold of the process of an Env, in a way that never means another one.
-
-        Args:
-            env: The id of the Env.
-
-        Yields:
-            A descriptor of the process (pidfd); closed after the block.
+        """Hold the process of an Env by a pidfd, which never means another process, for the block.
 
         Raises:
             Missed: It has gone.
@@ -86,13 +74,7 @@ class Target:
             os.close(fd)
 
     def take(self, env: int) -> int:
-        """As `grip`, for who closes the descriptor himself.
-
-        Args:
-            env: The id of the Env.
-
-        Returns:
-            A descriptor of the process.
+        """Do as `grip`, but leave it to the caller to close the descriptor.
 
         Raises:
             Missed: It has gone.
@@ -112,10 +94,6 @@ class Target:
     def signal(self, fd: int, number: signal.Signals) -> None:
         """Send a signal.
 
-        Args:
-            fd: From `take` or `grip`.
-            number: Which.
-
         Raises:
             Missed: The process has gone.
         """
@@ -125,15 +103,7 @@ class Target:
             raise Missed(f"{number.name} reached nobody: {error}") from error
 
     def sabotage(self, env: int, method: str, *args: Any) -> Any:
-        """Have a saboteur act in an Env, and wait for it.
-
-        Args:
-            env: The id of the Env.
-            method: Of `Saboteur`.
-            *args: Its arguments.
-
-        Returns:
-            What it returned; what it raised is raised.
+        """Call a method of a `Saboteur` in an Env, and wait for its result.
 
         Raises:
             Missed: It could not be created there in time.
@@ -146,12 +116,7 @@ class Target:
             saboteur.exit()
 
     def sabotage_nowait(self, env: int, method: str, *args: Any) -> None:
-        """Have a saboteur act in an Env, and do not wait for it.
-
-        Args:
-            env: The id of the Env.
-            method: Of `Saboteur`.
-            *args: Its arguments.
+        """Call a method of a `Saboteur` in an Env, and do not wait.
 
         Raises:
             Missed: It could not be created there in time, or not be asked.
@@ -165,10 +130,7 @@ class Target:
         acted.add_done_callback(lambda done: saboteur.exit())
 
     def await_end(self, fd: int) -> None:
-        """Wait until a process has ended.
-
-        Args:
-            fd: From `take` or `grip`.
+        """Wait until the process of a descriptor has ended.
 
         Raises:
             Missed: It goes on.
@@ -179,7 +141,7 @@ class Target:
             raise Missed(f"the process goes on after {_PATIENCE:g} s")
 
     def written(self) -> int:
-        """Returns the size of the largest witness file, in bytes."""
+        """Return the size of the largest witness file, in bytes."""
         return max((path.stat().st_size for path in self._directory.glob(f"*{SUFFIX}")), default=0)
 
     def _saboteur(self, env: int) -> Name[Saboteur]:

@@ -1,7 +1,7 @@
-"""Those who ask the workers of any application while it is under faults.
+"""Clients that ask the workers of any application while it is under faults.
 
-What such workers do, nobody writes down. So it is judged only that each Future is settled, with a value or an
-error of corps, and that workers fail only where a fault was.
+Nobody writes down what such workers do. So the judge looks only at two things: each Future is settled, with a
+value or an error of corps; and workers fail only where a fault was.
 """
 
 from collections.abc import Sequence
@@ -125,7 +125,7 @@ class Visitors:
         call: "partial[Future[Any]]",
         deadline: float | None,
     ) -> Any:
-        """Returns the value; None if there is none."""
+        """Return the value; None if there is none."""
         future = self._ledger.ask(
             sender, sequence, self._number(name), call, deadline=deadline, traits=Trait.UNWITNESSED
         )

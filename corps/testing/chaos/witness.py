@@ -142,21 +142,13 @@ class Record(NamedTuple):
     time: int = 0
 
     def packed(self) -> bytes:
-        """The record as it stands in a file.
-
-        Returns:
-            32 bytes.
-        """
+        """Return the 32 bytes of the record in a file."""
         body = _BODY.pack(*self)
         return _CHECK.pack(crc32(body) & 0xFFFF) + body
 
 
 def now_ns() -> int:
-    """The time on the clock of all records.
-
-    Returns:
-        Nanoseconds.
-    """
+    """Return the nanoseconds on the clock of all records."""
     return round(now() * _NANO)
 
 
@@ -164,10 +156,7 @@ class Witness:
     """Writes records to one file. Any thread may write, and any number of processes to the same file."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Open it, and make it if it is not there.
-
-        Args:
-            path: The file.
+        """Open the file; make it if it is not there.
 
         Raises:
             OSError: It cannot be opened.
@@ -185,16 +174,7 @@ class Witness:
         incarnation: int = 0,
         time: int | None = None,
     ) -> None:
-        """Write one record. It is in the file when this returns.
-
-        Args:
-            kind: What it says.
-            detail: See `Kind`.
-            worker: Number of the worker.
-            sender: Number of the client.
-            sequence: Number of the request.
-            incarnation: Of the worker; see `Kind`.
-            time: When it happened, in nanoseconds; None for now.
+        """Write one record. It is in the file when this returns. `Kind` says what the numbers mean.
 
         Raises:
             OSError: It could not be written, or not all of it.
@@ -224,19 +204,12 @@ class WitnessFile:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Nothing is read yet.
-
-        Args:
-            path: The file.
-        """
+        """Prepare to read a file."""
         self.path: Final = Path(path)
         self.torn = 0
 
     def __iter__(self) -> Iterator[Record]:
-        """The records, in the order in which they were written.
-
-        Yields:
-            A record.
+        """Read the records, in the order in which they were written.
 
         Raises:
             OSError: The file cannot be read.
@@ -270,27 +243,14 @@ def _record_at(data: bytes, at: int) -> Record | None:
 
 
 def witness_files(directory: str | os.PathLike[str]) -> list[WitnessFile]:
-    """All witness files of a directory.
-
-    Args:
-        directory: Where they are.
-
-    Returns:
-        The files, by name.
-    """
+    """Return all witness files of a directory, by name."""
     return [WitnessFile(path) for path in sorted(Path(directory).glob(f"*{SUFFIX}"))]
 
 
 def merged(files: Iterable[Iterable[Record]]) -> Iterator[Record]:
-    """The records of several files, about by time.
+    """Join the records of several files, about by time. Each file is in the order of writing.
 
-    Exactly: a record comes after each record that was in its file before somebody looked at the clock for it.
+    Exactly: a record comes after each record that was in its file before its writer looked at the clock.
     So what caused it comes before it, even where a writer was stopped between the clock and the file.
-
-    Args:
-        files: Each in the order of writing.
-
-    Returns:
-        The records.
     """
     return heapq.merge(*files, key=attrgetter("time"))
