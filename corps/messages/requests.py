@@ -7,12 +7,15 @@ shared after that; only `promise` is safe to touch from several threads.
 import concurrent.futures
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from corps.addresses import ConcAddr
 from corps.clock import now
+from corps.errors import RequestError
 from corps.messages.outcomes import Outcome, Raised, Value, note_time
 from corps.messages.promises import Promise, Settled
+
+T = TypeVar("T")
 
 
 class Kind(IntEnum):
@@ -132,6 +135,46 @@ class Route(Protocol):
         ...
 
 
+class Awaited(Protocol):
+    """What a worker waits for, as the search for circles sees it: a `corps.Future`."""
+
+    @property
+    def parts(self) -> "tuple[Awaited, ...]":
+        """Those that `gather` has joined in this one."""
+        ...
+
+    @property
+    def request(self) -> "Request | None":
+        """The request while it is under way, else None."""
+        ...
+
+    def give_up(self, error: RequestError) -> bool:
+        """Settle with an error, and tell the holder of the request; whether this call settled it."""
+        ...
+
+
+class Wait(Protocol):
+    """What a coroutine waits for; the WaitGraph of its Env keeps it at its request."""
+
+    @property
+    def serial(self) -> int:
+        """Its number among the waits of its Env."""
+        ...
+
+
+class Errands(Protocol):
+    """Who does what the main thread asks for, so that no signal can break it off."""
+
+    @property
+    def main(self) -> int | None:
+        """The ident of the main thread; None in the child of a fork."""
+        ...
+
+    def do(self, function: Callable[..., T], *args: Any) -> T:
+        """Have something done, and wait for it. For the main thread."""
+        ...
+
+
 class Request:
     """One request.
 
@@ -211,10 +254,10 @@ class Request:
         self.stage = WAITING
         self.behind: Request | None = None
         self.cancel_run: Callable[[], object] | None = None
-        self.wait: Any = None
-        self.relayed: Any = None
+        self.wait: Wait | None = None
+        self.relayed: Awaited | None = None
         self.sent: float | None = None
-        self.errands: Any = None
+        self.errands: Errands | None = None
         self.is_given_up = False
 
     def open(self) -> None:

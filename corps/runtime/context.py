@@ -1,4 +1,4 @@
-"""Who runs now: the one ContextVar of corps.
+"""What runs in the calling thread: the one ContextVar of corps.
 
 It is set for good in the Context that each worker has of its own, in which all of the author's code runs,
 and inside ``with corps.env()`` and ``with corps.boot(...)``. Threads that an author starts have none; what
@@ -10,13 +10,16 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import asyncio
+
     from corps.messages.requests import Request
     from corps.runtime.cells.cell import Cell
     from corps.runtime.env import Env
+    from corps.runtime.threads.background import Background
 
 
 class Activity:
-    """One piece of author's code that runs in an Env. Used by the thread, or the coroutine, that runs it.
+    """One piece of author's code that runs in an Env. Only the thread or coroutine that runs it uses it.
 
     Attributes:
         env: The Env it runs in.
@@ -45,20 +48,19 @@ class Activity:
     )
 
     def __init__(self, env: "Env", cell: "Cell | None" = None, *, pooled: bool = False) -> None:
-        # Typed loosely: `runtime.env` and `runtime.cell` stand above this file.
         self.env = env
         self.cell = cell
         self.request: Request | None = None
         self.deadline: float | None = None
-        self.task: Any = None
+        self.task: asyncio.Task[Any] | None = None
         self.depth = 0
         self.pooled = pooled
         self.reading = False
         self.thread = get_ident()
-        self.background: Any = None
+        self.background: Background | None = None
 
     def end_request(self) -> None:
-        """The request is over: what runs from now on, such as a task that it started, has no deadline."""
+        """Note that the request is over: what runs from now on, such as a task of it, has no deadline."""
         self.request = self.deadline = None
 
 
@@ -82,7 +84,7 @@ class Block(Activity):
         current.set(self)
 
     def leave(self) -> None:
-        """Go back to what is around it and was not left. Where it is not current, nothing is undone."""
+        """Go back to the innermost block around it that was not left. Where it is not current, do nothing."""
         self.is_left = True
         if current.get() is self:
             outer = self.outer
@@ -92,7 +94,7 @@ class Block(Activity):
 
 
 def acting() -> Activity | None:
-    """What the calling thread does for an Env; None if nothing.
+    """Return what the calling thread does for an Env; None if nothing.
 
     A thread that has only got a copy of a worker's context, as from `asyncio.to_thread`, is not the worker:
     it may block while the worker goes on, and the worker does not wait when it waits.

@@ -27,7 +27,6 @@ UNREAD: Final = frozenset(
         "corps/messages",
         "corps/peers",
         "corps/runtime",
-        "corps/runtime/calls",
         "corps/runtime/cells",
         "corps/runtime/threads",
         "corps/transport",

@@ -13,7 +13,9 @@ from corps.runtime.threads.lending import MAIN, check_reserve, is_deep
 from corps.runtime.threads.running_loop import running_loop
 
 if TYPE_CHECKING:
+    from corps.runtime.calls.futures import Future
     from corps.runtime.cells.cell import Cell
+    from corps.runtime.threads.readers import Readers
 
 Subscribe = Callable[[Callable[[object], object]], Callable[[], object]]
 """Takes the function that wakes a waiting thread, whatever its argument; gives the function that takes the
@@ -21,27 +23,27 @@ subscription back."""
 
 
 def block_until(
-    futures: tuple[Any, ...],
+    futures: "tuple[Future[Any], ...]",
     subscribe: Subscribe,
     timeout: float | None,
     *,
     any_will_do: bool = False,
-    readers: Any = None,
+    readers: "Readers | None" = None,
 ) -> bool:
     """Block this thread until something wakes it.
 
-    A thread that waits as long as it takes first runs what it waits for itself, where nobody else does;
-    and one that waits for an answer of another Env reads from the links itself, where nobody else does.
-    A worker thread tells its pool, which may start another thread meanwhile, and its Env, which looks for
-    a cycle of workers that wait for each other: in this Env at once, in others after the time of the
-    setting `deadlock_probe`, since most answers come before that.
+    A thread that waits as long as it takes first runs what it waits for itself, where no other thread does.
+    One that waits for an answer of another Env reads from the links itself, where no other thread does.
+    A worker thread tells its pool, which may start another thread meanwhile. It also tells its Env, which
+    looks for a cycle of workers that wait for each other: in this Env at once, in others after the time of
+    the setting `deadlock_probe`, because most answers come before that.
 
     Args:
         futures: What is waited for.
         subscribe: Called with the function that wakes this thread; returns what takes it back.
         timeout: Seconds; None for as long as it takes.
         any_will_do: One of several futures is enough, so a cycle through one of them is no deadlock.
-        readers: The `Readers` of the links that an answer may come by; None: those of `futures`.
+        readers: Of the links that an answer may come by; None: those of `futures`.
 
     Returns:
         False if the time was over first.
@@ -61,16 +63,8 @@ def block_until(
         readers = readers_of(futures)
     if here is None:
         return _wait(Gate(), subscribe, readers, timeout)
-    if here.reading:
-        raise LoopBlocked(
-            "waiting in a callback would stop the thread that brings the answers: leave the waiting to a "
-            "worker, or to a thread of your own"
-        )
-    if here.task is not None:
-        raise LoopBlocked(
-            "waiting here would stop the event loop of this Env, and with it every coroutine: "
-            "use `await future` in an `async def` method"
-        )
+    if here.reading or here.task is not None:
+        raise _not_here(here)
     # Not in a thread with an event loop of its own: an author's method may want to start one.
     helps = timeout is None and not any_will_do and running_loop() is None
     waiter = here.cell if not any_will_do or len(futures) == 1 else None
@@ -85,8 +79,20 @@ def block_until(
             here.env.waits.end(waiter)
 
 
-def _help(futures: tuple[Any, ...], here: Activity) -> bool:
-    """Do the work of the workers that are waited for, as far as they live here; whether all is done then."""
+def _not_here(here: Activity) -> LoopBlocked:
+    if here.reading:
+        return LoopBlocked(
+            "waiting in a callback would stop the thread that brings the answers: leave the waiting to a "
+            "worker, or to a thread of your own"
+        )
+    return LoopBlocked(
+        "waiting here would stop the event loop of this Env, and with it every coroutine: "
+        "use `await future` in an `async def` method"
+    )
+
+
+def _help(futures: "tuple[Future[Any], ...]", here: Activity) -> bool:
+    """Do the work of those workers that live here and are waited for; return whether all is done."""
     helped = False
     # The last one first: with it, those before it in the same mailbox are done.
     for future in reversed(futures):
@@ -105,23 +111,24 @@ def _help(futures: tuple[Any, ...], here: Activity) -> bool:
     return helped
 
 
-def readers_of(futures: Iterable[Any]) -> Any:
-    """The `Readers` of the links that the first answer from another Env will come by; None if there is none.
-
-    Args:
-        futures: What is waited for.
-    """
+def readers_of(futures: "Iterable[Future[Any]]") -> "Readers | None":
+    """Return the readers of the links by which the first answer from another Env will come."""
     for future in futures:
         request = future.request
         if request is not None and request.route is not None and request.route.readers is not None:
-            return request.route.readers
+            readers: Readers = request.route.readers
+            return readers
     return None
 
 
 def _block(
-    here: Activity, waiter: "Cell | None", subscribe: Subscribe, readers: Any, timeout: float | None
+    here: Activity,
+    waiter: "Cell | None",
+    subscribe: Subscribe,
+    readers: "Readers | None",
+    timeout: float | None,
 ) -> bool:
-    """Sleep until the answer is there; `waiter` is looked for in circles of waits."""
+    """Sleep until the answer is there; look for circles of waits through `waiter` meanwhile."""
     patience: float = here.env.options.deadlock_probe
     pool = here.env.pool if here.pooled else None
     if pool is not None:
@@ -140,10 +147,10 @@ def _block(
             pool.leave_blocked()
 
 
-def _wait(gate: Gate, subscribe: Subscribe, readers: Any, timeout: float | None) -> bool:
+def _wait(gate: Gate, subscribe: Subscribe, readers: "Readers | None", timeout: float | None) -> bool:
     unsubscribe = subscribe(gate.open)
     try:
-        return bool(gate.sleep(timeout) if readers is None else readers.wait(gate, timeout))
+        return gate.sleep(timeout) if readers is None else readers.wait(gate, timeout)
     finally:
         if not gate.is_open:  # too late, or interrupted
             unsubscribe()

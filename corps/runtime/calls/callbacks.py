@@ -1,4 +1,4 @@
-"""What an author wants called when a Future is done: it runs as the one who registered it, or as nobody.
+"""What an author wants called when a Future is done: it runs as the worker that registered it, or as none.
 
 The thread that settles a Future may be any of the runtime's: it reads from the links, ends deadlines, or has
 just run another worker. None of that is the callback's business. So a callback runs in a copy of the context
@@ -10,28 +10,27 @@ import os
 import sys
 from collections.abc import Callable
 from contextvars import copy_context
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from corps.runtime.context import Activity, current
+
+if TYPE_CHECKING:
+    from corps.runtime.calls.futures import Future
 
 _log: Final = logging.getLogger("corps.futures")
 
 
 class Callback:
-    """One callback of an author's. Called once, by the thread that settles the Future."""
+    """One callback of an author's. The thread that settles the Future calls it, once."""
 
     __slots__ = ("_context", "_function")
 
-    def __init__(self, function: Callable[[Any], object]) -> None:
-        """Keep who registers it, and in which context.
-
-        Args:
-            function: Called with the Future.
-        """
+    def __init__(self, function: "Callable[[Future[Any]], object]") -> None:
+        """Keep the context in which it is registered."""
         self._function = function
         self._context = copy_context()
 
-    def __call__(self, future: Any) -> None:
+    def __call__(self, future: "Future[Any]") -> None:
         """Call it. Nothing that it raises comes out, not even what ends programs."""
         settling = current.get()
         process = os.getpid()
@@ -44,7 +43,7 @@ class Callback:
             sys.stderr.flush()
             os._exit(1)
 
-    def _run(self, settling: Activity | None, future: Any) -> None:
+    def _run(self, settling: Activity | None, future: "Future[Any]") -> None:
         registrant = current.get()
         known = registrant if registrant is not None and registrant.env is not None else settling
         if known is not None and known.env is not None:

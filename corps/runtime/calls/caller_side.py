@@ -18,34 +18,21 @@ if TYPE_CHECKING:
 
 
 class Unsent(Protocol):
-    """What asks for itself before the next request."""
+    """A request that is named already, and is sent before the next one."""
 
     def begin(self) -> None:
-        """Ask, unless that was done. Thread-safe."""
+        """Send it, unless that was done. Thread-safe."""
 
 
 def too_late(env: "Env", target: ConcAddr) -> Refused:
-    """The outcome of a request from an Env that takes no more.
-
-    Args:
-        env: It ends, or has closed.
-        target: The worker.
-
-    Returns:
-        What its caller is told.
-    """
+    """Return the outcome of a request from an Env that ends, or has closed."""
     state = "has been closed" if env.closed else "ends"
     text = f"{env.label} {state}: nothing can be asked of {target} from here any more"
     return Refused(ClosedError(text, executed="no", target=str(target)), "closed")
 
 
 def when_forked(env: "Env", then: Callable[[Any], object]) -> None:
-    """Have something done in the children of forks.
-
-    Args:
-        env: What is done there concerns it.
-        then: Called with it, by the one thread that there is.
-    """
+    """Have `then(env)` called in the children of forks, by the one thread that there is."""
     known = weakref.ref(env)
 
     def forked() -> None:
@@ -57,12 +44,7 @@ def when_forked(env: "Env", then: Callable[[Any], object]) -> None:
 
 
 def forked(env: "Env", target: ConcAddr) -> ClosedError:
-    """The error of who asks in the child of a fork.
-
-    Args:
-        env: It lives in the parent.
-        target: The worker.
-    """
+    """Return the error of a request that is made in the child of a fork of `env`."""
     return ClosedError(
         f"this process is a fork of {env.label}, which lives in its parent: only there can {target} be "
         "asked; to ask from a process of its own, use a Conc in another Env"
@@ -72,16 +54,11 @@ def forked(env: "Env", target: ConcAddr) -> ClosedError:
 class Forked:
     """In the child of a fork: the promise of the request that has forked. Its answer ends the child.
 
-    Else there would be two processes that answer for one worker, on the connections of one of them.
+    Otherwise two processes would answer for one worker, on the connections of one of them.
     """
 
     def __init__(self, label: str, request: Request) -> None:
-        """For the child.
-
-        Args:
-            label: Of the Env, for the text.
-            request: What its thread runs.
-        """
+        """Keep the label of the Env, for the text, and what its thread runs."""
         self._label = label
         self._request = request
 
@@ -90,23 +67,15 @@ class Forked:
         return False
 
     def settle(self, outcome: Outcome) -> bool:
-        """The method that has forked has come to its end, in the child too."""
-        told = f"a fork of {self._label} came back from {self._request!r}: call os._exit() in it\n"
-        sys.stderr.write(told + (outcome.traceback if isinstance(outcome, Raised) else ""))
+        """End the child, because the method that has forked has come to its end there too."""
+        text = f"a fork of {self._label} came back from {self._request!r}: call os._exit() in it\n"
+        sys.stderr.write(text + (outcome.traceback if isinstance(outcome, Raised) else ""))
         sys.stderr.flush()
         os._exit(1)
 
 
 def nowhere(env: "Env", target: ConcAddr) -> Refused:
-    """The outcome of a request to where no way leads.
-
-    Args:
-        env: It is alone, or the target is in another Corps.
-        target: The worker.
-
-    Returns:
-        What its caller is told.
-    """
+    """Return the outcome of a request that no way leads to: its Env is alone, or its Corps another one."""
     if target.corps != env.corps_id:
         text = f"{target} is not in this Corps ({env.corps_id[:6]})"
     else:
@@ -120,7 +89,7 @@ def limit(env: "Env", future: Future[Any], request: Request, deadline: float) ->
     Args:
         env: The Env that sends it.
         future: Of its caller.
-        request: Not sent yet.
+        request: It has not been sent yet.
         deadline: On the monotonic clock.
     """
 

@@ -1,11 +1,11 @@
 """Finds workers that wait for each other in a circle.
 
 A worker that runs one request at a time and waits in it for the answer of another one is *waiting for*
-that worker. Whoever begins to wait follows these edges from worker to worker. If they lead back, the
+that worker. A worker that begins to wait follows these edges from worker to worker. If they lead back, the
 answer can never come, and the wait fails at once with a DeadlockError that names the cycle.
 
 Edges that lead to another Env are followed by messages ("probes": Chandy, Misra and Haas, Distributed
-Deadlock Detection, ACM TOCS 1983), sent only after a wait has lasted a while, since most answers come
+Deadlock Detection, ACM TOCS 1983), sent only after a wait has lasted a while, because most answers come
 before that. The worker whose wait closes the circle is the last to send its probes, when every other one
 already waits and every request has been delivered: so its probes get through, and no circle is missed.
 At each hop the edge is looked at again: a request that has been answered meanwhile ends the search, so
@@ -15,16 +15,15 @@ that no circle is seen where there is none.
 import itertools
 from collections.abc import Callable
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeGuard
 
 from corps.addresses import ConcAddr
 from corps.errors import DeadlockError
-from corps.messages.requests import BEGUN, Request, Route
+from corps.messages.requests import BEGUN, Awaited, Request, Route
 from corps.runtime.context import acting
 
 if TYPE_CHECKING:
     from corps.messages.interfaces import Interface
-    from corps.runtime.calls.futures import Future
 
 
 class Waiter(NamedTuple):
@@ -42,14 +41,10 @@ class Probe(NamedTuple):
     path: tuple[str, ...]
 
 
-class Holder(Protocol):
-    """What may stand still while it waits: a worker, or one request of a worker that interleaves."""
+class Worker(Protocol):
+    """A worker, as the search for circles sees it."""
 
     wait: "Wait | None"
-
-
-class Worker(Holder, Protocol):
-    """A worker, as the search for circles sees it."""
 
     @property
     def addr(self) -> ConcAddr:
@@ -69,8 +64,8 @@ class Wait(NamedTuple):
 
     serial: int
     cell: Worker
-    holder: Any
-    futures: "tuple[Future[Any], ...]"
+    holder: Worker | Request
+    futures: tuple[Awaited, ...]
 
 
 SendProbe = Callable[[Request, Probe], None]
@@ -79,14 +74,10 @@ _Frontier = list[tuple[int, tuple[str, ...], Request]]
 
 
 class WaitGraph:
-    """Who waits for whom, in one Env. Any thread may call."""
+    """Who waits for whom, in one Env. Thread-safe."""
 
     def __init__(self, send_probe: SendProbe) -> None:
-        """Make it.
-
-        Args:
-            send_probe: Sends a probe after a request that went to another Env.
-        """
+        """Make it. `send_probe` sends a probe after a request that went to another Env."""
         # Protects the `wait` of every holder of the Env, and _waits, and makes the search see all of them
         # as they are at one moment. Nothing is settled and nothing is sent while it is held.
         self._lock = Lock()
@@ -94,8 +85,8 @@ class WaitGraph:
         self._waits: dict[int, Wait] = {}
         self._send_probe = send_probe
 
-    def begin(self, cell: Worker, futures: "tuple[Future[Any], ...]") -> None:
-        """A cell begins to wait; if that closes a circle in this Env, the Future in it fails now.
+    def begin(self, cell: Worker, futures: tuple[Awaited, ...]) -> None:
+        """Record that a cell begins to wait; if that closes a circle in this Env, its Future fails now.
 
         Args:
             cell: The cell that waits. By its own thread or coroutine, as `probe` and `end`.
@@ -113,11 +104,7 @@ class WaitGraph:
             _fail(futures[edge], path)
 
     def end(self, cell: Worker) -> None:
-        """The wait is over.
-
-        Args:
-            cell: What waited.
-        """
+        """Record that the wait of a cell is over."""
         holder = _standing_still(cell)
         if holder.wait is None:
             return
@@ -127,14 +114,10 @@ class WaitGraph:
                 self._waits.pop(wait.serial, None)
 
     def probe(self, cell: Worker) -> None:
-        """The wait has lasted a while: ask the other Envs that it depends on.
-
-        Args:
-            cell: What waits.
-        """
+        """Ask the other Envs that the wait of a cell depends on, because it has lasted a while."""
         holder = _standing_still(cell)
         with self._lock:
-            wait = holder.wait
+            wait = _wait_of(holder)
             if wait is None:
                 return
             found, frontier = _search([wait], wait, (str(wait.cell),))
@@ -144,7 +127,7 @@ class WaitGraph:
             self._send_probe(request, Probe(Waiter(wait.cell.addr, wait.serial, edge), path))
 
     def follow(self, request: Request, probe: Probe) -> None:
-        """A probe came in, after a request that was sent to this Env.
+        """Follow a probe that came in, after a request that was sent to this Env.
 
         Args:
             request: The request, not answered yet.
@@ -154,10 +137,10 @@ class WaitGraph:
         if not _is_worker(cell):
             return  # it never reached a worker
         waiter = probe.waiter
-        victim: Future[Any] | None = None
+        victim: Awaited | None = None
         frontier: _Frontier = []
         if probe.path.count(str(cell)) > 1:
-            return  # it goes round in a circle that the waiter is not in: who is in it looks for it, too
+            return  # it goes round in a circle that the waiter is not in; those inside look for that, too
         with self._lock:
             goal = self._waits.get(waiter.serial)
             if goal is not None and goal.cell.addr != waiter.addr:
@@ -178,17 +161,22 @@ class WaitGraph:
 
 
 def _is_worker(route: Route | Worker | None) -> TypeGuard[Worker]:
-    """Whether a worker of this Env has the request; otherwise a peer has it, or nobody any more."""
+    """Return whether a worker of this Env has the request; otherwise a peer has it, or nobody any more."""
     return hasattr(route, "wait")
 
 
-def _standing_still(cell: Worker) -> Holder:
-    """What stands still while the calling thread or coroutine waits: all of its cell, or one request."""
+def _standing_still(cell: Worker) -> Worker | Request:
+    """Return what stands still while the caller waits: all of its cell, or one request of a coroutine."""
     if cell.interface.interleave != 1:
         here = acting()
         if here is not None and here.task is not None and here.request is not None:
             return here.request
     return cell
+
+
+def _wait_of(holder: Worker | Request) -> Wait | None:
+    wait = holder.wait
+    return wait if isinstance(wait, Wait) else None
 
 
 def _search(start: list[Wait], goal: Wait | None, path: tuple[str, ...]) -> tuple[_Edge | None, _Frontier]:
@@ -221,8 +209,8 @@ def _search(start: list[Wait], goal: Wait | None, path: tuple[str, ...]) -> tupl
     return None, frontier
 
 
-def _may_close(futures: "tuple[Future[Any], ...]", cell: Worker) -> bool:
-    """Whether a wait for these Futures can be in a circle inside this Env; a cheap look before a search."""
+def _may_close(futures: tuple[Awaited, ...], cell: Worker) -> bool:
+    """Return whether a wait for these can be in a circle inside this Env; a cheap look before a search."""
     for future in futures:
         request = future.request
         if request is None or not _is_worker(route := request.route):  # answered, or not in this Env
@@ -235,7 +223,7 @@ def _may_close(futures: "tuple[Future[Any], ...]", cell: Worker) -> bool:
 
 
 def _is_apart(request: Request) -> bool:
-    """Whether a coroutine of its own runs the request, beside others of its worker."""
+    """Return whether a coroutine of its own runs the request, beside others of its worker."""
     route = request.route
     if not _is_worker(route) or route.interface.interleave == 1:
         return False
@@ -243,18 +231,17 @@ def _is_apart(request: Request) -> bool:
 
 
 def _behind(request: Request) -> Wait | None:
-    """What must come to its end before the request can, as far as it is a wait."""
+    """Return the wait that must come to its end before the request can."""
     if request.relayed is not None:  # its worker goes on, and does not count
         assert _is_worker(request.route)
         return Wait(-id(request), request.route, request, _with_parts((request.relayed,)))
     if _is_apart(request):
-        wait: Wait | None = request.wait
-        return wait
+        return _wait_of(request)
     return request.route.wait if _is_worker(request.route) else None
 
 
 def _closes(request: Request, goal: Wait) -> bool:
-    """Whether the request cannot be answered before the wait `goal` is over."""
+    """Return whether the request cannot be answered before the wait `goal` is over."""
     cell = goal.cell
     route: object = request.route
     if route is not cell or request.relayed is not None:
@@ -265,15 +252,15 @@ def _closes(request: Request, goal: Wait) -> bool:
     return goal.holder is cell or request.method not in cell.interface.async_methods
 
 
-def _with_parts(futures: "tuple[Future[Any], ...]") -> "tuple[Future[Any], ...]":
-    """The Futures themselves in place of those that `gather` has joined."""
+def _with_parts(futures: tuple[Awaited, ...]) -> tuple[Awaited, ...]:
+    """Put the parts of joined Futures in their place."""
     for future in futures:
         if future.parts:
             return tuple(part for each in futures for part in _with_parts(each.parts) or (each,))
     return futures
 
 
-def _fail(future: "Future[Any]", cycle: tuple[str, ...]) -> None:
+def _fail(future: Awaited, cycle: tuple[str, ...]) -> None:
     ring = " -> ".join((*cycle, cycle[0]))
     future.give_up(
         DeadlockError(

@@ -3,7 +3,7 @@
 Python runs the handlers of signals in the main thread, between any two steps of it. What they raise, as
 ``sys.exit`` on SIGTERM, Ctrl-C or the alarm of a test's time limit, would come out of a cell that was just
 claimed, or of a message that was half sent. So the main thread of a program does nothing itself that others
-need. What it asks is put into a queue, by one call of C, and two *attendants* do it:
+need. What it asks for is put into a queue, by one call of C, and two *attendants* do it:
 
 - At least one of them stands at the bell at any time. The one that is woken does all that is in the queue, in
   order.
@@ -23,7 +23,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from threading import Lock, RLock, Thread, current_thread, get_ident, main_thread
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from corps.clock import deadline_after, remaining
 from corps.errors import CorpsError
@@ -38,6 +38,8 @@ from corps.runtime.threads.running_loop import running_loop, set_running_loop
 from corps.runtime.threads.watched_thread import Failed, WatchedThread, note_failure
 
 if TYPE_CHECKING:
+    import concurrent.futures
+
     from corps.runtime.env import Env
 
 T = TypeVar("T")
@@ -50,7 +52,7 @@ _log = logging.getLogger("corps.env")
 
 
 class Errands:
-    """The errands of one Env's main thread. Only that may call `post` and `do`.
+    """The errands of one Env's main thread. Only the main thread may call `post`, `send` and `do`.
 
     It is the route of a request that waits here to be sent.
     """
@@ -64,7 +66,7 @@ class Errands:
         Args:
             env: The Env.
             activity: What the attendants do, as the Env sees it: one that must not wait.
-            failed: Hears that one of them has ended with an exception.
+            failed: Hears of one that has ended with an exception.
         """
         self.env = env
         self.main: int | None = main_thread().ident
@@ -90,24 +92,14 @@ class Errands:
     # --- by the main thread ---
 
     def post(self, function: Callable[..., object], *args: Any) -> None:
-        """Have something done soon, in order.
-
-        Args:
-            function: Quick; it neither waits nor raises.
-            *args: For that.
-        """
+        """Have `function(*args)` called soon, in order. It is quick, and neither waits nor raises."""
         try:
             self.posted.append((function, args))
         finally:
             self._ring()
 
     def send(self, request: Request, *, is_taken: bool) -> None:
-        """Send a request on its way; see `Env.dispatch`.
-
-        Args:
-            request: Of the main thread.
-            is_taken: The Env does not end.
-        """
+        """Send a request of the main thread on its way; see `Env.dispatch`. An Env that ends takes none."""
         env, target = self.env, request.target
         if not is_taken:
             self.post(env.letters.settle, request, caller_side.too_late(env, target))
@@ -139,7 +131,7 @@ class Errands:
             self.env.letters.settle(request, Refused(error))
 
     def _dispatch_here(self, request: Request) -> None:
-        """As `_dispatch`, and what fails is raised, for the main thread; which may have given up waiting."""
+        """As `_dispatch`, but raise what fails, for the main thread; which may have given up waiting."""
         if _is_given_up(request):
             return
         try:
@@ -155,11 +147,11 @@ class Errands:
                 self._bell.release()
 
     def do(self, function: Callable[..., T], *args: Any) -> T:
-        """Have something done, and wait for it. It is finished also if a signal ends the waiting.
+        """Call a function in another thread, and wait for it. A signal that ends the waiting does not end it.
 
         Args:
-            function: Called in another thread, with the context variables of this one. It may wait.
-            *args: For that.
+            function: Called with the context variables of this thread. It may wait.
+            *args: Its arguments.
 
         Returns:
             What it returns.
@@ -169,7 +161,7 @@ class Errands:
         """
         errand = _Errand(function, args)
         self.post(self.make_ready, errand)
-        return errand.result()  # type: ignore[no-any-return]
+        return errand.result()
 
     # --- by any thread ---
 
@@ -201,10 +193,10 @@ class Errands:
         if route is not None:
             route.ask_back(request)
 
-    def relay(self, request: Request, answer: Any) -> None:
+    def relay(self, request: Request, answer: "concurrent.futures.Future[Any]") -> None:
         """Do nothing: the main thread answers no request with that of another one."""
 
-    def help(self, promise: Promise, here: Any) -> None:
+    def help(self, promise: Promise, here: Activity) -> None:
         """Do nothing: the main thread runs no worker."""
 
     def withdraw(self, request: Request) -> None:
@@ -219,11 +211,7 @@ class Errands:
         return request.route if request.route is not self else None
 
     def make_ready(self, runnable: Runnable) -> None:
-        """Note that something is to be run. Called by what was posted.
-
-        Args:
-            runnable: It.
-        """
+        """Note that something is to be run. For what was posted."""
         self._ready.append(runnable)
 
     def catch_up(self) -> None:
@@ -233,7 +221,7 @@ class Errands:
 
     def _do_posted(self) -> list[Runnable]:
         me = get_ident()
-        if self._in_turn == me:  # it asks for something itself
+        if self._in_turn == me:  # what is being done asks for something itself
             return []
         with self._turn:
             self._in_turn = me
@@ -289,12 +277,12 @@ class Errands:
 
 
 def _is_given_up(request: Request) -> bool:
-    """Whether its caller has broken off the sending, and told so; if not, it has begun now."""
+    """Return whether its caller has broken off the sending; if not, the sending has begun now."""
     return isinstance(request.promise, Pull) and not request.promise.begin()
 
 
 def _is_light(request: Request) -> bool:
-    """Whether its arguments are certainly packed a moment later, and are then what they are now."""
+    """Return whether its arguments can certainly be packed a moment later, and are then what they are now."""
     values = request.travelling
     for arg in request.args if values is None else (*request.args, *values.values()):
         kind = type(arg)
@@ -304,7 +292,7 @@ def _is_light(request: Request) -> bool:
 
 
 def elsewhere(env: "Env", function: Callable[..., T], *args: Any) -> T:
-    """Do something that no signal may break off; it may wait. For the main thread another one does it.
+    """Call a function that no signal may break off, and that may wait: not in the main thread.
 
     Args:
         env: The Env that it concerns.
@@ -320,18 +308,18 @@ def elsewhere(env: "Env", function: Callable[..., T], *args: Any) -> T:
     return errands.do(function, *args)
 
 
-class _Errand:
+class _Errand(Generic[T]):
     """One errand that the main thread waits for."""
 
-    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    def __init__(self, function: Callable[..., T], args: tuple[Any, ...]) -> None:
         self._function = function
         self._args = args
         self._context = copy_context()
-        # What blocks an event loop, and what may not, is judged by it: here as in the main thread.
+        # It decides what blocks an event loop, and what may not: here as in the main thread.
         self._loop = running_loop()
         self._is_done = Lock()
         self._is_done.acquire()
-        self._value: Any = None
+        self._value: T  # if there is no error
         self._error: BaseException | None = None
 
     def run(self) -> None:
@@ -345,7 +333,7 @@ class _Errand:
             set_running_loop(None)
             self._is_done.release()
 
-    def result(self) -> Any:
+    def result(self) -> T:
         """Wait for it; return or raise what came of it."""
         self._is_done.acquire()
         if self._error is not None:

@@ -1,7 +1,7 @@
 """The answer to a request that has not come yet.
 
 A Future is settled once: by the runtime with the outcome, or by its owner with `cancel`. Everything that
-waits for it is a callback, so that settling costs the same however it is waited for, and nothing polls.
+waits for it is a callback. So settling costs the same for every kind of waiting, and nothing polls.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import concurrent.futures
 import logging
 from collections.abc import Callable, Generator
 from threading import Lock, get_ident
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeVar
 
 from corps.clock import now
 from corps.errors import Cancelled, PackError, RequestError, WaitTimeout
@@ -23,6 +23,7 @@ from corps.runtime.threads.lending import check_reserve
 
 if TYPE_CHECKING:
     from corps.runtime.cells.cell import Cell
+    from corps.runtime.threads.alarms import Alarm
 
 R = TypeVar("R")
 _log = logging.getLogger("corps.futures")
@@ -40,7 +41,7 @@ class Future(concurrent.futures.Future[R]):
     __slots__ = ("_alarm", "_callbacks", "_condition", "_observers", "_outcome", "request")
 
     is_authors = False
-    """Whether an author settles it, as with a `corps.Promise`, and nobody else may give it up."""
+    """Whether an author settles it, as with a `corps.Promise`, and only the author may give it up."""
 
     parts: "tuple[Future[Any], ...]" = ()
     """The Futures that `gather` has joined in this one."""
@@ -50,10 +51,10 @@ class Future(concurrent.futures.Future[R]):
         self._condition = Lock()  # type: ignore[assignment]
         self._outcome: Outcome | None = None
         self._callbacks: list[Callable[[Future[R]], object]] | None = None
-        self._observers: list[Any] | None = None
+        self._observers: list[_Observer] | None = None
         self.request: Request | None = None
         """The request while it is under way, else None. For the runtime; set before it is sent."""
-        self._alarm: Any = None
+        self._alarm: Alarm | None = None
         self.unheard: Unheard  # in its dict, and only if it has failed
 
     # --- for those who wait ---
@@ -71,7 +72,7 @@ class Future(concurrent.futures.Future[R]):
         return self._opened().unwrap()  # type: ignore[no-any-return]
 
     def result(self, timeout: float | None = None) -> R:
-        """The value; waits for it.
+        """Return the value; wait for it.
 
         Args:
             timeout: Seconds to wait; None for as long as it takes. The request goes on afterwards.
@@ -89,7 +90,7 @@ class Future(concurrent.futures.Future[R]):
         return self._opened().unwrap()  # type: ignore[no-any-return]
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """The error that `result` would raise; waits for it.
+        """Return the error that `result` would raise; wait for it.
 
         Args:
             timeout: Seconds to wait; None for as long as it takes.
@@ -108,7 +109,7 @@ class Future(concurrent.futures.Future[R]):
         return error
 
     def failure(self, timeout: float | None = None) -> BaseException | None:
-        """As `exception`, but the error of one that was cancelled is returned too. For the runtime.
+        """Return the error, also that of a request that was cancelled; wait for it. For the runtime.
 
         Args:
             timeout: Seconds to wait; None for as long as it takes.
@@ -127,15 +128,15 @@ class Future(concurrent.futures.Future[R]):
         return None
 
     def done(self) -> bool:
-        """Whether the outcome is there: a value, an error, or the cancellation."""
+        """Return whether the outcome is there: a value, an error, or the cancellation."""
         return self._outcome is not None
 
     def running(self) -> bool:
-        """Whether the request is under way: sent, and not answered yet."""
+        """Return whether the request is under way: sent, and not answered yet."""
         return self._outcome is None
 
     def cancelled(self) -> bool:
-        """Whether `cancel` settled it."""
+        """Return whether `cancel` settled it."""
         outcome = self._outcome
         return outcome is not None and outcome.is_cancelled
 
@@ -164,7 +165,7 @@ class Future(concurrent.futures.Future[R]):
         if only_if is not None:
             return self._take_back(request, error) or self.cancelled()
         if not self.give_up(error):
-            self.hear()  # a failure that came a moment before: whoever gives a request up wants none
+            self.hear()  # a failure that came a moment before: its caller has given the request up
         return self.cancelled()
 
     def stop_waiting(self) -> None:
@@ -176,7 +177,7 @@ class Future(concurrent.futures.Future[R]):
 
         Args:
             fn: Called in the thread that settles the Future, as the worker that registers it here: keep it
-                short. It has no deadline, and it may not wait: that raises LoopBlocked. Whatever it raises is
+                short. It has no deadline, and it may not wait: that raises LoopBlocked. What it raises is
                 logged.
         """
         self.when_settled(Callback(fn))
@@ -217,7 +218,7 @@ class Future(concurrent.futures.Future[R]):
         def wake(_: object) -> None:
             try:
                 loop.call_soon_threadsafe(arrive)
-            except RuntimeError:  # the loop was closed meanwhile: nobody waits there any more
+            except RuntimeError:  # the loop was closed meanwhile: nothing waits there any more
                 _log.debug("a Future was settled after the loop that awaited it had closed")
 
         self.when_settled(wake)
@@ -231,14 +232,7 @@ class Future(concurrent.futures.Future[R]):
     # --- for the runtime ---
 
     def settle(self, outcome: Outcome) -> bool:
-        """Give the outcome; the first one counts. For the runtime: any thread.
-
-        Args:
-            outcome: How the request ended.
-
-        Returns:
-            True if this call settled it, False if it had been settled before.
-        """
+        """Give the outcome, and return whether it is the first one, which counts. Thread-safe."""
         failure = unheard(self.request, outcome) if outcome.failed else None
         with self._condition:
             if self._outcome is not None:
@@ -260,7 +254,7 @@ class Future(concurrent.futures.Future[R]):
         return True
 
     def give_up(self, error: RequestError) -> bool:
-        """Settle with an error from the caller's side and tell whoever holds the request. Any thread.
+        """Settle with an error from the caller's side, and tell the holder of the request. Thread-safe.
 
         Args:
             error: Cancelled, DeadlineExceeded or DeadlockError.
@@ -281,7 +275,7 @@ class Future(concurrent.futures.Future[R]):
         return self._give_up(request, request.route or route, error, never_begins=never_begins)
 
     def _take_back(self, request: Request | None, error: RequestError) -> bool:
-        """Settle with an error if the request has not begun; whether that was done here."""
+        """Settle with an error if the request has not begun; return whether that was done here."""
         if request is None or request.route is None:
             return False
         return _by_others(request, self._take_back_now, request, error)
@@ -310,7 +304,7 @@ class Future(concurrent.futures.Future[R]):
         """Call a function of the runtime's when the outcome is there; at once if it is there already.
 
         Args:
-            fn: Called in the thread that settles the Future, as whatever that does. It does not raise.
+            fn: Called in the thread that settles the Future, without a context of its own. It does not raise.
         """
         with self._condition:
             if self._outcome is None:
@@ -322,11 +316,7 @@ class Future(concurrent.futures.Future[R]):
         self._call_back(fn)
 
     def remove_callback(self, fn: Callable[["Future[R]"], object]) -> None:
-        """Forget a callback that was added, if it was not called yet.
-
-        Args:
-            fn: What was given to `when_settled`.
-        """
+        """Forget a callback that `when_settled` got, if it was not called yet."""
         with self._condition:
             if self._callbacks is not None and fn in self._callbacks:
                 self._callbacks.remove(fn)
@@ -336,12 +326,8 @@ class Future(concurrent.futures.Future[R]):
         """The outcome if it is there, else None."""
         return self._outcome
 
-    def set_alarm(self, alarm: Any) -> None:
-        """Keep the alarm of the deadline, to take it back when the Future is settled.
-
-        Args:
-            alarm: Has a method `cancel`.
-        """
+    def set_alarm(self, alarm: "Alarm") -> None:
+        """Keep the alarm of the deadline, to take it back when the Future is settled."""
         with self._condition:
             if self._outcome is None:
                 self._alarm = alarm
@@ -360,7 +346,7 @@ class Future(concurrent.futures.Future[R]):
         opened = outcome.opened()
         if opened is not outcome:
             # Two threads may both have unpacked: all see the first one's objects. dict.setdefault is atomic;
-            # `_condition` will not do, since concurrent.futures.wait asks for errors while it holds that.
+            # `_condition` will not do, because concurrent.futures.wait asks for errors while it holds that.
             opened = vars(self).setdefault("opened", opened)
             self._outcome = opened
         if opened.failed:
@@ -393,7 +379,7 @@ class Future(concurrent.futures.Future[R]):
         return "CANCELLED_AND_NOTIFIED" if self.cancelled() else "FINISHED"
 
     @property
-    def _waiters(self) -> list[Any]:  # type: ignore[override]
+    def _waiters(self) -> "list[_Observer]":  # type: ignore[override]
         # Called by concurrent.futures with `_condition` held.
         if self._observers is None:
             self._observers = []
@@ -436,8 +422,16 @@ class Future(concurrent.futures.Future[R]):
         return "<Future, failed>" if outcome.failed else "<Future, done>"
 
 
+class _Observer(Protocol):
+    """What `concurrent.futures` registers to hear of a Future."""
+
+    def add_result(self, future: Any) -> object: ...
+    def add_exception(self, future: Any) -> object: ...
+    def add_cancelled(self, future: Any) -> object: ...
+
+
 class _Probing:
-    """While a coroutine waits: looks for circles of waits again and again, each time after twice the time."""
+    """The search for circles while a coroutine waits: again and again, each time after twice the time."""
 
     def __init__(self, here: Activity, cell: "Cell") -> None:
         self._waits = here.env.waits
@@ -453,7 +447,7 @@ class _Probing:
         self._waits.probe(self._cell)
 
     def cancel(self) -> None:
-        """The wait is over."""
+        """Search no more, because the wait is over."""
         self._timer.cancel()
 
 
@@ -462,5 +456,4 @@ def _by_others(request: Request, function: Callable[..., bool], *args: Any) -> b
     errands = request.errands
     if errands is None or get_ident() != errands.main:
         return function(*args)
-    done: bool = errands.do(function, *args)
-    return done
+    return errands.do(function, *args)

@@ -1,4 +1,4 @@
-"""The Future of an item of a generator: the iterator that has asked keeps it, whoever stops waiting."""
+"""The Future of an item of a generator: the iterator that has asked keeps it, whatever its waiters do."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ class Pull(Future[Any]):
     __slots__ = ()
 
     def begin(self) -> bool:
-        """Decide that it is sent, or, by its iterator, that it is not; whether the caller is the first."""
+        """Return whether the caller is first: its sender, who sends it, or its iterator, who gives it up."""
         mine = object()
         return vars(self).setdefault("begun", mine) is mine  # one step of the interpreter
 
     def stop_waiting(self) -> None:
-        """A cancelled task does not cancel it."""
+        """Do nothing: a cancelled task does not cancel it."""
 
     def has_item(self) -> bool:
-        """Whether its item has come."""
+        """Return whether its item has come."""
         return self.outcome is not None and not self.outcome.failed

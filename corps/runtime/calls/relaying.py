@@ -1,4 +1,4 @@
-"""The answer of another one as a worker's own: its method returns a Future.
+"""A worker answers with what another one gives: its method returns a Future.
 
 The worker goes on with its next request; the caller gets what that Future gives, when it comes. Until then
 the request remains under way: its caller may cancel it, which cancels what it waits for, and the search for
@@ -26,7 +26,7 @@ def relay(cell: "Cell", request: Request, answer: "concurrent.futures.Future[Any
         answer: Of corps, or of another executor.
     """
     if isinstance(answer, Future):
-        if not answer.is_authors:  # else the request would hold what its author may have let go of
+        if not answer.is_authors:  # otherwise the request would hold what its author may have let go of
             request.relayed = answer
             request.cancel_run = answer.stop_waiting
         answer.when_settled(lambda done: _passed_on(cell, request, done))
@@ -38,7 +38,7 @@ def relay(cell: "Cell", request: Request, answer: "concurrent.futures.Future[Any
 
 
 def _passed_on(cell: "Cell", request: Request, answer: Future[Any]) -> None:
-    answer.hear()  # its caller will, or will not
+    answer.hear()  # the caller will look at it, or will not
     _answer(cell, request, answer.outcome)
 
 
@@ -60,7 +60,7 @@ def _outcome_of(cell: "Cell", done: "concurrent.futures.Future[Any]") -> Outcome
 
 
 class _Settling:
-    """What a thread of the pool runs: see `pool.Runnable`."""
+    """A `pool.Runnable` that settles one request."""
 
     __slots__ = ("_outcome", "_request")
 

@@ -1,4 +1,4 @@
-"""Requests that are sent again when who was to run them has died: those of idempotent methods."""
+"""Requests of idempotent methods: they are sent again when the process or worker that had them has died."""
 
 import copy
 import random
@@ -21,7 +21,7 @@ _POISONOUS: Final = 3  # processes that died while they ran it
 
 
 class _Try:
-    """The promise of one request of those that are sent for one caller. Any thread may call."""
+    """The promise of one of the requests that are sent for one caller. Thread-safe."""
 
     __slots__ = ("_is_over", "_lock", "_of")
 
@@ -32,7 +32,7 @@ class _Try:
 
     @property
     def may_have_run(self) -> bool:
-        """Whether a try that is over has begun, for all that is known."""
+        """Return whether a try that is over may have begun."""
         return self._of.executed != "no"
 
     def done(self) -> bool:
@@ -40,7 +40,7 @@ class _Try:
         return self._is_over or self._of.done()
 
     def settle(self, outcome: Outcome) -> bool:
-        """See `Promise.settle`. What comes later, such as the end of a worker that hung, does not count."""
+        """Settle this try. What comes later, such as the end of a worker that hung, does not count."""
         with self._lock:
             if self._is_over:
                 return False
@@ -49,11 +49,11 @@ class _Try:
 
 
 class Retrying:
-    """One request of a caller, that may be sent several times. Any thread may call.
+    """One request of a caller that may be sent several times. Thread-safe.
 
     It is one request for its caller: one Future, one deadline. It is sent again, after a delay that doubles
-    each time, when the process that had it has died, or when the incarnation that ran it has ended. What has
-    three processes on its conscience is not.
+    each time, when the process that had it has died, or when the incarnation that ran it has ended. A request
+    that was running when three processes died is not sent again.
     """
 
     __slots__ = ("_args", "_deaths", "_env", "_future", "_kwargs", "_last", "_left", "_tries", "executed")
@@ -64,8 +64,8 @@ class Retrying:
         """Make it for a request that is about to be sent.
 
         Args:
-            env: The Env that sends it.
-            future: Of its caller.
+            env: The sender's.
+            future: Of the caller.
             args: Its positional arguments; they must not change before the answer.
             kwargs: Its keyword arguments.
             retries: How often it may be sent again.
@@ -74,7 +74,7 @@ class Retrying:
         self._future = future
         self._args = args
         self._kwargs = kwargs
-        # There is one try at a time, so nobody else uses what follows.
+        # There is one try at a time, so what follows needs no lock.
         self._left = retries
         self._last: RequestError = WorkerGone("it was not sent yet", executed="no")
         self._tries = 0
@@ -83,22 +83,15 @@ class Retrying:
         """As far as is known of all tries that are over."""
 
     def next_try(self) -> _Try:
-        """The promise of the next request."""
+        """Return the promise of the next request."""
         return _Try(self)
 
     def done(self) -> bool:
-        """Whether the caller waits no more."""
+        """Return whether the caller waits no more."""
         return self._future.done()
 
     def tried(self, outcome: Outcome) -> bool:
-        """A try has ended.
-
-        Args:
-            outcome: How.
-
-        Returns:
-            Whether that made a difference.
-        """
+        """Take the outcome of a try; return whether that made a difference."""
         request = self._future.request
         if outcome.failed and request is not None:
             outcome = outcome.opened()
@@ -145,13 +138,13 @@ class Retrying:
             self.give_up()
 
     def give_up(self) -> None:
-        """The Env has closed: nothing is sent again. Any thread."""
+        """Send nothing again, because the Env has closed. Thread-safe."""
         error = copy.copy(self._last)
         error.executed = self.executed
         self._future.settle(Refused(error))
 
     def _again(self, former: Request) -> None:
-        """In the alarm thread, which may not block: so it never waits for room."""
+        """Send it again. In the alarm thread, which may not block, so it never waits for room."""
         self._env.retrying.pop(self, None)
         if self._future.done() or (former.deadline is not None and now() >= former.deadline):
             return  # its deadline has an alarm of its own
@@ -169,7 +162,7 @@ class Retrying:
         self._future.request = request
         try:
             self._env.dispatch(request)
-        except Exception as error:  # whoever waits must hear of it
+        except Exception as error:  # the caller must hear of it
             failure = error if isinstance(error, RequestError) else RequestError(str(error), executed="no")
             request.settle(Refused(failure))
         if self._future.done() and request.route is not None:  # given up at this very moment

@@ -17,14 +17,7 @@ _UNSET: Final = object()
 
 
 def fault_of(travels: object) -> str:
-    """What is wrong with what an author gives as the variables that travel.
-
-    Args:
-        travels: What is given.
-
-    Returns:
-        What it has to be; empty if it is that.
-    """
+    """Return what an author's declaration of variables that travel has to be; empty if it is that."""
     if not isinstance(travels, tuple) or not all(isinstance(each, ContextVar) for each in travels):
         return "it must be a tuple of ContextVars"
     if len({each.name for each in travels}) < len(travels):
@@ -33,11 +26,7 @@ def fault_of(travels: object) -> str:
 
 
 def places_of(variable: ContextVar[Any]) -> list[str]:
-    """Where the modules of this process have a variable, as ``module:attribute``.
-
-    Args:
-        variable: It.
-    """
+    """Return where the modules of this process have a variable, as ``module:attribute``."""
     return [
         f"{name}:{attribute}"
         for name, module in list(sys.modules.items())
@@ -47,7 +36,7 @@ def places_of(variable: ContextVar[Any]) -> list[str]:
 
 
 class Travels:
-    """The variables that travel from and to one Env. Any thread may call.
+    """The variables that travel from and to one Env. Thread-safe.
 
     A variable of which only the places are known is looked for until its module is loaded. Until then no code
     of this process can set it or look at it.
@@ -69,11 +58,7 @@ class Travels:
         self._places = dict(places or {})
 
     def take_along(self, request: Request) -> None:
-        """Have the values of the calling thread or coroutine travel with a request for author's code.
-
-        Args:
-            request: About to be sent.
-        """
+        """Have the values of the caller travel with a request for author's code. Before it is sent."""
         if request.kind in ASKING and request.target.conc != ENV_MGR:
             self._look()
             values = {name: variable.get(_UNSET) for name, variable in list(self._known.items())}
@@ -81,14 +66,7 @@ class Travels:
             request.travelling = set_ones or None
 
     def arrive(self, values: Mapping[str, Any]) -> list[Token[Any]]:
-        """Set what has travelled, in the current context.
-
-        Args:
-            values: Of a request.
-
-        Returns:
-            For `leave`, in the same context.
-        """
+        """Set what has travelled with a request, in the current context; return what `leave` wants there."""
         self._look()
         known = self._known
         return [known[name].set(value) for name, value in values.items() if name in known]
@@ -105,10 +83,6 @@ class Travels:
 
 
 def leave(arrived: Iterable[Token[Any]]) -> None:
-    """The request is over: its values are gone.
-
-    Args:
-        arrived: From `Travels.arrive`.
-    """
+    """Set back what `Travels.arrive` has set, because the request is over."""
     for token in arrived:
         token.var.reset(token)

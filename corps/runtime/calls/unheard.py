@@ -1,4 +1,4 @@
-"""A failed call at whose Future nobody has looked: the log says so, once, when the Future is garbage.
+"""A failed call at whose Future no code has looked: the log says so, once, when the Future is garbage.
 
 It costs nothing as long as calls succeed: only a Future that fails gets one of these, which is garbage with
 it. Calls of the runtime itself are not logged, nor those that have certainly not run: they are dead letters.
@@ -26,13 +26,7 @@ class Unheard:
     __slots__ = ("_env", "_method", "_outcome", "_target", "is_heard")
 
     def __init__(self, env: "Env", request: Request, outcome: Outcome) -> None:
-        """Nobody has looked yet.
-
-        Args:
-            env: Of the caller.
-            request: What has failed.
-            outcome: How.
-        """
+        """Keep how a request of an Env has failed."""
         self._env = env
         self._method = request.method
         self._target = request.target
@@ -46,14 +40,11 @@ class Unheard:
 
 
 def unheard(request: Request | None, outcome: Outcome) -> Unheard | None:
-    """What is to be kept with a Future that fails.
+    """Return what is to be kept with a Future that fails; None if its failure need not be logged.
 
     Args:
         request: Of the Future, while it was under way.
         outcome: A failure.
-
-    Returns:
-        None if it need not be logged.
     """
     if request is None or request.kind not in ASKING or request.target.conc == ENV_MGR:
         return None
@@ -62,7 +53,7 @@ def unheard(request: Request | None, outcome: Outcome) -> Unheard | None:
 
 
 def _tell(env: "Env", method: str, target: str, outcome: Outcome) -> None:
-    """In the thread that does what has to follow when something is garbage."""
+    """Log a failure. In the thread that does what has to follow when something is garbage."""
     failed = outcome.opened()
     if not isinstance(failed, Raised | Refused):
         return

@@ -1,4 +1,4 @@
-"""Waiting for many Futures: each completion costs the same, however many there are.
+"""Waiting for many Futures: the price of a completion does not depend on their number.
 
 Every function registers one callback per Future and blocks once; nothing polls. In coroutines use
 ``await`` on the Futures, or ``await corps.gather(...)``, instead.
@@ -8,13 +8,16 @@ import concurrent.futures
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from threading import Lock
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from corps.clock import deadline_after, remaining
 from corps.errors import Cancelled, CorpsError, WaitTimeout
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.runtime.calls.blocking import block_until, readers_of
 from corps.runtime.calls.futures import Future
+
+if TYPE_CHECKING:
+    from corps.runtime.threads.readers import Readers
 
 R = TypeVar("R")
 A = TypeVar("A")
@@ -181,12 +184,12 @@ class _Joined(Future[Any]):
 
     __slots__ = ("_given",)
 
-    def __init__(self, given: list[Any]) -> None:
+    def __init__(self, given: list[AnyFuture[Any]]) -> None:
         super().__init__()
         self._given = given
 
     def cancel(self, *, only_if: Literal["waiting"] | None = None) -> bool:
-        """See `gather`."""
+        """Cancel all of them."""
         is_cancelled = super().cancel(only_if=only_if)
         for part in self._given:
             if isinstance(part, Future):
@@ -196,15 +199,17 @@ class _Joined(Future[Any]):
         return is_cancelled
 
 
-def _given(function: str, futures: tuple[Any, ...], timeout: float | None) -> tuple[list[Any], float | None]:
-    """The Futures of a call that takes them one by one, or as one iterable with or without a time limit."""
+def _given(
+    function: str, futures: tuple[Any, ...], timeout: float | None
+) -> tuple[list[AnyFuture[Any]], float | None]:
+    """Return what a call has got: Futures one by one, or one iterable with or without a time limit."""
     if len(futures) == 2 and timeout is None and isinstance(futures[1], int | float):
         return _checked(function, futures[:1]), futures[1]
     return _checked(function, futures), timeout
 
 
-def _checked(function: str, futures: tuple[Any, ...]) -> list[Any]:
-    """The Futures of a call that takes them one by one, or as one iterable."""
+def _checked(function: str, futures: tuple[Any, ...]) -> list[AnyFuture[Any]]:
+    """Return the Futures that a call has got, one by one or as one iterable."""
     given: Sequence[Any] = futures
     if len(given) == 1 and isinstance(given[0], Iterable):
         given = tuple(given[0])
@@ -224,7 +229,7 @@ def _hint(item: object) -> str:
 
 
 def _adopted(given: AnyFuture[R]) -> Future[R]:
-    """The Future itself, or one of ours that follows one of another executor."""
+    """Return the Future itself, or one of ours that follows one of another executor."""
     if isinstance(given, Future):
         return given
     future: Future[R] = Future()
@@ -239,14 +244,14 @@ def _outcome_of(given: AnyFuture[Any]) -> Outcome:
     return Value(given.result()) if error is None else Refused(error)  # type: ignore[arg-type]  # as it is
 
 
-def _completed(items: list[Any], timeout: float | None) -> Iterator[Any]:
+def _completed(items: list[AnyFuture[Any]], timeout: float | None) -> Iterator[AnyFuture[Any]]:
     given_as = {_adopted(given): given for given in dict.fromkeys(items)}
     arrivals = _Arrivals(list(given_as)).within(timeout)
     return (given_as.pop(future) for future in arrivals)  # what was given is kept no longer
 
 
 class _Gathered:
-    """The values of Futures that all have one. They are unpacked by the thread that wants them."""
+    """The values of Futures that all have one. The thread that wants them unpacks them."""
 
     __slots__ = ("_futures",)
     failed = is_cancelled = False
@@ -283,20 +288,16 @@ class _Countdown:
         self._subscribed = False
 
     def count_down(self) -> bool:
-        """Count one completion. Any thread.
-
-        Returns:
-            True for the last one.
-        """
+        """Count one completion, and return whether it is the last one. Thread-safe."""
         with self._lock:
             self._left -= 1
             return self._left == 0
 
     def subscribe(self, wake: Callable[[object], object]) -> Callable[[], object]:
-        """Have `wake` called when all are done. The Futures are asked once, however often this is called."""
+        """Have `wake` called when all are done. The first call alone subscribes to the Futures."""
         with self._lock:
             self._wake = wake
-            is_over = self._left == 0  # since the last wait: nobody will call it any more
+            is_over = self._left == 0  # it was after the last wait, so no Future will call `wake`
         if is_over:
             wake(None)
         if not self._subscribed:
@@ -306,7 +307,7 @@ class _Countdown:
         return self._unsubscribe
 
     def forget(self) -> None:
-        """Take back what was left at Futures that are not done, else waits in a loop would pile up there."""
+        """Take back what was left at Futures that are not done, where waits in a loop would pile up."""
         if self._left:
             for future in self._futures:
                 future.remove_callback(self._arrived)
@@ -316,18 +317,18 @@ class _Countdown:
             self._wake(None)
 
     def _unsubscribe(self) -> None:
-        """Nothing to take back: a call that comes too late wakes a gate that nobody stands at."""
+        """Take nothing back: a call that comes too late wakes a gate at which no thread stands."""
 
 
 class _Arrivals:
     """Futures in the order in which they are done. One thread iterates, any thread settles."""
 
     def __init__(self, futures: list[Future[Any]]) -> None:
-        self._waiting = dict.fromkeys(futures)  # those that were not given to the one who iterates
+        self._waiting = dict.fromkeys(futures)  # those that the iteration has not given yet
         self._lock = Lock()  # protects _arrived and _wake
         self._arrived: deque[Future[Any]] = deque()
         self._wake: Callable[[object], object] | None = None
-        self._readers: Any = None
+        self._readers: Readers | None = None
 
     def within(self, timeout: float | None) -> Iterator[Future[Any]]:
         deadline = deadline_after(timeout)

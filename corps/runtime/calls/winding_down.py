@@ -1,12 +1,12 @@
 """All workers of an Env come to a stand, before they end one after the other.
 
-1. `still`: nothing begins any more, in any worker. What waits is refused at once, what runs is finished. No
+1. `still`: nothing begins any more, in any worker. What waits is refused at once; what runs is finished. No
    worker is created, and none comes back.
 2. `hear_last_words`: when all Envs stand still, requests of workers are taken again, and only these. All
    that runs then is a `cleanup()`, which so can have others save what it knows.
 3. The workers end, children before their Mgr.
 
-Any thread may call.
+Thread-safe.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ class Unfinished(NamedTuple):
     Attributes:
         worker: Its class and address.
         what: What it runs.
-        seconds: Since when, as far as that is known.
+        seconds: For how long, as far as that is known.
     """
 
     worker: str
@@ -36,9 +36,6 @@ class Unfinished(NamedTuple):
 
 def still(env: "Env") -> list[Future[None]]:
     """Have nothing begin any more in the workers of an Env.
-
-    Args:
-        env: The Env.
 
     Returns:
         Futures, done when what runs has ended, or was abandoned.
@@ -57,24 +54,17 @@ def still(env: "Env") -> list[Future[None]]:
 
 
 def hear_last_words(env: "Env") -> list[Future[None]]:
-    """Take what workers that end still ask of others.
-
-    Args:
-        env: The Env; all of its Corps stand still.
+    """Take what workers that end still ask of others, because all Envs of the Corps stand still.
 
     Returns:
-        As `still`: nothing is to be waited for.
+        As `still`: there is nothing to wait for.
     """
     env.lives.hears_last_words = True
     return []
 
 
 def unfinished(env: "Env") -> list[Unfinished]:
-    """What the end of an Env waits for.
-
-    Args:
-        env: The Env.
-    """
+    """Return what the end of an Env waits for."""
     return list(_unfinished(env))
 
 

@@ -43,7 +43,7 @@ class Cell:
 def coroutine_of(request: Request | None) -> Iterator[None]:
     """The calling code is the coroutine that runs this request."""
     here = Activity(cast("Any", object()))
-    here.task, here.request = object(), request
+    here.task, here.request = cast("Any", object()), request
     token = current.set(here)
     yield
     current.reset(token)

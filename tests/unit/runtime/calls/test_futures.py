@@ -110,7 +110,7 @@ def test_the_first_outcome_counts_and_each_callback_is_called_once(steps: list[s
             future.remove_callback(callback)
         elif step == "alarm":
             alarms.append(Alarm())
-            future.set_alarm(alarms[-1])
+            future.set_alarm(cast("Any", alarms[-1]))
         elif before is not None:
             assert future.cancelled() or future.exception() is None or before.failed
         if first is None:
