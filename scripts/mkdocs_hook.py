@@ -1,4 +1,4 @@
-"""Lets the documentation follow the checkout: README.md is its home page, docs/design/ is listed as it is."""
+"""Lets the documentation follow the checkout: README.md is its home page, docs/design/ is listed whole."""
 
 import posixpath
 import re
@@ -8,21 +8,24 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
-FIRST = "overview.md"
+INTERNALS = "Internals"
+OVERVIEW = "design/overview.md"
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Fills the section Design of the navigation, the overview first."""
-    pages = sorted(
-        Path(config.docs_dir).glob("design/*.md"), key=lambda page: (page.name != FIRST, page.name)
-    )
-    design = {"Design": [f"design/{page.name}" for page in pages]}
-    config.nav = [*(config.nav or []), *([design] if pages else [])]
+    """Put the pages of docs/design/ into the section Internals of the navigation: the overview first."""
+    for section in config.nav or []:
+        if INTERNALS in section:
+            named: list[dict[str, str]] = section[INTERNALS]
+            there = {page for entry in named for page in entry.values()}
+            design = [f"design/{path.name}" for path in Path(config.docs_dir).glob("design/*.md")]
+            others = sorted(page for page in design if page not in there and page != OVERVIEW)
+            section[INTERNALS] = [OVERVIEW, *named, *others]
     return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds README.md as index.md."""
+    """Add README.md as index.md."""
     readme = Path(config.config_file_path).parent / "README.md"
     text = LINK.sub(lambda link: seen_from_docs(link, files), readme.read_text("utf-8"))
     files.append(File.generated(config, "index.md", content=text))
@@ -30,7 +33,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def seen_from_docs(link: re.Match[str], files: Files) -> str:
-    """The link as it has to be in docs/; a file of the checkout that is no page keeps its text only."""
+    """Return the link as it has to be in docs/; of a file of the checkout that is no page, its text."""
     target, hash_sign, anchor = link["target"].partition("#")
     if not target or "://" in target:
         return link[0]
