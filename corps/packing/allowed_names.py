@@ -4,12 +4,13 @@ Nothing else is made or called, but for what finds a member of an enum by its na
 result of a call, and cannot change a class, a function or a module. Leans on own definitions.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
 from corps.errors import UnpackError, Untrusted
-from corps.packing.own_definitions import is_class, own_definition, refuse_hidden
+from corps.packing.own_definitions import check_name, is_class, own_definition
+from corps.packing.unpickler import Allow, Rebind, Resolve
 
 _SHARED: Final = (FunctionType, BuiltinFunctionType, MethodType, ModuleType)
 
@@ -25,9 +26,9 @@ class AllowedNames:
 
     def __init__(
         self,
-        allow: Callable[[str, str], bool],
-        resolve_module: Callable[[str], ModuleType],
-        rebind: Mapping[tuple[str, str], Callable[..., Any]],
+        allow: Allow,
+        resolve_module: Resolve,
+        rebind: Rebind,
     ) -> None:
         self._allow = allow
         self._resolve_module = resolve_module
@@ -38,9 +39,7 @@ class AllowedNames:
         """See `Judge.find`."""
         found = self._rebind.get((module, qualname))
         if found is None:
-            refuse_hidden(module, qualname)
-            if not self._allow(module, qualname):
-                raise Untrusted(f"the bytes name {module}:{qualname}, which `allow` refuses")
+            check_name(module, qualname, self._allow)
             try:
                 found = own_definition(self._resolve_module(module), module, qualname)
             except ImportError as error:
@@ -68,8 +67,7 @@ class AllowedNames:
 
     def fill(self, thing: Any, state: Any) -> Any:
         """See `Judge.fill`. As the standard library does it."""
-        if is_class(thing) or type(thing) in _SHARED:
-            raise Untrusted("the bytes change a class, a function or a module")
+        _refuse_shared(thing)
         own_way = getattr(thing, "__setstate__", None)
         if own_way is not None:
             own_way(state)

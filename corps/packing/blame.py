@@ -7,19 +7,20 @@ agrees with the packer on every kind of object, which a list of suspects would n
 Looking into an object runs code of its author, which may raise anything, or never come to an end. Then the
 object itself is blamed: `explain` gives an answer in every case.
 
-Leans on picklers and refusals. The caller passes the packer in as a function.
+Leans on picklers, functions and refusals. The caller passes the packer in as a function.
 """
 
 import functools
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 from corps.errors import PackError
 from corps.handlers import came_from_a_handler
 from corps.messages.originals import text_of
+from corps.packing.functions import facts_of
 from corps.packing.picklers import own_reduction
 from corps.packing.plain import ATOMS
 from corps.packing.refusals import Refusal, reason_against
@@ -240,7 +241,7 @@ def _parts_of_function(function: FunctionType) -> Iterator[Part]:
             yield f".<closure {name}>", cell.cell_contents
         except ValueError:  # The variable has no value yet.
             continue
-    for name in _global_names(function.__code__):
+    for name in facts_of(function.__code__).global_names:
         used = function.__globals__.get(name)
         # Modules go by name, and are the most frequent globals by far.
         if used is not None and not isinstance(used, ModuleType):
@@ -251,13 +252,6 @@ def _parts_of_function(function: FunctionType) -> Iterator[Part]:
         yield f".<default {name}>", default
     for name, part in function.__dict__.items():
         yield f".{name}", part
-
-
-def _global_names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _global_names(constant)
 
 
 def _parts_of_reduction(thing: Any) -> Iterator[Part]:

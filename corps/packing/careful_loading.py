@@ -5,7 +5,7 @@ two judges and enum members.
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -15,9 +15,7 @@ from corps.packing.allowed_names import AllowedNames
 from corps.packing.enum_members import FIND_MEMBER, find_member
 from corps.packing.pickle_reader import Judge, PickleReader
 from corps.packing.plain_objects import PlainObjects
-
-Resolve = Callable[[str], ModuleType]
-Allow = Callable[[str, str], bool]
+from corps.packing.unpickler import Allow, Rebind, Resolve
 
 
 def read_plain(body: bytes, names: Sequence[str], resolve_module: Resolve | None, allow: Allow) -> Any:
@@ -40,7 +38,7 @@ def read_allowed(
     names: Sequence[str],
     resolve_module: Resolve | None,
     allow: Allow,
-    rebind: Mapping[tuple[str, str], Callable[..., Any]],
+    rebind: Rebind,
 ) -> Any:
     """Return the object of a pickle that may call what ``allow`` allows.
 

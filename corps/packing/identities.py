@@ -13,10 +13,12 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary, ref
 
 from corps.packing.class_versions import Copy, Original
+
+R = TypeVar("R", Original, Copy)
 
 _MOST_KEPT: Final = 1024
 
@@ -57,10 +59,6 @@ class Identities:
     def name_of(self, thing: Any) -> str:
         """Return the name of a thing, the same each time; give it one if it has none."""
         return self._entry(thing).name
-
-    def find(self, name: str) -> Any:
-        """Return what has the name here; None if nothing has."""
-        return self._things.get(name)
 
     def make(
         self, name: str, make: Callable[[], Any], *, is_complete: bool = False, is_kept: bool = True
@@ -124,7 +122,7 @@ class Identities:
                 fill(record)
                 entry.is_complete = True
 
-    def _keep(self, entry: _Entry, record: Any) -> Any:
+    def _keep(self, entry: _Entry, record: R) -> R:
         self._kept.append(record)
         entry.record = ref(record)
         return record

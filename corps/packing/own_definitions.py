@@ -12,22 +12,25 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
 
 from corps.errors import UnpackError, Untrusted
+from corps.packing.unpickler import Allow
 
 _RUNTIME: Final = "corps"
 _FUNCTIONS: Final = (FunctionType, BuiltinFunctionType)
 
 
-def refuse_hidden(module: str, qualname: str) -> None:
-    """Refuse names that are nobody's business but their module's, and those of the runtime.
+def check_name(module: str, qualname: str, allow: Allow) -> None:
+    """Refuse names that concern only their module, those of the runtime, and those that are not allowed.
 
     Raises:
-        Untrusted: A part begins with an underscore, or it is part of corps.
+        Untrusted: A part begins with an underscore, it is part of corps, or ``allow`` refuses it.
     """
     parts = module.split(".") + qualname.split(".")
     if any(not part or part.startswith("_") for part in parts):
         raise Untrusted(f"the bytes name {module}:{qualname}, and no hidden name may be loaded for others")
     if parts[0] == _RUNTIME:
         raise Untrusted(f"the bytes name {module}:{qualname}, and nothing of corps may be loaded for others")
+    if not allow(module, qualname):
+        raise Untrusted(f"the bytes name {module}:{qualname}, which `allow` refuses")
 
 
 def own_definition(module: ModuleType, name: str, qualname: str) -> Any:

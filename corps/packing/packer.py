@@ -9,9 +9,8 @@ Leans on the picklers, the unpickler, the data codec and, after a failure only, 
 
 import copy
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from io import BytesIO
-from types import ModuleType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from corps.errors import UnpackError
@@ -26,7 +25,7 @@ from corps.packing.identities import Identities
 from corps.packing.picklers import PROTOCOL, NeedsByValue, ReferencePickler, ValuePickler, registered
 from corps.packing.plain import is_plain
 from corps.packing.references import Elsewhere
-from corps.packing.unpickler import Finder, unpickle
+from corps.packing.unpickler import Allow, Finder, Rebind, Resolve, unpickle
 
 _DEFINED: Final = (restore_defined.__module__, restore_defined.__qualname__)
 
@@ -81,13 +80,13 @@ class Packer:
         self,
         *,
         codec: str = "pickle",
-        rebind: Mapping[tuple[str, str], Callable[..., Any]] | None = None,
-        resolve_module: Callable[[str], ModuleType] | None = None,
+        rebind: Rebind | None = None,
+        resolve_module: Resolve | None = None,
         main_alias: str | None = None,
         everywhere: str | None = None,
         has_of_main: Callable[[str], bool] = bool,
         identities: Identities | None = None,
-        allow: Callable[[str, str], bool] | None = None,
+        allow: Allow | None = None,
         out_of_band: int = 65536,
     ) -> None:
         self._codec = tag_of(codec)

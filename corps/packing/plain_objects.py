@@ -12,16 +12,17 @@ Leans on enum members, own definitions and plain.
 import dataclasses
 import enum
 from abc import ABCMeta
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from types import FunctionType, MemberDescriptorType, ModuleType
+from types import FunctionType, MemberDescriptorType
 from typing import Any, Final
 
 from corps.errors import UnpackError, Untrusted
 from corps.packing.enum_members import FIND_MEMBER, find_member
-from corps.packing.own_definitions import is_class, own_definition, refuse_hidden
+from corps.packing.own_definitions import check_name, is_class, own_definition
 from corps.packing.plain import ATOMS
+from corps.packing.unpickler import Allow, Resolve
 
 # Of the interpreter itself: their constructors are C, and do nothing but make a value.
 _VALUES: Final[Mapping[tuple[str, str], type]] = {
@@ -39,7 +40,7 @@ class PlainObjects:
         allow: Whether ``(module, qualname)`` may be loaded.
     """
 
-    def __init__(self, module_of: Callable[[str], ModuleType], allow: Callable[[str, str], bool]) -> None:
+    def __init__(self, module_of: Resolve, allow: Allow) -> None:
         self._module_of = module_of
         self._allow = allow
         self._unfilled: dict[int, Any] = {}
@@ -60,9 +61,7 @@ class PlainObjects:
             return value
         if (module, qualname) == FIND_MEMBER:
             return find_member
-        refuse_hidden(module, qualname)
-        if not self._allow(module, qualname):
-            raise Untrusted(f"the bytes name {module}:{qualname}, which `allow` refuses")
+        check_name(module, qualname, self._allow)
         cls = own_definition(self._module_of(module), module, qualname)
         if not is_class(cls) or not (_is_enum(cls) or _is_named_tuple(cls) or _is_plain_dataclass(cls)):
             raise Untrusted(

@@ -12,9 +12,7 @@ the data codec.
 """
 
 import os
-from collections.abc import Callable, Mapping
 from io import BytesIO
-from types import ModuleType
 from typing import Any, BinaryIO
 
 from corps.errors import ConfigError, Untrusted
@@ -25,10 +23,7 @@ from corps.packing.data import decode_data, encode_data
 from corps.packing.durable_format import build, read_form
 from corps.packing.durable_pickler import DurablePickler, Parts
 from corps.packing.replacing import replace_file
-from corps.packing.unpickler import Finder, read_pickle
-
-Allow = Callable[[str, str], bool]
-Rebind = Mapping[tuple[str, str], Callable[..., Any]]
+from corps.packing.unpickler import Allow, Finder, Rebind, Resolve, read_pickle
 
 
 def store(value: object, path: str | os.PathLike[str], *, codec: str = "pickle") -> None:
@@ -55,7 +50,7 @@ def load(
     *,
     trust: str = "code",
     allow: Allow | None = None,
-    resolve_module: Callable[[str], ModuleType] | None = None,
+    resolve_module: Resolve | None = None,
     rebind: Rebind | None = None,
 ) -> Any:
     """Read an object that ``store`` wrote.
@@ -114,7 +109,7 @@ def load_from(
     *,
     trust: str = "code",
     allow: Allow | None = None,
-    resolve_module: Callable[[str], ModuleType] | None = None,
+    resolve_module: Resolve | None = None,
     rebind: Rebind | None = None,
 ) -> Any:
     """Return the object of a durable form, in a file that can go back; see `load`.

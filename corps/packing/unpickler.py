@@ -25,6 +25,16 @@ _RESTORE_MAIN: Final = (restore_main.__module__, restore_main.__qualname__)
 _IMPORT_NAMED: Final = (import_named.__module__, import_named.__qualname__)
 
 
+Allow = Callable[[str, str], bool]
+"""Whether ``(module, qualname)`` may be loaded."""
+
+Resolve = Callable[[str], ModuleType]
+"""Gives the module of a name."""
+
+Rebind = Mapping[tuple[str, str], Callable[..., Any]]
+"""What to answer for some ``(module, qualname)`` instead of the real thing."""
+
+
 class Finder:
     """Answer the names inside pickles.
 
@@ -39,10 +49,10 @@ class Finder:
     def __init__(
         self,
         *,
-        rebind: Mapping[tuple[str, str], Callable[..., Any]] | None = None,
-        resolve_module: Callable[[str], ModuleType] | None = None,
-        allow: Callable[[str, str], bool] | None = None,
-        helpers: Mapping[tuple[str, str], Callable[..., Any]] | None = None,
+        rebind: Rebind | None = None,
+        resolve_module: Resolve | None = None,
+        allow: Allow | None = None,
+        helpers: Rebind | None = None,
     ) -> None:
         # What stood in the writer's __main__ is asked of this finder like any other name: the real
         # restore_main would go to the import system past both the trust and the resolver.
@@ -55,7 +65,7 @@ class Finder:
         self._resolve_module = resolve_module
         self._allow = allow
 
-    def rebound(self, more: Mapping[tuple[str, str], Callable[..., Any]]) -> "Finder":
+    def rebound(self, more: Rebind) -> "Finder":
         """Return a finder with the same rules that answers some more names itself."""
         twin = copy.copy(self)
         twin._rebind = {**self._rebind, **more}

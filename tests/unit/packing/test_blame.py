@@ -23,6 +23,7 @@ from tests.unit.packing.kinds import (
     Slotted,
     generate,
 )
+from tests.unit.packing.lines import with_globals
 from tests.unit.packing.stored import store_bytes
 
 _LOCK = threading.Lock()
@@ -41,6 +42,10 @@ def _defaults(handle: Any) -> Callable[..., Any]:
 
 def _uses_a_global() -> Callable[[], Any]:
     return lambda: [_LOCK for _ in range(1)]
+
+
+def _names_an_attribute_as_a_global() -> Any:
+    return with_globals("def f(): return thing.lock, bad", thing=1, lock=_LOCK, bad=[_LOCK])
 
 
 def _failing() -> NeedsKeywords:
@@ -78,6 +83,7 @@ def _cycle() -> dict[str, Any]:
         (_closure([_LOCK]), "args.<closure handle>[0]"),
         (_defaults(_LOCK), "args.<default 0>"),
         (_uses_a_global(), "args.<global _LOCK>"),
+        (_names_an_attribute_as_a_global(), "args.<global bad>[0]"),
         (functools.partial(print, end=_LOCK), "args.keywords['end']"),
         (Holder(handle=_LOCK).method, "args.__self__.handle"),
         (_failing(), "args.args[1]"),

@@ -33,8 +33,8 @@ def test_a_name_stays_and_is_nobody_elses() -> None:
     known = Identities()
     one, other = make(), make()
     assert known.name_of(one) == known.name_of(one) != known.name_of(other)
-    assert known.find(known.name_of(one)) is one
-    assert known.find("unknown") is None
+    assert known.make(known.name_of(one), make) is one
+    assert known.make("unknown", make) not in (one, other)
 
 
 def test_classes_that_cannot_be_hashed_have_names() -> None:
