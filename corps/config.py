@@ -114,7 +114,7 @@ def load_settings(
         found.add(config, "argument", names_key=True)
     found.add_texts(texts or {})
     found.add(overrides or {}, "argument", names_key=True)
-    return found.settle()
+    return found.judged()
 
 
 def describe(loaded: LoadedSettings) -> list[tuple[str, Any, str]]:
@@ -216,7 +216,7 @@ class _Found:
         near = _nearest(variable, known)
         return f"{variable:.80} (environment): no such setting{near} Valid: {', '.join(known)}"
 
-    def settle(self) -> LoadedSettings:
+    def judged(self) -> LoadedSettings:
         """Judges what was found.
 
         Raises:

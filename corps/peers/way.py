@@ -71,7 +71,7 @@ class Way:
                     link = self._opened() if self._waiting is None else None
                     if link is None:
                         self._waiting = self._waiting or []
-                        self._waiting.append(([_kept(frame) for frame in frames], lane))
+                        self._waiting.append(([_unchanging(frame) for frame in frames], lane))
                         return
                     self._direct = link
             link.send(frames, lane)
@@ -139,6 +139,6 @@ class Way:
             link.close()
 
 
-def _kept(frame: Frame) -> Frame:
+def _unchanging(frame: Frame) -> Frame:
     """A frame that may be sent later: its author may change his buffers meanwhile."""
     return frame if isinstance(frame, bytes) else bytes(frame)

@@ -22,9 +22,9 @@ from corps.wire.frames import MAX_FRAMES, Frame
 from corps.wire.link_frames import ChunkHeader, OpenHeader
 from corps.wire.memory import new_memory
 
-LARGE: Final = 1024 * 1024
+LARGE_MESSAGE: Final = 1024 * 1024
 """Messages of more bytes travel in chunks."""
-CHUNK: Final = 256 * 1024
+CHUNK_SIZE: Final = 256 * 1024
 """Bytes of a chunk at most."""
 WINDOW: Final = 2 * 1024 * 1024
 """So many bytes of all streams of a link are under way at once, and up to one chunk more."""
@@ -38,14 +38,14 @@ MAX_SIZE: Final = 2**40
 _SMALL: Final = 64 * 1024  # bytes of a frame up to which it becomes `bytes`
 
 
-class Piece(Protocol):
+class ChunkData(Protocol):
     """The bytes of a chunk, in memory of its own."""
 
     def __len__(self) -> int:
         """How many."""
 
 
-Message = Sequence[Frame | Piece]
+Message = Sequence[Frame | ChunkData]
 """The frames of a message."""
 
 
@@ -81,17 +81,17 @@ class Stream:
         number: Its name on the wire.
         lane: Its lane.
         lengths: Of the frames of the message.
-        pieces: What is still to be sent.
+        chunks: What is still to be sent.
         is_started: Whether it may be sent.
     """
 
-    __slots__ = ("is_started", "lane", "lengths", "number", "pieces", "sent")
+    __slots__ = ("chunks", "is_started", "lane", "lengths", "number", "sent")
 
     def __init__(self, number: int, lane: int | None) -> None:
         self.number = number
         self.lane = lane
         self.lengths: Sequence[int] = ()
-        self.pieces: deque[Piece] = deque()
+        self.chunks: deque[ChunkData] = deque()
         self.sent = 0
         self.is_started = False
 
@@ -100,12 +100,12 @@ class Stream:
         form = Struct(f"<{len(self.lengths)}Q")
         return OpenHeader(self.number).header(), form.pack(*self.lengths)
 
-    def next_chunk(self) -> tuple[bytes, Piece]:
-        """Its next CHUNK."""
+    def next_chunk(self) -> tuple[bytes, ChunkData]:
+        """Return its next CHUNK."""
         header = ChunkHeader(self.number, self.sent).header()
-        piece = self.pieces.popleft()
-        self.sent += len(piece)
-        return header, piece
+        chunk = self.chunks.popleft()
+        self.sent += len(chunk)
+        return header, chunk
 
 
 class Outgoing:
@@ -161,15 +161,15 @@ class Outgoing:
             self._lanes.setdefault(lane, deque()).append(stream)
         return stream
 
-    def start(self, stream: Stream, lengths: Sequence[int], pieces: Sequence[Piece]) -> None:
+    def start(self, stream: Stream, lengths: Sequence[int], chunks: Sequence[ChunkData]) -> None:
         """A message was copied: it goes when it is the first of its lane.
 
         Args:
             stream: Of `reserve`.
             lengths: Of the frames of the message.
-            pieces: Its bytes, as `cut` has cut them. They are not copied.
+            chunks: Its bytes, as `cut` has cut them. They are not copied.
         """
-        stream.lengths, stream.pieces = lengths, deque(pieces)
+        stream.lengths, stream.chunks = lengths, deque(chunks)
         stream.is_started = True
         self.size += sum(lengths)
         if stream.lane is None or self._lanes[stream.lane][0] is stream:
@@ -207,14 +207,14 @@ class Outgoing:
         if not self._turns or self._in_flight >= self._window:
             return None
         stream = self._turns.popleft()
-        header, piece = stream.next_chunk()
-        self._in_flight += len(piece)
-        self.size -= len(piece)
-        if stream.pieces:
+        header, chunk = stream.next_chunk()
+        self._in_flight += len(chunk)
+        self.size -= len(chunk)
+        if stream.chunks:
             self._turns.append(stream)
         else:
             self._leave_lane(stream)
-        return header, piece
+        return header, chunk
 
     def taken(self, size: int) -> None:
         """The receiver has taken so many bytes of chunks.
@@ -238,7 +238,7 @@ class Outgoing:
         for stream in self._turns:
             if stream.number == number:
                 self._turns.remove(stream)
-                self.size -= sum(map(len, stream.pieces))
+                self.size -= sum(map(len, stream.chunks))
                 self._leave_lane(stream)
                 return
 

@@ -1,16 +1,16 @@
 """A link goes on where its connection broke: which messages have arrived, and which are to be sent again.
 
-What ZeroMQ was given it may lose when a connection breaks, and it says nothing. So each message on a link has
-a number, one more than the last; the sender keeps it (`Kept`) until the receiver (`Arrivals`) has said that
-all up to it have arrived. Connections keep the order of what is sent on them: so a number that comes too
-early, or an ASK that is ahead, proves that what is between was lost. Then all that is kept is sent again, in
-a new *round*. The round goes with each message, so that a loss is told once, however much is under way behind
-it. What comes twice is dropped by its number. A sender that hears nothing for a while asks, less and less
-often.
+ZeroMQ may lose what it was given when a connection breaks, and it says nothing. So each message on a link has
+a number, one more than the last. The sender keeps it (`Unconfirmed`) until the receiver (`Arrivals`) says
+that all up to it have arrived. A connection keeps the order of what is sent on it. So a number that comes too
+early, or an ASK that is ahead, proves that what is between was lost. Then the sender sends all that it keeps
+again, in a new *round*. The round goes with each message, so that a loss is reported once, however much is
+under way behind it. The receiver drops what comes twice by its number. A sender that hears nothing for a
+while asks, less and less often.
 
-Nothing is sent again because time has passed: a slow receiver costs a question, and no bandwidth.
+The passing of time alone makes nobody send again: a slow receiver costs a question, and no bandwidth.
 
-Pure: who sends, receives and locks, and when a while has passed, is the business of `transport`.
+Pure: `transport` sends, receives, locks, and knows when a while has passed.
 """
 
 from collections import deque
@@ -32,7 +32,7 @@ TELL_BYTES: Final = 1024 * 1024
 """After so many bytes at the latest it says so."""
 
 
-class Kept(Generic[Message]):
+class Unconfirmed(Generic[Message]):
     """The messages of one link that are not known to have arrived. Its owner's lock protects it."""
 
     __slots__ = ("_first", "_messages", "_pause", "_quiet", "_seen", "round", "size")

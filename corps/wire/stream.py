@@ -13,17 +13,17 @@ from corps.errors import WireError
 from corps.wire.frames import MAX_FRAMES, Frame
 from corps.wire.memory import new_memory
 
-LARGE: Final = 64 * 1024
+OWN_MEMORY: Final = 64 * 1024
 """Bytes from which a message is read straight into memory of its own."""
 
 _COUNT: Final = Struct("<I")
 _SHARED: Final = 1 << 63
-_PLACE: Final = Struct("<QQQQQ")
+_SHARED_FRAME: Final = Struct("<QQQQQ")
 _FEW: Final = tuple(Struct(f"<{count}Q") for count in range(9))
 _HEADS: Final = tuple(Struct(f"<I{count}Q") for count in range(9))
 
 
-class Place(NamedTuple):
+class SharedFrame(NamedTuple):
     """Where a frame lies in shared memory. All frames of a message that do so lie in one segment.
 
     Attributes:
@@ -41,11 +41,11 @@ class Place(NamedTuple):
     is_first: bool
 
 
-Piece = Frame | Place
+AnyFrame = Frame | SharedFrame
 """A frame, or where it is."""
 
 
-class WithPlaces(list[Piece]):
+class WithSharedFrames(list[AnyFrame]):
     """A message of which some frames lie in shared memory."""
 
 
@@ -63,19 +63,19 @@ def head(frames: Sequence[Frame]) -> bytes:
     return form.pack(count, *map(len, frames))
 
 
-def as_bytes(pieces: Sequence[Piece]) -> bytes:
+def as_bytes(frames: Sequence[AnyFrame]) -> bytes:
     """A whole message some of whose frames lie in shared memory.
 
     Args:
-        pieces: Its frames, or where they are.
+        frames: Its frames, or where they are.
 
     Returns:
         What stands in the stream.
     """
     lengths, parts = [], []
-    for piece in pieces:
-        part = _PLACE.pack(*piece) if isinstance(piece, Place) else piece
-        lengths.append(len(part) | (_SHARED if isinstance(piece, Place) else 0))
+    for frame in frames:
+        part = _SHARED_FRAME.pack(*frame) if isinstance(frame, SharedFrame) else frame
+        lengths.append(len(part) | (_SHARED if isinstance(frame, SharedFrame) else 0))
         parts.append(part)
     return b"".join((Struct(f"<I{len(lengths)}Q").pack(len(lengths), *lengths), *parts))
 
@@ -111,7 +111,7 @@ class Cutter:
             return None
         return self._large[len(self._large) - self._missing :]
 
-    def filled(self, size: int) -> list[Frame] | WithPlaces | None:
+    def filled(self, size: int) -> list[Frame] | WithSharedFrames | None:
         """So many bytes were read into `room`.
 
         Args:
@@ -125,7 +125,7 @@ class Cutter:
             return None
         whole, self._large = self._large, None
         if sum(self._lengths) >= _SHARED:
-            return _with_places(whole, 0, self._lengths)
+            return _with_shared_frames(whole, 0, self._lengths)
         frames: list[Frame] = []
         begin = 0
         for length in self._lengths:
@@ -133,7 +133,7 @@ class Cutter:
             begin += length
         return frames
 
-    def trust(self) -> list[list[Frame] | WithPlaces]:
+    def trust(self) -> list[list[Frame] | WithSharedFrames]:
         """Take all that comes from now on, long or not: who speaks was found to be true.
 
         Returns:
@@ -146,7 +146,7 @@ class Cutter:
         self._limit = self._limit_later
         return self.cut(b"")
 
-    def cut(self, data: bytes) -> list[list[Frame] | WithPlaces]:
+    def cut(self, data: bytes) -> list[list[Frame] | WithSharedFrames]:
         """Take the next bytes of the stream, while there is no `room`.
 
         Args:
@@ -161,7 +161,7 @@ class Cutter:
         """
         if self._rest:
             data = self._rest + data
-        messages: list[list[Frame] | WithPlaces] = []
+        messages: list[list[Frame] | WithSharedFrames] = []
         at, end = 0, len(data)
         while end - at >= 4:
             (count,) = _COUNT.unpack_from(data, at)
@@ -173,18 +173,18 @@ class Cutter:
             form = _FEW[count] if count < len(_FEW) else Struct(f"<{count}Q")
             lengths = form.unpack_from(data, at + 4)
             size = sum(lengths)
-            has_places = size >= _SHARED
-            if has_places:
+            has_shared = size >= _SHARED
+            if has_shared:
                 size = sum(length & ~_SHARED for length in lengths)
             if size > self._limit:
                 raise WireError(f"a message of {size} bytes came; {self._limit} are the most")
             if begin + size > end:
-                if size > LARGE:
+                if size > OWN_MEMORY:
                     self._begin_large(data[begin:], lengths, size)
                     at = end
                 break
-            if has_places:
-                messages.append(_with_places(data, begin, lengths))
+            if has_shared:
+                messages.append(_with_shared_frames(data, begin, lengths))
                 begin += size
             else:
                 frames: list[Frame] = []
@@ -205,17 +205,17 @@ class Cutter:
         self._missing = size - len(begun)
 
 
-def _with_places(data: bytes | memoryview, begin: int, lengths: Sequence[int]) -> WithPlaces:
-    pieces = WithPlaces()
+def _with_shared_frames(data: bytes | memoryview, begin: int, lengths: Sequence[int]) -> WithSharedFrames:
+    frames = WithSharedFrames()
     for length in lengths:
         size = length & ~_SHARED
         part = data[begin : begin + size]
         begin += size
         if length < _SHARED:
-            pieces.append(part)
-        elif size != _PLACE.size:
-            raise WireError(f"{size} bytes are said to tell where a frame is; it takes {_PLACE.size}")
+            frames.append(part)
+        elif size != _SHARED_FRAME.size:
+            raise WireError(f"{size} bytes are said to tell where a frame is; it takes {_SHARED_FRAME.size}")
         else:
-            segment, capacity, offset, frame_size, is_first = _PLACE.unpack(part)
-            pieces.append(Place(segment, capacity, offset, frame_size, bool(is_first)))
-    return pieces
+            segment, capacity, offset, frame_size, is_first = _SHARED_FRAME.unpack(part)
+            frames.append(SharedFrame(segment, capacity, offset, frame_size, bool(is_first)))
+    return frames

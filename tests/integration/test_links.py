@@ -208,7 +208,7 @@ class ZmqContract(TransportContract):
             for number in range(1000):
                 link.send([b"%d" % number, bytes(2_000_000 if number % 500 == 0 else 10)])
             two.wait_for(1000)
-            wait_until(lambda: not link._kept)
+            wait_until(lambda: not link._unconfirmed)
             wait_until(lambda: not link._is_watched)
 
     @pytest.mark.parametrize(

@@ -303,7 +303,7 @@ def be_env(
                 with open(os.devnull) as nothing:
                     os.dup2(nothing.fileno(), 0)
             saved = capture_output(output_fd)
-            settle_env(env_id, core_dumps=core_dumps)
+            become_env(env_id, core_dumps=core_dumps)
             pulse = Pulse(pulse_fd)
             os.close(pulse_fd)
             channel = Channel(socket.socket(fileno=channel_fd))
@@ -336,7 +336,7 @@ def capture_output(output_fd: int) -> tuple[int, int]:
     return saved
 
 
-def settle_env(env_id: int, *, core_dumps: bool) -> None:
+def become_env(env_id: int, *, core_dumps: bool) -> None:
     """Make a fresh fork a process of its own. Signals come through from here on.
 
     The `random` module reseeds itself in every fork, `secrets` and `uuid` ask the kernel.

@@ -13,7 +13,7 @@ from corps.messages.members import Member
 from corps.reserve import Reserve
 from corps.transport.shared_memory.mappings import Mappings
 from corps.wire.frames import MAX_HELLO, Frame
-from corps.wire.stream import Cutter, Place, WithPlaces, head
+from corps.wire.stream import Cutter, SharedFrame, WithSharedFrames, head
 
 _AT_ONCE: Final = 64 * 1024  # bytes that are read at once
 _MAX_MESSAGE: Final = 2**40  # of a member; what does not fit into memory is refused too
@@ -22,7 +22,7 @@ _RIGHTS: Final = socket.CMSG_SPACE(4)  # one descriptor
 _CLOSED_ON_EXEC: Final = int(socket.MSG_CMSG_CLOEXEC)  # as enumerations they cost 2 µs for each read
 
 
-class Inbound:
+class InboundConnection:
     """One accepted connection. The thread that reads uses it alone.
 
     Attributes:
@@ -52,7 +52,7 @@ class Inbound:
         self._cutter = Cutter(MAX_HELLO, _MAX_MESSAGE)
         self._uncut = b""  # that there was no memory for
         self._fd: int | None = None  # of the segment that the next message needs
-        self._messages: deque[Sequence[Frame] | WithPlaces] = deque()  # whole, and not taken yet
+        self._messages: deque[Sequence[Frame] | WithSharedFrames] = deque()  # whole, and not taken yet
 
     @property
     def has_more(self) -> bool:
@@ -123,7 +123,7 @@ class Inbound:
             MemoryError: It cannot be had now. The message is still the next one.
         """
         message = self._messages[0]
-        frames = self._whole(message) if isinstance(message, WithPlaces) else message
+        frames = self._whole(message) if isinstance(message, WithSharedFrames) else message
         self._messages.popleft()
         return frames
 
@@ -166,16 +166,16 @@ class Inbound:
             self._fd = fds[0]
         return self._fd
 
-    def _whole(self, message: WithPlaces) -> list[Frame]:
+    def _whole(self, message: WithSharedFrames) -> list[Frame]:
         """The frames of a message, of which some lie in shared memory."""
         if self.member is None:
             raise WireError("a peer speaks of shared memory before it has said who it is")
-        places = [piece for piece in message if isinstance(piece, Place)]
-        first = places[0]
-        if any(place.segment != first.segment or place.capacity != first.capacity for place in places):
+        shared = [frame for frame in message if isinstance(frame, SharedFrame)]
+        first = shared[0]
+        if any(place.segment != first.segment or place.capacity != first.capacity for place in shared):
             raise WireError("the frames of a message are said to lie in several segments")
         fd = self._descriptor_of(first.segment) if first.is_first else None
-        size = max(place.offset + place.size for place in places)
+        size = max(place.offset + place.size for place in shared)
         try:
             memory = self.mappings.open(first.segment, fd, first.capacity, size)
         except MemoryError:
@@ -185,8 +185,8 @@ class Inbound:
             raise
         self._fd = None
         return [
-            memory[piece.offset : piece.offset + piece.size] if isinstance(piece, Place) else piece
-            for piece in message
+            memory[frame.offset : frame.offset + frame.size] if isinstance(frame, SharedFrame) else frame
+            for frame in message
         ]
 
     def close(self) -> None:

@@ -19,16 +19,18 @@ from corps.transport.hello import mismatch_in
 from corps.transport.link import Link, RoomToSend
 from corps.transport.shared_memory.arenas import Arenas, Placed
 from corps.wire.frames import MAX_HELLO, Frame
-from corps.wire.stream import Cutter, Piece, Place, WithPlaces, as_bytes, head
+from corps.wire.stream import AnyFrame, Cutter, SharedFrame, WithSharedFrames, as_bytes, head
 
 _log = logging.getLogger("corps.transport")
 
 _SHARED_FROM: Final = 128 * 1024  # bytes of large frames that go faster through shared memory
-_LARGE: Final = 16 * 1024  # bytes from which a frame is large: to place one more costs some microseconds
+_FRAME_SHARED_FROM: Final = (
+    16 * 1024
+)  # bytes from which a frame is large: to place one more costs some microseconds
 
 _NO_SIGNAL: Final = int(socket.MSG_NOSIGNAL)  # an application may have set SIGPIPE back to its default
 
-_PIECES: Final = 64  # messages that are given to the kernel at once
+_VIEWS: Final = 64  # messages that are given to the kernel at once
 
 # The thread that reads sends no more than this in one go, so that it comes back to reading.
 _AT_ONCE: Final = 1024 * 1024
@@ -101,7 +103,7 @@ class UnixLink(Link):
 
     def _placed(self, frames: Sequence[Frame]) -> Placed | None:
         """Put the large frames of a message into shared memory; None if it goes through the socket."""
-        large = [frame for frame in frames if len(frame) >= _LARGE]
+        large = [frame for frame in frames if len(frame) >= _FRAME_SHARED_FROM]
         if sum(map(len, large)) < _SHARED_FROM:
             return None
         try:
@@ -146,7 +148,7 @@ class UnixLink(Link):
             answers = Cutter(MAX_HELLO, MAX_HELLO).cut(came)
         except (OSError, WireError):  # closed meanwhile, or nonsense
             return None
-        return mismatch_in(answers[0]) if answers and not isinstance(answers[0], WithPlaces) else None
+        return mismatch_in(answers[0]) if answers and not isinstance(answers[0], WithSharedFrames) else None
 
     @property
     def has_left(self) -> bool:
@@ -177,7 +179,7 @@ class UnixLink(Link):
 
     def _send_left(self) -> int:
         """Send some of what is left; how many bytes those were."""
-        total = sent = self._send_now(list(islice(self._left, _PIECES)))
+        total = sent = self._send_now(list(islice(self._left, _VIEWS)))
         while sent and self._left:
             view = self._left.popleft()
             if sent < len(view):
@@ -213,15 +215,15 @@ def _joined(frames: Sequence[Frame]) -> bytes:
     return b"".join((head(frames), *frames))
 
 
-def _where(frames: Sequence[Frame], placed: Placed) -> list[Piece]:
+def _where(frames: Sequence[Frame], placed: Placed) -> list[AnyFrame]:
     """The frames of a message whose large ones were placed."""
-    pieces: list[Piece] = []
+    found: list[AnyFrame] = []
     offsets = iter(placed.offsets)
     is_first = placed.is_first
     for frame in frames:
-        if len(frame) < _LARGE:
-            pieces.append(frame)
+        if len(frame) < _FRAME_SHARED_FROM:
+            found.append(frame)
             continue
-        pieces.append(Place(placed.segment, placed.capacity, next(offsets), len(frame), is_first))
+        found.append(SharedFrame(placed.segment, placed.capacity, next(offsets), len(frame), is_first))
         is_first = False
-    return pieces
+    return found

@@ -33,7 +33,7 @@ from corps.transport.peer_user import user_behind
 from corps.transport.shared_memory.arenas import Arenas
 from corps.transport.socket_dir import SocketDir
 from corps.transport.strangers import Strangers
-from corps.transport.unix.inbound import Inbound
+from corps.transport.unix.inbound import InboundConnection
 from corps.transport.unix.link import UnixLink
 from corps.transport.unix.stalls import Stalls
 from corps.wire.frames import Frame, Hello
@@ -88,11 +88,11 @@ class UnixTransport(Transport):
         self._arenas = Arenas(shared, kept)
         self._closed = False
         self._awaited: dict[str, Callable[[], object]] = {}  # by incarnation: what its last word sets off
-        self._inbound: dict[int, Inbound] = {}  # by descriptor; used by the thread that reads alone
+        self._inbound: dict[int, InboundConnection] = {}  # by descriptor; used by the thread that reads alone
         self._strangers = Strangers(handshake_timeout)
         self._on_message: OnMessage | None = None
         self._on_broken: OnBroken | None = None
-        self._unread: list[Inbound] = []  # with messages that were read, and not handed on
+        self._unread: list[InboundConnection] = []  # with messages that were read, and not handed on
         self._has_expelled = False
         self._reserve = Reserve(_RESERVE)
         self._stalls = Stalls(_PATIENCE)  # used by the thread that reads alone
@@ -299,11 +299,11 @@ class UnixTransport(Transport):
             return
         self.audit.admitted(verdict.reason)
         sock.setblocking(False)
-        self._inbound[sock.fileno()] = Inbound(sock, self._reserve)
+        self._inbound[sock.fileno()] = InboundConnection(sock, self._reserve)
         self._strangers.add(sock.fileno())
         self._poll.register(sock, select.EPOLLIN)
 
-    def _read(self, inbound: Inbound) -> None:
+    def _read(self, inbound: InboundConnection) -> None:
         try:
             inbound.read()
         except BlockingIOError:
@@ -320,7 +320,7 @@ class UnixTransport(Transport):
             return
         self._take_all(inbound)
 
-    def _stall(self, inbound: Inbound, error: MemoryError) -> None:
+    def _stall(self, inbound: InboundConnection, error: MemoryError) -> None:
         """Read nothing until there is memory, or a descriptor, for the next message."""
         fd = inbound.sock.fileno()
         if fd not in self._stalls:
@@ -345,14 +345,14 @@ class UnixTransport(Transport):
                 continue
             self._take_all(inbound)
 
-    def _cut_off(self, inbound: Inbound) -> None:
+    def _cut_off(self, inbound: InboundConnection) -> None:
         """Let a stranger go, unless it has said by now who it is: this thread may be late itself."""
         self._read(inbound)
         if inbound.member is None and inbound.sock.fileno() in self._inbound:
             self.audit.refused("hello", "a peer did not say in time who it is")
             self._drop(inbound)
 
-    def _take_all(self, inbound: Inbound) -> None:
+    def _take_all(self, inbound: InboundConnection) -> None:
         """Hand on the messages that were read."""
         try:
             while inbound.has_more:
@@ -372,7 +372,7 @@ class UnixTransport(Transport):
             if inbound.has_more and fd in self._inbound and fd not in self._stalls:
                 self._unread.append(inbound)
 
-    def _take(self, inbound: Inbound, frames: Sequence[Frame]) -> bool:
+    def _take(self, inbound: InboundConnection, frames: Sequence[Frame]) -> bool:
         """Hand on one message; False if its sender is to be cut off."""
         member = inbound.member
         if member is None:
@@ -412,7 +412,7 @@ class UnixTransport(Transport):
                 self.audit.refused("expelled", f"{env_label(member.env)} is no member any more")
                 self._drop(inbound)
 
-    def _drop(self, inbound: Inbound) -> None:
+    def _drop(self, inbound: InboundConnection) -> None:
         fd = inbound.sock.fileno()
         if fd in self._stalls:
             self._stalls.remove(fd)

@@ -11,7 +11,7 @@ from corps.wire.frames import Frame, Hello
 from corps.wire.resume import Arrivals
 
 
-class Inbound:
+class InboundLink:
     """One link of a peer that has said hello. The thread that reads uses it alone.
 
     Attributes:
@@ -44,9 +44,9 @@ class InboundLinks:
         self._find = find
         self._audit = audit
         self._has_keys = has_keys
-        self._links: dict[bytes, Inbound] = {}  # by routing id
+        self._links: dict[bytes, InboundLink] = {}  # by routing id
 
-    def of(self, routing_id: bytes, user: str | None) -> Inbound | None:
+    def of(self, routing_id: bytes, user: str | None) -> InboundLink | None:
         """The link by which a message came that is no HELLO.
 
         Args:
@@ -92,4 +92,4 @@ class InboundLinks:
         for known, inbound in list(self._links.items()):
             if inbound.member == member or self._find(inbound.member.incarnation) is None:
                 del self._links[known]  # it has opened another one, or is gone
-        self._links[routing_id] = Inbound(member, link)
+        self._links[routing_id] = InboundLink(member, link)

@@ -13,10 +13,10 @@ from corps.errors import BrokenError, VersionMismatch
 from corps.messages.members import Member
 from corps.transport.hello import mismatch_in
 from corps.transport.link import Link, RoomToSend
-from corps.wire.chunks import LARGE, Message, Outgoing, cut
+from corps.wire.chunks import LARGE_MESSAGE, Message, Outgoing, cut
 from corps.wire.frames import Frame
 from corps.wire.link_frames import PREFIX, AskHeader
-from corps.wire.resume import Kept
+from corps.wire.resume import Unconfirmed
 
 _log = logging.getLogger("corps.transport")
 
@@ -72,7 +72,7 @@ class ZmqLink(Link):
         self._dealer: zmq.Socket[bytes] | None = dealer
         self._room = RoomToSend(self._lock)
         self._outgoing = Outgoing(streams)
-        self._kept: Kept[Message] = Kept()
+        self._unconfirmed: Unconfirmed[Message] = Unconfirmed()
         self._is_watched = False
         self._is_forsaken = False  # the peer is no member any more: what is sent is lost
         self._hello = hello
@@ -88,7 +88,7 @@ class ZmqLink(Link):
 
     def send(self, frames: Sequence[Frame], lane: int | None = None) -> None:
         """See `Link.send`."""
-        if sum(map(len, frames)) > LARGE:
+        if sum(map(len, frames)) > LARGE_MESSAGE:
             self._send_large(frames, lane)
             return
         message = _unchanging(frames)
@@ -106,10 +106,10 @@ class ZmqLink(Link):
                 return
             stream = self._outgoing.reserve(lane)
         try:
-            pieces = _copied(frames, self._chunk)
+            chunks = _copied(frames, self._chunk)
             with self._lock:
                 if self._is_usable():
-                    self._outgoing.start(stream, tuple(map(len, frames)), pieces)
+                    self._outgoing.start(stream, tuple(map(len, frames)), chunks)
                     self._send_what_is_next()
         except BaseException:  # no memory; others wait behind it
             with self._lock:
@@ -121,7 +121,7 @@ class ZmqLink(Link):
     @property
     def unsent(self) -> int:  # type: ignore[override]
         """See `Link.unsent`: what is not known to have arrived counts too."""
-        return self._outgoing.size + self._kept.size
+        return self._outgoing.size + self._unconfirmed.size
 
     def wait_for_room(self, most: int, timeout: float | None) -> None:
         """See `Link.wait_for_room`."""
@@ -161,7 +161,7 @@ class ZmqLink(Link):
         """
         with self._lock:
             if self._dealer is not None:
-                self._kept.arrived(number)
+                self._unconfirmed.arrived(number)
                 self._room.tell()
 
     def missed(self, number: int, round_: int) -> None:
@@ -174,15 +174,15 @@ class ZmqLink(Link):
         with self._lock:
             if self._dealer is None:
                 return
-            is_broken = self._kept.missed(number, round_)
+            is_broken = self._unconfirmed.missed(number, round_)
             self._room.tell()
             if is_broken:
                 _log.debug(
                     "a connection to %s broke: %d messages go again",
                     env_label(self.member.env),
-                    len(self._kept),
+                    len(self._unconfirmed),
                 )
-                for again, message in self._kept.numbered():
+                for again, message in self._unconfirmed.numbered():
                     self._give(again, message)
 
     def look_after(self) -> bool:
@@ -195,12 +195,12 @@ class ZmqLink(Link):
             BrokenError: The link broke.
         """
         with self._lock:
-            self._is_watched = self._dealer is not None and len(self._kept) > 0
+            self._is_watched = self._dealer is not None and len(self._unconfirmed) > 0
             refusal = self._refusal() if self._is_watched else None
             if refusal is not None:
                 self._is_watched = False
-            elif self._is_watched and self._kept.look():
-                ask = AskHeader(self._kept.last, self._kept.round)
+            elif self._is_watched and self._unconfirmed.look():
+                ask = AskHeader(self._unconfirmed.last, self._unconfirmed.round)
                 # Hello again: the first one may have been lost too.
                 self._say(self._hello, ask.header())
             is_watched = self._is_watched
@@ -250,7 +250,7 @@ class ZmqLink(Link):
         """With the lock held: from now on nobody uses the socket, and nothing waits to be sent."""
         dealer, self._dealer = self._dealer, None
         self._outgoing = Outgoing(iter(()))
-        self._kept = Kept()
+        self._unconfirmed = Unconfirmed()
         self._room.tell()
         return dealer
 
@@ -272,7 +272,7 @@ class ZmqLink(Link):
     def _send_now(self, message: Message) -> None:
         if self._dealer is None:
             return
-        number = self._kept.add(message, sum(map(len, message)))
+        number = self._unconfirmed.add(message, sum(map(len, message)))
         if not self._is_watched:
             self._watch(self)  # first: if that fails, the next message tries it again
             self._is_watched = True
@@ -285,7 +285,7 @@ class ZmqLink(Link):
     def _give(self, number: int, message: Message) -> None:
         """Give a message to libzmq, which may lose it."""
         frame: Any = message[0]  # bytes, as every header that is sent
-        frame = PREFIX.pack(number, self._kept.round) + frame
+        frame = PREFIX.pack(number, self._unconfirmed.round) + frame
         dealer: Any = self._dealer
         try:
             for following in message[1:]:
@@ -310,8 +310,8 @@ def _unchanging(frames: Sequence[Frame]) -> Message:
 
 def _copied(frames: Sequence[Frame], size: int) -> list[zmq.Frame]:
     """Copy a large message into memory of libzmq, in chunks that are sent later without a further copy."""
-    pieces = []
-    for piece in cut(frames, size):
-        pieces.append(zmq.Frame(piece, copy=True))
+    chunks = []
+    for chunk in cut(frames, size):
+        chunks.append(zmq.Frame(chunk, copy=True))
         give_way()  # else a small call may wait 5 ms for its turn, several times
-    return pieces
+    return chunks

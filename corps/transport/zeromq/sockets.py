@@ -11,7 +11,7 @@ from corps.errors import EnvStartError
 from corps.messages.members import Member
 from corps.security.keys import KeyPair
 from corps.transport.socket_dir import SocketDir
-from corps.wire.chunks import LARGE
+from corps.wire.chunks import LARGE_MESSAGE
 from corps.wire.frames import Hello
 
 _IPC: Final = "ipc://"
@@ -213,7 +213,7 @@ class SocketFactory:
         made.setsockopt(zmq.HANDSHAKE_IVL, self._handshake_ms)
         made.setsockopt(zmq.RECONNECT_IVL, 50)
         made.setsockopt(zmq.RECONNECT_IVL_MAX, 5_000)
-        largest = LARGE if self._max_frame is None else min(self._max_frame, LARGE)
+        largest = LARGE_MESSAGE if self._max_frame is None else min(self._max_frame, LARGE_MESSAGE)
         made.setsockopt(zmq.MAXMSGSIZE, largest + _SLACK)
         if self._max_frame is not None:
             made.setsockopt(zmq.TCP_KEEPALIVE, 1)

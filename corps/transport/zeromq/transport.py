@@ -35,13 +35,13 @@ from corps.security.keys import KeyPair
 from corps.transport.hello import note_refusal
 from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 from corps.transport.peer_user import user_who_listens
-from corps.transport.zeromq.inbound import Inbound, InboundLinks
+from corps.transport.zeromq.inbound import InboundLink, InboundLinks
 from corps.transport.zeromq.link import ZmqLink
 from corps.transport.zeromq.patrol import Patrol
 from corps.transport.zeromq.sockets import SocketFactory
 from corps.transport.zeromq.strangers import ZmqStrangers
 from corps.transport.zeromq.zap import ZapHandler
-from corps.wire.chunks import CHUNK, Incoming
+from corps.wire.chunks import CHUNK_SIZE, Incoming
 from corps.wire.frames import Frame, Hello
 from corps.wire.link_frames import (
     PREFIX,
@@ -60,7 +60,7 @@ from corps.wire.link_frames import (
 
 _log = logging.getLogger("corps.transport")
 
-_LARGE: Final = 65_536  # bytes from which a buffer is not copied when it comes in
+_VIEWED_FROM: Final = 65_536  # bytes from which a buffer is not copied when it comes in
 _LONGEST: Final = 3600.0  # seconds of one poll; whoever wants more comes again
 _NOW: Final = int(zmq.NOBLOCK)
 _FDS_OF_LINK: Final = 3  # that a socket takes to be made, and its connection later
@@ -113,7 +113,7 @@ class ZmqTransport(Transport):
         self._patrol = Patrol(self.interrupt)
         self._reserve = Reserve(_RESERVE)
         self._tries_again: float | None = None  # when there may be memory for what there was none for
-        self._chunk = CHUNK if self._max_frame is None else min(CHUNK, self._max_frame)
+        self._chunk = CHUNK_SIZE if self._max_frame is None else min(CHUNK_SIZE, self._max_frame)
         # Used by the thread that reads alone. A single look-up among the members needs no lock.
         self._inbound = InboundLinks(hello, self._members.get, self.audit, has_keys=self._keys is not None)
         self._admission = Admission(os.getuid())
@@ -320,7 +320,7 @@ class ZmqTransport(Transport):
             frame = receive(_NOW, copy=False)
             # Large buffers stay where libzmq put them. A small one would keep alive all that came with it.
             is_buffer = len(frames) > 1 or (len(frames) == 1 and is_chunk(frames[0]))
-            frames.append(frame.buffer if is_buffer and len(frame) >= _LARGE else frame.bytes)
+            frames.append(frame.buffer if is_buffer and len(frame) >= _VIEWED_FROM else frame.bytes)
             if not frame.more:
                 return routing_id, user, frames
 
@@ -370,7 +370,7 @@ class ZmqTransport(Transport):
             raise InternalError("the transport reads before it was started")
         self._on_message(member.env, frames)
 
-    def _take_of_connection(self, inbound: Inbound, frames: Sequence[Frame]) -> None:
+    def _take_of_connection(self, inbound: InboundLink, frames: Sequence[Frame]) -> None:
         """Something about what has arrived, and what has not; by a member."""
         member = inbound.member
         try:
@@ -391,7 +391,7 @@ class ZmqTransport(Transport):
         except BrokenError as error:
             _log.debug("a link to %s is broken: %s", env_label(member.env), error)
 
-    def _tell(self, inbound: Inbound) -> None:
+    def _tell(self, inbound: InboundLink) -> None:
         """Tell the sender of a link what has arrived of it. It will ask if that cannot be."""
         try:
             self._reply(inbound.member, inbound.arrivals.tell().header())

@@ -19,7 +19,7 @@ from corps.messages.outcomes import Refused, Value
 from corps.messages.requests import CALL, EXIT, WATCH, Kind, Request
 from corps.peers.journal import AskerJournal, RunnerJournal, journal_path
 from corps.peers.promises import WirePromise
-from tests.unit.transport.sides import Kept, Side, carry, member
+from tests.unit.transport.sides import CountedPromise, Side, carry, member
 
 SLOT = 0xFFFF
 
@@ -169,7 +169,7 @@ def answering(one: Side, directory: str, incarnation: str) -> Side:
 
 
 def executed(promise: object) -> Executed:
-    assert isinstance(promise, Kept)
+    assert isinstance(promise, CountedPromise)
     error = promise.error()
     assert isinstance(error, EnvLost)
     return error.executed
@@ -268,7 +268,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.begun: set[int] = set()  # numbers, of the present process
         self.ended: set[int] = set()
         self.numbers: set[int] = set()
-        self.promises: list[Kept] = []
+        self.promises: list[CountedPromise] = []
 
     @rule(kind=st.sampled_from([CALL, CALL, CALL, EXIT, WATCH]), size=st.integers(0, 10))
     def ask(self, kind: Kind, size: int) -> None:
@@ -277,7 +277,7 @@ class AnyOrder(RuleBasedStateMachine):
             self.one.peers.send(request)
         except Overloaded:
             return
-        assert isinstance(request.promise, Kept)
+        assert isinstance(request.promise, CountedPromise)
         self.promises.append(request.promise)
         self.asked.append(request)
         assert request.number not in self.numbers

@@ -13,7 +13,7 @@ from corps.messages.promises import NoAnswer
 from corps.messages.requests import CALL, Request
 from corps.peers.members import Peers
 from corps.wire.frames import Hello, ProbeHeader
-from tests.unit.transport.sides import CORPS, FIRST, Kept, Side, carry, member, pair
+from tests.unit.transport.sides import CORPS, FIRST, CountedPromise, Side, carry, member, pair
 from tests.unit.wire.test_frames import headers, values, with_body
 
 messages = (
@@ -87,7 +87,7 @@ def test_messages_of_who_is_no_member_are_dropped() -> None:
 
 def test_an_env_that_never_was_is_lost() -> None:
     one, _ = pair()
-    promise = Kept()
+    promise = CountedPromise()
     one.peers.send(Request(CALL, member_addr(7), "m", (), {}, promise))
     error = promise.error()
     assert isinstance(error, EnvLost)

@@ -31,7 +31,7 @@ from corps.wire.frames import (
     RequestHeader,
     read_header,
 )
-from tests.unit.transport.sides import CORPS, FIRST, Kept, Side, carry, member, pair
+from tests.unit.transport.sides import CORPS, FIRST, CountedPromise, Side, carry, member, pair
 
 
 def sent(side: Side) -> tuple[int, int]:
@@ -254,7 +254,7 @@ def test_the_thread_that_reads_does_not_wait_for_room() -> None:
     assert len(two.delivered) == 3
 
 
-class Chained(Kept):
+class Chained(CountedPromise):
     def __init__(self, then: object) -> None:
         super().__init__()
         self._then = then
@@ -366,7 +366,7 @@ def test_a_cancellation_that_crosses_the_answer_is_no_fault() -> None:
     two.delivered[0].answer(1)
     give_up(one, request)
     carry(one, two)
-    assert isinstance(request.promise, Kept)
+    assert isinstance(request.promise, CountedPromise)
     assert len(request.promise.outcomes) == 1
     assert sent(one) == (0, 0)
     assert not one.peers.audit.counts
@@ -415,7 +415,7 @@ def test_what_is_sent_to_a_lost_peer_certainly_did_not_run() -> None:
     assert error.executed == "no"
     request = one.request()
     peer.asking.send(request)  # it was looked up before the loss
-    assert isinstance(request.promise, Kept)
+    assert isinstance(request.promise, CountedPromise)
     error = request.promise.error()
     assert isinstance(error, EnvLost)
     assert error.executed == "no"
@@ -434,7 +434,7 @@ def test_losing_the_peer_wakes_who_waits_for_room() -> None:
     waits.wait()
     one.peers.lose(2, "planted")
     thread.join()
-    assert isinstance(request.promise, Kept)
+    assert isinstance(request.promise, CountedPromise)
     assert isinstance(request.promise.error(), EnvLost)
 
 
@@ -641,7 +641,7 @@ class TwoEnvs(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.one, self.two = pair(window=(6, 2_000))
-        self.promises: list[Kept] = []
+        self.promises: list[CountedPromise] = []
         self.seen = 0
         self.is_lost = False
 
@@ -652,7 +652,7 @@ class TwoEnvs(RuleBasedStateMachine):
             self.one.peers.send(request)
         except Overloaded:
             return None
-        assert isinstance(request.promise, Kept)
+        assert isinstance(request.promise, CountedPromise)
         self.promises.append(request.promise)
         return request
 

@@ -234,22 +234,22 @@ class Side:
             "method",
             args,
             {},
-            promise if promise is not None else Kept(),
+            promise if promise is not None else CountedPromise(),
             None,
             deadline,
         )
 
-    def ask(self, *args: Any, **options: Any) -> "Kept":
+    def ask(self, *args: Any, **options: Any) -> "CountedPromise":
         request = self.request(*args, **options)
         self.peers.send(request)
-        assert isinstance(request.promise, Kept)
+        assert isinstance(request.promise, CountedPromise)
         return request.promise
 
     def tell(self, *args: Any) -> None:
         self.peers.send(self.request(*args, promise=NoAnswer("it")))
 
 
-class Kept:
+class CountedPromise:
     """A promise that counts."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from corps.errors import WireError
 from corps.wire.link_frames import ArrivedHeader, MissedHeader
-from corps.wire.resume import LONGEST_PAUSE, TELL_BYTES, TELL_MESSAGES, Arrivals, Kept
+from corps.wire.resume import LONGEST_PAUSE, TELL_BYTES, TELL_MESSAGES, Arrivals, Unconfirmed
 
 LINK, TELL = 7, 3
 SENDING, BACK = 0, 1
@@ -20,7 +20,7 @@ class Wire:
     """Two ends of a link, and what lies between them until the test delivers it, or loses it."""
 
     def __init__(self) -> None:
-        self.kept: Kept[int] = Kept()
+        self.unconfirmed: Unconfirmed[int] = Unconfirmed()
         self.arrivals = Arrivals(LINK, messages=TELL)
         self.lines: tuple[deque[Any], deque[Any]] = deque(), deque()
         self.sent = 0
@@ -29,15 +29,15 @@ class Wire:
 
     def send(self) -> None:
         self.sent += 1
-        self.put(self.kept.add(self.sent), self.sent)
+        self.put(self.unconfirmed.add(self.sent), self.sent)
 
     def put(self, number: int, message: int) -> None:
-        self.lines[SENDING].append(("message", number, self.kept.round, message))
+        self.lines[SENDING].append(("message", number, self.unconfirmed.round, message))
 
     def look(self) -> None:
-        if self.kept.look():
+        if self.unconfirmed.look():
             self.questions += 1
-            self.lines[SENDING].append(("ask", self.kept.last, self.kept.round))
+            self.lines[SENDING].append(("ask", self.unconfirmed.last, self.unconfirmed.round))
 
     def deliver(self) -> None:
         """The oldest one that lies there."""
@@ -57,11 +57,11 @@ class Wire:
         match self.lines[BACK].popleft():
             case ArrivedHeader(link, number):
                 assert link == LINK
-                self.kept.arrived(number)
+                self.unconfirmed.arrived(number)
             case MissedHeader(link, number, round_):
                 assert link == LINK
-                if self.kept.missed(number, round_):
-                    for again, message in self.kept.numbered():
+                if self.unconfirmed.missed(number, round_):
+                    for again, message in self.unconfirmed.numbered():
                         self.put(again, message)
 
     def settle(self) -> None:
@@ -120,7 +120,7 @@ class LossyNetwork(RuleBasedStateMachine):
 
     @invariant()
     def what_was_not_received_is_kept_and_nothing_else_for_long(self) -> None:
-        kept = [message for _, message in self.wire.kept.numbered()]
+        kept = [message for _, message in self.wire.unconfirmed.numbered()]
         assert kept == list(range(self.wire.sent - len(kept) + 1, self.wire.sent + 1))
         assert len(kept) >= self.wire.sent - len(self.wire.received)
         if not self.losses and not self.wire.lines[SENDING] and not self.wire.lines[BACK]:
@@ -128,7 +128,7 @@ class LossyNetwork(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_sent_again_unless_something_was_lost(self) -> None:
-        assert self.wire.kept.round - 1 <= self.losses
+        assert self.wire.unconfirmed.round - 1 <= self.losses
 
     def teardown(self) -> None:
         """The network is quiet from now on: it does not take long until all has arrived, and is known to."""
@@ -137,7 +137,7 @@ class LossyNetwork(RuleBasedStateMachine):
             self.wire.look()
         self.wire.settle()
         assert self.wire.received == list(range(1, self.wire.sent + 1))
-        assert len(self.wire.kept) == 0
+        assert len(self.wire.unconfirmed) == 0
 
 
 LossyNetwork.TestCase.settings = settings(max_examples=300, stateful_step_count=60, deadline=None)
@@ -156,7 +156,7 @@ def test_a_loss_is_told_at_once_and_once() -> None:
     assert len(wire.lines[BACK]) == 1
     wire.settle()
     assert wire.received == list(range(1, 11))
-    assert (wire.kept.round, wire.questions) == (2, 0)
+    assert (wire.unconfirmed.round, wire.questions) == (2, 0)
 
 
 def test_what_was_sent_last_and_lost_is_asked_for() -> None:
@@ -205,7 +205,7 @@ def test_a_receiver_tells_after_so_many_messages_or_bytes() -> None:
 
 
 def test_a_loss_that_was_mended_meanwhile_is_not_mended_again() -> None:
-    kept: Kept[str] = Kept()
+    kept: Unconfirmed[str] = Unconfirmed()
     kept.add("one")
     assert kept.missed(0, 1)
     assert not kept.missed(0, 1)
@@ -215,7 +215,7 @@ def test_a_loss_that_was_mended_meanwhile_is_not_mended_again() -> None:
 
 
 def test_nothing_arrives_that_was_not_sent() -> None:
-    kept: Kept[str] = Kept()
+    kept: Unconfirmed[str] = Unconfirmed()
     kept.add("one")
     with pytest.raises(WireError, match="2 messages are said to have arrived, and 1 were sent"):
         kept.arrived(2)
@@ -225,7 +225,7 @@ def test_nothing_arrives_that_was_not_sent() -> None:
 
 
 def test_it_knows_how_many_bytes_have_not_arrived() -> None:
-    kept: Kept[str] = Kept()
+    kept: Unconfirmed[str] = Unconfirmed()
     for size in (5, 0, 7):
         kept.add("message", size)
     assert kept.size == 12

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from corps.errors import WireError
 from corps.wire.frames import MAX_FRAMES
-from corps.wire.stream import LARGE, Cutter, Piece, Place, head
+from corps.wire.stream import OWN_MEMORY, AnyFrame, Cutter, SharedFrame, head
 from corps.wire.stream import as_bytes as with_places
 
 messages = st.lists(st.lists(st.binary(max_size=300), min_size=1, max_size=12), max_size=8)
@@ -20,9 +20,9 @@ def as_bytes(message: list[bytes]) -> bytes:
     return b"".join((head(message), *message))
 
 
-def read_through(cutter: Cutter, pieces: Sequence[bytes]) -> list[Sequence[Piece]]:
+def read_through(cutter: Cutter, pieces: Sequence[bytes]) -> list[Sequence[AnyFrame]]:
     """What comes out, when so many bytes can be read at a time."""
-    out: list[Sequence[Piece]] = []
+    out: list[Sequence[AnyFrame]] = []
     for piece in pieces:
         rest = piece
         while rest:
@@ -45,7 +45,7 @@ def read_through(cutter: Cutter, pieces: Sequence[bytes]) -> list[Sequence[Piece
 def received(cutter: Cutter, pieces: Sequence[bytes]) -> list[list[bytes]]:
     """The same, without what lies elsewhere."""
     messages = read_through(cutter, pieces)
-    return [[bytes(piece) for piece in message if not isinstance(piece, Place)] for message in messages]
+    return [[bytes(piece) for piece in message if not isinstance(piece, SharedFrame)] for message in messages]
 
 
 @given(messages, st.lists(st.integers(0, 5_000)))
@@ -58,7 +58,7 @@ def test_messages_come_out_as_they_went_in_wherever_the_stream_is_cut(
     assert received(Cutter(2**20, 2**20), pieces) == sent
 
 
-@pytest.mark.parametrize("cut", [1, 4, 20, 21, 1000, LARGE, 3 * LARGE])
+@pytest.mark.parametrize("cut", [1, 4, 20, 21, 1000, OWN_MEMORY, 3 * OWN_MEMORY])
 def test_a_large_message_comes_out_whole(cut: int) -> None:
     large = [b"header", bytes(range(256)) * 1024, b"", b"end"]
     stream = as_bytes([b"first"]) + as_bytes(large) + as_bytes([b"last"])
@@ -68,13 +68,13 @@ def test_a_large_message_comes_out_whole(cut: int) -> None:
 
 def test_frames_of_a_large_message_are_views_of_memory_of_its_own() -> None:
     cutter = Cutter(100, 2**30)
-    body = bytes(LARGE * 2)
+    body = bytes(OWN_MEMORY * 2)
     stream = as_bytes([b"first"]) + as_bytes([b"h", body])
-    cutter.cut(stream[: LARGE + 200])
+    cutter.cut(stream[: OWN_MEMORY + 200])
     cutter.trust()
     room = cutter.room
     assert room is not None
-    room[:] = stream[LARGE + 200 :]
+    room[:] = stream[OWN_MEMORY + 200 :]
     frames = cutter.filled(len(room))
     assert frames is not None
     assert isinstance(frames[1], memoryview)
@@ -165,20 +165,20 @@ def test_a_message_of_too_many_frames_is_refused_before_its_lengths_have_come() 
         Cutter(100, 100).cut((MAX_FRAMES + 1).to_bytes(4, "little"))
 
 
-places = st.builds(Place, *[st.integers(0, 2**63)] * 4, st.booleans())
+places = st.builds(SharedFrame, *[st.integers(0, 2**63)] * 4, st.booleans())
 
 
 @given(st.lists(st.lists(st.binary(max_size=50) | places, min_size=1, max_size=12), max_size=8))
-def test_where_a_frame_lies_comes_out_in_its_place(sent: list[list[Piece]]) -> None:
+def test_where_a_frame_lies_comes_out_in_its_place(sent: list[list[AnyFrame]]) -> None:
     stream = b"".join(map(with_places, sent))
     assert read_through(Cutter(2**20, 2**20), [stream]) == sent
 
 
 def test_a_large_message_may_have_places_too() -> None:
-    place = Place(7, 4096, 64, 10, True)
-    large: list[Piece] = [b"h", place, bytes(3 * LARGE), place, b"end"]
+    place = SharedFrame(7, 4096, 64, 10, True)
+    large: list[AnyFrame] = [b"h", place, bytes(3 * OWN_MEMORY), place, b"end"]
     stream = with_places([b"first"]) + with_places(large) + with_places([b"last"])
-    pieces = [stream[at : at + LARGE] for at in range(0, len(stream), LARGE)]
+    pieces = [stream[at : at + OWN_MEMORY] for at in range(0, len(stream), OWN_MEMORY)]
     out = read_through(Cutter(100, 2**30), pieces)
     assert out == [[b"first"], large, [b"last"]]
 
