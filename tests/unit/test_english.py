@@ -28,7 +28,6 @@ UNREAD: Final = frozenset(
         "corps/peers",
         "corps/runtime",
         "corps/runtime/cells",
-        "corps/runtime/threads",
         "corps/transport",
         "corps/wire",
         "corps/workers",

@@ -17,7 +17,7 @@ _log = logging.getLogger("corps.alarms")
 
 
 class Alarm:
-    """One alarm. Any thread may cancel it."""
+    """One alarm."""
 
     __slots__ = ("_alarms", "due", "ring")
 
@@ -27,15 +27,15 @@ class Alarm:
         self.ring: Callable[[], object] | None = ring
 
     def cancel(self) -> None:
-        """Do not ring. Without effect on one that has rung."""
+        """Do not ring. One that has rung makes no difference. Thread-safe."""
         self._alarms.cancel(self)
 
 
 class Alarms:
-    """The alarms of one Env. Any thread may call."""
+    """The alarms of one Env. Thread-safe."""
 
     def __init__(self, name: str, prepare: Callable[[], object], failed: Failed = note_failure) -> None:
-        """Make it.
+        """Set no alarm yet.
 
         Args:
             name: Of the thread.
@@ -56,14 +56,11 @@ class Alarms:
         self._closed = False
 
     def at(self, due: float, ring: Callable[[], object]) -> Alarm:
-        """Ring at a point in time.
+        """Have a function called at a point in time; return the alarm, for cancelling.
 
         Args:
             due: Point on the monotonic clock.
             ring: Called in the alarm thread: short, and without waiting.
-
-        Returns:
-            The alarm, for cancelling.
         """
         alarm = Alarm(self, due, ring)
         with self._lock:
@@ -87,13 +84,13 @@ class Alarms:
                 self._start()
 
     def _start(self) -> None:
-        """Under the lock. If it fails, the next alarm tries again."""
+        """Start the thread. If that fails, the next alarm tries again. Caller holds the lock."""
         thread = WatchedThread(self._name, self._run, self._failed)
         thread.start()
         self._thread = thread
 
     def cancel(self, alarm: Alarm) -> None:
-        """See `Alarm.cancel`. When most of the heap is cancelled, it is built anew without those."""
+        """Cancel an alarm. When most of the heap is cancelled, build it anew without those."""
         with self._lock:
             if alarm.ring is None:
                 return

@@ -1,8 +1,8 @@
 """The asyncio tasks that the coroutines of one incarnation have started for themselves.
 
 They may outlive the request whose coroutine has started them, but not the incarnation: at its end they are
-cancelled, and awaited for a while. Which task belongs to whom is known by the context it was made in: a task
-has a copy of its maker's, and with it the maker's Activity.
+cancelled, and awaited for a while. The context of a task says to which incarnation it belongs: it is a copy
+of its maker's, and has the maker's Activity.
 """
 
 import asyncio
@@ -23,20 +23,12 @@ class Background:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def add(self, task: "asyncio.Task[Any]") -> None:
-        """A coroutine of the incarnation, or one of its tasks, has made a task.
-
-        Args:
-            task: Just made.
-        """
+        """Hold a task that a coroutine of the incarnation, or one of its tasks, has just made."""
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def end(self, seconds: float) -> None:
-        """Cancel the tasks, and those that they still make, and wait until all have ended.
-
-        Args:
-            seconds: As long as that, at most.
-        """
+        """Cancel the tasks, and those that they still make; wait until all have ended, or for `seconds`."""
         until = deadline_after(seconds)
         while self._tasks and (left := remaining(until)):
             ending = list(self._tasks)
@@ -45,7 +37,7 @@ class Background:
             await asyncio.wait(ending, timeout=left)
 
     def names(self) -> list[str]:
-        """The names of the tasks that have not ended."""
+        """Return the names of the tasks that have not ended."""
         return sorted(task.get_name() for task in self._tasks)
 
 
@@ -54,16 +46,7 @@ def make_task(
     coroutine: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
     **given: Any,
 ) -> "asyncio.Task[Any]":
-    """The task factory of an Env's loop: a task is one of the incarnation in whose context it is made.
-
-    Args:
-        loop: The loop.
-        coroutine: What the task runs.
-        **given: For the task: its context, say.
-
-    Returns:
-        The task.
-    """
+    """Make a task of the incarnation in whose context it is made: the task factory of an Env's loop."""
     task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **given)
     context = given.get("context")
     maker = current.get() if context is None else context.get(current)

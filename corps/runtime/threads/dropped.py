@@ -14,10 +14,10 @@ _log = logging.getLogger("corps.env")
 
 
 class Dropped:
-    """The queue of one Env, and its thread. Any thread may call; destructors may call `put`."""
+    """The queue of one Env, and its thread. Thread-safe. Destructors may call `put` alone."""
 
     def __init__(self, name: str, begin: Callable[[], object]) -> None:
-        """Nothing is to be done, and there is no thread yet.
+        """Start no thread yet.
 
         Args:
             name: Of the thread.
@@ -32,7 +32,7 @@ class Dropped:
         self._is_closed = False
 
     def watch(self) -> None:
-        """There is something now whose destructor will call `put`: have the thread. Not for destructors."""
+        """Have the thread, because there is something now whose destructor will call `put`."""
         if not self._has_thread:  # it stays for good
             self._start()
 
@@ -49,11 +49,7 @@ class Dropped:
             self._thread, self._has_thread = thread, True
 
     def put(self, job: Callable[[], object]) -> None:
-        """Have something done, soon. Takes no lock.
-
-        Args:
-            job: It must not wait.
-        """
+        """Have something done soon that does not wait. Takes no lock."""
         self._jobs.put(job)
 
     def close(self) -> None:
@@ -72,4 +68,4 @@ class Dropped:
                 job()
             except BaseException:  # what an author's code raises must not end it
                 _log.exception("what should follow the end of an object could not be done")
-            del job  # else what it holds would live until the next one comes
+            del job  # otherwise what it holds would live until the next one comes

@@ -5,10 +5,10 @@ from threading import TIMEOUT_MAX, Lock
 
 
 class Gate:
-    """Lets the one thread that made it through once it was opened, by whomever and however often.
+    """Lets the one thread that made it through once any thread has opened it.
 
-    While it is shut, that thread sleeps here, or reads from the links of its Env (see `runtime.readers`).
-    Only it may call `sleep` and `read_instead`; any thread may call the rest.
+    While it is shut, that thread sleeps here, or reads from the links of its Env (see `readers`). Only it may
+    call `sleep` and `read_instead`. The rest is thread-safe.
     """
 
     __slots__ = ("_interrupt", "_lock", "_permit", "is_open")
@@ -22,7 +22,7 @@ class Gate:
         self.is_open = False
 
     def open(self, _: object = None) -> None:
-        """Let the thread through. Idempotent. Serves as the callback of a Future as it is."""
+        """Let the thread through. Idempotent. It can be the callback of a Future as it is."""
         if self.is_open:  # for good, so that a look without the lock will do
             return
         with self._lock:
@@ -40,18 +40,15 @@ class Gate:
                 self._permit.release()
 
     def sleep(self, timeout: float | None) -> bool:
-        """Block until the gate is opened, or its thread called.
+        """Block until the gate is opened, or its thread called; return False if the time was over first.
 
         Args:
             timeout: Seconds; None for as long as it takes.
-
-        Returns:
-            False if the time was over first.
         """
         return self._permit.acquire(timeout=-1 if timeout is None else min(max(0.0, timeout), TIMEOUT_MAX))
 
     def read_instead(self, interrupt: Callable[[], object] | None) -> bool:
-        """The thread is going to read, and is to be interrupted by `open`; None: it reads no more.
+        """Have `open` interrupt the read that the thread is going to begin; None: it reads no more.
 
         Args:
             interrupt: Makes the read return.

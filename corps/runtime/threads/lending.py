@@ -1,8 +1,8 @@
 """Whether a thread that waits may run the code of the workers that it waits for, or read for others.
 
-That saves two changes of threads, and must not be seen by the worker: its code runs as it does on a thread of
-its own, or is handed to one. A thread that is deep in its stack does neither; one that is near its end does
-nothing that others need, and hears so before anything is begun.
+That saves two changes of threads, and the worker must not notice it: its code runs as it does on a thread of
+its own, or is handed to one. A thread that is deep in its stack does neither. A thread that is near the end
+of its stack does nothing that others need, and gets an error before anything is begun.
 """
 
 import sys
@@ -11,7 +11,7 @@ from threading import get_ident, main_thread
 from typing import Any, Final
 
 MAIN: Final = main_thread().ident
-"""The ident of the main thread, which runs no worker and reads for nobody."""
+"""The ident of the main thread, which runs no worker and does not read for others."""
 
 _SHALLOW: Final = 250  # frames: a worker then has three quarters of what it has on a thread of its own
 
@@ -19,11 +19,11 @@ _RESERVE: Final = 48  # levels that the runtime needs for a step that must not b
 
 
 def may_lend() -> bool:
-    """Whether the calling thread may run what another worker does, if it is not deep in its stack.
+    """Return whether the calling thread may run what another worker does, if it is not deep in its stack.
 
-    Not while it handles an exception: the worker would have it as the context of its own errors, and a bare
-    ``raise`` there would raise it. And not the main thread: what the handler of a signal raises there is
-    meant for the program, and not for the method that happens to run.
+    It may not while it handles an exception: the worker would have it as the context of its own errors, and a
+    bare ``raise`` there would raise it. The main thread never may: what the handler of a signal raises there
+    is meant for the program, and not for the method that happens to run.
     """
     return sys.exception() is None and get_ident() != MAIN
 
@@ -31,14 +31,14 @@ def may_lend() -> bool:
 if sys.version_info >= (3, 12):
 
     def is_deep() -> bool:
-        """Whether the calling thread is deep in its stack."""
+        """Return whether the calling thread is deep in its stack."""
         return sys._getframemodulename(_SHALLOW) is not None
 
     def check_reserve() -> None:
         """Make sure that the calling thread has room on its stack for a step of the runtime.
 
         Raises:
-            RecursionError: It has not. Nothing has happened yet.
+            RecursionError: It has not. Nothing was begun.
         """
         if sys._getframemodulename(sys.getrecursionlimit() - _RESERVE) is not None:
             raise RecursionError("too deep in the stack to ask or wait for anything")
@@ -46,14 +46,14 @@ if sys.version_info >= (3, 12):
 else:
 
     def is_deep() -> bool:
-        """Whether the calling thread is deep in its stack."""
+        """Return whether the calling thread is deep in its stack."""
         try:
             sys._getframe(_SHALLOW)
         except ValueError:
             return False
         return True
 
-    def _nested(levels: int) -> Any:
+    def _nested(levels: int) -> "tuple[Any, ...] | type[int]":
         return (_nested(levels - 1),) if levels else int
 
     # C and Python share one count: `isinstance` goes down so many levels, and raises RecursionError where

@@ -1,6 +1,6 @@
 """The event loop of one Env, on which its `async def` methods run.
 
-Started when the first one is called; uvloop where it is installed. Nothing else runs there.
+It is started when the first one is called, with uvloop where that is installed. Nothing else runs there.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _LAST: Final = 0.5  # seconds that coroutines have for their last words at least
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """A loop of uvloop, or of the standard library where there is no uvloop."""
+    """Return a loop of uvloop, or of the standard library where there is no uvloop."""
     try:
         import uvloop
     except ImportError:  # not made for every platform
@@ -31,10 +31,10 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 class LoopThread:
-    """One thread with one event loop. Any thread may call."""
+    """One thread with one event loop. Thread-safe."""
 
     def __init__(self, name: str, alarms: Alarms, failed: Failed = note_failure) -> None:
-        """Nothing runs yet.
+        """Start nothing yet.
 
         Args:
             name: Of the thread.
@@ -53,14 +53,10 @@ class LoopThread:
         self._grace = 0.0
 
     def call(self, function: Callable[..., object], *args: Any) -> bool:
-        """Call a function on the loop's thread, soon.
-
-        Args:
-            function: What to call.
-            *args: Its arguments.
+        """Have `function(*args)` called soon on the loop's thread.
 
         Returns:
-            False if there is no loop, or no more: the function will not be called.
+            False if the loop is closed: the function will not be called.
         """
         with self._lock:
             if self._closed:
@@ -75,13 +71,10 @@ class LoopThread:
         return True
 
     def keep(self, task: "asyncio.Task[Any]") -> None:
-        """Hold a task until it is done. On the loop's thread.
+        """Hold a task until it is done. Event loop only.
 
-        asyncio itself holds none that waits. One that nobody holds any more, such as that of an abandoned
-        worker, would be destroyed by the garbage collection of whatever thread, under whatever lock.
-
-        Args:
-            task: Just made.
+        asyncio itself holds no task that waits. A task without a holder, such as that of an abandoned worker,
+        would be destroyed by the garbage collection of any thread, under any lock.
         """
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -117,7 +110,7 @@ class LoopThread:
             grace: Seconds to wait for coroutines that are slow to end.
 
         Returns:
-            The thread's name if some coroutine refuses to end; then the thread stays with it.
+            The thread's name if a coroutine refuses to end; then the thread stays with it.
         """
         with self._lock:
             self._closed = True
@@ -134,7 +127,7 @@ class LoopThread:
         while not self._closed:
             try:
                 loop.run_forever()
-            except BaseException:  # of a task or a callback that an author made himself
+            except BaseException:  # of a task or a callback that an author has made
                 if loop.is_closed():
                     raise
                 _log.exception("a task of its own ended a coroutine's loop; it goes on for all the others")

@@ -4,8 +4,8 @@ A thread that waits inside corps for an answer does not count against the maximu
 in its place. So threads that all wait for each other's answers make the pool grow, and never stall it.
 
 At most one thread is on its way to work at any time: it is woken (or started), takes a cell, and wakes
-the next one if there is more to do. A burst of short requests is so drained by one or two threads, and
-a cell that takes long is overtaken by the next thread.
+the next one if there is more to do. So one or two threads drain a burst of short requests, and the next
+thread overtakes a cell that takes long.
 """
 
 import logging
@@ -28,24 +28,24 @@ class Runnable(Protocol):
     """What the pool runs."""
 
     def run(self) -> None:
-        """Do what there is to do. Does not raise."""
+        """Do what there is to do. It does not raise."""
         ...
 
 
 class WorkerPool:
-    """The worker threads of one Env. Any thread may call, but for `enter_blocked` and `leave_blocked`."""
+    """The worker threads of one Env. Thread-safe; its own threads alone say that they block."""
 
     def __init__(
         self, name: str, *, least: int, most: int, idle: float, failed: Failed = note_failure
     ) -> None:
-        """Make the pool; no thread starts before there is work.
+        """Start no thread before there is work.
 
         Args:
             name: Prefix of the threads' names.
             least: Threads that are kept when idle.
             most: Threads that may run at the same time, not counting those that wait inside corps.
             idle: Seconds after which an idle thread above `least` ends.
-            failed: Hears of a thread that ends otherwise.
+            failed: Hears of a thread that ends with an exception.
         """
         self._name = name
         self._least = least
@@ -53,7 +53,7 @@ class WorkerPool:
         self._idle_time = idle
         self._failed = failed
         self.rest: Callable[[Gate, float], bool] = Gate.sleep
-        """How an idle thread waits for its gate, and for how many seconds; whether that was opened."""
+        """Has an idle thread wait at its gate for so many seconds; returns whether that was opened."""
         self.later: Callable[[float, Callable[[], object]], object] = lambda seconds, function: None
         """Calls a function after so many seconds."""
         # Protects everything below. No cell runs and no thread starts while it is held.
@@ -65,10 +65,7 @@ class WorkerPool:
         self._blocked = 0
         self._coming = False  # a thread was woken or started and has not looked for work yet
         self._taken = 0  # cells that threads have taken from the queue
-        self._stall = (
-            -1,
-            0.0,
-        )  # what `stalled` saw last: how many had been taken, and since when
+        self._stall = -1, 0.0  # what `stalled` saw last: how many had been taken, and since when
         self._stalled = 0.0
         self._closing = False
         self._starts_no_more = False
@@ -77,11 +74,7 @@ class WorkerPool:
         self._all_gone = Condition(self._lock)
 
     def submit(self, cell: Runnable) -> None:
-        """Have a thread run the cell soon.
-
-        Args:
-            cell: What to run.
-        """
+        """Have a thread run the cell soon."""
         with self._lock:
             self._ready.append(cell)
             wake = self._next_thread()
@@ -89,11 +82,7 @@ class WorkerPool:
             wake()
 
     def run_here(self, cell: Runnable) -> None:
-        """Run a cell in the calling thread, as one of the pool; or have one of its own run it.
-
-        Args:
-            cell: What to run.
-        """
+        """Run a cell in the calling thread, as one of the pool; in one of the pool's if no more may run."""
         with self._lock:
             joins = self._may_one_more_run()
             self._total += joins
@@ -112,7 +101,7 @@ class WorkerPool:
                 wake()
 
     def enter_blocked(self) -> None:
-        """The calling worker thread is about to wait for something that another may have to do."""
+        """Note that the calling thread is about to wait for something that another one may have to do."""
         with self._lock:
             self._blocked += 1
             wake = self._next_thread() if self._ready else None
@@ -127,28 +116,25 @@ class WorkerPool:
             return self._ready.popleft() if self._ready else None
 
     def start_no_more(self) -> None:
-        """From now on no thread can be started: one that is about to wait runs first what is ready.
+        """Start no thread from now on; a thread that is about to wait runs first what is ready.
 
-        Its work may be what it would wait for. For the end of the interpreter.
+        It might wait for just that. For the end of the interpreter.
         """
         with self._lock:
             self._starts_no_more = True
 
     def leave_blocked(self) -> None:
-        """The calling worker thread goes on."""
+        """Note that the calling thread goes on."""
         with self._lock:
             self._blocked -= 1
 
     def stalled(self, at: float) -> float:
-        """For how long work has waited that nobody takes, although one more thread may run: never, rightly.
+        """Return for how many seconds work has waited that no thread takes, although one more may run.
 
-        Called again and again; what it returns is in the statistics, too.
+        That should never be. The time counts from the first call that saw it; it is in the statistics, too.
 
         Args:
             at: The time, in seconds.
-
-        Returns:
-            Seconds, counted from the first call that saw it.
         """
         with self._lock:
             may_run = self._may_one_more_run()
@@ -158,10 +144,7 @@ class WorkerPool:
             return self._stalled
 
     def statistics(self) -> dict[str, float]:
-        """How many threads there are, how many of them wait inside corps or are idle, and what is ready.
-
-        And for how many seconds that has been `stalled`.
-        """
+        """Return how many threads there are, wait inside corps or are idle; what is ready, and `stalled`."""
         with self._lock:
             return {
                 "threads": self._total,
@@ -199,14 +182,17 @@ class WorkerPool:
         return self._total - self._blocked - len(self._idle) < self._most
 
     def _next_thread(self) -> Callable[[], object] | None:
-        """Which thread to send to work, as a function to call without the lock; None if one is coming."""
+        """Return what sends a thread to work, to be called without the lock; None if no thread is to come.
+
+        Caller holds the lock.
+        """
         if self._coming or not self._ready:
             return None
         if not self._may_one_more_run():
             return None
         if self._idle:
             self._coming = True
-            # The calling thread itself, if it is idle: then it has just read what is to be done.
+            # First the calling thread itself, if it is idle: it has just read what is to be done.
             gate = self._idle.pop(get_ident(), None) or self._idle.popitem()[1]
             return gate.open
         # Not while closing: every mailbox is closed then.
@@ -228,14 +214,14 @@ class WorkerPool:
                 self._total -= 1
                 self._threads.discard(thread)
                 self._pause = pause = min(2 * self._pause, _LONGEST_PAUSE)
-            told = "worker thread %s could not be started, and is tried again in %s s: %s"
-            _log.warning(told, thread.name, pause, error)
+            text = "worker thread %s could not be started, and is tried again in %s s: %s"
+            _log.warning(text, thread.name, pause, error)
             self.later(pause, self._try_again)
         else:
             self._pause = _FIRST_PAUSE / 2
 
     def _try_again(self) -> None:
-        """Send a thread to what waits, unless those there are have done it meanwhile."""
+        """Send a thread to what still waits."""
         with self._lock:
             wake = self._next_thread()
         if wake is not None:
@@ -274,7 +260,7 @@ class WorkerPool:
             _log.critical("a worker thread could not be woken; please report it", exc_info=True)
 
     def _wait_at(self, gate: Gate) -> bool:
-        """Wait to be woken; False if this thread was idle for too long and has left the pool."""
+        """Wait to be woken; return False if this thread was idle for too long and has left the pool."""
         while not self._has_rested(gate):
             with self._lock:
                 if self._idle.get(get_ident()) is not gate:  # woken at this very moment
@@ -288,7 +274,7 @@ class WorkerPool:
     def _has_rested(self, gate: Gate) -> bool:
         try:
             return self.rest(gate, self._idle_time)
-        except BaseException:  # whatever it reads meanwhile: a thread of the pool lives on
+        except BaseException:  # a thread of the pool lives on, whatever it reads meanwhile
             _log.critical("an idle thread could not read; please report it", exc_info=True)
             return gate.sleep(self._idle_time)
 

@@ -1,18 +1,18 @@
-"""Who of an Env's threads reads from its links: one at a time, and best of all the one that waits.
+"""Which of an Env's threads reads from its links: one at a time, and best of all the one that waits.
 
-An answer that is read by the thread that waits for it, and a request that is read by the worker thread that
-will run it, save a change of threads each: tens of microseconds. So there is a role, *the reader*, and
-nobody owns it (leader and followers: Schmidt and others, Pattern-Oriented Software Architecture 2, 2000):
+A thread that reads the answer it waits for, and a worker thread that reads the request it will run, save a
+change of threads each: tens of microseconds. So there is a role, *the reader*, and no thread owns it (leader
+and followers: Schmidt and others, Pattern-Oriented Software Architecture 2, 2000):
 
 - A thread that waits for an answer takes the role if it is vacant, and reads until its own is there.
 - A worker thread with nothing to do takes it too, and leaves it to run what it has read.
-- Nobody is woken when the role falls vacant, since whoever left it is back in a moment, mostly. A *standby*
-  thread looks after a tick (a millisecond): if the role was vacant all the time, it calls a thread that
-  waits, or else takes the role itself. So a method that runs for long never stops the reading.
+- No thread is woken when the role falls vacant, because the last reader is back in a moment, mostly. A
+  *standby* thread looks after a tick (a millisecond): if the role was vacant all the time, it calls a thread
+  that waits, or else takes the role itself. So a method that runs for long never stops the reading.
 - A standby, or an idle worker, leaves the role as soon as it can when a thread has begun to wait meanwhile,
   which will want to read itself.
-- Whoever has the role looks for the next message for a moment (the setting `spin`) before it sleeps: where
-  two processes have a processor each, that is faster than to be woken (104 µs a call instead of 180). When
+- The reader looks for the next message for a moment (the setting `spin`) before it sleeps: where two
+  processes have a processor each, that is faster than to be woken (104 µs a call instead of 180). When
   nothing came the last times, it looks more and more seldom.
 
 While nothing falls vacant, the standby sleeps for good.
@@ -40,7 +40,7 @@ _WATCHFUL: Final = 50  # ticks without a change after which the standby sleeps u
 
 
 class Readers:
-    """The role of the reader of one Env. Any thread may call."""
+    """The role of the reader of one Env. Thread-safe."""
 
     def __init__(
         self,
@@ -51,20 +51,20 @@ class Readers:
         spin: float = 0.0,
         failed: Failed = note_failure,
     ) -> None:
-        """Nobody reads before `start`.
+        """Have no thread read before `start`.
 
         Args:
             transport: What is read from.
             activity: What a thread does while it hands on what it has read.
             name: Of the standby thread.
-            spin: Seconds to look for a message before sleeping. With one processor nobody looks.
+            spin: Seconds to look for a message before sleeping. With one processor no thread looks.
             failed: Hears of the standby thread if it ends before `close`.
         """
         self._transport = transport
         self._activity = activity
         self._spin = spin if len(os.sched_getaffinity(0)) > 1 else 0.0
-        self._misses = 0  # looks in a row that found nothing; used by whoever has the role
-        self._to_skip = 0  # waits that begin without a look; used by whoever has the role
+        self._misses = 0  # looks in a row that found nothing; used by the reader alone
+        self._to_skip = 0  # waits that begin without a look; used by the reader alone
         self._sign: Callable[[], object] | None = None  # a sign of life that is wanted; replaced as a whole
         # Protects everything below. Nothing blocks while it is held.
         self._lock = Lock()
@@ -80,7 +80,7 @@ class Readers:
         self._standby_thread = WatchedThread(name, self._stand_by, failed)
 
     def start(self) -> None:
-        """Start the standby: from now on some thread reads, within two ticks.
+        """Start the standby: from now on a thread reads, within two ticks.
 
         Raises:
             RuntimeError: The system gives no thread.
@@ -94,7 +94,7 @@ class Readers:
             raise
 
     def close(self) -> None:
-        """Have nobody read any more. Joins the standby thread. Idempotent."""
+        """Have no thread read any more. Joins the standby thread. Idempotent."""
         with self._lock:
             if self._is_closed:
                 return
@@ -105,7 +105,7 @@ class Readers:
             is_vacant = self._vacated.wait_for(
                 lambda: self._reader is None or self._reading == get_ident(), _CALLBACKS_END
             )
-        if not is_vacant:  # an author's callback keeps it: that must not keep everybody from the end
+        if not is_vacant:  # an author's callback keeps the role, and must not stop the end
             _log.error(
                 "a callback of a Future has kept %s from reading for too long", self._standby_thread.name
             )
@@ -114,7 +114,7 @@ class Readers:
             self._standby_thread.join()
 
     def wait(self, gate: Gate, timeout: float | None) -> bool:
-        """Wait at a gate, and read meanwhile if nobody else does. For a thread that waits for an answer.
+        """Wait at a gate, and read meanwhile if no other thread does. For a thread that waits for an answer.
 
         Args:
             gate: Of the calling thread.
@@ -139,16 +139,16 @@ class Readers:
         return gate.is_open
 
     def ask_for_sign(self, sign: Callable[[], object]) -> None:
-        """Have the thread that reads show that it does. If it does not any more, nothing happens.
+        """Have the thread that reads show that it does.
 
         Args:
-            sign: Called by it when it is through with what it does. Quick; does not raise.
+            sign: The reader calls it when it is through with what it does. Quick; does not raise.
         """
         self._sign = sign
         self._interrupt()
 
     def rest(self, gate: Gate, timeout: float) -> bool:
-        """The same for a worker thread that has nothing to do: any thread that waits comes before it.
+        """Wait as a worker thread without work: any thread that waits for an answer comes before it.
 
         Args:
             gate: Of the calling thread; opened to have it work.
@@ -190,7 +190,7 @@ class Readers:
                 del self._waiting[gate]
 
     def _read(self, gate: Gate, until: float | None, *, steps_aside: bool) -> None:
-        """Read until the gate is open, or the time is over, or others shall do it. Leaves the role."""
+        """Read until the gate is open, the time is over, or another thread wants to. Leave the role then."""
         transport = self._transport
         self._reading = get_ident()
         try:
@@ -227,7 +227,7 @@ class Readers:
             sign()
 
     def _look(self) -> Ready:
-        """Look for a moment whether something comes, without sleeping."""
+        """Look for a moment whether something comes; do not sleep."""
         if self._to_skip:
             self._to_skip -= 1
             return ()

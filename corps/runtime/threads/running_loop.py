@@ -1,4 +1,4 @@
-"""Which event loop runs in this thread: the one question to asyncio that is asked on the way of every wait.
+"""Which event loop runs in this thread: every wait asks asyncio for it.
 
 `asyncio.get_running_loop` answers "none" by an exception, which takes 0.4 µs. What it calls takes 0.04 µs, is
 exported by `asyncio.events`, and has an underscore. Where that is gone, the exception does.
@@ -24,8 +24,8 @@ running_loop: Final[Callable[[], Loop | None]] = getattr(asyncio, "_get_running_
 
 
 def take_none(_: Loop | None) -> None:
-    """Where asyncio has no such function."""
+    """Do nothing, where asyncio has no such function."""
 
 
 set_running_loop: Final[Callable[[Loop | None], None]] = getattr(asyncio, "_set_running_loop", take_none)
-"""Has this thread count as one that runs a loop: for a thread that acts for another one."""
+"""Makes this thread count as one that runs a loop, because it acts for another one."""

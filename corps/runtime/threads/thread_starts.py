@@ -1,6 +1,6 @@
 """Starting a thread when the system may give none: what cannot be started now is tried again.
 
-A limit of processes is often reached for a moment only. What waited for the thread must not wait for ever.
+A limit of processes is often reached for a moment only. What waits for the thread must not wait for ever.
 """
 
 import logging
@@ -27,7 +27,7 @@ THREADS_START_AT_EXIT: Final = sys.version_info[:2] != (3, 12)
 
 
 def start_in_time(start: Callable[[], object], what: str, alarms: Alarms, pause: float = FIRST_PAUSE) -> None:
-    """Start a thread, now or as soon as the system gives one. Any thread.
+    """Start a thread, now or as soon as the system gives one. Thread-safe.
 
     Args:
         start: `Thread.start`, or what calls it.

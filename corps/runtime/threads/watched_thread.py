@@ -1,8 +1,8 @@
-"""A thread that others lean on: it ends when its work is done, and if it ends otherwise that is a failure.
+"""A thread that others need: it ends when its work is done, and any other end is a failure.
 
-What an author's code raises is stopped where that code is called, so nothing of it comes here. What does is a
-defect of the runtime, or a want of memory. Without the thread no deadline would ring any more, no answer be
-read, or no end be told, and others would wait for ever. So the one that has started it hears of it.
+What an author's code raises is stopped where that code is called, so it does not come here. What comes here
+is a defect of the runtime, or a want of memory. Without the thread no deadline would ring, no answer would be
+read, or no end would be noticed, and others would wait for ever. So its starter hears of its end.
 """
 
 import logging
@@ -16,12 +16,12 @@ Failed = Callable[[str, BaseException], object]
 
 
 def note_failure(name: str, error: BaseException) -> None:
-    """Say that a thread has ended which should not."""
+    """Log that a thread has ended which should not."""
     _log.critical("the thread %s has ended; please report it", name, exc_info=error)
 
 
 class WatchedThread(Thread):
-    """A thread that reports its end by an exception. It does not keep the interpreter from its end."""
+    """A thread that reports the exception that ends it. It does not keep the interpreter from its end."""
 
     def __init__(self, name: str, work: Callable[[], object], failed: Failed = note_failure) -> None:
         """Start nothing yet.
@@ -36,7 +36,7 @@ class WatchedThread(Thread):
         self._failed = failed
 
     def run(self) -> None:
-        """For the thread."""
+        """Do the work."""
         try:
             self._work()
         except BaseException as error:
