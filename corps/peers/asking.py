@@ -4,6 +4,7 @@ Sending a request packs its arguments in the caller's thread, so what cannot be 
 promise stays here under a number until the outcome comes, or the peer is lost.
 """
 
+import concurrent.futures
 import logging
 from collections.abc import Callable, Sequence
 from threading import Lock
@@ -220,10 +221,10 @@ class Asking:
         """See `Route.ask_back`: only the peer knows whether the request has begun."""
         self._way.transmit([CancelHeader(request.number, only_if_waiting=1).header()], request.target.conc)
 
-    def relay(self, request: Request, answer: Any) -> None:
+    def relay(self, request: Request, answer: "concurrent.futures.Future[Any]") -> None:
         """See `Route.relay`: the worker is at the peer."""
 
-    def help(self, promise: Promise, here: Any) -> None:
+    def help(self, promise: Promise, here: object) -> None:
         """A waiting thread cannot do the work of another Env."""
 
     def withdraw(self, request: Request) -> None:

@@ -161,6 +161,6 @@ class Peer:
         self.asking.lose(reason, cause, has_died=has_died, log_level=log_level, refusal=refusal)
         self.answering.lose()
 
-    def statistics(self) -> dict[str, Any]:
+    def statistics(self) -> dict[str, int]:
         """Requests unanswered in both directions."""
         return {"sent": self.asking.count(), "received": self.answering.count()}

@@ -33,6 +33,7 @@ from corps.transport.peer_user import user_behind
 from corps.transport.shared_memory.arenas import Arenas
 from corps.transport.socket_dir import SocketDir
 from corps.transport.strangers import Strangers
+from corps.transport.timetable import until
 from corps.transport.unix.inbound import InboundConnection
 from corps.transport.unix.link import UnixLink
 from corps.transport.unix.stalls import Stalls
@@ -246,11 +247,7 @@ class UnixTransport(Transport):
             timeout = 0.0
         elif timeout != 0.0:  # else it is a look in passing: it makes nobody late
             timeout = self._strangers.within(timeout)
-        if self._accepts_again is not None:
-            rest = max(0.0, self._accepts_again - now())
-            timeout = rest if timeout is None else min(rest, timeout)
-        if self._stalls:
-            timeout = self._stalls.within(timeout)
+        timeout = self._stalls.within(until(self._accepts_again, timeout))
         return self._poll.poll(timeout if timeout is None else min(timeout, _LONGEST))
 
     def hand_on(self, ready: Ready) -> None:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from corps.clock import deadline_after, now
 from corps.errors import BrokenError
+from corps.transport.timetable import until
 from corps.wire.resume import PAUSE
 
 
@@ -51,19 +52,8 @@ class Patrol:
             self._wake()
 
     def within(self, timeout: float | None) -> float | None:
-        """How long the thread that reads may wait for something to come.
-
-        Args:
-            timeout: Seconds that it wants to; None for as long as it takes.
-
-        Returns:
-            Seconds that it may.
-        """
-        due = self._due  # one that is set after this look wakes the thread
-        if due is None:
-            return timeout
-        rest = max(0.0, due - now())
-        return rest if timeout is None or rest < timeout else timeout
+        """Return how long the thread that reads may wait, if it wants to wait `timeout` seconds."""
+        return until(self._due, timeout)  # a time that is set after this look wakes the thread
 
     def go_if_due(self) -> None:
         """Look after all links, if it is time to. By the thread that reads."""

@@ -35,6 +35,7 @@ from corps.security.keys import KeyPair
 from corps.transport.hello import note_refusal
 from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 from corps.transport.peer_user import user_who_listens
+from corps.transport.timetable import until
 from corps.transport.zeromq.inbound import InboundLink, InboundLinks
 from corps.transport.zeromq.link import ZmqLink
 from corps.transport.zeromq.patrol import Patrol
@@ -271,9 +272,7 @@ class ZmqTransport(Transport):
         """See `Transport.await_ready`."""
         if timeout != 0.0:  # else it is a look in passing: it makes nobody late
             timeout = self._patrol.within(timeout)
-        if self._tries_again is not None:
-            rest = max(0.0, self._tries_again - now())
-            timeout = rest if timeout is None else min(rest, timeout)
+        timeout = until(self._tries_again, timeout)
         return self._poller.poll(None if timeout is None else ceil(min(timeout, _LONGEST) * 1000))
 
     def hand_on(self, ready: Ready) -> None:

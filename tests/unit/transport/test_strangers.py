@@ -3,6 +3,7 @@
 import pytest
 
 import corps.transport.strangers as module
+from corps.transport import timetable
 from corps.transport.strangers import Strangers
 
 
@@ -18,6 +19,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(module, "now", clock.now)
+    monkeypatch.setattr(timetable, "now", clock.now)
     return clock
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from corps.transport import timetable
 from corps.transport.unix import stalls
 from corps.transport.unix.stalls import Stalls
 
@@ -11,6 +12,7 @@ def test_a_stalled_connection_is_tried_again_less_and_less_often_until_it_is_ove
 ) -> None:
     at = 100.0
     monkeypatch.setattr(stalls, "now", lambda: at)
+    monkeypatch.setattr(timetable, "now", lambda: at)
     stalled = Stalls(patience=10.0)
     pauses = []
     while stalled.add(7):

@@ -5,6 +5,7 @@ import pytest
 import corps.clock
 import corps.transport.zeromq.patrol as zmq_patrol
 from corps.errors import BrokenError
+from corps.transport import timetable
 from corps.transport.zeromq.patrol import Patrol
 from corps.wire.resume import PAUSE
 
@@ -46,6 +47,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 
     monkeypatch.setattr(corps.clock, "now", now)
     monkeypatch.setattr(zmq_patrol, "now", now)
+    monkeypatch.setattr(timetable, "now", now)
     return watch
 
 
