@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from corps.errors import BootError, ConfigError, CorpsError, LoadError, Remote, RemoteError, remote_of
 from corps.launch.boot import BootedName, start
+from corps.launch.building import CorpsPlan
 from corps.launch.command_run import ExitStatus
 from corps.launch.found_settings import current_folder, find_executable, find_settings
 from corps.launch.running import RunningCorps
@@ -83,8 +84,7 @@ def run_application(
                 return found
 
             executable = settings.get("executable") or find_executable(config, source)
-            running = RunningCorps(source, found_settings, executable=executable, of_command=init)
-            return _boot_and_run(running, words)
+            return _boot_and_run(CorpsPlan(source, found_settings, executable, of_command=init), words)
     except UsageProblem as problem:
         return _complain(str(problem), USAGE_ERROR)
     except ConfigError as error:
@@ -160,8 +160,9 @@ def _find(application: str) -> Source:
         raise UsageProblem(str(error)) from error
 
 
-def _boot_and_run(running: RunningCorps, words: Sequence[str]) -> int:
-    with start(running) as app:
+def _boot_and_run(plan: CorpsPlan, words: Sequence[str]) -> int:
+    with start(plan) as app:
+        running = app._running
         parameters = running.run_parameters()
         if parameters is None:
             return _serve(running, words)

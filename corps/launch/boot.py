@@ -5,7 +5,6 @@ import inspect
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from concurrent import futures
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -13,10 +12,11 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, TypeVarTuple, overload
 
 from corps.errors import CorpsError
+from corps.launch.building import CorpsPlan
 from corps.launch.found_settings import find_executable, find_settings
 from corps.launch.interrupted import is_interrupt
 from corps.launch.may_boot import check_before, check_source, place_of
-from corps.launch.running import RunningCorps
+from corps.launch.running import RunningCorps, StartingCorps, start_corps
 from corps.launch.sources import find_source
 from corps.launchers.local.starting_python import take_role
 from corps.runtime.calls.futures import Future
@@ -175,11 +175,11 @@ class BootedName(Name[T_co]):
 class _StartingName(BootedName[T_co]):
     """A booted Name whose Corps still starts. ``async with`` awaits that; every other use waits for it.
 
-    Its parts are missing until then, so whatever uses one of them comes to `__getattr__`.
+    Its parts are missing until then, so each use of one of them comes to `__getattr__`.
     """
 
-    def __init__(self, running: RunningCorps, booted: "futures.Future[Name[Any]]", where: str) -> None:
-        vars(self).update(_running=running, _booted=booted, _arrival=Lock(), _where=where, _is_used=False)
+    def __init__(self, starting: StartingCorps, where: str) -> None:
+        vars(self).update(_starting=starting, _arrival=Lock(), _where=where, _is_used=False)
 
     if not TYPE_CHECKING:
 
@@ -192,38 +192,45 @@ class _StartingName(BootedName[T_co]):
         parts = vars(self)
         parts["_is_used"] = True
         try:
-            name = parts["_booted"].result()
+            running = parts["_starting"].booted.result()
         except BaseException:
-            parts["_running"].end_now()  # nothing is left of it, also after a Ctrl-C
+            parts["_starting"].end_now()  # nothing is left of it, also after a Ctrl-C
             raise
         with parts["_arrival"]:  # held while it becomes another: two threads may come
             if type(self) is _StartingName:
-                BootedName.__init__(self, name, parts["_running"])
+                BootedName.__init__(self, running.name, running)
                 object.__setattr__(self, "__class__", BootedName)
 
     async def arrived(self) -> BootedName[T_co]:
         """Do what `_arrive` does, for a coroutine. If that is cancelled, the Corps ends."""
         parts = vars(self)
         parts["_is_used"] = True
-        booted = asyncio.wrap_future(parts["_booted"])
+        booted = asyncio.wrap_future(parts["_starting"].booted)
         try:
             await asyncio.shield(booted)
         except BaseException:
-            await asyncio.to_thread(parts["_running"].end_now)
+            await asyncio.to_thread(parts["_starting"].end_now)
             booted.add_done_callback(lambda failed: failed.exception())  # its caller has it
             raise
         self._arrive()
         return self
+
+    def exit(self) -> Future[None]:
+        """End the Corps as soon as it has started; see `BootedName.exit`."""
+        ended: Future[None] = vars(self)["_starting"].end_soon()
+        return ended
 
     async def __aenter__(self) -> BootedName[T_co]:
         return (await self.arrived()).__enter__()
 
     def __del__(self) -> None:
         parts = vars(self)
-        booted = parts.get("_booted")
-        if booted is not None and not parts["_is_used"] and booted.done() and booted.exception():
-            told = "a Corps booted in %s did not start, and nobody has used it: %s"
-            _log.error(told, parts["_where"], booted.exception())
+        starting: StartingCorps | None = parts.get("_starting")
+        if starting is None or parts["_is_used"] or not starting.booted.done():
+            return
+        if error := starting.booted.exception():
+            text = "a Corps booted in %s did not start, and nobody has used it: %s"
+            _log.error(text, parts["_where"], error)
 
 
 @overload
@@ -293,10 +300,10 @@ def boot(  # type: ignore[misc]  # it takes whatever a constructor takes
         BootError: A worker asks, or a process that it has started is importing this very application.
     """
     caller = sys._getframe(1)
-    running = _found(source, caller, envs, tag, config)
+    plan = _planned(source, caller, envs, tag, config)
     if _is_coroutine(caller):
-        return _StartingName(running, running.begin(args, kwargs), place_of(caller))
-    return start(running, *args, **kwargs)
+        return _StartingName(StartingCorps(plan, args, kwargs).begin(), place_of(caller))
+    return start(plan, *args, **kwargs)
 
 
 @overload
@@ -355,18 +362,18 @@ async def aboot(  # type: ignore[misc]  # as boot
         CorpsError: As `boot`.
     """
     caller = sys._getframe(1)
-    running = _found(source, caller, envs, tag, config)
-    return await _StartingName(running, running.begin(args, kwargs), place_of(caller)).arrived()
+    plan = _planned(source, caller, envs, tag, config)
+    return await _StartingName(StartingCorps(plan, args, kwargs).begin(), place_of(caller)).arrived()
 
 
-def _found(
+def _planned(
     source: str | Path | type,
     caller: FrameType,
     envs: int | None,
     tag: str | None,
     config: "str | Path | Mapping[str, Any] | Settings | None",
-) -> RunningCorps:
-    """What is to be booted, if that may be from here. It has not begun."""
+) -> CorpsPlan:
+    """Find what is to be booted, if that may be from here."""
     freeze_support()
     check_before(caller)
     found = find_source(source)
@@ -375,7 +382,7 @@ def _found(
     def settings() -> "Settings":
         return find_settings(config, {"envs": envs, "tag": tag}, source=found).settings
 
-    return RunningCorps(found, settings, executable=find_executable(config, found))
+    return CorpsPlan(found, settings, executable=find_executable(config, found))
 
 
 def freeze_support() -> None:
@@ -398,24 +405,12 @@ def _is_coroutine(caller: FrameType) -> bool:
     return bool(caller.f_code.co_flags & flags) and running_loop() is not None
 
 
-def start(running: RunningCorps, /, *args: Any, **kwargs: Any) -> BootedName[Any]:
-    """Start a Corps whose source has been found.
-
-    Args:
-        running: Not started yet.
-        *args: For the constructor of the Corps.
-        **kwargs: For the constructor of the Corps.
-
-    Returns:
-        As `boot`.
-
-    Raises:
-        CorpsError: As `boot`.
-    """
+def start(plan: CorpsPlan, /, *args: Any, **kwargs: Any) -> BootedName[Any]:
+    """Start a Corps as `boot` does; the arguments are for its constructor."""
     try:
-        name = running.start(args, kwargs)
+        running = start_corps(plan, args, kwargs)
     except CorpsError as error:
         # The frames of the thread that starts it tell an author nothing.
         cause = error.__cause__
         raise error.with_traceback(None) from (cause.with_traceback(None) if cause is not None else None)
-    return BootedName(name, running)
+    return BootedName(running.name, running)

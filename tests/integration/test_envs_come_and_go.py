@@ -123,7 +123,7 @@ def test_what_cannot_be_removed_is_refused(env_id: Any) -> None:
 def test_an_id_is_never_given_again() -> None:
     with corps.boot(App, envs=2) as app:
         app.remove_env(2).result(LIMIT)
-        membership: Any = app._running._membership
+        membership: Any = app._running._parts.membership
         assert sorted(membership._places) == [-1, 1], "what was removed is forgotten"
         assert app.add_env().result(LIMIT) == 3
 

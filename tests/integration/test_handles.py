@@ -176,7 +176,7 @@ def test_a_boot_in_a_coroutine_is_usable_at_once_and_raises_when_it_is_used() ->
 def test_a_boot_that_fails_and_is_not_used_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     async def use() -> None:
         failing = corps.boot(Failing, envs=1)
-        await asyncio.to_thread(vars(failing)["_booted"].exception)
+        await asyncio.to_thread(vars(failing)["_starting"].booted.exception)
 
     asyncio.run(use())
     gc.collect()

@@ -1,0 +1,213 @@
+"""From a plan to a Corps that runs, in one thread. Where a step fails, what the steps before it made ends."""
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from queue import SimpleQueue
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+from corps.addresses import BOOT_ENV, FRONT
+from corps.clock import now
+from corps.errors import BootError, ConfigError
+from corps.launch.application import create_application
+from corps.launch.corps_end import CorpsEnd
+from corps.launch.corps_parts import CorpsParts
+from corps.launch.death_follower import DeathFollower
+from corps.launch.sources import Source
+from corps.launch.starting import start_env
+from corps.launchers.launcher import Exit
+from corps.launchers.local.launcher import LocalLauncher
+from corps.launchers.local.processes import ProcessHost
+from corps.launchers.local.runtime_dir import make_runtime_dir
+from corps.managers.assembly import env_options
+from corps.managers.corps_mgr import CorpsMgr
+from corps.membership.membership import Membership
+from corps.membership.orders import CorpsCreated, ReleaseOutput, Start
+from corps.membership.vitals import Vitals
+from corps.messages.interfaces import Interface
+from corps.messages.members import Member
+from corps.messages.requests import CALL
+from corps.runtime.calls.futures import Future
+from corps.runtime.calls.travelling import Travels
+from corps.runtime.cells.cell import Cell
+from corps.runtime.cells.constructing import construct_here
+from corps.runtime.cells.records import Application, Record
+from corps.runtime.env import Env
+from corps.runtime.options import WorkerOptions
+from corps.supervision.restarts import Restart
+from corps.workers.names import Name
+from corps.workers.parameters import Parameter, read_assignments
+
+if TYPE_CHECKING:
+    from corps.settings import Settings
+
+LAST_REPORTS: Final = 1.0
+"""Seconds for reports of processes that end last."""
+
+_PRELOAD: Final = ("zmq", "msgpack", "cloudpickle", "asyncio", "corps.launch.child")
+"""What the template imports. These are names because this process imports the last one at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorpsPlan:
+    """What is to be booted.
+
+    Attributes:
+        source: The application.
+        find_settings: Gives all settings. Called once, in the Corps's own thread, while the template imports.
+        executable: The Python interpreter of its processes; None for that of this one.
+        of_command: None unless it is the program of a command. Then the front reads the stdin of this
+            process, and these are texts for arguments of the constructor, by their names.
+    """
+
+    source: Source
+    find_settings: "Callable[[], Settings]"
+    executable: str | None = None
+    of_command: Mapping[str, str] | None = None
+
+
+class CorpsBuilder:
+    """Builds one Corps. One thread."""
+
+    def __init__(self, corps_id: str, plan: CorpsPlan, end: CorpsEnd) -> None:
+        self._plan = plan
+        self._end = end
+        self._corps_id = corps_id
+        self._exits: SimpleQueue[Exit | None] = SimpleQueue()
+        self._undo = ExitStack()
+        self._undo_late = ExitStack()  # after the processes have ended
+
+    def build(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CorpsParts:
+        """Start the processes and the application, whose constructor gets the arguments. Once.
+
+        Raises:
+            BootError: It did not start. Nothing is left running, in this case and all others.
+            ConfigError: From finding the settings.
+            PackError: An argument cannot be packed.
+        """
+        with self._undo:
+            self._undo.enter_context(self._undo_late)
+            parts = self._build(args, kwargs)
+            self._undo.pop_all()
+            return parts
+
+    def _build(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CorpsParts:
+        began = now()
+        host = self._launch_host()
+        # While the template imports, which takes longer than all of these.
+        from corps.launch import child
+
+        settings = self._plan.find_settings()
+        env, me = self._start_own_env(host, settings)
+        until = began + settings.boot_timeout
+        host.start_timeout = settings.boot_timeout
+        host.wait_ready(max(0.0, until - now()))
+        membership = self._gather(env, me, LocalLauncher(host, child.main), host.runtime_dir, settings)
+        interface, restart, travels = membership.start(settings.envs, until)
+        env.travels = Travels(places=travels) if travels else None
+        deaths = self._follow_deaths(env, membership, restart)
+        mgr = self._make_mgr(env, membership)
+        kwargs = {**kwargs, **self._read_arguments(env)}
+        application = Record(Application, args, kwargs, WorkerOptions(settings.tag, restart=restart))
+        name = create_application(env, mgr, application)
+        self._make_known(env, membership, name, interface)
+        return CorpsParts(host, env, membership, deaths, mgr, name, settings.finish_timeout)
+
+    def _launch_host(self) -> ProcessHost:
+        host = ProcessHost(
+            make_runtime_dir(),
+            preload=_PRELOAD,
+            on_exit=self._exits.put,
+            executable=self._plan.executable,
+            stdin_env=None if self._plan.of_command is None else FRONT,
+        )
+        self._undo.callback(host.close, 0.0)
+        self._end.at_kill(lambda: host.close(0.0))
+        host.launch()
+        return host
+
+    def _start_own_env(self, host: ProcessHost, settings: "Settings") -> tuple[Env, Member]:
+        options, source = env_options(settings), self._plan.source
+        env, me = start_env(self._corps_id, BOOT_ENV, options, source, host.runtime_dir)
+        self._undo_late.callback(env.close, 0.0)
+        env.on_defect = self._end.fail_at_once
+        env.attend()
+        return env, me
+
+    def _gather(
+        self, env: Env, me: Member, launcher: LocalLauncher, runtime_dir: str, settings: "Settings"
+    ) -> Membership:
+        """Make the Membership. It starts no process yet."""
+        source, beat = self._plan.source.as_list(), settings.beat
+        membership = Membership(
+            env,
+            me,
+            launcher,
+            Start(self._corps_id, asdict(env.options), source, os.fsencode(runtime_dir), 0),
+            boot_timeout=settings.boot_timeout,
+            restart=Restart(max=settings.env_restart.max, within=settings.env_restart.within),
+            vitals=Vitals(beat.every, beat.suspect, beat.dead),
+            on_limit=self._end.fail,
+        )
+
+        def add_output(_: object, error: BaseException | None, trace: TracebackType | None) -> None:
+            if isinstance(error, BootError) and not error.output:
+                error.output = membership.output()  # only now is it complete
+
+        self._undo_late.push(add_output)
+        self._undo.callback(membership.stop, None)
+        self._end.at_kill(membership.replace_no_more)
+        return membership
+
+    def _follow_deaths(self, env: Env, membership: Membership, restart: Restart | None) -> DeathFollower:
+        """Tell of ends from now on. Until here the thread that waits for a process has seen its end."""
+        comes_back = restart is not None and restart.brings_back("killed")
+        deaths = DeathFollower(self._exits, membership, self._end, comes_back=comes_back)
+        deaths.start()
+        self._undo_late.callback(deaths.finish, LAST_REPORTS)
+
+        def stop() -> None:
+            deaths.expect_ends()
+            membership.stop(None if self._end.hurry.done() else env.options.grace)
+
+        self._undo.callback(stop)
+        env.others.on_unreachable = lambda env_id, generation, reason: membership.cannot_reach(
+            (env_id, generation), (BOOT_ENV, 0), reason
+        )
+        return deaths
+
+    def _make_mgr(self, env: Env, membership: Membership) -> Cell:
+        manager = Record(CorpsMgr, (env, membership), {}, WorkerOptions("CorpsMgr"))
+        cell = env.lives.new_cell(manager)
+        cell.family.on_end = self._end.is_wanted.set  # the Corps object has ended, and does not return
+        env.lives.on_limit = self._end.limit_passed
+        construct_here(cell, manager).result()
+        return cell
+
+    def _read_arguments(self, env: Env) -> dict[str, Any]:
+        """Read the arguments of the constructor that the command line has."""
+        if self._plan.of_command is None:
+            return {}
+        described = env.ask(CALL, env.manager_of(FRONT), "init_parameters", (), {}).result()
+        try:
+            return read_assignments([Parameter(*fields) for fields in described], self._plan.of_command)
+        except ValueError as error:
+            raise ConfigError(f"the constructor of the Corps (--init): {error}") from error
+
+    def _make_known(self, env: Env, membership: Membership, name: Name[Any], interface: Interface) -> None:
+        """Tell all Envs of the Corps object."""
+        # The CorpsMgr hears of its end from here on. It may have ended before, by its constructor's wish.
+        alive = env.ask(CALL, env.manager_of(FRONT), "has_worker", (name._addr,), {})
+        alive.when_settled(self._end_if_gone)
+        env.corps_name = name
+        membership.tell_all(CorpsCreated(name._addr, interface))
+        membership.tell_all(ReleaseOutput())
+        # While the interpreter ends no thread can be started any more (3.12): have a worker thread, and the
+        # loop that hears of the ends of workers, before that.
+        env.ask(CALL, env.manager_of(env.id), "statistics", (), {}).result()
+
+    def _end_if_gone(self, alive: Future[bool]) -> None:
+        if alive.failure() is None and not alive.result():
+            self._end.is_wanted.set()
