@@ -1,7 +1,7 @@
 """Judges a pickle by the names that its reader allows: their classes are made and their functions called.
 
 Nothing else is made or called, but for what finds a member of an enum by its name. The bytes cannot call the
-result of a call, and cannot change a class, a function or a module. Leans on own definitions.
+result of a call, and cannot change a class, a function or a module. Leans on own names.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
 from corps.errors import UnpackError, Untrusted
-from corps.packing.own_definitions import check_name, is_class, own_definition
+from corps.packing.own_names import check_name, find_own, is_class
 from corps.packing.unpickler import Allow, Rebind, Resolve
 
 _SHARED: Final = (FunctionType, BuiltinFunctionType, MethodType, ModuleType)
@@ -41,7 +41,7 @@ class AllowedNames:
         if found is None:
             check_name(module, qualname, self._allow)
             try:
-                found = own_definition(self._resolve_module(module), module, qualname)
+                found = find_own(self._resolve_module(module), module, qualname)
             except ImportError as error:
                 raise UnpackError(
                     f"the bytes name {module}:{qualname}, which this process lacks: {error}"

@@ -6,7 +6,7 @@ Objects are made without their class's constructor, and their fields are set wit
 the classes that the reader has imported already only those are taken whose objects run nothing when they are
 made, hashed or thrown away. So the author of the bytes chooses values, and nothing else.
 
-Leans on enum members, own definitions and plain.
+Leans on enum members, own names and plain.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from corps.errors import UnpackError, Untrusted
 from corps.packing.enum_members import FIND_MEMBER, find_member
-from corps.packing.own_definitions import check_name, is_class, own_definition
+from corps.packing.own_names import check_name, find_own, is_class
 from corps.packing.plain import ATOMS
 from corps.packing.unpickler import Allow, Resolve
 
@@ -62,7 +62,7 @@ class PlainObjects:
         if (module, qualname) == FIND_MEMBER:
             return find_member
         check_name(module, qualname, self._allow)
-        cls = own_definition(self._module_of(module), module, qualname)
+        cls = find_own(self._module_of(module), module, qualname)
         if not is_class(cls) or not (_is_enum(cls) or _is_named_tuple(cls) or _is_plain_dataclass(cls)):
             raise Untrusted(
                 f"the bytes name {module}:{qualname}, which is no plain dataclass, named tuple or enum: only"

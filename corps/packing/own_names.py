@@ -5,7 +5,7 @@ by ``Point.__init__.__globals__``, and from there to everything. So a name count
 says of itself that it has this very name. The way leads through classes by their dictionaries: no attribute
 is computed, and no code runs. Thread-safe.
 
-Leans on the errors alone.
+Leans on the errors and the unpickler.
 """
 
 from types import BuiltinFunctionType, FunctionType, ModuleType
@@ -33,7 +33,7 @@ def check_name(module: str, qualname: str, allow: Allow) -> None:
         raise Untrusted(f"the bytes name {module}:{qualname}, which `allow` refuses")
 
 
-def own_definition(module: ModuleType, name: str, qualname: str) -> Any:
+def find_own(module: ModuleType, name: str, qualname: str) -> Any:
     """Return the class or function of this very name, in a module that was asked for as ``name``.
 
     Raises:
