@@ -1,8 +1,8 @@
 """The pickler of the codec "dill": dill under the rules of this package.
 
-A file of its own because importing dill takes 60 ms, twice as much as cloudpickle, and adds dill's types to
-the pure-Python pickler of the standard library. Only applications that choose this codec shall have that, so
-the packer imports this file when it is made for dill, and not before.
+Importing dill takes 60 ms, twice as much as cloudpickle, and adds dill's types to the pure-Python pickler of
+the standard library. Only applications that choose this codec shall have that. So this is a file of its own,
+and the packer imports it only when it is made for dill.
 
 Functions, classes and enums go in the way of this package. dill adds the other kinds that it knows and
 cloudpickle does not. Where dill would quietly copy what cannot be copied (open files, locks), the refusals of
