@@ -1,7 +1,7 @@
 """One Env: the threads, the cells and the ways out of one process.
 
 Everything of an Env hangs on its object, so that several can live in one process. It is put together in
-`managers.assembly`; nothing here decides who lives where.
+`managers.assembly`; nothing here decides which worker lives where.
 """
 
 import itertools
@@ -52,10 +52,10 @@ MakeIterator = Callable[..., Any]
 
 
 class Env:
-    """A process, or a part of one, in which workers live. Any thread may call."""
+    """A process, or a part of one, in which workers live. Thread-safe."""
 
     def __init__(self, corps_id: str, env_id: int, options: EnvOptions, generation: int = 0) -> None:
-        """Make it. It runs nothing, and listens nowhere, yet.
+        """Run nothing, and listen nowhere, yet.
 
         Args:
             corps_id: The Corps it belongs to.
@@ -117,12 +117,7 @@ class Env:
         caller_side.when_forked(self, lambda env: env.note_fork())
 
     def connect(self, peers: Peers, transport: Transport) -> None:
-        """Let it reach others. Before it runs anything.
-
-        Args:
-            peers: The other Envs.
-            transport: Its end of the links to them.
-        """
+        """Let it reach the other Envs, by its end of the links to them. Before it runs anything."""
         self.peers = peers
         peers.on_unreachable = self.others.unreachable
         self.readers = Readers(
@@ -190,7 +185,7 @@ class Env:
             seconds: Time limit; what is left of the caller's own applies too.
             future: A fresh one to use, of a class of its own, which is the caller's if this raises; None for
                 a plain one.
-            retries: How often it may be sent again if what was to run it dies.
+            retries: How often it may be sent again if the process or worker that has it dies.
             is_held: The caller dispatches the Future's request itself.
 
         Returns:
@@ -243,7 +238,7 @@ class Env:
         future: Future[Any] | None = None,
         retries: int = 0,
     ) -> Future[Any]:
-        """As `ask`, for a coroutine of any event loop: it waits for room, and the loop goes on.
+        """Ask as `ask` does, for a coroutine of any event loop: it waits for room, and the loop goes on.
 
         Raises:
             PackError, Overloaded: As `ask`.
@@ -269,9 +264,9 @@ class Env:
         Args:
             env_id: Its Env.
             what: A method of EnvMgr.
-            *args: For that.
+            *args: Its arguments.
             seconds: Time limit.
-            **kwargs: For the method.
+            **kwargs: Its keyword arguments.
 
         Raises:
             PackError: The arguments cannot be packed.
@@ -285,14 +280,9 @@ class Env:
     def one_way(
         self, kind: Kind, target: ConcAddr, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Request:
-        """A request that wants no answer, for the caller to dispatch. If it fails, there is a dead letter.
+        """Make a request that wants no answer, for the caller to dispatch. If it fails, it is a dead letter.
 
-        Args:
-            kind: CALL, or PINNED.
-            target: The worker it is for.
-            method: Name of the method.
-            args: Positional arguments.
-            kwargs: Keyword arguments.
+        Its kind is CALL or PINNED.
         """
         check_reserve()
         if self.unsent:
@@ -343,34 +333,30 @@ class Env:
 
         Args:
             held: What the worker has to know of it.
-            change: 1 or -1: how many iterators more are held.
+            change: 1 or -1: how many more iterators are held.
         """
         target = ConcAddr(self.corps_id, held.env, held.conc)
         args = held.number, held.share, held.holder, change
         self.dispatch(Request(DROP, target, "close", args, {}, Unheard(f"an iterator of {target}")))
 
     def expect_garbage(self) -> None:
-        """An iterator has come from elsewhere: it may be garbage before it was looked at."""
+        """Prepare for an iterator that has come from elsewhere, and may be garbage before its first use."""
         self.dropped.watch()
 
     def forsake(self, held: Held) -> None:
-        """An iterator has come that is garbage, and was never looked at. For destructors: takes no lock."""
+        """Give up an iterator that no code has used. For destructors: takes no lock."""
         if not self._closed:
             self.dropped.put(lambda: self.note_stream(held, -1))
 
     def forget_holder(self, env_id: int) -> None:
-        """The process of another Env has died: what it alone has held of generators here is closed.
-
-        Args:
-            env_id: Its id.
-        """
+        """Close the generators here that only another Env has held, because its process has died."""
         for cell in self.registry.cells():
             if cell.performer.has_generators:
                 promise = Unheard(f"the generators of {cell}")
                 cell.deliver(Request(DROP, cell.addr, "close", (None, 0, env_id, 0), {}, promise))
 
     def dispatch(self, request: Request, submit: Callable[[Any], object] | None = None) -> None:
-        """Send a request on its way. Any thread; it may wait for room.
+        """Send a request on its way; it may wait for room. Thread-safe.
 
         Args:
             request: From this Env.
@@ -406,10 +392,7 @@ class Env:
             self.peers.send(request)
 
     async def dispatch_when_room(self, request: Request) -> None:
-        """As `dispatch`, for a coroutine of any event loop: it waits for room, and the loop goes on.
-
-        Args:
-            request: From this Env.
+        """Send as `dispatch`, for a coroutine of any event loop: it waits for room, and the loop goes on.
 
         Raises:
             PackError, Overloaded, ClosedError: As `dispatch`.
@@ -441,7 +424,7 @@ class Env:
         return not of_author or request.kind not in REACHING or request.target.conc == ENV_MGR
 
     def note_fork(self) -> None:
-        """This is the child of a fork. By the thread that has forked, which may answer nothing here."""
+        """Take no more, because this is the child of a fork. The thread that has forked calls this."""
         self._is_forked = self._is_ending = self._closed = True
         if self.errands is not None:  # there is no attendant here
             self.errands.main, self.errands = None, None
@@ -450,11 +433,11 @@ class Env:
             here.request.promise = caller_side.Forked(self.label, here.request)
 
     def accept_no_more(self) -> None:
-        """From now on nothing is asked of workers by plain threads of this process. Any thread."""
+        """Take no more requests of plain threads of this process. Thread-safe."""
         self._is_ending = True
 
     def when_answered(self) -> Future[None]:
-        """A Future that is done when other Envs have dealt with all that this one has asked of them."""
+        """Return a Future that is done when other Envs have dealt with all that this one has asked."""
         future: Future[None] = Future()
         if self.peers is None:
             future.settle(Value(None))
@@ -467,9 +450,7 @@ class Env:
     def deliver(self, request: Request) -> None:
         """Hand a request of another Env to its worker. In the thread that reads; never blocks.
 
-        Args:
-            request: For a worker of this Env. It enters the mailbox even if that is full: how many of them
-                there can be is bounded by the windows of the senders.
+        It enters the mailbox even if that is full: the windows of the senders bound how many there can be.
         """
         cell = self.registry.find(request.target.conc)
         if cell is not None:
@@ -484,7 +465,7 @@ class Env:
             self.letters.settle(request, self.registry.outcome_without_cell(request))
 
     def follow_probe(self, request: Request, header: ProbeHeader) -> None:
-        """A probe of another Env has come in, after the request it is about."""
+        """Follow a probe of another Env, which has come in after the request it is about."""
         waiter = Waiter(ConcAddr(self.corps_id, header.env, header.conc), header.serial, header.edge)
         self.waits.follow(request, Probe(waiter, header.path))
 
@@ -496,38 +477,38 @@ class Env:
             )
 
     def may_block(self) -> bool:
-        """Whether the calling thread may block: neither a coroutine may, nor the thread that reads."""
+        """Return whether the calling thread may block: a coroutine may not, nor the thread that reads."""
         here = acting()
         return here is None or not (here.reading or here.task is not None)
 
     def may_wait_for_room(self) -> bool:
-        """Whether the calling thread may block for as long as others are slow: no event loop may."""
+        """Return whether the calling thread may block for as long as others are slow: no event loop may."""
         return self.may_block() and running_loop() is None
 
     def is_on_foreign_loop(self) -> bool:
-        """Whether the calling thread runs an event loop that is not the one of an Env."""
+        """Return whether the calling thread runs an event loop that is not the one of an Env."""
         return self.may_block() and running_loop() is not None
 
     def enter_blocked(self) -> None:
-        """The calling thread is about to block inside corps."""
+        """Note that the calling thread is about to block inside corps."""
         here = acting()
         if here is not None and here.pooled:
             self.pool.enter_blocked()
 
     def leave_blocked(self) -> None:
-        """The calling thread goes on."""
+        """Note that the calling thread goes on."""
         here = acting()
         if here is not None and here.pooled:
             self.pool.leave_blocked()
 
     def next_turn(self) -> int:
-        """Numbers from 0 on, for taking the Envs of the Corps in turn."""
+        """Return the next of the numbers from 0 on, for taking the Envs of the Corps in turn."""
         return next(self._turns)
 
     # --- the end ---
 
     def close(self, grace: float) -> list[str]:
-        """Stop everything, in the reverse order of what needs what. Workers are ended before.
+        """Stop everything that is left after the workers; nothing stops before what needs it.
 
         Args:
             grace: Seconds to wait for worker threads that are still busy.
@@ -561,32 +542,28 @@ class Env:
             self.on_defect(f"{self.label} cannot go on, because its thread {name} has ended: {error!r}")
 
     def _settle_the_rest(self) -> None:
-        """What still runs, or waits for a worker that will not come back, is answered now."""
+        """Answer now what still runs, or waits for a worker that will not come back."""
         for request in self.registry.all_held():
             self.letters.settle(request, caller_side.too_late(self, request.target))
         for cell in self.registry.cells():
             cell.give_up(cell.gone("unknown"))
 
     def manager_of(self, env_id: int) -> ConcAddr:
-        """The address of an Env's EnvMgr.
-
-        Args:
-            env_id: An Env of this Corps.
-        """
+        """Return the address of the EnvMgr of an Env of this Corps."""
         return ConcAddr(self.corps_id, env_id, ENV_MGR)
 
     @property
     def is_open(self) -> bool:
-        """Whether it takes requests of plain threads: it neither ends, nor is this the child of a fork."""
+        """Return whether it takes requests of plain threads: not while it ends, nor in a child of a fork."""
         return not self._is_ending
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called."""
+        """Return whether `close` was called."""
         return self._closed
 
     def statistics(self) -> dict[str, Any]:
-        """What goes on, and what went wrong so far: see `corps.LocalEnv.statistics`."""
+        """Return what goes on, and what went wrong so far: see `corps.LocalEnv.statistics`."""
         return {
             "workers": len(self.registry.cells()),
             "threads": self.pool.statistics(),

@@ -1,4 +1,4 @@
-"""The dead letters of one Env: the last ones, how many there were, and who wants to hear of them."""
+"""The dead letters of one Env: the last ones, how many there were, and the listeners that hear of them."""
 
 import logging
 from collections import Counter
@@ -19,38 +19,38 @@ from corps.observing.ring import News, Ring
 _log = logging.getLogger("corps.dead_letters")
 
 _AUTHORS: Final = frozenset({CALL, GET, SET, PULL, PINNED})
-"""Kinds of requests that are sent since an author wanted so; all others are the runtime's own."""
+"""Kinds of requests that an author's code sends; all others are the runtime's own."""
 
 
 class Listener(Protocol):
-    """Hears of every dead letter of an Env. It must be quick: it is told by whoever finds the letter."""
+    """Hears of every dead letter of an Env. It must be quick: the finder of the letter calls it."""
 
     def hear(self, letter: DeadLetter) -> None:
-        """There is another one. Any thread, whatever locks that holds."""
+        """Take a letter. Any thread calls this, under any locks."""
         ...
 
     def end(self) -> None:
-        """There will be no more."""
+        """Note that no letter will come any more."""
         ...
 
 
 class DeadLetterBox:
-    """The dead letters of one Env: a `LetterBox`. Any thread may call.
+    """The dead letters of one Env: a `LetterBox`. Thread-safe.
 
-    What the runtime asks of its own EnvMgrs is no letter of anybody, unless nobody else hears that it failed.
+    What the runtime asks of its own EnvMgrs is no dead letter, unless its failure would otherwise go unheard.
     """
 
     def __init__(self, env_id: int, generation: int, size: int) -> None:
-        """There is none yet.
+        """Keep no letter yet.
 
         Args:
             env_id: The Env.
             generation: How many processes it has had before this one.
-            size: How many are kept.
+            size: How many letters are kept.
         """
         self._env_id = env_id
         self.generation = generation
-        # Protects what follows. Nothing is logged, settled or told under it.
+        # Protects what follows. Nothing is logged or settled under it, and no listener is called.
         self._lock = Lock()
         self._ring: Ring[DeadLetter] = Ring(size)
         self._counts: Counter[DeadReason] = Counter()
@@ -63,23 +63,19 @@ class DeadLetterBox:
     def note(
         self, reason: DeadReason, sender: ConcAddr | None, target: ConcAddr | int, method: str, why: str = ""
     ) -> None:
-        """Keep one whose sender knows of it, or can know: the log says little.
+        """Keep a letter whose sender knows of it, or can know: the log says little.
 
         Args:
-            reason: Why it reached nobody.
-            sender: Who sent it, where that is known.
-            target: Who it was for; the id of an Env where no more is known.
+            reason: Why it reached no worker.
+            sender: Its sender, where that is known.
+            target: Its worker; the id of an Env where no more is known.
             method: Name of the method; empty where it is not known.
-            why: The same in words, for the log.
+            why: The reason in words, for the log.
         """
         self._keep(reason, sender, target, method, why, logging.INFO)
 
     def settle(self, request: Request, outcome: Outcome) -> bool:
-        """Settle a request, and keep it if the outcome says that it reached nobody.
-
-        Args:
-            request: The caller's.
-            outcome: How it ended.
+        """Settle a request, and keep it if the outcome says that it reached no worker.
 
         Returns:
             False if it had been settled before.
@@ -90,25 +86,16 @@ class DeadLetterBox:
         return is_first
 
     def undelivered(self, request: Request, outcome: Refused) -> None:
-        """Keep a request that reached nobody, as its outcome says. One that wants no answer tells so itself.
+        """Keep a request that reached no worker, as its outcome says; but for one that wants no answer.
 
-        Args:
-            request: It.
-            outcome: Has a reason.
+        The promise of that one calls `unanswered` itself.
         """
         is_authors = request.kind in _AUTHORS and not isinstance(request.promise, NoAnswer)
         if outcome.letter is not None and is_authors:
             self.note(outcome.letter, request.sender, request.target, request.method, str(outcome.error))
 
     def unanswered(self, sender: ConcAddr | None, target: ConcAddr, method: str, outcome: Outcome) -> None:
-        """Keep a request that wanted no answer, and failed. Nobody else hears of it: the log says how.
-
-        Args:
-            sender: Who sent it.
-            target: Who it was for.
-            method: Name of the method.
-            outcome: How it ended.
-        """
+        """Keep a request that wanted no answer, and failed. No caller hears of it, so the log says how."""
         reason: DeadReason = "failed"
         why = f"{method!r} of {target}, sent without wanting an answer, failed"
         if isinstance(outcome, Raised):
@@ -119,11 +106,11 @@ class DeadLetterBox:
         self._keep(reason, sender, target, method, why, logging.ERROR)
 
     def lost_with(self, env_id: int, number: int) -> None:
-        """Up to so many requests that wanted no answer went with another Env.
+        """Keep that requests which wanted no answer were lost with another Env.
 
         Args:
             env_id: That Env.
-            number: How many; what the Env had run, but not said so, is among them.
+            number: How many at most: the Env may have run some, and not have said so.
         """
         self._keep("lost", None, env_id, "", "", logging.DEBUG, number)
 
@@ -155,7 +142,7 @@ class DeadLetterBox:
             others = f" ({hidden} more like this were not shown)" if hidden else ""
             _log.log(
                 level,
-                "dead letter, %s: %r from %s to %s, since %s%s%s",
+                "dead letter, %s: %r from %s to %s, because %s%s%s",
                 reason,
                 method,
                 letter.sender or "a plain thread",
@@ -170,31 +157,25 @@ class DeadLetterBox:
     # --- for those who want to know ---
 
     def since(self, generation: int, number: int) -> tuple[int, News[DeadLetter]]:
-        """What has come since somebody looked last.
+        """Return the generation of this process, and what has come since the caller looked last.
 
         Args:
-            generation: Of the process that he asked then; -1 for the first time.
+            generation: Of the process that it asked then; -1 for the first time.
             number: `News.next` of that time.
-
-        Returns:
-            The generation of this process, and the news.
         """
         with self._lock:
             return self.generation, self._ring.since(number if generation == self.generation else 0)
 
     def counts(self) -> dict[DeadReason, int]:
-        """How many there ever were, by reason; those that never were are missing."""
+        """Return how many letters there ever were, by reason; a reason without letters is missing."""
         with self._lock:
             return dict(self._counts)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Tell somebody of every letter from now on.
-
-        Args:
-            listener: Told until it is taken back, or the Env closes.
+        """Have a listener hear of every letter from now on, until the Env closes.
 
         Returns:
-            What takes it back.
+            What takes the listener back.
         """
         with self._lock:
             is_closed = self._is_closed
@@ -210,7 +191,7 @@ class DeadLetterBox:
         return forget
 
     def close(self) -> None:
-        """The Env has closed. Letters that come now are counted, but nobody is told."""
+        """End the listeners, because the Env has closed. Letters that come now are only counted."""
         with self._lock:
             self._is_closed = True
             listeners, self._listeners = self._listeners, ()

@@ -1,4 +1,4 @@
-"""What an Env, and a worker, may be told when it is made. Values only."""
+"""The options of an Env, and of a worker. Values only."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from corps.supervision.restarts import Restart
 
 @dataclass(frozen=True, slots=True)
 class EnvOptions:
-    """What an Env needs to know of the settings. Plain data, for it crosses to its process.
+    """What an Env needs to know of the settings. Plain data, because it crosses to its process.
 
     Each is the setting of that name, which `corps.settings` explains: `threads_min` is `threads.min`. Two
     differ: `tcp_ports` is the first and the last port, 0 and 0 for any; `beat_every` is None where

@@ -180,7 +180,7 @@ class Registry:
         return [request for number in gone for request in self._held.pop(number)]
 
     def take_back(self, request: Request) -> bool:
-        """See `Route.take_back`: of one that waits here."""
+        """Take back a request that waits here; see `Route.take_back`."""
         with self._lock:
             route = request.route
             if route is self or route is None:
@@ -190,26 +190,22 @@ class Registry:
         return route.take_back(request)
 
     def ask_back(self, request: Request) -> None:
-        """See `Route.ask_back`: here `take_back` has the last word."""
+        """Do nothing: here `take_back` has the last word."""
 
     def relay(self, request: Request, answer: "concurrent.futures.Future[Any]") -> None:
-        """See `Route.relay`: no worker has it."""
+        """Do nothing: no worker has the request."""
 
     def withdraw(self, request: Request) -> None:
-        """See `Route.withdraw`: nobody runs what waits here."""
+        """Do nothing: what waits here does not run."""
 
     def help(self, promise: Promise, here: "Activity") -> None:
-        """See `Route.help`: nobody can."""
+        """Do nothing: there is no work to do yet."""
 
     def outcome_without_cell(self, request: Request) -> Outcome:
-        """The outcome of a request for a worker that is not here.
+        """Return the outcome of a request for a worker that is not here.
 
-        Args:
-            request: Its target is an address in this Env.
-
-        Returns:
-            A refusal, which says whether there ever was such a worker; but to be asked to end, or to tell of
-            the end, is no error for one that has ended.
+        It is a refusal, which says whether there ever was such a worker. To ask for the end of one that has
+        ended, or to wait for its end, is no error.
         """
         target = request.target
         if not 0 <= target.conc < self._next and not 0 <= target.conc < self._first:

@@ -1,7 +1,7 @@
 """What holds for this process as a whole, whichever thread asks: its open Envs, and what it loads.
 
 Code outside of every block and worker has no Activity: a cell of a notebook, a handler of a web framework, a
-plain thread. If one Env is open in the process, such code means that one. And while an application is being
+plain thread. If one Env is open in the process, such code means that one. While an application is being
 loaded, none of its threads may boot it once more. So both are facts of the process and not of a context.
 `this_process` is the only object at module level that changes, beside the ContextVar in `context`.
 """
@@ -21,7 +21,7 @@ class Loading:
     Attributes:
         what: Its file, or the name of its module.
         everywhere: It concerns all threads of the process, and not only the one that loads.
-        stopped: Called when `corps.boot` was called meanwhile, with the place; None: nobody wants to know.
+        stopped: Called with the place when `corps.boot` was called meanwhile; None for nothing.
         thread: The thread that loads.
         stops: Where `corps.boot` was called meanwhile, as ``file, line n``.
         is_cut: Such a call has ended what is loaded: what stands above it is there.
@@ -38,17 +38,13 @@ class Loading:
         self.is_cut = False
 
     def stop_at(self, where: str) -> None:
-        """Note a call of `corps.boot`. By the thread that calls it.
-
-        Args:
-            where: As ``file, line n``.
-        """
+        """Note a call of `corps.boot`, at a place as ``file, line n``. The thread that calls it does so."""
         self.stops.append(where)
         if self.stopped is not None:
             self.stopped(where)
 
     def was_cut(self) -> None:
-        """See `is_cut`."""
+        """Note that a call of `corps.boot` has ended what is loaded."""
         self.is_cut = True
 
 
@@ -69,20 +65,12 @@ class ThisProcess:
         self._opened: dict[weakref.ref[Env], None] = {}  # in the order of their opening
 
     def loading(self) -> Loading | None:
-        """What is being loaded as far as it concerns the calling thread.
-
-        Returns:
-            The innermost; None if this thread may boot.
-        """
+        """Return the innermost loading that concerns the calling thread; None if this thread may boot."""
         mine = [each for each in list(self.loadings) if each.everywhere or each.thread == get_ident()]
         return mine[-1] if mine else None
 
     def has_opened(self, env: "Env") -> None:
-        """Note an Env that can be used from now on. It is forgotten when it takes no more, or is garbage.
-
-        Args:
-            env: It runs in this process.
-        """
+        """Note an Env that can be used from now on. It is forgotten when it takes no more, or is garbage."""
         for known in list(self._opened):
             there = known()
             if there is None or there.closed:
@@ -90,23 +78,12 @@ class ThisProcess:
         self._opened[weakref.ref(env)] = None
 
     def open_envs(self) -> "list[Env]":
-        """The Envs that take requests now.
-
-        Returns:
-            In the order of their opening.
-        """
+        """Return the Envs that take requests now, in the order of their opening."""
         there = [known() for known in list(self._opened)]
         return [env for env in there if env is not None and env.is_open]
 
     def env_of(self, corps_id: str) -> "Env | None":
-        """The Env of a Corps in this process.
-
-        Args:
-            corps_id: The Corps.
-
-        Returns:
-            The Env that is open; None if there is none.
-        """
+        """Return the open Env of a Corps in this process, if there is one."""
         return next((env for env in self.open_envs() if env.corps_id == corps_id), None)
 
 

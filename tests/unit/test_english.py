@@ -26,7 +26,6 @@ UNREAD: Final = frozenset(
         "corps/managers",
         "corps/messages",
         "corps/peers",
-        "corps/runtime",
         "corps/runtime/cells",
         "corps/transport",
         "corps/wire",
