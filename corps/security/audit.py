@@ -5,10 +5,9 @@ from collections import Counter
 from collections.abc import Callable
 
 from corps.clock import now
+from corps.observing.log_limit import LogLimit
 
 _log = logging.getLogger("corps.security")
-
-_LINES_PER_SECOND = 1.0
 
 
 class Audit:
@@ -24,7 +23,7 @@ class Audit:
         self._env = env
         self.counts: Counter[str] = Counter()
         self.watch: Callable[[str, str], object] | None = None
-        self._quiet_until: dict[str, float] = {}
+        self._limit: LogLimit[str] = LogLimit()
 
     def admitted(self, reason: str) -> None:
         """Count and log that a peer may connect."""
@@ -36,7 +35,5 @@ class Audit:
         self.counts[kind] += 1
         if self.watch is not None:
             self.watch(kind, reason)
-        at = now()
-        if at >= self._quiet_until.get(kind, 0.0):
-            self._quiet_until[kind] = at + 1 / _LINES_PER_SECOND
+        if self._limit.passes(kind, now()) is not None:
             _log.warning("%s refused (%s, %d so far): %s", self._env, kind, self.counts[kind], reason)

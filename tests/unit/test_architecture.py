@@ -51,6 +51,7 @@ SIDEWAYS: Final[Mapping[str, frozenset[str]]] = {
     "messages": frozenset({"errors", "clock", "addresses", "handlers", "settings", "config"}),
     "packing": frozenset({"security"}),
     "wire": frozenset({"security"}),
+    "security": frozenset({"observing"}),
     "peers": frozenset({"transport"}),
     "runtime": frozenset({"transport", "peers"}),
     "services": frozenset({"workers"}),
