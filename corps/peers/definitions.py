@@ -11,10 +11,15 @@ from corps.wire.frames import MAX_DEFINITION, MAX_DEFINITIONS, DefineHeader, Fra
 
 
 class Definitions:
-    """The definitions of both directions between this Env and one peer. Any thread may call.
+    """The definitions of both directions between this Env and one peer. Thread-safe.
 
-    Nothing is ever forgotten while the peer is there, since requests are opened late and in any order. When
-    the peer has as many as it keeps, whatever else there is goes by value.
+    No definition is forgotten while the peer is there, because requests are opened late and in any order.
+    When the peer has as many as it keeps, all other code goes by value.
+
+    Args:
+        packer: Of this Env.
+        transmit: Sends a message to the peer, after all that was sent before.
+        max_frame: Bytes of the longest frame that the peer takes.
 
     Attributes:
         packer: Packs for the peer, and unpacks what comes from it.
@@ -23,24 +28,17 @@ class Definitions:
     def __init__(
         self, packer: Packer, transmit: Callable[[Sequence[Frame]], None], max_frame: int | None
     ) -> None:
-        """Make it; neither side has defined anything.
-
-        Args:
-            packer: Of this Env.
-            transmit: Sends a message to the peer, after all that was sent before.
-            max_frame: Bytes of the longest frame that the peer takes.
-        """
         self.packer = packer.for_peer(self._define, self._find)
         self._read = packer.unpack
         self._transmit = transmit
         self._largest = MAX_DEFINITION if max_frame is None else min(MAX_DEFINITION, max_frame)
         self._numbers = itertools.count(1)
-        # Both only grow, and each step on them is atomic: so there is no lock.
+        # Both only grow, and each step on them is atomic, so there is no lock.
         self._arrived: dict[int, Packed] = {}
         self._built: dict[int, Any] = {}
 
     def on_define(self, header: DefineHeader, frames: Sequence[Frame]) -> None:
-        """The peer defines something. By the thread that reads; it is not unpacked here.
+        """Keep a definition of the peer. The thread that reads calls this, and unpacks nothing.
 
         Raises:
             WireError: It is too large, or there is one under this number.
@@ -52,7 +50,7 @@ class Definitions:
         self._arrived[header.number] = Packed(header.codec, bytes(frames[1]), ())
 
     def _define(self, body: bytes) -> int | None:
-        """Send a definition. When this returns, whatever is sent next comes after it."""
+        """Send a definition, and return its number. When this returns, later messages come after it."""
         if len(body) > self._largest:
             return None
         number = next(self._numbers)
@@ -65,10 +63,10 @@ class Definitions:
         return number
 
     def _find(self, number: int) -> Any:
-        """What the peer has defined, the same object each time.
+        """Return what the peer has defined, the same object each time.
 
         Raises:
-            UnpackError: Nothing, or it cannot be unpacked.
+            UnpackError: There is nothing, or it cannot be unpacked.
         """
         built = self._built.get(number)
         if built is not None:
@@ -76,6 +74,6 @@ class Definitions:
         packed = self._arrived.get(number)
         if packed is None:
             raise UnpackError(f"the bytes refer to definition {number}, which their sender has not sent here")
-        # Two threads may both unpack it, and go on with what the first one made. No lock, since unpacking
+        # Two threads may both unpack it, and go on with what the first one made. No lock, because unpacking
         # may import modules, and so run anything.
         return self._built.setdefault(number, self._read(packed))
