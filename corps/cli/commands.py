@@ -1,7 +1,7 @@
 """What the commands do: results to stdout, all else to stderr, and the exit status.
 
-An error of the user is told in words, one of the application with the application's own traceback; neither
-shows frames of corps.
+An error of the user shows as words, one of the application as its own traceback. Neither shows frames of
+corps.
 """
 
 import contextlib
@@ -105,16 +105,13 @@ def run_application(
 def show_settings(
     application: str | None, *, config: Path | None, settings: Mapping[str, str], as_json: bool
 ) -> int:
-    """Print the settings that are in effect.
+    """Print the settings that are in effect, and return the exit status.
 
     Args:
         application: Beside which to look for a configuration file; None for the current directory.
         config: A configuration file; None to look for one.
         settings: More settings, as texts, by their keys.
         as_json: Print them for another program.
-
-    Returns:
-        The exit status.
     """
     from corps.config import describe
 
@@ -131,7 +128,7 @@ def show_settings(
         width = max(len(key) for key, _, _ in rows)
         for key, value, origin in rows:
             print(f"{key:{width}} = {value!r}  # {origin}")
-    sys.stdout.flush()  # here, where a full disk can be told
+    sys.stdout.flush()  # here, where `main` can still report a full disk
     return OK
 
 
@@ -147,7 +144,7 @@ def _print_table(rows: Sequence[tuple[str, Any, str]]) -> None:
 
 
 def _find(application: str) -> Source:
-    """The source, looked for where ``python -m`` would look too if it is not a file."""
+    """Find the source, where ``python -m`` would look too if it is not a file."""
     place = application.partition(":")[0]
     folder = current_folder()
     if folder is not None and not (place.endswith(".py") or "/" in place or os.path.isfile(place)):
@@ -186,7 +183,7 @@ def _print_result(app: BootedName[Any], args: Sequence[Any]) -> int:
 
 
 def _exit_status(code: object) -> int:
-    """As Python itself does it at the end of a program."""
+    """Treat what ``run`` gave to `sys.exit` as Python does at the end of a program."""
     if code is None:
         return OK
     if isinstance(code, int):
@@ -208,7 +205,7 @@ def _serve(running: RunningCorps, words: Sequence[str]) -> int:
 
 @contextlib.contextmanager
 def _stopping_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP are like Ctrl-C: they end in order, and a second one at once."""
+    """Have SIGTERM and SIGHUP act like Ctrl-C: the first one ends in order, a second one at once."""
 
     def stop(number: int, _: object) -> None:
         raise Stopped(number)

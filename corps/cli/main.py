@@ -12,14 +12,14 @@ from click.shell_completion import CompletionItem
 
 
 class _Commands(click.Group):
-    """The commands. What cannot be written, to a full disk or a reader that has gone, ends them in words."""
+    """The commands. A full disk, or a reader that has gone, ends them with one line of words."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().main(*args, **kwargs)
         except BrokenPipeError:
             _discard_output()
-            sys.exit(141)  # as if SIGPIPE had ended it: nobody reads any more
+            sys.exit(141)  # as if SIGPIPE had ended it: the reader has gone
         except OSError as error:
             _discard_output()
             print(f"corps: {error.strerror or error}", file=sys.stderr)
@@ -27,7 +27,7 @@ class _Commands(click.Group):
 
 
 def _discard_output() -> None:
-    """What is left in the buffer of stdout goes nowhere: writing it would fail once more at the very end."""
+    """Throw away the rest of stdout's buffer: writing it would fail once more at the very end."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)
@@ -36,7 +36,7 @@ def _discard_output() -> None:
 def _show_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
     """Show the version and exit."""
     if wanted:
-        # The package around this file, so it has been imported; its metadata may be of another checkout.
+        # The package around this file has been imported; its metadata may be of another checkout.
         click.echo(f"corps {sys.modules['corps'].__version__}")
         context.exit()
 

@@ -25,15 +25,7 @@ from corps.workers.names import Name
 
 
 def create_application(env: Env, mgr: Cell, application: Record) -> Name[Any]:
-    """Have the front Env construct the application's Corps.
-
-    Args:
-        env: Of the booting process.
-        mgr: The CorpsMgr.
-        application: How to construct it.
-
-    Returns:
-        Its Name. The CorpsMgr has adopted it.
+    """Have the front construct the application's Corps, which the CorpsMgr `mgr` adopts.
 
     Raises:
         PackError: An argument of its constructor cannot be packed.
@@ -59,15 +51,9 @@ def create_application(env: Env, mgr: Cell, application: Record) -> Name[Any]:
 
 
 def end_worker(env: Env, addr: ConcAddr, patience: Patience) -> Outcome:
-    """End a worker in order when the Corps ends.
+    """End a worker in order when the Corps ends, and return how it ended.
 
-    Args:
-        env: Of the booting process.
-        addr: Of the worker.
-        patience: How long that may take.
-
-    Returns:
-        How it ended. What cannot end in order ends with its process, which is no failure.
+    What cannot end in order ends with its process, which is no failure.
     """
     return end_workers(env, [addr], patience)[0]
 

@@ -68,7 +68,7 @@ class BootedName(Name[T_co]):
     _chosen: Options
 
     def __init__(self, name: Name[T_co], running: RunningCorps, chosen: Options | None = None) -> None:
-        """For `boot`."""
+        """Make the Name of a Corps that runs."""
         super().__init__(name._addr, name._interface, running.env, name._deadline, prefetch=name._prefetch)
         vars(self).update(
             _running=running,

@@ -1,8 +1,7 @@
 """The life of an Env's process, from its first order to its last.
 
-Over the channel that it inherited it is told what to load and who else is there; nothing secret ever
-stands in its arguments, its environment or a file. The end of the channel means that the booting process
-has gone: then there is nothing left to do.
+The channel that it inherited brings it what to load, and the list of the other Envs. No secret ever stands in
+its arguments, its environment or a file. The end of the channel means that the booting process has gone.
 """
 
 import contextlib
@@ -63,14 +62,7 @@ _DEFECT: Final = 70
 
 
 def main(child: ChildSide) -> int:
-    """Be an Env until told to stop. The entry point of its process.
-
-    Args:
-        child: From the template.
-
-    Returns:
-        The exit status.
-    """
+    """Be an Env until the order to stop, and return the exit status. The entry point of its process."""
     orders = Orders(child.channel)
     first = orders.receive()
     if not isinstance(first, Start):  # the booting process has gone
@@ -113,7 +105,7 @@ def main(child: ChildSide) -> int:
 
 
 def _places(cls: type[Corps]) -> dict[str, list[str]]:
-    """Where the variables are that travel: the booting process need not load the application to have them."""
+    """Find the variables that travel, so that the booting process need not load the application."""
     places = {variable.name: places_of(variable) for variable in cls.travels}
     for name, found in places.items():
         if not found:
@@ -125,7 +117,7 @@ def _places(cls: type[Corps]) -> dict[str, list[str]]:
 
 
 def _show_warnings(form: str) -> None:
-    """What is logged while the application is loaded and has not set up logging says where it is from."""
+    """Have log lines name the Env, also while the application is loaded and has not set up logging."""
     last = logging.StreamHandler()
     last.setLevel(logging.WARNING)
     last.setFormatter(logging.Formatter(form))
@@ -133,7 +125,7 @@ def _show_warnings(form: str) -> None:
 
 
 def _give_up_soon(orders: Orders, where: str) -> None:
-    """Fail the boot if the application, which boots while it is loaded, then goes on, or waits for that."""
+    """Fail the boot if the application boots while it is loaded, and goes on or waits for that."""
 
     def look() -> None:
         if this_process.loadings:
@@ -149,7 +141,7 @@ def _give_up_soon(orders: Orders, where: str) -> None:
 
 
 def _report_or_end(env: Env, env_id: int, generation: int, reason: str) -> None:
-    """Another Env cannot be reached. If that is the one of the booting process, this one ends."""
+    """Report an Env that cannot be reached. If that is the booting process's, end this one."""
     if env_id != BOOT_ENV:
         env.others.report_unreachable(env_id, generation, reason)
     elif not env.closed:
@@ -165,13 +157,13 @@ def _end_at_once(_: str) -> None:
 
 
 def _allow_descriptors() -> None:
-    """As many as may be: each large buffer on its way takes some, and 1 024 are the custom."""
+    """Allow all descriptors that the system gives: large buffers take some, and 1 024 are the default."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _serve(child: ChildSide, orders: Orders, env: Env) -> int:
-    """Follow orders until the last one."""
+    """Follow orders until the last one, and return the exit status."""
     pulse = child.pulse
     signs = VitalSigns(env, lambda: pulse.beat(MAIN), lambda: pulse.beat(READING))
     while (order := _next_order(orders, signs, env.options.beat_every)) is not None:
@@ -196,7 +188,7 @@ def _serve(child: ChildSide, orders: Orders, env: Env) -> int:
 
 
 def _next_order(orders: Orders, signs: VitalSigns, beat: float | None) -> Message | None:
-    """The next order. Shows that this Env lives, while it waits and before."""
+    """Wait for the next order, and show meanwhile that this Env lives."""
     if beat is not None:
         signs.show()
         while not orders.wait(beat):
@@ -218,7 +210,7 @@ def _learn(env: Env, others: Members) -> None:
 
 
 def _stop(env: Env) -> None:
-    """The end in order: what workers are left end, children first, then the threads and links."""
+    """End in order: the workers that are left, children first, then the threads and links."""
     try:
         env.exit(env.manager_of(env.id)).result(timeout=env.options.grace)
     except CorpsError as error:

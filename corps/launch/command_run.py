@@ -21,13 +21,10 @@ class ExitStatus:
 
 
 def let_run_exit(cls: type[Corps]) -> None:
-    """Have `sys.exit` in ``run`` end the program, and not fail the worker.
+    """Have `sys.exit` in ``run`` end the program, and not fail the worker. This changes the class.
 
-    Only in the front of `corps run`, where ``run`` is the program. A generator gives its results one by one,
+    Only for the front of `corps run`, where ``run`` is the program. A generator gives its results one by one,
     and stays as it is.
-
-    Args:
-        cls: The application's class. It is changed.
     """
     run: Any = inspect.getattr_static(cls, "run", None)
     if not inspect.isfunction(run) or inspect.isgeneratorfunction(run) or inspect.isasyncgenfunction(run):

@@ -1,4 +1,4 @@
-"""The end of an Env that is alone: as that of a Corps, but that its threads cannot be killed."""
+"""The end of an Env that is alone. It is like that of a Corps, but threads cannot be killed."""
 
 import logging
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def end_alone(env: Env, *, interrupted: bool) -> None:
 
 
 def _steps(env: Env) -> Iterator[Future[Any]]:
-    """Begin one step after the other, each when what was begun before is over."""
+    """Begin one step after the other, each when the one before is over."""
     yield from still(env)
     hear_last_words(env)
     yield env.exit(env.manager_of(env.id))

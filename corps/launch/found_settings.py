@@ -1,7 +1,7 @@
 """The settings of what is launched, found late.
 
 pydantic, on which the settings stand, takes 65 ms to import, and all the rest of corps 100. So it is imported
-when somebody wants settings: not with corps, never in a template or an Env, and in `corps.boot` while the
+when settings are needed: not with corps, never in a template or an Env, and in `corps.boot` while the
 template imports the rest.
 """
 
@@ -25,7 +25,7 @@ def find_settings(
     source: Source | None = None,
     texts: Mapping[str, str] | None = None,
 ) -> "LoadedSettings":
-    """The settings that hold in this process.
+    """Find the settings that hold in this process.
 
     Args:
         config: As for `corps.boot`.
@@ -50,14 +50,14 @@ def find_settings(
 def find_executable(
     config: "str | Path | Mapping[str, Any] | Settings | None", source: Source | None
 ) -> str | None:
-    """The setting `executable`, which is wanted before the others: while they are found, Python starts.
+    """Find the setting `executable` before the others, because Python starts while these are found.
 
     Args:
         config: As for `corps.boot`.
         source: As for `find_settings`.
 
     Returns:
-        Its value, which has not been judged; None if nothing says so.
+        Its value, not judged yet; None if no source has one.
 
     Raises:
         ConfigError: A file cannot be read.
@@ -74,7 +74,7 @@ def find_executable(
 
 
 def _directory(source: Source | None) -> Path | None:
-    """Of the application; the current folder if it is in no file, as in a notebook."""
+    """Give the application's folder; the current one if it is in no file, as in a notebook."""
     if source is None:
         return None
     if source.file:
@@ -83,7 +83,7 @@ def _directory(source: Source | None) -> Path | None:
 
 
 def current_folder() -> Path | None:
-    """The current folder; None if it is gone."""
+    """Give the current folder; None if it is gone."""
     try:
         return Path.cwd()
     except OSError:

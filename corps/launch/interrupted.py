@@ -6,12 +6,9 @@ import signal
 
 
 def is_interrupt(kind: type[BaseException] | None) -> bool:
-    """Whether a Ctrl-C is why a block is left.
+    """Return whether a Ctrl-C is why a block is left. `kind` is the type of the exception that leaves it.
 
     Under `asyncio.run` the first Ctrl-C cancels the main task, so the block is left with a CancelledError.
-
-    Args:
-        kind: Of the exception that leaves the block; None if there is none.
     """
     if kind is None:
         return False
@@ -21,9 +18,9 @@ def is_interrupt(kind: type[BaseException] | None) -> bool:
 
 
 def _asyncio_has_seen_one() -> bool:
-    """Whether the handler that `asyncio.Runner` has installed has seen a Ctrl-C.
+    """Return whether the handler that `asyncio.Runner` has installed has seen a Ctrl-C.
 
-    That leans on private names of asyncio. Where they are others, a second Ctrl-C counts as the first one.
+    This leans on private names of asyncio. Where they are others, a second Ctrl-C counts as the first one.
     """
     handler = signal.getsignal(signal.SIGINT)
     bound = handler.func if isinstance(handler, functools.partial) else handler

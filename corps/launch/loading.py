@@ -1,7 +1,7 @@
 """Loads an application, in an Env or, when its classes come back there, in the booting process.
 
-The import system does it, by the one name that the module has everywhere, after its packages: so each module
-is executed once in a process, whichever module imports it first. A finder of our own knows the file of an
+The import system loads it, by the one name that the module has everywhere, after its packages. So each module
+runs once in a process, whichever module imports it first. A finder of our own knows the file of an
 application that the import system would not find, and keeps a module that stops at a call of `corps.boot`.
 """
 
@@ -75,18 +75,18 @@ def load_class(
 
 
 def _not_loaded(where: str, error: BaseException, loading: Loading) -> LoadError:
-    told = f"{where} could not be loaded: {type(error).__name__}: {error}"
+    text = f"{where} could not be loaded: {type(error).__name__}: {error}"
     if loading.stops:
-        told = (
+        text = (
             f"{loading.stops[0]}: corps.boot was called while {where} was being loaded in an Env, where that "
             f"ends what is loaded: {GUARD}. What was around it went on to {type(error).__name__}: {error}"
         )
     shown = "".join(traceback.TracebackException(type(error), error, _own_frames(error)).format())
-    return LoadError(f"{told}\n{shown}")
+    return LoadError(f"{text}\n{shown}")
 
 
 def _own_frames(error: BaseException) -> TracebackType | None:
-    """The application's part of a traceback: without corps and the import system, which called it."""
+    """Keep the application's part of a traceback, without corps and the import system, which called it."""
     inner = error.__traceback__
     while inner is not None:
         caller = inner.tb_frame.f_globals.get("__name__", "")
@@ -97,7 +97,7 @@ def _own_frames(error: BaseException) -> TracebackType | None:
 
 
 def _load(source: Source, loading: Loading) -> ModuleType:
-    """The module of a source: loaded before, or now."""
+    """Give the module of a source; load it unless that has been done."""
     loaded = sys.modules.get(source.module)
     if loaded is not None:
         return loaded
@@ -109,7 +109,7 @@ def _load(source: Source, loading: Loading) -> ModuleType:
 
 @contextmanager
 def _keeping(source: Source, loading: Loading) -> Iterator[None]:
-    """The application is being loaded, and kept if it stops at a call of `corps.boot`."""
+    """Mark that an application is being loaded, and keep its module if it stops at a call of `corps.boot`."""
     finder = _Finder(source, loading)
     sys.meta_path.insert(0, finder)
     this_process.loadings.append(loading)
@@ -121,7 +121,7 @@ def _keeping(source: Source, loading: Loading) -> Iterator[None]:
 
 
 class _Finder(MetaPathFinder):
-    """Finds the application's module, and no other. The thread that loads, or one that it has started."""
+    """Finds the application's module, and no other. For the thread that loads, and those that it starts."""
 
     def __init__(self, source: Source, loading: Loading) -> None:
         self._source = source
@@ -147,22 +147,18 @@ class _Finder(MetaPathFinder):
 
 
 def _make_siblings_importable(source: Source) -> None:
-    """As for a script: it may import what lies beside it."""
+    """Let the application import what lies beside it, as a script may."""
     directory, stem = str(Path(source.path).parent), Path(source.path).stem
     if directory in sys.path:
         return
-    # What lies in a package is imported by its full name first of all. And an application named like a module
-    # of the standard library must not hide that from everybody else.
+    # A module of a package is imported by its full name first of all. And an application with the name of a
+    # module of the standard library must not hide that from other modules.
     is_last = "." in source.module or stem in sys.stdlib_module_names
     sys.path.insert(len(sys.path) if is_last else 0, directory)
 
 
 def alias_main(source: Source) -> None:
-    """Give an import of the running script by its name that script, and not a second one. Booting process.
-
-    Args:
-        source: What is booted.
-    """
+    """Have an import of the running script by its name give that script. For the booting process."""
     if not source.is_main:
         return
     main = sys.modules["__main__"]
@@ -202,7 +198,7 @@ def _only(module: ModuleType, source: Source, loading: Loading) -> type[Corps]:
 
 
 def _cut(loading: Loading, what: str) -> str:
-    """The rest of a text about what is missing: that loading stopped above it."""
+    """Make the rest of a text about what is missing: loading stopped above it."""
     if not loading.is_cut:
         return ""
     return (
@@ -218,7 +214,7 @@ def _checked(found: Any, name: str) -> type[Corps]:
 
 
 class ModuleFinder:
-    """Finds modules by the names that they have in all Envs, for unpacking. Any thread may call.
+    """Finds modules by the names that they have in all Envs, for unpacking. Thread-safe.
 
     In the booting process the application's file may be the script itself, or may not have been loaded at
     all: then it is loaded when the first object of one of its classes arrives.
@@ -230,13 +226,7 @@ class ModuleFinder:
         self._own: ModuleType | None = sys.modules["__main__"] if source.is_main else None
 
     def __call__(self, name: str) -> ModuleType:
-        """Find a module.
-
-        Args:
-            name: Its name in the whole Corps.
-
-        Returns:
-            The module.
+        """Find a module by its name in the whole Corps.
 
         Raises:
             ImportError: It cannot be found.
@@ -256,8 +246,8 @@ class ModuleFinder:
         loaded = sys.modules.get(source.module)
         if loaded is None or getattr(loaded, "__file__", None) == source.path:
             return _load(source, loading)
-        # Another Corps of this process has a file of the same name. Its module keeps the place there; what
-        # came from ours and is sent back then goes by value.
+        # Another Corps of this process has a file of the same name, and its module keeps the place there.
+        # What comes from ours and goes back then goes by value.
         try:
             sys.modules.pop(source.module)
             return _load(source, loading)

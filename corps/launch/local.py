@@ -36,7 +36,7 @@ P = ParamSpec("P")
 
 
 class _Nothing:
-    """What a pool can run."""
+    """Work for a pool that does nothing."""
 
     def run(self) -> None:
         """See `Runnable.run`."""
@@ -49,7 +49,7 @@ class LocalEnv:
     """
 
     def __init__(self, env: Env) -> None:
-        """For `env`."""
+        """Serve `env`."""
         self._env = env
         self._plain = Options(_of=env)  # made once: 2 µs of each creation
         self._error: SupervisionError | None = None
@@ -104,18 +104,18 @@ class LocalEnv:
             ``supervision`` holds, for the ``workers`` of the Env and the ``envs`` that its process has
             started: ``ends`` by reason (see `corps.Ended`), ``failures`` and ``restarts``, the same
             ``by_name`` of those that failed last, and two times, each with ``count``, ``total`` and ``max``
-            in seconds. ``detection``: from the failure until whoever restarts it knows. ``recovery``: from
+            in seconds. ``detection``: from the failure until the Mgr knows. ``recovery``: from
             the failure until it works again. Both are counted in the Env of a worker's Mgr, all else in the
             worker's own.
         """
         return self._env.statistics()
 
     def _limit_passed(self, failure: Failure) -> None:
-        """A restart limit was passed, and nobody could heal it. Any thread."""
+        """Hear that a restart limit was exceeded, and no Mgr could heal it. Thread-safe."""
         self._fail(RestartLimit(f"{failure.text}\n{failure.traceback}".rstrip()))
 
     def _fail(self, error: SupervisionError, how: str = "exit") -> None:
-        """End all workers, because this Env cannot go on. Any thread."""
+        """End all workers, because this Env cannot go on. Thread-safe."""
         self._error = self._error or error
         token = current.set(None)  # the worker whose thread reports it may not ask for that
         try:

@@ -1,8 +1,8 @@
 """What of the running script all Envs have under its name, when the script boots itself.
 
 They run the file as well, but only down to the call of `corps.boot`, or without the block that is for the
-script alone. So what is defined below the call, or in that block, exists here only, and goes by value; and so
-does what was put under an old name after it.
+script alone. So what stands below the call, or in that block, exists here only, and goes by value. The same
+holds for what the script put under an old name after the call.
 """
 
 import ast
@@ -16,9 +16,9 @@ from corps.packing.references import MAIN
 
 
 class MainNames:
-    """Answers whether all Envs have what stands under a name at the top of the script. Any thread may call.
+    """Answers whether all Envs have what stands under a name at the top of the script. Thread-safe.
 
-    Made when the script boots.
+    `boot` makes it when the script boots.
 
     Args:
         main: The script.
@@ -33,17 +33,13 @@ class MainNames:
         }
 
     def __call__(self, name: str) -> bool:
-        """Return whether they have it.
-
-        Args:
-            name: At the top of the script.
-        """
+        """Return whether they have what stands under this name."""
         had = self._had.get(name)
         return had is not None and had(self._variables.get(name))
 
 
 def _mark(value: Any) -> Callable[[Any], bool]:
-    """Recognise a value, and do not keep it alive where that can be helped."""
+    """Make a test for a value, which does not keep it alive where weak references can be had."""
     try:
         alive = weakref.ref(value)
     except TypeError:  # data as a rule, which goes by no name
@@ -53,11 +49,7 @@ def _mark(value: Any) -> Callable[[Any], bool]:
 
 
 def names_for_the_script_alone(code: bytes) -> frozenset[str]:
-    """Return the names that a file binds only if it is run as a script.
-
-    Args:
-        code: The file. It can be compiled.
-    """
+    """Return the names that the code of a file binds only if it runs as a script."""
     alone: set[str] = set()
     always: set[str] = set()
     for node in ast.parse(code).body:
@@ -71,7 +63,7 @@ def names_for_the_script_alone(code: bytes) -> frozenset[str]:
 
 
 def _asks_whether_it_is_main(test: ast.expr) -> bool | None:
-    """Whether the test of an `if` holds for the script; None if it asks for something else."""
+    """Return whether the test of an `if` holds for the script; None if it asks for something else."""
     for node in ast.walk(test):
         if isinstance(node, ast.Compare) and len(node.ops) == 1:
             sides = (node.left, node.comparators[0])
@@ -83,7 +75,7 @@ def _asks_whether_it_is_main(test: ast.expr) -> bool | None:
 
 
 def _bound(node: ast.AST) -> Iterator[str]:
-    """The names that a statement binds where it stands."""
+    """Yield the names that a statement binds where it stands."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         yield node.name
         return

@@ -5,10 +5,10 @@ coroutine does not get around it:
 
 * An application is being loaded, or this process is an Env: `this_process` knows.
 * A child of `multiprocessing` imports its main module. That runs the script of its parent once more.
-* A child of `multiprocessing`, or a frozen program, was started by a worker: an environment variable tells it
-  which application. It may boot others, and a worker may start scripts that boot; but not its own application
-  while that is imported there, for that import would repeat itself in every worker's child, without end.
-  Where `pool_main` has the application imported, that ends at the boot, as in an Env.
+* A worker has started a child of `multiprocessing`, or a frozen program: an environment variable names its
+  application. The child may boot others, and a worker may start scripts that boot. But the child must not
+  boot its own application while it imports that: the import would repeat itself in every worker's child,
+  without end. Where `pool_main` imports the application, the import ends at the boot, as in an Env.
 """
 
 import os
@@ -26,14 +26,11 @@ from corps.runtime.this_process import this_process
 
 _FROZEN: Final = "<frozen>"
 _NOBODY: Final = frozenset({"corps", "asyncio", "concurrent", "contextlib", "contextvars"})
-"""Packages whose code is not what an author has written."""
+"""Packages whose code no author has written."""
 
 
 def check_before(frame: FrameType | None) -> None:
-    """Refuse a boot that may not be, before its source is looked at.
-
-    Args:
-        frame: Of the caller of `corps.boot`.
+    """Refuse a boot that may not be, before its source is looked at. `frame` calls `corps.boot`.
 
     Raises:
         StopLoading: An application is being loaded: what stands above the call is the application.
@@ -55,12 +52,12 @@ def check_before(frame: FrameType | None) -> None:
     ancestors = applications().values()
     for name, file in _imports_under_way():
         if name == "__mp_main__" or file in ancestors:
-            told = (
+            text = (
                 f"{where}: corps.boot was called while {file} is being imported in a child process of its "
                 f"own program, which would boot it again and again: {GUARD}"
             )
             is_kept = any(type(each).__name__ == ApplicationFinder.__name__ for each in sys.meta_path)
-            raise StopLoading(told) if is_kept else BootError(told)
+            raise StopLoading(text) if is_kept else BootError(text)
     if getattr(sys, "frozen", False) and sys.executable in ancestors:
         raise BootError(
             f"{where}: the program {sys.executable} was started again by one of its own workers and would "
@@ -72,12 +69,8 @@ def check_before(frame: FrameType | None) -> None:
 def check_source(source: Source, frame: FrameType | None) -> None:
     """Refuse the application of the workers that have started this process with `multiprocessing`.
 
-    Args:
-        source: What is to be booted.
-        frame: Of the caller of `corps.boot`.
-
     Raises:
-        BootError: It is the same.
+        BootError: The source is that application.
     """
     processes = sys.modules.get("multiprocessing.process")
     if (
@@ -92,11 +85,7 @@ def check_source(source: Source, frame: FrameType | None) -> None:
 
 
 def mark_descendants(source: Source) -> None:
-    """Have the processes that this Env will start know the application.
-
-    Args:
-        source: Of the application.
-    """
+    """Have the processes that this Env will start know the application."""
     if getattr(sys, "frozen", False):
         add_application(_FROZEN, sys.executable)
     elif source.file:
@@ -104,14 +93,7 @@ def mark_descendants(source: Source) -> None:
 
 
 def place_of(frame: FrameType | None) -> str:
-    """Where a call stands, for texts.
-
-    Args:
-        frame: Of the caller; where that is the standard library, as for a task of asyncio, its caller counts.
-
-    Returns:
-        ``file, line n``.
-    """
+    """Say where a call stands, as ``file, line n``; the caller's caller counts for the standard library."""
     shown = frame
     while shown is not None and shown.f_globals.get("__name__", "").partition(".")[0] in _NOBODY:
         shown = shown.f_back
@@ -120,10 +102,11 @@ def place_of(frame: FrameType | None) -> str:
 
 
 def _imports_under_way() -> Iterator[tuple[str, str]]:
-    """The modules, but the program itself, whose code runs now, with the path of each.
+    """Yield the modules, but not the program itself, whose code runs now, with the path of each.
 
-    That of the calling thread if there is one, without those that import it: a module that boots when it is
-    imported, as that of a web service may, is not to blame for what the main module does. Otherwise all.
+    If the calling thread imports a module, only the innermost counts: a module that boots when it is
+    imported, as that of a web service may, is not to blame for what the main module does. Otherwise all
+    threads count.
     """
     mine = list(_modules_of(sys._getframe()))
     if mine:
@@ -134,7 +117,7 @@ def _imports_under_way() -> Iterator[tuple[str, str]]:
 
 
 def _modules_of(stack: FrameType) -> Iterator[tuple[str, str]]:
-    """The modules that are being imported by a thread, the innermost first."""
+    """Yield the modules that a thread imports now, the innermost first."""
     frame: FrameType | None = stack
     while frame is not None:
         name = frame.f_globals.get("__name__", "")

@@ -23,7 +23,7 @@ _RESERVE: Final = 0.1  # share of the time that is kept for killing and reaping
 
 
 class Patience:
-    """The time limit of one end. For the Corps's own thread."""
+    """The time limit of one end. One thread: the Corps's own."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Patience:
         Args:
             env: Of the booting process.
             places: Gives the processes that have not ended.
-            hurry: Done when nobody waits for workers any more.
+            hurry: Done when the end waits for workers no more.
             seconds: How long the end may take.
             has_threads: Whether further threads can be started there: not while the interpreter ends.
         """
@@ -57,26 +57,15 @@ class Patience:
 
     @property
     def is_over(self) -> bool:
-        """Whether nobody waits for workers any more."""
+        """Whether the end waits for workers no more."""
         return self._hurry.done() or now() >= self._until
 
     def left(self, most: float) -> float:
-        """Seconds that a step may take.
-
-        Args:
-            most: Seconds that it may take, if there is so much time.
-        """
+        """Give the seconds that a step may take: `most`, or less if there is less time."""
         return 0.0 if self._hurry.done() else max(0.0, min(most, self._until - now()))
 
     def wait(self, future: Future[Any]) -> bool:
-        """Wait for a Future, and tell what for if that takes long.
-
-        Args:
-            future: Of a step of the end.
-
-        Returns:
-            Whether it is done; otherwise the time is over.
-        """
+        """Wait for a Future of a step; log what for if that takes long. Return whether it is done in time."""
         while not future.done():
             if self.is_over:
                 return False
@@ -98,7 +87,7 @@ class Patience:
         elif now() >= self._looks_at:
             self._looks_at = now() + self._looks_every
             if self._has_threads:  # it takes one to notice that nothing comes
-                # What does not even answer is stopped, or hangs for ever, and nobody could end it later.
+                # What does not even answer is stopped, or hangs for ever: no later phase could end it.
                 self.killed.update(kill_silent(self.env, self._places(), self.left(_ANSWERS_WITHIN)))
 
     def _waited_for(self) -> str:
@@ -119,12 +108,7 @@ class Patience:
 
 
 def in_words(found: Sequence[Unfinished], silent: Sequence[str] = ()) -> str:
-    """What an end waits for.
-
-    Args:
-        found: What is known of it.
-        silent: What else.
-    """
+    """Say what an end waits for: `found`, of which more is known, and `silent`."""
     longest = sorted(found, key=lambda each: -each.seconds)
     said = [f"{each.worker} in {each.what} for {each.seconds:.1f} s" for each in longest[:_SHOWN]]
     if len(longest) > _SHOWN:

@@ -1,7 +1,7 @@
 """The end of a Corps in named phases: one after the other, once.
 
-After Pekko's Coordinated Shutdown. Each keeps to a time limit of its own. What does not end within its phase
-is left to the next one, which ends it with less regard: at last its process is killed.
+This follows Pekko's Coordinated Shutdown. Each phase has a time limit of its own. What does not end in its
+phase is left to the next one, which has less regard for it: at last its process is killed.
 """
 
 import logging
@@ -15,22 +15,14 @@ _log = logging.getLogger("corps.launch")
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One phase.
-
-    Attributes:
-        name: For the log.
-        run: Does it.
-    """
+    """One phase, with its name for the log."""
 
     name: str
     run: Callable[[], object]
 
 
 def run_phases(phases: list[Phase]) -> None:
-    """Run phases, one after the other. One that fails does not keep the next ones from it.
-
-    Args:
-        phases: In this order.
+    """Run phases, one after the other, also after one that fails.
 
     Raises:
         BaseException: What the first one that failed has raised, after the last one.

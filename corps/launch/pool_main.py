@@ -1,9 +1,8 @@
 """The main module of processes that workers start with `multiprocessing` (`spawn`, `forkserver`).
 
 Such a process runs the main module of its parent, and later imports the application, to unpickle a function
-of it. An Env says that its main module is this file. It has the application found under the name that it has
-in Envs, and kept when it comes to a call of `corps.boot`, as in an Env: so a script without a guard may use
-pools.
+of it. An Env says that its main module is this file. Its finder finds the application under its name in Envs,
+and keeps it when it comes to a call of `corps.boot`, as in an Env. So a script without a guard may use pools.
 
 It imports nothing of corps, because a process that needs no application should not wait for that.
 """
@@ -22,32 +21,19 @@ APPLICATIONS: Final = "_CORPS_APPLICATIONS"
 
 
 def applications() -> dict[str, str]:
-    """The applications of the Envs that have started this process, or are this process.
-
-    Returns:
-        The file of each, by the name of its module.
-    """
+    """Give the applications of this Env and of those that have started it: files by names of modules."""
     pairs = [each.partition("=") for each in os.environ.get(APPLICATIONS, "").split(os.pathsep) if each]
     return {name: file for name, _, file in pairs}
 
 
 def add_application(name: str, file: str) -> None:
-    """Have this process, and all that it starts, know an application.
-
-    Args:
-        name: Of its module.
-        file: Of its module.
-    """
+    """Have this process, and all that it starts, know an application by name and file of its module."""
     known = {**applications(), name: file}
     os.environ[APPLICATIONS] = os.pathsep.join(f"{name}={file}" for name, file in known.items())
 
 
 class ApplicationFinder(MetaPathFinder):
-    """Finds applications by their names in Envs. Any thread.
-
-    Args:
-        known: The file of each by its name.
-    """
+    """Finds applications by their names in Envs. `known` has the file of each. Thread-safe."""
 
     def __init__(self, known: Mapping[str, str]) -> None:
         self._known = known
@@ -69,9 +55,7 @@ class ApplicationFinder(MetaPathFinder):
 class Keeper(Loader):
     """Executes a module as its own loader does, and keeps it if it stops at a call of `corps.boot`.
 
-    Args:
-        loader: Its own loader.
-        stopped: Called when it has stopped.
+    Then it calls `stopped`.
     """
 
     def __init__(self, loader: Any, stopped: Callable[[], object] = bool) -> None:
@@ -86,7 +70,7 @@ class Keeper(Loader):
     def exec_module(self, module: ModuleType) -> None:
         """See `importlib.abc.Loader`."""
         assert module.__spec__ is not None
-        # What asks for its source or data is to find the real loader.
+        # Code that asks for its source or data must find the real loader.
         module.__spec__.loader = module.__loader__ = self._loader
         try:
             self._loader.exec_module(module)
@@ -97,11 +81,7 @@ class Keeper(Loader):
 
 
 def is_stop(error: BaseException) -> bool:
-    """Whether this is `StopLoading`, or a group of nothing else, as a task group makes it.
-
-    Args:
-        error: What a module has raised.
-    """
+    """Return whether this is `StopLoading`, or a group of nothing else, as a task group makes it."""
     if isinstance(error, BaseExceptionGroup):
         return all(map(is_stop, error.exceptions))
     return type(error).__name__ == "StopLoading"  # by its name, for this file also runs as a program

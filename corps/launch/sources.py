@@ -1,7 +1,7 @@
 """What is to be booted: a file, a module, or a class, as the user gave it.
 
-Decided once, in the booting process. All Envs then load the same thing under the same module name, so that
-its classes and functions pack by reference everywhere.
+The booting process decides it once. All Envs then load the same thing under the same module name, so that its
+classes and functions pack by reference everywhere.
 """
 
 import hashlib
@@ -48,13 +48,13 @@ class Source:
     identities: Identities = field(default_factory=_identities, compare=False, repr=False)
 
     def as_list(self) -> list[Any]:
-        """As plain data, for the way to the Envs."""
+        """Make plain data of it, for the way to the Envs."""
         path, file = os.fsencode(self.path), os.fsencode(self.file)
         return [self.module, path, self.qualname, self.by_value, self.codec, file]
 
     @classmethod
     def from_list(cls, fields: list[Any]) -> "Source":
-        """What `as_list` made plain data of. A path may be no UTF-8, which no text in plain data is."""
+        """Make it from what `as_list` gave. Paths are bytes there, because they may be no UTF-8."""
         module, path, qualname, by_value, codec, file = fields
         return cls(module, os.fsdecode(path), qualname, by_value, codec, os.fsdecode(file))
 
@@ -111,7 +111,7 @@ def _of_class(cls: type) -> Source:
         return Source(cls.__module__, qualname=cls.__qualname__, file=_file_of(module))
     identities = _identities()
     try:
-        # Nothing aside: the bytes travel alone.
+        # Nothing out of band: the bytes travel alone.
         packed = Packer(out_of_band=sys.maxsize, identities=identities).pack(cls, what=cls.__qualname__)
     except PackError as error:
         raise LoadError(
@@ -150,7 +150,7 @@ def _of_file(given: Path, qualname: str) -> Source:
 
 
 def _cannot_be_read(given: Path, error: Exception) -> str:
-    """Why a file cannot be booted; with the folder, if it was looked for in the current one."""
+    """Say why a file cannot be booted; name the folder if it was looked for in the current one."""
     reason = getattr(error, "strerror", None) or str(error)
     if given.is_absolute() or not isinstance(error, FileNotFoundError) or str(given).startswith("~"):
         return f"{given} cannot be read: {reason}"
@@ -181,7 +181,7 @@ def _of_module(name: str, qualname: str) -> Source:
 
 
 def _name_in_package(path: Path) -> str:
-    """The dotted name by which others import a file of a package; empty for any other file.
+    """Give the dotted name by which others import a file of a package; empty for any other file.
 
     A script that runs as ``python -m package.module`` may use relative imports, so it has to be in its
     package everywhere. One that runs by its path is imported by its own name.
@@ -206,7 +206,7 @@ def _real(entry: str) -> str:
 
 
 def _module_name(path: Path) -> str:
-    """The file's own name, as an import of it would have; with a mark of its path if that cannot be."""
+    """Give the name that an import of the file would have; with a mark of its path if it can have none."""
     mark = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
     stem = path.stem
     if not stem.isidentifier() or stem in MAIN:
@@ -225,7 +225,7 @@ def _module_name(path: Path) -> str:
 
 
 def _main_file() -> Path | None:
-    """The script that this process runs; None in an interactive session, with ``-c`` and from stdin."""
+    """Find the script that this process runs; None in an interactive session, with ``-c`` and from stdin."""
     name = getattr(sys.modules.get("__main__"), "__file__", None)
     if name is None:
         return None
@@ -237,5 +237,5 @@ def _main_file() -> Path | None:
 
 
 def class_by_value(source: Source) -> Any:
-    """The class of a source that travels by value."""
+    """Unpack the class of a source that travels by value."""
     return Packer(identities=source.identities).unpack(Packed(source.codec, source.by_value, ()))

@@ -9,7 +9,7 @@ from corps.launch.loading import ModuleFinder
 from corps.launch.main_names import MainNames
 from corps.launch.sources import Source
 from corps.launch.transports import make_transport
-from corps.managers.assembly import build_env
+from corps.managers.assembly import CodeNames, build_env
 from corps.messages.members import Member
 from corps.runtime.env import Env
 from corps.runtime.options import EnvOptions
@@ -52,11 +52,13 @@ def start_env(
             env_id,
             options,
             transport,
-            resolve_module=ModuleFinder(source),
-            main_alias=source.module if boots_itself else None,
-            has_of_main=MainNames(sys.modules["__main__"], Path(source.path)) if boots_itself else bool,
-            everywhere=source.module,
-            identities=source.identities,
+            code=CodeNames(
+                resolve_module=ModuleFinder(source),
+                main_alias=source.module if boots_itself else None,
+                has_of_main=MainNames(sys.modules["__main__"], Path(source.path)) if boots_itself else bool,
+                everywhere=source.module,
+                identities=source.identities,
+            ),
             application=application,
             travels=() if application is None else application.travels,
             generation=generation,

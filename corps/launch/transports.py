@@ -11,14 +11,7 @@ from corps.wire.frames import Hello
 def make_transport(
     corps_id: str, env_id: int, incarnation: str, options: EnvOptions, runtime_dir: str
 ) -> tuple[Transport, str]:
-    """Make an Env's end of all its links.
-
-    Args:
-        corps_id: The Corps it belongs to.
-        env_id: Its own id there.
-        incarnation: Its incarnation.
-        options: Say over what.
-        runtime_dir: For the socket files.
+    """Make an Env's end of all its links. `runtime_dir` is for the socket files.
 
     Returns:
         The transport, and the public key of the Env; empty inside the host: the kernel vouches for peers.

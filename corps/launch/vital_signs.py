@@ -1,13 +1,12 @@
 """How an Env shows that it lives.
 
-Its main thread gives a sign at each beat, and has the thread that reads from the links give one too: that is
-woken, goes once around its loop, and counts. Neither is ever kept from that by workers, however many of them
-compute, since the interpreter goes on to the next thread after `switch_interval`; what keeps them from it is
-a call into C that does not give the GIL back, a callback that blocks the thread which runs it, or the end of
-the process as far as it can be told: it was stopped.
+Its main thread gives a sign at each beat, and has the thread that reads from the links give one too: that
+thread wakes, goes once around its loop, and counts. Workers never keep them from it, however many compute,
+because the interpreter goes on to the next thread after `switch_interval`. What does is a call into C that
+does not give the GIL back, a callback that blocks its thread, or a signal that stops the process.
 
-Worker threads give no sign while they work, for nobody knows how long that may take. But if there is work
-that no thread takes, although one may be started, something is wrong; that is logged.
+Worker threads give no sign while they work, for that may take any time. But if no thread takes the work that
+waits, although one more may start, something is wrong, and the log says so.
 """
 
 import logging
@@ -20,25 +19,19 @@ _log = logging.getLogger("corps.env")
 
 
 class VitalSigns:
-    """The signs of life of an Env. For its main thread."""
+    """The signs of life of an Env. One thread: its main thread."""
 
     def __init__(
         self, env: Env, main_lives: Callable[[], object], reading_lives: Callable[[], object]
     ) -> None:
-        """Make it.
-
-        Args:
-            env: The Env.
-            main_lives: Called by the main thread.
-            reading_lives: Called in the thread that reads. Quick.
-        """
+        """Give none yet. `reading_lives` is called in the thread that reads, and is quick."""
         self._env = env
         self._main_lives = main_lives
         self._reading_lives = reading_lives
         self._is_stall_told = False
 
     def show(self) -> None:
-        """Give a sign, and ask for one. Once for each beat."""
+        """Give a sign, and ask the reading thread for one. Once for each beat."""
         env = self._env
         self._main_lives()
         if env.readers is not None:

@@ -3,9 +3,10 @@
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import dataclass
 from threading import RLock
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from corps.addresses import ConcAddr
 from corps.managers.env_mgr import EnvMgr
@@ -22,10 +23,29 @@ from corps.runtime.options import EnvOptions, WorkerOptions
 from corps.transport.link import Transport
 from corps.workers.corps import Corps
 from corps.workers.iterators import RemoteIterator
-from corps.workers.names import Name
+from corps.workers.names import Name, restore_name
 
 if TYPE_CHECKING:
     from corps.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class CodeNames:
+    """The names under which an Env finds code, and packs its own.
+
+    Attributes:
+        resolve_module: Finds modules by the names they have in the whole Corps.
+        main_alias: The name that ``__main__`` of this process has in the whole Corps.
+        has_of_main: Whether the others have what stands under a name at the top of ``__main__``.
+        everywhere: The name of the application's module, which all processes have loaded.
+        identities: Which classes by value are known in this process already; None if none are.
+    """
+
+    resolve_module: Callable[[str], ModuleType] | None = None
+    main_alias: str | None = None
+    has_of_main: Callable[[str], bool] = bool
+    everywhere: str | None = None
+    identities: Identities | None = None
 
 
 def build_env(
@@ -34,71 +54,30 @@ def build_env(
     options: EnvOptions,
     transport: Transport | None = None,
     *,
-    resolve_module: Callable[[str], ModuleType] | None = None,
-    main_alias: str | None = None,
-    has_of_main: Callable[[str], bool] = bool,
-    everywhere: str | None = None,
-    identities: Identities | None = None,
+    code: CodeNames | None = None,
     application: type[Corps] | None = None,
     travels: tuple[ContextVar[Any], ...] = (),
     generation: int = 0,
     incarnation: str = "",
     journals: str | None = None,
 ) -> Env:
-    """Put an Env together, with its EnvMgr in it.
+    """Put an Env together, with its EnvMgr in it. It reads from its links after ``env.start_reading()``.
 
     Args:
         corps_id: The Corps it belongs to.
         env_id: Its own id there.
         options: Limits and durations.
         transport: Its end of the links to other Envs; None for an Env that is alone.
-        resolve_module: Finds modules by the names they have in the whole Corps.
-        main_alias: The name that ``__main__`` of this process has in the whole Corps.
-        has_of_main: Whether the others have what stands under a name at the top of ``__main__``.
-        everywhere: The name of the application's module, which all processes have loaded.
-        identities: Which classes by value are known in this process already; None if none are.
+        code: The names of code; None for those of this process.
         application: The class of the Corps that may be started here.
         travels: The context variables whose values travel with requests.
         generation: How many processes the Env has had before this one.
         incarnation: Of the Env.
         journals: Directory of the start journals; None for none.
-
-    Returns:
-        The Env. It begins to read from its links with ``env.start_reading()``.
     """
     env = Env(corps_id, env_id, options, generation)
     env.travels = Travels(travels) if travels else None
-    known = Identities(RLock()) if identities is None else identities
-
-    def make_name(addr: ConcAddr, interface: Interface, incarnation: int = 1) -> Name[Any]:
-        return Name(addr, interface, env, incarnation=incarnation)
-
-    def restore_name(addr: tuple[str, int, int], interface: tuple[Any, ...], *how: Any) -> Name[Any]:
-        return Name(ConcAddr(*addr), Interface.from_tuple(*interface), env, *how)
-
-    def make_packer(out_of_band: int) -> Packer:
-        return Packer(
-            codec=options.codec,
-            rebind={("corps.workers.names", "restore_name"): restore_name},
-            resolve_module=resolve_module,
-            main_alias=main_alias,
-            has_of_main=has_of_main,
-            everywhere=everywhere,
-            identities=known,
-            out_of_band=out_of_band,
-        )
-
-    packer = make_packer(options.out_of_band)
-    whole = make_packer(sys.maxsize)
-
-    def pack(value: Any) -> Kept:
-        packed = whole.pack(value, what="state")
-        return packed.codec, packed.body
-
-    env.make_name = make_name
-    env.pack = pack
-    env.unpack = lambda kept: packer.unpack(Packed(*kept, ()))
-    env.make_iterator = RemoteIterator
+    packer = _give_names_and_packers(env, code or CodeNames())
     if transport is not None:
         peers = Peers(
             env,
@@ -116,15 +95,53 @@ def build_env(
     return env
 
 
+def _give_names_and_packers(env: Env, code: CodeNames) -> Packer:
+    """Give an Env what makes Names, iterators and packed states; return the packer of its requests."""
+
+    def make_name(addr: ConcAddr, interface: Interface, incarnation: int = 1) -> Name[Any]:
+        return Name(addr, interface, env, incarnation=incarnation)
+
+    packers = _make_packers(env, code)
+
+    def pack(value: Any) -> Kept:
+        packed = packers.of_states.pack(value, what="state")
+        return packed.codec, packed.body
+
+    env.make_name = make_name
+    env.make_iterator = RemoteIterator
+    env.pack = pack
+    env.unpack = lambda kept: packers.of_requests.unpack(Packed(*kept, ()))
+    return packers.of_requests
+
+
+class _Packers(NamedTuple):
+    of_requests: Packer
+    of_states: Packer  # nothing out of band
+
+
+def _make_packers(env: Env, code: CodeNames) -> _Packers:
+    identities = Identities(RLock()) if code.identities is None else code.identities
+
+    def restore_here(addr: tuple[str, int, int], interface: tuple[Any, ...], *how: Any) -> Name[Any]:
+        return Name(ConcAddr(*addr), Interface.from_tuple(*interface), env, *how)
+
+    def make(out_of_band: int) -> Packer:
+        return Packer(
+            codec=env.options.codec,
+            rebind={(restore_name.__module__, restore_name.__qualname__): restore_here},
+            resolve_module=code.resolve_module,
+            main_alias=code.main_alias,
+            has_of_main=code.has_of_main,
+            everywhere=code.everywhere,
+            identities=identities,
+            out_of_band=out_of_band,
+        )
+
+    return _Packers(make(env.options.out_of_band), make(sys.maxsize))
+
+
 def env_options(settings: "Settings") -> EnvOptions:
-    """What of the settings an Env itself needs.
-
-    Args:
-        settings: All of them.
-
-    Returns:
-        The Env's part.
-    """
+    """Take from the settings what an Env itself needs."""
     ports = settings.tcp.port_range()
     return EnvOptions(
         threads_min=settings.threads.min,

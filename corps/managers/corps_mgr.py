@@ -17,18 +17,13 @@ from corps.workers.conc import Conc
 class CorpsMgr(Conc):
     """The Mgr of the application's Corps. It lives in the booting process, whose end is the Corps's end.
 
-    It interleaves: nobody waits while an Env starts.
+    It interleaves: no other request waits while an Env starts.
     """
 
     interleave: ClassVar[bool | int] = True
 
     def __init__(self, env: Env, membership: Membership) -> None:
-        """For the boot of a Corps.
-
-        Args:
-            env: The Env of the booting process.
-            membership: The processes of the Corps.
-        """
+        """Serve a Corps, from the Env of the booting process."""
         self._env = env
         self._membership = membership
 
@@ -38,26 +33,15 @@ class CorpsMgr(Conc):
         return env_id
 
     async def remove_env(self, env_id: int, timeout: float | None = None) -> None:
-        """End an Env; see `Membership.remove_env`.
-
-        Args:
-            env_id: Which.
-            timeout: Seconds for its workers to be drained.
-        """
+        """End an Env; see `Membership.remove_env`."""
         await self._aside(lambda: self._membership.remove_env(env_id, timeout))
 
     async def cannot_reach(self, one: tuple[int, int], by: tuple[int, int], reason: str) -> None:
-        """An Env cannot reach another one any more: the process of one of them ends, and it gets another one.
-
-        Args:
-            one: The other one: its id, and the generation of its process.
-            by: The same of the one that says so.
-            reason: Why.
-        """
+        """Hear of an Env that cannot reach another one any more; see `Membership.cannot_reach`."""
         self._membership.cannot_reach(one, by, reason)
 
     def _aside(self, work: Callable[[], Any]) -> Future[Any]:
-        """Do in a thread of its own what takes a while."""
+        """Do long work in a thread of its own."""
         future: Future[Any] = Future()
 
         def run() -> None:
@@ -72,28 +56,13 @@ class CorpsMgr(Conc):
         return future
 
     async def keep(self, worker: ConcAddr, incarnation: int, state: Kept) -> None:
-        """Keep the state of a worker in place of the one before.
-
-        Args:
-            worker: Whose.
-            incarnation: Which of its incarnations it is of.
-            state: Packed.
-        """
+        """Keep the packed state of an incarnation of a worker in place of the one before."""
         self._env.lives.kept.keep(worker, incarnation, state)
 
     async def kept(self, worker: ConcAddr, incarnation: int) -> Kept | None:
-        """The last state of a worker, packed; None if none was kept.
-
-        Args:
-            worker: Whose.
-            incarnation: Which one begins with it.
-        """
+        """Give the last packed state of a worker to the incarnation that begins with it; None without one."""
         return self._env.lives.kept.kept(worker, incarnation)
 
     async def forget(self, worker: ConcAddr) -> None:
-        """A worker has ended for good: its state is not needed any more.
-
-        Args:
-            worker: Whose.
-        """
+        """Forget the state of a worker that has ended for good."""
         self._env.lives.kept.forget(worker)

@@ -32,47 +32,27 @@ class EnvMgr(Conc):
     interleave: ClassVar[bool | int] = True
 
     def __init__(self, env: Env, application: type[Corps] | None = None) -> None:
-        """For the assembly of an Env.
-
-        Args:
-            env: The Env it is the Mgr of.
-            application: The class of the Corps that may be started here.
-        """
+        """Serve an Env. `application` is the class of the Corps that may be started there."""
         self._env = env
         self._application = application
         self._is_leaving = False
 
     async def has_worker(self, worker: ConcAddr) -> bool:
-        """Whether a worker of this Env has not ended.
-
-        Args:
-            worker: Its address.
-
-        Returns:
-            Whether its address still leads to it.
-        """
+        """Return whether the address still leads to a worker of this Env."""
         return self._env.registry.find(worker.conc) is not None
 
     async def run_parameters(self) -> list[list[Any]] | None:
-        """The parameters of the application's method ``run`` as lists; None if it has no such method."""
+        """List the parameters of the application's method ``run``, as lists; None if it has none."""
         run = getattr(self._application, "run", None)
         return [each.as_list() for each in parameters_of(run)] if callable(run) else None
 
     async def init_parameters(self) -> list[list[Any]]:
-        """The parameters of the application's constructor that can be given by name, as lists."""
+        """List the parameters of the application's constructor that can be given by name, as lists."""
         init = getattr(self._application, "__init__", object.__init__)
         return [each.as_list() for each in keywords_of(init)]
 
     async def create(self, record: Record, mgr: Name[Any], mgr_addr: ConcAddr) -> Name[Any]:
-        """Create a worker here.
-
-        Args:
-            record: What to construct.
-            mgr: Name of its creator, which will be its Mgr.
-            mgr_addr: Address of its creator.
-
-        Returns:
-            Its Name.
+        """Create a worker here, whose Mgr will be its creator.
 
         Raises:
             LoadError: It is the application's Corps, and none was loaded here.
@@ -88,13 +68,13 @@ class EnvMgr(Conc):
         made = construct_soon(cell, record)
         try:
             name: Name[Any] = await made
-        except asyncio.CancelledError:  # its creator has given up, and will never know the Name
+        except asyncio.CancelledError:  # its creator has given up, and never gets the Name
             self._env.exit(cell.addr)
             raise
         return name
 
     def _loaded(self, record: Record) -> Record:
-        """The same with the application's class, if it stands for that."""
+        """Put the application's class into a record that stands for it."""
         if record.cls is not Application:
             return record
         if self._application is None:
@@ -109,11 +89,10 @@ class EnvMgr(Conc):
         Args:
             number: Of its address.
             incarnation: Which it will be.
-            create: If its cell may not be there any more: how it was created, and Name and address of its
-                Mgr.
+            create: How it was created, with Name and address of its Mgr, if its cell may be gone.
 
         Returns:
-            Its Name; None if nobody here knows it, since it lived in a former process.
+            Its Name; None if it lived in a former process, and this one does not know it.
 
         Raises:
             WorkerGone: It has ended.
@@ -134,22 +113,15 @@ class EnvMgr(Conc):
         return name
 
     async def incarnation_of(self, number: int) -> int:
-        """Which incarnation a worker of this Env is in; 0 if it is not here.
-
-        Args:
-            number: Of its address.
-        """
+        """Give the incarnation of a worker of this Env, by the number of its address; 0 if it is not here."""
         cell = self._env.registry.find(number)
         return 0 if cell is None else cell.incarnation
 
     async def halt(self, number: int) -> bool:
-        """End the incarnation of a worker, which is to be started again together with others.
-
-        Args:
-            number: Of its address.
+        """End the incarnation of a worker that is to be started again together with others.
 
         Returns:
-            Whether its cell waits to be started again; else it was abandoned, or has ended.
+            Whether its cell waits for that; else it was abandoned, or has ended.
         """
         cell = self._env.registry.find(number)
         if cell is not None:
@@ -157,12 +129,7 @@ class EnvMgr(Conc):
         return cell is not None and self._env.registry.find(number) is cell
 
     async def knows_env(self, env_id: int, *, is_there: bool) -> None:
-        """Wait until this Env knows that workers can, or cannot, be created in another one.
-
-        Args:
-            env_id: The other one.
-            is_there: Whether they can.
-        """
+        """Wait until this Env knows that workers can, or cannot, be created in another one."""
         await self._env.others.when_known(env_id, is_there=is_there)
 
     async def still(self) -> None:
@@ -171,15 +138,15 @@ class EnvMgr(Conc):
             await stands
 
     async def hear_last_words(self) -> None:
-        """Take what workers that end still ask of others: all Envs stand still."""
+        """Take the last requests of workers that end, because all Envs stand still."""
         hear_last_words(self._env)
 
     async def unfinished(self) -> list[Unfinished]:
-        """What the end of this Env waits for."""
+        """List what the end of this Env waits for."""
         return unfinished(self._env)
 
     async def drain_all(self) -> None:
-        """End all workers here, newest first, each after what waits for it. There will be no others."""
+        """End all workers here, newest first, each after what waits for it. Create none any more."""
         self._is_leaving = True
         for cell in reversed(self._env.registry.cells()):
             if cell.mgr_addr is not None:
@@ -189,9 +156,9 @@ class EnvMgr(Conc):
                     _log.warning("%s could not be drained: %s", cell, error)
 
     async def end_children(self) -> None:
-        """End the workers that plain threads of this Env have created. There will be no more.
+        """End the workers that plain threads of this Env have created. They create none any more.
 
-        While the other Envs are there: in the end of its own it would wait in vain for those that live there.
+        The other Envs are still there, because some of these workers live in them.
         """
         for turn in self._corps_own_cell().family.close_in_turns():
             for child, ended in [(child, self._env.exit(child)) for child in turn]:
@@ -201,61 +168,43 @@ class EnvMgr(Conc):
                     _log.debug("%s did not end in order: %s", child, error)
 
     async def expect(self, mgr_env: int, numbers: list[int]) -> None:
-        """Another Env says whom it will start here, of those who lived in a former process of this Env.
-
-        Args:
-            mgr_env: That Env.
-            numbers: Of their addresses.
-        """
+        """Learn which workers of a former process of this Env another Env will start here again."""
         self._env.lives.refuse(self._env.registry.decide(mgr_env, numbers))
 
     async def has_told(self, env_id: int) -> None:
-        """Wait until another Env has heard all that this one has told it so far.
-
-        Args:
-            env_id: The other one.
-        """
+        """Wait until another Env has heard all that this one has sent to it so far."""
         await self._env.ask_manager(env_id, "hear")
 
     async def hear(self) -> None:
-        """What was told before was heard: for `has_told`."""
+        """Answer `has_told`: requests arrive in order, so this Env has heard all before this one."""
 
     async def admit(self, fields: list[Any]) -> None:
-        """Another Env has a process, of which more is told soon: it may connect.
-
-        Args:
-            fields: Its record.
-        """
+        """Let the process of another Env connect. `fields` is its record, as a list."""
         if self._env.peers is not None:
             self._env.peers.admit(Member(*fields))
 
     async def child_ended(self, mgr_addr: ConcAddr, child: ConcAddr, end: ChildEnd) -> bool:
-        """An incarnation of a worker in another Env, which a worker of this one created, has ended.
-
-        Args:
-            mgr_addr: The creator.
-            child: The worker that has ended.
-            end: How.
+        """Hear from another Env how a child of a worker of this one has ended.
 
         Returns:
-            Whether the creator is there.
+            Whether the creator `mgr_addr` is there.
         """
         return self._env.lives.child_ended(mgr_addr, child, end)
 
     async def dead_letters(self, generation: int, number: int) -> tuple[int, list[DeadLetter], int, int]:
-        """The dead letters of this Env that have come since somebody asked last.
+        """List the dead letters of this Env that have come since the caller asked last.
 
         Args:
-            generation: Of the process that he asked then; -1 for the first time.
-            number: What he was told then; 0 for the first time.
+            generation: Of the process that it asked then; -1 for the first time.
+            number: The last part of the answer then; 0 for the first time.
 
         Returns:
-            The generation of this process, the letters, how many have come and gone meanwhile, and what to
-            ask with the next time.
+            The generation of this process, the letters, how many have come and gone meanwhile, and the number
+            to ask with the next time.
         """
         generation, news = self._env.letters.since(generation, number)
         return generation, news.items, news.missed, news.next
 
     async def statistics(self) -> dict[str, Any]:
-        """What goes on in this Env, and what went wrong so far; see `Env.statistics`."""
+        """Tell what goes on in this Env, and what went wrong so far; see `Env.statistics`."""
         return self._env.statistics()

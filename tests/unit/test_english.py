@@ -20,10 +20,6 @@ RULES: Final = "CONTRIBUTING.md"  # it quotes what it bans
 UNREAD: Final = frozenset(
     {
         "corps",
-        "corps/cli",
-        "corps/launch",
-        "corps/launchers",
-        "corps/managers",
         "corps/messages",
         "corps/peers",
         "corps/runtime/cells",

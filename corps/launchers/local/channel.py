@@ -1,8 +1,8 @@
 """Channel: messages of bytes between a booting process and one of its Envs.
 
 What has to reach an Env before it can join the Corps, keys and membership above all, goes over a stream
-socket pair that the Env inherits. It has no name in any file system, so nobody else can connect to it, and
-its end of file tells each side that the other process is gone.
+socket pair that the Env inherits. It has no name in any file system, so no other process can connect to it.
+Its end of file says to each side that the other process is gone.
 
     length   4 bytes, big endian
     message  that many bytes
@@ -39,7 +39,7 @@ class Channel:
         self._sock = sock
         self._is_closed = False
         # Keeps messages whole, and the descriptor open while a send uses it. Held during the send, which may
-        # block; nobody else who needs the lock can go on before it anyway.
+        # block: no other send could go on before it anyway.
         self._send_lock = threading.Lock()
         # Keeps the descriptor open while a recv uses it: a descriptor that is closed under a blocked read can
         # be given to another file. Held during the recv.
@@ -53,10 +53,7 @@ class Channel:
         return self._is_closed
 
     def send(self, message: bytes) -> None:
-        """Send one message.
-
-        Args:
-            message: Its bytes, at most `MAX_MESSAGE`.
+        """Send one message of at most `MAX_MESSAGE` bytes.
 
         Raises:
             BrokenError: The other side has gone.
@@ -81,14 +78,7 @@ class Channel:
                 raise BrokenError("the process at the other end of the channel has gone") from error
 
     def wait(self, timeout: float) -> bool:
-        """Wait until there is something for `recv`.
-
-        Args:
-            timeout: Seconds.
-
-        Returns:
-            Whether there is: the beginning of a message, or the end. False if the time was over first.
-        """
+        """Wait so many seconds for something to receive: the beginning of a message, or the end."""
         with self._recv_lock:
             if self._is_closed:
                 return True
@@ -133,9 +123,9 @@ class Channel:
         return bytes(data)
 
     def end_reading(self) -> None:
-        """The process at the other end has ended: after what it has sent, `recv` gives None, and so at once.
+        """Have `recv` give None after what was sent so far: the process at the other end has ended.
 
-        Its end of the channel may be open for longer, in a process that it has forked. Any thread.
+        Its end of the channel may stay open in a process that it has forked. Thread-safe.
         """
         with self._state_lock:
             if not self._is_closed:
@@ -143,7 +133,7 @@ class Channel:
                     self._sock.shutdown(socket.SHUT_RD)
 
     def close(self) -> None:
-        """Close this end. The other side can still read what was sent. Calling it again does nothing."""
+        """Close this end. The other side can still read what was sent. Idempotent."""
         with self._state_lock:
             if self._is_closed:
                 return

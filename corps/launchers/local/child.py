@@ -1,4 +1,4 @@
-"""The Env's side of its start: what its entry function is given, and how its end becomes an exit status."""
+"""The Env's side of its start: what its entry function gets, and how its end becomes an exit status."""
 
 import contextlib
 import importlib
@@ -13,9 +13,7 @@ from corps.launchers.local.pulse import Pulse
 
 
 class ChildSide:
-    """What the entry function of an Env gets.
-
-    Any thread may call it.
+    """What the entry function of an Env gets. Thread-safe.
 
     Args:
         env_id: Which Env this process is.
@@ -45,9 +43,9 @@ class ChildSide:
         self._lock = threading.Lock()
 
     def release_output(self) -> None:
-        """Write to the booting process's own stdout and stderr from now on, and no longer into its memory.
+        """Write to the booting process's own stdout and stderr from now on. Idempotent.
 
-        A terminal is a terminal again. Calling it again does nothing.
+        Until now that process has read the output. A terminal is a terminal again.
         """
         with self._lock:
             flush_output()
@@ -58,15 +56,10 @@ class ChildSide:
 
 
 def run_entry(entry: str, child: ChildSide) -> int:
-    """Import and call an entry function, as the whole life of this process.
-
-    Args:
-        entry: ``"module:function"``.
-        child: The function's only argument.
+    """Import ``"module:function"`` and call it with `child`, as the whole life of this process.
 
     Returns:
-        The exit status: the function's, where None stands for 0; 1 if it raised, after the traceback was
-        printed.
+        The exit status: the function's, where None stands for 0; 1 after the traceback if it raised.
     """
     try:
         module_name, _, function_name = entry.partition(":")
@@ -76,7 +69,7 @@ def run_entry(entry: str, child: ChildSide) -> int:
     except SystemExit as stop:
         return _status_of(stop.code)
     except BaseException:
-        # Nothing is above this frame that could handle it: the process ends here, and has to say why.
+        # No frame above could handle it: the process ends here, and has to say why.
         traceback.print_exc()
         return 1
     return _status_of(code)

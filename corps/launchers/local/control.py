@@ -1,13 +1,13 @@
 """The messages between a booting process and its template process.
 
-Each message is one packet of an ``AF_UNIX`` ``SOCK_SEQPACKET`` socket pair: borders are kept, and a packet
-arrives whole or not at all. The format is private to one release, since both sides come from the same
-installation; JSON keeps it readable in ``strace``.
+Each message is one packet of an ``AF_UNIX`` ``SOCK_SEQPACKET`` socket pair: a packet arrives whole or not at
+all. The format is private to one release, because both sides come from the same installation. JSON keeps it
+readable in ``strace``.
 
     booting process -> template   Spawn (with three descriptors), Kill
     template -> booting process   Ready or Failed, once; Spawned or SpawnFailed per Spawn; Exited per process
 
-End of file towards the template means: kill everything, tell how it ended, and go.
+End of file towards the template means: kill everything, report how it ended, and go.
 """
 
 import json
@@ -147,13 +147,7 @@ class _Table:
 
 
 def encode(message: Message) -> bytes:
-    """A message as a packet.
-
-    Args:
-        message: The message.
-
-    Returns:
-        The bytes to send.
+    """Make a packet of a message.
 
     Raises:
         InternalError: It would be longer than `MAX_PACKET`.
@@ -165,13 +159,7 @@ def encode(message: Message) -> bytes:
 
 
 def decode(packet: bytes) -> Message:
-    """The message of a packet.
-
-    Args:
-        packet: What `encode` returned on the other side.
-
-    Returns:
-        The message.
+    """Make the message of a packet from `encode`.
 
     Raises:
         InternalError: These bytes are no message.
@@ -185,12 +173,5 @@ def decode(packet: bytes) -> Message:
 
 
 def shortened(text: str) -> str:
-    """The end of a text, short enough for a packet even if every character needs an escape.
-
-    Args:
-        text: For example a traceback.
-
-    Returns:
-        At most its last 8192 characters.
-    """
+    """Keep the end of a text, short enough for a packet even if every character needs an escape."""
     return text[-_MAX_TEXT:]

@@ -12,14 +12,12 @@ from corps.launchers.local.stacks import DUMP_SIGNAL
 
 
 class EnvProcess:
-    """A process that a ProcessHost has forked.
-
-    Any thread may call it. The ProcessHost makes it and tells it what happens.
+    """A process that a ProcessHost has forked. Thread-safe.
 
     Args:
         env_id: The Env it is.
-        channel: This side's end of the channel to it. Whoever uses it closes it; the ProcessHost's `close`
-            closes it at the latest.
+        channel: This side's end of the channel to it. The Membership closes it, or at the latest the
+            ProcessHost's `close`.
         pulse: Its signs of life; closed when it has ended.
         send_signal: Has the template send a signal to an Env, if that has this process, or any for 0.
     """
@@ -47,68 +45,50 @@ class EnvProcess:
         return self.pulse.counts()
 
     def output(self) -> str:
-        """What the process wrote to stdout and stderr until it released its output.
+        """Give the last 200 lines, at most 64 KiB, that the process wrote before it released its output.
 
-        Returns:
-            The last 200 lines of it, at most 64 KiB; complete once `wait` has returned an Exit.
+        They are complete once `wait` has returned an Exit.
         """
         return self.tail.text()
 
     def wait(self, timeout: float | None = None) -> Exit | None:
-        """Wait for the process to end.
-
-        Args:
-            timeout: For how many seconds; None for any time.
-
-        Returns:
-            How it ended, or None if it has not.
-        """
+        """Wait so many seconds, or any time, for the end; return None if it has not come."""
         return self._exit if self._ended.wait(timeout) else None
 
     def kill(self, sig: int = signal.SIGKILL) -> None:
         """Send it a signal. Nothing happens if it has ended: a process that took over its id is safe.
 
-        Args:
-            sig: The signal. After SIGKILL, and after any other end, the rest of its process group is killed
-                too.
+        After its end, whatever the cause, the template kills the rest of its process group too.
         """
         if not self._ended.is_set():
             self._send_signal(self.env_id, sig, self.pid)
 
     def end_with_stacks(self) -> None:
-        """Have it write the stacks of its threads to its stderr, and end. Nothing waits for that.
+        """Have it write the stacks of its threads to its stderr, and end. No thread waits for that.
 
         A process that is stopped, or whose application has taken that signal for itself, does not end.
         """
         self.kill(DUMP_SIGNAL)
 
     def is_stopped(self) -> bool:
-        """Whether it is stopped: by a signal, or by a debugger."""
+        """See `LaunchedEnv.is_stopped`."""
         return is_stopped(self.pid)
 
     def mark_ended(self, how: Exit) -> None:
-        """Tell it its end; for the ProcessHost, once.
-
-        Args:
-            how: Its end.
-        """
+        """Record its end. The ProcessHost only, once."""
         self._exit = how
         self._ended.set()
         self.channel.end_reading()
         self.pulse.close()
 
     def discard(self) -> None:
-        """There is no such process, and will be none; for the ProcessHost."""
+        """Close what was for a process that never came. The ProcessHost only."""
         self.channel.close()
         self.pulse.close()
 
 
 def is_stopped(pid: int) -> bool:
-    """Whether a process is stopped: by a signal, or by a debugger.
-
-    Args:
-        pid: The process.
-    """
+    """Return whether a signal or a debugger has stopped a process."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             # The second field is a name in parentheses, which may hold anything.

@@ -1,4 +1,4 @@
-"""EnvTable: the processes of one ProcessHost, and who waits for which of them to be forked."""
+"""EnvTable: the processes of one ProcessHost, and the threads that wait for their forks."""
 
 import os
 import threading
@@ -10,7 +10,7 @@ from corps.launchers.local.env_process import EnvProcess
 
 
 class EnvEntry:
-    """One process in the table. The thread that took it out of the table, or the watcher, may touch it.
+    """One process in the table. Only the watcher, or the thread that took it out of the table, may touch it.
 
     Args:
         process: The process, or the process to be.
@@ -32,33 +32,25 @@ class EnvEntry:
             self.output_fd = None
 
     def fail(self, problem: str, *, is_passing: bool = False) -> None:
-        """Tell the waiting spawn that there will be no process.
-
-        Args:
-            problem: Why.
-            is_passing: Another try may succeed.
-        """
+        """Wake the waiting spawn: there will be no process. `is_passing`: another try may succeed."""
         self.close_output()
         self.problem, self.is_passing = problem, is_passing
         self.is_answered.set()
 
 
 class EnvTable:
-    """Processes by Env id, from before their fork to their end. Any thread may call it."""
+    """Processes by Env id, from before their fork to their end. Thread-safe."""
 
     def __init__(self) -> None:
-        # Protects all below, and pid, is_abandoned and is_answered of the entries in it, so that a fork is
-        # either answered or abandoned. Nothing blocks while it is held.
+        # Protects all below, and pid, is_abandoned and is_answered of the entries in it: a fork is either
+        # answered or abandoned. No thread blocks while it holds the lock.
         self._lock = threading.Lock()
         self._entries: dict[int, EnvEntry] = {}
         self._channels: list[Channel] = []
         self._is_closed = False
 
     def add(self, entry: EnvEntry) -> None:
-        """Add a process that is about to be forked.
-
-        Args:
-            entry: The process.
+        """Add a process before its fork.
 
         Raises:
             ClosedError: `close` was called.
@@ -76,15 +68,7 @@ class EnvTable:
             self._channels.append(entry.process.channel)
 
     def answer(self, env_id: int, pid: int) -> EnvEntry | None:
-        """Note that an Env was forked, and wake its spawn.
-
-        Args:
-            env_id: The Env.
-            pid: Its process.
-
-        Returns:
-            Its entry; None if it is not in the table.
-        """
+        """Note the fork of an Env, and wake its spawn; return its entry if it is in the table."""
         with self._lock:
             entry = self._entries.get(env_id)
             if entry is not None:
@@ -93,47 +77,25 @@ class EnvTable:
             return entry
 
     def abandon(self, entry: EnvEntry) -> bool:
-        """Give up waiting for a fork.
-
-        Args:
-            entry: The process.
-
-        Returns:
-            False if the answer came before.
-        """
+        """Give up waiting for a fork; return False if the answer came before."""
         with self._lock:
             entry.is_abandoned = not entry.is_answered.is_set()
             return entry.is_abandoned
 
     def take(self, env_id: int) -> EnvEntry | None:
-        """Take a process out.
-
-        Args:
-            env_id: Its Env.
-
-        Returns:
-            Its entry, now the caller's alone; None if it is not in the table.
-        """
+        """Take the process of an Env out, if there is one; the entry is the caller's alone."""
         with self._lock:
             return self._entries.pop(env_id, None)
 
     def take_all(self) -> list[EnvEntry]:
-        """Take every process out.
-
-        Returns:
-            The entries, now the caller's alone.
-        """
+        """Take every process out; the entries are the caller's alone."""
         with self._lock:
             entries = list(self._entries.values())
             self._entries.clear()
             return entries
 
     def close(self) -> list[EnvProcess]:
-        """Accept no more processes.
-
-        Returns:
-            Those that have been forked and have not been seen to end.
-        """
+        """Accept no more processes, and list those that were forked and whose end was not reported."""
         with self._lock:
             self._is_closed = True
             return [entry.process for entry in self._entries.values() if entry.process.pid]

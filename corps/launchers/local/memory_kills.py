@@ -1,4 +1,4 @@
-"""Whether the kernel has killed a process since it had no memory left."""
+"""Whether the kernel has killed a process because it had no memory left."""
 
 from pathlib import Path
 from typing import Final
@@ -8,17 +8,17 @@ _COUNTER: Final = "oom_kill "
 
 
 class MemoryKills:
-    """Watches the count of processes that the kernel has killed for want of memory. For one thread.
+    """Watches the count of processes that the kernel has killed for want of memory. One thread.
 
-    The count is that of the whole machine: another program that is killed so at the same moment as one of
-    ours is taken for it.
+    The count is that of the whole machine: it cannot tell a process of ours from another program that the
+    kernel kills at the same moment.
     """
 
     def __init__(self) -> None:
         self._seen = _count()
 
     def is_new(self) -> bool:
-        """Whether there was one since the last call, or since this was made."""
+        """Return whether the kernel has killed one since the last call."""
         before, self._seen = self._seen, _count()
         return self._seen > before
 

@@ -7,22 +7,15 @@ MAX_BYTES = 64 * 1024
 
 
 class OutputTail:
-    """Keeps the end of a stream of bytes: at most `MAX_LINES` lines and `MAX_BYTES` bytes.
-
-    Any thread may call it.
-    """
+    """Keeps the end of a stream of bytes: at most `MAX_LINES` lines and `MAX_BYTES` bytes. Thread-safe."""
 
     def __init__(self) -> None:
         self._data = bytearray()
-        # Protects _data. Only slicing and decoding happen while it is held.
+        # Protects _data.
         self._lock = threading.Lock()
 
     def append(self, data: bytes) -> None:
-        """Add what was just read.
-
-        Args:
-            data: The bytes.
-        """
+        """Add what was just read."""
         with self._lock:
             self._data += data
             # Twice the limit before it is cut, so that a chatty process does not move 64 KiB per line.
@@ -30,11 +23,7 @@ class OutputTail:
                 del self._data[:-MAX_BYTES]
 
     def text(self) -> str:
-        """The tail as text; bytes that are not UTF-8 are replaced.
-
-        Returns:
-            The last lines, each with its line end.
-        """
+        """Give the last lines, each with its line end; bytes that are not UTF-8 are replaced."""
         with self._lock:
             data = bytes(self._data[-MAX_BYTES:])
         return "".join(data.decode(errors="replace").splitlines(keepends=True)[-MAX_LINES:])

@@ -14,11 +14,8 @@ def die_with_parent(parent_pid: int) -> bool:
 
     The tie is to the *thread*, so it is safe only where the forking thread lives as long as its process.
 
-    Args:
-        parent_pid: The process that forked this one.
-
     Returns:
-        False if that process has ended already, before the tie was made.
+        False if the parent had ended before this call.
 
     Raises:
         OSError: The kernel refused.
@@ -31,10 +28,6 @@ def die_with_parent(parent_pid: int) -> bool:
 
 
 def set_process_name(name: str) -> None:
-    """Name this process, as `ps -o comm` and `top` show it.
-
-    Args:
-        name: The kernel keeps its first 15 bytes.
-    """
+    """Name this process for `ps -o comm` and `top`. The kernel keeps the first 15 bytes."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode()), 0, 0, 0)

@@ -2,10 +2,10 @@
 
 The booting process starts one template process, which forks the Envs (see `template`); a thread watches
 them (see `watcher`). If this process dies, however it does, the template ends everything. If the template
-dies, the kernel kills the Envs, and each is reported.
+dies, the kernel kills the Envs, and the watcher reports each.
 
-What is not guaranteed: a process that an Env started with a session of its own outlives it. If template and
-booting process are both killed with SIGKILL, the runtime directory stays, and so does what Envs have started.
+Two things are not guaranteed. A process that an Env started with a session of its own outlives it. If SIGKILL
+ends both the template and the booting process, the runtime directory stays, and what Envs have started too.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ _log = logging.getLogger("corps.hosting")
 class ProcessHost:
     """The processes of one Corps on this host. Linux only.
 
-    `start`, or `launch` and `wait_ready`, is called first, once. Any thread may call `close` at any time, and
+    Call `start`, or `launch` and `wait_ready`, first and once. Any thread may call `close` at any time, and
     `spawn` after the start, except inside `on_exit`: both wait for what only the watcher's thread can see. A
     host that is not closed ends with its process.
 
@@ -90,7 +90,7 @@ class ProcessHost:
         self._watcher: Watcher | None = None
         # Protects the control socket against being closed under a send. The sends do not block.
         self._control_lock = threading.Lock()
-        # Makes closing one sequence, which a second caller waits for, and goes on with after an interrupt.
+        # Makes closing one sequence. A second caller waits for it, or goes on with it after an interrupt.
         # Held while the processes end.
         self._closing_lock = threading.Lock()
         self._is_finished = False
@@ -111,13 +111,13 @@ class ProcessHost:
         self.wait_ready()
 
     def launch(self) -> None:
-        """Start the template process, which takes a while to import everything. `wait_ready` comes next.
+        """Start the template process, which takes a while to import everything. Call `wait_ready` next.
 
         Raises:
             ClosedError: The host was started or closed before.
-            EnvStartError: There is no process or no descriptor to be had: the host is closed.
+            EnvStartError: The system gives no process or no descriptor. The host is closed.
         """
-        # A close from another thread comes before or after, and so sees nothing or all of it.
+        # A close from another thread sees nothing or all of it.
         with self._closing_lock:
             if self._template is not None or self._table.is_closed:
                 raise ClosedError("a ProcessHost starts once, and not after close")
@@ -275,9 +275,9 @@ class ProcessHost:
     def close(self, grace: float) -> None:
         """End every process, the template and the watcher, and remove the runtime directory.
 
-        In this order: no more spawns; SIGTERM to every process; after the grace the template is told to end,
-        which kills what is left, so that the ends are still reported; then, when nobody can report any more,
-        the thread and the descriptors. Calling it again does nothing; a second caller waits for the first.
+        In this order: no more spawns; SIGTERM to every process; after the grace the order to the template to
+        end, which kills what is left and reports it; then the thread and the descriptors. Idempotent: a
+        second caller waits for the first.
 
         Args:
             grace: For how many seconds to wait after SIGTERM before SIGKILL.
@@ -314,7 +314,7 @@ class ProcessHost:
         self._shut_control(socket.SHUT_WR)
         thread.join(_TEMPLATE_END)
         if thread.is_alive():
-            # It is stopped, or an Env cannot be killed. The shutdown is an end of file of our own making.
+            # It is stopped, or an Env cannot be killed. The shutdown gives the watcher its end of file.
             template.kill()
             self._shut_control(socket.SHUT_RDWR)
             thread.join()
@@ -325,7 +325,7 @@ class ProcessHost:
                 self._control.shutdown(how)
 
     def _continue_template(self) -> None:
-        """If the template is stopped, have it go on: nobody else can end its processes in order."""
+        """If the template is stopped, have it go on: only it can end its processes in order."""
         template = self._template
         if template is not None and template.returncode is None and is_stopped(template.pid):
             _log.warning("the template process (pid %d) is stopped, and has to go on", template.pid)
@@ -355,7 +355,7 @@ def _not_started(env_id: int, problem: str, *, is_passing: bool, output: str = "
 
 
 def open_ends() -> tuple[socket.socket, socket.socket, int, int, Pulse, int]:
-    """The descriptors between a booting process and a new Env; all close-on-exec.
+    """Open the descriptors between a booting process and a new Env, all close-on-exec.
 
     Returns:
         The booting process's end of the channel, the Env's end, the read and the write end of the output

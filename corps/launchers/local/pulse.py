@@ -1,9 +1,8 @@
 """Pulse: signs of life of an Env's process, in memory that it shares with the booting process.
 
-Counts only: whoever gives a sign adds one, and whoever looks sees whether a count has changed. That needs no
-message and no system call, so neither side can ever hold up the other, stopped as it may be. The memory has
-no name and no size that could be changed, so that nothing which happens to a file can happen to it: a count
-in a file on a disk may have to wait for that disk.
+It holds counts only. The Env adds one for each sign, and the booting process sees whether a count has
+changed. That needs no message and no system call, so a side that is stopped never holds up the other. The
+memory has no name, and its size cannot change: a count in a file might have to wait for a disk.
 """
 
 import contextlib
@@ -18,10 +17,10 @@ _SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
 def open_pulse() -> int:
-    """Memory for one Env.
+    """Make the memory for one Env.
 
     Returns:
-        A descriptor of it, close-on-exec; the caller's to close, after `Pulse` has mapped it.
+        Its descriptor, close-on-exec. The caller closes it after `Pulse` has mapped it.
 
     Raises:
         OSError: There is no descriptor or no memory left.
@@ -37,13 +36,10 @@ def open_pulse() -> int:
 
 
 class Pulse:
-    """The counts of one process. Any thread may call; `beat` for each count one thread at a time."""
+    """The counts of one process. Thread-safe, but for `beat`: one thread for each count."""
 
     def __init__(self, fd: int) -> None:
-        """Map it.
-
-        Args:
-            fd: From `open_pulse`; not needed any more afterwards.
+        """Map the memory of a descriptor from `open_pulse`, which is not needed afterwards.
 
         Raises:
             OSError: It cannot be mapped.
@@ -53,19 +49,11 @@ class Pulse:
         self._last: tuple[int, ...] = (0,) * _COUNTS
 
     def beat(self, which: int) -> None:
-        """Give a sign of life. In the Env.
-
-        Args:
-            which: MAIN or READING.
-        """
+        """Give a sign of life, MAIN or READING. In the Env."""
         self._words[which] += 1
 
     def counts(self) -> tuple[int, ...]:
-        """How many signs there were of each kind. In the booting process.
-
-        Returns:
-            The counts, by MAIN and READING; after `close` those of the last look.
-        """
+        """Count the signs by MAIN and READING; after `close` as at the last look. In the booting process."""
         with contextlib.suppress(ValueError):  # it was closed, perhaps at this very moment
             self._last = tuple(self._words[:_COUNTS])
         return self._last
@@ -73,5 +61,5 @@ class Pulse:
     def close(self) -> None:
         """Let go of it. Idempotent."""
         self._words.release()
-        with contextlib.suppress(BufferError):  # somebody looks at it now: it goes with the last reference
+        with contextlib.suppress(BufferError):  # another thread looks at it: it goes with the last reference
             self._map.close()

@@ -1,9 +1,9 @@
 """The runtime directory of a Corps: where the sockets of its Envs have their names.
 
-It is made fresh for each Corps, belongs to this user and admits nobody else: whoever could put a file there
-could stand in for an Env. Nor can another user move it away and put one of his own in its place: that takes
-a folder above it in which he may rename. Its name carries the process id of its maker, so that what a crash
-left behind can be told from what is in use.
+Each Corps has a fresh one, which belongs to this user and admits no other: a user who can put a file there
+can stand in for an Env. Nor can another user put a directory of his own in its place: no folder above it lets
+him rename. Its name carries the process id of its maker, which tells what a crash left behind from what is in
+use.
 """
 
 import contextlib
@@ -67,23 +67,14 @@ def _make_in(base: str) -> str:
 def remove_runtime_dir(path: str) -> None:
     """Remove a directory of `make_runtime_dir` with all that is in it. A missing one is no error.
 
-    Anything that `make_runtime_dir` cannot have made is left alone: a wrong argument must not cost a user's
-    files.
-
-    Args:
-        path: What `make_runtime_dir` returned.
+    Leave alone what `make_runtime_dir` cannot have made: a wrong argument must not cost a user's files.
     """
     if os.path.basename(path).startswith(PREFIX) and _problem_with(path) is None:
         shutil.rmtree(path, ignore_errors=True)
 
 
 def remove_files(path: str, *patterns: str) -> None:
-    """Remove what processes that have ended left in a directory of `make_runtime_dir`.
-
-    Args:
-        path: What `make_runtime_dir` returned.
-        *patterns: Of the names of the files, as `fnmatch` has them.
-    """
+    """Remove files, by `fnmatch` patterns, that ended processes left in a directory of `make_runtime_dir`."""
     with contextlib.suppress(OSError):
         for name in os.listdir(path):
             if any(fnmatch(name, pattern) for pattern in patterns):
@@ -92,11 +83,10 @@ def remove_files(path: str, *patterns: str) -> None:
 
 
 def user_dir() -> str | None:
-    """The directory that holds the runtime directories of this user; made if it is not there.
+    """Find or make ``$XDG_RUNTIME_DIR/corps-<uid>``, for the runtime directories of this user.
 
     Returns:
-        ``$XDG_RUNTIME_DIR/corps-<uid>``, or None if there is no such directory that is ours and closed to
-        others.
+        Its path; None if no such directory is ours and closed to others.
     """
     base = os.environ.get("XDG_RUNTIME_DIR", "")
     if not os.path.isabs(base) or _problem_with(base) is not None:
@@ -108,14 +98,7 @@ def user_dir() -> str | None:
 
 
 def _who_may_rename_below(path: str) -> str | None:
-    """Why another user may put something else in the place of what is made in a directory.
-
-    Args:
-        path: Of the directory, without symbolic links.
-
-    Returns:
-        The reason; None if no other user may.
-    """
+    """Say why another user may rename what is made below a real path; None if no other user may."""
     trusted = {0, os.getuid()} | _unknown_users()
     while True:
         try:
@@ -132,7 +115,7 @@ def _who_may_rename_below(path: str) -> str | None:
 
 
 def _unknown_users() -> set[int]:
-    """The id of all users, root among them, that have none in this user namespace, if there are such."""
+    """Find the id of all users, root among them, that have none in this user namespace, if there are such."""
     try:
         with open("/proc/self/uid_map") as file:
             if " ".join(file.read().split()) == _ALL_USERS:
@@ -144,7 +127,7 @@ def _unknown_users() -> set[int]:
 
 
 def _problem_with(path: str) -> str | None:
-    """Why this path is no directory that belongs to us alone; None if it is one."""
+    """Say why this path is no directory that belongs to us alone; None if it is one."""
     try:
         found = os.lstat(path)
     except OSError as error:

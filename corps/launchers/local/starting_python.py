@@ -1,12 +1,11 @@
-"""How a process of corps is started: the command line of a Python that becomes a template, or an Env.
+"""How a process of corps starts: the command line of a Python that becomes a template, or an Env.
 
-Three cases. An interpreter runs a few words of code. A *frozen* program, as PyInstaller makes it, has no
-interpreter: it is started again, and becomes what it was started for when it comes to `corps.boot`, or to
+There are three cases. An interpreter runs a few words of code. A *frozen* program, as PyInstaller makes it,
+has no interpreter: it starts again, and takes its role when it comes to `corps.boot` or
 `corps.freeze_support`; what stands above that call runs once more. And the setting `executable` names an
 interpreter for programs that have another one, or none.
 
-What a process is to be travels in its arguments or, for a frozen program, in an environment variable. Nothing
-of it is secret.
+The role travels in the arguments or, for a frozen program, in an environment variable. It is no secret.
 """
 
 import json
@@ -18,9 +17,9 @@ from typing import Any, Final
 from corps.errors import EnvStartError
 
 ROLE: Final = "_CORPS_ROLE"
-"""The environment variable that tells a frozen program what it was started for."""
+"""The environment variable with the role of a frozen program."""
 
-# Nothing that is imported here is garbage soon: collecting meanwhile costs a twentieth of the time.
+# No imported object is garbage soon: collecting meanwhile costs a twentieth of the time.
 _BOOTSTRAP: Final = (
     "import gc, json, sys; gc.disable(); arguments = json.loads(sys.argv[1]);"
     " sys.path[:] = arguments['path']; from corps.launchers.local.template import become; become(arguments)"
@@ -35,7 +34,7 @@ def is_frozen() -> bool:
 def python_command(
     arguments: dict[str, Any], executable: str | None
 ) -> tuple[list[str], dict[str, str] | None]:
-    """What starts a process.
+    """Make the command that starts a process.
 
     Args:
         arguments: For `corps.launchers.local.template.become`: plain data, with the import path as ``path``.
@@ -47,22 +46,19 @@ def python_command(
     Raises:
         EnvStartError: There is no interpreter.
     """
-    told = json.dumps(arguments)
+    role = json.dumps(arguments)
     if executable is None and is_frozen():
-        return [sys.executable, *sys.argv[1:]], {**os.environ, ROLE: told}
+        return [sys.executable, *sys.argv[1:]], {**os.environ, ROLE: role}
     if not (executable or sys.executable):
         raise EnvStartError(
             "this program does not know its Python interpreter (sys.executable is empty): name one with the "
             "setting `executable`"
         )
-    return [executable or sys.executable, *interpreter_options(), "-P", "-c", _BOOTSTRAP, told], None
+    return [executable or sys.executable, *interpreter_options(), "-P", "-c", _BOOTSTRAP, role], None
 
 
 def advice(executable: str | None) -> str:
-    """What to do when a process that was started with `python_command` does not become what it should.
-
-    Args:
-        executable: As it was given.
+    """Say what to do when the command of `python_command` does not become what it should.
 
     Returns:
         The end of a text; empty for an ordinary interpreter.
@@ -79,13 +75,12 @@ def advice(executable: str | None) -> str:
 
 
 def take_role() -> dict[str, Any] | None:
-    """What a frozen program was started for. Once: what it starts itself has no role.
+    """Take the role of a frozen program: the arguments of `python_command`. Other processes have None.
 
-    Returns:
-        The arguments of `python_command`; None in every other process.
+    Call it once: what the program starts itself has no role.
     """
-    told = os.environ.pop(ROLE, None)
-    if told is None:
+    role = os.environ.pop(ROLE, None)
+    if role is None:
         return None
     if current_thread() is not main_thread():
         sys.stderr.write(
@@ -94,16 +89,12 @@ def take_role() -> dict[str, Any] | None:
         )
         sys.stderr.flush()
         os._exit(1)
-    arguments: dict[str, Any] = json.loads(told)
+    arguments: dict[str, Any] = json.loads(role)
     return arguments
 
 
 def interpreter_options() -> list[str]:
-    """The options with which this interpreter runs and another one should run too.
-
-    Returns:
-        Command-line options.
-    """
+    """List the command-line options of this interpreter that another one should have too."""
     options = ["-" + "O" * sys.flags.optimize] if sys.flags.optimize else []
     if sys.flags.ignore_environment:
         options.append("-E")

@@ -1,25 +1,24 @@
 """The template process: imports everything once, and is forked into Envs.
 
-A fork of a process that has imported all an Env needs is ready in milliseconds, where importing takes a
-fifth of a second. Forking is safe only from a process with one thread that has opened nothing, so this one
-does nothing else: it makes no thread and no ZeroMQ context. But others can have made threads in it: a
-debugger, or an agent that comes with every Python of a machine. Then each Env is an interpreter of its own,
-which takes longer; all else is as with a fork.
+A fork of a process that has imported all an Env needs is ready in milliseconds; importing takes a fifth of a
+second. A fork is safe only from a process with one thread that has opened nothing, so this one does nothing
+else: it makes no thread and no ZeroMQ context. But a debugger, or an agent that comes with every Python of a
+machine, can have made threads in it. Then each Env is an interpreter of its own, which takes longer.
 
-It is also what keeps Envs from being orphans:
+The template also keeps Envs from being orphans:
 
 * It ends when the booting process does: the end of file of the control socket says so, and the booting
   process's pidfd too, because a process that the user forked can hold a copy of the socket. Then it kills
   and reaps its Envs, removes the runtime directory and goes.
-* The kernel kills each Env when the template ends. That is tied to the thread that forked, and the
-  template's only thread ends with the process.
-* Each Env leads a process group. What is left of the group is killed when its Env has ended, before the Env
-  is reaped: until then its process id, and so the group's, cannot belong to anybody else.
+* The kernel kills each Env when the thread that forked it ends. The template's only thread ends with the
+  process.
+* Each Env leads a process group. When an Env has ended, the template kills the rest of the group, and then
+  reaps the Env: until then no other process can have its id, which is that of the group.
 
-Who holds which end, so that each end of file comes when it should: the booting process alone holds its ends
-of the control socket, the channels and the output pipes, all close-on-exec. The template holds the ends
-that are an Env's from the packet that brings them until its fork, never while another Env is forked. An Env
-closes all that is the template's before any other code runs.
+Each end of file comes when it should because the ends are held so. The booting process alone holds its ends
+of the control socket, the channels and the output pipes, all close-on-exec. The template holds an Env's ends
+from the packet that brings them until its fork, never while it forks another Env. An Env closes all that is
+the template's before any other code runs.
 """
 
 import contextlib
@@ -67,7 +66,7 @@ from corps.launchers.local.starting_python import python_command
 from corps.reserve import may_pass
 
 # SIGTERM and SIGHUP too: a service manager sends them to every process at once, and only the booting process
-# knows how to stop in order.
+# can stop in order.
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _EXIT_IN_FORK = 70
 _FDS_OF_SPAWN = 3
@@ -77,11 +76,7 @@ _DEBUGGERS: Final = frozenset({"pydevd", "debugpy"})
 
 
 class Template:
-    """The template process. Its methods run on the only thread of that process.
-
-    Args:
-        config: What it was started with.
-    """
+    """The template process. One thread: the only one of that process."""
 
     def __init__(self, config: TemplateConfig) -> None:
         self._config = config
@@ -104,7 +99,7 @@ class Template:
             self._watch(self._wake_read, self._reap)
             if self._parent_fd is not None:
                 self._watch(self._parent_fd, self._stop)
-            # Only now, when the pidfd is open: the number is certainly that of our parent.
+            # Only now, with the pidfd open, is the number certainly that of our parent.
             self._is_wanted = os.getppid() == self._config.parent_pid
             self._send(Ready())
             self._serve()
@@ -144,8 +139,8 @@ class Template:
             self._control.send(encode(message), socket.MSG_NOSIGNAL)
 
     def _read_request(self) -> None:
-        # Not socket.recv_fds, which ignores its flags (CPython 3.11 to 3.13). What an application starts
-        # would inherit an Env's end of the channel, could read it, and would keep it from coming to its end.
+        # Not socket.recv_fds, which ignores its flags (CPython 3.11 to 3.13). A program that an application
+        # starts would inherit an Env's end of the channel, could read it, and would keep it open.
         try:
             packet, rights, _, _ = self._control.recvmsg(MAX_PACKET, _RIGHTS, socket.MSG_CMSG_CLOEXEC)
         except OSError:
@@ -174,8 +169,8 @@ class Template:
             self._send(SpawnFailed(request.env_id, problem, is_passing=True))
             return
         flush_output()
-        # A signal that comes before the Env has set its handlers waits, instead of being ignored or ending up
-        # in the template's wake-up socket.
+        # A signal that comes before the Env has set its handlers waits. Otherwise the Env would ignore it, or
+        # it would wake the template.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             pid = os.fork() if may_fork() else self._start_env(request, fds)
@@ -186,14 +181,14 @@ class Template:
             return
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        # Done on both sides: whoever comes first, the group is there when either goes on.
+        # Both sides do it, so the group is there when either goes on.
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
         self._pids[request.env_id] = pid
         self._send(Spawned(request.env_id, pid))
 
     def _start_env(self, request: Spawn, fds: Sequence[int]) -> int:
-        """Start an Env that is no fork. Returns its process id."""
+        """Start an Env that is no fork, and return its process id."""
         config = self._config
         env = EnvConfig(
             request.env_id,
@@ -207,7 +202,7 @@ class Template:
         )
         command, environ = python_command(asdict(env), config.executable)
         started = subprocess.Popen(command, env=environ, pass_fds=fds, process_group=0)
-        started.returncode = 0  # `_bury` waits for it, and nobody else may: its id could be another's by then
+        started.returncode = 0  # only `_bury` may wait for it: later its id could be another's
         return started.pid
 
     def _become_env(self, request: Spawn, fds: Sequence[int]) -> NoReturn:
@@ -230,7 +225,7 @@ class Template:
             os.close(self._parent_fd)
 
     def _reap(self) -> None:
-        # Emptied before the processes are looked at: a process that ends later wakes us again.
+        # Empty it before looking at the processes: one that ends later wakes the template again.
         with contextlib.suppress(BlockingIOError):
             while self._wake_read.recv(4096):
                 pass
@@ -253,16 +248,9 @@ class Template:
 
 
 def preload(modules: Sequence[str]) -> None:
-    """Import modules, and make what they hold cheap to share with forks.
-
-    Args:
-        modules: Their names.
-
-    Raises:
-        ImportError: One is missing.
-    """
-    # Objects made now stay out of every later collection, so that collecting in an Env does not write to, and
-    # thereby copy, the pages it shares with the others.
+    """Import modules by their names, and make what they hold cheap to share with forks."""
+    # Objects made now stay out of every later collection. Otherwise a collection in an Env would write to the
+    # pages that it shares with the others, and so copy them.
     gc.disable()
     for name in modules:
         importlib.import_module(name)
@@ -270,7 +258,7 @@ def preload(modules: Sequence[str]) -> None:
 
 
 def may_fork() -> bool:
-    """Whether this process can be forked into one that goes on: it has one thread, and no debugger."""
+    """Return whether a fork of this process can go on: it has one thread, and no debugger."""
     return _count_threads() == 1 and _DEBUGGERS.isdisjoint(sys.modules)
 
 
@@ -317,21 +305,14 @@ def be_env(
 
 
 def capture_output(output_fd: int) -> tuple[int, int]:
-    """Lead this process's stdout and stderr into a pipe.
-
-    Args:
-        output_fd: The write end of the pipe; it is closed.
-
-    Returns:
-        Duplicates of stdout and stderr as they were.
-    """
+    """Lead stdout and stderr into a pipe, and close its descriptor; return duplicates of what they were."""
     saved = os.dup(1), os.dup(2)
     os.dup2(output_fd, 1)
     os.dup2(output_fd, 2)
     os.close(output_fd)
     for stream in (sys.stdout, sys.stderr):
-        # Whole lines, at once: nothing is lost in a buffer when the process is killed, and the lines of
-        # several Envs do not mix, not even under PYTHONUNBUFFERED, which writes line ends on their own.
+        # Whole lines, at once: a kill loses no buffer, and the lines of several Envs do not mix. Without this
+        # PYTHONUNBUFFERED would write line ends on their own.
         stream.reconfigure(line_buffering=True, write_through=False)  # type: ignore[union-attr]  # they are text files here
     return saved
 
@@ -339,11 +320,7 @@ def capture_output(output_fd: int) -> tuple[int, int]:
 def become_env(env_id: int, *, core_dumps: bool) -> None:
     """Make a fresh fork a process of its own. Signals come through from here on.
 
-    The `random` module reseeds itself in every fork, `secrets` and `uuid` ask the kernel.
-
-    Args:
-        env_id: The Env it becomes.
-        core_dumps: Whether it may write core files; they would hold its keys.
+    The `random` module reseeds itself in every fork; `secrets` and `uuid` ask the kernel.
     """
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
@@ -358,11 +335,7 @@ def become_env(env_id: int, *, core_dumps: bool) -> None:
 
 
 def become(arguments: dict[str, Any]) -> NoReturn:
-    """The main program of a template process, or of an Env that is not forked from it.
-
-    Args:
-        arguments: The fields of a `TemplateConfig` or an `EnvConfig`.
-    """
+    """Be a template process, or an Env that is no fork. The arguments are the fields of its config."""
     if "env_id" in arguments:
         env = EnvConfig(**arguments)
         sys.argv[:] = env.argv
@@ -375,7 +348,7 @@ def become(arguments: dict[str, Any]) -> NoReturn:
     sys.argv[:] = config.argv
     set_process_name("corps-template")
     Template(config).run()
-    # Not sys.exit: what imported modules registered for the end of an interpreter is not for this process.
+    # Not sys.exit: modules have registered work for the end of an interpreter that is not for this process.
     os._exit(0)
 
 
@@ -387,7 +360,7 @@ def _count_threads() -> int:
 
 
 def _open_pidfd(pid: int) -> int | None:
-    """A descriptor that becomes readable when the process ends; None where the kernel has none."""
+    """Open a descriptor that is readable when the process ends; None where the kernel has none."""
     try:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):

@@ -1,7 +1,6 @@
 """Watcher: the thread of a booting process that sees what its Envs write and how they end.
 
-It needs no wake-up of its own: all that concerns it arrives as a report of the template or as output, and
-the end of the template is the end of the watcher.
+It needs no wake-up of its own: it reads reports of the template and output, and ends with the template.
 """
 
 import contextlib
@@ -73,13 +72,13 @@ class Watcher:
 
     def run(self) -> None:
         """Watch until the template has gone and every process has been reported."""
-        # An application may have set SIGPIPE back to its default; here it would end the process only because
-        # the reader of its stderr has gone.
+        # An application may have set SIGPIPE back to its default. It would end the process when the reader of
+        # its stderr has gone.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
         try:
             self._serve()
         except BaseException:
-            # Without a watcher nobody would learn of anything; the kernel ends the Envs with the template.
+            # Without a watcher the membership hears of no end. The kernel ends the Envs with the template.
             logger.exception("the watcher failed; all processes of this Corps end")
             self._template.kill()
         self._selector.close()
@@ -129,7 +128,7 @@ class Watcher:
                     self._finish(entry, self._exit(env_id, pid, code))
 
     def _exit(self, env_id: int, pid: int, returncode: int) -> Exit:
-        """The end of a process, from its exit status, or minus the number of a signal."""
+        """Make the end of a process from its exit status, or minus the number of a signal."""
         mark = f"pid {pid}"
         if returncode >= 0:
             return Exit(env_id, mark, returncode, None)
@@ -153,8 +152,8 @@ class Watcher:
         return len(data)
 
     def _drain(self, entry: EnvEntry) -> None:
-        # The process has ended, so all that it wrote is in the pipe: an empty pipe is the end, even if a
-        # process that it started still holds the other side.
+        # The process has ended, so all its output is in the pipe. An empty pipe is the end, even if a process
+        # that it started still holds the other side.
         left = _MAX_DRAIN
         while left > 0 and (count := self._read_output(entry)):
             left -= count
@@ -173,7 +172,7 @@ class Watcher:
             return
         try:
             self._on_exit(how)
-        except BaseException:  # the ends of the others must be told too
+        except BaseException:  # the ends of the others must be reported too
             logger.exception("on_exit failed for env %d, which %s", how.env_id, how)
 
     def _report_lost(self) -> None:
@@ -194,14 +193,9 @@ class Watcher:
 def end_lost(pid: int, session: int, deadline: float | None) -> None:
     """Kill what is left of a process whose template has died, and wait until it has ended.
 
-    The kernel has sent SIGKILL to the process itself, so mostly there is only its group to end. The id may
-    belong to somebody else by now: that process is of another session, and is left alone. If there is no such
-    process, the number is either free or still held by what is left of the group.
-
-    Args:
-        pid: The process, which led a group.
-        session: The session of the template.
-        deadline: Until when to wait.
+    The kernel has sent SIGKILL to the process itself, so mostly there is only its group to end. Another
+    process may have the id by now. That one is of another session than the template's, and is left alone. If
+    there is no such process, the number is free, or what is left of the group still holds it.
     """
     pidfd = -1
     with contextlib.suppress(AttributeError, OSError):
@@ -222,11 +216,7 @@ def end_lost(pid: int, session: int, deadline: float | None) -> None:
 
 
 def forward(data: bytes) -> None:
-    """Write to this process's stderr, below Python's own stream, as its processes would.
-
-    Args:
-        data: The bytes; dropped if stderr is closed or does not take them.
-    """
+    """Write to this process's stderr, below Python's own stream; drop what it does not take."""
     view = memoryview(data)
     with contextlib.suppress(OSError):
         while view:
