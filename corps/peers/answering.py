@@ -45,7 +45,7 @@ _MEMORY_PATIENCE: Final = 5.0  # seconds for which an outcome that there is no m
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
 
-# Whoever cancels so shortly before a deadline does it for that: both sides count from their own clocks.
+# Who cancels so shortly before a deadline does it for that: both sides count from their own clocks.
 _TRAVEL: Final = 0.05
 
 
@@ -90,11 +90,11 @@ class Answering:
         self._is_lost = False
 
     def use_journal(self, path: str) -> None:
-        """The peer keeps a journal there, before its first request comes."""
+        """Read the journal of the peer there. Before its first request comes."""
         self._journal_path = path
 
     def on_request(self, header: RequestHeader, frames: Sequence[Frame]) -> None:
-        """The peer asks.
+        """Take a request of the peer.
 
         Raises:
             WireError: It names another Corps, a sender that does not live there, or a number that is in use.
@@ -146,9 +146,9 @@ class Answering:
             self._env.deliver(request)
 
     def _open(self, header: RequestHeader, frames: Sequence[Frame]) -> tuple[object, ...]:
-        """The request begins: from now on it may have been executed. Gives what `Asking` has packed."""
+        """Begin a request, and return what `Asking` has packed. From now on it may have been executed."""
         with self._lock:
-            # Else it wants no answer, or was answered at this very moment, since its caller has given it up:
+            # Else it wants no answer, or was answered just now, because its caller has given it up:
             # then its place in the journal may be another one's already.
             if header.number in self._incoming:
                 self._journal.began(header.number)
@@ -158,11 +158,11 @@ class Answering:
 
     @property
     def env_id(self) -> int:
-        """The Env of the peer."""
+        """Return the Env of the peer."""
         return self._way.member.env
 
     def on_cancel(self, header: CancelHeader, _: Sequence[Frame] = ()) -> None:
-        """The peer does not want an outcome any more. It is told so, since it keeps the room until then."""
+        """Cancel a request, and answer it, because the peer keeps the room until then."""
         with self._lock:
             request = self._incoming.get(header.number)
         if request is None or request.route is None:
@@ -181,7 +181,10 @@ class Answering:
         request.route.withdraw(request)
 
     def on_probe(self, header: ProbeHeader, _: Sequence[Frame] = ()) -> None:
-        """The peer looks for a circle of waits. A request that was answered meanwhile ends the search."""
+        """Follow a search of the peer for a circle of waits.
+
+        It ends at a request that was answered meanwhile.
+        """
         if len(set(header.path)) < len(header.path):
             return  # it runs in a circle that does not lead back to its start; one in the circle finds that
         with self._lock:
@@ -190,7 +193,10 @@ class Answering:
             self._env.follow_probe(request, header)
 
     def answer(self, number: int, outcome: Outcome) -> None:
-        """Send the outcome of one of its requests. By the thread that ran it, which waits for a slow peer."""
+        """Send the outcome of one of its requests.
+
+        The thread that ran it calls, and waits for a slow peer.
+        """
         if self._way.unsent >= self._most_unsent:
             self._wait_for_room()
         self._journal.ended(number)
@@ -215,7 +221,7 @@ class Answering:
             self._way.transmit([outcome_frame(number, status, packed.codec), packed.body])
 
     def _packed(self, outcome: Outcome) -> tuple[int, Packed]:
-        """Pack an outcome. If there is no memory now, it is tried again, by the thread that ran it."""
+        """Pack an outcome. The thread that ran the request tries again if there is no memory now."""
         until, pause = now() + _MEMORY_PATIENCE, _FIRST_PAUSE
         while True:
             try:
@@ -238,9 +244,9 @@ class Answering:
         self._env.alarms.at(now() + pause, again)
 
     def _wait_for_room(self) -> None:
-        """So much waits for the peer that another outcome should not, for a while: what runs here is slowed.
+        """Slow down the thread that ran a request while too much waits for the peer.
 
-        It is sent in the end, however full it is: what has run does not lose its outcome to a limit.
+        The outcome is sent in the end, however much waits: what has run does not lose its outcome to a limit.
         """
         if not self._env.may_wait_for_room():
             return
@@ -251,7 +257,7 @@ class Answering:
             self._env.leave_blocked()
 
     def give_credit(self, size: int) -> None:
-        """One of its requests that wanted no answer has been dealt with."""
+        """Hand back the room of one of its requests that wanted no answer."""
         with self._lock:
             lump = self._returns.add(size)
             is_first = lump is None and not self._is_credit_due and not self._is_lost
@@ -271,7 +277,7 @@ class Answering:
             self._way.transmit([CreditHeader(*lump).header()])
 
     def lose(self) -> None:
-        """The peer is gone: nobody will ever read the outcomes of its requests. Idempotent."""
+        """Give up all its requests: nobody will ever read their outcomes. Idempotent."""
         with self._lock:
             self._is_lost = True
             incoming, self._incoming = self._incoming, {}
@@ -282,6 +288,6 @@ class Answering:
                 request.promise.abandon()
 
     def count(self) -> int:
-        """Its requests that were not answered."""
+        """Return how many of its requests were not answered."""
         with self._lock:
             return len(self._incoming)

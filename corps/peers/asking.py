@@ -111,19 +111,12 @@ class Asking:
         self._refusal: VersionMismatch | None = None
 
     def keep_journal(self, path: str) -> None:
-        """The peer has a process: a start journal is kept from now on. Before anything is sent to it.
-
-        Args:
-            path: For its file.
-        """
+        """Keep a start journal in a file from now on. Before anything is sent to the process of the peer."""
         with self._lock:
             self._journal.keep_at(path)
 
     def send(self, request: Request) -> None:
-        """Send a request; from now on its promise is settled here.
-
-        Args:
-            request: For a worker in the peer's Env.
+        """Send a request to a worker of the peer. From now on its promise is settled here.
 
         Raises:
             PackError: The arguments cannot be packed, or are too large.
@@ -142,9 +135,6 @@ class Asking:
     async def send_when_room(self, request: Request) -> None:
         """Do the same in a coroutine, which waits for room without blocking its event loop.
 
-        Args:
-            request: For a worker in the peer's Env.
-
         Raises:
             PackError, Overloaded, MemoryError: As `send`.
         """
@@ -158,7 +148,7 @@ class Asking:
             self._transmit(request, frames, codec, size)
 
     def _pack(self, request: Request) -> tuple[list[Frame], int, int] | None:
-        """The frames of a request without its header, its codec and size; None if it is too late for it."""
+        """Return the frames of a request without its header, its codec and size; None if it is too late."""
         request.route = self
         packed = self._packed(request)
         frames = [packed.body, *packed.buffers]
@@ -206,7 +196,7 @@ class Asking:
             raise
 
     def is_roomy(self, more: int) -> bool:
-        """Whether nobody waits for room, and there is plenty: a look without the lock."""
+        """Return whether nobody waits for room, and there is plenty: a look without the lock."""
         return self._room.is_roomy(more)
 
     def take_back(self, request: Request) -> bool:
@@ -222,10 +212,10 @@ class Asking:
         self._way.transmit([CancelHeader(request.number, only_if_waiting=1).header()], request.target.conc)
 
     def relay(self, request: Request, answer: "concurrent.futures.Future[Any]") -> None:
-        """See `Route.relay`: the worker is at the peer."""
+        """Do nothing. See `Route.relay`: the worker is at the peer."""
 
     def help(self, promise: Promise, here: object) -> None:
-        """A waiting thread cannot do the work of another Env."""
+        """Do nothing: a waiting thread cannot do the work of another Env."""
 
     def withdraw(self, request: Request) -> None:
         """Tell the peer that nobody wants the outcome any more."""
@@ -245,7 +235,7 @@ class Asking:
         self._way.transmit([header.header()], conc)
 
     def _take_room(self, request: Request, size: int) -> bool:
-        """Take room and a number; False if that is to be waited for."""
+        """Take room and a number; return False if the caller has to wait for it."""
         with self._lock:
             if self._lost is not None:
                 return True
@@ -255,10 +245,10 @@ class Asking:
             return has_room
 
     def _may_leave(self, request: Request) -> bool:
-        """Whether a request has a number. Otherwise it is not to be sent, and is settled."""
+        """Return whether a request has a number. Settle it if it has none: it is not to be sent."""
         if request.number:
             return True
-        if request.stage != WITHDRAWN:  # else whoever took it back settles it
+        if request.stage != WITHDRAWN:  # else the one that took it back settles it
             self._env.letters.settle(request, Refused(self._lost_error("no"), "lost"))
         return False
 
@@ -312,7 +302,10 @@ class Asking:
         )
 
     def _number(self, request: Request, size: int) -> None:
-        """Under the lock, with room taken: give a number, unless there is nothing to be sent any more."""
+        """Give a number, unless there is nothing to be sent any more.
+
+        Caller holds the lock, and has taken room.
+        """
         if request.kind is WATCH:
             if self._lost is None:
                 request.number = self._journal.number(is_kept=False)
@@ -327,7 +320,7 @@ class Asking:
             self._pending[request.number] = (request.promise, size, request.sent)
 
     def on_outcome(self, header: OutcomeHeader, frames: Sequence[Frame]) -> None:
-        """The peer answers.
+        """Take an outcome of the peer.
 
         Raises:
             WireError: Nothing was asked under this number, or it was answered before.
@@ -357,7 +350,7 @@ class Asking:
             self._tell_answered()
 
     def on_credit(self, header: CreditHeader, _: Sequence[Frame] = ()) -> None:
-        """The peer has dealt with requests that wanted no answer.
+        """Give back the room of requests that wanted no answer.
 
         Raises:
             WireError: There are not so many of them.
@@ -381,12 +374,12 @@ class Asking:
         log_level: int,
         refusal: VersionMismatch | None = None,
     ) -> None:
-        """The peer is gone: every request that it has not answered fails now, and every later one.
+        """Fail every request that the peer has not answered, and every later one: it is gone.
 
         Args:
             reason: Why, for the texts of the errors.
             cause: The same in one word.
-            has_died: Its process has certainly ended, so that the journal tells what was begun.
+            has_died: Its process has certainly ended, so that the journal says what was begun.
             log_level: How to say that requests went with it whose callers wanted no answer.
             refusal: The peer has refused the link from its beginning, so that nothing has reached it.
         """
@@ -409,8 +402,8 @@ class Asking:
             if watch is not None:
                 watch.settle(Refused(self._lost_error("no")))
         if wanted_none:
-            told = "%s is lost (%s), and up to %d requests that were sent there without wanting an answer"
-            _log.log(log_level, told, env_label(self._way.member.env), reason, wanted_none)
+            text = "%s is lost (%s), and up to %d requests that were sent there without wanting an answer"
+            _log.log(log_level, text, env_label(self._way.member.env), reason, wanted_none)
             self._env.letters.lost_with(self._way.member.env, wanted_none)
         self._journal.close()
         self._tell_answered()
@@ -427,10 +420,9 @@ class Asking:
         return error
 
     def when_answered(self, then: Callable[[], object]) -> None:
-        """Have something done, once, when the peer has dealt with all that was asked of it, or is lost.
+        """Call `then` once, when the peer has dealt with all that was asked of it, or is lost.
 
-        Args:
-            then: Called in the thread that reads, or in this one.
+        The thread that reads calls it, or this one.
         """
         with self._lock:
             if self._lost is None and self._room.window.requests:
@@ -439,15 +431,15 @@ class Asking:
         then()
 
     def _tell_answered(self) -> None:
-        """Without the lock, after room was given back."""
+        """Call what waits for all answers, if there are all. Without the lock, after room was given back."""
         with self._lock:
             if self._lost is None and self._room.window.requests:
                 return
-            told, self._when_answered = self._when_answered, []
-        for then in told:
+            waiting, self._when_answered = self._when_answered, []
+        for then in waiting:
             then()
 
     def count(self) -> int:
-        """Requests that the peer has not answered."""
+        """Return how many requests the peer has not answered."""
         with self._lock:
             return len(self._pending)

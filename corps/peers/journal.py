@@ -27,16 +27,7 @@ _WORD: Final = 8
 
 
 def journal_path(directory: str, asker: str, runner: str) -> str:
-    """The file of one direction between two Envs.
-
-    Args:
-        directory: Of mode 0700, the same for both.
-        asker: Incarnation of the Env that asks.
-        runner: Incarnation of the Env that is asked.
-
-    Returns:
-        Its path.
-    """
+    """Return the path of the file of one direction between two Envs, by their incarnations."""
     return f"{directory}/{asker[:12]}-{runner[:12]}.journal"
 
 
@@ -60,7 +51,7 @@ class AskerJournal:
         """Make it; there is no file yet.
 
         Args:
-            slots: Requests that may be unanswered and are told about.
+            slots: Unanswered requests of which it knows at once.
             is_kept: Whether there will be a file; else nothing is known of any request.
         """
         self._size = min(max(64, slots) + 1, _NO_SLOT) if is_kept else 0
@@ -74,11 +65,12 @@ class AskerJournal:
         self._made: str | None = None  # where it is
 
     def keep_at(self, path: str) -> None:
-        """The other side has a process. Before anything is sent to it. If no file can be made, none is kept.
+        """Use a file, before anything is sent to the process of the other side.
 
-        Args:
-            path: From `journal_path`. The file is made with the first request that gets a number, or at once
-                if there is one: it has not been sent yet.
+        If that cannot be, there is none.
+
+        The file is made with the first request that gets a number, or at once if there is one: it has not
+        been sent yet.
         """
         self._path = path
         if self._last:
@@ -100,11 +92,7 @@ class AskerJournal:
                 os.close(fd)
 
     def number(self, *, is_kept: bool = True) -> int:
-        """A number for a request; none has it again.
-
-        Args:
-            is_kept: Whether it will be asked about.
-        """
+        """Return a number for a request; none has it again. `is_kept`: `executed` will be called for it."""
         if self._path is not None:
             self._open(self._path)
         self._last = last = self._last + (1 << _SLOT_BITS)
@@ -118,10 +106,9 @@ class AskerJournal:
         return last | _NO_SLOT
 
     def executed(self, number: int) -> Executed:
-        """Whether a request was executed. Only when the process of the other side has certainly ended.
+        """Return whether a request was executed that was sent, and never answered.
 
-        Args:
-            number: Of a request that was sent, and never answered.
+        Only when the process of the other side has certainly ended.
         """
         slot = number & _SLOT_MASK
         if self._words is None or slot == _NO_SLOT:
@@ -149,10 +136,9 @@ class RunnerJournal:
     """The side that runs. Any thread may call, one of them for each request."""
 
     def __init__(self, path: str | None) -> None:
-        """Map the file, if there is one. Its name goes: nothing is left of it later, and the asker sees that.
+        """Map the file, if there is one.
 
-        Args:
-            path: From `journal_path`; None for no journal.
+        Its name goes: nothing is left of it later, and the asker sees that.
         """
         self._words: _Words | None = None
         self._view = memoryview(b"").cast("Q")
@@ -171,7 +157,10 @@ class RunnerJournal:
                 os.unlink(path)
 
     def began(self, number: int) -> None:
-        """A request begins. Before anything of it is unpacked or run, and never after it was answered."""
+        """Note that a request begins.
+
+        Before anything of it is unpacked or run, and never after it was answered.
+        """
         slot = number & _SLOT_MASK
         if slot < self._size:
             try:
@@ -180,7 +169,7 @@ class RunnerJournal:
                 pass
 
     def ended(self, number: int) -> None:
-        """A request has ended, if it began. Before its outcome is sent."""
+        """Note that a request has ended, if it began. Before its outcome is sent."""
         slot = number & _SLOT_MASK
         if slot < self._size:
             try:
@@ -190,7 +179,7 @@ class RunnerJournal:
                 pass
 
     def close(self) -> None:
-        """The peer has gone, and nobody will look. Idempotent."""
+        """Let go of it: the peer has gone, and nobody will look. Idempotent."""
         self._size = 0
         words, self._words = self._words, None
         if words is not None:

@@ -7,11 +7,7 @@ from corps.wire.frames import MAX_FRAMES, MAX_METHOD, Frame
 
 
 def check_frames(frames: Sequence[Frame], max_frame: int | None) -> None:
-    """Check a body and its buffers.
-
-    Args:
-        frames: All frames of a message but the header.
-        max_frame: Bytes of the longest frame that the peer takes; None for no limit.
+    """Check a body and its buffers: all frames of a message but the header.
 
     Raises:
         PackError: One is too long, or there are too many.
@@ -30,9 +26,6 @@ def check_frames(frames: Sequence[Frame], max_frame: int | None) -> None:
 
 def check_method(method: str) -> None:
     """Check the name of a method or attribute.
-
-    Args:
-        method: The name.
 
     Raises:
         PackError: A header cannot hold it.

@@ -25,17 +25,17 @@ class LocalSide(Protocol):
 
     @property
     def alarms(self) -> AlarmClock:
-        """The Env's alarms."""
+        """Return the Env's alarms."""
         ...
 
     @property
     def letters(self) -> LetterBox:
-        """The Env's dead letters."""
+        """Return the Env's dead letters."""
         ...
 
     @property
     def readers(self) -> Any:
-        """Reads from the links: a `corps.runtime.threads.readers.Readers`."""
+        """Return what reads from the links: a `corps.runtime.threads.readers.Readers`."""
         ...
 
     def deliver(self, request: Request) -> None:
@@ -51,7 +51,7 @@ class LocalSide(Protocol):
         ...
 
     def forsake(self, held: Held) -> None:
-        """It was. For destructors: takes no lock."""
+        """Give up an iterator that was garbage. For destructors: takes no lock."""
         ...
 
     def forget_holder(self, env_id: int) -> None:
@@ -59,17 +59,17 @@ class LocalSide(Protocol):
         ...
 
     def enter_blocked(self) -> None:
-        """The calling thread is about to block."""
+        """Note that the calling thread is about to block."""
         ...
 
     def leave_blocked(self) -> None:
-        """The calling thread goes on."""
+        """Note that the calling thread goes on."""
         ...
 
     def may_wait_for_room(self) -> bool:
-        """Whether the calling thread may block until there is room; no event loop may, nor who reads."""
+        """Return whether the calling thread may block for room: it runs no event loop, and does not read."""
         ...
 
     def is_on_foreign_loop(self) -> bool:
-        """Whether the calling thread runs an event loop that is not the one of an Env."""
+        """Return whether the calling thread runs an event loop that is not the one of an Env."""
         ...

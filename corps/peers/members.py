@@ -71,11 +71,7 @@ class Peers:
         self._transport.start(self._on_message, self._on_broken)
 
     def learn(self, member: Member) -> None:
-        """An Env has joined.
-
-        Args:
-            member: The Env; one that is known already makes no difference.
-        """
+        """Let an Env join. One that is known already makes no difference."""
         with self._lock:
             known = self._peers.get(member.env)
             if member.env == self._env.id or (known is not None and known.member == member):
@@ -93,12 +89,12 @@ class Peers:
             return
         if former is None:
             known.open()
-        else:  # it was started again before its end was told
+        else:  # it was started again before its end was known
             self._transport.expel(former)
             known.lose("it was started again")
 
     def admit(self, member: Member) -> None:
-        """An Env has another process, and will be learned soon: let it connect, but send nothing yet."""
+        """Let another process of an Env connect that will be learned soon, but send nothing yet."""
         self._transport.admit(member)
 
     def _new_peer(self, member: Member) -> Peer:
@@ -117,14 +113,12 @@ class Peers:
         )
 
     def when_read(self, env: int, then: Callable[[], object]) -> bool:
-        """Have something done when all was read that an Env has sent whose process has ended.
+        """Call `then` when all was read that an Env has sent whose process has ended.
 
-        Args:
-            env: Its id.
-            then: Called in the thread that reads.
+        The thread that reads calls.
 
         Returns:
-            False if nobody can tell when that is: then it is not called.
+            False if nobody can say when that is: then it is not called.
         """
         with self._lock:
             peer = self._peers.get(env)
@@ -140,7 +134,7 @@ class Peers:
         returns: bool = False,
         refusal: VersionMismatch | None = None,
     ) -> None:
-        """An Env is gone: all that is unanswered there fails.
+        """Fail all that is unanswered at an Env, because it is gone.
 
         Args:
             env: Its id.
@@ -166,22 +160,24 @@ class Peers:
             self._env.forget_holder(env)
 
     def _give_up(self, peer: Peer, reason: str) -> None:
-        """Nothing can be sent to a peer. It hears of that too, since its messages are not taken any more."""
+        """Lose a peer to which nothing can be sent.
+
+        It hears of that too: its messages are not taken any more.
+        """
         with self._lock:
             is_known = self._peers.get(peer.member.env) is peer
         if not is_known:
             peer.lose(reason)
         elif self.on_unreachable is None:
             self.lose(peer.member.env, reason)
-        else:  # mostly it has just died: who is told that next says whether it comes back
+        else:  # mostly it has just died: the membership says next whether it comes back
             self.lose(peer.member.env, reason, returns=True)
             self._report(peer.member.env, reason)
 
     def send(self, request: Request) -> None:
         """Send a request to the Env of its target.
 
-        Args:
-            request: Its promise is settled with EnvLost if that Env is gone or was never there.
+        If that is gone or was never there, settle it with EnvLost.
 
         Raises:
             PackError: The arguments cannot be packed, or are too large.
@@ -212,12 +208,7 @@ class Peers:
         self._env.letters.settle(request, Refused(error, "lost"))
 
     def is_roomy(self, env: int, more: int) -> bool:
-        """Whether an Env is there, and has plenty of room for requests.
-
-        Args:
-            env: Its id.
-            more: How many further requests are on their way to it.
-        """
+        """Return whether an Env is there, and has plenty of room for `more` requests than it has."""
         peer = self._peers.get(env)
         return peer is not None and peer.asking.is_roomy(more)
 
@@ -228,10 +219,9 @@ class Peers:
             peer.asking.probe(request.target.conc, header)
 
     def when_answered(self, then: Callable[[], object]) -> None:
-        """Have something done, once, when all peers have dealt with all that was asked of them.
+        """Call `then` once, when all peers have dealt with all that was asked of them.
 
-        Args:
-            then: Called in the thread that reads, or in this one.
+        The thread that reads calls it, or this one.
         """
         with self._lock:
             peers = list(self._peers.values())
@@ -246,12 +236,12 @@ class Peers:
         one_more()
 
     def members(self) -> list[int]:
-        """Ids of the Envs that are there, without this one."""
+        """Return the ids of the Envs that are there, without this one."""
         with self._lock:
             return sorted(self._peers)
 
     def statistics(self) -> dict[int, dict[str, int]]:
-        """Requests unanswered in both directions, by Env."""
+        """Return the requests unanswered in both directions, by Env."""
         with self._lock:
             peers = dict(self._peers)
         return {env: peer.statistics() for env, peer in peers.items()}
@@ -299,7 +289,7 @@ class Peers:
             self.on_unreachable(env, reason)
 
     def _on_message(self, env: int, frames: Sequence[Frame]) -> None:
-        """A message of a member has arrived. In the thread that reads."""
+        """Handle a message of a member. Thread that reads only."""
         peer = self._peers.get(env)
         if peer is None:
             self._note_fenced(env, frames)
@@ -319,7 +309,7 @@ class Peers:
             _log.debug("please report this", exc_info=True)
 
     def _note_fenced(self, env: int, frames: Sequence[Frame]) -> None:
-        """A message of an Env that was lost meanwhile is not taken."""
+        """Note a message of an Env that was lost meanwhile, which is not taken."""
         try:
             header = read_header(frames)
         except WireError:

@@ -48,13 +48,9 @@ class OutcomeCodec:
         self._data = Packer(codec="data")
 
     def pack(self, outcome: Outcome) -> tuple[int, Packed]:
-        """Pack an outcome. What cannot be packed becomes an outcome that says so.
+        """Return the status and the packed body of an outcome.
 
-        Args:
-            outcome: How a request ended.
-
-        Returns:
-            The status and the packed body.
+        What cannot be packed is replaced by one that says so.
 
         Raises:
             MemoryError: There is no memory for it now.
@@ -76,7 +72,7 @@ class OutcomeCodec:
         return REFUSED, self._pack_refused(InternalError(f"an outcome of type {type(opened).__name__}"))
 
     def _pack_stream(self, stream: Streaming) -> Packed:
-        """An iterator, and before it what gives it up if nobody unpacks it."""
+        """Pack an iterator, and before it what gives it up if nobody unpacks it."""
         part = stream.part()
         facts = self._data.pack(list(part.held()))
         packed = self._packer.pack(part, what="result")
@@ -85,15 +81,12 @@ class OutcomeCodec:
     def instead(
         self, status: int, failure: BaseException, outcome: Outcome | None = None
     ) -> tuple[int, Packed]:
-        """What to send in place of an outcome that could not be packed or sent.
+        """Return the status and the body of what is sent in place of an outcome that cannot be sent.
 
         Args:
             status: Of that outcome.
             failure: Why: an error of corps, or a defect or a want of memory.
             outcome: It, unless it could not be packed.
-
-        Returns:
-            The status and the packed body.
         """
         if isinstance(outcome, Raised) and isinstance(failure, CorpsError):
             return RAISED, self._pack_raised(outcome, with_origin=False)  # too large as it is
@@ -117,7 +110,7 @@ class OutcomeCodec:
         return _beside(packed, self._pack_origin(origin) if with_origin else None)
 
     def _pack_origin(self, origin: BaseException) -> Packed | None:
-        """The exception as it is; else without what cannot be packed; None if not even its type can."""
+        """Pack the exception, or it without what cannot be packed; None if not even its type can."""
         # Whatever its author's classes do, its text and traceback do travel.
         with suppress(BaseException):
             return self._packer.pack(origin, what="exception")
@@ -151,16 +144,13 @@ class OutcomeCodec:
     def receive(
         self, status: int, codec: int, frames: Sequence[Frame], sent: float | None = None
     ) -> "ReceivedOutcome":
-        """An outcome that came in; nothing is unpacked before somebody wants it.
+        """Return an outcome that came in. Nothing is unpacked before a caller wants it.
 
         Args:
             status: RETURNED, RAISED or REFUSED.
             codec: Tag of the codec of the value, or of the exception.
             frames: The body and what follows it.
             sent: When the request was sent, on the monotonic clock.
-
-        Returns:
-            The outcome.
         """
         if status == STREAMED:
             return self._receive_stream(codec, frames)
@@ -195,8 +185,8 @@ class OutcomeCodec:
                 is_stand_in = origin is None and bool(in_place)
                 if is_stand_in:
                     origin = stand_in(text, *in_place)
-                told = type_name, text, shown, target, origin, incarnation
-                return Raised(*told, is_stand_in=is_stand_in)
+                known = type_name, text, shown, target, origin, incarnation
+                return Raised(*known, is_stand_in=is_stand_in)
             name, message, fields, *cause = facts
             error = _error_named(name, message, fields)
             if cause:
@@ -205,13 +195,16 @@ class OutcomeCodec:
         except UnpackError as error:
             error.__dict__["executed"] = "yes"
             return Refused(error)
-        except Exception as error:  # the facts are not what they should be; whoever waits must hear of it
+        except Exception as error:  # the facts are not what they should be; the caller must hear of it
             if came_from_a_handler(error):
                 raise
             return Refused(UnpackError(f"a damaged outcome came: {type(error).__name__}: {error}"))
 
     def is_cancellation(self, frames: Sequence[Frame]) -> bool:
-        """Whether a REFUSED says that the request was cancelled. No code of an author runs for that."""
+        """Return whether a REFUSED says that the request was cancelled.
+
+        No code of an author runs for that.
+        """
         try:
             facts = self._data.unpack(Packed(CODEC_TAGS["data"], bytes(frames[0]), ()))
             return bool(facts[0] == Cancelled.__name__)
@@ -251,7 +244,7 @@ class ReceivedOutcome:
 
     @property
     def failed(self) -> bool:
-        """Whether it is an error, as far as can be told without unpacking."""
+        """Return whether it is an error, as far as can be said without unpacking."""
         return self._status != RETURNED
 
     @property
@@ -304,12 +297,12 @@ class ReceivedStream(ReceivedOutcome):
 
 
 def _text(text: str) -> str:
-    """The same text as a plain `str` that UTF-8 can express: file names may hold half surrogate pairs."""
+    """Return a plain `str` that UTF-8 can express: file names may hold half surrogate pairs."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _beside(packed: Packed, exception: Packed | None) -> Packed:
-    """What is certain, and the exception after it."""
+    """Return what is certain, and the exception after it."""
     if exception is None:
         return packed
     return Packed(exception.codec, packed.body, (exception.body, *exception.buffers))
@@ -321,7 +314,7 @@ def _sendable(error: BaseException) -> tuple[str, list[Any]]:
 
 
 def _error_named(name: str, message: str, fields: dict[str, Any]) -> CorpsError:
-    """An error of corps by its name; only those of `corps.errors` can be named."""
+    """Return an error of corps by its name; only those of `corps.errors` can be named."""
     kind = getattr(errors, name, None)
     if not (isinstance(kind, type) and issubclass(kind, CorpsError)):
         return InternalError(f"the peer reports the unknown error {name}: {message}")

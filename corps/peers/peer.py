@@ -114,7 +114,7 @@ class Peer:
 
     @property
     def member(self) -> Member:
-        """Its record."""
+        """Return its record."""
         return self.way.member
 
     def _on_mark(self, _: MarkHeader, __: Sequence[Frame]) -> None:
@@ -127,16 +127,12 @@ class Peer:
             self.answering.use_journal(journal_path(self._journals, member.incarnation, self._incarnation))
 
     def prepare(self, member: Member) -> None:
-        """It has a process now, of which nothing was taken yet.
-
-        Args:
-            member: Its record.
-        """
+        """Take the record of the process that it has now, of which nothing was taken yet."""
         self.way.member = member
         self._open_journal(member)
 
     def open(self) -> None:
-        """What has waited for it may leave. After `prepare`."""
+        """Let what has waited for it leave. After `prepare`."""
         self.way.open()
 
     def lose(
@@ -148,7 +144,7 @@ class Peer:
         log_level: int = logging.WARNING,
         refusal: VersionMismatch | None = None,
     ) -> None:
-        """It is gone: every request that it has not answered fails now, and every later one. Idempotent.
+        """Fail every request that it has not answered, and every later one: it is gone. Idempotent.
 
         Args:
             reason: Why, for the texts of the errors.
@@ -162,5 +158,5 @@ class Peer:
         self.answering.lose()
 
     def statistics(self) -> dict[str, int]:
-        """Requests unanswered in both directions."""
+        """Return how many requests are unanswered in both directions."""
         return {"sent": self.asking.count(), "received": self.answering.count()}

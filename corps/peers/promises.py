@@ -14,7 +14,7 @@ class Answers(Protocol):
 
     @property
     def env_id(self) -> int:
-        """The Env of the peer."""
+        """Return the Env of the peer."""
         ...
 
     def answer(self, number: int, outcome: Outcome) -> None:
@@ -39,7 +39,7 @@ class WirePromise:
 
     @property
     def env(self) -> int:
-        """The Env that gets the outcome."""
+        """Return the Env that gets the outcome."""
         return self._peer.env_id
 
     def settle(self, outcome: Outcome) -> bool:
@@ -56,7 +56,7 @@ class WirePromise:
         return self._done
 
     def abandon(self) -> None:
-        """Nobody wants the outcome any more."""
+        """Let go of it: nobody wants the outcome any more."""
         with self._lock:
             self._done = True
 

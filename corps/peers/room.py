@@ -1,7 +1,7 @@
 """Room in the window of one peer, and the senders that wait for it: first come, first served.
 
-Whoever gives room back hands it on itself to those it suffices for. So a wake-up is never lost, none is
-woken in vain, the window is never taken twice, and a large request is not overtaken by small ones for ever.
+A thread that gives room back hands it on itself to those it suffices for. So a wake-up is never lost, none is
+woken in vain, the window is never taken twice, and small requests never overtake a large one for ever.
 """
 
 import asyncio
@@ -33,14 +33,7 @@ class Turn:
             self._loop.call_soon_threadsafe(self._event.set)
 
     async def wait(self, seconds: float | None) -> bool:
-        """Wait to be woken.
-
-        Args:
-            seconds: To wait at most; None for as long as it takes.
-
-        Returns:
-            False if the time was over first.
-        """
+        """Wait to be woken, for so many seconds at most; return False if the time was over first."""
         try:
             async with asyncio.timeout(seconds):
                 await self._event.wait()
@@ -76,17 +69,13 @@ class Room:
         self._is_closed = False
 
     def is_roomy(self, more: int) -> bool:
-        """Whether nobody waits, and less than half is taken, so many further requests counted."""
+        """Return whether nobody waits, and less than half is taken, so many further requests counted."""
         return not self._queue and self.window.is_roomy(more)
 
     def take(self, size: int) -> bool:
-        """Take room for a request of so many bytes, if there is some and nobody waits for it.
+        """Take room for a request of so many bytes, if there is some and nobody waits.
 
-        Args:
-            size: Of the request.
-
-        Returns:
-            Whether it was taken.
+        Return whether it was taken.
         """
         return not self._queue and self.window.take_if_room(size)
 
@@ -95,14 +84,11 @@ class Room:
         self.window.take(size)
 
     def wait(self, size: int, seconds: float | None) -> bool:
-        """Queue for room, and take it.
+        """Queue for room for so many bytes, and take it.
 
-        Args:
-            size: Of the request.
-            seconds: To wait at most; None for as long as it takes.
+        Return False if the time is over or the room was closed.
 
-        Returns:
-            Whether it was taken; False when the time is over, or the room was closed.
+        It waits for so many seconds at most; None: for as long as it takes.
         """
         if self._is_closed:
             return False
@@ -118,14 +104,11 @@ class Room:
         return ticket.is_granted
 
     def queue(self, size: int, wake: Callable[[], object]) -> Ticket:
-        """Queue for room, and go on at once.
-
-        Args:
-            size: Of the request.
-            wake: Called, with the lock held, when there is room, or will be none.
+        """Queue for room for so many bytes, and go on at once.
 
         Returns:
-            The ticket: `is_granted` says whether the room was taken. If it is not used, it is to `leave`.
+            The ticket: `is_granted` says whether the room was taken. If it is not used, it has to `leave`.
+                Its `wake` is called with the lock held when there is room, or will be none.
         """
         ticket = Ticket(size, wake)
         self._queue.append(ticket)
@@ -143,13 +126,13 @@ class Room:
         self._hand_out()  # it may have held up smaller ones
 
     def give_back(self, requests: int, size: int) -> None:
-        """So many requests, of so many bytes together, were dealt with: others may go."""
+        """Give back the room of so many requests, of so many bytes together: others may go."""
         self.window.give_back(requests, size)
         if self._queue:
             self._hand_out()
 
     def close(self) -> None:
-        """Nobody needs room any more: all who wait go on at once, without it."""
+        """Let all who wait go on at once, without room: nobody needs it any more."""
         self._is_closed = True
         for ticket in self._queue:
             ticket.wake()

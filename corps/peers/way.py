@@ -51,13 +51,10 @@ class Way:
         """Whether anything may have reached the peer. Read it when the way is lost."""
 
     def transmit(self, frames: Sequence[Frame], lane: int | None = None) -> None:
-        """Send a message. It is lost if the peer is, and whoever waits for an answer is told then.
+        """Send a message. It is lost if the peer is: then all that waits for an answer of the peer fails.
 
-        Args:
-            frames: Header, body, buffers.
-            lane: What it must stay in order with. All that concerns the requests to one worker has a lane:
-                they stay in order, and none of them is overtaken by its CANCEL. Outcomes and credit may
-                overtake.
+        All that concerns the requests to one worker has a lane: it stays in order, and no request is
+        overtaken by its CANCEL. Outcomes and credit may overtake.
 
         Raises:
             MemoryError: There is no memory to keep it until it can leave. Nothing was sent.
@@ -80,7 +77,7 @@ class Way:
 
     @property
     def unsent(self) -> int:
-        """Bytes that wait in this process for the peer to take them."""
+        """Return how many bytes wait in this process for the peer to take them."""
         link = self._direct
         return 0 if link is None else link.unsent
 
@@ -91,7 +88,7 @@ class Way:
             link.wait_for_room(most, timeout)
 
     def open(self) -> None:
-        """The peer has a process now, whose record is in `member`: what has waited leaves."""
+        """Let what has waited leave: the peer has a process now, whose record is in `member`."""
         while True:
             with self._lock:
                 if not self._waiting:
@@ -112,7 +109,10 @@ class Way:
                 return
 
     def _opened(self) -> Link | None:
-        """Under the lock: the link; None if there is no descriptor for it now: then it is tried again."""
+        """Return the link; None if there is no descriptor for it now: then it is tried again.
+
+        Caller holds the lock.
+        """
         if self._link is None:
             try:
                 self._link = self._connect(self.member)
@@ -124,13 +124,13 @@ class Way:
         return self._link
 
     def _break(self, error: CorpsError) -> None:
-        if self._is_lost:  # since the link was looked up: whoever has lost it knows why
+        if self._is_lost:  # meanwhile, for a reason that is known
             return
         _log.debug("a message to %s was not sent: %s", env_label(self.member.env), error)
         self._give_up(str(error))
 
     def lose(self) -> None:
-        """The peer is gone: nothing is sent any more. Idempotent."""
+        """Send nothing any more: the peer is gone. Idempotent."""
         with self._lock:
             self._is_lost = True
             self._waiting = self._direct = None
@@ -140,5 +140,5 @@ class Way:
 
 
 def _unchanging(frame: Frame) -> Frame:
-    """A frame that may be sent later: its author may change his buffers meanwhile."""
+    """Return a frame that may be sent later: its author may change the buffer meanwhile."""
     return frame if isinstance(frame, bytes) else bytes(frame)

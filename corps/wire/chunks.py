@@ -2,13 +2,13 @@
 
 A connection delivers in order: behind a message of 64 MiB, every other one waits for tens of milliseconds. So
 a large message is sent as a *stream*: an OPEN with the lengths of its frames, then its bytes in CHUNKs. Only
-a window of bytes is under way at any time; each TAKEN of the receiver lets more go. What else is sent in
-between has at most the window before it.
+a window of bytes is under way at any time, and each TAKEN of the receiver lets more go. So another message
+has at most the window before it.
 
 Messages that must stay in order have the same *lane*: while a stream of a lane is under way, all later
 messages of that lane wait for its last chunk. The streams of different lanes take turns.
 
-Pure: who sends, receives and locks is the business of `transport`.
+Pure: `transport` sends, receives and locks.
 """
 
 from collections import deque
@@ -42,7 +42,7 @@ class ChunkData(Protocol):
     """The bytes of a chunk, in memory of its own."""
 
     def __len__(self) -> int:
-        """How many."""
+        """Return how many."""
 
 
 Message = Sequence[Frame | ChunkData]
@@ -96,7 +96,7 @@ class Stream:
         self.is_started = False
 
     def opening(self) -> Message:
-        """Its OPEN."""
+        """Return its OPEN."""
         form = Struct(f"<{len(self.lengths)}Q")
         return OpenHeader(self.number).header(), form.pack(*self.lengths)
 
@@ -135,26 +135,17 @@ class Outgoing:
         self._turns: deque[Stream] = deque()  # streams under way, in the order of their turns
 
     def has_to_wait(self, lane: int | None) -> bool:
-        """Whether a small message of this lane has to wait for others: then `wait`, else send it."""
+        """Return whether a small message of this lane has to `wait` for others."""
         return lane in self._lanes
 
     def wait(self, lane: int, message: Message) -> None:
-        """Have a small message wait for those before it in its lane.
-
-        Args:
-            lane: Its lane.
-            message: Must not change any more.
-        """
+        """Have a small message, which must not change any more, wait for those before it in its lane."""
         self._lanes[lane].append(message)
 
     def reserve(self, lane: int | None) -> Stream:
         """Take the next place of a lane for a large message. Once it is copied `start` it, else `give_up`.
 
-        Args:
-            lane: Its lane; None for one that need not stay in order with any other.
-
-        Returns:
-            The stream.
+        Without a lane it need not stay in order with any other.
         """
         stream = Stream(next(self._numbers), lane)
         if lane is not None:
@@ -162,7 +153,7 @@ class Outgoing:
         return stream
 
     def start(self, stream: Stream, lengths: Sequence[int], chunks: Sequence[ChunkData]) -> None:
-        """A message was copied: it goes when it is the first of its lane.
+        """Let a large message go when it is the first of its lane.
 
         Args:
             stream: Of `reserve`.
@@ -176,11 +167,7 @@ class Outgoing:
             self._queue.append(stream)
 
     def give_up(self, stream: Stream) -> None:
-        """A message could not be copied: its lane goes on without it.
-
-        Args:
-            stream: Of `reserve`.
-        """
+        """Let a lane go on without a large message of `reserve` that could not be copied."""
         if stream.lane is None:
             return
         lane = self._lanes[stream.lane]
@@ -190,11 +177,7 @@ class Outgoing:
             self._advance(stream.lane)
 
     def next(self) -> Message | None:
-        """What is to be sent now.
-
-        Returns:
-            A message, which is sent before the next call; None if there is nothing, or the window is full.
-        """
+        """Return what is to be sent before the next call; None if there is nothing, or the window is full."""
         if self._due:
             number = self._due.popleft()
             message = self._lanes[number].popleft()
@@ -217,10 +200,7 @@ class Outgoing:
         return header, chunk
 
     def taken(self, size: int) -> None:
-        """The receiver has taken so many bytes of chunks.
-
-        Args:
-            size: How many, since the last time.
+        """Note that the receiver has taken so many bytes of chunks since the last time.
 
         Raises:
             WireError: There were not so many.
@@ -230,11 +210,7 @@ class Outgoing:
         self._in_flight -= size
 
     def dropped(self, number: int) -> None:
-        """The receiver has given up a stream: the rest of it need not be sent.
-
-        Args:
-            number: Of the stream; one that is not under way makes no difference.
-        """
+        """Give up the rest of a stream, as the receiver has. One that is not under way is no error."""
         for stream in self._turns:
             if stream.number == number:
                 self._turns.remove(stream)
@@ -243,7 +219,7 @@ class Outgoing:
                 return
 
     def finish(self) -> None:
-        """Nothing will be said to be taken any more: let all go at once, but for what is not copied yet."""
+        """Let all go at once, but for what is not copied yet: no TAKEN will come any more."""
         self._window = float("inf")
         for lane in list(self._lanes.values()):
             for waiting in list(lane):
@@ -256,7 +232,7 @@ class Outgoing:
             self._advance(stream.lane)
 
     def _advance(self, number: int) -> None:
-        """What was the first of a lane has left it."""
+        """Go on with a lane whose first message has left it."""
         lane = self._lanes[number]
         if not lane:
             del self._lanes[number]
@@ -281,7 +257,7 @@ class _Assembly:
         self.has_memory()
 
     def has_memory(self) -> bool:
-        """Whether there is memory for the whole; asks for it if there was none before."""
+        """Return whether there is memory for the whole, and ask for it if there was none before."""
         if not self._frames:
             with suppress(MemoryError):
                 self._frames = [new_memory(length) for length in self._lengths]
@@ -296,7 +272,7 @@ class _Assembly:
             self.early.append(bytes(chunk))
 
     def fill_early(self) -> int:
-        """There is memory now: the chunks that came before go there. How many bytes those were."""
+        """Move the chunks that came before there was memory to their place; return how many bytes."""
         early, self.early = self.early, []
         for chunk in early:
             self._fill(memoryview(chunk))
@@ -329,7 +305,7 @@ class Incoming:
 
         Args:
             max_frame: Bytes of a frame at most; None for no limit but that of the message.
-            returns: Bytes after which the sender is told.
+            returns: Bytes after which the sender hears that they were taken.
             streams: Streams that may be under way.
         """
         self._max_frame = MAX_SIZE if max_frame is None else max_frame
@@ -339,11 +315,11 @@ class Incoming:
         self._owed = 0
 
     def __len__(self) -> int:
-        """How many messages are under way."""
+        """Return how many messages are under way."""
         return len(self._streams)
 
     def open(self, number: int, lengths: Frame) -> None:
-        """A stream begins.
+        """Begin a stream.
 
         Args:
             number: Of the stream.
@@ -364,15 +340,14 @@ class Incoming:
         self._streams[number] = _Assembly(sizes)
 
     def add(self, number: int, offset: int, chunk: Frame) -> list[Frame] | None:
-        """Some bytes have come.
+        """Take the next bytes of a stream, and return the message if it is whole now.
+
+        The large frames of the message are views of memory of their own.
 
         Args:
             number: Of the stream.
             offset: How many bytes of it came before.
             chunk: The bytes; they are copied.
-
-        Returns:
-            The message, if it is whole now. Its large frames are views of memory of their own.
 
         Raises:
             WireError: There is no such stream, or these are not its next bytes.
@@ -398,15 +373,11 @@ class Incoming:
 
     @property
     def lacks_memory(self) -> bool:
-        """Whether there is a message that there was no memory for. Its sender is not told to go on."""
+        """Return whether there is a message that there was no memory for. Its sender has to wait."""
         return any(stream.early for stream in self._streams.values())
 
     def try_again(self) -> list[list[Frame]]:
-        """Ask for memory again where there was none.
-
-        Returns:
-            The messages that are whole by that.
-        """
+        """Ask for memory again where there was none; return the messages that are whole by that."""
         whole = []
         for number, stream in list(self._streams.items()):
             if stream.early and stream.has_memory():
@@ -417,13 +388,10 @@ class Incoming:
         return whole
 
     def owed(self, at_least: int | None = None) -> int:
-        """What the sender is to be told now.
+        """Return how many bytes the sender is to hear were taken since the last time; 0: that can wait.
 
         Args:
             at_least: So many bytes are worth it; None for as many as usual.
-
-        Returns:
-            So many bytes were taken since the last time; 0: that can wait.
         """
         if self._owed < (self._returns if at_least is None else at_least):
             return 0

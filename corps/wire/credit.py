@@ -23,23 +23,16 @@ class Window:
 
     @property
     def requests(self) -> int:
-        """Requests that are not dealt with, as far as the other side has said."""
+        """Return how many requests are not dealt with, as far as the other side has said."""
         return self._requests
 
     @property
     def size(self) -> int:
-        """Their bytes."""
+        """Return their bytes."""
         return self._bytes
 
     def take_if_room(self, size: int) -> bool:
-        """Take room for a request of this many bytes, if there is some.
-
-        Args:
-            size: Of the request.
-
-        Returns:
-            Whether it was taken.
-        """
+        """Take room for a request of this many bytes, if there is some; return whether there was."""
         requests, together = self._requests, self._bytes + size
         if requests and (requests >= self._max_requests or together > self._max_bytes):
             return False
@@ -47,16 +40,16 @@ class Window:
         return True
 
     def is_roomy(self, more: int) -> bool:
-        """Whether less than half of it is taken, so many further requests counted."""
+        """Return whether less than half of it is taken, so many further requests counted."""
         return 2 * (self._requests + more) < self._max_requests and 2 * self._bytes < self._max_bytes
 
     def take(self, size: int) -> None:
-        """A request of this many bytes is sent, whether there is room or not."""
+        """Take room for a request of this many bytes, whether there is some or not."""
         self._requests += 1
         self._bytes += size
 
     def give_back(self, requests: int, size: int) -> None:
-        """So many requests, of so many bytes together, were dealt with."""
+        """Give back the room of so many requests, of so many bytes together."""
         self._requests -= requests
         self._bytes -= size
         if self._requests < 0 or self._bytes < 0:  # the other side gives back more than it has got
@@ -76,7 +69,7 @@ class Returns:
         self._bytes = 0
 
     def add(self, size: int) -> tuple[int, int] | None:
-        """A request of this many bytes that wants no answer was dealt with.
+        """Note that a request of this many bytes that wants no answer was dealt with.
 
         Returns:
             The requests and bytes to hand back now, or None to wait for more.
@@ -88,11 +81,7 @@ class Returns:
         return self.rest()
 
     def rest(self) -> tuple[int, int] | None:
-        """What is less than a lump, to be handed back now all the same.
-
-        Returns:
-            The requests and bytes, or None if nothing is owed.
-        """
+        """Return the requests and bytes to be handed back though they are less than a lump; None if none."""
         if not self._requests:
             return None
         lump = self._requests, self._bytes

@@ -84,14 +84,7 @@ Reader = tuple[frozenset[tuple[type, ...]], int, int, Callable[..., Any]]
 
 
 def pack(fields: tuple[Any, ...]) -> bytes:
-    """A header as a frame.
-
-    Args:
-        fields: Its kind, and its fields.
-
-    Returns:
-        The frame.
-    """
+    """Return a kind and its fields as a header frame."""
     packed: bytes = msgpack.Packer().pack(
         fields
     )  # msgpack.packb does the same by way of Python: 0.7 µs, not 0.3
@@ -99,11 +92,7 @@ def pack(fields: tuple[Any, ...]) -> bytes:
 
 
 def check_numbers(what: str, *numbers: int) -> None:
-    """Check that numbers of a header are in range.
-
-    Args:
-        what: The kind of the message, for the text of the error.
-        numbers: As they came.
+    """Check that numbers of a header are in range. `what` names the kind of the message in the error.
 
     Raises:
         WireError: One is not.
@@ -114,10 +103,6 @@ def check_numbers(what: str, *numbers: int) -> None:
 
 def check_env(what: str, env: int) -> None:
     """Check that the id of an Env is in range: -1 is the front.
-
-    Args:
-        what: The kind of the message, for the text of the error.
-        env: As it came.
 
     Raises:
         WireError: It is not.
@@ -133,7 +118,7 @@ def reader(
     make: Callable[..., Any],
     optional: Sequence[frozenset[type]] = (),
 ) -> Reader:
-    """How a kind of header is read.
+    """Return how a kind of header is read.
 
     Args:
         fields: Which types each of its fields may have.
@@ -141,9 +126,6 @@ def reader(
         most: Frames that it has at most.
         make: Makes the header of its fields.
         optional: Which types each of its optional fields may have. They follow the others, in this order.
-
-    Returns:
-        The way.
     """
     # All combinations of types that are allowed: one look-up decides about all fields.
     signatures: set[tuple[type, ...]] = set()
@@ -154,14 +136,7 @@ def reader(
 
 
 def read(frames: Sequence[Frame], readers: Mapping[int, Reader]) -> Any:
-    """Read the first frame of a message, and check that the message has as many frames as its kind wants.
-
-    Args:
-        frames: A whole message.
-        readers: How to read each kind that may come.
-
-    Returns:
-        The header.
+    """Read the header of a whole message, and check that it has as many frames as its kind wants.
 
     Raises:
         WireError: It is no message of these kinds; the text says what is wrong.
@@ -198,7 +173,7 @@ class Hello(NamedTuple):
     incarnation: str
 
     def header(self) -> bytes:
-        """The header as a frame."""
+        """Return the header as a frame."""
         return pack((HELLO, _MAGIC, VERSION, *self))
 
 
@@ -224,7 +199,7 @@ class RequestHeader(NamedTuple):
     optional: OptionalFields | None = None
 
     def header(self) -> bytes:
-        """The header as a frame."""
+        """Return the header as a frame."""
         flags, present = 0, []
         for flag, field in zip(FLAGS, self.optional or (), strict=False):
             if field is not None:
@@ -241,7 +216,7 @@ class OutcomeHeader(NamedTuple):
     codec: int
 
     def header(self) -> bytes:
-        """The header as a frame."""
+        """Return the header as a frame."""
         return pack((OUTCOME, *self))
 
 
@@ -257,7 +232,7 @@ class CancelHeader(NamedTuple):
     only_if_waiting: int = 0
 
     def header(self) -> bytes:
-        """The header as a frame."""
+        """Return the header as a frame."""
         return pack((CANCEL, *self))
 
 
@@ -272,7 +247,7 @@ class ProbeHeader(NamedTuple):
     path: tuple[str, ...]
 
     def header(self) -> bytes:
-        """The header as a frame."""
+        """Return the header as a frame."""
         return pack((PROBE, *self))
 
 
@@ -283,7 +258,7 @@ class CreditHeader(NamedTuple):
     size: int
 
     def header(self) -> bytes:
-        """The header as a frame."""
+        """Return the header as a frame."""
         return pack((CREDIT, *self))
 
 
@@ -294,7 +269,7 @@ class DefineHeader(NamedTuple):
     codec: int
 
     def header(self) -> bytes:
-        """The header as a frame."""
+        """Return the header as a frame."""
         return pack((DEFINE, *self))
 
 
@@ -305,7 +280,7 @@ class MarkHeader(NamedTuple):
     conc: int | None
 
     def header(self) -> bytes:
-        """The header as a frame."""
+        """Return the header as a frame."""
         return pack((MARK, *self))
 
 
@@ -318,12 +293,12 @@ def request_frame(
     remaining: float | None,
     codec: int,
 ) -> bytes:
-    """The frame of a RequestHeader. Without making one: that would take 0.4 µs of every request."""
+    """Return the frame of a RequestHeader, without making one: that would take 0.4 µs of every request."""
     return pack((REQUEST, number, kind, conc, method, sender, remaining, codec, 0))
 
 
 def outcome_frame(number: int, status: int, codec: int) -> bytes:
-    """The frame of an OutcomeHeader; as `request_frame`."""
+    """Return the frame of an OutcomeHeader; as `request_frame`."""
     return pack((OUTCOME, number, status, codec))
 
 
@@ -340,13 +315,7 @@ Header = (
 
 
 def read_header(frames: Sequence[Frame]) -> Header:
-    """Read the first frame of a message, and check that the message has as many frames as its kind wants.
-
-    Args:
-        frames: A whole message.
-
-    Returns:
-        The header.
+    """Read the header of a whole message, and check that it has as many frames as its kind wants.
 
     Raises:
         WireError: It is not a message of this protocol, or one about the link itself, which the transport

@@ -41,7 +41,7 @@ class OpenHeader(NamedTuple):
     stream: int
 
     def header(self) -> bytes:
-        """The header as a frame."""
+        """Return the header as a frame."""
         return pack((OPEN, *self))
 
 
@@ -52,7 +52,7 @@ class ChunkHeader(NamedTuple):
     offset: int
 
     def header(self) -> bytes:
-        """The header as a frame."""
+        """Return the header as a frame."""
         return pack((CHUNK, *self))
 
 
@@ -62,7 +62,7 @@ class TakenHeader(NamedTuple):
     size: int
 
     def header(self) -> bytes:
-        """The header as a frame."""
+        """Return the header as a frame."""
         return pack((TAKEN, *self))
 
 
@@ -72,7 +72,7 @@ class DroppedHeader(NamedTuple):
     stream: int
 
     def header(self) -> bytes:
-        """The header as a frame."""
+        """Return the header as a frame."""
         return pack((DROPPED, *self))
 
 
@@ -83,7 +83,7 @@ class AskHeader(NamedTuple):
     round: int
 
     def header(self) -> bytes:
-        """The header as a frame."""
+        """Return the header as a frame."""
         return pack((ASK, *self))
 
 
@@ -94,7 +94,7 @@ class ArrivedHeader(NamedTuple):
     number: int
 
     def header(self) -> bytes:
-        """The header as a frame."""
+        """Return the header as a frame."""
         return pack((ARRIVED, *self))
 
 
@@ -106,7 +106,7 @@ class MissedHeader(NamedTuple):
     round: int
 
     def header(self) -> bytes:
-        """The header as a frame."""
+        """Return the header as a frame."""
         return pack((MISSED, *self))
 
 
@@ -115,28 +115,22 @@ LinkHeader = StreamHeader | AskHeader | ArrivedHeader | MissedHeader
 
 
 def is_of_stream(header: Frame) -> bool:
-    """Whether the header of a message is one of those that `StreamHeader` names."""
+    """Return whether the header of a message is one of those that `StreamHeader` names."""
     return bytes(header[:2]) in _STREAM_MARKS
 
 
 def is_chunk(first: Frame) -> bool:
-    """Whether a first frame, with its prefix, is that of a CHUNK."""
+    """Return whether a first frame, with its prefix, is that of a CHUNK."""
     return first[PREFIX.size : PREFIX.size + 2] == _CHUNK_MARK
 
 
 def is_hello(header: Frame) -> bool:
-    """Whether the header of a message is that of a HELLO."""
+    """Return whether the header of a message is that of a HELLO."""
     return bytes(header[:2]) in _HELLO_MARKS
 
 
 def read_link_header(frames: Sequence[Frame]) -> LinkHeader:
     """Read the header of a message about the link, without its prefix.
-
-    Args:
-        frames: A whole message.
-
-    Returns:
-        The header.
 
     Raises:
         WireError: It is no such message; the text says what is wrong.
@@ -146,7 +140,7 @@ def read_link_header(frames: Sequence[Frame]) -> LinkHeader:
 
 
 def _reader(make: type[LinkHeader], frames: int) -> Reader:
-    """Of headers that hold numbers alone."""
+    """Return how headers that hold numbers alone are read."""
 
     def checked(*numbers: int) -> LinkHeader:
         check_numbers(f"a {make.__name__}", *numbers)

@@ -10,13 +10,7 @@ _MAPPED: Final = 2 * 1024 * 1024
 
 
 def new_memory(size: int) -> memoryview:
-    """Memory that can be written.
-
-    Args:
-        size: How many bytes.
-
-    Returns:
-        All of it. It lives as long as a view of it.
+    """Return memory that can be written. It lives as long as a view of it.
 
     Raises:
         MemoryError: There is not so much now.

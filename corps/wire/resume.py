@@ -49,33 +49,22 @@ class Unconfirmed(Generic[Message]):
         self._pause = 1  # looks before the next question
 
     def __len__(self) -> int:
-        """How many messages are kept."""
+        """Return how many messages are kept."""
         return len(self._messages)
 
     @property
     def last(self) -> int:
-        """Number of the message that was sent last; 0 before the first one."""
+        """Return the number of the message that was sent last; 0 before the first one."""
         return self._first + len(self._messages) - 1
 
     def add(self, message: Message, size: int = 0) -> int:
-        """Keep a message, which is sent then, after all that were added before.
-
-        Args:
-            message: Must not change any more.
-            size: Its bytes.
-
-        Returns:
-            Its number.
-        """
+        """Keep a message, which must not change any more, and return its number. It is to be sent next."""
         self._messages.append((message, size))
         self.size += size
         return self._first + len(self._messages) - 1
 
     def arrived(self, number: int) -> None:
-        """All messages up to this number have arrived: they are let go of.
-
-        Args:
-            number: As the receiver says; one from before makes no difference.
+        """Let go of all messages up to this number, as the receiver says that they have arrived.
 
         Raises:
             WireError: There are not so many.
@@ -87,15 +76,11 @@ class Unconfirmed(Generic[Message]):
             self._first += 1
 
     def missed(self, number: int, round_: int) -> bool:
-        """The same, and what comes next was lost.
-
-        Args:
-            number: As the receiver says.
-            round_: In which round the loss was seen.
+        """Do the same, and note that the next message was lost in this round.
 
         Returns:
-            Whether all that `numbered` gives is to be sent again, in the round that begins now. Not if it
-            was sent again meanwhile, or has arrived after all.
+            Whether all that `numbered` gives is to be sent again, in the round that begins now. Not if it was
+                sent again meanwhile, or has arrived after all.
 
         Raises:
             WireError: There are not so many messages.
@@ -108,14 +93,13 @@ class Unconfirmed(Generic[Message]):
         return True
 
     def numbered(self) -> Iterator[tuple[int, Message]]:
-        """What is kept, oldest first, each with its number."""
+        """Return what is kept, oldest first, each with its number."""
         return enumerate((message for message, _ in self._messages), self._first)
 
     def look(self) -> bool:
-        """Look whether something has arrived since the last look. To be called every `PAUSE`.
+        """Look whether something has arrived since the last look; return whether to ask the receiver.
 
-        Returns:
-            Whether to ask the receiver now.
+        To be called every `PAUSE`.
         """
         if self._seen != self._first:
             self._seen = self._first
@@ -132,7 +116,7 @@ class Arrivals:
     """Which messages of one link have arrived. One thread at a time.
 
     Attributes:
-        owes: Whether the sender is to be told something: `tell` says what.
+        owes: Whether the sender has to hear something: `tell` says what.
     """
 
     __slots__ = (
@@ -152,28 +136,22 @@ class Arrivals:
 
         Args:
             link: The number of the link at its sender.
-            messages: After so many the sender is told.
-            size: After so many bytes it is told.
+            messages: After so many the sender hears of it.
+            size: After so many bytes it does.
         """
         self.owes = False
         self._most_messages = messages
         self._most_bytes = size
         self._link = link
         self._number = 0  # all up to it have arrived
-        self._messages = self._bytes = 0  # that came since the sender was told
-        self._missed = 0  # the round that the sender is to be told of; 0: nothing is lost
-        self._told_round = 0  # the last round in which a loss was told
+        self._messages = self._bytes = 0  # that came since `tell` was called last
+        self._missed = 0  # the round of a loss that the sender has to hear of; 0: nothing is lost
+        self._told_round = 0  # the last round of which the sender has heard
 
     def take(self, number: int, round_: int, size: int) -> bool:
-        """A message has come.
+        """Take note of a message; return whether it is to be handed on.
 
-        Args:
-            number: Its number.
-            round_: The round that it was sent in.
-            size: Its bytes.
-
-        Returns:
-            Whether it is to be handed on; False: it has come before, or others are lost that go before it.
+        It is not if it has come before, or if others are lost that go before it.
         """
         if number == self._number + 1:
             self._number = number
@@ -187,22 +165,13 @@ class Arrivals:
         return False
 
     def asked(self, number: int, round_: int) -> None:
-        """The sender asks whether all has arrived up to this number.
-
-        Args:
-            number: Of the message that it sent last.
-            round_: In which round.
-        """
+        """Note that the sender asks whether all has arrived up to this number, in this round."""
         self.owes = True
         if number > self._number:
             self._miss(round_)
 
     def tell(self) -> ArrivedHeader | MissedHeader:
-        """What the sender is to be told. It may get lost.
-
-        Returns:
-            The header to be sent.
-        """
+        """Return the header that says to the sender what has arrived. It may get lost."""
         missed, self._missed = self._missed, 0
         self._messages = self._bytes = 0
         self.owes = False

@@ -1,8 +1,8 @@
 """Messages in a stream of bytes: how many frames, how long each, and then the frames.
 
-Little-endian: the number of frames in 4 bytes, the length of each in 8, the frames without a gap. A frame
-may lie in memory that both processes share: then its length has the highest bit set, and what stands in the
-stream is where to find it. Pure bytes; who sends and receives them is the business of `transport`.
+Little-endian: the number of frames in 4 bytes, the length of each in 8, the frames without a gap. A frame may
+lie in memory that both processes share: then its length has the highest bit set, and what stands in the
+stream is where to find it. Pure bytes; `transport` sends and receives them.
 """
 
 from collections.abc import Sequence
@@ -50,28 +50,14 @@ class WithSharedFrames(list[AnyFrame]):
 
 
 def head(frames: Sequence[Frame]) -> bytes:
-    """What goes before the frames of a message.
-
-    Args:
-        frames: The message.
-
-    Returns:
-        Their number and their lengths.
-    """
+    """Return what goes before the frames of a message: their number and their lengths."""
     count = len(frames)
     form = _HEADS[count] if count < len(_HEADS) else Struct(f"<I{count}Q")
     return form.pack(count, *map(len, frames))
 
 
 def as_bytes(frames: Sequence[AnyFrame]) -> bytes:
-    """A whole message some of whose frames lie in shared memory.
-
-    Args:
-        frames: Its frames, or where they are.
-
-    Returns:
-        What stands in the stream.
-    """
+    """Return what stands in the stream for a message some of whose frames lie in shared memory."""
     lengths, parts = [], []
     for frame in frames:
         part = _SHARED_FRAME.pack(*frame) if isinstance(frame, SharedFrame) else frame
@@ -106,19 +92,15 @@ class Cutter:
 
     @property
     def room(self) -> memoryview | None:
-        """Where the next bytes belong, if they are those of a large message: say `filled` afterwards."""
+        """Return where the next bytes belong, if they are those of a large message: then say `filled`."""
         if self._large is None:
             return None
         return self._large[len(self._large) - self._missing :]
 
     def filled(self, size: int) -> list[Frame] | WithSharedFrames | None:
-        """So many bytes were read into `room`.
+        """Note that so many bytes were read into `room`, and return the message if it is whole now.
 
-        Args:
-            size: How many.
-
-        Returns:
-            The message, if it is whole now. Its frames are views of memory of its own.
+        Its frames are views of memory of its own.
         """
         self._missing -= size
         if self._missing or self._large is None:
@@ -134,7 +116,7 @@ class Cutter:
         return frames
 
     def trust(self) -> list[list[Frame] | WithSharedFrames]:
-        """Take all that comes from now on, long or not: who speaks was found to be true.
+        """Take all that comes from now on, long or not, because who speaks was found to be true.
 
         Returns:
             The messages behind the first one that are whole now.
@@ -148,9 +130,6 @@ class Cutter:
 
     def cut(self, data: bytes) -> list[list[Frame] | WithSharedFrames]:
         """Take the next bytes of the stream, while there is no `room`.
-
-        Args:
-            data: As they came.
 
         Returns:
             The messages that are whole now; before `trust`, the first one at most.

@@ -21,10 +21,8 @@ UNREAD: Final = frozenset(
     {
         "corps",
         "corps/messages",
-        "corps/peers",
         "corps/runtime/cells",
         "corps/transport",
-        "corps/wire",
         "corps/workers",
         "docs",
         "examples",
