@@ -83,11 +83,7 @@ class ByValue:
         self._numbers: dict[int, int | None] = {}
 
     def reduce(self, thing: Any) -> Any:
-        """Reduce what goes by value; NotImplemented for what goes by reference, or in a way of its own.
-
-        Raises:
-            Refusal: It cannot be taken apart.
-        """
+        """Reduce what goes by value; NotImplemented for what goes by reference, or in a way of its own."""
         kind = type(thing)
         if kind is FunctionType or issubclass(kind, type):
             reduced = self._by_reference(thing)

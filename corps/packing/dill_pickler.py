@@ -31,12 +31,7 @@ class DillPickler(dill.Pickler):  # type: ignore[misc]  # dill is not typed
         self._by_value = by_value
 
     def reducer_override(self, obj: Any) -> Any:
-        """Reduce an object before dill's own rules. The pure-Python pickler calls it for every object.
-
-        Raises:
-            Refusal: The object is of a kind that is never packed, or reduces to a name that only this process
-                knows.
-        """
+        """Reduce an object before dill's own rules. The pure-Python pickler calls it for every object."""
         kind = type(obj)
         if kind in _PLAIN:
             return NotImplemented

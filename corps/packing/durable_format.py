@@ -58,13 +58,7 @@ class Manifest(NamedTuple):
 
 
 def build(codec: int, names: set[str], body: Sequence[Part]) -> list[Part]:
-    """Put a stored form together, and return its parts. The parts of the body are not copied.
-
-    Args:
-        codec: The tag of the codec of the body.
-        names: Every ``"module:qualname"`` that the body names.
-        body: The parts of the body.
-    """
+    """Put a stored form together, and return its parts. The parts of the body are not copied."""
     facts = {
         "codec": codec,
         "corps": _corps_version(),

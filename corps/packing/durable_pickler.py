@@ -54,11 +54,7 @@ class DurablePickler(pickle.Pickler):
         self.names: set[str] = set()
 
     def reducer_override(self, obj: Any) -> Any:
-        """Reduce an object. The C pickler calls it for each object that is not exact builtin data.
-
-        Raises:
-            Refusal: The object cannot go by reference, or is of a kind that is never packed.
-        """
+        """Reduce an object. The C pickler calls it for each object that is not exact builtin data."""
         kind = type(obj)
         if kind is FunctionType or issubclass(kind, type):
             if not _is_by_name(obj, obj.__module__, obj.__qualname__):

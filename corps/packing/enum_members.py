@@ -33,11 +33,7 @@ def is_member(thing: Any) -> bool:
 
 
 def reduce_to_enum(member: Any) -> Any:
-    """Reduce a member, or a combination of flags, to its enum and what finds it there.
-
-    Returns:
-        None: its author says how it is packed.
-    """
+    """Reduce a member, or a combination of flags, to its enum and what finds it there; else None."""
     cls = type(member)
     own = cls.__reduce_ex__
     # What `enum` gives a class by itself differs between the releases of Python.
@@ -56,11 +52,7 @@ def _is_found(value: Any, cls: Any, member: Any) -> bool:
 
 
 def find_member(cls: Any, name: str) -> Any:
-    """Return the member of an enum that has this name.
-
-    Raises:
-        UnpackError: It has none of this name, or is no enum.
-    """
+    """Return the member of an enum that has this name, or raise UnpackError."""
     if not issubclass(type(cls), EnumType):
         raise UnpackError(f"the bytes look for a member of what is no enum, but a {type(cls).__qualname__}")
     found = cls._member_map_.get(name)
@@ -79,11 +71,7 @@ def _builtin_new(cls: type) -> Any:
 
 
 def reduce_member(member: Enum) -> tuple[tuple[Any, ...], Any]:
-    """Take a member apart that goes by value: the arguments of `make_member`, and the state for `set_member`.
-
-    Raises:
-        Refusal: What the enum is mixed with cannot be taken apart.
-    """
+    """Take a member apart that goes by value: return the arguments of `make_member`, and the state."""
     cls = type(member)
     base = _builtin_new(cls)
     args: Any = ()

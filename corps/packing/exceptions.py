@@ -126,11 +126,7 @@ def _by_parts(cls: type[BaseException], parts: Parts) -> tuple[Any, ...]:
 
 
 def restore_exception(cls: type[BaseException], args: tuple[Any, ...]) -> BaseException:
-    """Make an exception without running the constructor of its class; `args` go to its builtin base.
-
-    Raises:
-        UnpackError: The class is not one of exceptions.
-    """
+    """Make an exception without running the constructor of its class; `args` go to its builtin base."""
     _check(cls)
     if lives_in_c(cls):  # only its own C code may make it
         return bare(cls, {"args": args})
@@ -142,21 +138,13 @@ def restore_exception(cls: type[BaseException], args: tuple[Any, ...]) -> BaseEx
 
 
 def restore_seeded(cls: type[BaseException], seed: Parts) -> BaseException:
-    """Make an exception that cannot be filled later, without running the constructor of its class.
-
-    Raises:
-        UnpackError: The class is not one of exceptions.
-    """
+    """Make an exception that cannot be filled later, without running the constructor of its class."""
     _check(cls)
     return bare(cls, seed)
 
 
 def put_parts(error: BaseException, parts: Parts) -> None:
-    """Fill an exception that was restored.
-
-    Raises:
-        UnpackError: It is none.
-    """
+    """Fill an exception that was restored."""
     _check(type(error))
     put(error, parts)
 
@@ -172,5 +160,6 @@ def put_state_and_chain(error: Any, both: tuple[Any, Parts]) -> None:
 
 def _check(cls: Any) -> None:
     # The bytes say what is passed here, whatever the annotation says.
+    """Raise UnpackError at what is no class of exceptions."""
     if not isinstance(cls, type) or not issubclass(cls, BaseException):
         raise UnpackError(f"the bytes want {cls!r} restored as an exception; they are damaged or forged")

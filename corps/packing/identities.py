@@ -89,12 +89,7 @@ class Identities:
         return self._entry(thing).is_complete
 
     def versions(self, cls: type, copied: Callable[[], dict[str, Any]]) -> tuple[int, Original | Copy | None]:
-        """Return the version of a class, and what is known of its versions.
-
-        Args:
-            cls: The class.
-            copied: Gives what of the class is copied.
-        """
+        """Return the version of a class, and what is known of its versions."""
         entry = self._entry(cls)
         with self._lock:
             record = entry.record()

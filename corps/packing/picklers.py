@@ -98,11 +98,7 @@ class ReferencePickler(pickle.Pickler):
     elsewhere: Elsewhere
 
     def reducer_override(self, obj: Any) -> Any:
-        """Reduce an object. The C pickler calls it for each object that is not exact builtin data.
-
-        Raises:
-            NeedsByValue: The object cannot go by reference.
-        """
+        """Reduce an object. The C pickler calls it for each object that is not exact builtin data."""
         kind = type(obj)
         if kind is FunctionType or issubclass(kind, type):
             reduced = reduce_by_reference(obj, self.elsewhere)
@@ -133,11 +129,7 @@ class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle hi
     by_value: ByValue
 
     def reducer_override(self, obj: Any) -> Any:
-        """Reduce an object. The C pickler calls it for each object that is not exact builtin data.
-
-        Raises:
-            Refusal: The object is of a kind that is never packed.
-        """
+        """Reduce an object. The C pickler calls it for each object that is not exact builtin data."""
         reduced = self.by_value.reduce(obj)
         if reduced is not NotImplemented or type(obj) in _BY_CLOUDPICKLE:
             return reduced
@@ -145,11 +137,7 @@ class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle hi
 
 
 def reduce_rest(thing: Any, elsewhere: Elsewhere) -> Any:
-    """Reduce what is left to the object's own way, for picklers that pack by value.
-
-    Raises:
-        Refusal: It is of a kind that is never packed, or is packed as a name that nobody else knows.
-    """
+    """Reduce what is left to the object's own way, for picklers that pack by value."""
     kind = type(thing)
     if issubclass(kind, BaseException):
         return reduce_exception(thing)

@@ -46,11 +46,7 @@ class PlainObjects:
         self._unfilled: dict[int, Any] = {}
 
     def check_filled(self) -> None:
-        """Check that the bytes have left no object without its fields.
-
-        Raises:
-            UnpackError: One has none.
-        """
+        """Raise UnpackError if the bytes have left an object without its fields."""
         for thing in self._unfilled.values():
             raise UnpackError(f"the bytes make a {type(thing).__qualname__} without its fields")
 

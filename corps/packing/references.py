@@ -27,13 +27,10 @@ TYPES_OF_SINGLETONS: Final = frozenset({NoneType, EllipsisType, NotImplementedTy
 
 
 def walk(module: ModuleType, qualname: str) -> Any:
-    """Return what a qualified name means inside a module.
+    """Return what a qualified name means inside a module, or raise AttributeError.
 
     The walk does not cross from one module into another: with ``app`` trusted, ``os.system`` asked of ``app``
     would be a way around every rule about ``os``, because most modules import others.
-
-    Raises:
-        AttributeError: There is nothing of this name.
     """
     found: Any = module
     for position, name in enumerate(qualname.split(".")):
@@ -202,18 +199,10 @@ def restore_main(alias: str, qualname: str) -> Any:
 
     Readers of corps never run this function: their unpickler answers its name with a look-up of its own,
     which asks the same trust and the same resolver as every other name. It works for any other reader.
-
-    Raises:
-        ImportError: There is no such module.
-        AttributeError: There is nothing of this name in it.
     """
     return walk(import_module(alias), qualname)
 
 
 def import_named(name: str) -> ModuleType:
-    """Stand in a pickle for a module. Readers of corps look it up as they do all names.
-
-    Raises:
-        ImportError: There is no such module.
-    """
+    """Stand in a pickle for a module. Readers of corps look it up as they do all names."""
     return import_module(name)

@@ -21,7 +21,7 @@ class Reason(NamedTuple):
 
     Attributes:
         why: A clause, such as "a lock works inside one process only".
-        advice: What to do instead, as a clause.
+        advice: A clause.
     """
 
     why: str

@@ -106,3 +106,23 @@ def test_threads_that_ask_at_once_get_one_name() -> None:
         thread.join()
     assert len({tuple(names) for names in found}) == 1
     assert len(set(found[0])) == 50
+
+
+def test_threads_that_read_the_same_code_at_once_get_one_code_object() -> None:
+    sender, reader = Packer(), Packer(identities=Identities(RLock()))
+    packed = [sender.pack(eval(f"lambda: {number}", {})) for number in range(50)]
+    start = Barrier(4)
+    found: list[list[Any]] = []
+
+    def read() -> None:
+        start.wait()
+        found.append([reader.unpack(each) for each in packed])
+
+    threads = [Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, functions in enumerate(zip(*found, strict=True)):
+        assert {function() for function in functions} == {number}
+        assert len({id(function.__code__) for function in functions}) == 1
