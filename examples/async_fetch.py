@@ -2,7 +2,7 @@
 
     python examples/async_fetch.py
 
-A small server of its own plays the internet.
+A small server in the same process plays the internet.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import corps
 
 
 class Fetcher(corps.Conc):
-    """Its coroutines run on the event loop of its Env; ten may be between two awaits at the same time."""
+    """Its coroutines run on the event loop of its Env. Ten of them may be under way at the same time."""
 
     interleave = 10
 
@@ -34,7 +34,7 @@ class Fetcher(corps.Conc):
 
 @contextlib.asynccontextmanager
 async def internet() -> AsyncIterator[int]:
-    """A server that answers nobody before ten have asked."""
+    """Run a server that answers only when ten clients have asked."""
     asked = asyncio.Barrier(10)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -3,9 +3,9 @@
     corps run examples/grep.py                            the standard library of this Python
     corps run --envs 4 examples/grep.py -- ~/src 'def \\w+'
 
-A Corps with Searchers in each of its Envs (processes). Each Searcher always has one batch of files in work
-and one waiting, so nobody idles and nothing piles up. At the end the same search is done again, one file
-after the other, and has to give the same lines.
+A Corps has Searchers in each of its Envs (processes). Each Searcher always has one batch of files in work
+and one waiting, so none is idle and nothing piles up. At the end the program searches again, one file after
+the other, and both searches have to give the same lines.
 """
 
 import itertools
@@ -30,7 +30,7 @@ SKIPPED = {"__pycache__", "site-packages"}  # compiled files, and what is not th
 
 @dataclass
 class Found:
-    """What a search came to. Two are equal if they agree on every line of every file."""
+    """The result of a search. Two are equal if they agree on every line of every file."""
 
     lines: dict[str, tuple[int, ...]] = field(
         default_factory=dict
@@ -47,7 +47,7 @@ class Found:
 
 
 def search(pattern: str, paths: list[str]) -> Found:
-    """What both searches do with some files."""
+    """Search some files; both searches do it so."""
     matches = re.compile(pattern).search
     found = Found()
     for path in paths:
@@ -105,7 +105,7 @@ one file after the other: {speed(len(paths), ended - middle)}
 the result equals that of the sequential search"""
 
     def everywhere(self, pattern: str, batches: list[list[str]]) -> Iterator[Found]:
-        """What the Searchers find, as it comes: whoever answers gets the next batch."""
+        """Yield what the Searchers find, as it comes. The Searcher that answers gets the next batch."""
         left = iter(batches)
         asked: dict[corps.Future[Found], corps.Name[Searcher]] = {}
         for searcher, batch in zip(self.searchers * 2, left, strict=False):
@@ -131,7 +131,7 @@ def files_below(directory: str) -> list[str]:
 
 
 def with_progress(title: str, parts: Iterator[Found], total: int) -> Found:
-    """All parts as one, with a bar on stderr meanwhile."""
+    """Add up all parts, and show a bar on stderr meanwhile."""
     columns = TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     found = Found()
     with Progress(*columns, console=Console(stderr=True)) as progress:

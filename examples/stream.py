@@ -14,7 +14,7 @@ class Numbers(corps.Conc):
         self.is_closed = False
 
     def primes(self) -> Iterator[int]:
-        """All of them: nothing is looked at before somebody asks for the next one."""
+        """Yield all of them. The worker looks at no number before the consumer needs the next prime."""
         found: list[int] = []
         try:
             for candidate in range(2, 10**9):

@@ -1,4 +1,4 @@
-"""What fails too often is not restarted without end: its Mgr fails, and its Mgr, up to whoever began it all.
+"""A worker that fails too often takes its Mgr with it, and that its own Mgr, up to the Env.
 
 python examples/failing/limit.py
 """
@@ -17,7 +17,7 @@ class Driver(corps.Conc):
 
 
 class Car(corps.Conc):
-    """Declares nothing about itself: what its driver cannot heal, it cannot either."""
+    """Declares nothing about itself: when its driver fails too often, it fails too."""
 
     def __init__(self, starts: list[str]) -> None:
         starts.append("car")
@@ -28,7 +28,7 @@ class Car(corps.Conc):
 
 
 class Garage(corps.Conc):
-    """Fails with it, and comes back: everything below it is made anew."""
+    """Fails with its car, and comes back: its constructor makes everything below it anew."""
 
     restart = corps.Restart(max=1)
 
@@ -50,7 +50,7 @@ try:
             for _ in range(3):
                 driver.turn().exception()
             print(ended.ret.reason)
-        error = garage.get_driver().exception()  # it failed twice, which is once too often
+        error = garage.get_driver().exception()  # the garage failed twice, which is once too often
         print(type(error).__name__, error.executed, "after", len(starts), "starts")
 except corps.RestartLimit as error:
     print("RestartLimit:", "the wheel is off" in str(error))

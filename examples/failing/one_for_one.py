@@ -41,6 +41,6 @@ with corps.env() as env:
     print("the cache fails:")
     parts[1].use(wrongly=True).exception()
     corps.wait_all(affected)
-    for part in parts:  # who is on the way back answers when it is there
+    for part in parts:  # a part that is on its way back answers when it is there
         part.use().result()
     print("the end:")

@@ -1,4 +1,4 @@
-"""A worker that always comes back: its Name and what waits for it stay, its state begins anew.
+"""A worker that always comes back. Its Name and the requests that wait stay; its state begins anew.
 
 python examples/failing/permanent.py
 """
@@ -20,7 +20,7 @@ class Meter(corps.Conc):
         return f"{self.total} {self.unit}"
 
     def reset(self) -> None:
-        self.my_self().exit()  # one that is permanent comes back even from that
+        self.my_self().exit()  # a permanent worker comes back even from that
 
 
 def show(answer: "corps.Future[str]") -> None:
@@ -36,5 +36,5 @@ with corps.env() as env:
         show(answer)
     meter.reset().result()
     show(meter.add(1))
-    meter.exit().result()  # but who may end it from outside ends it for good
+    meter.exit().result()  # an end from outside is for good
     show(meter.add(1))

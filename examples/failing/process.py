@@ -1,4 +1,4 @@
-"""A process dies: what each request came to, who comes back, and what is sent again by itself.
+"""A process dies: how each request ends, which worker comes back, and what corps sends again by itself.
 
 python examples/failing/process.py
 """
@@ -46,10 +46,10 @@ with corps.boot(App, envs=2) as app:
     gone = corps.watch(store)
     for answer in [store.die(), store.put("b", 2), store.put("c", 3)]:
         error = answer.exception()
-        print(type(error).__name__, error.executed)  # "no" may be sent again, by anybody
+        print(type(error).__name__, error.executed)  # after "no" it is safe to send it again
     print(gone.ret.reason, gone.ret.incarnation)
     print(store.put("b", 2).ret, "item: the next incarnation, at the same address, began anew")
 
     with tempfile.TemporaryDirectory() as directory:
         answer = store.put_and_die_once("d", 4, f"{directory}/died")
-        print(answer.ret, "item: sent again by itself, for it is idempotent")
+        print(answer.ret, "item: sent again by itself, because it is idempotent")

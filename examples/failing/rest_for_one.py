@@ -1,4 +1,4 @@
-"""The strategy rest_for_one: those that were created after the one that failed begin anew with it.
+"""The strategy rest_for_one: the child that failed begins anew, and those that were created after it.
 
 python examples/failing/rest_for_one.py
 """
@@ -41,6 +41,6 @@ with corps.env() as env:
     print("the cache fails:")
     parts[1].use(wrongly=True).exception()
     corps.wait_all(affected)
-    for part in parts:  # who is on the way back answers when it is there
+    for part in parts:  # a part that is on its way back answers when it is there
         part.use().result()
     print("the end:")

@@ -7,7 +7,7 @@ import corps
 
 
 class Visitor(corps.Conc):
-    restart = corps.Restart()  # what the class declares, creating it may declare otherwise
+    restart = corps.Restart()  # the creator of a worker may declare something else
 
     def say(self, what: str) -> str:
         if not what:

@@ -8,7 +8,7 @@ import corps
 
 class Job(corps.Conc):
     restart = corps.Restart("transient")
-    fails_on = (OSError,)  # what means that it cannot go on, beside corps.Fail
+    fails_on = (OSError,)  # after these errors, and corps.Fail, the worker cannot go on
 
     def __init__(self, starts: list[str]) -> None:
         starts.append("start")
@@ -18,7 +18,7 @@ class Job(corps.Conc):
             return file.read()
 
     def parse(self, text: str) -> int:
-        return int(text)  # a ValueError is its caller's business, and changes nothing
+        return int(text)  # a ValueError goes to the caller, and changes nothing here
 
     def done(self) -> None:
         self.my_self().exit()

@@ -1,4 +1,4 @@
-"""Hearing of the end of a worker: a Future for anybody, a method for workers.
+"""How to hear of the end of a worker: a Future for each caller, a method for workers.
 
 python examples/failing/watching.py
 """
@@ -17,7 +17,7 @@ class Singer(corps.Conc):
 
 
 class Choir(corps.Conc):
-    """Replaces whoever is lost, by its own rules."""
+    """Replaces each worker that is lost, by its own rules."""
 
     def __init__(self) -> None:
         self.singers: dict[corps.Name[Singer], str] = {}

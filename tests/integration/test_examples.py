@@ -89,7 +89,7 @@ PRINTED: Final = {
         "EnvLost no",
         "killed 1",
         "1 item: the next incarnation, at the same address, began anew",
-        "1 item: sent again by itself, for it is idempotent",
+        "1 item: sent again by itself, because it is idempotent",
     ],
 }
 """What the examples that are programs print. grep.py, which is an application only, has tests of its own."""
