@@ -1,7 +1,7 @@
 """Where a worker lives.
 
-A `ConcAddr` is a logical address inside its Corps. It names no host, no socket and no process, so it
-stays true when an Env moves or is started again. Values only: any thread may use them.
+A `ConcAddr` is a logical address inside its Corps. It names no host, no socket and no process, so it stays
+true when an Env moves or starts again. Values only.
 """
 
 from typing import Final, NamedTuple
@@ -42,27 +42,15 @@ class ConcAddr(NamedTuple):
 
 
 def env_label(env_id: int) -> str:
-    """What an Env is called in texts.
-
-    Args:
-        env_id: Its id.
-    """
+    """Return what texts call an Env."""
     return "front" if env_id == FRONT else f"env{env_id}"
 
 
 def first_number(generation: int) -> int:
-    """The lowest conc id that a process of an Env gives, but for that of its EnvMgr.
-
-    Args:
-        generation: How many processes the Env has had before this one.
-    """
+    """Return the lowest conc id that a process of an Env gives to a worker other than its EnvMgr."""
     return max(ENV_MGR, generation * GENERATION)
 
 
 def generation_of(number: int) -> int:
-    """How many processes its Env had had before the one that gave this conc id.
-
-    Args:
-        number: A conc id.
-    """
+    """Return the number of processes that the Env had before the one that gave this conc id."""
     return number // GENERATION

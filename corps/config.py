@@ -1,11 +1,10 @@
-"""How the value of a setting is found, and where it came from.
+"""Finds the value of each setting, and remembers its source.
 
-A value is taken from the strongest of four sources: arguments, then environment variables ``CORPS_*``,
-then a file (``corps.toml``, or ``[tool.corps]`` of a ``pyproject.toml``), then the default in `settings`.
-A key that nobody knows is an error in each of them.
+A value comes from the strongest of four sources: arguments, then environment variables ``CORPS_*``, then a
+file (``corps.toml``, or ``[tool.corps]`` of a ``pyproject.toml``), then the default in `settings`. An unknown
+key is an error in each of them.
 
-Pure but for the one file it may read: the environment is an argument, and nothing is kept. Any thread
-may use it.
+Pure, except that it may read one file: the environment is an argument, and nothing is kept. Thread-safe.
 """
 
 import difflib
@@ -60,20 +59,12 @@ class Setting(NamedTuple):
     group: type[BaseModel]
 
     def allowed(self) -> str:
-        """What values it takes, in words.
-
-        Returns:
-            Such as ``"a whole number from 1 to 1024"``.
-        """
+        """Return in words what values it takes, such as ``"a whole number from 1 to 1024"``."""
         return _in_words(self.group.model_json_schema()["properties"][self.key.rpartition(".")[2]])
 
 
 def all_settings() -> dict[str, Setting]:
-    """Every setting there is.
-
-    Returns:
-        Settings by dotted key, in the order of the models.
-    """
+    """Return every setting by its dotted key, in the order of the models."""
     return {setting.key: setting for setting in _walk(Settings, "")}
 
 
@@ -85,7 +76,7 @@ def load_settings(
     overrides: Mapping[str, Any] | None = None,
     texts: Mapping[str, str] | None = None,
 ) -> LoadedSettings:
-    """Finds the value of every setting: defaults, then file, then environment, then arguments.
+    """Find the value of every setting: defaults, then file, then environment, then arguments.
 
     Args:
         config: The path of a file to read instead of looking for one; or settings as arguments, nested
@@ -118,14 +109,7 @@ def load_settings(
 
 
 def describe(loaded: LoadedSettings) -> list[tuple[str, Any, str]]:
-    """The settings as a table.
-
-    Args:
-        loaded: What `load_settings` returned.
-
-    Returns:
-        Rows of dotted key, value and source, in the order of the reference.
-    """
+    """Return rows of dotted key, value and source, in the order of the reference."""
     rows = []
     for key, source in loaded.sources.items():
         value: Any = loaded.settings
@@ -136,7 +120,7 @@ def describe(loaded: LoadedSettings) -> list[tuple[str, Any, str]]:
 
 
 class _Problems:
-    """What was wrong with settings: the first of it in words, because each word takes time to find."""
+    """What is wrong with settings. Only the first problems get words, because words take time to find."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -146,7 +130,7 @@ class _Problems:
         return bool(self._lines)
 
     def add(self, line: Callable[[], str]) -> None:
-        """Note one more, which this would describe."""
+        """Note one more problem, which `line` describes."""
         if len(self._lines) < _MOST_PROBLEMS:
             self._lines.append(line())
         else:
@@ -157,7 +141,7 @@ class _Problems:
 
 
 class _Found:
-    """What the sources said, weakest first; lives for one call of `load_settings`."""
+    """The values of the sources, weakest first, for one call of `load_settings`."""
 
     def __init__(self) -> None:
         self.known = all_settings()
@@ -168,7 +152,7 @@ class _Found:
     def add(
         self, values: Mapping[str, Any], source: str, *, names_key: bool = False, prefix: str = ""
     ) -> None:
-        """Takes values, which replace earlier ones. `names_key` appends the key to the source."""
+        """Take values, which replace earlier ones. `names_key` appends the key to the source."""
         for name, value in values.items():
             key = f"{prefix}{name}"
             where = f"{source} {key}" if names_key else source
@@ -183,7 +167,7 @@ class _Found:
                 self.problems.add(partial(self._no_group, key, value, where))
 
     def add_environment(self, environ: Mapping[str, str]) -> None:
-        """Takes the variables that are settings."""
+        """Take the environment variables that are settings."""
         by_variable = {setting.variable: setting for setting in self.known.values()}
         for variable in sorted(environ):
             if not variable.startswith(ENV_PREFIX):
@@ -217,7 +201,7 @@ class _Found:
         return f"{variable:.80} (environment): no such setting{near} Valid: {', '.join(known)}"
 
     def judged(self) -> LoadedSettings:
-        """Judges what was found.
+        """Validate what was found, and return it.
 
         Raises:
             ConfigError: Something of it is unknown or not allowed.
@@ -238,7 +222,7 @@ class _Found:
         return LoadedSettings(settings, sources)
 
     def _refused(self, error: ValidationError, sources: Mapping[str, str]) -> Iterator[str]:
-        """One line for each value that was refused: which, from where, and what is allowed."""
+        """Yield a line for each value that was refused: which, from where, and what is allowed."""
         seen = set()
         for detail in error.errors(include_url=False):
             # A location may go on below the key, to the branch of a union that was tried.
@@ -260,7 +244,7 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[Setting]:
 
 
 def _nearest(name: str, valid: Collection[str]) -> str:
-    """The valid name that was probably meant, as a question; or the end of the sentence."""
+    """Ask whether the nearest valid name was meant; or end the sentence."""
 
     def words(text: str) -> str:  # `max_threads` and `threads.max` are the same words
         return " ".join(sorted(re.split(r"[._]+", text.casefold())))
@@ -273,7 +257,7 @@ def _nearest(name: str, valid: Collection[str]) -> str:
 
 
 def _from_text(text: str, annotation: Any) -> Any:
-    """What a variable stands for. What cannot be read stays a text, which the model will refuse."""
+    """Read the text of a variable. What cannot be read stays a text, which the model will refuse."""
     kinds = get_args(annotation) or (annotation,)
     word = text.strip().lower()
     try:
@@ -287,7 +271,7 @@ def _from_text(text: str, annotation: Any) -> Any:
 
 
 def _in_words(schema: Mapping[str, Any]) -> str:
-    """What a JSON schema allows, as far as the fields above make use of one."""
+    """Return in words what a JSON schema allows, as far as the settings use one."""
     if "allowed" in schema:
         return str(schema["allowed"])
     if "anyOf" in schema:

@@ -1,7 +1,7 @@
 """Where a configuration file lies, and what stands in it.
 
-Without the settings themselves, which stand on pydantic: what is wanted of a file before they are imported
-can be had from here. Nothing is kept. Any thread may use it.
+This file does without the settings model, which needs pydantic. So other code can read a file before pydantic
+is imported. It keeps nothing. Thread-safe.
 """
 
 from collections.abc import Mapping
@@ -12,20 +12,14 @@ from corps.errors import ConfigError
 from corps.toml_reading import read_toml
 
 FILE_NAMES: Final = ("corps.toml", "pyproject.toml")
-"""The files looked for beside an application, and above. Only the first one with settings counts."""
+"""The names of configuration files, beside an application and above. Only the first with settings counts."""
 
 PROJECT_MARKS: Final = ("pyproject.toml", "setup.py", "setup.cfg", ".git", ".hg")
 """A folder that holds one of these is the root of a project."""
 
 
 def find_file(directory: Path | None) -> Path | None:
-    """Find the file that counts.
-
-    Args:
-        directory: Of the application; None looks nowhere.
-
-    Returns:
-        Its path; None if there is none.
+    """Find the configuration file that counts; None if there is none, or no directory to begin with.
 
     Raises:
         ConfigError: A pyproject.toml on the way is not valid.
@@ -39,15 +33,7 @@ def find_file(directory: Path | None) -> Path | None:
 
 
 def searched(directory: Path) -> list[Path]:
-    """The folders in which a configuration file is looked for, one after the other.
-
-    Args:
-        directory: Of the application.
-
-    Returns:
-        This folder; those above it as far as they are packages, with the one where the outermost lies; and
-        all up to the root of the project, if there is one. What is installed belongs to no project.
-    """
+    """Return the folders that may hold the configuration file, in order."""
     above = [directory, *directory.parents]
     last = next(n for n, folder in enumerate(above) if not (folder / "__init__.py").is_file())
     if {"site-packages", "dist-packages"}.isdisjoint(directory.parts):
@@ -58,12 +44,6 @@ def searched(directory: Path) -> list[Path]:
 
 def read_file(path: Path) -> Mapping[str, Any]:
     """Read the settings in a file: all of it, or `[tool.corps]` if it is a pyproject.toml.
-
-    Args:
-        path: The file.
-
-    Returns:
-        What stands there; nothing of it has been judged.
 
     Raises:
         ConfigError: The file cannot be read, or is not valid, or has no such table.

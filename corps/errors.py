@@ -12,7 +12,7 @@
     │   ├── PoisonRequest            process after process died while it ran this request
     │   ├── Overloaded               no room for the request within its time limit
     │   ├── DeadlockError            a cycle of workers that wait for each other              (RuntimeError)
-    │   ├── BrokenPromise            the author of the answer has let go of it
+    │   ├── BrokenPromise            the promised answer became garbage before it was settled
     │   └── Cancelled                the caller cancelled it          (concurrent.futures.CancelledError)
     ├── WaitTimeout              a wait ended before its Future did; the request goes on      (TimeoutError)
     ├── LoopBlocked              a blocking wait was tried where it would stop others         (RuntimeError)
@@ -33,18 +33,18 @@
     ├── SupervisionError
     │   ├── CorpsLost                the process of the Corps object died, and nothing brings it back
     │   └── RestartLimit             a worker failed more often than its policy allows
-    ├── Fail                     for authors to raise: the worker that raises it fails, and may be restarted
+    ├── Fail                     an author raises it: the worker fails, and may be restarted
     ├── ConfigError              a setting is unknown or has a bad value                      (ValueError)
     ├── DefinitionError          a class cannot be a worker as it is written                  (TypeError)
-    ├── ContextError             asked where no worker or Env is meant, or several could be   (RuntimeError)
+    ├── ContextError             no worker or Env is meant here, or several Envs could be     (RuntimeError)
     ├── AlreadySettled           a Promise is settled once          (concurrent.futures.InvalidStateError)
     ├── ClosedError              used after you closed it                                     (RuntimeError)
     ├── BrokenError              the other side went away                                 (ConnectionError)
     └── InternalError            a defect of corps; please report it
 
 The builtin in parentheses is a base class too, so that code which catches the builtin works unchanged.
-Every error can be made from its message alone and keeps its fields in ``__dict__``: that is why all of
-them survive pickling.
+Every error can be made from its message alone, and keeps its fields in ``__dict__``. So all of them survive
+pickling.
 """
 
 import concurrent.futures
@@ -77,8 +77,8 @@ class RequestError(CorpsError):
         executed: ``"no"``: the method never began, sending it again is safe; ``"yes"``: it ran;
             ``"unknown"``: it may have run.
         target: The worker the request was for, as text; None where there is none.
-        incarnation: Which incarnation of the worker has failed it; 0 where that is not known, as when its
-            process has died.
+        incarnation: Which incarnation of the worker has failed the request; 0 where that is not known, as
+            when its process has died.
         elapsed: Seconds from sending the request to its outcome; None if it was never sent.
     """
 
@@ -90,7 +90,7 @@ class RequestError(CorpsError):
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """What is known of an exception that a method raised: what a RemoteError stands for.
+    """What is known of an exception that a method raised; a RemoteError stands for it.
 
     Attributes:
         type_name, text, traceback, target, origin, executed, incarnation, elapsed: As in RemoteError.
@@ -109,7 +109,7 @@ class Remote:
 
     @property
     def summary(self) -> str:
-        """Type and text in one line, for an error that is not of that type, and for logs."""
+        """The type and text in one line, for an error that is not of that type, and for logs."""
         short = self.type_name.removeprefix("builtins.")
         return f"{short}: {self.text}" if self.text else short
 
@@ -130,7 +130,7 @@ _held: Final = BaseException.__dict__[
 
 
 def remote_of(error: BaseException) -> Remote | None:
-    """What an error of a caller stands for; None if no method raised it."""
+    """Return what an error of a caller stands for; None if no method raised it."""
     remote = _held(error).get(REMOTE)
     return remote if type(remote) is Remote else None
 
@@ -156,12 +156,12 @@ class _Fact(Generic[V]):
 
 
 class RemoteError(RequestError):
-    """The method raised. Caught by ``except OriginalType`` too, and holds all that the original holds.
+    """The method raised. ``except OriginalType`` catches it too, and it holds all that the original holds.
 
     Its ``args``, ``str()``, attributes, cause, context, notes, and the exceptions in a group are those of the
-    original. An attribute of the original that is called like one below hides it. StopIteration,
-    StopAsyncIteration, CancelledError, and what is no Exception, would mean something else to the caller:
-    they come as a RemoteError that is not of their type.
+    original. An attribute of the original with the name of one below hides that. StopIteration,
+    StopAsyncIteration, CancelledError, and what is no Exception, would mean something else to the caller. So
+    these come as a RemoteError that is not of their type.
 
     Attributes:
         type_name: Qualified name of the exception's type, such as ``"builtins.ValueError"``.
@@ -241,15 +241,15 @@ class Cancelled(RequestError, concurrent.futures.CancelledError):
 
 
 class BrokenPromise(RequestError):
-    """The method has answered with a Promise, and that was let go of without having been settled."""
+    """The method answered with a Promise that became garbage before it was settled."""
 
 
 class WaitTimeout(CorpsError, TimeoutError):
-    """A wait ended before what it waited for was there. The requests themselves go on."""
+    """A wait ended before what it waited for had come. The requests themselves go on."""
 
 
 class LoopBlocked(CorpsError, RuntimeError):
-    """A wait where it would stop others: on an event loop, or in a callback of the thread that reads."""
+    """A wait was tried where it would stop others: on an event loop, or in a callback of the runtime."""
 
 
 class PackingError(CorpsError):
@@ -331,24 +331,24 @@ class SupervisionError(CorpsError):
 
 
 class RestartLimit(SupervisionError):
-    """A worker failed more often than its restart policy allows, and so did all who might have healed it.
+    """A worker failed more often than its restart policy allows, and so did all that might have healed it.
 
-    Or the process of an Env died more often than the settings `env_restart.max` and `.within` allow.
-    The text says who, how often, in how long, and shows the last failure with its traceback.
+    Or the process of an Env died more often than the settings `env_restart.max` and `.within` allow. The text
+    names the worker, the number of failures and the time, and shows the last failure with its traceback.
     """
 
 
 class CorpsLost(SupervisionError):
     """The process of the Corps object has died, and its class declares no restart that brings it back.
 
-    The Corps ends. Raised where its ``with`` block ends, and by ``app.exit()``.
+    The Corps ends. The end of its ``with`` block raises this, and so does ``app.exit()``.
     """
 
 
 class Fail(CorpsError):
     """Raise it in a method to say that the worker cannot go on: the caller gets it, and the worker fails.
 
-    What that means is for its `Restart` policy to say.
+    Its `Restart` policy says what happens then.
     """
 
 
@@ -361,7 +361,7 @@ class DefinitionError(CorpsError, TypeError):
 
 
 class ContextError(CorpsError, RuntimeError):
-    """A worker or an Env is needed, and none is meant where it was asked, or several Envs could be."""
+    """The call needs a worker or an Env. None is here, or several Envs are open and any could be meant."""
 
 
 class ClosedError(CorpsError, RuntimeError):
@@ -369,7 +369,7 @@ class ClosedError(CorpsError, RuntimeError):
 
 
 class AlreadySettled(CorpsError, concurrent.futures.InvalidStateError):
-    """A Promise is settled that has an outcome already, or was cancelled."""
+    """The Promise has an outcome already, or was cancelled. It is settled only once."""
 
 
 class BrokenError(CorpsError, ConnectionError):

@@ -1,6 +1,6 @@
-"""What the handler of a signal raises is meant for the program, not for what its main thread was doing.
+"""Exceptions from handlers of signals. They are for the program, not for what its main thread was doing.
 
-Any thread may call this.
+Thread-safe.
 """
 
 from opcode import opmap
@@ -13,14 +13,11 @@ _RAISING: Final = frozenset({opmap["RAISE_VARARGS"], opmap["RERAISE"]})
 
 
 def came_from_a_handler(error: BaseException) -> bool:
-    """Whether the handler of a signal has raised an exception, by its traceback.
+    """Return whether the handler of a signal has raised an exception, by its traceback.
 
-    A handler gets the frame that it has interrupted, which is the one that called it, as far as Python knows.
-    No other function is called with its own caller's frame. The one that Python itself has for Ctrl-C has
-    no frame: its KeyboardInterrupt begins where nothing raises.
-
-    Args:
-        error: What was caught.
+    A handler gets the frame that it has interrupted. For Python that frame is its caller. No other function
+    gets the frame of its caller. Python's own handler for Ctrl-C has no frame: its KeyboardInterrupt begins
+    where nothing raises.
     """
     last = error.__traceback__
     # Not in the frame that has caught it: a look at its variables would tie the exception to itself.

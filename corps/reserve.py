@@ -1,8 +1,8 @@
 """What the system may be out of for a moment: descriptors, memory, processes.
 
-Code that starts something or connects to a peer asks here whether a failure passes, and so is tried again.
-And it may have kept some descriptors in reserve: an application that has opened all there are must not keep
-a Corps from replacing an Env, or an Env from answering.
+Code that starts something or connects to a peer asks here whether a failure passes, and tries again if so. It
+may also keep some descriptors in reserve. So an application that has opened all descriptors cannot keep a
+Corps from replacing an Env, or an Env from answering.
 """
 
 import errno
@@ -17,36 +17,21 @@ _SCARCE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOB
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether an error of the system says that something is at an end which may be there again in a moment.
-
-    Args:
-        error: An OSError, or another one with an `errno`.
-    """
+    """Return whether an error says that the system lacks something that it may have again in a moment."""
     return getattr(error, "errno", None) in _SCARCE
 
 
 class Reserve:
-    """Descriptors that are kept open, and given up for what must not fail. Any thread may call."""
+    """Descriptors that are kept open, and given up for what must not fail. Thread-safe."""
 
     def __init__(self, count: int) -> None:
-        """Open them, as far as there are any.
-
-        Args:
-            count: How many.
-        """
+        """Open so many descriptors, as far as there are any."""
         self._count = count
         self._spare: list[int] = []  # adding and taking out is one step of the interpreter
         self.refill()
 
     def use(self, make: Callable[[], T], most: int = 1) -> T:
-        """Open something, if need be with some of the reserve. `refill` comes later.
-
-        Args:
-            make: Opens it. Another thread may be faster in taking what was given up.
-            most: Descriptors that it takes, now and in a moment.
-
-        Returns:
-            What it returned.
+        """Call `make`, which opens up to `most` descriptors, if need be from the reserve.
 
         Raises:
             Exception: As `make`.
@@ -55,14 +40,7 @@ class Reserve:
         return make()
 
     def make_room(self, most: int = 1) -> bool:
-        """Give some of the reserve up, if need be, for what the caller opens next.
-
-        Args:
-            most: Descriptors that are to be free.
-
-        Returns:
-            Whether they are.
-        """
+        """Free so many descriptors for the caller, if need be from the reserve. Return whether it did."""
         free = self._free(most)
         self._give_up(most - free)
         return free == most or self._free(most) == most
@@ -74,13 +52,13 @@ class Reserve:
                 self._spare.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
 
     def close(self) -> None:
-        """Keep nothing any more. Idempotent."""
+        """Close all descriptors of the reserve, for good. Idempotent."""
         self._count = 0
         self._give_up(len(self._spare))
 
     @staticmethod
     def _free(most: int) -> int:
-        """How many descriptors there are, up to so many."""
+        """Count the free descriptors, up to so many."""
         found: list[int] = []
         with suppress(OSError):
             while len(found) < most:

@@ -1,8 +1,8 @@
-"""What can be set: every setting with its meaning, its unit, its limits and its default.
+"""The one place that declares each setting, with its meaning, unit, limits and default.
 
-Frozen values, judged when they are made; no file and no environment is read here, `config` does that.
-Any thread may use them. They stay in the process that judged them: an Env gets an `EnvOptions` made of them,
-and so needs no pydantic.
+All else is derived: `config` finds the values, the page of the reference and the words of errors are
+generated, and `runtime.options.EnvOptions` has the same names. The values are frozen, and validated when they
+are made. They stay in the process that made them; an Env gets EnvOptions instead, and so needs no pydantic.
 """
 
 import ipaddress
@@ -29,17 +29,17 @@ def _quarter_of_memory() -> int:
 
 
 def _number_as_text(value: Any) -> Any:
-    """Lets ``ports = 5000`` in a file mean the same as ``ports = "5000"``."""
+    """Let ``ports = 5000`` in a file mean the same as ``ports = "5000"``."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _none_word(value: Any) -> Any:
-    """Lets "none" be written in files and variables, which know no None."""
+    """Let files and variables, which know no None, write "none"."""
     return None if isinstance(value, str) and value.strip().lower() == "none" else value
 
 
 def _is_wildcard(host: str) -> bool:
-    """Whether a socket bound to this host would listen on every interface."""
+    """Return whether a socket bound to this host would listen on every interface."""
     bare = host.removeprefix("[").removesuffix("]")
     if bare == "*" or ZERO_ADDRESS.fullmatch(bare):
         return True
@@ -52,7 +52,7 @@ def _is_wildcard(host: str) -> bool:
 
 
 def _setting(default: Any, doc: str, *, allowed: str | None = None, **limits: Any) -> Any:
-    """A field that says what it means and, where its limits do not say it already, what it takes."""
+    """Declare a field with its meaning and, where its limits do not say it already, what it takes."""
     source: dict[str, Any] = {"default_factory": default} if callable(default) else {"default": default}
     return Field(
         **source, description=doc, json_schema_extra={"allowed": allowed} if allowed else None, **limits
@@ -82,7 +82,7 @@ class Threads(_Group):
 
 
 class Window(_Group):
-    """Flow control: what may be on its way to one peer before senders have to wait."""
+    """Flow control: what may be on its way to one peer until senders must wait."""
 
     requests: int = _setting(1000, "Unanswered requests per peer at most.", ge=1)
     bytes: int = _setting(64 * MIB, "Bytes of unanswered requests per peer at most.", ge=1)
@@ -93,7 +93,7 @@ class SharedMemory(_Group):
 
     bytes: int = _setting(
         _quarter_of_memory,
-        "Bytes that one Env may fill for others; what is more goes through the sockets.",
+        "Bytes that one Env may fill for others. More goes through the sockets.",
         ge=MIB,
     )
     kept: int = _setting(256 * MIB, "Bytes of it that are kept when free, to be used again.", ge=0)
@@ -179,17 +179,21 @@ class Tcp(_Group):
         return text
 
     def port_range(self) -> range:
-        """The ports that may be used, in the order in which to try them; ``range(0, 1)`` stands for any.
+        """Return the ports that may be used, in the order in which to try them.
 
         Returns:
-            The range that `ports` describes.
+            The range that `ports` describes; ``range(0, 1)`` stands for any port.
         """
         first, _, last = self.ports.partition("-")
         return range(int(first), int(last or first) + 1)
 
 
 class Settings(_Group):
-    """Everything about a Corps that can be set. Immutable; made by `load_settings`, or directly."""
+    """All settings of a Corps. Immutable.
+
+    Raises:
+        pydantic.ValidationError: A value is not allowed.
+    """
 
     envs: int = _setting(_cores, "Env processes to start for workers; one more is the front.", ge=1, le=1024)
     tag: str = _setting(

@@ -1,9 +1,9 @@
-"""Reads a TOML file of anybody: what is wrong with it is said within a second, however it was made.
+"""TOML files of anybody: read, or refused within a second, whatever they contain.
 
 The parser of the standard library takes as many steps as a nested key has parts, squared, and one level of
-its own stack for each bracket. So what no configuration needs is refused before it is parsed.
+its own stack for each bracket. So this file refuses what no configuration needs before it parses.
 
-Pure but for the file. Any thread may use it.
+Pure, except that it reads the file. Thread-safe.
 """
 
 import re
@@ -24,12 +24,6 @@ _LONG_KEY: Final = re.compile(rf"(?<![\w-])(?:{_PART}){{{MAX_PARTS}}}", re.ASCII
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a file.
-
-    Args:
-        path: The file.
-
-    Returns:
-        The document.
 
     Raises:
         ConfigError: There is no such file, it cannot be read, or is no TOML that a configuration could be.
@@ -61,6 +55,6 @@ def _parsed(data: bytes) -> dict[str, Any]:
         raise ValueError(
             f"a key with more than {MAX_PARTS} parts, which no configuration needs (line {line})"
         )
-    import tomllib  # 4 ms that `import corps` has not to spend
+    import tomllib  # 4 ms that `import corps` need not spend
 
     return tomllib.loads(text)

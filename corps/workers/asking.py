@@ -1,4 +1,4 @@
-"""Requests from event loops that must not stand still: those of the application's own framework."""
+"""Requests from event loops that must not block, such as those of a web framework."""
 
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, overload
@@ -15,17 +15,17 @@ async def asking(what: Future[R], /) -> R: ...
 @overload
 async def asking(what: Callable[P, Future[R]], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
 async def asking(what: Any, /, *args: Any, **kwargs: Any) -> Any:
-    """Ask a worker, and wait for its answer: for coroutines of any event loop, which goes on meanwhile.
+    """Ask a worker, and wait for its answer, in a coroutine of any event loop, which goes on meanwhile.
 
-    Where there is no room for the request, in the worker's mailbox or in the window of its Env, the coroutine
-    waits until there is. A plain call cannot wait on an event loop, and raises `Overloaded` then.
+    If there is no room for the request, in the worker's mailbox or in the window of its Env, the coroutine
+    waits for it. A plain call cannot wait on an event loop, and raises `Overloaded` then.
 
     Example:
         ``total = await corps.asking(counter.add, 3)``. Many at once: ``await asyncio.gather(*[
         corps.asking(counter.add, n) for n in numbers])``.
 
     Args:
-        what: A method of a Name, or a data attribute; or a Future, which is waited for.
+        what: A method of a Name, a data attribute, or a Future to wait for.
         *args: Arguments of the method.
         **kwargs: Its keyword arguments.
 
@@ -33,7 +33,7 @@ async def asking(what: Any, /, *args: Any, **kwargs: Any) -> Any:
         What the method returned.
 
     Raises:
-        RequestError: The request failed; which one says how, `executed` whether it ran.
+        RequestError: The request failed. The class of the error says how, its `executed` whether it ran.
         Overloaded: There was no room for the request in time (setting `send_timeout`).
         PackError: The worker lives in another Env, and an argument cannot be packed.
         TypeError: `what` is neither a method of a Name nor a Future.

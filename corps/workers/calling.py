@@ -42,7 +42,7 @@ def call(
     name: Name[T], method: Callable[Concatenate[T, P], R], /, *args: P.args, **kwargs: P.kwargs
 ) -> Future[R]: ...
 def call(name: Name[Any], method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-    """``name.method(*args, **kwargs)`` with types: arguments and result are known to type checkers.
+    """Call ``name.method(*args, **kwargs)`` with types: checkers know the arguments and the result.
 
     Example:
         ``future = corps.call(counter, Counter.add, 3)`` is a ``Future[int]``.
@@ -79,12 +79,13 @@ def ask(name: Name[Any], request: Callable[[Any], Any], /) -> Future[Any]:
     Example:
         ``corps.ask(counter, lambda c: c.add(3))`` is a ``Future[int]``, and so is
         ``corps.ask(counter, lambda c: c.value)``. A method that yields gives a ``Future[RemoteIterator]``.
-        What it yields is known to mypy if the method is annotated with an Iterator or an AsyncIterator, and
-        to pyright with a Generator too.
+        mypy knows what it yields if the method is annotated with an Iterator or an AsyncIterator. pyright
+        knows it with a Generator too.
 
     Args:
         name: The worker.
-        request: Called here, at once, with the Name: makes one request and returns what that gives.
+        request: A function that `ask` calls at once with the Name. It makes one request and returns its
+            result.
 
     Returns:
         The Future of the answer.

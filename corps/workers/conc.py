@@ -26,20 +26,21 @@ _OFFERED: Final = frozenset(
 class Conc:
     """A worker (an actor): subclass it, and create workers of your class with `corps.create`.
 
-    A Conc runs one request at a time, in the order in which each sender sent them. Its public methods can
-    be called through its Name, its public data attributes read and set. ``super().__init__()`` need not be
-    called. ``async def`` methods run on the event loop of the Env; a method that yields gives the caller
-    an iterator that pulls.
+    A Conc runs one request at a time, in the order in which each sender sent them. Through its Name others
+    call its public methods, and read and set its public data attributes. A subclass need not call
+    ``super().__init__()``. ``async def`` methods run on the event loop of the Env. For a method that yields
+    the caller gets an iterator that pulls items.
 
-    Inside one Env arguments and results are handed over as they are: both sides then have the same object.
+    Inside one Env arguments and results are handed over as they are, so both sides have the same object.
 
     Attributes:
-        restart: What is to be done when a worker of the class fails: a `corps.Restart`. None: it ends.
+        restart: Whether and how a worker of the class comes back when it fails: a `corps.Restart`. None: it
+            ends.
         strategy: Which of the workers that it created are restarted with one that failed: ``"one_for_one"``,
             ``"one_for_all"``, or ``"rest_for_one"``, which means it and those created after it.
-        fails_on: Exceptions that mean that a worker of the class has failed, when a method raises them. Its
-            caller gets them like others. `corps.Fail`, MemoryError and SystemExit always mean that.
-        keep_every: Seconds between two states that `keep_state` is asked for at least; 0: after every
+        fails_on: Exceptions that fail the worker when a method raises them. The caller gets them like others.
+            `corps.Fail`, MemoryError and SystemExit always mean that.
+        keep_every: Seconds that pass at least between two calls of `keep_state`; 0 calls it after every
             request.
         interleave: Whether further ``async def`` methods of a worker may begin while one of them awaits:
             True, or how many may be under way at once. Plain methods always run alone.
@@ -72,44 +73,44 @@ class Conc:
     # --- who I am: in the worker itself, and through its Name but for my_env ---
 
     def my_name(self) -> "Name[Self]":
-        """The Name of this worker, to be passed to others."""
+        """Return the Name of this worker, to pass it to others."""
         name: Name[Self] = self._corps_own_cell().name
         return name
 
     def my_self(self) -> "Name[Self]":
-        """The Name of this worker, to ask itself: ``self.my_self().method()`` is queued like any request."""
+        """Return the Name of this worker, to ask itself: ``self.my_self().method()`` is a request."""
         return self.my_name()
 
     def my_mgr(self) -> "Name[Any]":
-        """The Name of the worker that created this one."""
+        """Return the Name of the worker that created this one."""
         name: Name[Any] = self._corps_own_cell().mgr
         return name
 
     def my_corps(self) -> "Name[Any]":
-        """The Name of the Corps that this worker belongs to."""
+        """Return the Name of the Corps that this worker belongs to."""
         cell = self._corps_own_cell()
         name: Name[Any] = cell.corps_name if cell.corps_name is not None else cell.env.corps_name
         return name
 
     def my_env(self) -> int:
-        """The id of the Env in which this worker lives."""
+        """Return the id of the Env in which this worker lives."""
         env: int = self._corps_own_cell().env.id
         return env
 
     def my_tag(self) -> str:
-        """The tag that was given when this worker was created; empty if none was."""
+        """Return the tag that this worker was created with; empty if there was none."""
         return self._corps_own_cell().tag
 
     def my_class(self) -> type:
-        """The class of this worker."""
+        """Return the class of this worker."""
         return type(self)
 
     def my_host(self) -> str:
-        """The name of the host on which this worker lives."""
+        """Return the name of the host on which this worker lives."""
         return socket.gethostname()
 
     def my_children(self) -> "list[Name[Any]]":
-        """The Names of the workers that this one created and that have not ended, oldest first."""
+        """Return the Names of the workers that this one created and that have not ended, oldest first."""
         return self._corps_own_cell().family.children()
 
     def _corps_own_cell(self) -> "Cell":
@@ -122,7 +123,7 @@ class Conc:
         return cell
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        """Refused: a worker stays where it is, and what travels is its Name.
+        """Refuse to pack: a worker stays where it is, and its Name travels.
 
         Raises:
             PackError: Always.
@@ -136,7 +137,7 @@ class Conc:
     # otherwise is not the step but the author's own.
 
     def main(self) -> None:
-        """The loop of a worker that wants a thread of its own: override it, and call `receive` in it.
+        """Run the loop of a worker with a thread of its own: override it, and call `receive` in it.
 
         When it returns, the worker ends. `receive` gives None when the worker is to end.
         """
@@ -158,9 +159,9 @@ class Conc:
         return self._corps_own_cell().own_main().receive(timeout)
 
     def is_ending(self) -> bool:
-        """Whether this worker was asked to end, and has no request left to receive.
+        """Return whether this worker was asked to end, and has no request left to receive.
 
-        For a `main` that calls `receive` with a timeout, and so cannot tell by its None.
+        A `main` that calls `receive` with a timeout asks this, because None may mean that nothing came.
 
         Raises:
             ContextError: The class has no `main` of its own.
@@ -168,9 +169,9 @@ class Conc:
         return self._corps_own_cell().own_main().exiting
 
     def handle(self, request: Request) -> None:
-        """Steps 2 to 5, for a `main` that has received a request: run it, and settle it.
+        """Do steps 2 to 5, in a `main` that has received a request: run it, and settle it.
 
-        Its arguments and its result are let go of then, though `main` may still hold the request.
+        It lets go of the arguments and the result then, though `main` may still hold the request.
 
         Args:
             request: From `receive`.
@@ -184,14 +185,14 @@ class Conc:
         """Step 2: look at a request before it is run, or change its arguments.
 
         Args:
-            request: About to be run. What this raises is the outcome of the request.
+            request: The request. What this method raises is its outcome.
         """
 
     def process(self, request: Request) -> Any:
         """Step 3: run the request: call the method, read or set the attribute.
 
         Args:
-            request: To be run.
+            request: The request.
 
         Returns:
             What the method returned; for an ``async def`` method its coroutine.
@@ -202,7 +203,7 @@ class Conc:
         """Step 4: look at the outcome.
 
         Args:
-            request: Was run.
+            request: The request, which was run.
             outcome: How it ended.
 
         Returns:
@@ -210,10 +211,10 @@ class Conc:
         """
 
     def reply(self, request: Request, outcome: Outcome) -> None:
-        """Step 5: give the outcome to the caller. What is not settled after this step is settled then.
+        """Step 5: give the outcome to the caller. The runtime settles what this step leaves unsettled.
 
         Args:
-            request: Was run.
+            request: The request, which was run.
             outcome: How it ended.
         """
         request.settle(outcome)
@@ -221,41 +222,43 @@ class Conc:
     # --- failing, and coming back ---
 
     def before_restart(self, error: BaseException | None) -> None:
-        """Called when this incarnation has failed, before the next one is constructed.
+        """Do something when this incarnation has failed, before the next one is constructed.
 
-        Not if its process has died. The workers that it created have ended.
+        The workers that it created have ended. If its process has died, the runtime cannot call this.
 
         Args:
             error: What a method raised; None if it failed in another way.
         """
 
     def keep_state(self) -> Any:
-        """Override it to have the next incarnation begin with what this one knew.
+        """Override it so that the next incarnation begins with what this one knew.
 
-        Called after requests, in the worker's turn, at the pace of `keep_every`, if the worker may be
-        restarted. What it returns is packed at once and kept outside the Env: it survives the death of the
-        process. With ``keep_every = 0`` it is kept before the answer of each request leaves.
+        The runtime calls it after requests, in the worker's turn, at the pace of `keep_every`, if the worker
+        may be restarted. It packs the result at once and keeps it outside the Env, so it survives the death
+        of the process. With ``keep_every = 0`` it does so before the answer of each request leaves.
 
         Returns:
-            Whatever can be packed; handed to `after_restart`.
+            The state: anything that can be packed. `after_restart` of the next incarnation gets it.
         """
 
     def after_restart(self, state: Any) -> None:
-        """Called on the next incarnation, after its constructor and before its first request.
+        """Take over the state, in the next incarnation: after its constructor, before its first request.
 
         Args:
             state: What `keep_state` has returned last; None if there is nothing.
         """
 
     def on_ended(self, event: Ended) -> None:
-        """Called like a request when an incarnation that this worker watches has ended; see `corps.watch`.
+        """Do something when an incarnation that this worker watches has ended; see `corps.watch`.
+
+        The runtime calls it like a request.
 
         Args:
-            event: Which, and why.
+            event: Which incarnation, and why it ended.
         """
 
     def cleanup(self) -> None:
-        """Called once, when the worker ends in order, after the workers that it created have ended."""
+        """Clean up, once, when the worker ends in order. The workers that it created have ended already."""
 
 
 Conc._corps_interface = interface_of(Conc, Conc, _OFFERED, Conc._corps_steps, Conc._corps_declared)

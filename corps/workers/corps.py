@@ -18,8 +18,8 @@ class Corps(Conc):
     If the class defines ``run(self, *args)``, ``corps run`` calls that, prints what it returns, and ends.
 
     Attributes:
-        travels: The context variables whose values travel with each request, where `corps.boot` starts the
-            class: the worker has them while it runs that request, and so has whom it asks.
+        travels: The context variables whose values travel with each request, if `corps.boot` starts the
+            class. The worker that runs the request sees them, and so do the workers that it asks meanwhile.
     """
 
     travels: ClassVar[tuple[ContextVar[Any], ...]] = ()
@@ -27,7 +27,7 @@ class Corps(Conc):
     _corps_declared: ClassVar[frozenset[str]] = frozenset({"travels"})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """As `Conc.__init_subclass__`.
+        """Check what the class declares, as `Conc` does.
 
         Raises:
             DefinitionError: As there; or `travels` is no tuple of ContextVars whose names differ.
@@ -37,7 +37,7 @@ class Corps(Conc):
             raise DefinitionError(f"{cls.__qualname__}.travels is {cls.travels!r:.200}: {fault}")
 
     def add_env(self) -> Future[int]:
-        """Start one more Env. Workers that live elsewhere stay there; new ones are created there, too.
+        """Start one more Env. Workers elsewhere stay where they are. New ones are created there, too.
 
         The Corps goes on with its requests meanwhile.
 
@@ -51,7 +51,7 @@ class Corps(Conc):
         return self._ask_corps_mgr("add_env")
 
     def remove_env(self, env_id: int, timeout: float | None = None) -> Future[None]:
-        """End an Env. No worker is created there any more; each of those it has is drained, then it stops.
+        """End an Env. It gets no new workers; each that it has is drained; then its process ends.
 
         The Corps goes on with its requests meanwhile.
 

@@ -1,4 +1,4 @@
-"""Dead letters, for those who want to see them: the last ones, how many there were, and those to come."""
+"""Dead letters for people to look at: the last ones, how many there were, and those to come."""
 
 import logging
 from collections import Counter
@@ -23,24 +23,20 @@ _PATIENCE: Final = 5.0  # seconds that an Env has to answer
 
 
 class DeadLetters:
-    """The dead letters of a Corps, or of one Env of it. Any thread may use it.
+    """The dead letters of a Corps, or of one Env of it. Thread-safe.
 
     Iterating over it gives the last ones, oldest first: those that each Env has kept (setting
-    `dead_letters`). An Env whose process has died has taken its letters with it.
+    `dead_letters`). If the process of an Env dies, its letters are lost.
     """
 
     def __init__(self, env: Env, place: int | None) -> None:
-        """For `dead_letters`."""
+        """Make it; `corps.dead_letters` calls this."""
         self._env = env
         self._place = place
 
     @classmethod
     def of(cls, mine: Env, env: int | Literal["here", "front"] | None) -> "DeadLetters":
-        """For `dead_letters`, and for what stands for an Env.
-
-        Args:
-            mine: The Env that asks.
-            env: As for `dead_letters`.
+        """Make it for `dead_letters`, and for what stands for an Env.
 
         Raises:
             ConfigError: There is no such Env.
@@ -57,11 +53,11 @@ class DeadLetters:
         return iter(sorted(letters, key=lambda letter: letter.time))
 
     def counts(self) -> dict[str, int]:
-        """How many there ever were, by reason, also of those that are not kept any more.
+        """Count all that there ever were, by reason, also those that are not kept any more.
 
         Returns:
-            The numbers. Reasons that never came up are missing. What a process had counted before it died
-            is gone.
+            The numbers. Reasons that never came up are missing, and so is what a process had counted before
+            it died.
 
         Raises:
             LoopBlocked: Called in a coroutine.
@@ -74,15 +70,15 @@ class DeadLetters:
     def subscribe(
         self, callback: Callable[[DeadLetter], object] | None = None, *, queue: int = 1000
     ) -> "Subscription":
-        """Hear of every dead letter from now on.
+        """Get every dead letter from now on.
 
-        Those of the own Env come at once, those of others within a fraction of a second; what an Env had not
-        told before it died is lost.
+        Letters of the subscriber's own Env come at once, those of others within a fraction of a second. What
+        an Env had not reported before its process died is lost.
 
         Args:
             callback: Called with each letter, one after the other, in a thread of its own. What it raises is
                 logged. None: iterate over the subscription instead.
-            queue: How many letters may wait for the subscriber. If he is slower, the oldest go.
+            queue: How many letters may wait for the subscriber. If there are more, the oldest are dropped.
 
         Returns:
             The subscription: close it, use it in a ``with`` statement, or let it end with the Env.
@@ -100,9 +96,10 @@ class DeadLetters:
 
 
 class Subscription:
-    """Dead letters as they come. Any thread may use it; iterating waits for the next one.
+    """Dead letters as they come. Iterating waits for the next one. Thread-safe.
 
-    It ends when it is closed, or its Env: then what waits is still given, and the iteration is over.
+    It ends when it or its Env is closed. The letters that wait then are still given; then the iteration is
+    over.
     """
 
     def __init__(
@@ -112,7 +109,7 @@ class Subscription:
         queue: int,
         callback: Callable[[DeadLetter], object] | None,
     ) -> None:
-        """For `DeadLetters.subscribe`."""
+        """Subscribe; `DeadLetters.subscribe` calls this."""
         self._env = env
         self._envs = envs
         # Protects what follows. Nothing is asked or called under it.
@@ -138,12 +135,12 @@ class Subscription:
 
     @property
     def missed(self) -> int:
-        """How many letters this subscriber has lost, since he, or the Envs, had no room for them."""
+        """The number of letters that were lost because the subscription, or an Env, had no room for them."""
         with self._arrival:
             return self._backlog.missed
 
     def take(self, timeout: float | None = None) -> DeadLetter:
-        """The next letter; waits for it.
+        """Wait for the next letter, and take it.
 
         Args:
             timeout: Seconds to wait; None for as long as it takes.
@@ -182,7 +179,7 @@ class Subscription:
             raise StopIteration from None
 
     def close(self) -> None:
-        """Hear of no more. A callback that runs is waited for. Idempotent."""
+        """Get no more letters. Wait for a callback that runs. Idempotent."""
         self.end()
         if self._thread is not None and self._thread is not current_thread():
             self._thread.join()
@@ -196,12 +193,12 @@ class Subscription:
     # --- for the runtime ---
 
     def hear(self, letter: DeadLetter) -> None:
-        """There is another one in its own Env. For the runtime: whoever has found it calls this."""
+        """Take a letter of its own Env. The thread that found it calls this."""
         if self._wants_own:
             self._add([letter], 0)
 
     def end(self) -> None:
-        """There will be no more. For the runtime."""
+        """Take no more letters. The runtime calls this."""
         with self._arrival:
             self._is_closed = True
             self._arrival.notify_all()
@@ -226,7 +223,7 @@ class Subscription:
         self._env.alarms.at(now() + _PERIOD, self._ask)
 
     def _ask(self) -> None:
-        """In the alarm thread: it may not block."""
+        """Ask all Envs that are due. The alarm thread calls this, so it does not block."""
         if self._is_closed or self._env.closed:
             return
         for place in self._envs():
@@ -251,7 +248,7 @@ class Subscription:
             news.when_settled(lambda done: self._learn(place, done))
 
     def _learn(self, place: int, news: Future[Any]) -> None:
-        """An Env has answered, or was lost: then its next process is asked, or nobody."""
+        """Take the answer of an Env. If it was lost, its next process is asked later."""
         found: list[DeadLetter] = []
         missed = 0
         cursor: tuple[int, int] | None = None
@@ -266,14 +263,14 @@ class Subscription:
 
 
 def dead_letters(env: int | Literal["here", "front"] | None = None) -> DeadLetters:
-    """The messages that reached nobody: the last ones, how many there were, and those to come.
+    """Look at the messages that reached nobody: the last ones, how many there were, and those to come.
 
     Call it inside a worker, inside a ``with`` block of an Env, or where the process has one open Env. Dead
-    letters are for people who look for a fault; nothing of the application should depend on them.
+    letters are for people who look for a fault. No part of the application should depend on them.
 
     Args:
-        env: The id of the Env whose letters are wanted; ``"here"`` for the own one; ``"front"``
-            for that of the Corps object; None for all Envs of the Corps, the booting process among them.
+        env: The id of the Env whose letters are wanted; ``"here"`` for the caller's own; ``"front"`` for that
+            of the Corps object; None for all Envs of the Corps, the booting process among them.
 
     Returns:
         An object to iterate over, with `counts` and `subscribe`.

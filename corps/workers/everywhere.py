@@ -1,4 +1,4 @@
-"""Asking every Env of a Corps the same."""
+"""Requests to every Env of a Corps."""
 
 from typing import Any, Literal
 
@@ -11,10 +11,7 @@ from corps.runtime.this_process import this_process
 
 
 def env_here(what: str) -> Env:
-    """The Env of the calling code. Outside of every worker and block that is the only open one here.
-
-    Args:
-        what: What it is wanted for, as the end of a sentence.
+    """Return the Env of the calling code, or the only open one. `what` ends the sentence of the error.
 
     Raises:
         ContextError: There is none, or there are several.
@@ -41,33 +38,20 @@ def env_here(what: str) -> Env:
 
 
 def described(env: Env) -> str:
-    """An Env with its Corps, for texts.
-
-    Args:
-        env: Of this process.
-    """
+    """Describe an Env with its Corps, for texts."""
     corps = env.corps_name
     of_whom = f"Corps {env.corps_id[:6]}" if corps is None else f"{corps!r}"
     return f"{env.label} of {of_whom}"
 
 
 def all_envs(env: Env) -> list[int]:
-    """Ids of all Envs of the Corps, the front and the booting process among them.
-
-    Args:
-        env: One of them.
-    """
+    """Return the ids of all Envs of the Corps, the front and the booting process among them."""
     without_workers = [] if env.peers is None else [FRONT, BOOT_ENV]
     return sorted({*without_workers, env.id, *env.worker_envs})
 
 
 def resolved(env: Env, place: int | Literal["here", "front"] | None) -> int | None:
-    """The id of the Env that a word means; what is no such word stays as it is.
-
-    Args:
-        env: The Env that asks.
-        place: ``"here"``, ``"front"`` or another value.
-    """
+    """Return the id of the Env that ``"here"`` or ``"front"`` means to an Env, or another value as it is."""
     if place == "here" or (place in ("front", FRONT) and env.peers is None):
         return env.id
     return FRONT if place == "front" else place
@@ -76,17 +60,7 @@ def resolved(env: Env, place: int | Literal["here", "front"] | None) -> int | No
 def ask_everywhere(
     env: Env, method: str, *args: Any, envs: list[int] | None = None, timeout: float | None
 ) -> dict[int, Any]:
-    """Ask the EnvMgr of every Env.
-
-    Args:
-        env: The Env that asks.
-        method: What.
-        *args: Its arguments.
-        envs: Ids of those to ask; None for all.
-        timeout: Seconds for the answers; None for as long as it takes.
-
-    Returns:
-        The answers, by the id of the Env. An Env that is lost, or gives none in time, is missing.
+    """Ask the EnvMgr of every Env, or of those in `envs`. One that is lost, or late, is missing.
 
     Raises:
         LoopBlocked: Called in a coroutine, or in a callback.
@@ -103,7 +77,7 @@ def ask_everywhere(
 
 
 def statistics(timeout: float | None = 5.0) -> dict[int, dict[str, Any]]:
-    """What goes on in each Env of the Corps, and what went wrong so far.
+    """Return what goes on in each Env of the Corps, and what went wrong so far.
 
     Call it inside a worker, inside a ``with`` block of an Env, or where the process has one open Env.
 
@@ -111,9 +85,8 @@ def statistics(timeout: float | None = 5.0) -> dict[int, dict[str, Any]]:
         timeout: Seconds that the Envs have to answer; None for as long as it takes.
 
     Returns:
-        By the id of each Env (-1 is the front, 0 the process that booted), what `corps.LocalEnv.statistics`
-        tells of one.
-        An Env that is lost just now, or does not answer in time, is missing.
+        For the id of each Env what `corps.LocalEnv.statistics` returns of one; -1 is the front, 0 the process
+        that booted. An Env that is lost just now, or does not answer in time, is missing.
 
     Raises:
         ContextError: There is no Env here, or it is not clear which.
@@ -123,10 +96,5 @@ def statistics(timeout: float | None = 5.0) -> dict[int, dict[str, Any]]:
 
 
 def all_statistics(env: Env, timeout: float | None) -> dict[int, dict[str, Any]]:
-    """See `statistics`.
-
-    Args:
-        env: One Env of the Corps.
-        timeout: Seconds that the Envs have to answer; None for as long as it takes.
-    """
+    """Do as `statistics`, from a given Env."""
     return ask_everywhere(env, "statistics", timeout=timeout)

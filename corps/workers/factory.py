@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, ParamSpec, TypeVar, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, get_origin
 
 from corps.addresses import ENV_MGR, FRONT
 from corps.errors import ClosedError, ConfigError, CorpsError, DefinitionError
@@ -24,10 +24,14 @@ from corps.workers.everywhere import env_here, resolved
 from corps.workers.groups import Group
 from corps.workers.names import Name
 
+if TYPE_CHECKING:
+    from corps.runtime.cells.cell import Cell
+    from corps.runtime.cells.family import Family
+
 T = TypeVar("T")
 P = ParamSpec("P")
 
-_TRIES: Final = 3  # a worker that dies with its Env before anybody knows it is created again
+_TRIES: Final = 3  # a worker that dies with its Env before its Mgr knows it is created again
 
 Where = int | Literal["here", "front"] | None
 """An Env's id; the Env of the creator; that of the Corps object; or each Env of the Corps in turn."""
@@ -35,11 +39,11 @@ Where = int | Literal["here", "front"] | None
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How workers are to be created. Any thread may use it where there is an Env; see `corps.create`.
+    """How workers are to be created. Thread-safe; it needs an Env, as `corps.create` does.
 
     Attributes:
         tag: The author's own mark, for `my_tag` and for lists.
-        env: The id of the Env to create it in, ``"here"`` for the creator's own, or ``"front"`` for that of
+        env: The id of the Env for the worker, ``"here"`` for the creator's own, or ``"front"`` for that of
             the Corps object. None takes the Envs of the Corps in turn, beginning with the creator's own;
             never the front.
         mailbox: How many requests may wait for the worker; None for the setting `mailbox`.
@@ -56,7 +60,19 @@ class Options:
     _of: Env | None = None
 
     def create(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
-        """Create one worker; see `corps.create`."""
+        """Create one worker, and wait until it is constructed; see `corps.create`.
+
+        Args:
+            cls: A subclass of Conc.
+            *args: For its constructor.
+            **kwargs: For its constructor.
+
+        Returns:
+            The worker's Name.
+
+        Raises:
+            CorpsError: As `corps.create`.
+        """
         return self.create_nowait(cls, *args, **kwargs).result()
 
     def create_nowait(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[Name[T]]:
@@ -71,7 +87,7 @@ class Options:
             A Future of the worker's Name.
 
         Raises:
-            CorpsError: As `create`, but for what the constructor raises: that is in the Future.
+            CorpsError: As `create`. What the constructor raises is in the Future.
         """
         env = self._env()
         mgr = _mgr_here(env)
@@ -90,7 +106,9 @@ class Options:
             Their Names.
 
         Raises:
-            CorpsError: As `create`. If one constructor raises, what this call has created ends again.
+            CorpsError: As `create`. If one constructor raises, the workers that this call has created end
+                again.
+            ConfigError: `n` is no number from 0.
         """
         if type(n) is not int or n < 0:
             raise ConfigError(f"create_many({n!r}, ...): wants the number of workers first, from 0")
@@ -115,6 +133,7 @@ class Options:
 
         Raises:
             CorpsError: As `create_many`.
+            ConfigError: `n` is no number from 0, or these options name an Env.
         """
         if type(n) is not int or n < 0 or self.env is not None:
             raise ConfigError(
@@ -127,7 +146,7 @@ class Options:
         return _all_or_none([self._begin(env, place, mgr, record) for place in places])
 
     def replicate(self, n: int, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Group[T]:
-        """Create `n` workers in each Env of the Corps, and keep it so when Envs come and go.
+        """Create `n` workers in each Env of the Corps, and keep that number when Envs come and go.
 
         Args:
             n: How many in each.
@@ -137,10 +156,11 @@ class Options:
             **kwargs: For each constructor.
 
         Returns:
-            The group, whose `names` are the workers that there are.
+            The group; its `names` returns the workers that there are.
 
         Raises:
-            CorpsError: As `create_many`, but what was created remains until its Mgr ends.
+            CorpsError: As `create_many`, but the workers that were created remain until their Mgr ends.
+            ConfigError: `n` is no number from 1, or these options name an Env.
         """
         if type(n) is not int or n < 1 or self.env is not None:
             raise ConfigError(
@@ -161,20 +181,21 @@ class Options:
             return self._of
         return env_here("to create a worker in")
 
-    def _record(self, mgr: Any, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Record:
-        """How a worker of this Mgr is constructed. One will do for many."""
+    def _record(self, mgr: "Cell", cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Record:
+        """Return how a worker of this Mgr is constructed. One record serves many workers."""
         cls = get_origin(cls) or cls  # of Box[int] the class Box
         if not (isinstance(cls, type) and issubclass(cls, Conc)):
             raise DefinitionError(f"{cls!r} cannot be created: a worker's class is a subclass of corps.Conc")
-        corps_name = mgr.name if issubclass(mgr.performer.cls, Corps) else mgr.corps_name
+        of_mgr = mgr.performer.cls
+        corps_name = mgr.name if of_mgr is not None and issubclass(of_mgr, Corps) else mgr.corps_name
         options = WorkerOptions(self.tag, self.mailbox, self.restart or cls.restart)
         return Record(cls, args, kwargs, options, corps_name)
 
-    def _begin(self, env: Env, where: Where, mgr: Any, record: Record) -> Future[Any]:
+    def _begin(self, env: Env, where: Where, mgr: "Cell", record: Record) -> Future[Any]:
         check_reserve()
         return elsewhere(env, self._create, env, where, mgr, record)
 
-    def _create(self, env: Env, where: Where, mgr: Any, record: Record) -> Future[Any]:
+    def _create(self, env: Env, where: Where, mgr: "Cell", record: Record) -> Future[Any]:
         place = _choose(env, where)
         if place == env.id:
             cell = env.lives.new_cell(record, mgr.name, mgr.addr)
@@ -190,8 +211,8 @@ class Options:
         return made if self.deadline is None else _with_deadline(made, self.deadline)
 
 
-def _mgr_here(env: Env) -> Any:
-    """The cell of the worker that creates others here: the one that runs, or else the EnvMgr.
+def _mgr_here(env: Env) -> "Cell":
+    """Return the cell of the worker that creates others here: the one that runs, or else the EnvMgr.
 
     Raises:
         ClosedError: The EnvMgr has ended.
@@ -205,8 +226,8 @@ def _mgr_here(env: Env) -> Any:
     return mgr
 
 
-def _adopt(env: Env, family: Any, made: Future[Name[Any]], record: Record | None) -> None:
-    """A worker was created in another Env: its Mgr must know, or end it if that is ending itself."""
+def _adopt(env: Env, family: "Family", made: Future[Name[Any]], record: Record | None) -> None:
+    """Let the Mgr of a worker in another Env know it, or end the worker if its Mgr is ending."""
     if made.outcome is None or made.outcome.failed:
         return
     name = made.result()
@@ -217,7 +238,7 @@ def _adopt(env: Env, family: Any, made: Future[Name[Any]], record: Record | None
 
 
 def _with_deadline(made: Future[Any], seconds: float) -> Future[Any]:
-    """A Future of the same Name whose requests have a deadline."""
+    """Return a Future of the same Name whose requests have a deadline."""
     limited: Future[Any] = Future()
 
     def arrived(done: Future[Any]) -> None:
@@ -266,11 +287,11 @@ def options(
     deadline: float | None = None,
     restart: Restart | None = None,
 ) -> Options:
-    """Say how workers are to be created: ``corps.options(tag="a").create(Counter, 10)``.
+    """Choose how workers are created: ``corps.options(tag="a").create(Counter, 10)``.
 
     Args:
         tag: The author's own mark, for `my_tag` and for lists.
-        env: The id of the Env to create it in, ``"here"`` for the creator's own, or ``"front"`` for that of
+        env: The id of the Env for the worker, ``"here"`` for the creator's own, or ``"front"`` for that of
             the Corps object. None takes the Envs of the Corps in turn, beginning with the creator's own;
             never the front.
         mailbox: How many requests may wait for the worker; None for the setting `mailbox`.
@@ -298,13 +319,13 @@ def _is_number(value: object, *types: type, least: float) -> bool:
 
 
 def envs() -> list[int]:
-    """The Envs in which workers are created in turn, for ``corps.options(env=...)``.
+    """Return the Envs in which workers are created in turn, for ``corps.options(env=...)``.
 
     Returns:
-        Their ids; in a worker beginning with its own Env. The front is not among them.
+        Their ids. In a worker its own Env comes first. The front is not among them.
 
     Raises:
-        ContextError: There is no Env here, or several are open and none of them is meant.
+        ContextError: There is no Env here, or several are open and it is not clear which is meant.
     """
     return list(env_here("whose Corps has Envs").worker_envs)
 
@@ -312,9 +333,10 @@ def envs() -> list[int]:
 def create(cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
     """Create a worker, and wait until it is constructed.
 
-    The worker that calls this becomes its Mgr, and ends it when it ends itself. Call it inside a worker, or
-    inside ``with corps.boot(...)`` or ``with corps.env()``. Everywhere else, as in a cell of a notebook, a
-    handler of a web framework or a plain thread, the only Env that is open in the process is meant.
+    The worker that calls this becomes the Mgr of the new one: when the Mgr ends, it ends the workers that it
+    created. Call it inside a worker, or inside ``with corps.boot(...)`` or ``with corps.env()``. Elsewhere,
+    as in a cell of a notebook, a handler of a web framework or a plain thread, it takes the only Env that is
+    open in the process.
 
     Args:
         cls: A subclass of Conc.
@@ -325,9 +347,9 @@ def create(cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]
         The worker's Name.
 
     Raises:
-        RemoteError: The constructor raised; also an instance of what it raised.
+        RemoteError: The constructor raised. The error is an instance of what it raised, too.
         DefinitionError: `cls` is not a subclass of Conc.
-        ContextError: There is no Env here, or several are open and none of them is meant.
+        ContextError: There is no Env here, or several are open and it is not clear which is meant.
         ClosedError: The Env has closed, or the worker that calls this is about to end.
         PackError: The worker will live in another Env, and an argument cannot be packed.
         LoopBlocked: Called in a coroutine: use ``await corps.options().create_nowait(...)`` there.

@@ -1,4 +1,4 @@
-"""Groups of workers of which there are so many in every Env, whatever Envs come and go."""
+"""Groups with a fixed number of workers in every Env, though Envs come and go."""
 
 import logging
 from collections.abc import Callable
@@ -18,15 +18,14 @@ _log = logging.getLogger("corps.workers")
 
 
 class Group(Generic[T]):
-    """`n` workers of class `T` in each Env of the Corps, made by `Options.replicate`. Any thread may use it.
+    """`n` workers of class `T` in each Env of the Corps, made by `Options.replicate`. Thread-safe.
 
-    An Env that is added gets its share when it has joined, and the workers of one that is removed leave the
-    group. A worker that fails comes back by its restart policy. All of them end with the worker that made the
-    group.
+    An Env that is added gets its workers when it has joined. Those of an Env that is removed leave the group.
+    A worker that fails comes back by its restart policy. All of them end with the worker that made the group.
     """
 
     def __init__(self, env: Env, n: int, begin: Callable[[int], Future[Name[T]]]) -> None:
-        """For `Options.replicate`.
+        """Make an empty group; `Options.replicate` calls this.
 
         Args:
             env: Where the group is kept.
@@ -40,20 +39,17 @@ class Group(Generic[T]):
         self._names: dict[int, list[Name[T]]] = {}
 
     def names(self) -> list[Name[T]]:
-        """The workers that there are now, Env by Env."""
+        """Return the workers that there are now, Env by Env."""
         with self._lock:
             return [name for env_id in sorted(self._names) for name in self._names[env_id]]
 
     def here(self) -> list[Name[T]]:
-        """Those in the Env in which the group is kept, the fastest to reach from there; none in the front."""
+        """Return those in the Env that made the group, the fastest to reach from there; none in the front."""
         with self._lock:
             return list(self._names.get(self._env.id, ()))
 
     def fill(self, env_ids: list[int]) -> None:
-        """Create the workers of these Envs, and wait for that. For the runtime.
-
-        Args:
-            env_ids: Envs without workers of the group.
+        """Create the workers of Envs that have none yet, and wait for that. The runtime calls this.
 
         Raises:
             CorpsError: One was not created; those that were remain in the group.
@@ -75,11 +71,11 @@ class Group(Generic[T]):
             raise failed
 
     def env_came(self, env_id: int) -> None:
-        """An Env was added. For the runtime; does not wait."""
+        """Create the workers of an Env that was added, without waiting. The runtime calls this."""
         self._env.pool.submit(_Filling(self._env, self, env_id))
 
     def env_left(self, env_id: int) -> None:
-        """An Env is removed, or will not come back. For the runtime."""
+        """Forget the workers of an Env that is removed, or will not come back. The runtime calls this."""
         with self._lock:
             self._names.pop(env_id, None)
 
@@ -88,7 +84,7 @@ class Group(Generic[T]):
 
 
 class _Filling:
-    """A worker thread creates the workers of an Env that came."""
+    """Creates the workers of an Env that came, in a worker thread."""
 
     def __init__(self, env: Env, group: Group[Any], env_id: int) -> None:
         self._env = env

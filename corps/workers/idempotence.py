@@ -20,11 +20,11 @@ def idempotent(*, retries: int = 3) -> Callable[[F], F]: ...
 
 
 def idempotent(method: F | None = None, /, *, retries: int = 3) -> F | Callable[[F], F]:
-    """Say of a method that running it twice does what running it once does: so it may be sent again.
+    """Declare that running a method twice does what running it once does. So it may be sent again.
 
-    When the process of its worker dies, or the incarnation that runs it ends, before the answer has come, the
-    request is sent again by the Env that asks, within its deadline, after 50 ms, 100 ms, and so on. Its
-    caller sees one answer. Its arguments must not be changed before that.
+    If the worker's process dies, or the incarnation that runs the request ends, before the answer has come,
+    the Env that asks sends the request again: within its deadline, after 50 ms, 100 ms, and so on. The caller
+    sees one answer, and must not change the arguments before that.
 
     A request that was running when three processes died is not sent again: it fails with `PoisonRequest`.
 
@@ -51,10 +51,6 @@ def idempotent(method: F | None = None, /, *, retries: int = 3) -> F | Callable[
 
 
 def retries_of(method: Any) -> int:
-    """How often requests for a method are sent again.
-
-    Args:
-        method: As its class holds it.
-    """
+    """Return how often requests for a method of a class are sent again."""
     retries: int = getattr(getattr(method, "__func__", method), _MARK, 0)
     return retries

@@ -1,4 +1,4 @@
-"""What of a class may be called from afar: decided once, from the class, when it is defined."""
+"""What of a class may be called from other workers: decided once, when the class is defined."""
 
 import functools
 import inspect
@@ -21,21 +21,12 @@ OF_NAME: Final = frozenset({"options", "exit", "drain", "kill", "pinned"})
 def interface_of(
     cls: type, root: type, offered: frozenset[str], steps: frozenset[str], declared: frozenset[str]
 ) -> Interface:
-    """Decide what of a class may be called from afar.
+    """Decide what of a class may be called from other workers.
 
-    A method is a public attribute of the class, or of a class it inherits from, that is a function or
-    behaves like one. What the library's own classes define is the worker's own, but for `offered`, and for a
-    method of the author's that has the name of a step and is none; see `steps_of`.
-
-    Args:
-        cls: A class derived from `root`.
-        root: The library's class that it derives from: Conc.
-        offered: Methods of `root` that may be called from afar.
-        steps: Those that the class overrides; see `steps_of`.
-        declared: What a class of the library between `root` and `cls` declares for the runtime alone.
-
-    Returns:
-        Its interface.
+    A method is a public attribute of the class, or of a class that it inherits from, and is a function or
+    behaves like one. What `root` defines is the worker's own, except for two: `offered`, and a method of the
+    author's with the name of a step that is none. `steps` are those of `steps_of`. `declared` is what a class
+    of the library between `root` and `cls` declares for the runtime alone.
 
     Raises:
         DefinitionError: The class uses a name that belongs to Names, or what it declares has a bad value.
@@ -115,7 +106,7 @@ def _is_method(raw: Any, cls: type, name: str) -> bool:
 
 
 def _is_coroutine_function(raw: Any) -> bool:
-    """Whether a method is a coroutine function itself: a plain one around it is a plain method, run alone."""
+    """Return whether a method is a coroutine function itself. A plain function around one runs alone."""
     function = getattr(raw, "__func__", raw)
     if isinstance(function, functools.partialmethod):
         function = function.func

@@ -1,8 +1,8 @@
 """What a caller gets for a generator method: an iterator whose items are pulled from the worker.
 
-The generator stays in the worker. Each ``next`` is one request, in the worker's turn like every other. One
-that was not waited for to its end is kept, so no item is lost by a wait that is given up. While the consumer
-works on an item, the worker may make the next ones: see `runtime.generators`.
+The generator stays in the worker. Each ``next`` is one request, in the worker's turn like every other. If the
+caller gives up the wait, the iterator keeps the request, so no item is lost. While the consumer works on an
+item, the worker may make the next ones: see `runtime.cells.generators`.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -36,13 +36,13 @@ _GOES_ON: Final = (PackingError, Overloaded)  # that one item cannot come here; 
 
 
 class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
-    """Iterates over a generator that lives in a worker. Any thread, or coroutine; each gets the next item.
+    """Iterates over a generator that lives in a worker. Thread-safe; each caller gets the next item.
 
-    Use ``for`` in threads and ``async for`` in coroutines. `close` it to end the generator early; that also
-    happens when no iterator of it is left anywhere. It can be packed and passed on; each pull gets the
-    next item.
+    Use ``for`` in threads and ``async for`` in coroutines. `close` ends the generator early. It also ends
+    when no iterator of it is left anywhere. An iterator can be packed and passed on; each pull gets the next
+    item.
 
-    A wait for an item that is cancelled or interrupted loses nothing: the next one gets that item. The
+    If a wait for an item is cancelled or interrupted, nothing is lost: the next wait gets that item. The
     deadline of the Name counts for each item, from the call of ``next`` on.
     """
 
@@ -56,7 +56,7 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
         is_async: bool,
         is_fresh: bool = False,
     ) -> None:
-        """For the runtime: applications get one from a generator method.
+        """Make an iterator; the runtime calls this. Applications get one from a generator method.
 
         Args:
             worker: In which the generator lives.
@@ -77,8 +77,8 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
         self._share = share
         self._holder = holder
         self._is_over = False
-        # What was asked for and not given to anybody, in that order, and who gets it; None: who comes next.
-        # In a tuple: it may not have been sent. The last step of who gives it takes it out, without the lock.
+        # What was asked for and not given away yet, in that order, each with its taker; None: the next taker.
+        # In a tuple: it may not have been sent. The thread that gives it takes it out last, without the lock.
         self._asked: dict[Pull, object] = {}
         if worker._env is not None:
             worker._env.dropped.watch()
@@ -87,7 +87,7 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
         return self
 
     def __next__(self) -> Y:
-        """The next item; waits for it.
+        """Wait for the next item, and return it.
 
         Raises:
             RequestError: The generator raised, or its worker is gone, or the item did not come in time.
@@ -118,7 +118,7 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
         return self
 
     async def __anext__(self) -> Y:
-        """As `__next__`, in a coroutine."""
+        """Do as `__next__`, in a coroutine."""
         if self._is_over:
             raise StopAsyncIteration
         taker = object()
@@ -140,7 +140,7 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
         raise StopAsyncIteration
 
     def close(self) -> None:
-        """End the generator: its ``finally`` blocks run in the worker. Does not wait. Idempotent."""
+        """End the generator: its ``finally`` blocks run in the worker. Do not wait for that. Idempotent."""
         with self._lock:
             if self._is_over:
                 return
@@ -213,7 +213,7 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
     # --- pulling ---
 
     def _take(self, taker: object) -> Pull:
-        """What was asked for before and is kept; or ask. `_give_back` undoes it, wherever it breaks off."""
+        """Take a kept request, or ask for an item. `_give_back` undoes this, wherever it breaks off."""
         with self._lock:
             kept = self._kept() if self._asked else ()
             pull = kept[0] if kept else Pull()
@@ -225,11 +225,11 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
         return pull
 
     def _kept(self) -> tuple[Pull, ...]:
-        """What was asked for, and nobody is about to get."""
+        """Return what was asked for and has no taker."""
         return tuple(pull for pull, taker in tuple(self._asked.items()) if taker is None)
 
     def _give_back(self, taker: object) -> None:
-        """Keep what was asked for, though the wait for it has raised, unless it has failed itself."""
+        """Keep what was asked for, because only the wait for it has raised, unless it has failed itself."""
         taken = [pull for pull, whose in tuple(self._asked.items()) if whose in (taker, (taker,))]
         if not taken:  # it was broken off before it took one
             return
@@ -249,7 +249,7 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
             self.close()
 
     def _limit(self, pull: Pull, taker: object) -> Alarm | None:
-        """Limit the time of an item while it is waited for, and not while it is kept: the caller cancels."""
+        """Limit the time of the wait for an item. The caller cancels the alarm after the wait."""
         here = acting()
         deadline = earlier(deadline_after(self._seconds), here.deadline if here is not None else None)
         if deadline is None or pull.done():
@@ -267,7 +267,7 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
 
 
 def _give_up(env: Env, held: Held, pulls: tuple[Pull, ...]) -> None:
-    """Withdraw what an iterator has asked for that is used no more, and say so to the worker."""
+    """Withdraw what an unused iterator has asked for, and let the worker know."""
     for pull in pulls:
         pull.give_up(Cancelled("the iterator was closed"))
     try:
@@ -287,22 +287,7 @@ def restore_iterator(
     prefetch: int | None,
     items: tuple[tuple[bool, Any], ...],
 ) -> RemoteIterator[Any]:
-    """Make a RemoteIterator of what it was packed as.
-
-    Args:
-        worker: The worker in which the generator lives.
-        number: Its number there.
-        share: What the iterator got of `WHOLE`.
-        holder: The Env that counts as holding it already.
-        is_over: It was closed, or is at its end.
-        method: How it pulls.
-        seconds: Time limit for each item.
-        prefetch: How many items may be made ahead.
-        items: Those that had come before it was passed on.
-
-    Returns:
-        The iterator.
-    """
+    """Make a RemoteIterator of its packed form."""
     env = worker._env
     here = NOBODY if env is None else env.id
     iterator: RemoteIterator[Any] = RemoteIterator(worker, number, share, here, is_async=method == ANEXT)

@@ -1,8 +1,8 @@
 """The Name: what stands for a worker wherever it is needed.
 
-A Name is a value: an address, what is known of the worker's class, and the Env that it is used from. It
-packs as a call of `restore_name`; the Env that unpacks it answers that call itself, so that a Name that
-arrives is ready to use.
+A Name is a value: an address, what is known of the worker's class, and the Env that it is used from. It packs
+as a call of `restore_name`. The Env that unpacks it answers that call itself, so a Name that arrives is ready
+to use.
 """
 
 import inspect
@@ -32,11 +32,11 @@ _CALL: Final = int(CALL)  # as it is packed
 
 
 class Name(Generic[T_co]):
-    """The Name of a worker of class `T_co`. Any thread may use it.
+    """The Name of a worker of class `T_co`. Thread-safe.
 
-    ``name.method(...)`` is a request, and gives a Future at once. ``name.method.send(...)`` wants no
-    answer. ``name.attribute`` gives a Future of a data attribute's value; ``name.attribute = value`` sets
-    it and raises if that failed. Only public names can be reached.
+    ``name.method(...)`` sends a request, and gives a Future at once. ``name.method.send(...)`` wants no
+    answer. ``name.attribute`` gives a Future of a data attribute's value. ``name.attribute = value`` sets it,
+    waits, and raises if that failed. Only public methods and attributes can be reached.
 
     Names are equal if they stand for the same worker; they can be hashed, packed, passed and stored.
     """
@@ -63,7 +63,7 @@ class Name(Generic[T_co]):
         pin: int = 0,
         prefetch: int | None = None,
     ) -> None:
-        """For the runtime: applications get Names from `corps.create` and from each other."""
+        """Make a Name; the runtime calls this. Applications get them from `corps.create` and each other."""
         object.__setattr__(self, "_addr", addr)
         object.__setattr__(self, "_interface", interface)
         object.__setattr__(self, "_env", env)
@@ -76,19 +76,19 @@ class Name(Generic[T_co]):
             object.__setattr__(self, "_prefetch", prefetch)
 
     def options(self, *, deadline: float | None = None, prefetch: int | None = None) -> "Name[T_co]":
-        """The same worker, called in another way.
+        """Return another Name of the same worker, for calls with other options.
 
         Args:
-            deadline: Seconds within which each request must be answered, else it fails with
-                DeadlineExceeded; None for no limit. It counts for each item of a generator, too.
-            prefetch: How many items a generator of the worker may make ahead while the one before is worked
-                on: 0 for none. None: up to 2, if they take long to make.
+            deadline: Seconds within which each request must be answered; otherwise it fails with
+                DeadlineExceeded. None for no limit. It counts for each item of a generator, too.
+            prefetch: How many items a generator of the worker may make ahead while the caller works on the
+                one before: 0 for none. None: up to 2, if they take long to make.
 
         Returns:
-            Another Name of the worker, equal to this one.
+            The Name, which is equal to this one.
 
         Raises:
-            ConfigError: `prefetch` is no number from 0, or `deadline` is none.
+            ConfigError: `prefetch` is no number from 0, or `deadline` is no number.
         """
         if deadline is not None:
             deadline = _seconds(deadline)
@@ -100,8 +100,8 @@ class Name(Generic[T_co]):
     def pinned(self) -> "Name[T_co]":
         """The same worker, but only the incarnation that it was in when this Name was made.
 
-        When that has ended, requests fail with WorkerGone, executed "no", though the worker may be there
-        again. A Name was made when the worker was created or, from `my_name`, when it was asked for.
+        When that incarnation has ended, requests fail with WorkerGone, executed "no", though the worker may
+        have come back. `corps.create` makes the Name when the worker is created, `my_name` when it is called.
         """
         return Name(
             self._addr,
@@ -116,17 +116,18 @@ class Name(Generic[T_co]):
     def exit(self) -> Future[None]:
         """End the worker in order.
 
-        The request it runs is finished, what waits fails with WorkerGone, the workers it created end, then
-        its ``cleanup()`` is called. Workers of one class end at once, the class that came last first.
+        The worker finishes the request that it runs. What waits fails with WorkerGone. Then the workers that
+        it created end: those of one class at once, the class that came last first. Last its ``cleanup()``
+        runs.
 
         Returns:
-            A Future that is done when it has ended; fails with a RemoteError if its ``cleanup()`` raised.
-            Asking again is no error.
+            A Future that is done when the worker has ended. It fails with a RemoteError if ``cleanup()``
+            raised. Asking again is no error.
         """
         return self._bound().exit(self._addr)
 
     def drain(self) -> Future[None]:
-        """End the worker in order, but first let it run what waits for it. Nothing new is taken.
+        """End the worker in order, but first let it run what waits for it. It takes nothing new.
 
         Returns:
             As `exit`.
@@ -134,11 +135,11 @@ class Name(Generic[T_co]):
         return self._bound().exit(self._addr, EXIT_LAST)
 
     def kill(self) -> Future[None]:
-        """End the worker at once, and the workers it created: no ``cleanup()`` is called.
+        """End the worker at once, and the workers that it created, without any ``cleanup()``.
 
         What waits fails with WorkerGone, executed "no", and what runs with "unknown". A coroutine is
-        cancelled; a thread cannot be ended from outside: it goes on until its method returns, but nothing
-        comes of that.
+        cancelled. A thread cannot be ended from outside: it goes on until its method returns, and its result
+        is thrown away.
 
         Returns:
             As `exit`.
@@ -180,7 +181,7 @@ class Name(Generic[T_co]):
         return (PINNED, (self._pin, int(kind), *args)) if self._pin else (kind, args)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set a data attribute of the worker; waits until that is done.
+        """Set a data attribute of the worker, and wait until that is done.
 
         Raises:
             NoSuchMethod: The name is not public, or is a method.
@@ -199,7 +200,7 @@ class Name(Generic[T_co]):
         return self._env or _no_env(self)
 
     def __dir__(self) -> list[str]:
-        """The methods, for completion; data attributes are known to the worker alone."""
+        """Return the methods, for completion. Only the worker knows its data attributes."""
         return sorted({*super().__dir__(), *self._interface.methods})
 
     def __eq__(self, other: object) -> bool:
@@ -224,7 +225,7 @@ class Name(Generic[T_co]):
 
 
 class Method:
-    """A method of a worker, as seen through its Name. Any thread may call it."""
+    """A method of a worker, as seen through its Name. Thread-safe."""
 
     # The parts of the Name and not the Name itself, which keeps this: no garbage cycle for every Name.
     __slots__ = ("_addr", "_deadline", "_env", "_interface", "_method", "limits")
@@ -244,6 +245,10 @@ class Method:
     def __call__(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Ask the worker to call the method.
 
+        Args:
+            *args: Arguments of the method.
+            **kwargs: Its keyword arguments.
+
         Returns:
             The Future of what it returns.
 
@@ -258,8 +263,12 @@ class Method:
     def send(self, /, *args: Any, **kwargs: Any) -> None:
         """Ask the worker to call the method, and want no answer. A failure goes to the log of its Env.
 
-        Nobody waits for it, so the deadline of `Name.options` does not count here. What still waits in a
-        mailbox when its worker ends is dropped.
+        Nothing waits for the answer, so the deadline of `Name.options` does not count. If the worker ends
+        first, the request is dropped.
+
+        Args:
+            *args: Arguments of the method.
+            **kwargs: Its keyword arguments.
 
         Raises:
             PackError: The worker lives in another Env, and an argument cannot be packed.
@@ -269,7 +278,11 @@ class Method:
         env.dispatch(env.one_way(CALL, self._addr, self._method, args, kwargs))
 
     async def asend(self, /, *args: Any, **kwargs: Any) -> None:
-        """Send from a coroutine: where there is no room it waits, and its event loop goes on.
+        """Send from a coroutine. Where there is no room it waits, and its event loop goes on.
+
+        Args:
+            *args: Arguments of the method.
+            **kwargs: Its keyword arguments.
 
         Raises:
             PackError: The worker lives in another Env, and an argument cannot be packed.
@@ -280,7 +293,7 @@ class Method:
         await env.dispatch_when_room(env.one_way(kind, self._addr, self._method, args, kwargs))
 
     async def _ask_when_room(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Call, but wait where there is no room; for `corps.asking`."""
+        """Call the method, and wait where there is no room; for `corps.asking`."""
         env = self._env or _no_env(self)
         kind, args = self._as_sent(args)
         return await env.ask_when_room(
@@ -288,14 +301,14 @@ class Method:
         )
 
     def _as_sent(self, args: tuple[Any, ...]) -> tuple[Kind, tuple[Any, ...]]:
-        """The kind of the request, and its arguments."""
+        """Return the kind of the request, and its arguments."""
         return CALL, args
 
     def __repr__(self) -> str:
         return f"<method {self._method!r} of {_text_of(self._addr, self._interface)}>"
 
-    # --- what `help`, `inspect` and interactive prompts ask for: it is that of the author's method, where the
-    # author's class is loaded in this process.
+    # --- what `help`, `inspect` and interactive prompts ask for: they get that of the author's method if its
+    # class is loaded in this process.
 
     def __getattr__(self, name: str) -> Any:
         if name in _SHOWN:
@@ -310,7 +323,7 @@ class Method:
         raise AttributeError(f"{self!r} has no attribute {name!r}")
 
     def __get__(self, instance: object, owner: type | None = None) -> "Method":
-        """Itself, wherever it is kept. `help` shows as a function what has this."""
+        """Return itself, wherever it is kept. `help` shows as a function what has this."""
         return self
 
     @property
@@ -319,7 +332,7 @@ class Method:
         return None if method is None else inspect.getdoc(method)  # of None there is one, from 3.13 on
 
     def _author_method(self) -> Any:
-        """The author's method without its `self`; None if its class is not loaded here."""
+        """Return the author's method without its `self`; None if its class is not loaded here."""
         cls = self._interface.author or _loaded(self._interface.class_name)
         raw = inspect.getattr_static(cls, self._method, None) if cls is not None else None
         if isinstance(raw, FunctionType):
@@ -328,7 +341,7 @@ class Method:
 
 
 class PinnedMethod(Method):
-    """A method of one incarnation of a worker. Any thread may call it."""
+    """A method of one incarnation of a worker. Thread-safe."""
 
     __slots__ = ("_pin",)
 
@@ -361,7 +374,7 @@ class PinnedMethod(Method):
 
 
 class IdempotentMethod(Method):
-    """A method that may be sent again. Any thread may call it."""
+    """A method that may be sent again. Thread-safe."""
 
     __slots__ = ("_retries",)
 
@@ -393,7 +406,7 @@ def _text_of(addr: ConcAddr, interface: Interface) -> str:
 
 
 def _loaded(class_name: str) -> Any:
-    """A class that this process has loaded, by ``module:qualname``; None if it has not."""
+    """Return a class that this process has loaded, by ``module:qualname``; None if it has not."""
     module, _, qualname = class_name.partition(":")
     found: Any = sys.modules.get(module)
     for part in qualname.split("."):
@@ -427,9 +440,9 @@ class Limited(Future[Any]):
 class Attribute(Future[Any]):
     """The Future of a data attribute. Thread-safe.
 
-    The worker is asked when the Future is first used, or with the next request of this Env, whichever comes
-    first: so attributes are read in turn with calls, and nothing is sent by what only looks at a Name, as
-    `hasattr`, `inspect`, completion and display in a prompt do.
+    Its first use, or the next request of this Env if that comes first, asks the worker. So attributes are
+    read in turn with calls. What only looks at a Name sends nothing: `hasattr`, `inspect`, completion, a
+    prompt.
     """
 
     __slots__ = ("_attribute", "_context", "_lock", "_owner", "_unsent")
@@ -437,7 +450,7 @@ class Attribute(Future[Any]):
     def __init__(self, owner: Name[Any], attribute: str) -> None:
         self._owner = owner
         self._attribute = attribute
-        self._context = copy_context()  # of who asks: another thread may send it
+        self._context = copy_context()  # the caller's: another thread may send it
         self._unsent = [True]  # emptied by the thread that uses it first: `pop` is atomic
         super().__init__()
 
@@ -484,7 +497,7 @@ class Attribute(Future[Any]):
             self.settle(Refused(error))
 
     async def begin_when_room(self) -> None:
-        """Do the same in a coroutine, which waits for room without blocking its event loop.
+        """Do as `begin`, in a coroutine: wait for room without blocking the event loop.
 
         Raises:
             Overloaded: There was no room for the request in time.
@@ -501,13 +514,13 @@ class Attribute(Future[Any]):
         self._context.run(env.ask, *parts)
 
     def _parts(self) -> tuple[Any, ...]:
-        """The Env that asks, and what it is to ask."""
+        """Return the Env that asks, and what it is to ask."""
         owner = self._owner
         kind, args = owner._as_pinned(GET, ())
         return owner._bound(), kind, owner._addr, self._attribute, args, {}, owner._deadline, self
 
     def __call__(self, /, *args: object, **kwargs: object) -> NoReturn:
-        """Refused: the class has no such method.
+        """Refuse: the class has no such method.
 
         Raises:
             NoSuchMethod: Always; its text lists the methods there are.
@@ -534,27 +547,14 @@ def restore_name(
     pin: int = 0,
     prefetch: int | None = None,
 ) -> Name[Any]:
-    """Make a Name of what it was packed as. An Env that unpacks one answers this itself.
-
-    Args:
-        addr: The worker's address.
-        interface: What is known of its class.
-        deadline: Time limit for its requests, in seconds.
-        incarnation: Of the worker, when the Name was made.
-        pin: The only incarnation it stands for; 0 for every one.
-        prefetch: How many items generators may make ahead; None if nobody has said.
-
-    Returns:
-        The Name, for the Env of the calling code, or else the one of this process that is of the same Corps;
-        one that cannot be used if there is none.
-    """
+    """Make a Name of its packed form, for the Env of the calling code or the open one of the same Corps."""
     here = acting()
     env = here.env if here is not None else this_process.env_of(addr[0])
     return Name(ConcAddr(*addr), Interface.from_tuple(*interface), env, deadline, incarnation, pin, prefetch)
 
 
 def _seconds(deadline: object) -> float:
-    """A plain number, for the thread of the alarms. One that has passed is allowed: authors subtract."""
+    """Return a plain number, for the thread of the alarms. It may be negative, because authors subtract."""
     try:
         seconds = float(deadline) if isinstance(deadline, Real) else nan
     except OverflowError:

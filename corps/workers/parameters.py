@@ -1,7 +1,7 @@
 """The parameters of a method that is called with words of a command line, and what the words stand for.
 
-An Env describes the method as plain data, since only Envs have loaded the application; the command reads
-the words by that.
+An Env describes the method as plain data, because only Envs have loaded the application. The command reads
+the words by that description.
 """
 
 import inspect
@@ -61,7 +61,7 @@ class Parameter:
     is_repeated: bool
 
     def as_list(self) -> list[Any]:
-        """As plain data, for the way between Envs."""
+        """Return it as plain data, for the way between Envs."""
         return [self.name, self.kind, self.is_optional, self.is_repeated]
 
     def __str__(self) -> str:
@@ -72,14 +72,7 @@ class Parameter:
 
 
 def parameters_of(method: Callable[..., Any]) -> list[Parameter]:
-    """The parameters that words can be given for.
-
-    Args:
-        method: A method as its class holds it, so its first parameter is the worker.
-
-    Returns:
-        The others, in order. One whose annotation says nothing that is known takes a word as it is.
-    """
+    """Return the parameters that words can be given for; the first of a method is its worker."""
     hints = _hints_of(method)
     _, *rest = inspect.signature(method).parameters.values()
     return [
@@ -95,14 +88,7 @@ def parameters_of(method: Callable[..., Any]) -> list[Parameter]:
 
 
 def keywords_of(method: Callable[..., Any]) -> list[Parameter]:
-    """The parameters that can be given by name.
-
-    Args:
-        method: A method as its class holds it, so its first parameter is the worker.
-
-    Returns:
-        The others, in order. One that takes all other names is repeated.
-    """
+    """Return the parameters that can be given by name. One that takes all other names is repeated."""
     if method is object.__init__:
         return []
     _, *rest = inspect.signature(method).parameters.values()
@@ -129,7 +115,7 @@ def _hints_of(method: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _kind_of(hint: Any) -> str:
-    """The first known type of a union, or of the type itself."""
+    """Name the first known type of a union, or the type itself."""
     for option in typing.get_args(hint) or (hint,):
         name = getattr(option, "__name__", "")
         if name in _READERS and option in (int, float, bool, str, Path):
@@ -138,14 +124,7 @@ def _kind_of(hint: Any) -> str:
 
 
 def read_words(parameters: Sequence[Parameter], words: Sequence[str]) -> list[Any]:
-    """The arguments that words stand for.
-
-    Args:
-        parameters: From `parameters_of`.
-        words: From the command line.
-
-    Returns:
-        The arguments.
+    """Return the arguments that words of the command line stand for.
 
     Raises:
         ValueError: There are too many or too few words, or one cannot be read; the text says which.
@@ -162,14 +141,7 @@ def read_words(parameters: Sequence[Parameter], words: Sequence[str]) -> list[An
 
 
 def read_assignments(parameters: Sequence[Parameter], words: Mapping[str, str]) -> dict[str, Any]:
-    """The keyword arguments that assignments of a command line stand for.
-
-    Args:
-        parameters: From `keywords_of`.
-        words: The values by the names of the parameters.
-
-    Returns:
-        The arguments.
+    """Return the keyword arguments that assignments of a command line stand for.
 
     Raises:
         ValueError: There is no such parameter, or one is missing, or a value cannot be read; the text says

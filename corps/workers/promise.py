@@ -1,4 +1,4 @@
-"""The Promise: an answer that an author gives himself, later."""
+"""The Promise: an answer that its author gives later."""
 
 from functools import partial
 from types import AsyncGeneratorType, GeneratorType
@@ -14,18 +14,17 @@ R = TypeVar("R")
 
 
 class Promise(Future[R]):
-    """A Future that its author settles. Any thread may use it, and any number of callers wait for it.
+    """A Future that its author settles. Any number of callers may wait for it. Thread-safe.
 
-    A method returns one as its answer, and the worker goes on with its next request. Another method of it, or
-    anything else in its process that has the Promise, settles it later: the callers get that, in whichever
-    Env they are.
+    A method returns a Promise as its answer, and the worker goes on with its next request. Another method of
+    the worker, or other code of its process, settles the Promise later. The callers get that in all Envs.
 
     Example:
         ``self.waiting[key] = promise = corps.Promise(); return promise``, and later, in another method,
         ``self.waiting.pop(key).set_result(value)``.
 
-    It is its author's: a caller that cancels its request, or whose deadline passes, is forgotten, and the
-    Promise remains as it is. One that is garbage before it was settled fails its callers with BrokenPromise.
+    A caller that cancels its request, or whose deadline passes, is forgotten, and the Promise remains as it
+    is. If a Promise becomes garbage before it was settled, its callers get BrokenPromise.
 
     Raises:
         ContextError: There is no Env here.
@@ -44,7 +43,7 @@ class Promise(Future[R]):
         self._dropped.watch()
 
     def set_result(self, result: R) -> None:
-        """Give the value.
+        """Settle it with a value.
 
         Args:
             result: What the callers get.
@@ -61,7 +60,7 @@ class Promise(Future[R]):
         self._settle_once(Value(result))
 
     def set_exception(self, exception: BaseException | None) -> None:
-        """Fail it: the callers get the error as if the method had raised it.
+        """Settle it with an error, which the callers get as if the method had raised it.
 
         Args:
             exception: What the callers get.
@@ -77,7 +76,7 @@ class Promise(Future[R]):
         self._settle_once(Raised.capture(exception, self._made_by, incarnation))
 
     def stop_waiting(self) -> None:
-        """A cancelled task that awaits it does not cancel it."""
+        """Do nothing: a cancelled task that awaits a Promise does not cancel it."""
 
     def _settle_once(self, outcome: Outcome) -> None:
         if not self.settle(outcome):

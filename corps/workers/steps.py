@@ -44,14 +44,9 @@ HOOKS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def steps_of(cls: type, root: type) -> frozenset[str]:
-    """Say which steps a class overrides, `main` and what belongs to it among them.
+    """Return the names of the steps that a class overrides, of `STEPS` and `OF_MAIN`.
 
-    Args:
-        cls: A class derived from `root`.
-        root: The library's class that has the steps: Conc.
-
-    Returns:
-        Names of `STEPS` and `OF_MAIN`. Another attribute of such a name is the author's own.
+    Another attribute of such a name is the author's own.
 
     Raises:
         DefinitionError: A method has the name of a hook, but cannot be called as one, or is a broken step.
@@ -82,7 +77,7 @@ def steps_of(cls: type, root: type) -> frozenset[str]:
 
 
 def differs(cls: type, root: type, name: str) -> bool:
-    """Whether a class has something else under a name than `root` has."""
+    """Return whether a class has something else under a name than `root` has."""
     return inspect.getattr_static(cls, name) is not inspect.getattr_static(root, name)
 
 
@@ -94,7 +89,7 @@ def _refuse_async(cls: type, name: str, raw: Any) -> None:
 
 
 def _is_step(raw: Any, parameters: tuple[str, ...], name: str) -> bool:
-    """Whether what a class has under the name of a step is meant as that step."""
+    """Return whether what a class has under the name of a step is meant as that step."""
     own = _own_parameters(raw)
     if own is None:
         return False
@@ -107,7 +102,7 @@ def _is_step(raw: Any, parameters: tuple[str, ...], name: str) -> bool:
 
 
 def _may_be_request(parameter: inspect.Parameter, raw: Any) -> bool:
-    """Whether a parameter named `request` is not annotated as something of the author's own."""
+    """Return whether a parameter named `request` may be one, by its annotation."""
     meant = parameter.annotation
     if isinstance(meant, str):
         function = inspect.unwrap(getattr(raw, "__func__", raw))
@@ -119,7 +114,7 @@ def _may_be_request(parameter: inspect.Parameter, raw: Any) -> bool:
 
 
 def _own_parameters(raw: Any) -> list[inspect.Parameter] | None:
-    """The parameters that a caller of a method gives; None for what is no function."""
+    """Return the parameters that a caller of a method gives; None for what is no function."""
     function = getattr(raw, "__func__", raw)
     if not callable(function) or isinstance(function, type):
         return None
@@ -131,7 +126,7 @@ def _own_parameters(raw: Any) -> list[inspect.Parameter] | None:
 
 
 def _accepts(raw: Any, count: int) -> bool:
-    """Whether a method can be called with so many arguments."""
+    """Return whether a method can be called with so many arguments."""
     own = _own_parameters(raw)
     if own is None:
         return False
@@ -143,6 +138,6 @@ def _accepts(raw: Any, count: int) -> bool:
 
 
 def _hands_on(raw: Any, name: str) -> bool:
-    """Whether the code of a method mentions the step of its name, as `super().process(request)` does."""
+    """Return whether a method's code mentions the step of its name, as `super().process(request)` does."""
     function = inspect.unwrap(getattr(raw, "__func__", raw))
     return not isinstance(function, FunctionType) or name in function.__code__.co_names

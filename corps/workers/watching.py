@@ -1,8 +1,9 @@
-"""Hearing of the end of a worker."""
+"""Watching for the end of a worker."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from corps.addresses import ConcAddr
 from corps.errors import ConfigError, EnvLost, WorkerGone
 from corps.messages.endings import Ended
 from corps.messages.outcomes import Outcome, Refused, Value
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Watch(Future[Ended]):
-    """The Future of a worker's end. It fails only by `unwatch`: what became of the worker is its value.
+    """The Future of a worker's end. Only `unwatch` lets it fail: what became of the worker is its value.
 
     Attributes:
         is_wanted: It was not given up.
@@ -34,12 +35,12 @@ class Watch(Future[Ended]):
         self.is_wanted = True
 
     def learn(self, asked: Future[int]) -> None:
-        """The worker has said which incarnation it is in."""
+        """Take the answer of the worker's Env: which incarnation the worker is in."""
         if asked.failure() is None:
             self._incarnation = asked.result() or self._incarnation
 
     def settle(self, outcome: Outcome) -> bool:
-        """See `Future.settle`. That its process has died is an end, too."""
+        """See `Future.settle`. The death of the worker's process is an end, too."""
         if outcome.failed:
             outcome = outcome.opened()
         if isinstance(outcome, Refused) and isinstance(outcome.error, EnvLost):
@@ -55,18 +56,18 @@ class Watch(Future[Ended]):
 
     def give_up_watch(self) -> bool:
         """See `unwatch`."""
-        was_told = self.done() and not self.cancelled()
+        was_settled = self.done() and not self.cancelled()
         self.is_wanted = False
         self.cancel()
-        return not was_told
+        return not was_settled
 
 
 def watch(name: Name[Any]) -> Future[Ended]:
-    """Hear of the end of the worker's present incarnation: exactly once, also if it has ended already.
+    """Watch for the end of the worker's present incarnation. It comes exactly once, also if it is past.
 
-    Nothing of that incarnation comes afterwards. Watch again to hear of the next one.
+    Nothing of that incarnation comes afterwards. Watch again for the end of the next one.
 
-    Inside a worker whose class overrides `on_ended`, that is called as well, like a request of its own.
+    Inside a worker whose class overrides `on_ended`, the runtime calls that too, like a request of its own.
 
     Args:
         name: The worker.
@@ -97,13 +98,14 @@ def _hears(cell: "Cell") -> bool:
     return cls is not None and issubclass(cls, Conc) and cls.on_ended is not Conc.on_ended
 
 
-def _tell(env: Env, worker: Any, done: Any) -> None:
-    if not done.cancelled():  # not as one tells others: it must get there, whatever waits for the watcher
+def _tell(env: Env, worker: ConcAddr, done: Future[Ended]) -> None:
+    # It goes past the limit of the mailbox: it must arrive, however much waits there.
+    if not done.cancelled():
         env.deliver(Request(TOLD, worker, "on_ended", (done,), {}, _Told(f"'on_ended' of {worker}")))
 
 
 class _Told(NoAnswer):
-    """The promise of a call of `on_ended`. That the watcher has ended, too, is no failure."""
+    """The promise of a call of `on_ended`. It is no failure if the watcher has ended, too."""
 
     __slots__ = ()
 
@@ -115,7 +117,7 @@ class _Told(NoAnswer):
 
 
 def unwatch(watched: Future[Ended]) -> bool:
-    """Do not hear of an end any more. `on_ended` is not called any more either, even if that waits already.
+    """Watch no longer. `on_ended` is not called any more either, even if its call waits already.
 
     Args:
         watched: From `watch`.

@@ -19,11 +19,9 @@ RULES: Final = "CONTRIBUTING.md"  # it quotes what it bans
 
 UNREAD: Final = frozenset(
     {
-        "corps",
         "corps/messages",
         "corps/runtime/cells",
         "corps/transport",
-        "corps/workers",
         "docs",
         "examples",
     }
