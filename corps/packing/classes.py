@@ -179,7 +179,7 @@ def make_class(
     bases: tuple[type, ...],
     slots: list[str] | None,
     file: str | None = None,
-) -> Any:
+) -> type:
     """Return the class of a name; make it if there is none here, without its attributes.
 
     Args:

@@ -92,8 +92,8 @@ class Blueprint(NamedTuple):
     """
 
     code: CodeType
-    module: Any
-    package: Any
+    module: str | None
+    package: str | None
     annotations: tuple[tuple[str, Any], ...]
     file: str | None
 
@@ -255,12 +255,12 @@ def reduce_code(code: CodeType, identities: "Identities") -> Any:
     )
 
 
-def make_code(identities: "Identities", name: str, *parts: Any) -> Any:
+def make_code(identities: "Identities", name: str, *parts: Any) -> CodeType:
     """Return the code object of a name. Make it of its parts if there is none here."""
     return identities.make(name, lambda: CodeType(*parts), is_complete=True, is_kept=False)
 
 
-def make_function(blueprint: Any, namespace: Namespace, variables: tuple[Variable, ...] = ()) -> Any:
+def make_function(blueprint: Any, namespace: Namespace, variables: tuple[Variable, ...] = ()) -> FunctionType:
     """Make a function of a blueprint; its state is set afterwards.
 
     Args:

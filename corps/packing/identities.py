@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary, ref
 from corps.packing.class_versions import Copy, Original
 
 R = TypeVar("R", Original, Copy)
+T = TypeVar("T")
 
 _MOST_KEPT: Final = 1024
 
@@ -60,9 +61,7 @@ class Identities:
         """Return the name of a thing, the same each time; give it one if it has none."""
         return self._entry(thing).name
 
-    def make(
-        self, name: str, make: Callable[[], Any], *, is_complete: bool = False, is_kept: bool = True
-    ) -> Any:
+    def make(self, name: str, make: Callable[[], T], *, is_complete: bool = False, is_kept: bool = True) -> T:
         """Return what has the name here. Make it if there is nothing.
 
         Args:
@@ -71,7 +70,7 @@ class Identities:
             is_complete: It is as it should be. Otherwise it waits for `take_over`.
             is_kept: It is one of the last 1024 that are kept in any case.
         """
-        found = self._things.get(name)
+        found: T | None = self._things.get(name)
         if found is not None:
             return found
         made = make()

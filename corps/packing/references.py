@@ -169,12 +169,12 @@ def file_of(thing: Any, qualname: str) -> str | None:
     return module.__spec__.origin
 
 
-def find_loaded(name: Any, file: str, qualname: str) -> Any:
+def find_loaded(name: str | None, file: str, qualname: str) -> Any:
     """Return what this process has of a thing of another one: at the top of a module of the same file.
 
     An empty name means the module itself. None: this process has none.
     """
-    module = sys.modules.get(name)
+    module = None if name is None else sys.modules.get(name)
     if module is None or module.__spec__ is None or module.__spec__.origin != file:
         return None
     return module.__dict__.get(qualname) if qualname else module
