@@ -44,7 +44,7 @@ def note_refusal(audit: Audit, error: WireError) -> None:
 
 
 def mismatch_in(frames: Sequence[Frame]) -> VersionMismatch | None:
-    """Read what came back on a link; None unless it is the HELLO of an Env with another version."""
+    """Return the error for what came back on a link; None unless it is the HELLO of another version."""
     try:
         read_header(frames)
     except VersionMismatch as error:

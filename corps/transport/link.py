@@ -1,13 +1,12 @@
 """What every way of reaching another Env offers.
 
-A `Transport` is this Env's end: it listens, admits peers, and hands on what comes. It has no thread: whoever
-has nothing better to do reads, one thread at a time (see `corps.runtime.threads.readers`). A `Link` leads to
-one peer. Messages sent on one link arrive whole and once, and those of one lane in order, as long as both
-Envs live and have each other as members: a connection that breaks is the business of the transport. What is
-under way when an Env ends arrives once or not at all; the membership tells of that, not the link.
+A `Transport` is this Env's end: it listens, admits peers, and hands on what comes. It has no thread: the
+threads of the Env that wait read, one at a time (see `corps.runtime.threads.readers`). A `Link` leads to one
+peer. Messages sent on one link arrive whole and once, and those of one lane in order, as long as both Envs
+live and have each other as members: a connection that breaks is the business of the transport. What is under
+way when an Env ends arrives once or not at all; the membership reports that, not the link.
 
-The suite in `tests/contract/` holds every transport to this. Its `broken_lines` is for transports whose
-connections can break while both Envs live.
+The suite in `tests/contract` holds every transport to this.
 """
 
 from abc import ABC, abstractmethod
@@ -48,12 +47,7 @@ class RoomToSend:
         self._waiting = 0
 
     def wait(self, is_there: Callable[[], bool], timeout: float | None) -> None:
-        """Wait until there is room; gives the lock back meanwhile.
-
-        Args:
-            is_there: Whether there is.
-            timeout: Seconds; None for as long as it takes.
-        """
+        """Wait until there is room, or for so many seconds; give the lock back meanwhile."""
         self._waiting += 1
         try:
             self._less.wait_for(is_there, timeout)
@@ -61,7 +55,7 @@ class RoomToSend:
             self._waiting -= 1
 
     def tell(self) -> None:
-        """Less is left than before, or the link is over."""
+        """Wake those who wait: less is left than before, or the link is over."""
         if self._waiting:
             self._less.notify_all()
 
@@ -93,10 +87,10 @@ class Link(ABC):
         """
 
     def wait_for_room(self, most: int, timeout: float | None) -> None:  # noqa: B027 - some keep nothing
-        """Wait until less is `unsent`, or the link is closed or broken. Blocks.
+        """Wait until less than `most` bytes are `unsent`, or the link is closed or broken. Blocks.
 
         Args:
-            most: So many bytes, or more, are too many.
+            most: Bytes.
             timeout: Seconds to wait at most; None for as long as it takes.
         """
 
@@ -117,12 +111,12 @@ class Transport(ABC):
     @property
     @abstractmethod
     def endpoint(self) -> str:
-        """Where this Env listens: what goes into its `Member`. Valid after the constructor."""
+        """Return where this Env listens: what goes into its `Member`. Valid after the constructor."""
 
     @property
     @abstractmethod
     def max_frame(self) -> int | None:
-        """The longest frame, in bytes, that peers take; None for no limit."""
+        """Return the longest frame, in bytes, that peers take; None for no limit."""
 
     @abstractmethod
     def start(self, on_message: OnMessage, on_broken: OnBroken) -> None:
@@ -132,12 +126,12 @@ class Transport(ABC):
             on_message: Called in the thread that reads for every message of an admitted peer. Must be quick;
                 what it raises is logged, and the reading goes on.
             on_broken: Called in the thread that reads when a link of this Env has broken for good, as far as
-                that can be seen: as a rule since the peer has ended.
+                that can be seen: as a rule because the peer has ended.
         """
 
     @abstractmethod
     def await_ready(self, timeout: float | None) -> Ready:
-        """Block until there is something to read, or `interrupt` is called. By one thread at a time.
+        """Block until there is something to read, or `interrupt` is called. One thread at a time.
 
         An exception may be raised in it at any point, as by Ctrl-C: nothing is lost by that.
 
@@ -150,58 +144,42 @@ class Transport(ABC):
 
     @abstractmethod
     def hand_on(self, ready: Ready) -> None:
-        """Read some of what is there, and call `on_message` with it. After `await_ready`, by its thread.
+        """Read some of what `await_ready` has found ready, and call `on_message` with it.
 
-        Args:
-            ready: What `await_ready` has returned.
+        In the same thread.
         """
 
     def tidy(self) -> None:  # noqa: B027 - most have nothing to give back
-        """Give back what is not needed any more. Called now and then while little happens. Any thread."""
+        """Give back what is not needed any more. Called now and then while little happens. Thread-safe."""
 
     @abstractmethod
     def interrupt(self) -> None:
-        """Make `await_ready` return: the one under way, or else the next. Any thread."""
+        """Make `await_ready` return: the one under way, or else the next. Thread-safe."""
 
     def when_read(self, member: Member, then: Callable[[], object]) -> bool:
-        """Have something done when all was read that a member has sent whose process has ended. Any thread.
+        """Call `then` when all was read that a member has sent whose process has ended. Thread-safe.
 
-        Args:
-            member: The Env, in one incarnation.
-            then: Called in the thread that reads.
+        The thread that reads calls it.
 
         Returns:
-            False if this transport cannot tell: then it is not called.
+            False if this transport cannot find out: then it is not called.
         """
         return False
 
     @abstractmethod
     def admit(self, member: Member) -> None:
-        """From now on this Env may connect to us. Any thread.
+        """Let an Env, in one incarnation, connect from now on. Thread-safe.
 
         A peer that connects before it was admitted is refused; its connection may stay useless afterwards.
-
-        Args:
-            member: The Env, in one incarnation.
         """
 
     @abstractmethod
     def expel(self, member: Member) -> None:
-        """From now on nothing of this Env is taken any more. Any thread.
-
-        Args:
-            member: The Env, in one incarnation.
-        """
+        """Take nothing of an Env, in one incarnation, from now on. Thread-safe."""
 
     @abstractmethod
     def connect(self, member: Member) -> Link:
-        """Open the way to a peer. Does not wait for it. Any thread.
-
-        Args:
-            member: The Env to reach.
-
-        Returns:
-            The link.
+        """Open the way to a peer, without waiting for it. Thread-safe.
 
         Raises:
             BrokenError: The transport was closed, or the member does not listen.

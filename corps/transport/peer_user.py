@@ -1,4 +1,4 @@
-"""Whose process is at the other end of a UNIX socket, as the kernel says. Any thread may ask."""
+"""Whose process is at the other end of a UNIX socket, as the kernel says. Thread-safe."""
 
 import os
 import socket
@@ -9,14 +9,7 @@ _CREDENTIALS: Final = Struct("3i")  # pid, uid, gid
 
 
 def user_behind(sock: socket.socket) -> tuple[str, int]:
-    """The process and the user at the other end of a connection.
-
-    Args:
-        sock: The connection.
-
-    Returns:
-        The id of the process, for texts, and its user.
-    """
+    """Return the id of the process at the other end of a connection, for texts, and its user."""
     pid, uid, _ = _CREDENTIALS.unpack(
         sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     )
@@ -24,14 +17,9 @@ def user_behind(sock: socket.socket) -> tuple[str, int]:
 
 
 def user_who_listens(path: str) -> tuple[str, int]:
-    """The process and the user who listen at a socket file.
+    """Return the id of the process that listens at a socket file, for texts, and its user.
 
-    Args:
-        path: Of the file.
-
-    Returns:
-        The id of the process, for texts, and its user. Of a listener that is too busy to be asked, the owner
-        of the file.
+    Of a listener that is too busy to be asked, return the owner of the file.
 
     Raises:
         OSError: Nobody listens there.

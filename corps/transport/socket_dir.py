@@ -17,10 +17,7 @@ class SocketDir:
     """The directory of the socket files, as one Env reaches it. Any thread may call."""
 
     def __init__(self, path: str) -> None:
-        """Find out how its files can be named.
-
-        Args:
-            path: Of the directory.
+        """Find out how the files of a directory can be named.
 
         Raises:
             OSError: It cannot be opened.
@@ -31,33 +28,23 @@ class SocketDir:
             self._fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def place(self, name: str) -> str:
-        """What stands for a file of it in the record of a member.
+        """Return what stands for a file of it in the record of a member.
 
-        Args:
-            name: Of the file.
-
-        Returns:
-            Its path; the name alone if the path cannot be sent or connected to.
+        That is its path; the name alone if the path cannot be sent or connected to.
         """
         return f"{self._path}/{name}" if self._fd < 0 else name
 
     def reach(self, place: str) -> str:
-        """The path by which this process, and no other one, binds or connects to a file.
+        """Return the path by which this process, and no other one, binds or connects to a file.
 
         Args:
-            place: Of `place`, here or in another Env of the host.
-
-        Returns:
-            The path. If `place` is a name alone, it is good until `close`.
+            place: Of `place`, here or in another Env of the host. If it is a name alone, the path is good
+                until `close`.
         """
         return place if "/" in place or self._fd < 0 else f"/proc/self/fd/{self._fd}/{place}"
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there.
-
-        Args:
-            name: Of the file.
-        """
+        """Remove a file, if it is there."""
         with suppress(OSError):
             os.unlink(f"{self._path}/{name}")
 

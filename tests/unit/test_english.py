@@ -21,7 +21,6 @@ UNREAD: Final = frozenset(
     {
         "corps/messages",
         "corps/runtime/cells",
-        "corps/transport",
         "docs",
         "examples",
     }

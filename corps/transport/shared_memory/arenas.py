@@ -1,6 +1,6 @@
 """Large buffers for other processes of this host, in shared memory that is used again and again.
 
-Fresh memory costs several times what the copying costs, since the kernel fetches and clears every page. So
+Fresh memory costs several times what the copying costs, because the kernel fetches and clears every page. So
 segments are kept, and the next message of about that size goes into one whose receiver is done with it.
 `corps.transport.shared_memory.mappings` is the other side; `docs/design/large-data.md` has the numbers.
 """
@@ -41,25 +41,24 @@ class Placed:
 
     @property
     def segment(self) -> int:
-        """The id of the segment; in this process no other one ever has it."""
+        """Return the id of the segment; in this process no other one ever has it."""
         return self.memory.number
 
     @property
     def fd(self) -> int:
-        """The descriptor of the segment; open as long as this object lives."""
+        """Return the descriptor of the segment; open as long as this object lives."""
         return self.memory.fd
 
     @property
     def capacity(self) -> int:
-        """Bytes of the longest buffer that the segment holds."""
+        """Return how many bytes the longest buffer has that the segment holds."""
         return self.memory.capacity
 
 
 class Arenas:
-    """All shared memory that one process fills for others. Any thread may call.
+    """All shared memory that one process fills for others. Thread-safe.
 
-    A lease ends when the receiver is done with the memory. Nobody is told: segments are looked at when there
-    is something to be placed.
+    A lease ends when the receiver is done with the memory, without a message: `place` looks at segments.
 
     Args:
         limit: Bytes of all segments together, leased or kept.
@@ -83,7 +82,7 @@ class Arenas:
         self._is_closed = False
 
     def place(self, buffers: Sequence[Buffer], holder: int) -> Placed:
-        """Copy the buffers of one message into shared memory and lease that to a peer.
+        """Copy the buffers of one message into one segment of shared memory, and lease that to a peer.
 
         If the message is not sent after all, say so with `take_back`; if that is not known, with `release`.
 
@@ -91,12 +90,9 @@ class Arenas:
             buffers: C-contiguous memory. It is not needed any more afterwards.
             holder: Stands for one connection; the same for all that is placed for it, and for none other.
 
-        Returns:
-            Where they are now: all in one segment.
-
         Raises:
-            Overloaded: The limit is reached, or the system's memory or descriptors are at an end. The
-                buffers can still be sent another way.
+            Overloaded: The limit is reached, or the system's memory or descriptors are at an end. The buffers
+                can still be sent another way.
             ClosedError: It is closed.
             TypeError: A buffer is not C-contiguous.
         """
@@ -119,11 +115,7 @@ class Arenas:
         return placed
 
     def take_back(self, placed: Placed) -> None:
-        """What was placed was not sent, not even its descriptor: the lease ends.
-
-        Args:
-            placed: What `place` returned; a lease that has ended already makes no difference.
-        """
+        """End a lease, unless it has ended: what was placed was not sent, not even its descriptor."""
         segment = placed.memory
         retired: list[Segment] = []
         with self._lock:
@@ -137,13 +129,10 @@ class Arenas:
         _retire(retired)
 
     def release(self, holder: int) -> None:
-        """A connection has ended: all its leases end.
+        """End all leases of a connection that has ended. Nothing may be placed for it any more.
 
-        Segments that it was not done with are never used again, since its process may be alive all the same,
-        and write to them. What it has received stays valid there. Nothing may be placed for it any more.
-
-        Args:
-            holder: As it was given to `place`.
+        Segments that it was not done with are never used again, because its process may be alive all the
+        same, and write to them. What it has received stays valid there.
         """
         retired: list[Segment] = []
         with self._lock:
@@ -178,7 +167,7 @@ class Arenas:
         _retire(retired)
 
     def statistics(self) -> dict[str, int]:
-        """Segments and bytes, as far as it is known without looking: all, and those that are kept free."""
+        """Return segments and bytes, as far as known without looking: all, and those that are kept free."""
         with self._lock:
             vacant = sum(map(len, self._vacant.values()))
             return {
@@ -304,7 +293,7 @@ class Arenas:
 
 
 def _plain(buffer: Buffer) -> memoryview:
-    """A buffer as bytes, one after the other."""
+    """Return a buffer as bytes, one after the other."""
     source = memoryview(buffer)
     if source.format != "B" or source.ndim != 1 or not source.c_contiguous:
         source = source.cast("B")
@@ -312,7 +301,7 @@ def _plain(buffer: Buffer) -> memoryview:
 
 
 def _in_a_row(sources: Sequence[memoryview]) -> tuple[tuple[int, ...], int]:
-    """Where each buffer begins if they lie one after the other, and where the last one ends."""
+    """Return where each buffer begins if they lie one after the other, and where the last one ends."""
     offsets = []
     end = 0
     for source in sources:
@@ -323,7 +312,7 @@ def _in_a_row(sources: Sequence[memoryview]) -> tuple[tuple[int, ...], int]:
 
 
 def _retire(segments: list[Segment]) -> None:
-    """Without the lock: giving memory back takes the kernel a millisecond for every 20 MiB."""
+    """Give memory back, without the lock: it takes the kernel a millisecond for every 20 MiB."""
     for segment in segments:
         segment.retire()
 

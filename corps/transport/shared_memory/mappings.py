@@ -34,8 +34,8 @@ class Mappings:
 
     Args:
         most: Segments that the peer may have here at a time. Each takes a descriptor before Python 3.13.
-        most_in_use: Segments that may be in use here at a time. What comes beyond is copied, so that whoever
-            keeps all that he gets never stops the sender.
+        most_in_use: Segments that may be in use here at a time. What comes beyond is copied, so that an
+            author who keeps all that comes never stops the sender.
     """
 
     def __init__(self, *, most: int = 1024, most_in_use: int = 64) -> None:
@@ -57,7 +57,7 @@ class Mappings:
 
         Returns:
             These bytes themselves, which may be changed. The segment is free for the next message when the
-            last object that uses this memory is gone. A copy if too many segments are in use.
+                last object that uses this memory is gone. A copy if too many segments are in use.
 
         Raises:
             WireError: The peer says what cannot be; nothing has changed.
@@ -101,10 +101,10 @@ class Mappings:
         try:
             mapped = self._segments[segment] = _Mapped(fd, capacity, segment, self._in_use)
         except OSError as error:
-            told = f"segment {segment} of {capacity} bytes cannot be mapped: {error}"
+            text = f"segment {segment} of {capacity} bytes cannot be mapped: {error}"
             if may_pass(error):
-                raise MemoryError(told) from error
-            raise WireError(told) from error
+                raise MemoryError(text) from error
+            raise WireError(text) from error
         return mapped
 
     def sweep(self) -> None:
@@ -114,7 +114,7 @@ class Mappings:
                 del self._segments[segment]
 
     def forking(self) -> None:
-        """This process forks. Call it before, and again after in the parent. Any thread.
+        """Note that this process forks. Called before, and again after in the parent. Thread-safe.
 
         The child sees the memory of all views that there are at this moment. So their segments are not used
         again: what an author's child process got by the fork must not change when the parent is done with it.
@@ -122,7 +122,7 @@ class Mappings:
         self._forks.last = object()
 
     def close(self) -> None:
-        """The connection has ended: let go of all that is not in use. The rest goes when its views go."""
+        """Let go of all that is not in use: the connection has ended. The rest goes when its views go."""
         self._segments.clear()
 
 

@@ -50,10 +50,10 @@ _SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
 def capacity_for(size: int) -> int:
-    """The capacity of a segment that is made for a buffer of `size` bytes.
+    """Return the capacity of a segment that is made for a buffer of `size` bytes.
 
-    Four per doubling, in pages: so that segments fit one another's buffers, and at most a fifth of one is
-    not used.
+    Four per doubling, in pages: so that segments fit one another's buffers, and at most a fifth of one is not
+    used.
     """
     pages = max(1, -(-size // mmap.PAGESIZE))
     step = 1 << max(0, pages.bit_length() - 3)
@@ -61,14 +61,7 @@ def capacity_for(size: int) -> int:
 
 
 def map_segment(fd: int, capacity: int) -> mmap.mmap:
-    """Map a segment.
-
-    Args:
-        fd: Its descriptor, which is not needed afterwards.
-        capacity: Bytes of the longest buffer that it holds.
-
-    Returns:
-        The head and the buffer.
+    """Map the head and the buffer of a segment, whose descriptor is not needed afterwards.
 
     Raises:
         OSError: The kernel refused.
@@ -79,11 +72,7 @@ def map_segment(fd: int, capacity: int) -> mmap.mmap:
 
 
 def check_segment(fd: int, capacity: int) -> None:
-    """Check that a descriptor which came from a peer is a segment.
-
-    Args:
-        fd: The descriptor.
-        capacity: What the peer says of it, in bytes.
+    """Check that a descriptor which came from a peer is a segment of the capacity that the peer says.
 
     Raises:
         WireError: It is not, or is of another size, or could become shorter.
@@ -169,12 +158,12 @@ class Segment:
 
     @property
     def fd(self) -> int:
-        """Its descriptor; valid as long as this object."""
+        """Return its descriptor; valid as long as this object."""
         return self._descriptor.number
 
     @property
     def state(self) -> int:
-        """What the head says. Any thread; receivers change it at any time."""
+        """Return what the head says; receivers change it at any time. Thread-safe."""
         return self._memory[STATE]
 
     def mark(self, state: int) -> None:
@@ -182,7 +171,7 @@ class Segment:
         self._memory[STATE] = state
 
     def fill(self, source: memoryview, offset: int = 0) -> None:
-        """Copy a buffer in. By the sender that leased it alone; buffers with a lower offset come before.
+        """Copy a buffer in. Only the sender that leased it; buffers with a lower offset come before.
 
         Args:
             source: Bytes, one-dimensional.
@@ -196,7 +185,7 @@ class Segment:
         begin = HEAD + offset
         is_fresh = end > self._filled
         if is_fresh or (size > MOST_WITH_GIL and source.readonly):
-            # Into fresh memory twice as fast as a copy, since the kernel fetches and fills pages at once.
+            # Into fresh memory twice as fast as a copy: the kernel fetches and fills pages at once.
             # Else 1.6 times as slow, but without the GIL; ctypes finds no address of what is read-only.
             _write(self.fd, source, begin)
             self._filled = max(end, self._filled)

@@ -56,7 +56,7 @@ class InboundConnection:
 
     @property
     def has_more(self) -> bool:
-        """Whether messages were read that are not taken yet."""
+        """Return whether messages were read that are not taken yet."""
         return bool(self._messages)
 
     def read(self) -> None:
@@ -88,7 +88,7 @@ class InboundConnection:
         self._uncut = b""
 
     def go_on(self) -> None:
-        """After a MemoryError: what came may be taken by now.
+        """Take what came, after a MemoryError.
 
         Raises:
             WireError: What comes are no messages.
@@ -105,9 +105,6 @@ class InboundConnection:
 
     def trust(self, member: Member) -> None:
         """Take what has come behind the first message, because that has said truly who speaks.
-
-        Args:
-            member: Who speaks.
 
         Raises:
             WireError: These are no messages.
@@ -144,7 +141,9 @@ class InboundConnection:
         return data
 
     def _descriptor_of(self, segment: int) -> int:
-        """The descriptor of a segment that is used for the first time. It stays there until it is taken.
+        """Return the descriptor of a segment that is used for the first time.
+
+        It stays there until it is taken.
 
         Raises:
             WireError: It has not come.
@@ -167,7 +166,7 @@ class InboundConnection:
         return self._fd
 
     def _whole(self, message: WithSharedFrames) -> list[Frame]:
-        """The frames of a message, of which some lie in shared memory."""
+        """Return the frames of a message of which some lie in shared memory."""
         if self.member is None:
             raise WireError("a peer speaks of shared memory before it has said who it is")
         shared = [frame for frame in message if isinstance(frame, SharedFrame)]

@@ -113,7 +113,10 @@ class UnixLink(Link):
             return None
 
     def _offer(self, placed: Placed) -> bool:
-        """Send the descriptor of a segment ahead of the message that needs it; False if that cannot be."""
+        """Send the descriptor of a segment ahead of the message that needs it.
+
+        Return whether that was possible.
+        """
         rights = array("i", [placed.fd])
         try:
             self._descriptors.sendmsg([b"d"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)], _NO_SIGNAL)
@@ -127,11 +130,7 @@ class UnixLink(Link):
             self._room.wait(lambda: self.unsent < most, timeout)
 
     def flush(self) -> bool:
-        """Send what is left, or some of it. By the thread that reads.
-
-        Returns:
-            Whether nothing is left.
-        """
+        """Send what is left, or some of it; return whether nothing is left. Thread that reads only."""
         total = 0
         with self._lock:
             while self._left and not self._is_closed:
@@ -152,15 +151,11 @@ class UnixLink(Link):
 
     @property
     def has_left(self) -> bool:
-        """Whether something is left to be flushed."""
+        """Return whether something is left to be flushed."""
         return bool(self._left)
 
     def close(self, linger: float = 0.0) -> None:
-        """See `Link.close`.
-
-        Args:
-            linger: Seconds that what is left gets to leave.
-        """
+        """See `Link.close`. What is left gets `linger` seconds to leave."""
         until = deadline_after(linger) or 0.0
         with self._lock:
             if self._is_closed:
@@ -178,7 +173,7 @@ class UnixLink(Link):
         self._arenas.release(self._number)
 
     def _send_left(self) -> int:
-        """Send some of what is left; how many bytes those were."""
+        """Send some of what is left; return how many bytes those were."""
         total = sent = self._send_now(list(islice(self._left, _VIEWS)))
         while sent and self._left:
             view = self._left.popleft()
@@ -196,7 +191,7 @@ class UnixLink(Link):
         self._room.tell()
 
     def _send_now(self, views: Sequence[Frame]) -> int:
-        """Send what the socket takes; how many bytes those were."""
+        """Send what the socket takes; return how many bytes those were."""
         try:
             if len(views) == 1:
                 return self._sock.send(views[0], _NO_SIGNAL)
@@ -216,7 +211,7 @@ def _joined(frames: Sequence[Frame]) -> bytes:
 
 
 def _where(frames: Sequence[Frame], placed: Placed) -> list[AnyFrame]:
-    """The frames of a message whose large ones were placed."""
+    """Return the frames of a message whose large ones were placed."""
     found: list[AnyFrame] = []
     offsets = iter(placed.offsets)
     is_first = placed.is_first

@@ -148,7 +148,7 @@ class UnixTransport(Transport):
         with self._lock:
             self._members.pop(member.incarnation, None)
             self._has_expelled = True
-        self.interrupt()  # whoever reads hangs up, so that the other side hears of it
+        self.interrupt()  # the thread that reads hangs up, so that the other side hears of it
 
     def when_read(self, member: Member, then: Callable[[], object]) -> bool:
         """See `Transport.when_read`. The end of a process closes its sockets, behind all that it has sent."""
@@ -286,8 +286,8 @@ class UnixTransport(Transport):
             # A peer that wants to connect waits in the kernel's queue meanwhile, with what it sends.
             self._accepts_again = now() + _ACCEPT_PAUSE
             self._poll.unregister(self._listener)
-            told = "%s could not take a connection, and tries again in %s s: %s"
-            _log.warning(told, env_label(self._hello.env), _ACCEPT_PAUSE, error)
+            text = "%s could not take a connection, and tries again in %s s: %s"
+            _log.warning(text, env_label(self._hello.env), _ACCEPT_PAUSE, error)
             return
         verdict = self._admission.judge_user(*user_behind(sock))
         if not verdict.admitted:
@@ -370,7 +370,7 @@ class UnixTransport(Transport):
                 self._unread.append(inbound)
 
     def _take(self, inbound: InboundConnection, frames: Sequence[Frame]) -> bool:
-        """Hand on one message; False if its sender is to be cut off."""
+        """Hand on one message; return False if its sender is to be cut off."""
         member = inbound.member
         if member is None:
             try:
@@ -392,7 +392,7 @@ class UnixTransport(Transport):
         # No message may end the reading, nor a callback that a Future runs here, whatever it raises.
         except BaseException as error:
             if not isinstance(error, Exception) and current_thread() is main_thread():
-                raise  # a signal: what comes next is read by whoever reads next
+                raise  # a signal: the thread that reads next reads what comes next
             _log.exception("a message could not be handled; please report it")
         return True
 
@@ -421,7 +421,7 @@ class UnixTransport(Transport):
         self._reserve.refill()
         member = inbound.member
         if member is not None and member.incarnation in self._members and self._on_broken is not None:
-            self._on_broken(member)  # what it has sent and not told us may be lost
+            self._on_broken(member)  # what it has sent and we have not read may be lost
         if self._awaited:
             self._look_for_last_words()
 
@@ -436,7 +436,7 @@ class UnixTransport(Transport):
             then()
 
     def _look_after(self, fd: int, events: int) -> None:
-        """A link has room for more, or is broken."""
+        """Handle a link that has room for more, or is broken."""
         with self._lock:
             link = self._links.get(fd)
             if link is None or fd in self._broken:
@@ -455,7 +455,7 @@ class UnixTransport(Transport):
 
 
 def _three_sockets() -> tuple[socket.socket, socket.socket, socket.socket]:
-    """One to connect, and both ends of a pair for descriptors."""
+    """Return a socket to connect, and both ends of a pair for descriptors."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -468,7 +468,7 @@ def _three_sockets() -> tuple[socket.socket, socket.socket, socket.socket]:
 
 
 def _is_broken(fd: int) -> bool:
-    """Whether it is so now: the event may be of a socket that had this number before."""
+    """Return whether a socket is broken now: the event may be of one that had this number before."""
     look = select.poll()
     look.register(fd, 0)
     return bool(look.poll(0))

@@ -47,14 +47,11 @@ class InboundLinks:
         self._links: dict[bytes, InboundLink] = {}  # by routing id
 
     def of(self, routing_id: bytes, user: str | None) -> InboundLink | None:
-        """The link by which a message came that is no HELLO.
+        """Return the link by which a message came that is no HELLO; None if it is refused, which is counted.
 
         Args:
             routing_id: Of its connection.
             user: The user id of the message.
-
-        Returns:
-            The link; None if the message is not to be taken: that was counted.
         """
         inbound = self._links.get(routing_id)
         if inbound is None:

@@ -129,7 +129,7 @@ class ZmqLink(Link):
             self._room.wait(lambda: self.unsent < most, timeout)
 
     def taken(self, size: int) -> None:
-        """The peer has taken so many bytes of chunks: the next ones go. By the thread that reads.
+        """Send the next chunks, because the peer has taken so many bytes of them. Thread that reads only.
 
         Raises:
             WireError: There were not so many.
@@ -142,7 +142,7 @@ class ZmqLink(Link):
                 self._room.tell()
 
     def dropped(self, stream: int) -> None:
-        """The peer has given up one of the streams. By the thread that reads.
+        """Give up a stream, as the peer has. Thread that reads only.
 
         Raises:
             BrokenError: The link broke.
@@ -154,7 +154,7 @@ class ZmqLink(Link):
                 self._room.tell()
 
     def arrived(self, number: int) -> None:
-        """The peer has got all messages up to this number. By the thread that reads.
+        """Let go of all messages up to this number, which the peer has. Thread that reads only.
 
         Raises:
             WireError: There are not so many.
@@ -165,7 +165,7 @@ class ZmqLink(Link):
                 self._room.tell()
 
     def missed(self, number: int, round_: int) -> None:
-        """The same, and it has not got the next one, which was sent in this round. By the thread that reads.
+        """Do the same, and send again what comes next, which was lost in this round. Thread that reads only.
 
         Raises:
             WireError: There are not so many.
@@ -186,10 +186,10 @@ class ZmqLink(Link):
                     self._give(again, message)
 
     def look_after(self) -> bool:
-        """Ask the peer for what it has got, if it has said nothing for long. By the thread that reads.
+        """Ask the peer for what it has, if it has said nothing for long. Thread that reads only.
 
         Returns:
-            Whether to come again, since there is something that may not have arrived.
+            Whether to come again, because there is something that may not have arrived.
 
         Raises:
             BrokenError: The link broke.
@@ -218,7 +218,7 @@ class ZmqLink(Link):
         return mismatch_in([first[PREFIX.size :], *rest])
 
     def say(self, header: bytes) -> None:
-        """Send something about the connection, which may be lost with it. Any thread.
+        """Send something about the connection, which may be lost with it. Thread-safe.
 
         Raises:
             BrokenError: The link broke, or was closed.
@@ -228,7 +228,7 @@ class ZmqLink(Link):
                 self._say(header)
 
     def forsake(self) -> None:
-        """The peer is no member any more: what was not sent is lost, and so is what is sent from now on."""
+        """Lose what was not sent, and what is sent from now on: the peer is no member any more."""
         with self._lock:
             self._is_forsaken = True
             dealer = self._let_go()
@@ -247,7 +247,10 @@ class ZmqLink(Link):
         self._end(dealer)
 
     def _let_go(self) -> "zmq.Socket[bytes] | None":
-        """With the lock held: from now on nobody uses the socket, and nothing waits to be sent."""
+        """Take the socket, so that nobody uses it any more and nothing waits for it.
+
+        Caller holds the lock.
+        """
         dealer, self._dealer = self._dealer, None
         self._outgoing = Outgoing(iter(()))
         self._unconfirmed = Unconfirmed()
@@ -260,7 +263,7 @@ class ZmqLink(Link):
             self._forget(self)
 
     def _is_usable(self) -> bool:
-        """Whether something can be sent; False if it would be lost."""
+        """Return whether something can be sent; False if it would be lost."""
         if self._dealer is None and not self._is_forsaken:
             raise BrokenError(f"the link to {env_label(self.member.env)} is closed")
         return self._dealer is not None
@@ -297,7 +300,7 @@ class ZmqLink(Link):
 
 
 def _unchanging(frames: Sequence[Frame]) -> Message:
-    """What is sent, and perhaps sent again: what the caller changes after the call does not change it.
+    """Return what is sent, and perhaps sent again: later changes of the caller do not change it.
 
     Without a copy, pyzmq would run a thread and a context of its own for the whole process.
     """

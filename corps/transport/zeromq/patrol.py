@@ -14,7 +14,7 @@ class Tended(Protocol):
     """A link: a `corps.transport.zeromq.link.ZmqLink`."""
 
     def look_after(self) -> bool:
-        """Ask the peer if it is time to; whether to come again.
+        """Ask the peer if it is time to; return whether to come again.
 
         Raises:
             BrokenError: There is no use in coming again.
@@ -23,7 +23,10 @@ class Tended(Protocol):
 
 
 class Patrol:
-    """Comes by every `PAUSE` while there are links to look after. It has no thread: whoever reads goes."""
+    """Comes by every `PAUSE` while there are links to look after.
+
+    It has no thread: the thread that reads goes.
+    """
 
     def __init__(self, wake: Callable[[], None]) -> None:
         """No link is looked after.
@@ -38,10 +41,9 @@ class Patrol:
         self._due: float | None = None  # None: there is nothing to go for
 
     def add(self, link: Tended) -> None:
-        """Look after a link from now on, until it says that there is no need. Any thread.
+        """Look after a link from now on, until it says that there is no need. Thread-safe.
 
-        Args:
-            link: The link; one that is looked after already is looked after twice as often.
+        One that is looked after already is looked after twice as often.
         """
         with self._lock:
             self._links.append(link)
@@ -56,7 +58,7 @@ class Patrol:
         return until(self._due, timeout)  # a time that is set after this look wakes the thread
 
     def go_if_due(self) -> None:
-        """Look after all links, if it is time to. By the thread that reads."""
+        """Look after all links, if it is time to. Thread that reads only."""
         due = self._due
         if due is None or now() < due:
             return
@@ -72,7 +74,7 @@ class Patrol:
                 self._due = None
 
     def stop(self) -> None:
-        """There is nobody left to look after."""
+        """Look after nothing any more."""
         with self._lock:
             self._links.clear()
             self._due = None

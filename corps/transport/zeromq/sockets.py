@@ -66,10 +66,10 @@ class SocketFactory:
         bytes(_KEPT)  # mapped, never touched, and unmapped
 
     def new_router(self) -> "zmq.Socket[bytes]":
-        """A socket to receive by; to be bound.
+        """Return a socket to receive by; to be bound.
 
         Raises:
-            EnvStartError: This libzmq lets in whom it should not.
+            EnvStartError: This libzmq admits peers that it should not.
         """
         made = self._new(zmq.ROUTER)
         made.setsockopt(zmq.BACKLOG, 1024)
@@ -88,11 +88,7 @@ class SocketFactory:
         return made
 
     def new_dealer(self, member: Member, link: int) -> "zmq.Socket[bytes]":
-        """A socket to send by, connected.
-
-        Args:
-            member: The Env to reach.
-            link: Number of the link; none of this Env has it again.
+        """Return a socket to send by, connected.
 
         Raises:
             zmq.ZMQError: It cannot be made.
@@ -117,9 +113,9 @@ class SocketFactory:
 
     @staticmethod
     def _detect_silence(dealer: "zmq.Socket[bytes]") -> None:
-        """Have a connection given up, at both ends, through which nothing comes any more; a new one is made.
+        """Have both ends give up a connection through which nothing comes any more; a new one is made.
 
-        Answered by libzmq's own thread: says nothing about the peer. What is lost by it is sent again.
+        libzmq's own thread answers: that says nothing about the peer. What is lost by it is sent again.
         """
         dealer.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
         dealer.setsockopt(zmq.HEARTBEAT_TIMEOUT, _SILENCE_MS)
@@ -127,14 +123,7 @@ class SocketFactory:
         dealer.setsockopt(zmq.CONNECT_TIMEOUT, _CONNECT_MS)
 
     def bind_ipc(self, router: "zmq.Socket[bytes]", runtime_dir: str) -> str:
-        """Bind a socket file.
-
-        Args:
-            router: Of `new_router`.
-            runtime_dir: A directory of mode 0700.
-
-        Returns:
-            The endpoint.
+        """Bind a socket file in a directory of mode 0700, and return the endpoint.
 
         Raises:
             EnvStartError: It cannot listen there.
@@ -149,19 +138,12 @@ class SocketFactory:
         return endpoint
 
     def path_of(self, endpoint: str) -> str | None:
-        """The socket file of an endpoint, as this process reaches it.
-
-        Args:
-            endpoint: Of a member.
-
-        Returns:
-            Its path; None over `tcp`.
-        """
+        """Return the socket file of an endpoint, as this process reaches it; None over `tcp`."""
         reached = self._reached(endpoint)
         return reached.removeprefix(_IPC) if reached.startswith(_IPC) else None
 
     def _reached(self, endpoint: str) -> str:
-        """An endpoint by which this process can bind or connect."""
+        """Return an endpoint by which this process can bind or connect."""
         if self._directory is None or not endpoint.startswith(_IPC):
             return endpoint
         return f"{_IPC}{self._directory.reach(endpoint.removeprefix(_IPC))}"
@@ -174,15 +156,7 @@ class SocketFactory:
             self._directory.close()
 
     def bind_tcp(self, router: "zmq.Socket[bytes]", host: str, ports: Sequence[int]) -> str:
-        """Bind the first port that is free.
-
-        Args:
-            router: Of `new_router`.
-            host: Address to bind.
-            ports: Ports to try; 0 stands for any.
-
-        Returns:
-            The endpoint.
+        """Bind the first port that is free, and return the endpoint. 0 stands for any port.
 
         Raises:
             EnvStartError: No port is free.
@@ -221,18 +195,10 @@ class SocketFactory:
 
 
 def routing_id_of(incarnation: str, link: int) -> bytes:
-    """By which name a ROUTER knows a link of an Env, by whatever connection it comes.
-
-    Args:
-        incarnation: Of the Env that sends.
-        link: Number of the link.
-
-    Returns:
-        The routing id.
-    """
+    """Return the name by which a ROUTER knows a link of an Env, by whatever connection it comes."""
     return b"E" + bytes.fromhex(incarnation) + _LINK.pack(link)  # libzmq keeps a zero in front for its own
 
 
 def link_of(routing_id: bytes) -> int:
-    """The number of the link that has this routing id, or any number if it is none of `routing_id_of`."""
+    """Return the number of the link that has this routing id; any number if it is none of `routing_id_of`."""
     return int.from_bytes(routing_id[-_LINK.size :], "big")

@@ -1,10 +1,10 @@
 """Connections over `tcp` that have not proved who they are: few at a time, and none for long.
 
-libzmq ends their time, and knows no limit on their number. But it tells, through a monitor, which descriptors
-it has accepted and which are gone. So a connection that is one too many is shut down here by its descriptor,
-and libzmq, which sees its end, closes it.
+libzmq ends their time, and knows no limit on their number. But it reports, through a monitor, which
+descriptors it has accepted and which are gone. So a connection that is one too many is shut down here by its
+descriptor, and libzmq, which sees its end, closes it.
 
-libzmq tells that somebody has proved who it is, and not by which connection. So one is a stranger until a
+libzmq reports that a peer has proved who it is, and not by which connection. So one is a stranger until a
 message has come by it, or it has lived longer than a stranger may; and as many more are let in as have proved
 themselves in that time.
 """
@@ -57,7 +57,7 @@ class ZmqStrangers:
         self._reserve = reserve
         self._audit = audit
         self._since: dict[int, float] = {}  # by descriptor, oldest first
-        self._proofs: deque[float] = deque()  # when somebody has proved who it is
+        self._proofs: deque[float] = deque()  # when a peer has proved who it is
         router.monitor(_ENDPOINT, _EVENTS)
         self.socket = context.socket(zmq.PAIR)
         self.socket.linger = 0
@@ -72,24 +72,20 @@ class ZmqStrangers:
 
     @property
     def are_some(self) -> bool:
-        """Whether there are any."""
+        """Return whether there are any."""
         return bool(self._since)
 
     def remove(self, fd: int) -> None:
-        """Take out one by which a message has come. One that is no stranger is no error.
-
-        Args:
-            fd: Its descriptor.
-        """
+        """Take out one by which a message has come. One that is no stranger is no error."""
         self._since.pop(fd, None)
 
     def close(self) -> None:
         """Watch no more."""
-        self._router.disable_monitor()  # first: libzmq would wait for somebody to take its word
+        self._router.disable_monitor()  # first: libzmq would wait for its reports to be read
         self.socket.close()
 
     def _take_note(self) -> set[int]:
-        """Note what libzmq has told; of which descriptors it has told something."""
+        """Note what libzmq has reported; return the descriptors that it has reported."""
         heard_of: set[int] = set()
         with suppress(zmq.Again):
             while True:

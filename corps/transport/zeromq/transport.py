@@ -5,7 +5,7 @@ each peer it sends to, which is used by one thread at a time under a lock. So ea
 Envs has a connection of its own, and no socket is ever read and written by two threads.
 
 Large messages travel in chunks (`corps.wire.chunks`). What the receiver says about them goes by its own link
-to the sender, so there is one link at most to each peer, whoever has opened it.
+to the sender, so there is one link at most to each peer, whatever it was opened for.
 
 What ZeroMQ loses when a connection breaks is sent again (`corps.wire.resume`). What it loses when a peer dies
 it loses silently; the membership, not the socket, tells of deaths.
@@ -62,7 +62,7 @@ from corps.wire.link_frames import (
 _log = logging.getLogger("corps.transport")
 
 _VIEWED_FROM: Final = 65_536  # bytes from which a buffer is not copied when it comes in
-_LONGEST: Final = 3600.0  # seconds of one poll; whoever wants more comes again
+_LONGEST: Final = 3600.0  # seconds of one poll; a thread that wants more comes again
 _NOW: Final = int(zmq.NOBLOCK)
 _FDS_OF_LINK: Final = 3  # that a socket takes to be made, and its connection later
 _RESERVE: Final = 4 * _FDS_OF_LINK
@@ -183,7 +183,7 @@ class ZmqTransport(Transport):
             return self._link_to(member)
 
     def _link_to(self, member: Member) -> ZmqLink:
-        """The link to a peer, opened if need be. With the lock held."""
+        """Return the link to a peer, opened if need be. Caller holds the lock."""
         if self._closed:
             raise BrokenError(f"{env_label(self._hello.env)} has closed its links")
         link = self._links.get(member.incarnation)
@@ -360,7 +360,7 @@ class ZmqTransport(Transport):
                     self._router.send_multipart(answer, _NOW)
 
     def _refused(self, link: ZmqLink, refusal: VersionMismatch) -> None:
-        """A peer has refused a link of this Env from its beginning."""
+        """Report that a peer has refused a link of this Env from its beginning."""
         if self._on_broken is not None:
             self._on_broken(link.member, refusal)
 
@@ -370,7 +370,7 @@ class ZmqTransport(Transport):
         self._on_message(member.env, frames)
 
     def _take_of_connection(self, inbound: InboundLink, frames: Sequence[Frame]) -> None:
-        """Something about what has arrived, and what has not; by a member."""
+        """Take what a member says about what has arrived, and what has not."""
         member = inbound.member
         try:
             match read_link_header(frames):
@@ -395,10 +395,10 @@ class ZmqTransport(Transport):
         try:
             self._reply(inbound.member, inbound.arrivals.tell().header())
         except BrokenError as error:
-            _log.debug("%s cannot be told what has arrived: %s", env_label(inbound.member.env), error)
+            _log.debug("%s cannot hear what has arrived: %s", env_label(inbound.member.env), error)
 
     def _link_of(self, member: Member, number: int) -> ZmqLink | None:
-        """The link to a member, if it is still the one that the member speaks of."""
+        """Return the link to a member, if it is still the one that the member speaks of."""
         link = self._links.get(member.incarnation)
         return link if link is not None and link.number == number else None
 
@@ -406,7 +406,7 @@ class ZmqTransport(Transport):
         self.audit.refused("protocol", f"{env_label(member.env)} broke the protocol: {error}")
 
     def _take_of_stream(self, member: Member, frames: Sequence[Frame]) -> None:
-        """Something about large messages, of a member."""
+        """Take a part of a large message of a member, or what it says about one."""
         try:
             match read_link_header(frames):
                 case TakenHeader(size):
