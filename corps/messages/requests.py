@@ -122,7 +122,7 @@ class Route(Protocol):
         """
         ...
 
-    def help(self, promise: Promise, here: Any) -> None:
+    def help(self, promise: Promise, here: "Helper") -> None:
         """The calling thread, which does `here`, waits for the promise: let it do the work, if it can."""
         ...
 
@@ -172,6 +172,20 @@ class Errands(Protocol):
 
     def do(self, function: Callable[..., T], *args: Any) -> T:
         """Have something done, and wait for it. For the main thread."""
+        ...
+
+
+class Helper(Protocol):
+    """What a thread does that may do the work of others: a `corps.runtime.context.Activity`."""
+
+    @property
+    def depth(self) -> int:
+        """How many calls deep it runs what it waits for itself."""
+        ...
+
+    @property
+    def pooled(self) -> bool:
+        """Whether its thread is one of the Env's worker pool."""
         ...
 
 

@@ -1,8 +1,8 @@
 """What runs in the calling thread: the one ContextVar of corps.
 
-It is set for good in the Context that each worker has of its own, in which all of the author's code runs,
-and inside ``with corps.env()`` and ``with corps.boot(...)``. Threads that an author starts have none; what
-they mean then is in `this_process`.
+It is set for good in the Context of each worker, in which all of the author's code runs. It is set, too,
+inside ``with corps.env()`` and ``with corps.boot(...)``. Threads that an author starts have none; what they
+mean then is in `this_process`.
 """
 
 from contextvars import ContextVar

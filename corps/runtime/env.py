@@ -61,7 +61,7 @@ class Env:
             corps_id: The Corps it belongs to.
             env_id: Its own id there.
             options: Limits and durations.
-            generation: How many processes it has had before this one.
+            generation: How many processes it has had before.
         """
         self.corps_id = corps_id
         self.id = env_id
@@ -107,8 +107,7 @@ class Env:
         self._turns = itertools.count()
         self.unheard: LogLimit[tuple[str, str]] = LogLimit()  # used by the thread of `dropped` alone
         self.dropped = Dropped(f"{self.label}-dropped", lambda: current.set(self._bringing))
-        # Attributes that were named, and not asked for yet: that is done before the next request, for those
-        # that are still wanted.
+        # Attributes that were named: those that are still wanted are asked for before the next request.
         self.unsent: deque[weakref.ref[caller_side.Unsent]] = deque()
         self.retrying: dict[Retrying, None] = {}  # what is to be sent again in a moment; one step is atomic
         self._closed = False
@@ -174,7 +173,7 @@ class Env:
         *,
         is_held: bool = False,
     ) -> Future[Any]:
-        """Send a request that wants an answer.
+        """Send a request that wants an answer; return the Future of that.
 
         Args:
             kind: CALL, GET, ...
@@ -183,17 +182,12 @@ class Env:
             args: Positional arguments.
             kwargs: Keyword arguments.
             seconds: Time limit; what is left of the caller's own applies too.
-            future: A fresh one to use, of a class of its own, which is the caller's if this raises; None for
-                a plain one.
+            future: A fresh one of another class, which is the caller's if this raises; None for a plain one.
             retries: How often it may be sent again if the process or worker that has it dies.
             is_held: The caller dispatches the Future's request itself.
 
-        Returns:
-            The Future of the answer.
-
         Raises:
-            PackError: The arguments cannot be packed.
-            Overloaded: There was no room for the request in time.
+            PackError, Overloaded: The arguments cannot be packed; there was no room for the request in time.
         """
         check_reserve()
         if self.unsent:

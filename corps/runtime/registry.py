@@ -9,14 +9,13 @@ from corps.errors import NoSuchWorker, WorkerGone
 from corps.messages.endings import Ended
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.promises import Promise
-from corps.messages.requests import EXIT, EXIT_DOWN, WAITING, WATCH, WITHDRAWN, Request
+from corps.messages.requests import EXIT, EXIT_DOWN, WAITING, WATCH, WITHDRAWN, Helper, Request
 from corps.supervision.presence import Presences, State
 
 if TYPE_CHECKING:
     import concurrent.futures
 
     from corps.runtime.cells.cell import Cell
-    from corps.runtime.context import Activity
 
 _REMEMBERED: Final = 10_000  # ends of workers
 
@@ -198,7 +197,7 @@ class Registry:
     def withdraw(self, request: Request) -> None:
         """Do nothing: what waits here does not run."""
 
-    def help(self, promise: Promise, here: "Activity") -> None:
+    def help(self, promise: Promise, here: Helper) -> None:
         """Do nothing: there is no work to do yet."""
 
     def outcome_without_cell(self, request: Request) -> Outcome:

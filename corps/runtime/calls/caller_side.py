@@ -63,7 +63,7 @@ class Forked:
         self._request = request
 
     def done(self) -> bool:
-        """See `Promise.done`."""
+        """Return False: the answer has yet to end the child."""
         return False
 
     def settle(self, outcome: Outcome) -> bool:

@@ -1,15 +1,15 @@
 """What the main thread has others do for it, so that no signal can break it off in the middle.
 
-Python runs the handlers of signals in the main thread, between any two steps of it. What they raise, as
-``sys.exit`` on SIGTERM, Ctrl-C or the alarm of a test's time limit, would come out of a cell that was just
+Python runs the handlers of signals in the main thread, between any two steps of it. They may raise:
+``sys.exit`` on SIGTERM, Ctrl-C, the alarm of a test's time limit. That would come out of a cell that was just
 claimed, or of a message that was half sent. So the main thread of a program does nothing itself that others
 need. What it asks for is put into a queue, by one call of C, and two *attendants* do it:
 
 - At least one of them stands at the bell at any time. The one that is woken does all that is in the queue, in
   order.
-- If a worker becomes ready by that, this attendant runs it, provided that the other one stands at the bell
-  meanwhile and the pool lets one more thread run. Otherwise the pool does. So a call there and back takes two
-  changes of threads, as few as there can be.
+- If a worker becomes ready by that, this attendant runs it while the other one stands at the bell, if the
+  pool lets one more thread run. Otherwise the pool runs it. So a call there and back takes two changes of
+  threads, as few as there can be.
 - Other threads that ask something first have done what was put there before: order is as if the main thread
   did it itself.
 
@@ -29,7 +29,7 @@ from corps.clock import deadline_after, remaining
 from corps.errors import CorpsError
 from corps.messages.outcomes import Refused
 from corps.messages.promises import Promise
-from corps.messages.requests import DROP, EXIT, Request, Route
+from corps.messages.requests import DROP, EXIT, Helper, Request, Route
 from corps.runtime.calls import caller_side
 from corps.runtime.calls.pulls import Pull
 from corps.runtime.context import Activity, current
@@ -131,7 +131,7 @@ class Errands:
             self.env.letters.settle(request, Refused(error))
 
     def _dispatch_here(self, request: Request) -> None:
-        """As `_dispatch`, but raise what fails, for the main thread; which may have given up waiting."""
+        """Dispatch, and raise what fails, for the main thread, which may have given up waiting."""
         if _is_given_up(request):
             return
         try:
@@ -183,12 +183,12 @@ class Errands:
         return [thread.name for thread in self._threads if thread.is_alive()]
 
     def take_back(self, request: Request) -> bool:
-        """See `Route.take_back`."""
+        """Take the request back where it went; see `Route.take_back`."""
         route = self._route_of(request)
         return route is not None and route.take_back(request)
 
     def ask_back(self, request: Request) -> None:
-        """See `Route.ask_back`."""
+        """Ask for the request where it went; see `Route.ask_back`."""
         route = self._route_of(request)
         if route is not None:
             route.ask_back(request)
@@ -196,11 +196,11 @@ class Errands:
     def relay(self, request: Request, answer: "concurrent.futures.Future[Any]") -> None:
         """Do nothing: the main thread answers no request with that of another one."""
 
-    def help(self, promise: Promise, here: Activity) -> None:
+    def help(self, promise: Promise, here: Helper) -> None:
         """Do nothing: the main thread runs no worker."""
 
     def withdraw(self, request: Request) -> None:
-        """See `Route.withdraw`."""
+        """Withdraw the request where it went; see `Route.withdraw`."""
         route = self._route_of(request)
         if route is not None:
             route.withdraw(request)
@@ -323,7 +323,7 @@ class _Errand(Generic[T]):
         self._error: BaseException | None = None
 
     def run(self) -> None:
-        """See `Runnable.run`."""
+        """Call the function, and keep what comes of it."""
         set_running_loop(self._loop)
         try:
             self._value = self._context.run(self._function, *self._args)

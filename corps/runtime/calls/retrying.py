@@ -36,7 +36,7 @@ class _Try:
         return self._of.executed != "no"
 
     def done(self) -> bool:
-        """See `Promise.done`."""
+        """Return whether this try is over, or the caller waits no more."""
         return self._is_over or self._of.done()
 
     def settle(self, outcome: Outcome) -> bool:
@@ -51,8 +51,8 @@ class _Try:
 class Retrying:
     """One request of a caller that may be sent several times. Thread-safe.
 
-    It is one request for its caller: one Future, one deadline. It is sent again, after a delay that doubles
-    each time, when the process that had it has died, or when the incarnation that ran it has ended. A request
+    It is one request for its caller: one Future, one deadline. It is sent again when the process that had it
+    has died, or when the incarnation that ran it has ended; after a delay that doubles each time. A request
     that was running when three processes died is not sent again.
     """
 

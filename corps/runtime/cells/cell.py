@@ -36,6 +36,7 @@ from corps.messages.requests import (
     STILL,
     WATCH,
     WITHDRAWN,
+    Helper,
     Request,
 )
 from corps.runtime.calls.deadlock import Wait
@@ -316,7 +317,7 @@ class Cell:
             text = f"{request!r} could not be dealt with: {type(error).__name__}: {text_of(error)}"
             request.settle(Refused(InternalError(text, target=str(self))))
 
-    def help(self, promise: Promise, here: Activity) -> None:
+    def help(self, promise: Promise, here: Helper) -> None:
         """Run requests in the calling thread, which waits, until its own is settled.
 
         Saves two changes of threads: 6 µs a call instead of 115. If another thread has the cell, nothing is

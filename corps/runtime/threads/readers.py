@@ -9,8 +9,7 @@ and followers: Schmidt and others, Pattern-Oriented Software Architecture 2, 200
 - No thread is woken when the role falls vacant, because the last reader is back in a moment, mostly. A
   *standby* thread looks after a tick (a millisecond): if the role was vacant all the time, it calls a thread
   that waits, or else takes the role itself. So a method that runs for long never stops the reading.
-- A standby, or an idle worker, leaves the role as soon as it can when a thread has begun to wait meanwhile,
-  which will want to read itself.
+- When a thread has begun to wait, a standby or an idle worker leaves the role to it as soon as it can.
 - The reader looks for the next message for a moment (the setting `spin`) before it sleeps: where two
   processes have a processor each, that is faster than to be woken (104 µs a call instead of 180). When
   nothing came the last times, it looks more and more seldom.
