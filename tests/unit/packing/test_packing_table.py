@@ -131,8 +131,8 @@ def _page() -> str:
 _INTRODUCTION = """\
 # What can be packed
 
-Written by the tests of packing from what each codec really does. *pickle* is what a Corps uses unless told
-otherwise, *dill* can be chosen instead, *data* is the only one that is read from another trust domain,
+The tests of packing write this page from what each codec really does. A Corps uses *pickle* by default, and
+*dill* if the setting `codec` says so. *data* is the only one that is read from another trust domain.
 *durable* is the form that `store` writes.
 
 "No" means a `PackError` at the caller, before anything is sent; its text says where inside the object the
@@ -151,7 +151,7 @@ _NOTES = """
   reader's.
 - The iterators of `itertools` are left out on purpose: Python 3.14 no longer packs them.
 - `bytearray` and `memoryview` are accepted by *data* and arrive as `bytes`; subclasses of the types that
-  *data* carries are refused, since their class would be lost.
+  *data* carries are refused, because their class would be lost.
 """
 
 
