@@ -21,8 +21,8 @@ UNREAD: Final = frozenset(
     {
         "corps/messages",
         "corps/runtime/cells",
-        "docs",
-        "examples",
+        "docs/design",
+        "docs/reference",
     }
 )
 """Folders that have not been read yet with the rules in hand; a folder counts without its sub-folders."""
@@ -32,7 +32,7 @@ def pages() -> list[Path]:
     found = [
         *ROOT.glob("*.md"),
         *ROOT.glob("docs/**/*.md"),
-        *ROOT.glob("examples/*.py"),
+        *ROOT.glob("examples/**/*.py"),
         *ROOT.glob("corps/**/*.py"),
     ]
     return sorted(path.relative_to(ROOT) for path in found if path.name not in {RULES, "CHANGELOG.md"})
@@ -41,7 +41,7 @@ def pages() -> list[Path]:
 def is_unread(path: Path) -> bool:
     """A folder counts alone; the small ones inside `launchers` and `transport` go with them."""
     folder = path.parent.as_posix()
-    whole = re.match(r"(corps/(launchers|transport|testing)|docs)\b", folder)
+    whole = re.match(r"corps/(launchers|transport|testing)\b", folder)
     return (whole[0] if whole else folder) in UNREAD
 
 
