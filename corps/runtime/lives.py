@@ -15,6 +15,7 @@ from corps.messages.requests import EXIT_DOWN, Request
 from corps.runtime.calls.futures import Future
 from corps.runtime.cells import halting
 from corps.runtime.cells.cell import Cell
+from corps.runtime.cells.constructing import construct_again
 from corps.runtime.cells.family import ChildEnd
 from corps.runtime.cells.keeping import KeptStates, forget_state, keeps_state
 from corps.runtime.cells.records import Record, comes_back
@@ -82,7 +83,10 @@ class Lives:
             cell.record = record
             cell.halted(incarnation)
             self._registry.add(number, cell)
-        return None if cell is None else halting.start(cell, incarnation)
+        if cell is None:
+            return None
+        assert cell.record is not None  # a Mgr starts only what has one
+        return construct_again(cell, cell.record, incarnation)
 
     def _cell(self, number: int, record: Record, mgr: Any, mgr_addr: ConcAddr | None) -> Cell:
         env, options, interface = self._env, record.options, record.interface

@@ -355,7 +355,6 @@ class Cell:
         Args:
             request: The CREATE request; the cell must be new.
         """
-        request.route = self
         here = acting()
         with self._lock:
             self._turn = self._turn.entered.to
@@ -521,7 +520,6 @@ class Cell:
 
     def begin(self, incarnation: int, name: Any, first: Request) -> bool:
         """Start another incarnation by a CREATE; False if the cell is not halted, or has ended."""
-        first.route = self
         with self._lock:
             if not self._turn.is_halted or not self.mailbox.put_first(first, if_drained=True):
                 return False

@@ -1,21 +1,23 @@
-"""Running the constructor of a new worker: its first request, in the calling thread or in one of the pool."""
+"""Running the constructor of a worker: its first request, and that of each further incarnation."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from corps.messages.requests import CREATE, Request
 from corps.runtime.calls.futures import Future
-from corps.runtime.cells.cell import Cell
 from corps.runtime.cells.records import Record, kept
 from corps.runtime.context import acting
 from corps.runtime.threads.lending import is_deep, may_lend
 
+if TYPE_CHECKING:
+    from corps.runtime.cells.cell import Cell
 
-def construct_here(cell: Cell, record: Record, *, is_ours: bool = False) -> Future[Any]:
+
+def construct_here(cell: "Cell", record: Record, *, is_ours: bool = False) -> Future[Any]:
     """Run the constructor in the calling thread, or in one of the pool if this one may not be lent.
 
     Args:
         cell: Of the new worker.
-        record: What to construct.
+        record: What to construct. The cell keeps it if the worker may be restarted.
         is_ours: Its class is the runtime's own, so that no author's code runs.
 
     Returns:
@@ -23,7 +25,8 @@ def construct_here(cell: Cell, record: Record, *, is_ours: bool = False) -> Futu
     """
     if not is_ours and (is_deep() or not may_lend()):
         return construct_soon(cell, record)
-    future, request = _first_request(cell, record)
+    cell.record = kept(record)
+    future, request = _creation(cell, record)
     here = acting()
     waiter = here.cell if here is not None and here.task is None else None
     if waiter is not None:
@@ -36,28 +39,32 @@ def construct_here(cell: Cell, record: Record, *, is_ours: bool = False) -> Futu
     return future
 
 
-def construct_soon(cell: Cell, record: Record) -> Future[Any]:
-    """Have a worker thread run the constructor; otherwise as `construct_here`.
-
-    Returns:
-        A Future of the new worker's Name.
-    """
-    future, request = _first_request(cell, record)
+def construct_soon(cell: "Cell", record: Record) -> Future[Any]:
+    """Have a worker thread run the constructor; otherwise as `construct_here`."""
+    cell.record = kept(record)
+    future, request = _creation(cell, record)
     cell.deliver(request)
     return future
 
 
-def _first_request(cell: Cell, record: Record) -> tuple[Future[Any], Request]:
-    """The request that constructs a worker.
+def construct_again(cell: "Cell", record: Record, incarnation: int) -> Future[Any] | None:
+    """Have a worker thread start the next incarnation. Thread-safe.
 
     Args:
-        cell: Of the worker.
-        record: What to construct. The cell keeps it if the worker may be restarted.
+        cell: Of a worker that may be restarted.
+        record: What its cell keeps.
+        incarnation: Its number.
 
     Returns:
-        A Future of its Name, and the request.
+        A Future of its Name; None if the worker is not halted, or has ended.
     """
-    cell.record = kept(record)
+    future, request = _creation(cell, record)
+    name = cell.env.make_name(cell.addr, cell.interface, incarnation)
+    return future if cell.begin(incarnation, name, request) else None
+
+
+def _creation(cell: "Cell", record: Record) -> tuple[Future[Any], Request]:
+    """Make the request that constructs a worker, and a Future of its Name."""
     future: Future[Any] = Future()
     args = (record.cls, *record.args)
     request = Request(CREATE, cell.addr, "__init__", args, record.kwargs, future, cell.mgr_addr)

@@ -16,7 +16,7 @@ All functions are about one cell of this Env.
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from corps.addresses import ENV_MGR
 from corps.clock import now
@@ -24,7 +24,7 @@ from corps.errors import NotPermitted
 from corps.messages.endings import BY_ITSELF, Ended, Failure
 from corps.messages.outcomes import Raised, Refused, Value
 from corps.messages.promises import NoAnswer, Promise
-from corps.messages.requests import CREATE, EXIT, HALT, WAITING, Request
+from corps.messages.requests import EXIT, HALT, WAITING, Request
 from corps.runtime.calls.futures import Future
 from corps.runtime.cells.ending import end_children
 from corps.runtime.cells.family import ChildEnd
@@ -140,26 +140,6 @@ def halt(cell: "Cell") -> Future[None]:
     else:
         cell.ending.answer_when_over(asked)
     return future
-
-
-def start(cell: "Cell", incarnation: int) -> Future[Any] | None:
-    """Start the next incarnation of a halted worker. Any thread.
-
-    Args:
-        cell: Of the worker.
-        incarnation: Its number.
-
-    Returns:
-        A Future of its Name; None if it is not halted, or has ended.
-    """
-    record = cell.record
-    assert record is not None  # only what has one is ever halted
-    args = (record.cls, *record.args)
-    future: Future[Any] = Future()
-    request = Request(CREATE, cell.addr, "__init__", args, record.kwargs, future, cell.mgr_addr)
-    future.request = request
-    name = cell.env.make_name(cell.addr, cell.interface, incarnation)
-    return future if cell.begin(incarnation, name, request) else None
 
 
 def stop(cell: "Cell", request: Request) -> bool:
