@@ -19,7 +19,7 @@ from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.requests import CALL
 from corps.runtime.calls.futures import Future
 from corps.runtime.cells.cell import Cell
-from corps.runtime.cells.records import Record, kept
+from corps.runtime.cells.records import Record, if_needed
 from corps.runtime.env import Env
 from corps.workers.names import Name
 
@@ -45,7 +45,7 @@ def create_application(env: Env, mgr: Cell, application: Record) -> Name[Any]:
         raise EnvStartError(f"the constructor of the Corps did not survive: {error}") from error
     except CorpsError as error:
         raise CorpsStartError(f"the Corps could not be constructed: {error}") from error
-    mgr.family.adopt(name._addr, name, kept(application))
+    mgr.family.adopt(name._addr, name, if_needed(application))
     env.others.adopted(mgr.family, name._addr)
     return name
 

@@ -16,7 +16,7 @@ from corps.packing.packer import Packed, Packer
 from corps.peers.members import Peers
 from corps.runtime.calls.travelling import Travels
 from corps.runtime.cells.constructing import construct_here
-from corps.runtime.cells.keeping import Kept
+from corps.runtime.cells.keeping import PackedState
 from corps.runtime.cells.records import Record
 from corps.runtime.env import Env
 from corps.runtime.options import EnvOptions, WorkerOptions
@@ -103,7 +103,7 @@ def _give_names_and_packers(env: Env, code: CodeNames) -> Packer:
 
     packers = _make_packers(env, code)
 
-    def pack(value: Any) -> Kept:
+    def pack(value: Any) -> PackedState:
         packed = packers.of_states.pack(value, what="state")
         return packed.codec, packed.body
 

@@ -8,7 +8,7 @@ from corps.addresses import ConcAddr
 from corps.membership.membership import Membership
 from corps.messages.outcomes import Outcome, Raised, Value
 from corps.runtime.calls.futures import Future
-from corps.runtime.cells.keeping import Kept
+from corps.runtime.cells.keeping import PackedState
 from corps.runtime.env import Env
 from corps.runtime.threads.thread_starts import start_thread
 from corps.workers.conc import Conc
@@ -55,11 +55,11 @@ class CorpsMgr(Conc):
         start_thread(name, lambda: Thread(target=run, name=name, daemon=True), self._env.alarms)
         return future
 
-    async def keep(self, worker: ConcAddr, incarnation: int, state: Kept) -> None:
+    async def keep(self, worker: ConcAddr, incarnation: int, state: PackedState) -> None:
         """Keep the packed state of an incarnation of a worker in place of the one before."""
         self._env.lives.kept.keep(worker, incarnation, state)
 
-    async def kept(self, worker: ConcAddr, incarnation: int) -> Kept | None:
+    async def kept(self, worker: ConcAddr, incarnation: int) -> PackedState | None:
         """Give the last packed state of a worker to the incarnation that begins with it; None without one."""
         return self._env.lives.kept.kept(worker, incarnation)
 

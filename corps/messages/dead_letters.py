@@ -64,7 +64,7 @@ class DeadLetter:
 
 
 class LetterBox(Protocol):
-    """Where an Env puts its dead letters: a `corps.runtime.letter_box.DeadLetterBox`. Any thread."""
+    """Where an Env puts its dead letters: a `corps.runtime.letter_box.DeadLetterBox`. Thread-safe."""
 
     def note(
         self, reason: DeadReason, sender: ConcAddr | None, target: ConcAddr | int, method: str, why: str = ""
@@ -77,9 +77,9 @@ class LetterBox(Protocol):
         ...
 
     def unanswered(self, sender: ConcAddr | None, target: ConcAddr, method: str, outcome: Outcome) -> None:
-        """Keep a request that wanted no answer, and failed. Nobody else hears of it."""
+        """Keep a request that wanted no answer, and failed. Nothing else reports it."""
         ...
 
     def lost_with(self, env_id: int, number: int) -> None:
-        """Up to so many requests that wanted no answer went with another Env."""
+        """Count up to so many requests that wanted no answer and went with another Env."""
         ...

@@ -35,13 +35,13 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a worker cannot go on, as its Mgr is told. Plain data, for it may travel.
+    """Why a worker cannot go on, for its Mgr. Plain data, so that it can travel.
 
     Attributes:
         reason: In one word; of the orderly ones only ``normal``, for a worker that ended by itself.
         text: In words.
-        traceback: Where it came from, if an exception was it.
-        is_final: A restart limit was passed below: nobody there could heal it.
+        traceback: Where it came from, if an exception was the cause.
+        is_final: A restart limit was exceeded below, so no Mgr there could heal it.
     """
 
     reason: Reason
@@ -51,4 +51,4 @@ class Failure:
 
 
 BY_ITSELF: Final = Failure("normal", "it ended by itself")
-"""What a Mgr is told about a worker that nobody ended, and that is to be there always."""
+"""The failure of a worker that ended without an EXIT, and that is to be there always."""

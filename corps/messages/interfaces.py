@@ -45,7 +45,7 @@ class Interface:
         return ", ".join(sorted(name for name in self.methods if not name.startswith("my_"))) or "none"
 
     def as_tuple(self) -> tuple[object, ...]:
-        """As plain data: a Name travels with it, so it should pack small and fast."""
+        """Return it as plain data: a Name travels with it, so it packs small and fast."""
         return (
             self.class_name,
             tuple(self.methods),

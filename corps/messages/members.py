@@ -1,4 +1,4 @@
-"""Who belongs to a Corps: one record per Env."""
+"""The members of a Corps: one record per Env."""
 
 from dataclasses import dataclass
 
@@ -22,5 +22,5 @@ class Member:
     generation: int = 0
 
     def as_list(self) -> list[object]:
-        """As plain data, for the membership channel."""
+        """Return it as plain data, for the membership channel."""
         return [self.env, self.incarnation, self.endpoint, self.public_key, self.generation]

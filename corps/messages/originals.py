@@ -1,15 +1,15 @@
 """Exceptions taken apart and put together again: copies of what was raised, and the errors that callers get.
 
-A caller gets an error of the type that the method raised, with all that it held, which is a RemoteError as
-well. So its class is made here, of both. No constructor of an author runs for that: the builtin below the
-author's class makes an empty exception, and what the original holds is put into it (``args``, the fields that
-live in C, slots, ``__dict__``, cause, context, notes). All of it is read and written past the author's class,
-whose properties and methods may do anything.
+A caller gets an error of the type that the method raised, with all that it held. The error is a RemoteError
+as well, so its class is made here, of both. No constructor of an author runs for that. The builtin below the
+author's class makes an empty exception, and what the original holds is put into it (``args``, the fields
+that live in C, slots, ``__dict__``, cause, context, notes). All of it is read and written past the author's
+class, whose properties and methods may do anything.
 
-A copy has no traceback: frames hold arguments, and belong to the thread and the process that raised. They are
-shown as text, in a note of the caller's error.
+A copy has no traceback: frames hold arguments, and belong to the thread and the process that raised. They
+are shown as text, in a note of the caller's error.
 
-Any thread may call these functions.
+All functions are thread-safe.
 """
 
 import builtins
@@ -58,12 +58,10 @@ def text_of(error: BaseException) -> str:
 
 
 def is_signal(error: BaseException) -> bool:
-    """Whether an exception would mean something else to the caller than to the worker that raised it.
+    """Return whether an exception would mean something else to the caller than to the worker that raised it.
 
-    It would end the caller's iteration, cancel its task, or end its program: it comes as a RemoteError alone.
-
-    Args:
-        error: What a method raised.
+    It would end the caller's iteration, cancel its task, or end its program: it comes as a RemoteError
+    alone.
     """
     kind = type(error)
     return not issubclass(kind, Exception) or issubclass(kind, _SIGNALS)
@@ -73,13 +71,9 @@ def is_signal(error: BaseException) -> bool:
 
 
 def parts_of(error: BaseException) -> Parts:
-    """What an exception holds, apart from its class and its traceback.
+    """Return what an exception holds, apart from its class and its traceback.
 
-    Args:
-        error: Any exception.
-
-    Returns:
-        Its parts. The objects are its own, but for the dictionaries and the list of notes.
+    The objects are its own, but for the dictionaries and the list of notes.
     """
     parts: Parts = {"args": _BASE["args"].__get__(error)}
     fields = dict(_fields(error))
@@ -101,12 +95,7 @@ def parts_of(error: BaseException) -> Parts:
 
 
 def put(error: BaseException, parts: Parts) -> None:
-    """Have a new exception hold what another one held.
-
-    Args:
-        error: The new one.
-        parts: Of an exception whose class is the same, or below.
-    """
+    """Have a new exception hold the parts of another one, whose class is the same, or below."""
     fields = dict(parts.get("fields", ()))
     for name, member in _members(type(error)):
         if name in fields:
@@ -124,11 +113,9 @@ def put(error: BaseException, parts: Parts) -> None:
 
 
 def bare(cls: type[BaseException], parts: Parts) -> BaseException:
-    """A new exception for which no constructor that is written in Python has run.
+    """Make a new exception for which no constructor that is written in Python runs.
 
-    Args:
-        cls: Its class.
-        parts: What it will hold. Its builtin base may need some of it now: a group cannot be filled later.
+    Its builtin base may need some of the parts now: a group cannot be filled later.
 
     Raises:
         Exception: It cannot be made in this way.
@@ -146,7 +133,7 @@ def bare(cls: type[BaseException], parts: Parts) -> BaseException:
 
 @_per_class
 def _members(cls: type) -> tuple[tuple[str, Any], ...]:
-    """The descriptors of the fields that live in C, and of slots."""
+    """Return the descriptors of the fields that live in C, and of slots."""
     return tuple(
         (name, member)
         for base in _mro(cls)
@@ -170,11 +157,7 @@ def _fields(error: BaseException) -> Iterator[tuple[str, Any]]:
 
 @_per_class
 def lives_in_c(cls: type) -> bool:
-    """Whether a library has written it, or a base of it, in C, with state that cannot be read from here.
-
-    Args:
-        cls: A class of exceptions.
-    """
+    """Return whether a class, or a base of it, is written in C and hides state from here."""
     return any(
         type(_namespace(base).get(name)) in (BuiltinMethodType, WrapperDescriptorType)
         for base in _mro(cls)
@@ -187,25 +170,17 @@ def lives_in_c(cls: type) -> bool:
 
 
 def copy_of(error: BaseException) -> BaseException:
-    """A copy of an exception, with copies of its causes and of the exceptions in it: all without tracebacks.
+    """Return a copy of an exception, of its causes and of the exceptions in it, all without tracebacks.
 
-    Args:
-        error: Any exception.
-
-    Returns:
-        The copy; the exception itself where none of its type can be made.
+    Where no copy of its type can be made, that is the exception itself.
     """
     return _Copies().of(error)
 
 
 def original_of(error: BaseException) -> BaseException | None:
-    """The exception that an error of a caller stands for, with what the caller has changed of it.
+    """Return the exception that an error of a caller stands for, with what the caller has changed of it.
 
-    Args:
-        error: What `remote_error` has made.
-
-    Returns:
-        A copy of the type that the method raised; None where that is not known here.
+    It has the type that the method raised. None where that is not known here.
     """
     remote = remote_of(error)
     if remote is None:
@@ -225,7 +200,7 @@ class _Copies:
     def of(
         self, error: BaseException, cls: type[BaseException] | None = None, depth: int = 0
     ) -> BaseException:
-        """A copy, in its own class or another one; the exception itself where there can be none."""
+        """Return a copy, in its own class or another one; the exception itself where there can be none."""
         made = self._made.get(id(error))
         if made is None:
             try:
@@ -237,7 +212,7 @@ class _Copies:
         return made
 
     def into(self, cls: type[BaseException], error: BaseException, depth: int = 0) -> BaseException:
-        """The same exception in another class.
+        """Return the same exception in another class.
 
         Raises:
             Exception: That cannot be done.
@@ -292,7 +267,7 @@ def _its_own_copy(error: BaseException) -> BaseException:
 
 
 def _raised_one(error: BaseException) -> BaseException:
-    """What can be copied in its own way: an error of a caller is reduced by copies that are made here."""
+    """Return what can be copied in its own way: `Both` is reduced by copies that are made here."""
     remote = remote_of(error) if isinstance(error, Both) else None
     return error if remote is None or remote.origin is None else remote.origin
 
@@ -333,7 +308,7 @@ class Both:
             return f"<{type(self).__qualname__}: {self}>"
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        """Its class cannot be found by its name, so that is made again."""
+        """Pack how its class is made again, because that cannot be found by its name."""
         error: Any = self
         kind = _original_type(type(error))
         remote = replace(remote_of(error) or Remote(), origin=None)
@@ -351,15 +326,11 @@ class Both:
 
 
 def remote_error(remote: Remote) -> BaseException:
-    """The error for a caller, for an exception that a method raised.
+    """Make the error for a caller, for an exception that a method raised.
 
-    Args:
-        remote: What is known of it.
-
-    Returns:
-        A new RemoteError that is also an instance of the type of the original, and holds what that holds. A
-        plain RemoteError if there is no original, or if that is a signal. If no class can be made of both, a
-        copy of the original.
+    It is a RemoteError and an instance of the type of the original, and holds what that holds. A plain
+    RemoteError if there is no original, or if that is a signal. If no class can be made of both, a copy of
+    the original.
     """
     origin = remote.origin
     if origin is None or is_signal(origin):
@@ -376,7 +347,7 @@ def remote_error(remote: Remote) -> BaseException:
 
 @_per_class
 def _class_of_both(kind: Any) -> Any:
-    """The class of errors that are of a type and RemoteErrors. It is called like the type."""
+    """Make the class of errors that are of a type and RemoteErrors. It is called like the type."""
     if issubclass(RemoteError, kind):
         return RemoteError
     names: dict[str, Any] = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
@@ -461,9 +432,10 @@ _ATOMS: Final = frozenset({bool, int, float, complex, str, bytes, type(None), ty
 
 
 def sendable_parts(error: BaseException) -> Parts:
-    """What of an exception can be of use in another process: all, but for the ``obj`` of an AttributeError.
+    """Return what of an exception is of use in another process.
 
-    That is whatever object lacks the attribute, be it the worker itself or a table of gigabytes.
+    That is all, but for the ``obj`` of an AttributeError, which may be the worker itself or a table of
+    gigabytes.
     """
     parts = parts_of(error)
     fields = parts.get("fields", {})
@@ -473,7 +445,7 @@ def sendable_parts(error: BaseException) -> Parts:
 
 
 def seed_of(kind: type[BaseException], parts: Parts) -> Parts:
-    """What `bare` needs of the parts of an exception."""
+    """Return what `bare` needs of the parts of an exception."""
     if not issubclass(kind, BaseExceptionGroup):
         return {"args": parts["args"]}
     fields = parts["fields"]
@@ -481,14 +453,7 @@ def seed_of(kind: type[BaseException], parts: Parts) -> Parts:
 
 
 def stand_in_facts(error: BaseException) -> tuple[str, list[Any]]:
-    """What makes an exception of a builtin type in place of one whose own type cannot be had elsewhere.
-
-    Args:
-        error: The exception.
-
-    Returns:
-        The name of the nearest builtin type, and arguments of atoms for it; an empty name if there is none.
-    """
+    """Return the name of the nearest builtin type, and atoms for it; an empty name if there is none."""
     kind = next(base for base in _mro(type(error)) if base.__module__ == "builtins")
     if is_signal(error) or kind is Exception or issubclass(kind, BaseExceptionGroup):
         return "", []
@@ -498,15 +463,9 @@ def stand_in_facts(error: BaseException) -> tuple[str, list[Any]]:
 
 
 def stand_in(text: str, name: str, args: list[Any]) -> BaseException | None:
-    """An exception of a builtin type in place of one whose own type cannot be had here.
+    """Make an exception of a builtin type in place of one whose own type cannot be had here.
 
-    Args:
-        text: What it is to show.
-        name: From `stand_in_facts`.
-        args: From there too.
-
-    Returns:
-        The exception; None if there is none of that name.
+    It shows the text; the rest is from `stand_in_facts`. None if there is no such type.
     """
     kind = getattr(builtins, name, None)
     if not (isinstance(kind, type) and issubclass(kind, Exception)) or issubclass(kind, BaseExceptionGroup):

@@ -17,9 +17,7 @@ from corps.messages.originals import copy_of, original_of, remote_error, text_of
 
 _OUR_FILES: Final = f"{Path(__file__).parents[1]}/"
 _TRACEBACK: Final[Any] = BaseException.__dict__["__traceback__"]
-_SUSPENDS: Final = (
-    CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
-)  # frames that nobody has called when they end
+_SUSPENDS: Final = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR  # their frames end without a caller
 
 
 class Outcome(Protocol):
@@ -27,7 +25,7 @@ class Outcome(Protocol):
 
     @property
     def failed(self) -> bool:
-        """Whether `unwrap` will raise, as far as can be told without unpacking."""
+        """Whether `unwrap` will raise, as far as that is known without unpacking."""
         ...
 
     @property
@@ -36,7 +34,7 @@ class Outcome(Protocol):
         ...
 
     def unwrap(self) -> Any:
-        """The value; or the error, raised.
+        """Return the value, or raise the error.
 
         Raises:
             CorpsError: The request failed; which one says how.
@@ -44,7 +42,7 @@ class Outcome(Protocol):
         ...
 
     def opened(self) -> "Outcome":
-        """The same outcome with nothing left to unpack. Unpacking happens here, once."""
+        """Return the same outcome with nothing left to unpack. Unpacking happens here, once."""
         ...
 
 
@@ -115,17 +113,9 @@ class Raised:
 
     @classmethod
     def capture(cls, error: BaseException, target: str | None, incarnation: int = 0) -> "Raised":
-        """Keep an exception that a method raised, with its traceback as text.
+        """Keep an exception that a method of the worker `target` raised, with its traceback as text.
 
         An error that came from a further worker keeps that worker's type, and both tracebacks.
-
-        Args:
-            error: The exception, as caught.
-            target: The worker whose method raised it, as text.
-            incarnation: Which incarnation of it.
-
-        Returns:
-            The outcome.
         """
         shown = _Shown(error)
         remote = remote_of(error)
@@ -141,10 +131,7 @@ class Raised:
         return cls(*facts, incarnation, is_stand_in=remote.is_stand_in)
 
     def unwrap(self) -> NoReturn:
-        """Raise an error of its own each time: what one caller adds to it does not come to another one.
-
-        See `Outcome.unwrap`.
-        """
+        """Raise an error of its own each time, so that callers cannot change each other's."""
         raise remote_error(self._remote())
 
     def opened(self) -> "Raised":
@@ -174,7 +161,7 @@ class Refused:
 
     Attributes:
         error: What the caller will see raised.
-        letter: Why the request is a dead letter; None if it reached somebody, or its caller's Env says so.
+        letter: Why the request is a dead letter; None if it reached its worker, or its caller's Env says so.
     """
 
     __slots__ = ("error", "letter")
@@ -199,12 +186,7 @@ class Refused:
 
 
 def note_time(outcome: Outcome, seconds: float) -> None:
-    """Have the error of a failed outcome say how long the request took, unless it does already.
-
-    Args:
-        outcome: One that is not settled yet.
-        seconds: From sending the request until now.
-    """
+    """Have the error of a failed outcome say how many seconds the request took, unless it does already."""
     if isinstance(outcome, Raised):
         if outcome.elapsed is None:
             outcome.elapsed = seconds
@@ -247,12 +229,7 @@ class _Stack(traceback.StackSummary):
         self._texts: dict[tuple[object, ...], str] = {}
 
     def format_frame_summary(self, frame_summary: traceback.FrameSummary, **options: Any) -> str:
-        """Called by the standard library for each frame.
-
-        Args:
-            frame_summary: The frame.
-            options: Those of this release of Python.
-        """
+        """Return the text of a frame, for the standard library."""
         frame = frame_summary
         place = (frame.filename, frame.name, frame.lineno, frame.end_lineno, frame.colno, frame.end_colno)
         if place not in self._texts:
@@ -293,7 +270,7 @@ class _Frames:
 
 
 def _earlier(first: TracebackType | None) -> TracebackType | None:
-    """Where the frames of an earlier raise begin: at the first that the frame before has not called."""
+    """Return the first frame of an earlier raise: the first that the frame before has not called."""
     while first is not None and first.tb_next is not None:
         here, there = first.tb_frame, first.tb_next.tb_frame
         if there is not here and there.f_back is not here and not there.f_code.co_flags & _SUSPENDS:

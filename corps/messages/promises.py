@@ -1,8 +1,8 @@
 """Where the outcome of a request goes.
 
-Each request has exactly one promise, and it is settled exactly once, by whoever holds the request last.
-Inside an Env the promise is the caller's Future itself. When a request leaves its Env, the link keeps
-that Future under a number, and the receiving side makes a promise that knows the way back.
+Each request has exactly one promise, and the last holder of the request settles it exactly once. Inside an
+Env the promise is the caller's Future itself. When a request leaves its Env, the link keeps that Future
+under a number, and the receiving side makes a promise that knows the way back.
 """
 
 import logging
@@ -16,26 +16,19 @@ _log = logging.getLogger("corps.requests")
 
 
 class Promise(Protocol):
-    """What a request needs of it. Any thread may call both methods."""
+    """What a request needs of it. Thread-safe."""
 
     def settle(self, outcome: Outcome) -> bool:
-        """Give the outcome; the first one counts.
-
-        Args:
-            outcome: How the request ended.
-
-        Returns:
-            True if this call settled it, False if it had been settled before.
-        """
+        """Give the outcome of the request; True if this call settled it, False if it was settled before."""
         ...
 
     def done(self) -> bool:
-        """Whether nobody waits for an outcome any more: settled, cancelled, or too late."""
+        """Return whether the outcome is not wanted any more: settled, cancelled, or too late."""
         ...
 
 
 class Settled:
-    """The promise of a request that is over: an author may still hold it, and shall not hold its outcome."""
+    """The promise of a request that is over: an author may still hold it, and must not hold its outcome."""
 
     __slots__ = ()
 
@@ -80,7 +73,7 @@ class NoAnswer:
 
 
 class Unheard(NoAnswer):
-    """The promise of what ends something: that it was not there any more is no failure."""
+    """The promise of what ends something: if that was gone before, it is no failure."""
 
     __slots__ = ()
 

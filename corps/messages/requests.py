@@ -84,7 +84,7 @@ EXIT_NOW: Final = "kill"
 EXIT_LAST: Final = "drain"
 """Method of an EXIT: run first what waits already."""
 EXIT_DOWN: Final = "exit:shutdown"
-"""Method of an EXIT: since the Mgr ends. No method of an author can have that name."""
+"""Method of an EXIT: the Mgr ends. No method of an author can have that name."""
 
 WAITING: Final = 0
 """In a mailbox, or on its way there."""
@@ -95,11 +95,11 @@ WITHDRAWN: Final = 2
 
 
 class Route(Protocol):
-    """Who holds a request that was sent: the cell of its worker, or the peer it was sent to."""
+    """What holds a request that was sent: the cell of its worker, or the peer it was sent to."""
 
     @property
     def readers(self) -> Any:
-        """Those who read the answer from a link, where it comes by one; None for a worker of this Env."""
+        """What reads the answer from a link, where it comes by one; None for a worker of this Env."""
         ...
 
     @property
@@ -108,22 +108,18 @@ class Route(Protocol):
         ...
 
     def take_back(self, request: "Request") -> bool:
-        """Keep a request from ever beginning.
-
-        Returns:
-            Whether that is certain; False if it has begun, or if nobody here can say.
-        """
+        """Keep a request from ever beginning; False if it has begun, or if that is not known here."""
         ...
 
     def ask_back(self, request: "Request") -> None:
-        """Have a request that cannot be taken back here be taken back where it waits, if it has not begun.
+        """Ask for the return of a request that has left this Env, unless it has begun.
 
         It is settled as cancelled then.
         """
         ...
 
     def help(self, promise: Promise, here: "Helper") -> None:
-        """The calling thread, which does `here`, waits for the promise: let it do the work, if it can."""
+        """Let the calling thread, which does `here` and waits for the promise, do the work, if it can."""
         ...
 
     def relay(self, request: "Request", answer: "concurrent.futures.Future[Any]") -> None:
@@ -131,7 +127,7 @@ class Route(Protocol):
         ...
 
     def withdraw(self, request: "Request") -> None:
-        """Nobody wants the outcome any more, and its promise is done: end what can be ended gently."""
+        """End gently what can be ended, because the caller has given up and the promise is done."""
         ...
 
 
@@ -202,7 +198,7 @@ class Request:
         deadline: Point on this process's monotonic clock; None for none.
         packed: Opens the packed arguments, and what travels with them; None when they are live.
         travelling: Values of its caller's context variables, by name: `runtime.travelling`. None for none.
-        route: Who holds it now; set when it is sent.
+        route: What holds it now; set when it is sent.
         number: Its number on the link it left by.
         stage: WAITING, BEGUN or WITHDRAWN; changed under the lock of the cell that has it.
         behind: The request behind it in the mailbox.
@@ -211,7 +207,7 @@ class Request:
         wait: What its coroutine waits for, beside others of an interleaving worker; of the WaitGraph.
         sent: When it was sent, on this process's monotonic clock; None if it came from another Env.
         came: When it came from another Env, on this process's monotonic clock; unset if it did not.
-        errands: The `Errands` of the Env that sends it, where the main thread has any.
+        errands: Of the Env that sends it, where the main thread has any: a `runtime.calls.errands.Errands`.
         is_given_up: Its caller wants no outcome any more. Set before its promise is done, for that reason.
     """
 

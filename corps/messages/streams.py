@@ -1,10 +1,10 @@
-"""What stands for a generator of a worker, wherever it is: who holds it, and how it is given up.
+"""What stands for a generator of a worker, wherever it is: which Envs hold it, and how it is given up.
 
-A generator stays in its worker until nobody holds an iterator of it any more. Iterators are copied by every
-message that they go by, and a count of them would need a message for each copy, which must not be overtaken
-by that of its end. So each iterator has a *share*: all shares of a generator make `WHOLE`, a copy gets a part
-of its original's, and an iterator that is dropped gives its share back to the worker. When all is back, no
-iterator is left, in whatever order that came.
+A generator stays in its worker until no iterator of it is left. Every message that an iterator goes by makes
+a copy of it. A count of the copies would need a message for each, which the message of its end must not
+overtake. So each iterator has a *share*. All shares of a generator make `WHOLE`, a copy gets a part of its
+original's, and an iterator that is dropped gives its share back to the worker. When all is back, no iterator
+is left, in whatever order that came.
 """
 
 from abc import ABC, abstractmethod
@@ -37,10 +37,9 @@ class Held(NamedTuple):
 
 
 def part_of(share: int) -> int:
-    """How much of its share an iterator gives to a copy; 0 if it has too little: that copy does not count.
+    """Return how much of its share an iterator gives to a copy.
 
-    Args:
-        share: What it has.
+    If it has too little, that is 0: the copy does not count.
     """
     return share // _PART
 
@@ -50,17 +49,12 @@ class Streaming(ABC):
 
     @abstractmethod
     def part(self) -> "Streaming":
-        """A copy that goes elsewhere, with a part of the share of its own."""
+        """Return a copy that goes elsewhere, with a part of the share of its own."""
 
     @abstractmethod
     def held(self) -> Held:
-        """What the worker has to know of it."""
+        """Return what the worker has to know of it."""
 
     @abstractmethod
     def limit(self, seconds: float | None, prefetch: int | None) -> None:
-        """Say how it is used.
-
-        Args:
-            seconds: Time limit for each item; None for none.
-            prefetch: How many items may be made ahead; None for what the generator says.
-        """
+        """Set the seconds for each item, and how many items may be made ahead; None for the default."""

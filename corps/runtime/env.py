@@ -28,7 +28,7 @@ from corps.runtime.calls.errands import Errands
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.retrying import Retrying
 from corps.runtime.calls.travelling import Travels
-from corps.runtime.cells.keeping import Kept
+from corps.runtime.cells.keeping import PackedState
 from corps.runtime.context import Activity, acting, current
 from corps.runtime.letter_box import DeadLetterBox
 from corps.runtime.lives import Lives
@@ -97,8 +97,8 @@ class Env:
         # These four make what lies above the engine; `managers.assembly` sets them before anything runs.
         self.make_name: MakeName
         self.make_iterator: MakeIterator
-        self.pack: Callable[[Any], Kept]
-        self.unpack: Callable[[Kept], Any]
+        self.pack: Callable[[Any], PackedState]
+        self.unpack: Callable[[PackedState], Any]
         self.corps_name: Any = None
         """Name of the application's Corps, for workers that no other Corps created."""
         self.worker_envs: list[int] = [env_id]

@@ -12,7 +12,7 @@ from corps.runtime.calls.errands import elsewhere
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.waiting import wait_all
 from corps.runtime.cells.constructing import construct_here
-from corps.runtime.cells.records import Record, kept
+from corps.runtime.cells.records import Record, if_needed
 from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.runtime.options import WorkerOptions
@@ -199,7 +199,7 @@ class Options:
         place = _choose(env, where)
         if place == env.id:
             cell = env.lives.new_cell(record, mgr.name, mgr.addr)
-            if not mgr.family.adopt(cell.addr, cell.name, kept(record)):
+            if not mgr.family.adopt(cell.addr, cell.name, if_needed(record)):
                 cell.ending.finish()
                 raise ClosedError(f"{mgr} ends, and its workers with it: it can create no more")
             made = construct_here(cell, record)
@@ -207,7 +207,7 @@ class Options:
             order = (record, mgr.name, mgr.addr)
             family = mgr.family
             made = env.ask(CALL, env.manager_of(place), "create", order, {}, self.deadline, retries=_TRIES)
-            made.when_settled(lambda done: _adopt(env, family, done, kept(record)))
+            made.when_settled(lambda done: _adopt(env, family, done, if_needed(record)))
         return made if self.deadline is None else _with_deadline(made, self.deadline)
 
 

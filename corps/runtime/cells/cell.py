@@ -1,12 +1,12 @@
 """The engine of one worker: its mailbox, and whose turn it is to run it.
 
-A cell is idle, ready (in the pool's queue), running (a thread has it), held (its next request may not
-begin before a coroutine under way has ended) or halted (its worker has failed, and the next incarnation has
-not been started). Whoever adds the first request makes it ready; whoever claims it drains the mailbox, one
-request at a time. An idle cell costs no thread.
+A cell is idle, ready (in the pool's queue), running (a thread runs it), held (its next request may not begin
+before a coroutine has ended) or halted (its worker has failed, and the next incarnation has not begun).
+`life` has the table. The first request makes the cell ready. The thread that claims it drains the mailbox,
+one request at a time. An idle cell costs no thread.
 
-Here is the order of things; what a request does to the author's object is in `runtime.performing`, how a
-worker ends in `runtime.ending`, and how it comes back in `runtime.halting`.
+This file keeps the order of things. `performing` says what a request does to the author's object, `ending`
+how a worker ends, and `halting` how it comes back.
 """
 
 import logging
@@ -58,17 +58,17 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("corps.workers")
 
-# After so many requests of one cell a thread takes the next: a flooded one must not keep others waiting.
+# After so many requests a thread goes on to the next cell: a flooded one must not keep others waiting.
 _TURN = 64
 
 T = TypeVar("T")
 
-# A waiting thread runs what it waits for itself, and so on, up to so many calls deep.
+# A waiting thread runs the worker that it waits for, and so on, up to so many calls deep.
 _DEPTH = 16
 
 
 class Cell:
-    """One worker inside its Env. Any thread may call, unless a method says otherwise.
+    """One worker inside its Env. Thread-safe, unless a method says otherwise.
 
     Attributes:
         env: The Env it lives in.
@@ -76,13 +76,13 @@ class Cell:
         interface: What may be called.
         tag: The author's own mark.
         mgr: Name of the worker that created it.
-        mgr_addr: Address of that worker; None for the managers, which nobody created.
+        mgr_addr: Address of that worker; None for the managers, which no worker created.
         corps_name: Name of the Corps it belongs to.
         name: Its Name.
-        incarnation: How often it was started; changed while nobody runs it.
+        incarnation: Number of its present life. It changes while no thread runs the cell.
         record: How to construct it again; None if it is never restarted. Set before it runs.
         mailbox: The requests that wait for it.
-        watchers: Those who want to hear of the end of its incarnation; None if nobody ever did.
+        watchers: The watches for the end of its incarnation; None if there never was one.
     """
 
     __slots__ = (
@@ -135,7 +135,7 @@ class Cell:
         self.incarnation = 1
         self.record: Record | None = None
         self.mailbox = Mailbox(mailbox)
-        # The mailbox's lock protects what follows too: one step decides whether a request begins.
+        # The lock of the mailbox protects what follows too: one step decides whether a request begins.
         self._lock = self.mailbox.lock
         self._family: Family | None = None
         self._ending: Ending | None = None
@@ -146,10 +146,10 @@ class Cell:
         self._begin_life()
 
     def _begin_life(self) -> None:
-        """Make what one incarnation has for itself."""
+        """Make what each incarnation has for itself."""
         self.activity = Activity(self.env, self, pooled=True)
-        # In which all of this worker's code runs, whichever thread that is: it sees nothing of the thread's
-        # own context variables, and leaves nothing behind in them. It holds the Activity for good.
+        # All of this worker's code runs in it, in any thread. So the code neither sees nor changes the
+        # context variables of the thread. The context holds the Activity for good.
         self.context = Context()
         self.context.run(current.set, self.activity)
         self.performer = Performer(self)
@@ -160,7 +160,7 @@ class Cell:
 
     @property
     def family(self) -> Family:
-        """Its children. Made for the first one: most workers have none, and it takes 440 bytes."""
+        """Its children. Made for the first one: most workers have none, and a Family takes 440 bytes."""
         made = self._family or Family(self)  # not under the lock: it may start a garbage collection
         with self._lock:
             self._family = self._family or made
@@ -173,7 +173,7 @@ class Cell:
 
     @property
     def ending(self) -> Ending:
-        """How it ends. Made when it begins to: it takes 230 bytes."""
+        """How it ends. Made when the end begins: an Ending takes 230 bytes."""
         made = self._ending or Ending(self)
         with self._lock:
             self._ending = self._ending or made
@@ -181,7 +181,7 @@ class Cell:
 
     @property
     def step(self) -> tuple[str, float] | None:
-        """The author's code that its end runs, and since when; None before and after that."""
+        """The author's code that its end runs, and the time when that began; None before and after."""
         return self._ending.step if self._ending is not None else None
 
     @property
@@ -190,19 +190,14 @@ class Cell:
         return self._ending.ended if self._ending is not None else None
 
     def watched_by(self) -> Watchers:
-        """Those who watch it, made for the first one."""
+        """Return its watchers, made for the first one."""
         made = self.watchers or Watchers(self)
         with self._lock:
             self.watchers = self.watchers or made
         return self.watchers
 
     def gone(self, executed: str, incarnation: int = 0) -> WorkerGone:
-        """The error for a request that this worker, which has ended, cannot run, or cannot finish.
-
-        Args:
-            executed: Of the request.
-            incarnation: The former one that it was for; 0 for the present one.
-        """
+        """Make the error for a request that ends with the worker, or with its former `incarnation`."""
         who = f"incarnation {incarnation} of {self}" if incarnation else str(self)
         return WorkerGone(
             f"{who} has ended",
@@ -230,7 +225,7 @@ class Cell:
             (submit or self.env.pool.submit)(self)
 
     def _is_special(self, request: Request) -> bool:
-        """Take what is not for the mailbox."""
+        """Take a request that does not go into the mailbox; False for one that does."""
         if request.kind is EXIT:
             halting.take_exit(self, request)
         elif request.kind is WATCH:
@@ -252,7 +247,7 @@ class Cell:
         return taken
 
     def _arrived(self) -> bool:
-        """Under the lock, when a request waits: whether the cell must be given to the pool now."""
+        """Note that a request waits; return whether the pool must get the cell. Caller holds the lock."""
         turn = self._turn
         move = turn.blocked if self._inflight and not self._may_begin() else turn.offered
         self._turn = move.to
@@ -261,10 +256,10 @@ class Cell:
         return move.submits
 
     def _may_begin(self) -> bool:
-        """Under the lock: whether the first request may begin.
+        """Return whether the first request may begin. Caller holds the lock.
 
         Coroutines under way let only further coroutines begin, up to the class's limit. In a class that
-        interleaves, a data attribute is read at once, because that takes no author's code.
+        interleaves, a data attribute is read at once, because that runs no author's code.
         """
         first = self.mailbox.first
         if first is None or not self._inflight:
@@ -275,7 +270,7 @@ class Cell:
         return self._inflight < interface.interleave and first.method in interface.async_methods
 
     def take_back(self, request: Request) -> bool:
-        """Keep a request from ever beginning; see `Mailbox.take_back`."""
+        """See `Mailbox.take_back`."""
         return self.mailbox.take_back(request)
 
     def ask_back(self, request: Request) -> None:
@@ -286,7 +281,7 @@ class Cell:
         relay(self, request, answer)
 
     def withdraw(self, request: Request) -> None:
-        """Cancel the coroutine that runs a request, if one does: nobody wants the outcome any more."""
+        """Cancel the coroutine that runs a request, if there is one, because its caller has given up."""
         cancel = request.cancel_run
         if cancel is not None:
             cancel()
@@ -294,7 +289,7 @@ class Cell:
     # --- running ---
 
     def run(self) -> None:
-        """Drain the mailbox for a while. Called by a worker thread of the pool, or one that has joined it."""
+        """Drain the mailbox for a while. Only a thread to which the pool gave the cell may call this."""
         with self._lock:
             move = self._turn.called
             self._turn = move.to
@@ -318,14 +313,11 @@ class Cell:
             request.settle(Refused(InternalError(text, target=str(self))))
 
     def help(self, promise: Promise, here: Helper) -> None:
-        """Run requests in the calling thread, which waits, until its own is settled.
+        """Run requests in the calling thread until `promise`, which it waits for, is settled.
 
-        Saves two changes of threads: 6 µs a call instead of 115. If another thread has the cell, nothing is
-        done. Not for threads of an event loop, nor more than a few calls deep: each takes room on the stack.
-
-        Args:
-            promise: What the caller waits for.
-            here: What the caller does.
+        That saves two changes of threads: 6 µs a call instead of 115. If another thread runs the cell, the
+        caller returns at once. Not for threads of an event loop, nor more than a few calls deep: each takes
+        room on the stack.
         """
         if here.depth >= _DEPTH:
             return
@@ -350,11 +342,7 @@ class Cell:
             raise
 
     def run_first(self, request: Request) -> None:
-        """Construct the worker in the calling thread, which is creating it.
-
-        Args:
-            request: The CREATE request; the cell must be new.
-        """
+        """Construct a new worker by its CREATE, in the calling thread, which creates it."""
         here = acting()
         with self._lock:
             self._turn = self._turn.entered.to
@@ -373,7 +361,7 @@ class Cell:
             self.release()
 
     def release(self) -> None:
-        """The thread that has the cell gives it up. More work makes it ready again."""
+        """Give the cell up, or make it ready again if more waits. Owner of the cell only."""
         with self._lock:
             self._turn = self._turn.released.to
             wake = self.mailbox.first is not None and self._arrived()
@@ -381,7 +369,7 @@ class Cell:
             self.env.pool.submit(self)
 
     def _next(self) -> Request | None:
-        """The next request; None if there is none that may begin: then the thread has the cell no more."""
+        """Take the next request; None if none may begin, and then the thread has given the cell up."""
         with self._lock:
             if self.mailbox.first is not None and (not self._inflight or self._may_begin()):
                 return self.mailbox.take()
@@ -407,7 +395,7 @@ class Cell:
         return self.main_thread
 
     def _handle(self, request: Request) -> bool:
-        """Run one request; False if the worker is no more to be run by this thread."""
+        """Run one request; False if this thread must not run the worker any more."""
         kind = request.kind
         if kind is not CALL:
             if kind is EXIT:
@@ -440,7 +428,7 @@ class Cell:
         return self.context.run(function, *args)
 
     def is_wanted(self, request: Request) -> bool:
-        """Whether a request may still begin. One whose deadline has passed is settled."""
+        """Return whether a request may still begin. One whose deadline has passed is settled."""
         if request.stage == WITHDRAWN or request.promise.done():
             return False
         if request.deadline is not None and now() >= request.deadline:
@@ -459,17 +447,17 @@ class Cell:
         return True
 
     def go_ahead(self, number: int, *, is_async: bool) -> None:
-        """Have a generator of this worker make an item ahead, in a turn of its own. By who has the cell."""
+        """Have a generator make an item ahead, in a turn of its own. Owner of the cell only."""
         promise = Unheard(f"an item of {self}")
         self.deliver(Request(AHEAD, self.addr, ANEXT if is_async else NEXT, (number,), {}, promise))
 
     def coroutine_started(self) -> None:
-        """A coroutine of this worker begins. By the thread that has the cell."""
+        """Count a coroutine that begins. Owner of the cell only."""
         with self._lock:
             self._inflight += 1
 
     def coroutine_ended(self) -> None:
-        """A coroutine of this worker is done: what was held back by it may begin. On the loop's thread."""
+        """Count a coroutine that is done, and let begin what it held back. Event loop only."""
         with self._lock:
             self._inflight -= 1
             wake = self._turn.is_held and self._may_begin() and self._arrived()
@@ -487,7 +475,7 @@ class Cell:
 
     @property
     def strategy(self) -> Strategy:
-        """Who is started again with a child of this worker that failed."""
+        """Which other children of this worker start again with one that failed."""
         strategy: Strategy = getattr(self.performer.cls, "strategy", "one_for_one")
         return strategy
 
@@ -497,13 +485,13 @@ class Cell:
         return self._turn.is_halted
 
     def forget_worker(self) -> None:
-        """The author's object is not used any more, and its children have ended. By who has the cell."""
+        """Let go of the author's object, whose children have ended. Owner of the cell only."""
         with self._lock:
             self._family = None
         self._begin_life()
 
     def halted(self, following: int) -> None:
-        """The incarnation has ended; nobody has the cell until `begin`. By who has it."""
+        """Note that the incarnation has ended, and give the cell up. Owner of the cell only."""
         others, wake = [], False
         with self._lock:
             self._turn = self._turn.halted.to
@@ -513,7 +501,7 @@ class Cell:
             if first is not None and first.kind is EXIT:  # which came while it was halted
                 self._turn = self._turn.woken.to
                 wake = self._arrived()
-        for request in others:  # it is what they are for
+        for request in others:  # they asked for just that
             request.settle(Value(None))
         if wake:
             self.env.pool.submit(self)
@@ -536,12 +524,9 @@ class Cell:
     def still(self, request: Request) -> tuple[list[Request] | None, bool]:
         """Begin nothing more until the worker is asked to end, but for the last words of others.
 
-        Args:
-            request: A STILL, for the cell to settle when what runs has ended.
-
         Returns:
             The requests that will not run, for the caller to settle; None if the mailbox was closed before.
-            And whether anything runs: otherwise the request is the caller's.
+            And whether anything runs: otherwise the STILL itself is for the caller to settle.
         """
         request.route = self
         with self._lock:
@@ -562,14 +547,14 @@ class Cell:
         return taken
 
     def close_mailbox(self, last: Request | None, *, drains: bool = False) -> list[Request] | None:
-        """Take nothing more; `last` is all that remains to be done.
+        """Take nothing more.
 
         Args:
-            last: The EXIT request that will be the worker's last; None to leave the mailbox empty.
+            last: The EXIT that will be the worker's last request; None to leave the mailbox empty.
             drains: What waits is run before it.
 
         Returns:
-            The requests that will not run, for the caller to settle; None if it was closed before.
+            The requests that will not run, for the caller to settle; None if the mailbox was closed before.
         """
         with self._lock:
             waiting: list[Request] | None = []
@@ -585,7 +570,7 @@ class Cell:
         return waiting
 
     def give_up(self, error: WorkerGone) -> None:
-        """Answer all that it runs with the same error: nobody waits for it any more. Any thread."""
+        """Answer all that the worker runs with the same error, because it is abandoned."""
         running = self.activity.request
         if running is not None:
             running.settle(Refused(error))

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from corps.messages.requests import CREATE, Request
 from corps.runtime.calls.futures import Future
-from corps.runtime.cells.records import Record, kept
+from corps.runtime.cells.records import Record, if_needed
 from corps.runtime.context import acting
 from corps.runtime.threads.lending import is_deep, may_lend
 
@@ -25,7 +25,7 @@ def construct_here(cell: "Cell", record: Record, *, is_ours: bool = False) -> Fu
     """
     if not is_ours and (is_deep() or not may_lend()):
         return construct_soon(cell, record)
-    cell.record = kept(record)
+    cell.record = if_needed(record)
     future, request = _creation(cell, record)
     here = acting()
     waiter = here.cell if here is not None and here.task is None else None
@@ -41,7 +41,7 @@ def construct_here(cell: "Cell", record: Record, *, is_ours: bool = False) -> Fu
 
 def construct_soon(cell: "Cell", record: Record) -> Future[Any]:
     """Have a worker thread run the constructor; otherwise as `construct_here`."""
-    cell.record = kept(record)
+    cell.record = if_needed(record)
     future, request = _creation(cell, record)
     cell.deliver(request)
     return future

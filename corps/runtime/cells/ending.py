@@ -1,16 +1,14 @@
 """How a worker ends: once, in order, and with every request settled.
 
-1. Its mailbox takes nothing more, and what waited there fails with WorkerGone, executed "no"; or is run
-   first, if the worker is drained.
+1. Its mailbox takes nothing more. What waits there fails with WorkerGone, executed "no". If the worker is
+   drained, that is run first.
 2. The request that runs is finished, and the tasks that its coroutines have started are cancelled.
-3. The workers it created end, those of one class at once, the class that came last first.
+3. The workers it created end. Those of one class end at once; the class that came last ends first.
 4. `cleanup()` is called.
-5. It leaves the Env's registry and its Mgr's list; whoever watches it is told; everybody who asked for its
-   end gets the answer.
+5. It leaves the Env's registry and its Mgr's list. Its watchers get the news, and each EXIT gets its answer.
 
-Steps 2 and 4 have a time limit each. A coroutine that exceeds it is cancelled. A thread cannot be ended
-from outside: the worker is then abandoned, which the answer says. A worker that is killed is abandoned at
-once.
+Steps 2 and 4 have a time limit each. A coroutine that exceeds it is cancelled. A thread cannot be ended from
+outside: the worker is then abandoned, and the answer says so. A worker that is killed is abandoned at once.
 """
 
 import logging
@@ -37,7 +35,7 @@ _log = logging.getLogger("corps.workers")
 
 
 class Ending:
-    """The end of one worker. Any thread may call `begin`; `finish` is for who has the cell."""
+    """The end of one worker, whose stages are in `life`. `begin` is thread-safe; `finish` is not."""
 
     __slots__ = (
         "_alarm",
@@ -56,7 +54,7 @@ class Ending:
         self._lock = Lock()  # protects everything below; nothing is called while it is held
         self._asked: list[Request] = []
         self._stage: Stage = LIVING
-        self._reason: Reason | None = None  # why it ends; None until it begins to
+        self._reason: Reason | None = None  # why it ends; None until the end begins
         self._failure: Failure | None = None  # the same, if it has failed
         self._alarm: Alarm | None = None
         self.step: tuple[str, float] | None = None
@@ -70,11 +68,7 @@ class Ending:
         return self._stage.is_over
 
     def begin(self, request: Request) -> None:
-        """Somebody asks for the end. The first one starts it; all are answered when it is over.
-
-        Args:
-            request: An EXIT.
-        """
+        """Take an EXIT. The first one begins the end; all are answered when it is over. Thread-safe."""
         if request.method == EXIT_NOW:
             self._begin_now(request)
             return
@@ -98,11 +92,7 @@ class Ending:
         self._drop(waiting, letter)
 
     def still(self, request: Request) -> None:
-        """Have nothing more begin, and say when what runs has ended. Any thread.
-
-        Args:
-            request: A STILL.
-        """
+        """Let nothing more begin, and answer a STILL when what runs has ended. Thread-safe."""
         with self._lock:
             self._stage = self._stage.stilled
         waiting, is_busy = self._cell.still(request)
@@ -115,11 +105,7 @@ class Ending:
         self._drop(waiting or (), "dropped")
 
     def stands_still(self, request: Request) -> None:
-        """Answer, because what ran has ended. Owner of the cell only.
-
-        Args:
-            request: The STILL.
-        """
+        """Answer a STILL, because what ran has ended. Owner of the cell only."""
         self._clear_limit()
         request.settle(Value(None))
 
@@ -136,11 +122,7 @@ class Ending:
             self._abandon("it was killed", Value(None))
 
     def answer_when_over(self, request: Request) -> None:
-        """Settle a request when the worker has ended, if it is about to.
-
-        Args:
-            request: A HALT that came too late.
-        """
+        """Settle a HALT that came too late: when the worker has ended, or else at once."""
         with self._lock:
             stage = self._stage.asked if self._reason is not None else None
             if stage is not None:
@@ -152,7 +134,7 @@ class Ending:
     def _note(self, failure: Failure | None, otherwise: Reason) -> None:
         """Record why the worker ends. Caller holds the lock.
 
-        The first reason wins, but for a restart limit that was passed.
+        The first reason wins unless a restart limit was exceeded.
         """
         is_heard = failure is not None and failure.is_final and not comes_back(self._cell.record, failure)
         if self._reason is None or is_heard:
@@ -160,11 +142,7 @@ class Ending:
             self._reason = otherwise if failure is None else failure.reason
 
     def finish(self, failure: Failure | None = None) -> None:
-        """Steps 3 to 5. By the thread that has the cell; also when the worker ends without being asked.
-
-        Args:
-            failure: Why, if it has failed and nobody asked for its end.
-        """
+        """Take steps 3 to 5, after an EXIT or of itself, because of `failure`. Owner of the cell only."""
         cell = self._cell
         with self._lock:
             stage = self._stage.finished
@@ -186,7 +164,7 @@ class Ending:
         self._leave(outcome)
 
     def _finish(self) -> None:
-        """Steps 2 to 4, from the tasks on."""
+        """Take steps 2 to 4, from the tasks on."""
         cell = self._cell
         self._clear_limit()
         cell.activity.deadline = None  # of a constructor that failed: its children end without
@@ -226,7 +204,7 @@ class Ending:
             alarm.cancel()
 
     def _overdue(self, what: str, finishing: bool) -> None:
-        """A step takes too long. In the alarm thread."""
+        """Cancel what runs, because a step takes too long; the second time abandon the worker. One thread."""
         cell = self._cell
         with self._lock:
             if (
@@ -240,11 +218,7 @@ class Ending:
         self.abandon(what)
 
     def abandon(self, what: str) -> None:
-        """A step of the worker takes too long: it ends without it. Any thread.
-
-        Args:
-            what: That step.
-        """
+        """End the worker without its thread, because the step `what` takes too long. Thread-safe."""
         text = f"it was abandoned: {what} did not end within {self._cell.env.options.exit_timeout} s"
         with self._lock:
             # One that was asked to end does not come back, though it could not do so in order.
@@ -255,7 +229,10 @@ class Ending:
         self._abandon(text, None)
 
     def _abandon(self, text: str, outcome: Outcome | None) -> None:
-        """It ends now, whatever it runs. `outcome` is for those who asked; None: that it was abandoned."""
+        """End the worker now, whatever it runs.
+
+        `outcome` is the answer to each EXIT; None for the error that says the worker was abandoned.
+        """
         cell = self._cell
         letter = _letter(cell, self._failure)
         cell.env.lives.will_leave(cell, self._failure)
@@ -265,7 +242,7 @@ class Ending:
         cell.performer.cancel_background()
         if cell.has_coroutines:
             cell.performer.cancel_coroutines()
-        token = current.set(cell.activity)  # its children end for nobody else
+        token = current.set(cell.activity)  # it is the worker that ends its children
         try:
             for child in cell.family.close():
                 if outcome is not None:
@@ -289,7 +266,7 @@ class Ending:
             was_over, self._stage = self._stage.is_over, self._stage.left
             asked, self._asked = self._asked, []
             if not was_over and self._reason == "hung" and any(map(_is_order, asked)):
-                self._failure = None  # told to end while it was being abandoned
+                self._failure = None  # an EXIT came while it was being abandoned
             failure, reason = self._failure, self._reason or "normal"
         halts = [request for request in waiting if request.kind in (HALT, STILL)]
         if was_over:
@@ -297,7 +274,7 @@ class Ending:
             for request in (*asked, *halts):
                 request.settle(Value(None))
             return
-        asked += halts  # whoever waits for that goes on when the Mgr knows
+        asked += halts  # their askers go on when the Mgr knows
         text = text if failure is None else failure.text
         ended = self.ended = Ended(cell.name, cell.incarnation, reason, text)
         unbegun = [request for request in waiting if request.kind not in (EXIT, HALT, STILL)]
@@ -312,12 +289,12 @@ class Ending:
 
 
 def _is_order(request: Request) -> bool:
-    """Whether somebody wants the end with it, and does not tell of a failure."""
+    """Return whether a request orders the end, and does not report a failure."""
     return request.kind is EXIT and not request.args
 
 
 def _letter(cell: "Cell", failure: Failure | None) -> DeadReason:
-    """Why what waits in its mailbox will reach nobody, if it ends now."""
+    """Return why the requests in the mailbox will reach no worker, if it ends now."""
     gives_up = failure is not None and failure.is_final
     return "not_restarted" if gives_up or cell.is_halted else "dropped"
 
@@ -325,11 +302,8 @@ def _letter(cell: "Cell", failure: Failure | None) -> DeadReason:
 def end_children(cell: "Cell") -> None:
     """End the workers that a worker has created, and wait for them. Owner of the cell only.
 
-    Those of one class end at once; a class whose first worker was created later ends before the others: so a
-    worker can count on those that were there before it, until it has ended.
-
-    Args:
-        cell: Of the worker.
+    The workers of one class end at once. A class whose first worker was created later ends before the
+    others: so a worker can count on those that were there before it, until it has ended.
     """
     env = cell.env
     until = deadline_after(env.options.shutdown_timeout)
@@ -338,5 +312,5 @@ def end_children(cell: "Cell") -> None:
             try:
                 ended.result(remaining(until))
             except CorpsError as error:  # one that cannot end must not keep its siblings from it
-                told = "while %s ended, %s, which it created, did not end in order: %s"
-                _log.warning(told, cell, child, error)
+                text = "while %s ended, %s, which it created, did not end in order: %s"
+                _log.warning(text, cell, child, error)

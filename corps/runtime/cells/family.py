@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class ChildEnd(NamedTuple):
-    """What a Mgr is told about a child. Plain data, for it may travel.
+    """What a Mgr hears of a child. Plain data, so that it can travel.
 
     Attributes:
         incarnation: Which incarnation of it has ended.
-        failure: Why, if that was a failure; None: it has ended as it was told to, or of itself.
+        failure: Why it failed; None if it has ended in order, or of itself.
         is_halted: Its cell is still there, and waits to be started again.
         ago: Seconds that it took to end after it had failed.
     """
@@ -34,19 +34,19 @@ class ChildGroup(Protocol):
     """A group of children: a `corps.workers.groups.Group`."""
 
     def env_came(self, env_id: int) -> None:
-        """An Env was added."""
+        """Fill the group in an Env that was added."""
         ...
 
     def env_left(self, env_id: int) -> None:
-        """An Env is removed, or will not come back."""
+        """Forget an Env that is removed, or will not come back."""
         ...
 
 
 class Family:
-    """The children of one worker. Any thread may call.
+    """The children of one worker. Thread-safe.
 
     Attributes:
-        on_end: Called after a child has ended for good, by the thread that tells of it.
+        on_end: Called after a child has ended for good, by the thread that reports it.
         groups: Of children, of which there are so many in each Env; only appended to.
     """
 
@@ -63,16 +63,12 @@ class Family:
     )
 
     def __init__(self, cell: "Cell") -> None:
-        """Nobody is in it yet.
-
-        Args:
-            cell: Of the worker whose children these will be.
-        """
+        """Make the family of a worker that has no child yet."""
         self._cell = cell
         self._is_strict = cell.strategy != "one_for_one"  # failures of one child concern others
         self._lock = Lock()  # protects everything below
         self._children: dict[ConcAddr, Any] = {}
-        self._early: dict[ConcAddr, ChildEnd] = {}  # told of before they were adopted
+        self._early: dict[ConcAddr, ChildEnd] = {}  # ends that were reported before the adoption
         self._closed = False
         self._supervising: Supervising | None = None
         self.on_end: Callable[[], object] | None = None
@@ -98,17 +94,12 @@ class Family:
             if self._supervising is not None:
                 self._supervising.add(child, record)
             early = self._early.pop(child, None)
-        if early is not None:  # its end was faster than the answer that told of it
+        if early is not None:  # its end was faster than the answer with its Name
             self.child_ended(child, early)
         return True
 
     def child_ended(self, child: ConcAddr, end: ChildEnd) -> None:
-        """An incarnation of a child has ended.
-
-        Args:
-            child: Its address.
-            end: How.
-        """
+        """Decide what follows on the end of an incarnation of a child."""
         with self._lock:
             is_known = child in self._children
             if not is_known:
@@ -128,26 +119,14 @@ class Family:
                 self._cell.env.lives.escalate(self._cell, end.failure)
 
     def env_lost(self, env: int, failure: Failure, *, returns: bool) -> None:
-        """The process of an Env has died, and every child that lived there.
-
-        Args:
-            env: Its id.
-            failure: How it died.
-            returns: It will have another process.
-        """
+        """Decide what follows for all children in an Env whose process has died."""
         with self._lock:
             gone = [child for child in self._children if child.env == env]
         for child in gone:
             self.child_lost(child, failure, returns=returns)
 
     def child_lost(self, child: ConcAddr, failure: Failure, *, returns: bool) -> None:
-        """The process in which a child lived has died.
-
-        Args:
-            child: Its address.
-            failure: How the process died.
-            returns: Its Env will have another one.
-        """
+        """Decide what follows for a child whose process has died. `returns`: its Env gets another one."""
         with self._lock:
             supervising = self._supervising
         if supervising is not None and returns:
@@ -156,17 +135,13 @@ class Family:
             self.disown(child)
 
     def away(self) -> list[ConcAddr]:
-        """Children that are to be started again, and whose start was not answered yet."""
+        """Return the children that are to be started again, and whose start was not answered yet."""
         with self._lock:
             supervising = self._supervising
         return supervising.away() if supervising is not None else []
 
     def disown(self, child: ConcAddr) -> None:
-        """Forget a worker: it has ended for good.
-
-        Args:
-            child: Its address.
-        """
+        """Forget a worker that has ended for good."""
         with self._lock:
             known = self._children.pop(child, None)
             supervising = self._supervising
@@ -176,7 +151,7 @@ class Family:
             self.on_end()
 
     def children(self) -> list[Any]:
-        """Names of those that have not ended, oldest first."""
+        """Return the Names of those that have not ended, oldest first."""
         with self._lock:
             return list(self._children.values())
 
@@ -190,7 +165,7 @@ class Family:
         return [turn[::-1] for turn in reversed(turns.values())]
 
     def close(self) -> list[ConcAddr]:
-        """Those that have not ended, newest first. There will be no more."""
+        """Return those that have not ended, newest first. There will be no more."""
         with self._lock:
             self._closed = True
             supervising = self._supervising

@@ -2,7 +2,7 @@
 
 Each pull is a request of its own, in the worker's turn. While its consumer works on an item, the worker may
 make the next ones *ahead*: at most as many as the consumer allows with each pull, and in turns of their own,
-so that other requests come between. What is made ahead waits here: the next pull gets it.
+so that other requests come between. What is made ahead waits here, and the next pull gets it.
 
 A generator is closed when no iterator of it is left (see `messages.streams`), when the processes have died
 that are known to hold one, and when its worker ends.
@@ -54,16 +54,15 @@ class _Stream:
 
     def __init__(self, source: Any, holder: int, context: Context | None) -> None:
         self.source: Generator[Any, Any, Any] | AsyncGenerator[Any, Any] | None = source
-        # Of an asynchronous one, and of one whose request some values travelled with: they are there for each
-        # step, and a variable that one step sets is there for the next, as in `async for`.
+        # Of an asynchronous one, and of one whose request came with travelling values: each step finds them,
+        # and finds what the step before has set, as in `async for`.
         self.context = context
         # One step at a time.
         self.lock = asyncio.Lock() if isinstance(source, AsyncGeneratorType) else None
         self.ahead: deque[_Item] = deque()
         self.allowed: int | None = None
-        self.is_unwanted = (
-            False  # its last iterator was given up: set before the request that says so has a turn
-        )
+        # Its last iterator was given up. Set before the request that says so has a turn.
+        self.is_unwanted = False
         self.is_due = False  # a turn to make items ahead is under way
         self.took = 0.0  # seconds for the last step
         self.holders = {holder: 1}  # Envs that are known to hold iterators, and how many
@@ -114,7 +113,7 @@ class _Stream:
 
 
 class Generators:
-    """What methods of one worker have yielded from, and is not at its end. For who has the cell."""
+    """What methods of one worker have yielded from, and is not at its end. Owner of the cell only."""
 
     __slots__ = ("_cell", "_forsaken", "_numbers", "_streams")
 
@@ -122,16 +121,10 @@ class Generators:
         self._cell = cell
         self._numbers = itertools.count(cell.incarnation * PER_INCARNATION)
         self._streams: dict[int, _Stream] = {}
-        self._forsaken: set[int] = set()  # closed since the process died that held their iterators
+        self._forsaken: set[int] = set()  # closed because the process died that held their iterators
 
     def keep(self, source: Any, holder: int, context: Context | None = None) -> Any:
-        """A generator stays here; what goes out is an iterator that pulls its items one by one.
-
-        Args:
-            source: The generator.
-            holder: The Env that gets the iterator.
-            context: Of its own, in which its steps run; None for that of the worker.
-        """
+        """Keep a generator, and return an iterator that pulls its items, for the Env `holder`."""
         number = next(self._numbers)
         stream = self._streams[number] = _Stream(source, holder, context)
         return self._cell.env.make_iterator(
@@ -144,16 +137,11 @@ class Generators:
         return bool(self._streams)
 
     def is_forsaken(self, number: int) -> bool:
-        """Whether a generator was closed because the process died that held its iterator."""
+        """Return whether a generator was closed because the process died that held its iterator."""
         return number in self._forsaken
 
     def is_unwanted_after(self, number: int | None, share: int) -> bool:
-        """Whether nobody holds a generator when a share is back: it makes nothing ahead then. Any thread.
-
-        Args:
-            number: Of the generator.
-            share: What comes back.
-        """
+        """Return whether no iterator is left when a share is back. Thread-safe."""
         stream = self._streams.get(number) if number is not None else None
         if stream is None or stream.returned + share < WHOLE:
             return False
@@ -161,18 +149,16 @@ class Generators:
         return True
 
     def context_of(self, number: int) -> Context | None:
-        """The context in which the steps of an asynchronous generator run; None for any other one."""
+        """Return the context for the steps of an asynchronous generator; else None."""
         stream = self._streams.get(number)
         return stream.context if stream is not None else None
 
     # --- items ---
 
     def pull(self, number: int, allowed: int | None) -> Any:
-        """The next item as ``(True, item)``, or ``(False, value)`` at the end; or a coroutine of that.
+        """Return the next item as ``(True, item)``, at the end ``(False, value)``; or a coroutine of that.
 
-        Args:
-            number: Of the generator.
-            allowed: How many items may be made ahead afterwards; None if nobody has said.
+        `allowed` items may be made ahead afterwards; None if the consumer has not said how many.
         """
         stream = self._streams.get(number)
         if stream is None:
@@ -202,7 +188,7 @@ class Generators:
         return item
 
     def go_ahead(self, number: int) -> Any:
-        """A turn to make one item ahead has come; gives a coroutine that does it, for an asynchronous one."""
+        """Make one item ahead; return a coroutine that does it, for an asynchronous generator."""
         stream = self._streams.get(number)
         if stream is None:
             return None
@@ -228,13 +214,10 @@ class Generators:
     # --- the end ---
 
     def note(self, number: int, share: int, holder: int, change: int) -> Any:
-        """An Env holds an iterator more, or less; gives a coroutine, where one is needed for what follows.
+        """Note that `share` comes back of `WHOLE`, and that the Env `holder` holds `change` iterators more.
 
-        Args:
-            number: Of the generator.
-            share: What comes back of `WHOLE`.
-            holder: The Env; NOBODY for none that counts.
-            change: How many iterators more it holds.
+        Returns:
+            A coroutine, where one is needed for what follows.
         """
         stream = self._streams.get(number)
         if stream is None:
@@ -248,11 +231,7 @@ class Generators:
         return self._close([number]) if stream.returned >= WHOLE else None
 
     def lose(self, env: int) -> Any:
-        """The process of an Env has died: what it alone has held is closed; as `note`.
-
-        Args:
-            env: Its id.
-        """
+        """Close what only the Env has held whose process has died; otherwise as `note`."""
         lost = []
         for number, stream in self._streams.items():
             if stream.holders.pop(env, None) is not None and not stream.holders:
@@ -261,7 +240,7 @@ class Generators:
         return self._close(lost)
 
     def _close(self, numbers: list[int]) -> Any:
-        """Close generators; gives a coroutine that does it, if one of them is asynchronous."""
+        """Close generators; return a coroutine that does it, if one of them is asynchronous."""
         streams = [self._streams.pop(number) for number in numbers]
         asynchronous = [stream for stream in streams if stream.lock is not None]
         for stream in streams:
@@ -270,11 +249,7 @@ class Generators:
         return self._close_async(asynchronous) if asynchronous else None
 
     def close(self, await_on_loop: Callable[[Coroutine[Any, Any, None]], None]) -> None:
-        """Close the generators nobody pulled to their end; waits for that. Not on the loop's thread.
-
-        Args:
-            await_on_loop: Runs a coroutine on the Env's loop, and waits for it.
-        """
+        """Close the generators that are left, and wait for that. Not on the loop's thread."""
         closing = self._close(list(self._streams))
         if closing is not None:
             await_on_loop(closing)

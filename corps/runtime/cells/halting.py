@@ -4,9 +4,10 @@
    waiting.
 2. The tasks that its coroutines have started are cancelled, and the workers it created end, as in `ending`.
 3. `before_restart(error)` is called on it if it has failed; `cleanup()` if it is halted because another one
-   has.
-4. Whoever watches it is told, and its Mgr.
-5. When its Mgr says so, its constructor is run again with the same arguments, then `after_restart(state)`.
+   has failed.
+4. Its watchers get the news, and its Mgr.
+5. When its Mgr says so, `constructing` runs its constructor again with the same arguments, then
+   `after_restart(state)`.
 
 Steps 1 and 3 have a time limit each. A thread cannot be ended from outside: a worker that exceeds it is
 abandoned, and its next incarnation is another cell at the same address.
@@ -39,15 +40,7 @@ _log = logging.getLogger("corps.workers")
 
 
 def failure_of(what: str, error: BaseException) -> Failure:
-    """What a Mgr is told about an exception.
-
-    Args:
-        what: Which part of the author's code raised it.
-        error: The exception.
-
-    Returns:
-        The failure.
-    """
+    """Make what a Mgr hears of an exception that came out of `what`, a part of the author's code."""
     shown = Raised.capture(error, None)
     text = f"{what} raised {shown.type_name.removeprefix('builtins.')}"
     if shown.text:
@@ -58,15 +51,15 @@ def failure_of(what: str, error: BaseException) -> Failure:
 def fail(
     cell: "Cell", failure: Failure, error: BaseException | None = None, promise: Promise | None = None
 ) -> None:
-    """The worker cannot go on. What it runs is finished, then it is halted, or ends. Any thread.
+    """Finish what the worker runs, then halt or end it, because it cannot go on. Thread-safe.
 
     Args:
         cell: Of the worker.
         failure: Why.
-        error: The exception, if one was it.
+        error: The exception that was the cause, if there was one.
         promise: Settled with None when the incarnation has ended.
     """
-    promise = promise or _nobody(cell)
+    promise = promise or _unanswered(cell)
     if comes_back(cell.record, failure):
         asked = order(cell, failure, error, promise)
         is_halting = cell.put_first(asked)
@@ -84,12 +77,7 @@ def fail(
 
 
 def take_exit(cell: "Cell", request: Request) -> None:
-    """Somebody asks for the end of a worker. Any thread.
-
-    Args:
-        cell: Of the worker.
-        request: The EXIT. Refused, if its sender is nobody who may ask for that.
-    """
+    """Begin the end of a worker by an EXIT, or refuse one whose sender may not send it. Thread-safe."""
     sender = request.sender
     if sender is not None and sender not in (cell.addr, cell.mgr_addr) and sender.conc != ENV_MGR:
         text = f"{cell} can be ended by its Mgr, by itself and by the operator, but not by {sender}"
@@ -103,34 +91,24 @@ def take_exit(cell: "Cell", request: Request) -> None:
 def order(
     cell: "Cell", failure: Failure | None, error: BaseException | None, promise: Promise | None = None
 ) -> Request:
-    """The HALT for the incarnation that a worker has now.
+    """Make the HALT for the present incarnation of a worker.
 
     Args:
         cell: Of the worker.
-        failure: Why; None since another one has failed.
-        error: The exception, if one was it.
+        failure: Why; None if another worker has failed.
+        error: The exception that was the cause, if there was one.
         promise: Settled with None when the incarnation has ended.
-
-    Returns:
-        The request.
     """
     args = (cell.incarnation, failure, error, now())
-    return Request(HALT, cell.addr, "halt", args, {}, promise or _nobody(cell))
+    return Request(HALT, cell.addr, "halt", args, {}, promise or _unanswered(cell))
 
 
-def _nobody(cell: "Cell") -> NoAnswer:
+def _unanswered(cell: "Cell") -> NoAnswer:
     return NoAnswer(f"the end of {cell}, which has failed")
 
 
 def halt(cell: "Cell") -> Future[None]:
-    """Halt a worker that is to be started again together with others. Any thread.
-
-    Args:
-        cell: Of a worker that may be restarted.
-
-    Returns:
-        A Future, done when it is halted, or has ended.
-    """
+    """Halt a worker that is to be started again together with others; done when it has ended. Thread-safe."""
     future: Future[None] = Future()
     asked = order(cell, None, None, future)
     if cell.put_first(asked):
@@ -143,14 +121,11 @@ def halt(cell: "Cell") -> Future[None]:
 
 
 def stop(cell: "Cell", request: Request) -> bool:
-    """Run a HALT. By who has the cell; unless the worker goes on, it has it no more afterwards.
-
-    Args:
-        cell: Of the worker.
-        request: The HALT.
+    """Run a HALT. Owner of the cell only.
 
     Returns:
-        Whether the worker goes on, since the HALT is for an incarnation that has ended already.
+        Whether the worker goes on, because the HALT was for an incarnation that has ended already. Otherwise
+        the calling thread has given the cell up.
     """
     incarnation, failure, error, failed_at = request.args
     if incarnation != cell.incarnation or not cell.performer.has_worker:
@@ -163,25 +138,20 @@ def stop(cell: "Cell", request: Request) -> bool:
 
 
 def _end_incarnation(cell: "Cell", failure: Failure | None, error: BaseException | None) -> None:
-    """Steps 2 and 3."""
+    """Take steps 2 and 3."""
     cell.performer.end_background(cell.env.options.exit_timeout)
     end_children(cell)
     _call_last_hook(cell, failure, error)
 
 
 def constructor_failed(cell: "Cell", error: BaseException) -> None:
-    """The constructor of a further incarnation has raised. By who has the cell, and has it no more.
-
-    Args:
-        cell: Of the worker.
-        error: What it raised.
-    """
+    """Halt a worker whose further constructor has raised, and give the cell up. Owner of the cell only."""
     end_children(cell)
     _rest(cell, failure_of("its constructor", error), now())
 
 
 def _rest(cell: "Cell", failure: Failure | None, failed_at: float) -> None:
-    """The incarnation has ended: nobody has the cell from now on."""
+    """Report that the incarnation has ended, and give the cell up."""
     number = cell.incarnation
     end = failure or Failure("shutdown", "it is started again, together with others")
     if cell.ending.is_over:  # it was abandoned meanwhile
@@ -213,7 +183,7 @@ def _call_last_hook(cell: "Cell", failure: Failure | None, error: BaseException 
 
 
 def _limit_wait(cell: "Cell", asked: Request) -> None:
-    """What the worker runs has so long to end before it is halted."""
+    """Abandon the worker if what it runs does not end in time."""
 
     def late() -> None:
         if asked.stage == WAITING and not asked.promise.done():

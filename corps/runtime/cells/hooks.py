@@ -8,15 +8,7 @@ from typing import Any
 
 
 def hook(worker: Any, name: str) -> Any:
-    """Give a hook or step of a worker, bound to it.
-
-    Args:
-        worker: An author's object.
-        name: Of a method that its class has.
-
-    Returns:
-        The method, whatever the object itself keeps under that name.
-    """
+    """Return a hook or step of a worker, bound to it, whatever the object itself keeps under that name."""
     cls = type(worker)
     for owner in cls.__mro__:
         if name in owner.__dict__:
@@ -25,6 +17,6 @@ def hook(worker: Any, name: str) -> Any:
 
 
 def steps_of(cls: type | None) -> frozenset[str]:
-    """Give the names of the steps that an author's class overrides; see `workers.steps`."""
+    """Return the names of the steps that an author's class overrides; see `workers.steps`."""
     steps: frozenset[str] = getattr(cls, "_corps_steps", frozenset())
     return steps

@@ -1,8 +1,8 @@
 """The state of one worker, kept outside its Env while it works: what its next incarnation is handed.
 
 A worker whose class overrides `keep_state`, and may be restarted, is asked for its state after requests, at
-the pace that its class wants. What it returns is packed in its own Env and kept, as bytes, in the booting
-process; that of a worker of that very process, or of an Env that is alone, in the Env itself.
+the pace that its class wants. The state is packed in the worker's own Env. The booting process keeps the
+bytes. If the worker lives in that process, or its Env is alone, the Env itself keeps them.
 """
 
 import logging
@@ -21,36 +21,28 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("corps.workers")
 
-Kept = tuple[int, bytes]
+PackedState = tuple[int, bytes]
 """A codec and packed bytes."""
 
 
 class KeptStates:
-    """The last state of each worker that keeps one. Any thread may call."""
+    """The last state of each worker that keeps one. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()  # protects _states
-        self._states: dict[ConcAddr, tuple[int, Kept]] = {}
+        self._states: dict[ConcAddr, tuple[int, PackedState]] = {}
 
-    def keep(self, worker: ConcAddr, incarnation: int, state: Kept) -> None:
-        """Keep a state in place of the one before.
-
-        Args:
-            worker: Whose.
-            incarnation: Which of its incarnations it is of. Former ones come too late.
-            state: Packed.
-        """
+    def keep(self, worker: ConcAddr, incarnation: int, state: PackedState) -> None:
+        """Keep a packed state in place of the one before. That of a former incarnation comes too late."""
         with self._lock:
             known = self._states.get(worker)
             if known is None or known[0] <= incarnation:
                 self._states[worker] = incarnation, state
 
-    def kept(self, worker: ConcAddr, incarnation: int) -> Kept | None:
-        """The last state of a worker; None if none was kept. What former incarnations keep now is too late.
+    def kept(self, worker: ConcAddr, incarnation: int) -> PackedState | None:
+        """Return the last state of a worker, for the incarnation that begins; None if none was kept.
 
-        Args:
-            worker: Whose.
-            incarnation: Which one begins with it.
+        What former incarnations keep from now on comes too late.
         """
         with self._lock:
             known = self._states.get(worker)
@@ -59,24 +51,24 @@ class KeptStates:
         return None if known is None else known[1]
 
     def forget(self, worker: ConcAddr) -> None:
-        """A worker has ended for good."""
+        """Forget the state of a worker that has ended for good."""
         with self._lock:
             self._states.pop(worker, None)
 
 
 def keeps_state(cls: type) -> bool:
-    """Whether a class of workers overrides `keep_state`."""
+    """Return whether a class of workers overrides `keep_state`."""
     keeps: bool = getattr(cls, "_corps_keeps_state", False)
     return keeps
 
 
 class Keeping:
-    """Has the state of one worker kept. For who has its cell, but for `ring`."""
+    """Has the state of one worker kept. Owner of the cell only, but for `ring`."""
 
     __slots__ = ("_cell", "_due", "_is_asked", "_pace")
 
     def __init__(self, cell: "Cell", pace: float) -> None:
-        """Nothing was kept yet.
+        """Make one for a worker that has kept nothing yet.
 
         Args:
             cell: Of the worker.
@@ -88,7 +80,7 @@ class Keeping:
         self._is_asked = False  # a KEEP is on its way
 
     def ran(self) -> None:
-        """The worker has run a request, which is about to be answered."""
+        """Note that the worker has run a request, which is about to be answered."""
         if self._pace == 0:
             self.keep()
         elif not self._is_asked:
@@ -96,7 +88,7 @@ class Keeping:
             self._cell.env.alarms.at(max(now(), self._due), self.ring)
 
     def ring(self) -> None:
-        """It is time to ask for the state, in the worker's turn. In the alarm thread."""
+        """Ask for the state, in the worker's turn. Called by the thread of the alarms."""
         cell = self._cell
         promise = NoAnswer(f"keeping the state of {cell}")
         cell.put_first(Request(KEEP, cell.addr, "keep_state", (), {}, promise))
@@ -118,16 +110,15 @@ class Keeping:
 
 
 def _keeper(cell: "Cell") -> ConcAddr | None:
-    """Who keeps the state of a worker; None: its own Env."""
+    """Return the worker that keeps the state of another one; None for its own Env."""
     addr: ConcAddr = cell.addr
     return None if addr.env == BOOT_ENV else ConcAddr(addr.corps, BOOT_ENV, CORPS_MGR)
 
 
 def kept_state(cell: "Cell") -> Any:
-    """The state that the former incarnation of a worker has kept last; None if there is none.
+    """Return the state that the former incarnation of a worker has kept last; None if there is none.
 
-    Args:
-        cell: Of the worker. The calling thread may wait.
+    The calling thread may wait.
 
     Raises:
         CorpsError: It cannot be had, or not be unpacked.
@@ -141,12 +132,12 @@ def kept_state(cell: "Cell") -> Any:
 
 
 def forget_state(cell: "Cell") -> None:
-    """A worker has ended for good: its state is not needed any more. Any thread."""
+    """Have the state of a worker forgotten that has ended for good. Thread-safe."""
     keeper = _keeper(cell)
     if keeper is None:
         cell.env.lives.kept.forget(cell.addr)
     elif not cell.env.closed:
-        try:  # asked, not told: if the booting process ends too, its refusal is nothing to log
+        try:  # it wants an answer, so that nothing is logged if the booting process ends too
             cell.env.ask(CALL, keeper, "forget", (cell.addr,), {})
         except CorpsError as error:
             _log.debug("the state of %s is kept for nothing: %s", cell, error)

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class Mailbox:
-    """A bounded queue of requests, for one cell.
+    """A bounded queue of requests, for one cell. Its `Door` says what it takes.
 
     Attributes:
-        lock: Protects the mailbox, and whatever its cell decides together with it. No author's code, no
-            settling and no other lock under it.
-        first: The request that is next; None if there is none. For others to read, under the lock.
+        lock: Protects the mailbox, and what its cell decides together with it. Under it no author's code
+            runs, nothing is settled, and no other lock is taken.
+        first: The request that is next; None if there is none. Other objects read it under the lock.
         is_full: As many wait as may, or more. For others to read.
     """
 
@@ -38,11 +38,7 @@ class Mailbox:
     )
 
     def __init__(self, limit: int) -> None:
-        """Make an empty mailbox.
-
-        Args:
-            limit: How many requests may wait.
-        """
+        """Make an empty mailbox, in which `limit` requests may wait."""
         self.lock = Lock()
         self._limit = limit
         # The queue is a chain through the requests themselves. An empty deque takes 0.7 KiB, a quarter of an
@@ -55,10 +51,10 @@ class Mailbox:
         self._room: Condition | None = None  # made by the first sender that finds the mailbox full
         self._turns: deque[Turn] | tuple[()] = ()  # coroutines that wait for room; made with `_room`
 
-    # --- under the lock ---
+    # --- the caller holds the lock ---
 
     def put(self, request: Request) -> bool:
-        """Add a request; False if the mailbox is closed."""
+        """Add a request; False if the mailbox is not open."""
         if not self._door.takes:
             return False
         self._append(request)
@@ -74,7 +70,7 @@ class Mailbox:
         self.is_full = self._count >= self._limit
 
     def take(self) -> Request:
-        """The request that is next, taken out. From now on it has begun, unless it was withdrawn."""
+        """Take the next request out. From now on it has begun, unless it was withdrawn."""
         request = self.first
         assert request is not None
         self.first, request.behind = request.behind, None
@@ -91,14 +87,9 @@ class Mailbox:
         return request
 
     def put_first(self, request: Request, *, if_drained: bool = False) -> bool:
-        """Add a request before all others, whatever room there is.
+        """Add a request before all others, whatever room there is; False if the mailbox is closed.
 
-        Args:
-            request: The request.
-            if_drained: Also if nothing more is taken, but what waits is still to be run.
-
-        Returns:
-            False if the mailbox is closed.
+        With `if_drained` it is also taken while the mailbox drains.
         """
         if not (self._door.takes_first if if_drained else self._door.takes):
             return False
@@ -109,7 +100,7 @@ class Mailbox:
         return True
 
     def close_behind(self, last: Request) -> bool:
-        """Take nothing more; what waits is run before `last`. False if it was closed before."""
+        """Take nothing more; what waits is run before `last`. False if the worker ends already."""
         if self._door.drained is None:
             return False
         self._door = self._door.drained
@@ -117,29 +108,23 @@ class Mailbox:
         return True
 
     def close(self, last: Request | None) -> list[Request] | None:
-        """Take nothing more, whatever comes.
-
-        Args:
-            last: All that remains to be done; None for nothing.
-
-        Returns:
-            The requests that were waiting; None if it was closed before, but for `close_behind` and `still`.
-        """
-        return self._empty(self._door.closed, last)
-
-    def still(self, last: Request | None) -> list[Request] | None:
-        """Take nothing more but by `put_late`, until `close`.
-
-        Args:
-            last: All that remains to be done; None for nothing.
+        """Take nothing more; only `last`, if it is given, remains to be done.
 
         Returns:
             The requests that were waiting; None if it was closed before.
         """
+        return self._empty(self._door.closed, last)
+
+    def still(self, last: Request | None) -> list[Request] | None:
+        """Take nothing more but by `put_late`. Only `last`, if it is given, remains to be done.
+
+        Returns:
+            The requests that were waiting; None if it stood still or was closed before.
+        """
         return self._empty(self._door.stilled, last)
 
     def put_late(self, request: Request) -> bool:
-        """Add a request all the same; False if it is not `still`."""
+        """Add a request of a worker that ends; False if the mailbox does not stand still."""
         if not self._door.takes_late:
             return False
         self._append(request)
@@ -162,25 +147,19 @@ class Mailbox:
                 self._turns.popleft().wake()
         return waiting
 
-    # --- by any thread, without the lock ---
+    # --- thread-safe, without the lock ---
 
     def __len__(self) -> int:
         return self._count
 
     def has_room_for(self, number: int) -> bool:
-        """Whether so many further requests have room."""
+        """Return whether so many further requests have room."""
         return self._count + number <= self._limit
 
     def take_back(self, request: Request) -> bool:
-        """Keep a request from ever beginning.
+        """Keep a request from ever beginning; False if it has begun. Thread-safe.
 
         It stays where it is and is passed over later: that costs the same however many wait.
-
-        Args:
-            request: One that was put here.
-
-        Returns:
-            False if it has begun.
         """
         with self.lock:
             if request.stage != WAITING:
@@ -191,7 +170,7 @@ class Mailbox:
     def wait_for_room(self, cell: "Cell", request: Request, patience: float | None) -> None:
         """Block the calling thread while the mailbox is full. Called before `put`.
 
-        Several senders may see the last free place at once, so the limit may be passed by their number.
+        Several senders may see the last free place at once, so the limit may be exceeded by their number.
 
         Args:
             cell: Whose mailbox it is.
@@ -206,7 +185,7 @@ class Mailbox:
         if not cell.env.may_wait_for_room():
             if request.kind in ASKING and cell.env.is_on_foreign_loop():
                 raise self._overloaded(cell, f"is full with {self._limit} requests: {ROOM_ON_A_LOOP}; or")
-            return  # a coroutine must not block its loop: what it sends beyond the limit is its own to bound
+            return  # a coroutine must not block its loop: it has to bound by itself what it sends
         self._refuse_itself(cell)
         until = earlier(request.deadline, deadline_after(patience))
         cell.env.enter_blocked()
@@ -219,16 +198,7 @@ class Mailbox:
             raise self._too_late(cell)
 
     async def await_room(self, cell: "Cell", request: Request, patience: float | None) -> None:
-        """Wait for room in a coroutine, without blocking its event loop.
-
-        Args:
-            cell: Whose mailbox it is.
-            request: The one that is to be sent.
-            patience: Seconds to wait at most; None for as long as it takes.
-
-        Raises:
-            Overloaded: There was no room in time.
-        """
+        """Wait for room as `wait_for_room`, in a coroutine and without blocking its event loop."""
         until = earlier(request.deadline, deadline_after(patience))
         turn: Turn | None = None
         while True:

@@ -29,19 +29,19 @@ class MainThread:
         self._cell = cell
         self.arrival = Condition(cell.mailbox.lock)
         """Notified, under the cell's lock, when a request arrives."""
-        # Taken, and perhaps not settled yet. Any thread may take one out: one step of the interpreter.
+        # Taken, and perhaps not settled yet. Any thread may take one out, in one step of the interpreter.
         self._open: dict[Request, None] = {}
         self._exiting = False
-        self._halt: Request | None = None  # the HALT that it was asked to end by
+        self._halt: Request | None = None  # the HALT that ends its `main`
 
     def start(self) -> None:
-        """Start the thread; if the system gives none now, as soon as it does. Requests wait until then."""
+        """Start the thread, as soon as the system gives one. Requests wait until then."""
         env = self._cell.env
         name = f"{env.label}-main-{self._cell.addr.conc}"
         start_thread(name, lambda: WatchedThread(name, self._run, self._end_has_failed), env.alarms)
 
     def receive(self, timeout: float | None) -> Request | None:
-        """The next request. For the worker's own `main`, in this thread.
+        """Return the next request. For the worker's own `main`, in this thread.
 
         Args:
             timeout: Seconds to wait; None for as long as it takes.
@@ -74,11 +74,7 @@ class MainThread:
         return None
 
     def handle(self, request: Request) -> None:
-        """Run a request, and settle it. For the worker's own `main`, in this thread.
-
-        Args:
-            request: From `receive`.
-        """
+        """Run a request from `receive`, and settle it. For the worker's own `main`, in this thread."""
         cell = self._cell
         cell.performer.perform(request)
         if cell.activity.request is request:
@@ -87,7 +83,7 @@ class MainThread:
             self.forget(request)
 
     def forget(self, request: Request) -> None:
-        """Forget a settled request. The author's `main` may hold it until the next comes. Any thread."""
+        """Forget a settled request, which the author's `main` may hold for longer. Thread-safe."""
         if request in self._open:
             self._open.pop(request, None)
             request.let_go()
@@ -132,6 +128,6 @@ class MainThread:
         self._cell.ending.finish(halting.failure_of("the end of main()", error))
 
     def abandon(self, error: WorkerGone) -> None:
-        """Settle what was taken and not answered. Any thread."""
+        """Settle what was taken and not answered. Thread-safe."""
         for request in list(self._open):
             request.settle(Refused(error))

@@ -89,7 +89,7 @@ def _checked(outcome: Any) -> Outcome:
 
 
 class Performer:
-    """Runs the requests of one cell. Only the holder of the cell calls it, and its coroutines."""
+    """Runs the requests of one cell. Owner of the cell only, and its coroutines."""
 
     __slots__ = (
         "_background",
@@ -120,11 +120,7 @@ class Performer:
         return self.worker is not None
 
     def perform(self, request: Request) -> None:
-        """Run a request and settle it, or leave that to the coroutine that runs it.
-
-        Args:
-            request: One that is wanted. Whatever its author's code raises becomes its outcome.
-        """
+        """Run a request and settle it, or leave that to its coroutine."""
         interface = self._cell.interface
         has_steps = interface.has_steps
         arrived: list[Token[Any]] | None = None
@@ -154,7 +150,7 @@ class Performer:
                 outcome: Outcome = Value(value)
             except BaseException as error:
                 outcome = self._failure(request, error)
-                if request.kind is CREATE:  # its creator is to hear of it when nothing is left of it
+                if request.kind is CREATE:  # its creator hears of it when nothing is left of it
                     self._construction_failed(error)
                 if not has_steps:
                     request.note_time(outcome)
@@ -173,7 +169,7 @@ class Performer:
             request.open()
         except UnpackError:
             raise
-        except BaseException as error:  # KeyboardInterrupt too: here it is the bytes that raise it
+        except BaseException as error:  # KeyboardInterrupt too: here the bytes raise it
             raise UnpackError(f"the arguments cannot be unpacked: {type(error).__name__}") from error
 
     def _construction_failed(self, error: BaseException) -> None:
@@ -230,19 +226,17 @@ class Performer:
         return self._generators.note(number, share, holder, change)
 
     def hasten(self, request: Request) -> None:
-        """Cancel what a coroutine makes ahead for a generator whose last iterator is given up.
+        """Cancel what a coroutine makes ahead for a generator whose last iterator is given up. Thread-safe.
 
-        That may wait for long, and until it is over the DROP waits behind it. Any thread.
-
-        Args:
-            request: The DROP, before it enters the mailbox.
+        That may wait for long, and until it is over the DROP waits behind it. Called before the DROP enters
+        the mailbox.
         """
         if self._generators is None:
             return
         try:
             request.open()  # a few numbers
         except UnpackError:
-            return  # it will be said when its turn comes
+            return  # the error is reported when its turn comes
         number, share, *_ = request.args
         # If no coroutine has begun yet, the one that does will see that nothing is wanted.
         if self._generators.is_unwanted_after(number, share) and self._tasks:
@@ -259,18 +253,15 @@ class Performer:
         return self._generators is not None and self._generators.are_open
 
     def _tell(self, watch: Any) -> None:
-        """A watch of the worker has come to its end, unless it was given up in the meantime."""
+        """Report to the worker the end of one that it watches, unless it has given that watch up."""
         if watch.is_wanted:
             hook(self.worker, "on_ended")(watch.result())
 
     def invoke(self, request: Request) -> Any:
-        """The middle of the step `process`: call the method, read the attribute, or set it.
+        """Take the middle of the step `process`: call the method, read the attribute, or set it.
 
-        Args:
-            request: A CALL, GET or SET whose method is reachable.
-
-        Returns:
-            What the author's code gave; a coroutine for an ``async def`` method.
+        The request is a CALL, GET or SET whose method is reachable. An ``async def`` method gives a
+        coroutine.
         """
         if request.kind is CALL:
             return getattr(self.worker, request.method)(*request.args, **request.kwargs)
@@ -344,7 +335,7 @@ class Performer:
         object.__setattr__(worker, "_corps_cell", self._cell)  # whatever the class thinks of new attributes
 
     def let_go(self) -> None:
-        """Free what the worker held that has ended, though its callers still hold its cell."""
+        """Free what the worker held that has ended, because callers may still hold its cell."""
         self.worker = None
 
     # --- settling ---
@@ -361,13 +352,13 @@ class Performer:
             self._note_late(request, outcome)
 
     def _note_late(self, request: Request, outcome: Outcome) -> None:
-        """It had been settled before: by `reply`, or since its caller has given up. That is a dead letter."""
+        """Note a dead letter: `reply` has settled the request before, or its caller had given up."""
         is_cancelled = isinstance(outcome, Refused) and isinstance(outcome.error, Cancelled)
         if request.is_given_up and not is_cancelled and not isinstance(request.promise, NoAnswer):
             self._cell.env.letters.note("late", request.sender, request.target, request.method)
 
     def _last_steps(self, request: Request, outcome: Outcome) -> Outcome:
-        """The steps `after` and `reply`. The outcome that counts if `reply` did not settle the request."""
+        """Take the steps `after` and `reply`; return the outcome that counts if `reply` settles nothing."""
         try:
             steps = steps_of(self.cls)
             if "after" in steps and (changed := hook(self.worker, "after")(request, outcome)) is not None:
@@ -381,14 +372,14 @@ class Performer:
         return outcome
 
     def _failure(self, request: Request, error: BaseException) -> Outcome:
-        """The outcome of a request that has raised, whatever its author's classes do meanwhile."""
+        """Return the outcome of a request that has raised, whatever its author's classes do meanwhile."""
         try:
             return self._judge(request, error)
         except BaseException as escaped:
             return self._defect(request, escaped)
 
     def _escaped(self, request: Request, error: BaseException) -> None:
-        """Settle the request, whatever has come through all that was to stop it: the last guard."""
+        """Settle the request, whatever came through all that was to stop it: the last guard."""
         request.settle(self._defect(request, error))
         if request.kind is CREATE and not self.has_worker and not self._cell.is_halted:
             self._cell.ending.finish()
@@ -428,7 +419,7 @@ class Performer:
         return refused
 
     def _is_failure(self, error: BaseException) -> bool:
-        """Whether an exception that comes out of a method means that the worker cannot go on."""
+        """Return whether an exception that comes out of a method means that the worker cannot go on."""
         if not isinstance(error, Exception) or isinstance(error, getattr(self.cls, "fails_on", ())):
             return True
         return isinstance(error, Fail | MemoryError) and not isinstance(error, RemoteError)
@@ -472,7 +463,7 @@ class Performer:
             task.cancel()
 
     def _context_for(self, request: Request) -> Context:
-        """The context for a coroutine: a copy of the worker's own, or that of the generator that it steps."""
+        """Return the context for a coroutine: a copy of the worker's, or that of the generator it steps."""
         if request.kind in (PULL, AHEAD) and self._generators is not None:
             context = self._generators.context_of(request.args[0])
             if context is not None:
@@ -516,12 +507,12 @@ class Performer:
             self._cell.coroutine_ended()
 
     def cancel_coroutines(self) -> None:
-        """Cancel all coroutines under way, because the incarnation ends. Any thread."""
+        """Cancel all coroutines under way, because the incarnation ends. Thread-safe."""
         self.has_cancelled = True
         self._cell.env.loop.call(lambda: [task.cancel() for task in self._tasks])
 
     def abandon_coroutines(self, error: WorkerGone) -> None:
-        """Settle what coroutines under way were to answer: they refuse to end. Any thread."""
+        """Settle what coroutines under way were to answer: they refuse to end. Thread-safe."""
         for request in list(self._tasks.values()):
             request.promise.settle(Refused(error))
 
@@ -538,26 +529,25 @@ class Performer:
         return self._generators.keep(value, getattr(request.promise, "env", self._cell.env.id), context)
 
     def close_generators(self) -> None:
-        """Close the generators nobody pulled to their end; waits for that. Not on the loop's thread."""
+        """Close the generators that are left, and wait for that. Not on the loop's thread."""
         if self._generators is not None:
             self._generators.close(self._await_on_loop)
 
     def end_background(self, seconds: float) -> None:
         """End the tasks that coroutines of this incarnation have started. Not on the loop's thread.
 
-        Args:
-            seconds: They have so long for that. Then they are left behind.
+        After so many seconds they are left behind.
         """
         background = self._background
         if background is None:
             return
         self._await_on_loop(background.end(seconds), seconds)
         if left := background.names():
-            told = "%s ends, and tasks that it has started do not, though they were cancelled %s s ago: %s"
-            _log.error(told, self._cell, seconds, ", ".join(left))
+            text = "%s ends, and tasks that it has started do not, though they were cancelled %s s ago: %s"
+            _log.error(text, self._cell, seconds, ", ".join(left))
 
     def cancel_background(self) -> None:
-        """Cancel the tasks that coroutines of this incarnation have started. Any thread."""
+        """Cancel the tasks that coroutines of this incarnation have started. Thread-safe."""
         background, loop = self._background, self._cell.env.loop
         if background is not None:
             ending = background.end(self._cell.env.options.exit_timeout)
@@ -565,7 +555,7 @@ class Performer:
                 ending.close()
 
     def _await_on_loop(self, coroutine: Coroutine[Any, Any, None], seconds: float | None = None) -> None:
-        """Run a coroutine on the Env's loop, and wait for it; for so long, if the loop is stuck."""
+        """Run a coroutine on the Env's loop, and wait for it, for so many seconds if the loop is stuck."""
         env = self._cell.env
         over = Event()
 

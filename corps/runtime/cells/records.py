@@ -14,7 +14,7 @@ class Application:
 
 
 class Record(NamedTuple):
-    """How a worker was created. Its Env and its Mgr keep that if it may be restarted; else nobody does.
+    """How a worker was created. Its Env and its Mgr keep that if it may be restarted.
 
     Attributes:
         cls: Its class.
@@ -32,22 +32,17 @@ class Record(NamedTuple):
 
     @property
     def interface(self) -> Interface:
-        """Of its class."""
+        """That of its class."""
         interface: Interface = self.cls._corps_interface  # type: ignore[attr-defined]  # of Conc, which stands above
         return interface
 
 
 def comes_back(record: Record | None, failure: Failure) -> bool:
-    """Whether a worker that has failed so is restarted, if its Mgr can.
-
-    Args:
-        record: What its cell keeps of it.
-        failure: How it failed.
-    """
+    """Return whether a worker with this record is restarted after such a failure, if its Mgr can."""
     restart = record.options.restart if record is not None else None
     return restart is not None and restart.brings_back(failure.reason)
 
 
-def kept(record: Record) -> Record | None:
-    """The record if it is ever needed again: if a restart policy was declared; else None."""
+def if_needed(record: Record) -> Record | None:
+    """Return the record if it is ever needed again, because a restart policy was declared; else None."""
     return record if record.options.restart is not None else None

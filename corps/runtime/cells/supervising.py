@@ -1,12 +1,12 @@
 """A Mgr brings back its children: it does what `corps.supervision` decides.
 
-Every decision comes to a plan. Plans whose delay is over are carried out by a worker thread, one after the
+Every decision comes to a plan. A worker thread carries out the plans whose delay is over, one after the
 other; in a plan with an order each step waits for the one before it. The cell of a child that failed waits,
-with all that is in its mailbox, to be started again. If its cell has gone, with its process or since it was
-abandoned, the child is constructed anew at the same address.
+with all that is in its mailbox, to be started again. If the cell has gone, because its process died or
+because it was abandoned, the child is constructed anew at the same address.
 
-While a start is under way only its answer counts: when the Env of the child dies meanwhile, nobody here can
-tell in which of its processes the child was started.
+While a start is under way only its answer counts. If the Env of the child dies meanwhile, the Mgr cannot
+know in which of its processes the child was started.
 """
 
 import logging
@@ -36,19 +36,14 @@ _CHANCE: Final = random.SystemRandom().random  # the generator of the module is 
 
 
 class Supervising:
-    """What one Mgr does about its children. Any thread may call, but for `run`, which is for the pool."""
+    """What one Mgr does about its children. Thread-safe, but for `run`, which is for the pool."""
 
     def __init__(self, cell: "Cell", disown: Callable[[ConcAddr], None]) -> None:
-        """No child yet.
-
-        Args:
-            cell: Of the Mgr.
-            disown: Called with a child that has ended for good.
-        """
+        """Make one without any child. `disown` is called with a child that has ended for good."""
         self._cell = cell
         self._env = cell.env
         self._disown = disown
-        self._lock = Lock()  # protects everything below; nothing is called while it is held but the rules
+        self._lock = Lock()  # protects everything below; only the rules are called under it
         self._supervisor: Supervisor[ConcAddr] = Supervisor(cell.strategy, _CHANCE)
         self._records: dict[ConcAddr, Record] = {}
         self._bare: set[ConcAddr] = set()  # children without a cell
@@ -59,19 +54,14 @@ class Supervising:
         self._is_closed = False
 
     def add(self, child: ConcAddr, record: Record | None) -> None:
-        """A child was created.
-
-        Args:
-            child: Its address.
-            record: How; None if it is not restarted.
-        """
+        """Count a child that was created. Without a record it is not restarted."""
         with self._lock:
             if record is not None:
                 self._records[child] = record
             self._supervisor.add(child, record.options.restart if record is not None else None)
 
     def remove(self, child: ConcAddr) -> None:
-        """A child has ended for good."""
+        """Forget a child that has ended for good."""
         with self._lock:
             self._supervisor.remove(child)
             self._records.pop(child, None)
@@ -80,23 +70,18 @@ class Supervising:
             self._failed_at.pop(child, None)
 
     def away(self) -> list[ConcAddr]:
-        """The children that are to be started again, and those whose start is under way."""
+        """Return the children that are to be started again, and those whose start is under way."""
         with self._lock:
             return [] if self._is_closed else [*self._supervisor.down(), *self._starting]
 
     def close(self) -> None:
-        """The Mgr ends: nobody is started any more."""
+        """Start no child any more, because the Mgr ends."""
         with self._lock:
             self._is_closed = True
             self._due.clear()
 
     def lost(self, child: ConcAddr, failure: Failure) -> None:
-        """The process in which a child lived has died.
-
-        Args:
-            child: Its address.
-            failure: How the process died.
-        """
+        """Decide what follows for a child whose process has died."""
         with self._lock:
             if self._supervisor.is_down(child):
                 self._bare.add(child)
@@ -108,17 +93,17 @@ class Supervising:
     def failed(
         self, child: ConcAddr, incarnation: int, failure: Failure, *, is_halted: bool, failed_at: float
     ) -> None:
-        """An incarnation of a child has failed.
+        """Decide what follows on the failure of a child.
 
         Args:
             child: Its address.
-            incarnation: Which.
+            incarnation: Which incarnation has failed.
             failure: How.
             is_halted: Its cell is there, and waits to be started again.
             failed_at: When it failed, on the clock of this process.
         """
         with self._lock:
-            if self._env.closed:  # nobody could be started: it would fail at once, again and again
+            if self._env.closed:  # a start would fail at once, again and again
                 return
             if not is_halted and child in self._records:
                 self._bare.add(child)
@@ -169,7 +154,7 @@ class Supervising:
             self._env.pool.submit(self)
 
     def run(self) -> None:
-        """Carry out what is due. By a thread of the pool."""
+        """Carry out what is due. Called by a thread of the pool."""
         here = Activity(self._env, pooled=True)
         token = current.set(here)
         try:
@@ -200,7 +185,7 @@ class Supervising:
                 _log.warning("%s could not be halted: %s", child, error)
                 continue
             if not is_there:
-                with self._lock:  # not to depend on whether its end was told before
+                with self._lock:  # whether or not its end was reported before
                     self._bare.add(child)
         for child, incarnation in steps.start:
             started = self._start(child, incarnation)
@@ -234,7 +219,7 @@ class Supervising:
         return started
 
     def _note(self, child: ConcAddr, incarnation: int, started: Future[Any], failed_at: float | None) -> None:
-        """The start of a child is over. What its constructor raised it has told itself."""
+        """Take the answer to a start. The child itself has reported what its constructor raised."""
         outcome = started.outcome
         assert outcome is not None
         opened = outcome.opened()
@@ -252,7 +237,7 @@ class Supervising:
                 self._env.exit(child, EXIT_DOWN)
 
     def _start_anew(self, child: ConcAddr, incarnation: int, failed_at: float | None) -> None:
-        """Its process has died at the very moment, and the next one does not know it."""
+        """Construct a child whose process died at this moment: the next process does not know it."""
         with self._lock:
             if self._starting.get(child) != incarnation:
                 return
@@ -260,13 +245,13 @@ class Supervising:
         self._ask_start(child, incarnation, failed_at)
 
     def _still_away(self, child: ConcAddr, failed_at: float | None) -> None:
-        """What it is to come back from is the failure before."""
+        """Remember when a child failed that has not come back: its return ends that failure."""
         with self._lock:
             if failed_at is not None and self._supervisor.is_down(child):
                 self._failed_at[child] = failed_at
 
     def _answered(self, child: ConcAddr, incarnation: int) -> bool:
-        """The start of a child was answered; whether it is a child still."""
+        """Note that the start of a child was answered, and return whether it is a child still."""
         with self._lock:
             if self._starting.get(child) == incarnation:
                 del self._starting[child]
@@ -283,6 +268,6 @@ class Supervising:
         if isinstance(error, WorkerGone) and error.executed == "no":  # the EnvMgr there ends, and so its Env
             return
         with self._lock:
-            if failed_at is not None and child in self._records:  # it is to come back from the failure before
+            if failed_at is not None and child in self._records:  # its return ends the former failure
                 self._failed_at[child] = failed_at
         self.failed(child, incarnation, failure, is_halted=False, failed_at=now())

@@ -1,4 +1,4 @@
-"""Those who want to hear of the end of one worker's incarnation."""
+"""The watches for the end of one worker's incarnation."""
 
 from threading import Lock
 from typing import TYPE_CHECKING, Final
@@ -14,7 +14,7 @@ _FEW: Final = 16
 
 
 class Watchers:
-    """The watchers of one worker: each is told once. Any thread may call."""
+    """The watches of one worker. Each is answered once. Thread-safe."""
 
     __slots__ = ("_cell", "_lock", "_most", "_requests")
 
@@ -22,18 +22,13 @@ class Watchers:
         self._cell = cell
         self._lock = Lock()  # protects what follows
         self._requests: list[Request] = []
-        self._most = _FEW  # requests among which those that were given up are looked for
+        self._most = _FEW  # with so many, those that were given up are taken out
 
     def add(self, request: Request) -> None:
-        """Somebody watches from now on; at once told if the worker has ended for good.
-
-        Args:
-            request: A WATCH.
-        """
+        """Keep a WATCH, or answer it at once if the worker has ended for good."""
         with self._lock:
-            if (
-                len(self._requests) >= self._most
-            ):  # so each watch is looked at twice on average, not each time
+            # So each watch is looked at twice on average, and not each time.
+            if len(self._requests) >= self._most:
                 self._requests = [asked for asked in self._requests if not asked.promise.done()]
                 self._most = max(_FEW, 2 * len(self._requests))
             self._requests.append(request)
@@ -42,12 +37,8 @@ class Watchers:
             request.settle(Value(ended))
 
     def tell(self, ended: Ended) -> None:
-        """An incarnation has ended: nothing comes from it any more.
-
-        Args:
-            ended: Which, and how.
-        """
+        """Answer all watches, because an incarnation has ended and nothing comes from it any more."""
         with self._lock:
-            told, self._requests = self._requests, []
-        for request in told:
+            watches, self._requests = self._requests, []
+        for request in watches:
             request.settle(Value(ended))
