@@ -50,7 +50,7 @@ _TRAVEL: Final = 0.05
 
 
 class Answering:
-    """The requests of one peer. Any thread may call, but for `on_*`, which is for the thread that reads."""
+    """The requests of one peer. Thread-safe, but for `on_*`, which the thread that reads calls."""
 
     def __init__(
         self,

@@ -56,7 +56,7 @@ _SLOTS: Final = 2  # of the journal, for each request in the window: urgent ones
 
 
 class Asking:
-    """The requests to one peer. Any thread may call, but for `on_*`, which is for the thread that reads."""
+    """The requests to one peer. Thread-safe, but for `on_*`, which the thread that reads calls."""
 
     def __init__(
         self,

@@ -45,7 +45,7 @@ class _Words:
 
 
 class AskerJournal:
-    """The side that asks. Under the lock of its peer."""
+    """The side that asks. Caller holds the lock of its peer."""
 
     def __init__(self, slots: int, *, is_kept: bool) -> None:
         """Make it; there is no file yet.
@@ -133,7 +133,7 @@ class AskerJournal:
 
 
 class RunnerJournal:
-    """The side that runs. Any thread may call, one of them for each request."""
+    """The side that runs. Thread-safe; one thread calls for each request."""
 
     def __init__(self, path: str | None) -> None:
         """Map the file, if there is one.

@@ -27,7 +27,7 @@ _FORSAKEN: Final = 5.0  # seconds that it then has to do something about an Env 
 
 
 class Peers:
-    """The other Envs of a Corps. Any thread may call."""
+    """The other Envs of a Corps. Thread-safe."""
 
     def __init__(
         self,

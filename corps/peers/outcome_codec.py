@@ -34,7 +34,7 @@ class StreamSide(Protocol):
 
 
 class OutcomeCodec:
-    """Packs and unpacks outcomes. Any thread may use it."""
+    """Packs and unpacks outcomes. Thread-safe."""
 
     def __init__(self, packer: Packer, streams: StreamSide) -> None:
         """For one peer.

@@ -32,7 +32,7 @@ _NO_DESCRIPTORS: Final = 0.1  # seconds until a link is tried again that there w
 
 
 class Peer:
-    """One other Env, in one incarnation or before it has one. Any thread may call.
+    """One other Env, in one incarnation or before it has one. Thread-safe.
 
     Attributes:
         way: Its link.

@@ -27,7 +27,7 @@ class Answers(Protocol):
 
 
 class WirePromise:
-    """The promise of a request that came over a link: it knows the way back. Any thread."""
+    """The promise of a request that came over a link: it knows the way back. Thread-safe."""
 
     __slots__ = ("_done", "_lock", "_number", "_peer")
 

@@ -54,7 +54,7 @@ class Ticket:
 
 
 class Room:
-    """A window with a queue. Any thread may call; the lock of its owner, which it holds, protects it."""
+    """A window with a queue. Caller holds the lock of the owner."""
 
     def __init__(self, lock: Lock, window: Window) -> None:
         """Make it.
@@ -106,9 +106,12 @@ class Room:
     def queue(self, size: int, wake: Callable[[], object]) -> Ticket:
         """Queue for room for so many bytes, and go on at once.
 
+        Args:
+            size: Of the request.
+            wake: Called, with the lock held, when there is room, or will be none.
+
         Returns:
             The ticket: `is_granted` says whether the room was taken. If it is not used, it has to `leave`.
-                Its `wake` is called with the lock held when there is room, or will be none.
         """
         ticket = Ticket(size, wake)
         self._queue.append(ticket)

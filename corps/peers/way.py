@@ -14,7 +14,7 @@ _log = logging.getLogger("corps.transport")
 
 
 class Way:
-    """The way to one peer. Any thread may call.
+    """The way to one peer. Thread-safe.
 
     A peer that has died and is to come back is there before its process is: what is sent to it waits, bounded
     by the window for requests, and leaves in order when it has come.

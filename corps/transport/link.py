@@ -61,7 +61,7 @@ class RoomToSend:
 
 
 class Link(ABC):
-    """The way to one peer. Any thread may call.
+    """The way to one peer. Thread-safe.
 
     Attributes:
         unsent: Bytes that were given to `send` and wait in this process for the peer to take them. For

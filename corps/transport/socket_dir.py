@@ -14,7 +14,7 @@ _NAME: Final = 40  # bytes of the name of a socket file at most
 
 
 class SocketDir:
-    """The directory of the socket files, as one Env reaches it. Any thread may call."""
+    """The directory of the socket files, as one Env reaches it. Thread-safe."""
 
     def __init__(self, path: str) -> None:
         """Find out how the files of a directory can be named.

@@ -37,7 +37,7 @@ _AT_ONCE: Final = 1024 * 1024
 
 
 class UnixLink(Link):
-    """A connected socket to one peer. Any thread may call, but for `flush`."""
+    """A connected socket to one peer. Thread-safe, but for `flush`."""
 
     def __init__(
         self,

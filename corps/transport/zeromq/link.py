@@ -31,7 +31,7 @@ _MORE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
 
 
 class ZmqLink(Link):
-    """A DEALER socket to one peer. Any thread may call."""
+    """A DEALER socket to one peer. Thread-safe."""
 
     def __init__(
         self,

@@ -34,7 +34,7 @@ _KEPT: Final = 16 * 1024 * 1024
 
 
 class SocketFactory:
-    """Makes the sockets of one Env. Any thread may call.
+    """Makes the sockets of one Env. Thread-safe.
 
     Attributes:
         context: Theirs.
