@@ -15,7 +15,7 @@ from corps.errors import CorpsError
 from corps.launch.building import CorpsPlan
 from corps.launch.found_settings import find_executable, find_settings
 from corps.launch.interrupted import is_interrupt
-from corps.launch.may_boot import check_before, check_source, place_of
+from corps.launch.may_boot import check_before, check_source, line_of
 from corps.launch.running import RunningCorps, StartingCorps, start_corps
 from corps.launch.sources import find_source
 from corps.launchers.local.starting_python import take_role
@@ -57,10 +57,10 @@ _OF_HANDLE: Final = (
 class BootedName(Name[T_co]):
     """The Name of a Corps in the process that booted it: its end is the end of the whole Corps.
 
-    Leaving its ``with`` or ``async with`` block ends the Corps in order, from whichever thread, task or
-    context it is left; a second Ctrl-C meanwhile ends it at once. What `corps.create`, `corps.envs`,
-    `corps.statistics` and `corps.dead_letters` do inside the block, its methods of these names do everywhere;
-    a method of the Corps with such a name goes before.
+    Leaving its ``with`` or ``async with`` block, in any thread, task or context, ends the Corps in order; a
+    second Ctrl-C meanwhile ends it at once. Its methods `create`, `envs`, `statistics` and `dead_letters` do
+    everywhere what `corps.create` and the others do inside the block. A method of the Corps with such a name
+    goes before.
     """
 
     _running: RunningCorps
@@ -88,7 +88,7 @@ class BootedName(Name[T_co]):
         mailbox: int | None = None,
         restart: Restart | None = None,
     ) -> "BootedName[T_co]":
-        """The same Corps, called, and creating workers, in another way.
+        """Return a Name of the same Corps that calls it, and creates workers, in another way.
 
         Args:
             deadline: Seconds within which each request must be answered, and each worker constructed; None
@@ -132,15 +132,15 @@ class BootedName(Name[T_co]):
         return self._chosen.replicate(n, cls, *args, **kwargs)
 
     def envs(self) -> list[int]:
-        """The Envs in which workers can be created; see `corps.envs`."""
+        """List the Envs in which workers can be created; see `corps.envs`."""
         return list(self._running.env.worker_envs)
 
     def statistics(self, timeout: float | None = 5.0) -> dict[int, dict[str, Any]]:
-        """What goes on in each Env; see `corps.statistics`."""
+        """Tell what goes on in each Env; see `corps.statistics`."""
         return all_statistics(self._running.env, timeout)
 
     def dead_letters(self, env: Where = None) -> DeadLetters:
-        """The messages that reached nobody; see `corps.dead_letters`."""
+        """Give the messages that did not arrive; see `corps.dead_letters`."""
         return DeadLetters.of(self._running.env, env)
 
     def exit(self) -> Future[None]:
@@ -188,7 +188,7 @@ class _StartingName(BootedName[T_co]):
             return getattr(self, name)
 
     def _arrive(self) -> None:
-        """Wait for the start, and be an ordinary booted Name. What the start raised is raised at each use."""
+        """Wait for the start, and become an ordinary booted Name. Each use raises what the start raised."""
         parts = vars(self)
         parts["_is_used"] = True
         try:
@@ -196,7 +196,7 @@ class _StartingName(BootedName[T_co]):
         except BaseException:
             parts["_starting"].end_now()  # nothing is left of it, also after a Ctrl-C
             raise
-        with parts["_arrival"]:  # held while it becomes another: two threads may come
+        with parts["_arrival"]:  # held while it changes its class: two threads may come
             if type(self) is _StartingName:
                 BootedName.__init__(self, running.name, running)
                 object.__setattr__(self, "__class__", BootedName)
@@ -302,7 +302,7 @@ def boot(  # type: ignore[misc]  # it takes whatever a constructor takes
     caller = sys._getframe(1)
     plan = _planned(source, caller, envs, tag, config)
     if _is_coroutine(caller):
-        return _StartingName(StartingCorps(plan, args, kwargs).begin(), place_of(caller))
+        return _StartingName(StartingCorps(plan, args, kwargs).begin(), line_of(caller))
     return start(plan, *args, **kwargs)
 
 
@@ -363,7 +363,7 @@ async def aboot(  # type: ignore[misc]  # as boot
     """
     caller = sys._getframe(1)
     plan = _planned(source, caller, envs, tag, config)
-    return await _StartingName(StartingCorps(plan, args, kwargs).begin(), place_of(caller)).arrived()
+    return await _StartingName(StartingCorps(plan, args, kwargs).begin(), line_of(caller)).arrived()
 
 
 def _planned(
@@ -400,7 +400,7 @@ def freeze_support() -> None:
 
 
 def _is_coroutine(caller: FrameType) -> bool:
-    """Whether a coroutine of an event loop calls: then nothing may block."""
+    """Return whether a coroutine of an event loop calls: then nothing may block."""
     flags = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
     return bool(caller.f_code.co_flags & flags) and running_loop() is not None
 

@@ -19,7 +19,7 @@ class CorpsParts:
         host: Starts processes on this host.
         env: The Env of this process.
         membership: The processes of the Corps.
-        deaths: Tells who of them has ended.
+        deaths: Tells all Envs which processes have ended.
         mgr: The CorpsMgr.
         name: The application's Corps.
         finish_timeout: Seconds that requests of the script may take when the end begins.

@@ -88,15 +88,15 @@ class LocalEnv:
             raise ClosedError("this Env has been closed: it can create no more workers")
 
     def envs(self) -> list[int]:
-        """The Envs in which workers can be created: this one. See `corps.envs`."""
+        """List the Envs in which workers can be created: this one. See `corps.envs`."""
         return list(self._env.worker_envs)
 
     def dead_letters(self) -> DeadLetters:
-        """The messages that reached nobody here; see `corps.dead_letters`."""
+        """Give the messages that did not arrive here; see `corps.dead_letters`."""
         return DeadLetters.of(self._env, "here")
 
     def statistics(self) -> dict[str, Any]:
-        """What goes on here, and what went wrong so far.
+        """Tell what goes on here, and what went wrong so far.
 
         Returns:
             ``workers`` is their number, the runtime's own among them. ``threads`` tells of worker threads,

@@ -36,7 +36,7 @@ def check_before(frame: FrameType | None) -> None:
         StopLoading: An application is being loaded: what stands above the call is the application.
         BootError: A worker asks, or a thread of its process, or a module that a child process imports.
     """
-    where = place_of(frame)
+    where = line_of(frame)
     loading = this_process.loading()
     if loading is not None:
         loading.stop_at(where)
@@ -79,7 +79,7 @@ def check_source(source: Source, frame: FrameType | None) -> None:
         and source.file in applications().values()
     ):
         raise BootError(
-            f"{place_of(frame)}: {source.file} is the application of the worker that has started this child "
+            f"{line_of(frame)}: {source.file} is the application of the worker that has started this child "
             f"process; it would be booted again and again: {GUARD}"
         )
 
@@ -92,7 +92,7 @@ def mark_descendants(source: Source) -> None:
         add_application(source.module, source.file)
 
 
-def place_of(frame: FrameType | None) -> str:
+def line_of(frame: FrameType | None) -> str:
     """Say where a call stands, as ``file, line n``; the caller's caller counts for the standard library."""
     shown = frame
     while shown is not None and shown.f_globals.get("__name__", "").partition(".")[0] in _NOBODY:

@@ -62,7 +62,7 @@ class ByteChannel(Protocol):
         """
 
     def wait(self, timeout: float) -> bool:
-        """Wait for so many seconds until there is something for `recv`; whether there is."""
+        """Wait so many seconds for something to receive; return whether there is."""
 
     def recv(self) -> bytes | None:
         """Wait for the next message; None at the end. One thread."""
@@ -102,10 +102,10 @@ class LaunchedEnv(Protocol):
         """Have it write the stacks of its threads, and end, if it can. Nothing waits for that."""
 
     def is_stopped(self) -> bool:
-        """Whether it stands still: a signal has stopped it, or a debugger."""
+        """Return whether it stands still: a signal has stopped it, or a debugger."""
 
     def output(self) -> str:
-        """The last that it has written; complete once `wait` has returned an Exit."""
+        """Give the last that it has written; complete once `wait` has returned an Exit."""
 
 
 class Launcher(Protocol):

@@ -366,8 +366,8 @@ class Membership:
             victim = max(places, key=lambda place: place.process.env_id)
             victim.life.on(Move.DOOM)
         text = "%s is killed, to be started again: %s cannot reach %s: %s"
-        who = (victim.process.env_id, by[0], one[0])
-        _log.warning(text, *map(env_label, who), reason)
+        env_ids = (victim.process.env_id, by[0], one[0])
+        _log.warning(text, *map(env_label, env_ids), reason)
         victim.process.kill()
 
     # --- Envs that come and go ---

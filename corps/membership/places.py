@@ -56,7 +56,7 @@ class Place:
         self.telling = Lock()
 
     def is_well(self, generation: int) -> bool:
-        """Whether that process of the Env lives, has joined, and nothing is known against it."""
+        """Return whether that process of the Env lives, has joined, and nothing is known against it."""
         is_there = self.generation == generation and self.process.wait(0) is None
         return is_there and self.life.is_well
 

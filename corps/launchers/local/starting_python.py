@@ -27,7 +27,7 @@ _BOOTSTRAP: Final = (
 
 
 def is_frozen() -> bool:
-    """Whether this is a program without an interpreter of its own."""
+    """Return whether this is a program without an interpreter of its own."""
     return bool(getattr(sys, "frozen", False))
 
 

@@ -8,7 +8,7 @@ import pytest
 from corps.errors import BootError
 from corps.launch import may_boot
 from corps.launch.loading import StopLoading
-from corps.launch.may_boot import check_before, check_source, mark_descendants, place_of
+from corps.launch.may_boot import check_before, check_source, line_of, mark_descendants
 from corps.launch.pool_main import APPLICATIONS, ApplicationFinder, applications
 from corps.launch.sources import Source
 from corps.runtime.this_process import ThisProcess
@@ -123,12 +123,12 @@ def test_a_frozen_program_that_a_worker_has_started_again_may_not_boot(
 
 def test_the_place_of_a_boot_is_in_the_code_of_an_author() -> None:
     def ask() -> str:
-        return place_of(sys._getframe())
+        return line_of(sys._getframe())
 
-    assert place_of(None) == "?"
+    assert line_of(None) == "?"
     of_library = {"__name__": "asyncio.events", "ask": ask}
     exec(compile("def call(): return frame()", "events.py", "exec"), of_library)
-    of_library["frame"] = lambda: place_of(sys._getframe(1))
+    of_library["frame"] = lambda: line_of(sys._getframe(1))
     assert of_library["call"]().startswith(str(Path(__file__)))  # type: ignore[operator]
 
 
