@@ -175,6 +175,8 @@ class Registry:
         return [request for requests in held.values() for request in requests]
 
     def _in_vain(self) -> list[Request]:
+        if not self._held:
+            return []
         gone = [number for number in self._held if not self._presences.may_come(number)]
         return [request for number in gone for request in self._held.pop(number)]
 

@@ -52,6 +52,13 @@ class Event(IntEnum):
     """Its end is not on record any more."""
 
 
+# Constants, because Python 3.11 takes 40 ns to find a member in its class.
+_UNKNOWN: Final = State.UNKNOWN
+_EXPECTED: Final = State.EXPECTED
+_RETURNING: Final = State.RETURNING
+_CAME: Final = Event.CAME
+_ENDED: Final = Event.ENDED
+
 _KEPT: Final[Mapping[State, State]] = {state: state for state in State}
 
 MOVES: Final[Mapping[Event, Mapping[State, State]]] = {
@@ -104,8 +111,8 @@ class Presences:
 
     def may_come(self, number: int) -> bool:
         """Return whether a request for a worker that takes none now has to wait for it."""
-        state = self._states.get(number, State.UNKNOWN)
-        if state is State.UNKNOWN:
+        state = self._states.get(number, _UNKNOWN)
+        if state is _UNKNOWN:
             return bool(self._undecided) and ENV_MGR < number < self._first
         return state in _COMING
 
@@ -115,7 +122,7 @@ class Presences:
 
     def came(self, number: int) -> None:
         """Record that a cell was entered."""
-        self._move(number, Event.CAME)
+        self._move(number, _CAME)
 
     def leaves(self, number: int) -> None:
         """Record that a cell is about to be abandoned, and that its worker may come back."""
@@ -124,7 +131,7 @@ class Presences:
     def ended(self, number: int, mgr_env: int | None) -> None:
         """Record that a cell was removed; `mgr_env` is the Env of its Mgr if its worker may come back."""
         if mgr_env is None:
-            self._move(number, Event.ENDED)
+            self._move(number, _ENDED)
         else:
             self._move(number, Event.ENDED_TO_RETURN)
             self._mgr_envs[number] = mgr_env
@@ -161,13 +168,13 @@ class Presences:
                     self._move(number, Event.ALL_SAID)
 
     def _move(self, number: int, event: Event) -> None:
-        state = self._states.get(number, State.UNKNOWN)
+        state = self._states.get(number, _UNKNOWN)
         after = MOVES[event].get(state)
         if after is None:
             raise IllegalMove(f"the worker number {number} is {state.name}, and cannot meet {event.name}")
-        if after is State.UNKNOWN:
+        if after is _UNKNOWN:
             self._states.pop(number, None)
         else:
             self._states[number] = after
-        if after is not State.EXPECTED and after is not State.RETURNING:
+        if self._mgr_envs and after is not _EXPECTED and after is not _RETURNING:
             self._mgr_envs.pop(number, None)
