@@ -14,7 +14,7 @@ from corps.messages.promises import Promise
 from corps.messages.requests import DROP, Request
 from corps.packing.packer import Packed, Packer
 from corps.peers.journal import RunnerJournal
-from corps.peers.limits import check_frames
+from corps.peers.limits import Limits, check_frames
 from corps.peers.local_side import LocalSide
 from corps.peers.outcome_codec import OutcomeCodec
 from corps.peers.promises import WireCredit, WirePromise, WireUnheard
@@ -58,33 +58,20 @@ class Answering:
         way: Way,
         packer: Packer,
         outcomes: OutcomeCodec,
-        *,
-        window: tuple[int, int],
-        patience: float | None,
-        max_frame: int | None,
+        limits: Limits,
     ) -> None:
-        """Nothing was asked yet.
-
-        Args:
-            env: This Env.
-            way: To the peer.
-            packer: For the peer.
-            outcomes: Packs outcomes for the peer.
-            window: Requests and bytes that the peer may leave unanswered.
-            patience: Seconds that an outcome waits for room, if the peer takes none.
-            max_frame: Bytes of the longest frame that the peer takes.
-        """
+        """Begin with no request. The packers and limits are those for the peer."""
         self._env = env
         self._way = way
         self._packer = packer
         self._outcomes = outcomes
-        self._max_frame = max_frame
-        self._patience = patience
-        self._most_unsent = max(window[1], _LEAST_UNSENT)
+        self._max_frame = limits.max_frame
+        self._patience = limits.patience
+        self._most_unsent = max(limits.window[1], _LEAST_UNSENT)
         self._journal_path: str | None = None
         self._journal = RunnerJournal(None)  # used by requests, and changed before the first one is delivered
         self._lock = Lock()  # protects everything below; nothing is packed, settled or sent under it
-        self._returns = Returns(*window)
+        self._returns = Returns(*limits.window)
         self._is_credit_due = False
         self._incoming: dict[int, Request] = {}
         self._is_lost = False

@@ -27,7 +27,7 @@ from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import ASKING, DROP, EXIT, WATCH, WITHDRAWN, Request
 from corps.packing.packer import Packed, Packer
 from corps.peers.journal import AskerJournal
-from corps.peers.limits import check_frames, check_method
+from corps.peers.limits import Limits, check_frames, check_method
 from corps.peers.local_side import LocalSide
 from corps.peers.outcome_codec import OutcomeCodec
 from corps.peers.room import ROOM_ON_A_LOOP, Room, Turn
@@ -64,22 +64,18 @@ class Asking:
         way: Way,
         packer: Packer,
         outcomes: OutcomeCodec,
+        limits: Limits,
         *,
-        window: tuple[int, int],
-        patience: float | None,
-        max_frame: int | None,
         is_journaled: bool,
     ) -> None:
-        """Nothing was asked yet.
+        """Begin with no request. The packers and limits are those for the peer.
 
         Args:
             env: This Env.
             way: To the peer.
-            packer: For the peer.
-            outcomes: Unpacks outcomes of the peer.
-            window: Requests and bytes that may be unanswered.
-            patience: Seconds a sender waits for room in the window.
-            max_frame: Bytes of the longest frame that the peer takes.
+            packer: Packs arguments.
+            outcomes: Unpacks outcomes.
+            limits: Of what is sent.
             is_journaled: Whether there will be a start journal.
         """
         self.readers = env.readers
@@ -92,12 +88,12 @@ class Asking:
         self._way = way
         self._packer = packer
         self._outcomes = outcomes
-        self._patience = patience
-        self._max_frame = max_frame
+        self._patience = limits.patience
+        self._max_frame = limits.max_frame
         # Protects everything below. Nothing is packed, settled or sent under it.
         self._lock = Lock()
-        self._room = Room(self._lock, Window(*window))
-        self._journal = AskerJournal(_SLOTS * window[0], is_kept=is_journaled)
+        self._room = Room(self._lock, Window(*limits.window))
+        self._journal = AskerJournal(_SLOTS * limits.window[0], is_kept=is_journaled)
         # The promise and the size of each request until its outcome comes, and when it was sent. A withdrawn
         # one stays, without its promise: it takes up room at the peer until the peer says that it does not.
         self._pending: dict[int, tuple[Promise | None, int, float | None]] = {}

@@ -48,7 +48,7 @@ class AskerJournal:
     """The side that asks. Caller holds the lock of its peer."""
 
     def __init__(self, slots: int, *, is_kept: bool) -> None:
-        """Make it; there is no file yet.
+        """Begin without a file.
 
         Args:
             slots: Unanswered requests of which it knows at once.

@@ -1,9 +1,24 @@
-"""What no message can hold fails in the caller, and not in silence on the other side."""
+"""What may go to a peer. What no message can hold fails in the caller, and not in silence at the peer."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from corps.errors import PackError
 from corps.wire.frames import MAX_FRAMES, MAX_METHOD, Frame
+
+
+class Limits(NamedTuple):
+    """What one peer takes, in each direction.
+
+    Attributes:
+        window: Requests and bytes that may be unanswered.
+        patience: Seconds that a sender waits for room; None for as long as it takes.
+        max_frame: Bytes of the longest frame; None for no limit.
+    """
+
+    window: tuple[int, int]
+    patience: float | None
+    max_frame: int | None
 
 
 def check_frames(frames: Sequence[Frame], max_frame: int | None) -> None:

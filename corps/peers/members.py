@@ -14,6 +14,7 @@ from corps.messages.members import Member
 from corps.messages.outcomes import Refused
 from corps.messages.requests import Request
 from corps.packing.packer import Packer
+from corps.peers.limits import Limits
 from corps.peers.local_side import LocalSide
 from corps.peers.peer import Peer
 from corps.security.audit import Audit
@@ -40,7 +41,7 @@ class Peers:
         journals: str | None = None,
         incarnation: str = "",
     ) -> None:
-        """Make it; nobody is a member yet.
+        """Begin without members.
 
         Args:
             env: The Env these are peers of.
@@ -56,8 +57,7 @@ class Peers:
         self._incarnation = incarnation
         self._transport = transport
         self._packer = packer
-        self._window = window
-        self._patience = patience
+        self._limits = Limits(window, patience, transport.max_frame)
         self.audit = Audit(f"{env_label(env.id)}")
         """What members sent that the protocol does not allow, by kind. Used by the thread that reads."""
         self._lock = Lock()  # protects _peers and _lost
@@ -104,9 +104,7 @@ class Peers:
             self._transport.connect,
             self._packer,
             self._give_up,
-            window=self._window,
-            patience=self._patience,
-            max_frame=self._transport.max_frame,
+            self._limits,
             is_there=bool(member.incarnation),
             journals=self._journals,
             incarnation=self._incarnation,

@@ -37,7 +37,7 @@ class OutcomeCodec:
     """Packs and unpacks outcomes. Thread-safe."""
 
     def __init__(self, packer: Packer, streams: StreamSide) -> None:
-        """For one peer.
+        """Begin for one peer.
 
         Args:
             packer: For that peer.

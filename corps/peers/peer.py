@@ -13,6 +13,7 @@ from corps.peers.answering import Answering
 from corps.peers.asking import Asking
 from corps.peers.definitions import Definitions
 from corps.peers.journal import journal_path
+from corps.peers.limits import Limits
 from corps.peers.local_side import LocalSide
 from corps.peers.outcome_codec import OutcomeCodec
 from corps.peers.way import Way
@@ -50,15 +51,13 @@ class Peer:
         connect: Callable[[Member], Link],
         packer: Packer,
         give_up: "Callable[[Peer, str], None]",
+        limits: Limits,
         *,
-        window: tuple[int, int],
-        patience: float | None,
-        max_frame: int | None,
         is_there: bool = True,
         journals: str | None = None,
         incarnation: str = "",
     ) -> None:
-        """Make it; the link is opened by the first message.
+        """Begin without a link, which the first message opens.
 
         Args:
             env: The Env that this is a peer of.
@@ -66,9 +65,7 @@ class Peer:
             connect: Opens the link.
             packer: Packs and unpacks.
             give_up: Called with this peer, and a reason, when nothing can be sent to it: is to lose it.
-            window: Requests and bytes that may be unanswered.
-            patience: Seconds that a sender waits for room.
-            max_frame: Bytes of the longest frame that the peer takes.
+            limits: Of what is sent to it.
             is_there: Whether it has a process; else `open` comes later, and what is sent to it waits until
                 then.
             journals: Directory of the start journals; None for none.
@@ -83,7 +80,7 @@ class Peer:
             lambda again: env.alarms.at(now() + _NO_DESCRIPTORS, again),
             is_there=is_there,
         )
-        self.definitions = Definitions(packer, self.way.transmit, max_frame)
+        self.definitions = Definitions(packer, self.way.transmit, limits.max_frame)
         packer = self.definitions.packer
         outcomes = OutcomeCodec(packer, env)
         self.asking = Asking(
@@ -91,14 +88,10 @@ class Peer:
             self.way,
             packer,
             outcomes,
-            window=window,
-            patience=patience,
-            max_frame=max_frame,
+            limits,
             is_journaled=journals is not None,
         )
-        self.answering = Answering(
-            env, self.way, packer, outcomes, window=window, patience=patience, max_frame=max_frame
-        )
+        self.answering = Answering(env, self.way, packer, outcomes, limits)
         self.handlers: Final[Mapping[type, Callable[[Any, Sequence[Frame]], None]]] = {
             OutcomeHeader: self.asking.on_outcome,
             RequestHeader: self.answering.on_request,

@@ -57,7 +57,7 @@ class Room:
     """A window with a queue. Caller holds the lock of the owner."""
 
     def __init__(self, lock: Lock, window: Window) -> None:
-        """Make it.
+        """Begin with nobody waiting.
 
         Args:
             lock: The owner's; let go of while a sender waits.

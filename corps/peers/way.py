@@ -29,7 +29,7 @@ class Way:
         *,
         is_there: bool,
     ) -> None:
-        """Make it; the link is opened by the first message.
+        """Begin without a link, which the first message opens.
 
         Args:
             member: The peer.

@@ -115,7 +115,7 @@ class Outgoing:
     """
 
     def __init__(self, numbers: Iterator[int], *, window: int = WINDOW, streams: int = MAX_STREAMS) -> None:
-        """Nothing is to be sent.
+        """Begin with nothing to be sent.
 
         Args:
             numbers: Gives each stream its number.
@@ -301,7 +301,7 @@ class Incoming:
     def __init__(
         self, max_frame: int | None = None, *, returns: int = RETURN, streams: int = MAX_STREAMS
     ) -> None:
-        """Nothing has come yet.
+        """Begin with nothing that has come.
 
         Args:
             max_frame: Bytes of a frame at most; None for no limit but that of the message.

@@ -62,7 +62,7 @@ class Returns:
     __slots__ = ("_bytes", "_lump_bytes", "_lump_requests", "_requests")
 
     def __init__(self, requests: int, size: int) -> None:
-        """Make it, for a window of this size: a quarter of it is handed back at a time."""
+        """Begin with nothing owed, for a window of this size: a quarter of it is handed back at a time."""
         self._lump_requests = max(1, requests // 4)
         self._lump_bytes = max(1, size // 4)
         self._requests = 0

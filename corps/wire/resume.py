@@ -132,7 +132,7 @@ class Arrivals:
     )
 
     def __init__(self, link: int, *, messages: int = TELL_MESSAGES, size: int = TELL_BYTES) -> None:
-        """Nothing has come.
+        """Begin with nothing that has come.
 
         Args:
             link: The number of the link at its sender.

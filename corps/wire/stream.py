@@ -76,7 +76,7 @@ class Cutter:
     __slots__ = ("_is_trusted", "_large", "_lengths", "_limit", "_limit_later", "_missing", "_rest")
 
     def __init__(self, first: int, later: int) -> None:
-        """Nothing has come yet.
+        """Begin with nothing that has come.
 
         Args:
             first: Bytes of the first message at most.

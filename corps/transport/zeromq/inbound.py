@@ -32,7 +32,7 @@ class InboundLinks:
     def __init__(
         self, hello: Hello, find: Callable[[str], Member | None], audit: Audit, *, has_keys: bool
     ) -> None:
-        """Nobody has said hello.
+        """Begin without links.
 
         Args:
             hello: Who the Env is.

@@ -29,7 +29,7 @@ class Patrol:
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
-        """No link is looked after.
+        """Begin without links.
 
         Args:
             wake: Makes the thread that reads come soon, to see when it is to go.

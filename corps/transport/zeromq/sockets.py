@@ -43,7 +43,7 @@ class SocketFactory:
     def __init__(
         self, hello: Hello, keys: KeyPair | None, max_frame: int | None, handshake_timeout: float
     ) -> None:
-        """No socket yet.
+        """Begin without a socket.
 
         Args:
             hello: Who the Env is.
