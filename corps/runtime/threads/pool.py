@@ -12,16 +12,13 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from threading import Condition, Lock, Thread, current_thread, get_ident
-from typing import Final, Protocol
+from typing import Protocol
 
 from corps.runtime.threads.gates import Gate
+from corps.runtime.threads.thread_starts import FIRST_PAUSE, LONGEST_PAUSE, NO_THREAD
 from corps.runtime.threads.watched_thread import Failed, WatchedThread, note_failure
 
 _log = logging.getLogger("corps.pool")
-
-
-_FIRST_PAUSE: Final = 0.05  # seconds until a thread that could not be started is tried again
-_LONGEST_PAUSE: Final = 1.0  # the same, after some tries in vain
 
 
 class Runnable(Protocol):
@@ -70,7 +67,7 @@ class WorkerPool:
         self._closing = False
         self._starts_no_more = False
         self._serial = 0
-        self._pause = _FIRST_PAUSE / 2  # seconds before the last further try to start a thread
+        self._pause = FIRST_PAUSE / 2  # seconds before the last further try to start a thread
         self._all_gone = Condition(self._lock)
 
     def submit(self, cell: Runnable) -> None:
@@ -208,17 +205,17 @@ class WorkerPool:
     def _start(self, thread: Thread) -> None:
         try:
             thread.start()
-        except (RuntimeError, MemoryError) as error:  # the system gives no more threads now
+        except NO_THREAD as error:
             with self._lock:
                 self._coming = False
                 self._total -= 1
                 self._threads.discard(thread)
-                self._pause = pause = min(2 * self._pause, _LONGEST_PAUSE)
+                self._pause = pause = min(2 * self._pause, LONGEST_PAUSE)
             text = "worker thread %s could not be started, and is tried again in %s s: %s"
             _log.warning(text, thread.name, pause, error)
             self.later(pause, self._try_again)
         else:
-            self._pause = _FIRST_PAUSE / 2
+            self._pause = FIRST_PAUSE / 2
 
     def _try_again(self) -> None:
         """Send a thread to what still waits."""
