@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from threading import Event
@@ -198,6 +199,16 @@ def test_any_application_can_be_stormed(tmp_path: Path) -> None:
     assert "5 workers of the application were asked in" in done.stdout
     assert "its run gave 0 values" not in done.stdout
     assert (tmp_path / "soak" / "report.json").exists()
+
+
+def test_workers_that_declare_no_restart_need_not_answer_as_often_as_before(tmp_path: Path) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(FAMILY)
+    limits = Limits(recovery=0.5, allowance=0.5)
+    options = StormOptions(seed=5, source=str(app), words=("38",), kinds=("kill",), count=3, mean_gap=0.1)
+    report = storm(replace(options, calm=2.0, limits=limits))
+    assert [each for each in report.violations if each.invariant == Invariant.LIVENESS] == []
+    assert any("workers of the application did not come back" in note for note in report.notes)
 
 
 def test_the_load_of_the_tests_runs_beside_any_application(tmp_path: Path) -> None:

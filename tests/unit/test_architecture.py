@@ -323,6 +323,7 @@ def only_in(names: frozenset[str], units: frozenset[str]) -> Rule:
     return rule
 
 
+nothing_imports_the_checkout = only_in(frozenset({"tests", "benchmarks", "examples"}), frozenset({"none"}))
 zmq_only_in_transport = only_in(frozenset({"zmq"}), frozenset({"transport", "security"}))
 pickles_only_in_packing = only_in(
     PICKLES | {"msgpack", "marshal", "shelve", "pickletools"}, frozenset({"packing", "wire"})
@@ -559,6 +560,7 @@ RULES: Final[tuple[Rule, ...]] = (
     only_launch_knows_the_launchers,
     nothing_imports_the_root,
     nothing_imports_the_test_kit,
+    nothing_imports_the_checkout,
     zmq_only_in_transport,
     pickles_only_in_packing,
     time_only_in_clock,
@@ -650,6 +652,7 @@ def planted(sources: Mapping[str, str]) -> Files:
         (nothing_imports_the_test_kit, {"__init__.py": "from corps.testing.leaks import no_leaks"}),
         (nothing_imports_the_test_kit, {"wire/a.py": "from corps import testing"}),
         (nothing_imports_the_test_kit, {"wire/a.py": "import corps.testing"}),
+        (nothing_imports_the_checkout, {"testing/chaos/a.py": "from tests.storm.load import Load"}),
         (zmq_only_in_transport, {"runtime/a.py": "import zmq.asyncio"}),
         (zmq_only_in_transport, {"wire/a.py": "def f():\n    from zmq import Frame"}),
         (pickles_only_in_packing, {"workers/a.py": "import pickle"}),

@@ -161,6 +161,7 @@ class _Storm:
             f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
         )
         self._is_ending = False
+        self._has_fewer_workers = False
         self._undos: list[tuple[float, int, Injury]] = []
         self._number = 0
 
@@ -228,6 +229,7 @@ class _Storm:
         self._ledger.drain(options.limits.allowance + 1.0)  # whatever was under way ended with the Corps
         if visitors is not None:
             runs = f", its run gave {visitors.runs} values" if "run" in dir(app) else ""
+            self._has_fewer_workers = visitors.at_last < visitors.at_first
             note = f"{visitors.found} workers of the application were asked in {visitors.rounds} rounds{runs}"
             self._report.notes.append(note)
         self._report.errors = dict(self._ledger.errors)
@@ -374,9 +376,11 @@ class _Storm:
             self._report.sizes.append(Size(env, pid, sizes[0], max(sizes), slope, error, span))
 
     def _judge_witness(self) -> None:
-        limits = self._options.limits
+        limits, why = self._options.limits, "the limits say so"
         if self._options.calm < _MEASURED:
-            limits = replace(limits, recovery_share=0.0)
+            limits, why = replace(limits, recovery_share=0.0), "the calm before was too short"
+        elif self._has_fewer_workers:  # they declare no restart, or not often enough
+            limits, why = replace(limits, recovery_share=0.0), "workers of the application did not come back"
         verdict = check_files(witness_files(self._directory), limits, self._options.judges)
         self._report.violations += verdict.violations
         self._report.summary = verdict.summary
@@ -384,7 +388,6 @@ class _Storm:
         if self._options.directory is not None:
             self._report.witness = str(self._directory)
         if limits.recovery_share <= 0:
-            why = "the calm before was too short"
             self._report.notes.append(f"the return of the throughput (I12) was not judged: {why}")
         longest = max((size.span for size in self._report.sizes), default=0.0)
         if longest < self._options.bounds.least_span:

@@ -57,6 +57,8 @@ class Visitors:
             self._threads.append(Thread(target=self._run, name="chaos-runner", daemon=True))
         self.rounds = 0
         """How often all workers were asked."""
+        self.at_first = self.at_last = 0
+        """How many workers there were in the first whole round, and in the last one."""
         self.runs = 0
         """How often ``run`` gave a value."""
 
@@ -98,6 +100,9 @@ class Visitors:
                 ask = partial(name.options(deadline=self._deadline).my_children)
                 children = self._ask(_PINGER, sequence, name, ask, self._deadline)
                 known += [each for each in children or () if each not in known]
+            if at == len(known):
+                self.at_first = self.at_first or at
+                self.at_last = at
             self.rounds += 1
 
     def _run(self) -> None:
