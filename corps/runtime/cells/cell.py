@@ -345,7 +345,11 @@ class Cell:
         """Construct a new worker by its CREATE, in the calling thread, which creates it."""
         here = acting()
         with self._lock:
-            self._turn = self._turn.entered.to
+            move = self._turn.entered
+            self._turn = move.to
+        if not move.claims or self.ended is not None:  # another thread ends it, or has
+            request.settle(Refused(self.gone("no")))
+            return
         activity = self.activity
         activity.pooled = here is not None and here.pooled
         if here is not None:

@@ -43,6 +43,7 @@ TURNS: Final[Mapping[TurnName, Mapping[TurnEvent, TurnName]]] = {
         "blocked": "ready",
         "called": "running",
         "helped": "running",
+        "entered": "running",  # its end was asked for before its creator came to construct it
         "released": "ready",
     },
     "running": {
@@ -50,6 +51,7 @@ TURNS: Final[Mapping[TurnName, Mapping[TurnEvent, TurnName]]] = {
         "blocked": "running",
         "called": "running",
         "helped": "running",
+        "entered": "running",
         "released": "idle",
         "owned": "own",
         "halted": "halted",

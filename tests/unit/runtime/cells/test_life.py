@@ -78,11 +78,13 @@ class LifeOfACell(RuleBasedStateMachine):
             assert self.holder is None
             self.holder = "caller"
 
-    @precondition(lambda self: self.turn.name == "idle")
+    @precondition(lambda self: self.turn.name in {"idle", "ready", "running"})
     @rule()
-    def the_creator_constructs_it(self) -> None:
-        assert self.follow(self.turn.entered).claims
-        self.holder = "creator"
+    def the_creator_would_construct_it(self) -> None:
+        is_free = self.holder is None
+        assert self.follow(self.turn.entered).claims == is_free
+        if is_free:
+            self.holder = "creator"
 
     @precondition(lambda self: self.holder not in (None, "own") and self.waiting)
     @rule(becomes_coroutine=st.booleans())
