@@ -23,6 +23,8 @@ from corps.clock import deadline_after, remaining
 
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108  # only looked at
 _PREFIX = "corps-"
+# `multiprocessing` removes the name of a semaphore as soon as it is made: another process makes this one now.
+_SEMAPHORE = "sem.mp-"
 _FIRST_PAUSE = 0.002
 _LONGEST_PAUSE = 0.1
 
@@ -115,7 +117,8 @@ def _open_fds() -> dict[int, str]:
 
 def _shared_memory() -> list[str]:
     with contextlib.suppress(OSError):
-        return [os.path.join(_SHARED_MEMORY, name) for name in os.listdir(_SHARED_MEMORY)]
+        names = [name for name in os.listdir(_SHARED_MEMORY) if not name.startswith(_SEMAPHORE)]
+        return [os.path.join(_SHARED_MEMORY, name) for name in names]
     return []
 
 
