@@ -17,14 +17,6 @@ BANNED: Final = re.compile(
 CODE: Final = re.compile(r"^([`~]{3,}).*?^\1[`~]*$", re.MULTILINE | re.DOTALL)
 RULES: Final = "CONTRIBUTING.md"  # it quotes what it bans
 
-UNREAD: Final = frozenset(
-    {
-        "docs/design",
-        "docs/reference",
-    }
-)
-"""Folders that have not been read yet with the rules in hand; a folder counts without its sub-folders."""
-
 
 def pages() -> list[Path]:
     found = [
@@ -34,13 +26,6 @@ def pages() -> list[Path]:
         *ROOT.glob("corps/**/*.py"),
     ]
     return sorted(path.relative_to(ROOT) for path in found if path.name not in {RULES, "CHANGELOG.md"})
-
-
-def is_unread(path: Path) -> bool:
-    """A folder counts alone; the small ones inside `launchers` and `transport` go with them."""
-    folder = path.parent.as_posix()
-    whole = re.match(r"corps/(launchers|transport|testing)\b", folder)
-    return (whole[0] if whole else folder) in UNREAD
 
 
 def prose(path: Path) -> Iterator[tuple[int, str]]:
@@ -58,10 +43,6 @@ def prose(path: Path) -> Iterator[tuple[int, str]]:
 FSTRING_MIDDLE: Final = getattr(tokenize, "FSTRING_MIDDLE", -1)  # since Python 3.12
 
 
-@pytest.mark.parametrize("path", [path for path in pages() if not is_unread(path)], ids=str)
+@pytest.mark.parametrize("path", pages(), ids=str)
 def test_what_people_read_has_no_banned_word(path: Path) -> None:
     assert [f"{path}:{line}: {text.strip()}" for line, text in prose(path) if BANNED.search(text)] == []
-
-
-def test_the_list_of_unread_folders_names_folders_that_are_there() -> None:
-    assert [folder for folder in sorted(UNREAD) if not (ROOT / folder).is_dir()] == []
