@@ -44,7 +44,7 @@ class Network(Protocol):
 
 
 class MemoryEnv:
-    """One Env of a `memory_corps`. Any thread may use it.
+    """One Env of a `memory_corps`. Thread-safe.
 
     Attributes:
         id: Its id in the Corps.

@@ -59,7 +59,7 @@ def _read(pid: str) -> Seen | None:
 
 
 class Household:
-    """The processes of one Corps that this process has booted, or will. For one thread.
+    """The processes of one Corps that this process has booted, or will. One thread.
 
     Made before the boot: templates that are there already belong to other Corps.
     """

@@ -49,7 +49,7 @@ JudgeMaker = Callable[[Limits, Findings, Summary], Judge]
 
 
 class Checker:
-    """Takes records in the order of `merged`, one by one. For one thread.
+    """Takes records in the order of `merged`, one by one. One thread.
 
     Args:
         limits: How strict to be.

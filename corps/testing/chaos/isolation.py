@@ -23,7 +23,7 @@ class _Domain:
 
 
 class Domains:
-    """The faults of one storm. For one thread.
+    """The faults of one storm. One thread.
 
     Args:
         settle: Nanoseconds that what a fault broke may take to heal.

@@ -160,7 +160,7 @@ class Verdict:
 
 
 class Findings:
-    """Collects violations. For one thread."""
+    """Collects violations. One thread."""
 
     def __init__(self, kept: int) -> None:
         """Keep so many violations of each invariant; count all."""

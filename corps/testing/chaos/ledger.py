@@ -46,7 +46,7 @@ class Ticket:
 
 
 class Ledger:
-    """Writes down what clients send and get. Any thread may use it; each sender's requests come from one.
+    """Writes down what clients send and get. Thread-safe; the requests of one sender come from one thread.
 
     Attributes:
         errors: How often each error came, by ``"Type executed"``.

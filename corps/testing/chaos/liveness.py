@@ -13,7 +13,7 @@ _WINDOW: Final = 10
 
 
 class Liveness:
-    """Counts answers over time. For one thread."""
+    """Counts answers over time. One thread."""
 
     def __init__(self) -> None:
         self._origin: int | None = None  # beginning of the calm

@@ -11,7 +11,7 @@ from corps.testing.chaos.growth import Sample, own_bytes
 
 
 class Sampler:
-    """Takes samples from `start` until `stop`; for one thread.
+    """Takes samples from `start` until `stop`. One thread.
 
     Args:
         household: Of its own, for only its thread uses it.

@@ -153,7 +153,7 @@ def now_ns() -> int:
 
 
 class Witness:
-    """Writes records to one file. Any thread may write, and any number of processes to the same file."""
+    """Writes records to one file, beside any number of other processes. Thread-safe."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Open the file; make it if it is not there.
