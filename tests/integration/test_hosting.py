@@ -616,6 +616,25 @@ def test_a_host_that_was_not_started_spawns_nothing_and_can_be_closed() -> None:
     assert not os.path.exists(host.runtime_dir)
 
 
+def test_a_host_for_which_there_is_no_thread_is_a_start_error_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Was a defect: its end raised that it cannot join a thread that was never started."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    before = Snapshot.take()
+    host = ProcessHost(make_runtime_dir(), preload=[], on_exit=lambda how: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(EnvStartError, match="can't start new thread"):
+            host.launch()
+    host.close(LIMIT)
+    assert not os.path.exists(host.runtime_dir)
+    assert before.leaks(0.0) == []
+
+
 def test_spawn_during_close_gives_a_process_that_ends_or_an_error(hosts: Hosts) -> None:
     host = hosts.start()
     has_spawned = threading.Event()

@@ -18,7 +18,7 @@ import sys
 import threading
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from corps.addresses import env_label
 from corps.clock import deadline_after, remaining
@@ -40,6 +40,16 @@ _FDS_OF_ENV = 8  # of `open_ends`, with one that is open for a moment only
 _RESERVE = 4 * _FDS_OF_ENV
 
 _log = logging.getLogger("corps.hosting")
+
+
+@dataclass(frozen=True, slots=True)
+class _Launched:
+    """What `launch` has made."""
+
+    control: socket.socket
+    template: subprocess.Popen[bytes]
+    watcher: Watcher
+    thread: threading.Thread
 
 
 class ProcessHost:
@@ -84,10 +94,7 @@ class ProcessHost:
         self._stdin_env = stdin_env
         self._table = EnvTable()
         self._reserve = Reserve(0)
-        self._control: socket.socket | None = None
-        self._template: subprocess.Popen[bytes] | None = None
-        self._thread: threading.Thread | None = None
-        self._watcher: Watcher | None = None
+        self._launched: _Launched | None = None
         # Protects the control socket against being closed under a send. The sends do not block.
         self._control_lock = threading.Lock()
         # Makes closing one sequence. A second caller waits for it, or goes on with it after an interrupt.
@@ -98,7 +105,7 @@ class ProcessHost:
     @property
     def template_pid(self) -> int | None:
         """The template process; None before `start`."""
-        return self._template.pid if self._template is not None else None
+        return None if self._launched is None else self._launched.template.pid
 
     def start(self) -> None:
         """Start the template process, and wait until it has imported everything.
@@ -115,20 +122,20 @@ class ProcessHost:
 
         Raises:
             ClosedError: The host was started or closed before.
-            EnvStartError: The system gives no process or no descriptor. The host is closed.
+            EnvStartError: The system gives no process, no thread or no descriptor. The host is closed.
         """
         # A close from another thread sees nothing or all of it.
         with self._closing_lock:
-            if self._template is not None or self._table.is_closed:
+            if self._launched is not None or self._table.is_closed:
                 raise ClosedError("a ProcessHost starts once, and not after close")
             try:
                 if not self._core_dumps:
                     turn_off_core_files()
                 open_standard_fds()
                 self._reserve = Reserve(_RESERVE)
-                self._watcher = self._start_template()
+                self._launched = self._start_template()
                 return
-            except OSError as error:
+            except (OSError, RuntimeError) as error:  # it is a RuntimeError that there is no further thread
                 problem = error
         self.close(0.0)
         raise EnvStartError(f"the template process could not be started: {problem}") from problem
@@ -144,9 +151,9 @@ class ProcessHost:
             EnvStartError: The template did not start, or a module to preload cannot be used; `output` has the
                 traceback. The host is closed.
         """
-        watcher = self._watcher
-        if watcher is None:
+        if self._launched is None:
             raise ClosedError("a ProcessHost that was not launched never gets ready")
+        watcher = self._launched.watcher
         limit = self.start_timeout if timeout is None else timeout
         is_answered = watcher.is_ready.wait(limit)
         if is_answered and not watcher.problem:
@@ -160,28 +167,33 @@ class ProcessHost:
             output=problem,
         )
 
-    def _start_template(self) -> Watcher:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+    def _start_template(self) -> _Launched:
+        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with contextlib.ExitStack() as undo, theirs:
+            undo.callback(control.close)
             command, environ = self._command(theirs.fileno())
-            self._template = subprocess.Popen(
+            template = subprocess.Popen(
                 command,
                 env=environ,
                 stdin=subprocess.DEVNULL if self._stdin_env is None else None,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
-        watcher = Watcher(
-            self._control,
-            self._template,
-            self._table,
-            on_exit=self._on_exit,
-            forward_output=self._forward_output,
-        )
-        # A daemon: a main program that forgets to close must end, and takes its processes with it.
-        self._thread = threading.Thread(target=watcher.run, name="corps-host", daemon=True)
-        self._thread.start()
-        return watcher
+            undo.callback(template.wait)
+            undo.callback(template.kill)
+            watcher = Watcher(
+                control,
+                template,
+                self._table,
+                on_exit=self._on_exit,
+                forward_output=self._forward_output,
+            )
+            undo.callback(watcher.discard)
+            # A daemon: a main program that forgets to close must end, and takes its processes with it.
+            thread = threading.Thread(target=watcher.run, name="corps-host", daemon=True)
+            thread.start()
+            undo.pop_all()
+        return _Launched(control, template, watcher, thread)
 
     def _command(self, control_fd: int) -> tuple[list[str], dict[str, str] | None]:
         config = TemplateConfig(
@@ -214,7 +226,7 @@ class ProcessHost:
             InternalError: Called inside `on_exit`.
         """
         self._refuse_in_watcher("spawn")
-        if self._template is None:
+        if self._launched is None:
             raise ClosedError(f"spawn of {env_label(env_id)}: the ProcessHost was not started")
         self._reserve.refill()
         try:
@@ -244,7 +256,6 @@ class ProcessHost:
 
     def _request_fork(self, pending: EnvEntry, entry: str, fds: list[int]) -> None:
         env_id = pending.process.env_id
-        self._continue_template()
         try:
             self._send(encode(Spawn(env_id, entry)), fds)
         except OSError as error:
@@ -290,13 +301,11 @@ class ProcessHost:
             if self._is_finished:
                 return
             processes = self._table.close()
-            if self._template is not None and self._thread is not None:
+            if self._launched is not None:
                 self._terminate(processes, grace)
-                self._end_template(self._template, self._thread)
-            with self._control_lock:
-                if self._control is not None:
-                    self._control.close()
-                    self._control = None
+                self._end_template(self._launched)
+                with self._control_lock:
+                    self._launched.control.close()
             self._table.close_channels()
             self._reserve.close()
             remove_runtime_dir(self.runtime_dir)
@@ -309,43 +318,42 @@ class ProcessHost:
         for process in processes:
             process.wait(remaining(deadline))
 
-    def _end_template(self, template: subprocess.Popen[bytes], thread: threading.Thread) -> None:
-        self._continue_template()
-        self._shut_control(socket.SHUT_WR)
-        thread.join(_TEMPLATE_END)
-        if thread.is_alive():
+    def _end_template(self, launched: _Launched) -> None:
+        self._continue_template(launched)
+        self._shut(launched.control, socket.SHUT_WR)
+        launched.thread.join(_TEMPLATE_END)
+        if launched.thread.is_alive():
             # It is stopped, or an Env cannot be killed. The shutdown gives the watcher its end of file.
-            template.kill()
-            self._shut_control(socket.SHUT_RDWR)
-            thread.join()
+            launched.template.kill()
+            self._shut(launched.control, socket.SHUT_RDWR)
+            launched.thread.join()
 
-    def _shut_control(self, how: int) -> None:
+    def _shut(self, control: socket.socket, how: int) -> None:
         with self._control_lock, contextlib.suppress(OSError):
-            if self._control is not None:
-                self._control.shutdown(how)
+            control.shutdown(how)
 
-    def _continue_template(self) -> None:
+    def _continue_template(self, launched: _Launched) -> None:
         """If the template is stopped, have it go on: only it can end its processes in order."""
-        template = self._template
-        if template is not None and template.returncode is None and is_stopped(template.pid):
+        template = launched.template
+        if template.returncode is None and is_stopped(template.pid):
             _log.warning("the template process (pid %d) is stopped, and has to go on", template.pid)
             template.send_signal(signal.SIGCONT)
 
     def _send_signal(self, env_id: int, number: int, pid: int) -> None:
-        self._continue_template()
         # If the template has gone, or takes no more, the process ends with it.
         with contextlib.suppress(OSError):
             self._send(encode(Kill(env_id, number, pid)), [])
 
     def _send(self, packet: bytes, fds: list[int]) -> None:
+        """Send to the template, which is there. Raise OSError if it has gone, or after `close`."""
+        assert self._launched is not None
+        self._continue_template(self._launched)
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", fds))] if fds else []
         with self._control_lock:
-            if self._control is None:
-                raise BrokenPipeError("the control socket is closed")
-            self._control.sendmsg([packet], rights, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            self._launched.control.sendmsg([packet], rights, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
     def _refuse_in_watcher(self, what: str) -> None:
-        if threading.current_thread() is self._thread:
+        if self._launched is not None and threading.current_thread() is self._launched.thread:
             raise InternalError(f"{what} inside on_exit would wait for itself; call it on another thread")
 
 

@@ -70,6 +70,10 @@ class Watcher:
         self.is_ready = threading.Event()
         self.problem = ""
 
+    def discard(self) -> None:
+        """Close what it has opened, because it will never run."""
+        self._selector.close()
+
     def run(self) -> None:
         """Watch until the template has gone and every process has been reported."""
         # An application may have set SIGPIPE back to its default. It would end the process when the reader of
