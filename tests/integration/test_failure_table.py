@@ -507,7 +507,7 @@ def no_attribute(_: Path) -> Any:
         return env.create(Works).typo.exception(LIMIT)
 
 
-@row("it is `exit`, `drain` or `kill` of one who may not")
+@row("it is an `exit`, `drain` or `kill` that its caller may not ask for")
 def not_permitted(_: Path) -> Any:
     with corps.env() as env:
         error = env.create(Works).end(env.create(Works)).exception(LIMIT)
