@@ -95,8 +95,12 @@ PRINTED: Final = {
 """What the examples that are programs print. grep.py, which is an application only, has tests of its own."""
 
 
-FAILURE: Final = re.compile(r" has failed\b|'say' raised SystemExit|^env2 (is lost|has another process)")
-"""What is logged of a failure."""
+FAILURE: Final = re.compile(
+    r" has failed\b|'say' raised SystemExit|^env2 (is lost|has another process)|"
+    r" refused \((hello|expelled), 1 so far\): "
+    r"(no member of this Corps says it is env2|env2 is no member any more)$"
+)
+"""What is logged of a failure. A connection that env2 has just opened may be looked at after its death."""
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
