@@ -11,7 +11,7 @@ import resource
 import sys
 import traceback
 from functools import partial
-from threading import Timer
+from threading import Event, Timer
 from typing import Final
 
 from corps.addresses import BOOT_ENV, FRONT, env_label
@@ -63,6 +63,7 @@ _DEFECT: Final = 70
 
 def main(child: ChildSide) -> int:
     """Be an Env until the order to stop, and return the exit status. The entry point of its process."""
+    has_started = Event()  # the Corps
     orders = Orders(child.channel)
     first = orders.receive()
     if not isinstance(first, Start):  # the booting process has gone
@@ -80,7 +81,7 @@ def main(child: ChildSide) -> int:
         cls = load_class(source, everywhere=True, stopped=partial(_give_up_soon, orders))
         logging.basicConfig(level=options.log_level, format=form)  # unless the application has set it up
         if child.has_stdin:
-            let_run_exit(cls)
+            let_run_exit(cls, has_started)
         places = _places(cls)
         env, member = start_env(
             first.corps_id,
@@ -101,7 +102,7 @@ def main(child: ChildSide) -> int:
     env.others.on_unreachable = partial(_report_or_end, env)
     env.on_defect = _end_at_once
     orders.send(Ready(member, cls._corps_interface, cls.restart, places))
-    return _serve(child, orders, env)
+    return _serve(child, orders, env, has_started)
 
 
 def _places(cls: type[Corps]) -> dict[str, list[str]]:
@@ -162,7 +163,7 @@ def _allow_descriptors() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _serve(child: ChildSide, orders: Orders, env: Env) -> int:
+def _serve(child: ChildSide, orders: Orders, env: Env, has_started: Event) -> int:
     """Follow orders until the last one, and return the exit status."""
     pulse = child.pulse
     signs = VitalSigns(env, lambda: pulse.beat(MAIN), lambda: pulse.beat(READING))
@@ -181,6 +182,7 @@ def _serve(child: ChildSide, orders: Orders, env: Env) -> int:
                 env.corps_name = Name(addr, interface, env)
             case ReleaseOutput():
                 child.release_output()
+                has_started.set()
             case Stop():
                 _stop(env)
                 return 0

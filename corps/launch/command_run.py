@@ -1,9 +1,11 @@
 """What `corps run` makes of the method ``run`` of an application: a program, which may exit."""
 
+import asyncio
 import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 from corps.workers.corps import Corps
@@ -20,8 +22,10 @@ class ExitStatus:
     code: Any
 
 
-def let_run_exit(cls: type[Corps]) -> None:
+def let_run_exit(cls: type[Corps], begins: Event) -> None:
     """Have `sys.exit` in ``run`` end the program, and not fail the worker. This changes the class.
+
+    It waits for `begins` first, so that nothing of what it prints is taken for output of the start.
 
     Only for the front of `corps run`, where ``run`` is the program. A generator gives its results one by one,
     and stays as it is.
@@ -34,6 +38,7 @@ def let_run_exit(cls: type[Corps]) -> None:
 
         @functools.wraps(run)
         async def wrapped(*args: Any, **kwargs: Any) -> Any:
+            await asyncio.to_thread(begins.wait)
             try:
                 return await run(*args, **kwargs)
             except SystemExit as stop:
@@ -43,6 +48,7 @@ def let_run_exit(cls: type[Corps]) -> None:
 
         @functools.wraps(run)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
+            begins.wait()
             try:
                 return run(*args, **kwargs)
             except SystemExit as stop:

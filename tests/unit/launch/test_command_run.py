@@ -1,13 +1,17 @@
 import asyncio
 import inspect
 import sys
+import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from corps.launch.command_run import ExitStatus, let_run_exit
 from corps.workers.corps import Corps
+
+STARTED: Final = threading.Event()
+STARTED.set()
 
 
 def test_what_run_gives_to_sys_exit_is_its_result() -> None:
@@ -22,11 +26,11 @@ def test_what_run_gives_to_sys_exit_is_its_result() -> None:
             sys.exit("text")
 
     plain: Any = object.__new__(Plain)
-    let_run_exit(Plain)
+    let_run_exit(Plain, STARTED)
     assert plain.run(0) == 5
     assert plain.run(3) == ExitStatus(3)
     assert list(inspect.signature(Plain.run).parameters) == ["self", "code"]
-    let_run_exit(Soft)
+    let_run_exit(Soft, STARTED)
     assert inspect.iscoroutinefunction(Soft.run)
     assert asyncio.run(Soft.run(object.__new__(Soft))) == ExitStatus("text")
 
@@ -40,8 +44,8 @@ def test_a_generator_and_what_is_not_there_stay_as_they_are() -> None:
         pass
 
     run = Many.run
-    let_run_exit(Many)
-    let_run_exit(Without)
+    let_run_exit(Many, STARTED)
+    let_run_exit(Without, STARTED)
     assert Many.run is run
     assert not hasattr(Without, "run")
 
@@ -51,6 +55,6 @@ def test_other_exceptions_come_through() -> None:
         def run(self) -> None:
             raise KeyError("mine")
 
-    let_run_exit(App)
+    let_run_exit(App, STARTED)
     with pytest.raises(KeyError):
         App.run(object.__new__(App))
