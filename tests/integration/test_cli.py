@@ -100,6 +100,14 @@ def test_what_run_yields_is_printed_line_by_line(write: Write, tmp_path: Path) -
     assert command(tmp_path, "run", "app.py").stdout == "1\ntwo\n"
 
 
+def test_a_constructor_may_call_run(write: Write, tmp_path: Path) -> None:
+    """Was a defect: it waited for the end of the start, of which it is a part."""
+    text = "import corps\nclass App(corps.Corps):\n    def __init__(self): self.first = self.run()\n"
+    write(text + "    def run(self): return 'ran'\n")
+    done = command(tmp_path, "run", "--envs=1", "app.py")
+    assert (done.returncode, done.stdout) == (0, "ran\n")
+
+
 def test_an_error_of_run_is_shown_with_the_frames_of_the_application_only(
     write: Write, tmp_path: Path
 ) -> None:
