@@ -18,6 +18,9 @@ ENV_MGR = 0
 CORPS_MGR = 1
 """Conc id of the CorpsMgr, in the Env of the process that booted."""
 
+SERVICES: Final = 2**31
+"""The first of the conc ids of services, the same in every Env, and no other worker has one."""
+
 GENERATION: Final = 2**32
 """Workers that one process of an Env can have: the conc ids of its next process begin there."""
 

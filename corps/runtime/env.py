@@ -34,6 +34,7 @@ from corps.runtime.letter_box import DeadLetterBox
 from corps.runtime.lives import Lives
 from corps.runtime.options import EnvOptions
 from corps.runtime.other_envs import OtherEnvs
+from corps.runtime.parts import Parts
 from corps.runtime.registry import Registry
 from corps.runtime.threads.alarms import Alarms
 from corps.runtime.threads.dropped import Dropped
@@ -74,6 +75,7 @@ class Env:
         self.worker_counters = Counters(Lock())
         self.env_counters = Counters(Lock())  # of the Envs that this process has started
         self.registry = Registry(generation)
+        self.parts = Parts()
         self.lives = Lives(self)
         self.others = OtherEnvs(self)
         self.pool = WorkerPool(
@@ -513,6 +515,7 @@ class Env:
         if self._closed:
             return []
         self._closed = self._is_ending = True
+        self.parts.tell(lambda part: part.close())
         for cell in self.registry.cells():  # what is left has no orderly end any more
             for request in cell.close_mailbox(None) or ():
                 self.letters.settle(request, Refused(cell.gone("no"), "closed"))

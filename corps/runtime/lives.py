@@ -48,19 +48,23 @@ class Lives:
 
     # --- beginnings ---
 
-    def new_cell(self, record: Record, mgr: Any = None, mgr_addr: ConcAddr | None = None) -> Cell:
+    def new_cell(
+        self, record: Record, mgr: Any = None, mgr_addr: ConcAddr | None = None, number: int | None = None
+    ) -> Cell:
         """Make the cell of a new worker, with an address of its own, and register it.
 
         Args:
             record: What will be constructed.
             mgr: Name of the worker that creates it.
             mgr_addr: Address of that worker.
+            number: That of a service; None for the next free one.
 
         Raises:
             ClosedError: The Env has closed.
         """
-        cell = self._cell(self._registry.next_number(), record, mgr, mgr_addr)
-        self._registry.add(cell.addr.conc, cell)
+        number = self._registry.next_number() if number is None else number
+        cell = self._cell(number, record, mgr, mgr_addr)
+        self._registry.add(number, cell)
         return cell
 
     def start(
@@ -131,6 +135,7 @@ class Lives:
         self.refuse(self._registry.remove(cell.addr.conc, ended, mgr_env, waiting))
         if not may_return and cell.record is not None and keeps_state(cell.record.cls):
             forget_state(cell)
+        self._env.parts.tell(lambda part: part.worker_ended(cell.addr, returns=may_return))
         return may_return
 
     def pass_on(self, cell: Cell, request: Request) -> None:

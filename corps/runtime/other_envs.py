@@ -85,6 +85,7 @@ class OtherEnvs:
         ):
             for group in self._groups():
                 group.env_came(member.env)
+        env.parts.tell(lambda part: part.env_came(member.env))
         env.ask_manager(member.env, "expect", env.id, self._expected_in(member.env))
 
     def _expected_in(self, env_id: int) -> list[int]:
@@ -140,6 +141,7 @@ class OtherEnvs:
                 env.exit(cell.addr, EXIT_DOWN)
             elif cell.has_family:
                 cell.family.env_lost(env_id, failure, returns=returns)
+        env.parts.tell(lambda part: part.env_lost(env_id, returns=returns))
 
     def is_gone(self, env_id: int) -> bool:
         """Return whether an Env has died, and gets no other process."""
@@ -164,6 +166,7 @@ class OtherEnvs:
         self._change_worker_envs(lambda known: [env for env in known if env != env_id])
         for group in self._groups():
             group.env_left(env_id)
+        self._env.parts.tell(lambda part: part.env_left(env_id))
 
     def when_known(self, env_id: int, *, is_there: bool) -> Future[None]:
         """Return a Future that is done when this Env knows that workers can be created in another one.

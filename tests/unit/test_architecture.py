@@ -38,7 +38,7 @@ BANDS: Final[Mapping[str, int]] = {
     **dict.fromkeys(("security", "packing", "wire", "supervision", "observing"), 1),
     **dict.fromkeys(("transport", "peers", "runtime", "launchers"), 2),
     **dict.fromkeys(("workers", "services"), 3),
-    **dict.fromkeys(("membership", "managers", "launch", "admin", "cli", "__main__"), 4),
+    **dict.fromkeys(("membership", "managers", "launch", "parallel", "admin", "cli", "__main__"), 4),
 }
 """Folders and top-level files with their bands: words, rules, engine, actors, system. Imports point down."""
 
@@ -57,6 +57,7 @@ SIDEWAYS: Final[Mapping[str, frozenset[str]]] = {
     "services": frozenset({"workers"}),
     "managers": frozenset({"membership"}),
     "launch": frozenset({"managers", "membership"}),
+    "parallel": frozenset({"launch"}),
     "admin": frozenset({"launch", "managers"}),
     "cli": frozenset({"admin", "launch", "managers"}),
     "__main__": frozenset({"cli"}),

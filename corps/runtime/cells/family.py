@@ -147,8 +147,10 @@ class Family:
             supervising = self._supervising
         if supervising is not None:
             supervising.remove(child)
-        if known is not None and self.on_end is not None:
-            self.on_end()
+        if known is not None:
+            self._cell.env.parts.tell(lambda part: part.child_gone(child))
+            if self.on_end is not None:
+                self.on_end()
 
     def children(self) -> list[Any]:
         """Return the Names of those that have not ended, oldest first."""
