@@ -78,21 +78,14 @@ def load_settings(
 ) -> LoadedSettings:
     """Find the value of every setting: defaults, then file, then environment, then arguments.
 
-    Args:
-        config: The path of a file to read instead of looking for one; or settings as arguments, nested
-            or with dotted keys. Of a `Settings` only those count that were given to its constructor.
-        directory: Where to look for ``corps.toml``, then ``pyproject.toml``; then in the folders above it, up
-            to the root of the project. None looks nowhere.
-        environ: The environment variables.
-        overrides: More arguments, stronger than those in `config`.
-        texts: More arguments, as texts like those of the environment, by dotted keys.
+    `config` is a file to read instead of looking for one, or settings as arguments, nested or with dotted
+    keys. Of a `Settings` only those count that were given to its constructor. `directory` is where to look
+    for ``corps.toml``, then ``pyproject.toml``; then in the folders above it, up to the root of the project;
+    None looks nowhere. `overrides` are stronger than `config`; `texts` are like those of the environment, by
+    dotted keys.
 
-    Returns:
-        The settings, with the source of each. A value that a stronger source replaces is not judged.
-
-    Raises:
-        ConfigError: A file cannot be read, a key is unknown, or a value is not allowed. Names every
-            problem at once, each with its source.
+    A value that a stronger source replaces is not judged. A ConfigError names every problem at once, each
+    with its source.
     """
     found = _Found()
     path = Path(config) if isinstance(config, str | Path) else find_file(directory)
@@ -201,11 +194,7 @@ class _Found:
         return f"{variable:.80} (environment): no such setting{near} Valid: {', '.join(known)}"
 
     def judged(self) -> LoadedSettings:
-        """Validate what was found, and return it.
-
-        Raises:
-            ConfigError: Something of it is unknown or not allowed.
-        """
+        """Validate what was found, and return it."""
         sources = {key: self.values[key][1] if key in self.values else "default" for key in self.known}
         tree: dict[str, Any] = {}
         for key, (value, _) in self.values.items():

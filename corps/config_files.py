@@ -19,11 +19,7 @@ PROJECT_MARKS: Final = ("pyproject.toml", "setup.py", "setup.cfg", ".git", ".hg"
 
 
 def find_file(directory: Path | None) -> Path | None:
-    """Find the configuration file that counts; None if there is none, or no directory to begin with.
-
-    Raises:
-        ConfigError: A pyproject.toml on the way is not valid.
-    """
+    """Find the configuration file that counts; None if there is none, or no directory to begin with."""
     for folder in () if directory is None else searched(directory):
         for name in FILE_NAMES:
             path = folder / name
@@ -43,11 +39,7 @@ def searched(directory: Path) -> list[Path]:
 
 
 def read_file(path: Path) -> Mapping[str, Any]:
-    """Read the settings in a file: all of it, or `[tool.corps]` if it is a pyproject.toml.
-
-    Raises:
-        ConfigError: The file cannot be read, or is not valid, or has no such table.
-    """
+    """Read the settings in a file: all of it, or `[tool.corps]` if it is a pyproject.toml."""
     document = read_toml(path)
     if path.name != "pyproject.toml":
         return document

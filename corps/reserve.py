@@ -31,11 +31,7 @@ class Reserve:
         self.refill()
 
     def use(self, make: Callable[[], T], most: int = 1) -> T:
-        """Call `make`, which opens up to `most` descriptors, if need be from the reserve.
-
-        Raises:
-            Exception: As `make`.
-        """
+        """Call `make`, which opens up to `most` descriptors, if need be from the reserve."""
         self.make_room(most)
         return make()
 

@@ -23,11 +23,7 @@ _LONG_KEY: Final = re.compile(rf"(?<![\w-])(?:{_PART}){{{MAX_PARTS}}}", re.ASCII
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a file.
-
-    Raises:
-        ConfigError: There is no such file, it cannot be read, or is no TOML that a configuration could be.
-    """
+    """Read a file; a ConfigError says why it cannot be."""
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)

@@ -57,19 +57,9 @@ def run_application(
     settings: Mapping[str, str],
     init: Mapping[str, str],
 ) -> int:
-    """Boot an application; call its ``run``, or serve.
+    """Boot an application; call its ``run`` with the words, or serve; return the exit status.
 
-    Args:
-        application: A file or a module, with ``:Class`` where there are several.
-        words: For ``run``.
-        envs: How many Envs; None for the setting.
-        tag: The tag; None for the setting.
-        config: A configuration file; None for the one beside the application.
-        settings: More settings, as texts, by their keys.
-        init: Arguments for the constructor of the Corps, as texts, by their names.
-
-    Returns:
-        The exit status.
+    `settings` and `init`, which are arguments for the constructor of the Corps, are texts by their names.
     """
     try:
         with _stopping_signals():
@@ -105,14 +95,7 @@ def run_application(
 def show_settings(
     application: str | None, *, config: Path | None, settings: Mapping[str, str], as_json: bool
 ) -> int:
-    """Print the settings that are in effect, and return the exit status.
-
-    Args:
-        application: Beside which to look for a configuration file; None for the current directory.
-        config: A configuration file; None to look for one.
-        settings: More settings, as texts, by their keys.
-        as_json: Print them for another program.
-    """
+    """Print the settings that are in effect beside an application or else here; return the exit status."""
     from corps.config import describe
 
     try:

@@ -25,13 +25,7 @@ from corps.workers.names import Name
 
 
 def create_application(env: Env, mgr: Cell, application: Record) -> Name[Any]:
-    """Have the front construct the application's Corps, which the CorpsMgr `mgr` adopts.
-
-    Raises:
-        PackError: An argument of its constructor cannot be packed.
-        CorpsStartError: The constructor raised.
-        EnvStartError: The process did not survive it.
-    """
+    """Have the front construct the application's Corps, which the CorpsMgr `mgr` adopts."""
     try:
         order = (application, mgr.name, mgr.addr)
         name: Name[Any] = env.ask(CALL, env.manager_of(FRONT), "create", order, {}).result()

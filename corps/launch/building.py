@@ -82,10 +82,7 @@ class CorpsBuilder:
     def build(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CorpsParts:
         """Start the processes and the application, whose constructor gets the arguments. Once.
 
-        Raises:
-            BootError: It did not start. Nothing is left running, in this case and all others.
-            ConfigError: From finding the settings.
-            PackError: An argument cannot be packed.
+        If it raises, nothing is left running.
         """
         with self._undo:
             self._undo.enter_context(self._undo_late)

@@ -29,14 +29,7 @@ class DeathFollower:
     def __init__(
         self, exits: "SimpleQueue[Exit | None]", membership: Membership, end: CorpsEnd, *, comes_back: bool
     ) -> None:
-        """Start nothing yet.
-
-        Args:
-            exits: What the launcher reports.
-            membership: The processes of the Corps. Its `start` is done: it has seen the ends before that.
-            end: Of the Corps.
-            comes_back: Whether the Corps object returns after the death of its process.
-        """
+        """Start nothing yet. The `start` of `membership` is done: it has seen the ends before that."""
         self.killed: Set[int] = frozenset()
         self._exits = exits
         self._membership = membership

@@ -16,14 +16,9 @@ _ABANDONED = 0.1  # seconds for the other threads, if some are given up already
 
 
 def end_alone(env: Env, *, interrupted: bool) -> None:
-    """End the workers of an Env in order, children before their Mgr, then its threads.
+    """End the workers of an Env without others in order, children before their Mgr, then its threads.
 
-    Args:
-        env: One without other Envs, and not closed yet.
-        interrupted: A Ctrl-C is why it ends: another one ends it at once.
-
-    Raises:
-        KeyboardInterrupt: One came meanwhile.
+    `interrupted`: a Ctrl-C is why it ends. Another one ends it at once, and is raised.
     """
     hurry: Future[None] = Future()
     patience = Patience(env, list, hurry, env.options.shutdown_timeout)

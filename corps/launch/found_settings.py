@@ -27,17 +27,9 @@ def find_settings(
 ) -> "LoadedSettings":
     """Find the settings that hold in this process.
 
-    Args:
-        config: As for `corps.boot`.
-        overrides: Arguments, stronger than those in `config`. What is None was not given.
-        source: Beside what to look for a file, and above; None looks nowhere.
-        texts: More arguments, as texts of a command line, by dotted keys.
-
-    Returns:
-        The settings, with the source of each.
-
-    Raises:
-        ConfigError: As `corps.config.load_settings`.
+    `config` is as for `corps.boot`, `overrides` are stronger; what is None there was not given. `source` is
+    beside what to look for a file, and above; None looks nowhere. `texts` are those of a command line, by
+    dotted keys.
     """
     from corps.config import load_settings
 
@@ -52,15 +44,7 @@ def find_executable(
 ) -> str | None:
     """Find the setting `executable` before the others, because Python starts while these are found.
 
-    Args:
-        config: As for `corps.boot`.
-        source: As for `find_settings`.
-
-    Returns:
-        Its value, not judged yet; None if no source has one.
-
-    Raises:
-        ConfigError: A file cannot be read.
+    Its value is not judged yet; None if no source has one.
     """
     if config is not None and not isinstance(config, str | Path):
         given = config.get("executable") if isinstance(config, Mapping) else config.executable

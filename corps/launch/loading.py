@@ -41,17 +41,8 @@ def load_class(
 ) -> type[Corps]:
     """Load the application, and find its Corps class.
 
-    Args:
-        source: What to load.
-        everywhere: No thread of this process may boot meanwhile, for it is an Env.
-        stopped: Called with the place of each call of `corps.boot` that comes meanwhile.
-
-    Returns:
-        The class.
-
-    Raises:
-        LoadError: Importing raised, or called `corps.boot` where it could not be stopped, or there is no such
-            class, or none, or several.
+    In an Env no thread may boot meanwhile: it loads `everywhere`. `stopped` is called with the place of each
+    call of `corps.boot` that comes meanwhile. All that goes wrong is a LoadError.
     """
     if source.by_value:
         try:
@@ -226,11 +217,7 @@ class ModuleFinder:
         self._own: ModuleType | None = sys.modules["__main__"] if source.is_main else None
 
     def __call__(self, name: str) -> ModuleType:
-        """Find a module by its name in the whole Corps.
-
-        Raises:
-            ImportError: It cannot be found.
-        """
+        """Find a module by its name in the whole Corps, or raise an ImportError."""
         source = self._source
         if not source.path or name != source.module:
             return importlib.import_module(name)

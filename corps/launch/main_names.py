@@ -19,10 +19,6 @@ class MainNames:
     """Answers whether all Envs have what stands under a name at the top of the script. Thread-safe.
 
     `boot` makes it when the script boots.
-
-    Args:
-        main: The script.
-        path: Its file.
     """
 
     def __init__(self, main: ModuleType, path: Path) -> None:

@@ -32,9 +32,8 @@ _NOBODY: Final = frozenset({"corps", "asyncio", "concurrent", "contextlib", "con
 def check_before(frame: FrameType | None) -> None:
     """Refuse a boot that may not be, before its source is looked at. `frame` calls `corps.boot`.
 
-    Raises:
-        StopLoading: An application is being loaded: what stands above the call is the application.
-        BootError: A worker asks, or a thread of its process, or a module that a child process imports.
+    It raises StopLoading while an application is loaded: what stands above the call is the application. It
+    raises a BootError if a worker asks, or a thread of its process, or a module that a child process imports.
     """
     where = line_of(frame)
     loading = this_process.loading()
@@ -67,11 +66,7 @@ def check_before(frame: FrameType | None) -> None:
 
 
 def check_source(source: Source, frame: FrameType | None) -> None:
-    """Refuse the application of the workers that have started this process with `multiprocessing`.
-
-    Raises:
-        BootError: The source is that application.
-    """
+    """Refuse the application of the workers that have started this process with `multiprocessing`."""
     processes = sys.modules.get("multiprocessing.process")
     if (
         processes is not None

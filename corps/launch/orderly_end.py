@@ -25,20 +25,10 @@ _log = logging.getLogger("corps.launch")
 
 
 class OrderlyEnd:
-    """Ends a Corps. One thread.
-
-    Attributes:
-        outcome: How the Corps object has ended.
-    """
+    """Ends a Corps. `outcome` is how the Corps object has ended. One thread."""
 
     def __init__(self, parts: CorpsParts, end: CorpsEnd, *, has_threads: bool) -> None:
-        """Begin to count the time: the end begins now.
-
-        Args:
-            parts: Of the Corps.
-            end: What is known of it.
-            has_threads: Whether further threads can be started: not while the interpreter ends.
-        """
+        """Begin to count the time. `has_threads`: the interpreter does not end, so others can be started."""
         self.outcome: Outcome = Value(None)
         self._parts = parts
         self._env = parts.env

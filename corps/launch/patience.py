@@ -34,14 +34,10 @@ class Patience:
         *,
         has_threads: bool = True,
     ) -> None:
-        """Begin to count: the end begins now.
+        """Begin to count: the end, of so many seconds, begins now.
 
-        Args:
-            env: Of the booting process.
-            places: Gives the processes that have not ended.
-            hurry: Done when the end waits for workers no more.
-            seconds: How long the end may take.
-            has_threads: Whether further threads can be started there: not while the interpreter ends.
+        `places` gives the processes that have not ended. `hurry` is done when the end waits for workers no
+        more. `has_threads`: further ones can be started, because the interpreter does not end.
         """
         self.env = env
         self._places = places

@@ -22,11 +22,7 @@ class Phase:
 
 
 def run_phases(phases: list[Phase]) -> None:
-    """Run phases, one after the other, also after one that fails.
-
-    Raises:
-        BaseException: What the first one that failed has raised, after the last one.
-    """
+    """Run phases one after the other, also after one that fails; raise what the first such one has raised."""
     failed: BaseException | None = None
     for phase in phases:
         began = now()

@@ -62,25 +62,13 @@ class RunningCorps:
         return None if described is None else [Parameter(*fields) for fields in described]
 
     def end_soon(self) -> Future[None]:
-        """Begin to end the Corps in order.
-
-        Returns:
-            A Future, done when nothing of it is left; fails with a RemoteError if the ``cleanup()`` of the
-            Corps raised. Asking again asks for the same end.
-        """
+        """Begin to end the Corps in order; see `BootedName.exit`. Asking again gives the same end."""
         return self._end.ask()
 
     def end(self, *, interrupted: bool = False) -> None:
-        """End the Corps in order, and wait until nothing of it is left.
+        """End the Corps in order, and wait for that. `interrupted`: a Ctrl-C is why it ends.
 
         A first Ctrl-C leaves the end in order, and is raised after it; a second one ends the Corps at once.
-
-        Args:
-            interrupted: A Ctrl-C is why it ends.
-
-        Raises:
-            RemoteError: The ``cleanup()`` of the Corps raised.
-            KeyboardInterrupt: One came meanwhile.
         """
         ended = self.end_soon()
         interrupt: KeyboardInterrupt | None = None
@@ -125,11 +113,7 @@ class RunningCorps:
 
 
 class StartingCorps:
-    """A Corps that starts. Thread-safe.
-
-    Attributes:
-        booted: A Future of the Corps that runs, with the errors of `CorpsBuilder.build`.
-    """
+    """A Corps that starts; `booted` has the errors of `CorpsBuilder.build`. Thread-safe."""
 
     def __init__(self, plan: CorpsPlan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Start nothing yet. The arguments are for the constructor of the Corps."""

@@ -65,18 +65,7 @@ class Source:
 
 
 def find_source(given: Any) -> Source:
-    """Find out what the user wants booted.
-
-    Args:
-        given: ``"app.py"``, ``"app.py:Class"``, a `Path`, ``"package.module"``, ``"package.module:Class"``,
-            or a subclass of Corps.
-
-    Returns:
-        The source. The file has been read, but nothing of it was run.
-
-    Raises:
-        LoadError: There is no such file or module, or it has a syntax error, or it is nothing of that kind.
-    """
+    """Find out what the user wants booted: a source as for `corps.boot`. Its file is read, and not run."""
     if isinstance(given, type):
         return _of_class(given)
     if isinstance(given, Path):

@@ -26,22 +26,9 @@ def start_env(
     application: type[Corps] | None = None,
     generation: int = 0,
 ) -> tuple[Env, Member]:
-    """Put the Env of this process together, and let it read.
+    """Put the Env of this process together, and let it read; return it with its record for the others.
 
-    Args:
-        corps_id: The Corps it belongs to.
-        env_id: Its own id there.
-        options: Limits and durations.
-        source: Of the application.
-        runtime_dir: For sockets and journals.
-        application: The class of the Corps that may be started here; None in the booting process.
-        generation: How many processes the Env has had before this one.
-
-    Returns:
-        The Env, and its record for the others.
-
-    Raises:
-        EnvStartError: It cannot listen, or the system gives no thread.
+    `application` is the class of the Corps that may be started here; None in the booting process.
     """
     incarnation = secrets.token_hex(16)
     boots_itself = source.is_main and env_id == BOOT_ENV

@@ -11,13 +11,9 @@ from corps.wire.frames import Hello
 def make_transport(
     corps_id: str, env_id: int, incarnation: str, options: EnvOptions, runtime_dir: str
 ) -> tuple[Transport, str]:
-    """Make an Env's end of all its links. `runtime_dir` is for the socket files.
+    """Make an Env's end of all its links, and its public key. `runtime_dir` is for the socket files.
 
-    Returns:
-        The transport, and the public key of the Env; empty inside the host: the kernel vouches for peers.
-
-    Raises:
-        EnvStartError: It cannot listen (a port is taken, a path cannot be bound), or libzmq is too old.
+    The key is empty inside the host: the kernel vouches for peers.
     """
     hello = Hello(corps_id, env_id, incarnation)
     if options.transport == "unix":

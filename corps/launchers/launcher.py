@@ -54,12 +54,7 @@ class ByteChannel(Protocol):
     """Carries messages between the booting process and one Env. Ordered, and whole."""
 
     def send(self, message: bytes) -> None:
-        """Send one message. Thread-safe.
-
-        Raises:
-            BrokenError: The other side has gone.
-            ClosedError: It was closed here.
-        """
+        """Send one message. If the other side has gone, it is a BrokenError. Thread-safe."""
 
     def wait(self, timeout: float) -> bool:
         """Wait so many seconds for something to receive; return whether there is."""
@@ -112,15 +107,7 @@ class Launcher(Protocol):
     """Starts the processes of Envs, one for each. Thread-safe."""
 
     def spawn(self, env_id: int) -> LaunchedEnv:
-        """Start the process of an Env.
-
-        Raises:
-            ClosedError: The launcher is not running.
-            EnvStartError: It could not be started; its `is_passing` says whether another try may succeed.
-        """
+        """Start a process. `is_passing` of an EnvStartError says whether another try may succeed."""
 
     def clear_after(self, env_id: int, incarnation: str) -> None:
-        """Remove what the process of an Env has left behind, which has ended.
-
-        `incarnation` is that of its Member; empty if it had none yet.
-        """
+        """Remove what an ended process has left. `incarnation` is its Member's; empty if it had none."""

@@ -63,17 +63,9 @@ def build_env(
 ) -> Env:
     """Put an Env together, with its EnvMgr in it. It reads from its links after ``env.start_reading()``.
 
-    Args:
-        corps_id: The Corps it belongs to.
-        env_id: Its own id there.
-        options: Limits and durations.
-        transport: Its end of the links to other Envs; None for an Env that is alone.
-        code: The names of code; None for those of this process.
-        application: The class of the Corps that may be started here.
-        travels: The context variables whose values travel with requests.
-        generation: How many processes the Env has had before this one.
-        incarnation: Of the Env.
-        journals: Directory of the start journals; None for none.
+    Without a transport it is alone. `code` is by default that of this process, `travels` has the context
+    variables whose values travel with requests, and `generation` counts the processes that the Env has had
+    before.
     """
     env = Env(corps_id, env_id, options, generation)
     env.travels = Travels(travels) if travels else None

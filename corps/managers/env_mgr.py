@@ -52,12 +52,7 @@ class EnvMgr(Conc):
         return [each.as_list() for each in keywords_of(init)]
 
     async def create(self, record: Record, mgr: Name[Any], mgr_addr: ConcAddr) -> Name[Any]:
-        """Create a worker here, whose Mgr will be its creator.
-
-        Raises:
-            LoadError: It is the application's Corps, and none was loaded here.
-            WorkerGone: The Env is being removed.
-        """
+        """Create a worker here, whose Mgr will be its creator."""
         if self._env.lives.is_winding_down:
             raise WorkerGone(f"{self._env.label} ends: no worker is created there any more", executed="no")
         if self._is_leaving:
@@ -84,18 +79,9 @@ class EnvMgr(Conc):
     async def start(
         self, number: int, incarnation: int, create: tuple[Record, Name[Any], ConcAddr] | None
     ) -> Name[Any] | None:
-        """Start the next incarnation of a worker.
+        """Start the next incarnation of a worker; None if it lived in a former process, unknown to this one.
 
-        Args:
-            number: Of its address.
-            incarnation: Which it will be.
-            create: How it was created, with Name and address of its Mgr, if its cell may be gone.
-
-        Returns:
-            Its Name; None if it lived in a former process, and this one does not know it.
-
-        Raises:
-            WorkerGone: It has ended.
+        `create` says how it was created, with Name and address of its Mgr, if its cell may be gone.
         """
         cell = self._env.registry.find(number)
         if cell is not None and cell.incarnation < incarnation:  # its Mgr counts it as failed
@@ -118,11 +104,7 @@ class EnvMgr(Conc):
         return 0 if cell is None else cell.incarnation
 
     async def halt(self, number: int) -> bool:
-        """End the incarnation of a worker that is to be started again together with others.
-
-        Returns:
-            Whether its cell waits for that; else it was abandoned, or has ended.
-        """
+        """End the incarnation of a worker to be started again; return whether its cell waits for that."""
         cell = self._env.registry.find(number)
         if cell is not None:
             await halting.halt(cell)
@@ -184,23 +166,15 @@ class EnvMgr(Conc):
             self._env.peers.admit(Member(*fields))
 
     async def child_ended(self, mgr_addr: ConcAddr, child: ConcAddr, end: ChildEnd) -> bool:
-        """Hear from another Env how a child of a worker of this one has ended.
-
-        Returns:
-            Whether the creator `mgr_addr` is there.
-        """
+        """Hear how a child has ended in another Env; return whether its creator `mgr_addr` is here."""
         return self._env.lives.child_ended(mgr_addr, child, end)
 
     async def dead_letters(self, generation: int, number: int) -> tuple[int, list[DeadLetter], int, int]:
         """List the dead letters of this Env that have come since the caller asked last.
 
-        Args:
-            generation: Of the process that it asked then; -1 for the first time.
-            number: The last part of the answer then; 0 for the first time.
-
-        Returns:
-            The generation of this process, the letters, how many have come and gone meanwhile, and the number
-            to ask with the next time.
+        It gives the generation and the number of the answer then, or -1 and 0 the first time. The answer is
+        the generation of this process, the letters, how many have come and gone meanwhile, and the next
+        number.
         """
         generation, news = self._env.letters.since(generation, number)
         return generation, news.items, news.missed, news.next

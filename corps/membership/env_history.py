@@ -19,13 +19,7 @@ class EnvHistory:
         self._died_at: dict[int, float] = {}  # Envs that have not come back
 
     def ended(self, ended: Exit, hung: str | None, *, was_stopped: bool) -> Failure:
-        """Count the end of a process, and give it as a failure.
-
-        Args:
-            ended: How.
-            hung: How the Membership saw that it hung; None if it did not.
-            was_stopped: It got the order to end.
-        """
+        """Count the end of a process, and give it as a failure. `hung` says how it hung, if it did."""
         reason: Reason = "error" if ended.code or not was_stopped else "shutdown"
         text = f"its process ({ended.mark}) {ended}"
         if hung is not None and ended.signal is not None:

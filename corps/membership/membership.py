@@ -56,18 +56,7 @@ class Membership:
         vitals: Vitals,
         on_limit: Callable[[SupervisionError], object],
     ) -> None:
-        """Start nothing yet.
-
-        Args:
-            env: The Env of the booting process.
-            me: Its own record.
-            launcher: Starts the processes.
-            first_order: The first order to each Env: the Corps, the settings, what to load, and where.
-            boot_timeout: Seconds an Env has for its start.
-            restart: How often an Env gets another process.
-            vitals: Finds those that hang. `stop` closes it.
-            on_limit: Called when an Env gets none any more: it has died too often, or cannot be started.
-        """
+        """Start nothing yet. `on_limit`: an Env gets no process any more. `stop` closes `vitals`."""
         self._env = env
         self._me = me
         self._launcher = launcher
@@ -95,17 +84,8 @@ class Membership:
     def start(self, count: int, until: float) -> tuple[Interface, Restart | None, dict[str, list[str]]]:
         """Start the front and Envs 1 to `count`, all at once, and make them known to each other.
 
-        Args:
-            count: How many beside the front.
-            until: When they have to be ready.
-
-        Returns:
-            Of the application's Corps class: its interface, what it declares about its failures, and where
-            the context variables are that it lets travel.
-
-        Raises:
-            LoadError: The application could not be loaded.
-            EnvStartError: A process did not start, ended while it started, or took too long.
+        What is returned is of the application's Corps class: its interface, what it declares about its
+        failures, and where the context variables are that it lets travel.
         """
         self._next_env = _FIRST + count
         for env_id in (FRONT, *range(_FIRST, _FIRST + count)):
@@ -197,10 +177,9 @@ class Membership:
     # --- deaths ---
 
     def failure_of(self, ended: Exit) -> Failure | None:
-        """Give the end of a process as a failure. Call it once, and then `env_ended`.
+        """Give the end of a process as a failure; call it once, and then `env_ended`.
 
-        Returns:
-            None if the process ended before it had a place: the thread that starts it looks at it later.
+        None if it ended before it had a place: the thread that starts it looks at it later.
         """
         with self._lock:
             place = self._places.get(ended.env_id)
@@ -212,12 +191,7 @@ class Membership:
         return self._history.ended(ended, hung, was_stopped=was_stopped)
 
     def env_ended(self, ended: Exit, failure: Failure) -> None:
-        """Tell all Envs that a process has ended, and start another one, unless the Corps ends.
-
-        Args:
-            ended: How.
-            failure: From `failure_of`.
-        """
+        """Tell all Envs that a process has ended, and start another one, unless the Corps ends."""
         self._died(ended.env_id, failure)
         self._history.all_know(ended, failure)
 
@@ -272,12 +246,7 @@ class Membership:
             self._not_started(env_id, generation, str(error))
 
     def _bring_up(self, env_id: int, generation: int) -> None:
-        """Start a process of an Env, and make it known when it is ready.
-
-        Raises:
-            BootError: It did not get ready.
-            ClosedError: The Corps has ended.
-        """
+        """Start a process of an Env, and make it known when it is ready. Errors: see `Place.await_ready`."""
         place = self._begin(env_id, generation, spawn=self._spawn_in_time)
         late: list[int] = []
         alarm = self._env.alarms.at(now() + self._boot_timeout, lambda: self._end_late([place], late))
@@ -346,13 +315,9 @@ class Membership:
     def cannot_reach(self, one: tuple[int, int], by: tuple[int, int], reason: str) -> None:
         """End the process of one of two Envs that live and cannot reach each other. Thread-safe.
 
-        Both report it, and one end is enough: the one with the higher id, so never the front for another.
-        The Membership waits a moment first, for mostly one of them has just died, and nothing knows it yet.
-
-        Args:
-            one: One of them: its id, and the generation of its process.
-            by: The same of the other one, which reports it.
-            reason: Why.
+        Each is given by its id and the generation of its process. Both report it, and one end is enough: the
+        one with the higher id, so never the front for another. The Membership waits a moment first, for
+        mostly one of them has just died, and nothing knows it yet.
         """
         self._env.alarms.at(now() + _DOUBT, lambda: self._end_one(one, by, reason))
 
@@ -373,15 +338,7 @@ class Membership:
     # --- Envs that come and go ---
 
     def add_env(self) -> int:
-        """Start one more Env, and wait until it has joined.
-
-        Returns:
-            Its id; no other Env of the Corps has or had it.
-
-        Raises:
-            BootError: It did not start.
-            ClosedError: The Corps ends.
-        """
+        """Start one more Env, wait until it has joined, and return its id, which no other Env has or had."""
         with self._lock:
             if self._stops.is_set():
                 raise ClosedError("the Corps ends: there is no further Env")
@@ -392,15 +349,7 @@ class Membership:
         return env_id
 
     def remove_env(self, env_id: int, timeout: float | None) -> None:
-        """End an Env: create no worker there any more, drain those it has, and stop its process.
-
-        Args:
-            env_id: Which; not the front.
-            timeout: Seconds for the workers to be drained; None for as long as it takes.
-
-        Raises:
-            ConfigError: There is no such Env, or it cannot be removed.
-        """
+        """End an Env: create no worker there any more, drain those it has in time, stop its process."""
         with self._lock:
             place = to_remove(env_id, self._places)
             place.life.on(Move.REMOVE)
@@ -437,11 +386,7 @@ class Membership:
             self._stops.set()
 
     def stop(self, grace: float | None) -> None:
-        """Have the Envs end in order. The end of the launcher ends what does not. Idempotent.
-
-        Args:
-            grace: Seconds for the orderly end; None leaves all to the end of the launcher.
-        """
+        """Have the Envs end in order within `grace`; the launcher's end ends what does not. Idempotent."""
         self._vitals.close()
         self.replace_no_more()
         if grace is not None:

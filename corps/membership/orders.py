@@ -238,12 +238,7 @@ class Orders:
         self._packer = Packer(codec="data")
 
     def send(self, message: Message) -> None:
-        """Send a message. Thread-safe.
-
-        Raises:
-            BrokenError: The other side has gone.
-            ClosedError: The channel was closed here.
-        """
+        """Send a message; see `ByteChannel.send`. Thread-safe."""
         self._channel.send(self._packer.pack([message.word, *message.plain()]).body)
 
     def wait(self, timeout: float) -> bool:
@@ -251,11 +246,7 @@ class Orders:
         return self._channel.wait(timeout)
 
     def receive(self) -> Message | None:
-        """Receive the next message; None if the other side has gone. One thread.
-
-        Raises:
-            WireError: It is none of these messages.
-        """
+        """Receive the next message, or raise a WireError; None if the other side has gone. One thread."""
         try:
             body = self._channel.recv()
         except BrokenError:

@@ -119,11 +119,7 @@ class PlaceLife:
         self.state = State.STARTING
 
     def on(self, event: Move) -> None:
-        """Move on.
-
-        Raises:
-            IllegalMoveError: The event cannot happen now. The state stays.
-        """
+        """Move on. An event that cannot happen now is an IllegalMoveError, and the state stays."""
         after = _TABLE[self.state].get(event)
         if after is None:
             raise IllegalMoveError(f"{event.name} cannot happen to a process that is {self.state.name}")

@@ -73,15 +73,7 @@ class Place:
             _log.debug("%s has gone and does not hear %r", env_label(self.process.env_id), order.word)
 
     def await_ready(self, late: list[int]) -> None:
-        """Wait until it has loaded the application and listens. One thread.
-
-        Args:
-            late: Ids of Envs whose time was over.
-
-        Raises:
-            LoadError: The application could not be loaded.
-            EnvStartError: It did not start, ended while it started, or took too long.
-        """
+        """Wait until it has loaded the application and listens. `late`: Envs out of time. One thread."""
         ready = self.expect(Ready, late)
         self.member, self.interface = ready.member, ready.interface
         self.restart, self.travels = ready.restart, ready.travels
@@ -118,16 +110,7 @@ def stop_all(places: Sequence[Place], grace: float) -> None:
 
 
 def kill_silent(env: Env, places: Sequence[Place], patience: float) -> set[int]:
-    """Kill the processes that are stopped, or whose EnvMgr does not answer in time.
-
-    Args:
-        env: The Env that asks.
-        places: The processes.
-        patience: Seconds for the answer.
-
-    Returns:
-        The ids of their Envs.
-    """
+    """Kill the processes that are stopped, or whose EnvMgr does not answer in time; return their Envs."""
     silent = {place: "is stopped" for place in places if place.process.is_stopped()}
     asked = {
         place: env.ask(CALL, env.manager_of(place.process.env_id), "statistics", (), {}, patience)
@@ -154,15 +137,7 @@ def ask_managers(
 
 
 def to_remove(env_id: object, places: Mapping[int, Place]) -> Place:
-    """Find the process of an Env that is to be removed. Caller holds the lock.
-
-    Args:
-        env_id: Which.
-        places: The processes, by the ids of their Envs.
-
-    Raises:
-        ConfigError: There is no such Env, or it cannot be removed.
-    """
+    """Find the process of an Env that is to be removed, or raise a ConfigError. Caller holds the lock."""
     others = {each: place for each, place in places.items() if place.life.can_be_removed and each != FRONT}
     for each, place in others.items():
         if each == env_id:

@@ -36,13 +36,7 @@ class Vitals:
     """Watches processes, in a thread of its own. Thread-safe."""
 
     def __init__(self, every: float, suspect: float, dead: float | None) -> None:
-        """Watch no process yet.
-
-        Args:
-            every: Seconds between two signs of life, and between two looks at them.
-            suspect: Seconds of silence after which a process is suspect.
-            dead: Seconds of silence after which it is killed; None watches no process ever.
-        """
+        """Watch no process yet. All are seconds; if `dead` is None, none is ever watched."""
         self._every = every
         self._dead = dead
         self._lock = Lock()  # protects everything below; nothing is logged, and no signal sent, under it

@@ -11,11 +11,7 @@ from corps.runtime.this_process import this_process
 
 
 def env_here(what: str) -> Env:
-    """Return the Env of the calling code, or the only open one. `what` ends the sentence of the error.
-
-    Raises:
-        ContextError: There is none, or there are several.
-    """
+    """Return the Env of the calling code, or the only open one. `what` ends the sentence of the error."""
     here = current.get()
     mine: Env | None = None if here is None else here.env
     if here is not None and mine is not None and (here.cell is not None or mine.is_open):
@@ -60,11 +56,7 @@ def resolved(env: Env, place: int | Literal["here", "front"] | None) -> int | No
 def ask_everywhere(
     env: Env, method: str, *args: Any, envs: list[int] | None = None, timeout: float | None
 ) -> dict[int, Any]:
-    """Ask the EnvMgr of every Env, or of those in `envs`. One that is lost, or late, is missing.
-
-    Raises:
-        LoopBlocked: Called in a coroutine, or in a callback.
-    """
+    """Ask the EnvMgr of every Env, or of those in `envs`. One that is lost, or late, is missing."""
     places = all_envs(env) if envs is None else envs
     asked = {place: env.ask(CALL, env.manager_of(place), method, args, {}, timeout) for place in places}
     answers = {}

@@ -212,11 +212,7 @@ class Options:
 
 
 def _mgr_here(env: Env) -> "Cell":
-    """Return the cell of the worker that creates others here: the one that runs, or else the EnvMgr.
-
-    Raises:
-        ClosedError: The EnvMgr has ended.
-    """
+    """Return the cell of the worker that creates others here: the one that runs, or else the EnvMgr."""
     here = current.get()
     if here is not None and here.env is env and here.cell is not None:
         return here.cell

@@ -27,9 +27,6 @@ def interface_of(
     behaves like one. What `root` defines is the worker's own, except for two: `offered`, and a method of the
     author's with the name of a step that is none. `steps` are those of `steps_of`. `declared` is what a class
     of the library between `root` and `cls` declares for the runtime alone.
-
-    Raises:
-        DefinitionError: The class uses a name that belongs to Names, or what it declares has a bad value.
     """
     _check_declarations(cls)
     own = {name for name in dir(root) if not name.startswith("_")} | declared

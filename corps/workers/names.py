@@ -497,11 +497,7 @@ class Attribute(Future[Any]):
             self.settle(Refused(error))
 
     async def begin_when_room(self) -> None:
-        """Do as `begin`, in a coroutine: wait for room without blocking the event loop.
-
-        Raises:
-            Overloaded: There was no room for the request in time.
-        """
+        """Do as `begin`, in a coroutine: wait for room without blocking the event loop."""
         try:
             self._unsent.pop()
         except IndexError:
@@ -520,11 +516,7 @@ class Attribute(Future[Any]):
         return owner._bound(), kind, owner._addr, self._attribute, args, {}, owner._deadline, self
 
     def __call__(self, /, *args: object, **kwargs: object) -> NoReturn:
-        """Refuse: the class has no such method.
-
-        Raises:
-            NoSuchMethod: Always; its text lists the methods there are.
-        """
+        """Refuse: the class has no such method. The error lists those there are."""
         known = self._owner._interface.known_methods
         raise NoSuchMethod(
             f"{self._owner!r} has no method {self._attribute!r}; its methods are: {known}",

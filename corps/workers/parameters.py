@@ -124,11 +124,7 @@ def _kind_of(hint: Any) -> str:
 
 
 def read_words(parameters: Sequence[Parameter], words: Sequence[str]) -> list[Any]:
-    """Return the arguments that words of the command line stand for.
-
-    Raises:
-        ValueError: There are too many or too few words, or one cannot be read; the text says which.
-    """
+    """Return the arguments that words stand for, or raise a ValueError that says why not."""
     single = [each for each in parameters if not each.is_repeated]
     rest = next((each for each in parameters if each.is_repeated), None)
     missing = [each for each in single[len(words) :] if not each.is_optional]
@@ -141,12 +137,7 @@ def read_words(parameters: Sequence[Parameter], words: Sequence[str]) -> list[An
 
 
 def read_assignments(parameters: Sequence[Parameter], words: Mapping[str, str]) -> dict[str, Any]:
-    """Return the keyword arguments that assignments of a command line stand for.
-
-    Raises:
-        ValueError: There is no such parameter, or one is missing, or a value cannot be read; the text says
-            which.
-    """
+    """Return the keyword arguments that assignments stand for, or raise a ValueError that says why not."""
     known = {each.name: each for each in parameters if not each.is_repeated}
     others = next((each for each in parameters if each.is_repeated), None)
     usage = " ".join(f"{each.name}=..." for each in parameters) or "no arguments"

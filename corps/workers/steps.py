@@ -46,10 +46,7 @@ HOOKS: Final[Mapping[str, tuple[str, ...]]] = {
 def steps_of(cls: type, root: type) -> frozenset[str]:
     """Return the names of the steps that a class overrides, of `STEPS` and `OF_MAIN`.
 
-    Another attribute of such a name is the author's own.
-
-    Raises:
-        DefinitionError: A method has the name of a hook, but cannot be called as one, or is a broken step.
+    Another attribute of such a name is the author's own. A broken step or hook is a DefinitionError.
     """
     overridden = {name: inspect.getattr_static(cls, name) for name in RECOGNISED if differs(cls, root, name)}
     steps = {name for name, raw in overridden.items() if _is_step(raw, RECOGNISED[name], name)}

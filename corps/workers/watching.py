@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
 
 class Watch(Future[Ended]):
-    """The Future of a worker's end. Only `unwatch` lets it fail: what became of the worker is its value.
-
-    Attributes:
-        is_wanted: It was not given up.
-    """
+    """The Future of a worker's end. Only `unwatch` lets it fail, which takes `is_wanted` from it."""
 
     __slots__ = ("_incarnation", "_name", "is_wanted")
 

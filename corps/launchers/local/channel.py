@@ -26,13 +26,10 @@ _NO_SIGNAL = socket.MSG_NOSIGNAL  # an application may have set SIGPIPE back to 
 
 
 class Channel:
-    """One end of a stream of messages.
+    """One end of a stream of messages, with a connected, blocking socket that it owns and closes.
 
     Any thread may call `send` and `close`; one thread at a time may call `wait` and `recv`. Nothing bounds
     how long `send` waits for a peer that does not read; `close`, from any thread, ends such a wait.
-
-    Args:
-        sock: A connected, blocking stream socket. The channel owns and closes it.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -53,13 +50,7 @@ class Channel:
         return self._is_closed
 
     def send(self, message: bytes) -> None:
-        """Send one message of at most `MAX_MESSAGE` bytes.
-
-        Raises:
-            BrokenError: The other side has gone.
-            ClosedError: This end is closed.
-            InternalError: The message is too long.
-        """
+        """Send one message of at most `MAX_MESSAGE` bytes. Thread-safe."""
         if len(message) > MAX_MESSAGE:
             raise InternalError(f"a channel message of {len(message)} bytes is over {MAX_MESSAGE} bytes")
         header = _HEADER.pack(len(message))
@@ -87,15 +78,7 @@ class Channel:
             return bool(poll.poll(math.ceil(timeout * 1000)))
 
     def recv(self) -> bytes | None:
-        """Wait for the next message.
-
-        Returns:
-            Its bytes; None when the other side has gone or closed its end, or this end is closed. A message
-            that its sender could not finish is dropped.
-
-        Raises:
-            WireError: The other side announced a message that is too long.
-        """
+        """Wait for the next message; None at the end, also for one that is not whole. One thread."""
         with self._recv_lock:
             header = self._read(_HEADER.size)
             if header is None:

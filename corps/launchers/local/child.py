@@ -15,13 +15,9 @@ from corps.launchers.local.pulse import Pulse
 class ChildSide:
     """What the entry function of an Env gets. Thread-safe.
 
-    Args:
-        env_id: Which Env this process is.
-        channel: To the booting process. Its end of file says that the booting process has gone.
-        pulse: Shows the booting process that this one lives.
-        stdout_fd: A duplicate of the booting process's stdout, or None if output was never captured.
-        stderr_fd: The same for stderr.
-        has_stdin: It has the stdin of the booting process, and not an empty one.
+    The end of file of `channel` says that the booting process has gone. `stdout_fd` and `stderr_fd` are
+    duplicates of its own, or None if output was never captured. Without `has_stdin` this process has an empty
+    stdin.
     """
 
     def __init__(
@@ -58,8 +54,7 @@ class ChildSide:
 def run_entry(entry: str, child: ChildSide) -> int:
     """Import ``"module:function"`` and call it with `child`, as the whole life of this process.
 
-    Returns:
-        The exit status: the function's, where None stands for 0; 1 after the traceback if it raised.
+    The function gives the exit status, where None stands for 0. It is 1 after the traceback if it raised.
     """
     try:
         module_name, _, function_name = entry.partition(":")

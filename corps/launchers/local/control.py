@@ -76,10 +76,7 @@ class EnvConfig:
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """Fork an Env.
-
-    Carries three descriptors: the Env's end of its channel, the write end of its output, and its pulse.
-    """
+    """Fork an Env, with three descriptors: its end of the channel, the write end of its output, its pulse."""
 
     env_id: int
     entry: str
@@ -87,10 +84,7 @@ class Spawn:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """Send a signal to an Env; nothing happens if it has ended.
-
-    `pid` is its process, so that one which takes its place is safe; 0 if that is not known yet.
-    """
+    """Send a signal to the process `pid` of an Env, or to any for 0; nothing happens if it has ended."""
 
     env_id: int
     signal: int
@@ -147,11 +141,7 @@ class _Table:
 
 
 def encode(message: Message) -> bytes:
-    """Make a packet of a message.
-
-    Raises:
-        InternalError: It would be longer than `MAX_PACKET`.
-    """
+    """Make a packet of a message."""
     packet = json.dumps({"message": type(message).__name__, **asdict(message)}).encode()
     if len(packet) > MAX_PACKET:
         raise InternalError(f"a {type(message).__name__} of {len(packet)} bytes is over {MAX_PACKET} bytes")
@@ -159,11 +149,7 @@ def encode(message: Message) -> bytes:
 
 
 def decode(packet: bytes) -> Message:
-    """Make the message of a packet from `encode`.
-
-    Raises:
-        InternalError: These bytes are no message.
-    """
+    """Make the message of a packet from `encode`."""
     try:
         fields = json.loads(packet)
         kind = _Table.types[fields.pop("message")]

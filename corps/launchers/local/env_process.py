@@ -14,12 +14,9 @@ from corps.launchers.local.stacks import DUMP_SIGNAL
 class EnvProcess:
     """A process that a ProcessHost has forked. Thread-safe.
 
-    Args:
-        env_id: The Env it is.
-        channel: This side's end of the channel to it. The Membership closes it, or at the latest the
-            ProcessHost's `close`.
-        pulse: Its signs of life; closed when it has ended.
-        send_signal: Has the template send a signal to an Env, if that has this process, or any for 0.
+    The Membership closes `channel`, or at the latest the ProcessHost's `close`; `pulse` is closed when the
+    process has ended. `send_signal` has the template send a signal to an Env, if that has this process, or
+    any for 0.
     """
 
     def __init__(

@@ -12,9 +12,7 @@ from corps.launchers.local.env_process import EnvProcess
 class EnvEntry:
     """One process in the table. Only the watcher, or the thread that took it out of the table, may touch it.
 
-    Args:
-        process: The process, or the process to be.
-        output_fd: The read end of its output pipe; the entry owns it.
+    It owns `output_fd`, the read end of the output pipe.
     """
 
     def __init__(self, process: EnvProcess, output_fd: int) -> None:
@@ -50,12 +48,7 @@ class EnvTable:
         self._is_closed = False
 
     def add(self, entry: EnvEntry) -> None:
-        """Add a process before its fork.
-
-        Raises:
-            ClosedError: `close` was called.
-            EnvStartError: The Env has a process already.
-        """
+        """Add a process before its fork: a ClosedError after `close`, an EnvStartError if the Env has one."""
         env_id = entry.process.env_id
         with self._lock:
             if self._is_closed:

@@ -10,15 +10,9 @@ _PR_SET_NAME = 15
 
 
 def die_with_parent(parent_pid: int) -> bool:
-    """Have the kernel kill this process with SIGKILL when the thread that forked it ends.
+    """Have the kernel kill this process with SIGKILL when the *thread* that forked it ends.
 
-    The tie is to the *thread*, so it is safe only where the forking thread lives as long as its process.
-
-    Returns:
-        False if the parent had ended before this call.
-
-    Raises:
-        OSError: The kernel refused.
+    So it is safe only where that thread lives as long as its process. False: the parent had ended before.
     """
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)

@@ -108,21 +108,14 @@ class ProcessHost:
         return None if self._launched is None else self._launched.template.pid
 
     def start(self) -> None:
-        """Start the template process, and wait until it has imported everything.
-
-        Raises:
-            ClosedError: The host was started or closed before.
-            EnvStartError: As `launch` and `wait_ready`.
-        """
+        """Start the template process, and wait until it has imported everything."""
         self.launch()
         self.wait_ready()
 
     def launch(self) -> None:
         """Start the template process, which takes a while to import everything. Call `wait_ready` next.
 
-        Raises:
-            ClosedError: The host was started or closed before.
-            EnvStartError: The system gives no process, no thread or no descriptor. The host is closed.
+        If the system gives no process, thread or descriptor, the host is closed, and an EnvStartError raised.
         """
         # A close from another thread sees nothing or all of it.
         with self._closing_lock:
@@ -141,15 +134,10 @@ class ProcessHost:
         raise EnvStartError(f"the template process could not be started: {problem}") from problem
 
     def wait_ready(self, timeout: float | None = None) -> None:
-        """Wait until the template has imported everything.
+        """Wait until the template has imported everything, by default for `start_timeout` seconds.
 
-        Args:
-            timeout: Seconds; None for `start_timeout`.
-
-        Raises:
-            ClosedError: `launch` was not called.
-            EnvStartError: The template did not start, or a module to preload cannot be used; `output` has the
-                traceback. The host is closed.
+        If a module to preload cannot be used, `output` has the traceback. After an EnvStartError the host is
+        closed.
         """
         if self._launched is None:
             raise ClosedError("a ProcessHost that was not launched never gets ready")
@@ -210,20 +198,10 @@ class ProcessHost:
         return python_command(asdict(config), self._executable)
 
     def spawn(self, env_id: int, entry: str) -> EnvProcess:
-        """Fork an Env.
+        """Fork an Env. Its process may not have come to its entry function when this returns.
 
-        Args:
-            env_id: Its id; no process with this id may be running.
-            entry: ``"module:function"``. The function is called with a `ChildSide`; what it returns becomes
-                the exit status.
-
-        Returns:
-            The process. It exists, but may not have come to its entry function yet.
-
-        Raises:
-            ClosedError: The host is not running.
-            EnvStartError: It could not be forked; its `is_passing` says whether another try may succeed.
-            InternalError: Called inside `on_exit`.
+        `entry` is ``"module:function"``; the function is called with a `ChildSide`, and returns the exit
+        status. An EnvStartError says whether another try may succeed: `is_passing`.
         """
         self._refuse_in_watcher("spawn")
         if self._launched is None:
@@ -284,17 +262,11 @@ class ProcessHost:
         return process
 
     def close(self, grace: float) -> None:
-        """End every process, the template and the watcher, and remove the runtime directory.
+        """End every process, the template and the watcher, and remove the runtime directory. Idempotent.
 
         In this order: no more spawns; SIGTERM to every process; after the grace the order to the template to
-        end, which kills what is left and reports it; then the thread and the descriptors. Idempotent: a
-        second caller waits for the first.
-
-        Args:
-            grace: For how many seconds to wait after SIGTERM before SIGKILL.
-
-        Raises:
-            InternalError: Called inside `on_exit`.
+        end, which kills what is left and reports it; then the thread and the descriptors. A second caller
+        waits for the first. None of this can be called inside `on_exit`.
         """
         self._refuse_in_watcher("close")
         with self._closing_lock:
@@ -365,12 +337,8 @@ def _not_started(env_id: int, problem: str, *, is_passing: bool, output: str = "
 def open_ends() -> tuple[socket.socket, socket.socket, int, int, Pulse, int]:
     """Open the descriptors between a booting process and a new Env, all close-on-exec.
 
-    Returns:
-        The booting process's end of the channel, the Env's end, the read and the write end of the output
-        pipe, the pulse, and the Env's descriptor of that.
-
-    Raises:
-        OSError: There are no descriptors left.
+    They are the booting process's end of the channel, the Env's end, the read and the write end of the output
+    pipe, the pulse, and the Env's descriptor of that.
     """
     with contextlib.ExitStack() as opened:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -387,11 +355,7 @@ def open_ends() -> tuple[socket.socket, socket.socket, int, int, Pulse, int]:
 
 
 def open_standard_fds() -> None:
-    """Open /dev/null where stdin, stdout or stderr is closed, so that no socket gets its number.
-
-    Raises:
-        OSError: There is no /dev/null.
-    """
+    """Open /dev/null where stdin, stdout or stderr is closed, so that no socket gets its number."""
     for fd in (0, 1, 2):
         try:
             os.fstat(fd)

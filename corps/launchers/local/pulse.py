@@ -17,14 +17,7 @@ _SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
 def open_pulse() -> int:
-    """Make the memory for one Env.
-
-    Returns:
-        Its descriptor, close-on-exec. The caller closes it after `Pulse` has mapped it.
-
-    Raises:
-        OSError: There is no descriptor or no memory left.
-    """
+    """Make the memory for one Env. The caller closes its descriptor after `Pulse` has mapped it."""
     fd = os.memfd_create("corps-pulse", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         os.posix_fallocate(fd, 0, _SIZE)  # now, and not when it is written to, which would be a SIGBUS
@@ -39,11 +32,7 @@ class Pulse:
     """The counts of one process. Thread-safe, but for `beat`: one thread for each count."""
 
     def __init__(self, fd: int) -> None:
-        """Map the memory of a descriptor from `open_pulse`, which is not needed afterwards.
-
-        Raises:
-            OSError: It cannot be mapped.
-        """
+        """Map the memory of a descriptor from `open_pulse`, which is not needed afterwards."""
         self._map = mmap.mmap(fd, _SIZE)
         self._words = memoryview(self._map).cast("Q")
         self._last: tuple[int, ...] = (0,) * _COUNTS

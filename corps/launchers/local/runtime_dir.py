@@ -29,13 +29,7 @@ def make_runtime_dir() -> str:
 
     It lies in ``$XDG_RUNTIME_DIR/corps-<uid>/`` where that is, or can be made, ours and closed to others, and
     otherwise in the directory for temporary files. If other users may rename folders above that, it lies in
-    ``/tmp`` or ``/var/tmp``, and a warning says so.
-
-    Returns:
-        Its absolute path, without symbolic links.
-
-    Raises:
-        BootError: It could not be made, or there is no safe place for it.
+    ``/tmp`` or ``/var/tmp``, and a warning says so. Its path is absolute, without symbolic links.
     """
     ours = user_dir()
     problems: list[str] = []
@@ -83,11 +77,7 @@ def remove_files(path: str, *patterns: str) -> None:
 
 
 def user_dir() -> str | None:
-    """Find or make ``$XDG_RUNTIME_DIR/corps-<uid>``, for the runtime directories of this user.
-
-    Returns:
-        Its path; None if no such directory is ours and closed to others.
-    """
+    """Find or make ``$XDG_RUNTIME_DIR/corps-<uid>``; None if that is not ours and closed to others."""
     base = os.environ.get("XDG_RUNTIME_DIR", "")
     if not os.path.isabs(base) or _problem_with(base) is not None:
         return None

@@ -34,17 +34,10 @@ def is_frozen() -> bool:
 def python_command(
     arguments: dict[str, Any], executable: str | None
 ) -> tuple[list[str], dict[str, str] | None]:
-    """Make the command that starts a process.
+    """Make the command that starts a process, and its environment; None for that of this process.
 
-    Args:
-        arguments: For `corps.launchers.local.template.become`: plain data, with the import path as ``path``.
-        executable: The interpreter; None for that of this process.
-
-    Returns:
-        The command line, and the environment; None for that of this process.
-
-    Raises:
-        EnvStartError: There is no interpreter.
+    The arguments are for `corps.launchers.local.template.become`: plain data, with the import path as
+    ``path``.
     """
     role = json.dumps(arguments)
     if executable is None and is_frozen():
@@ -58,11 +51,7 @@ def python_command(
 
 
 def advice(executable: str | None) -> str:
-    """Say what to do when the command of `python_command` does not become what it should.
-
-    Returns:
-        The end of a text; empty for an ordinary interpreter.
-    """
+    """Say what to do when `python_command` does not work out; empty for an ordinary interpreter."""
     if executable is None and is_frozen():
         return (
             ". A frozen program becomes it when it comes to corps.boot(...): call corps.freeze_support() as "

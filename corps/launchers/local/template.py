@@ -271,15 +271,9 @@ def be_env(
     *,
     is_wanted: bool,
 ) -> NoReturn:
-    """Be an Env, in a process that was made for that, until its end.
+    """Be an Env, in a process that was made for that, until its end. `is_wanted`: the template lives.
 
-    Args:
-        env_id: Which.
-        entry: As in `Spawn`.
-        fds: Its end of the channel, the write end of its output, and its pulse.
-        core_dumps: Whether it may write core files.
-        stdin_env: The Env that keeps the stdin that it has.
-        is_wanted: The template lives.
+    The descriptors are as in `Spawn`. The Env `stdin_env` keeps the stdin that it has.
     """
     channel_fd, output_fd, pulse_fd = fds
     code = _EXIT_IN_FORK

@@ -41,14 +41,8 @@ logger = logging.getLogger("corps.hosting")
 class Watcher:
     """Reads reports and output until the template has gone.
 
-    `run` is the body of its thread; any thread may wait for `is_ready` and then read `problem`.
-
-    Args:
-        control: This side's end of the control socket; still the ProcessHost's to close.
-        template: The template process.
-        table: The processes.
-        on_exit: Called in this thread with each end of a process.
-        forward_output: Whether captured output goes to stderr at once as well.
+    `run` is the body of its thread; any thread may wait for `is_ready` and then read `problem`. `on_exit` is
+    called in this thread with each end of a process. The control socket is still the ProcessHost's to close.
     """
 
     def __init__(
