@@ -94,11 +94,9 @@ class Block(Activity):
 
 
 def acting() -> Activity | None:
-    """Return what the calling thread does for an Env; None if nothing.
-
-    A thread that has only got a copy of a worker's context, as from `asyncio.to_thread`, is not the worker:
-    it may block while the worker goes on, and the worker does not wait when it waits.
-    """
+    """Return what the calling thread does for an Env; None if nothing."""
+    # A thread that has only got a copy of a worker's context, as from `asyncio.to_thread`, is not the worker:
+    # it may block while the worker goes on, and the worker does not wait when it waits.
     here = current.get()
     if here is None or here.env is None:
         return None

@@ -56,14 +56,7 @@ class Env:
     """A process, or a part of one, in which workers live. Thread-safe."""
 
     def __init__(self, corps_id: str, env_id: int, options: EnvOptions, generation: int = 0) -> None:
-        """Run nothing, and listen nowhere, yet.
-
-        Args:
-            corps_id: The Corps it belongs to.
-            env_id: Its own id there.
-            options: Limits and durations.
-            generation: How many processes it has had before.
-        """
+        """Run nothing, and listen nowhere, yet. `generation` is how many processes the Env has had before."""
         self.corps_id = corps_id
         self.id = env_id
         self.generation = generation
@@ -131,19 +124,11 @@ class Env:
         self.pool.rest = self.readers.rest
 
     def start_alarms(self) -> None:
-        """Start the thread of the alarms, which also tries again to start others. Before it runs anything.
-
-        Raises:
-            EnvStartError: The system gives no thread.
-        """
+        """Start the thread of the alarms, which also tries again to start others. Before it runs anything."""
         self._with_a_thread(self.alarms.start)
 
     def start_reading(self) -> None:
-        """Begin to take what others send.
-
-        Raises:
-            EnvStartError: The system gives no thread.
-        """
+        """Begin to take what others send; an EnvStartError if the system gives no thread."""
         if self.peers is not None and self.readers is not None:
             self.peers.start()
             self._with_a_thread(self.readers.start)
@@ -175,22 +160,9 @@ class Env:
         *,
         is_held: bool = False,
     ) -> Future[Any]:
-        """Send a request that wants an answer; return the Future of that.
-
-        Args:
-            kind: CALL, GET, ...
-            target: The worker it is for.
-            method: Name of the method or attribute.
-            args: Positional arguments.
-            kwargs: Keyword arguments.
-            seconds: Time limit; what is left of the caller's own applies too.
-            future: A fresh one of another class, which is the caller's if this raises; None for a plain one.
-            retries: How often it may be sent again if the process or worker that has it dies.
-            is_held: The caller dispatches the Future's request itself.
-
-        Raises:
-            PackError, Overloaded: The arguments cannot be packed; there was no room for the request in time.
-        """
+        """Send a request that wants an answer; return the Future of that. With `is_held` do not dispatch."""
+        # What is left of the caller's own time limit applies beside `seconds`. A `future` of another class is
+        # the caller's if this raises: PackError for its arguments, or Overloaded without room in time.
         check_reserve()
         if self.unsent:
             self._send_unsent()
@@ -234,11 +206,7 @@ class Env:
         future: Future[Any] | None = None,
         retries: int = 0,
     ) -> Future[Any]:
-        """Ask as `ask` does, for a coroutine of any event loop: it waits for room, and the loop goes on.
-
-        Raises:
-            PackError, Overloaded: As `ask`.
-        """
+        """Ask as `ask` does, for a coroutine of any event loop: it waits for room, and the loop goes on."""
         future = self.ask(kind, target, method, args, kwargs, seconds, future, retries, is_held=True)
         request = future.request
         try:
@@ -255,18 +223,7 @@ class Env:
     def ask_manager(
         self, env_id: int, what: str, *args: Any, seconds: float | None = None, **kwargs: Any
     ) -> Future[Any]:
-        """Ask an EnvMgr for what others may be waiting for: so it never waits for room behind them.
-
-        Args:
-            env_id: Its Env.
-            what: A method of EnvMgr.
-            *args: Its arguments.
-            seconds: Time limit.
-            **kwargs: Its keyword arguments.
-
-        Raises:
-            PackError: The arguments cannot be packed.
-        """
+        """Ask an EnvMgr for what others may be waiting for: so it never waits for room behind them."""
         token = current.set(self._bringing)  # which must not wait
         try:
             return self.ask(CALL, self.manager_of(env_id), what, args, kwargs, seconds)
@@ -276,10 +233,8 @@ class Env:
     def one_way(
         self, kind: Kind, target: ConcAddr, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Request:
-        """Make a request that wants no answer, for the caller to dispatch. If it fails, it is a dead letter.
-
-        Its kind is CALL or PINNED.
-        """
+        """Make a request without answer, for the caller to dispatch. If it fails, it is a dead letter."""
+        # Its kind is CALL or PINNED.
         check_reserve()
         if self.unsent:
             self._send_unsent()
@@ -292,15 +247,8 @@ class Env:
         return request
 
     def exit(self, target: ConcAddr, how: str = "exit") -> Future[Any]:
-        """Ask a worker to end.
-
-        Args:
-            target: The worker. One that has ended is no error.
-            how: ``"exit"``, EXIT_LAST, EXIT_NOW or EXIT_DOWN.
-
-        Returns:
-            A Future of None, done when it has ended.
-        """
+        """Ask a worker to end, as EXIT_LAST and its like say; return a Future of None, done when it has."""
+        # One that has ended is no error.
         check_reserve()
         if self.unsent:
             self._send_unsent()
@@ -325,12 +273,7 @@ class Env:
                 unsent.begin()
 
     def note_stream(self, held: Held, change: int) -> None:
-        """Tell a worker that an iterator over one of its generators is here, or is given up. Never waits.
-
-        Args:
-            held: What the worker has to know of it.
-            change: 1 or -1: how many more iterators are held.
-        """
+        """Tell a worker how many more iterators, 1 or -1, over a generator of it are here. Never waits."""
         target = ConcAddr(self.corps_id, held.env, held.conc)
         args = held.number, held.share, held.holder, change
         self.dispatch(Request(DROP, target, "close", args, {}, Unheard(f"an iterator of {target}")))
@@ -352,17 +295,9 @@ class Env:
                 cell.deliver(Request(DROP, cell.addr, "close", (None, 0, env_id, 0), {}, promise))
 
     def dispatch(self, request: Request, submit: Callable[[Any], object] | None = None) -> None:
-        """Send a request on its way; it may wait for room. Thread-safe.
-
-        Args:
-            request: From this Env.
-            submit: Has a thread run a cell of this Env that is ready now; None for the pool.
-
-        Raises:
-            PackError: The arguments cannot be packed.
-            Overloaded: There was no room for the request in time.
-            ClosedError: This process is a fork of the one in which the Env lives.
-        """
+        """Send a request on its way; it may wait for room. Thread-safe."""
+        # `submit` has a thread run a cell of this Env that is ready now; None for the pool. This raises
+        # PackError, Overloaded if there was no room in time, and ClosedError in a fork of the process.
         target = request.target
         errands = self.errands
         if errands is not None:
@@ -388,11 +323,7 @@ class Env:
             self.peers.send(request)
 
     async def dispatch_when_room(self, request: Request) -> None:
-        """Send as `dispatch`, for a coroutine of any event loop: it waits for room, and the loop goes on.
-
-        Raises:
-            PackError, Overloaded, ClosedError: As `dispatch`.
-        """
+        """Send as `dispatch`, for a coroutine of any event loop: it waits for room, and the loop goes on."""
         target = request.target
         is_taken = not self._is_ending or self._is_taken_at_the_end(request)
         if is_taken and target.corps == self.corps_id and target.env != self.id and self.peers is not None:
@@ -444,10 +375,8 @@ class Env:
     # --- what comes in ---
 
     def deliver(self, request: Request) -> None:
-        """Hand a request of another Env to its worker. In the thread that reads; never blocks.
-
-        It enters the mailbox even if that is full: the windows of the senders bound how many there can be.
-        """
+        """Hand a request of another Env to its worker. In the thread that reads; never blocks."""
+        # It enters the mailbox even if that is full: the windows of the senders bound how many there can be.
         cell = self.registry.find(request.target.conc)
         if cell is not None:
             cell.deliver(request)
@@ -504,14 +433,8 @@ class Env:
     # --- the end ---
 
     def close(self, grace: float) -> list[str]:
-        """Stop everything that is left after the workers; nothing stops before what needs it.
-
-        Args:
-            grace: Seconds to wait for worker threads that are still busy.
-
-        Returns:
-            Names of threads that did not end in time.
-        """
+        """Stop everything that is left after the workers; return the names of threads that do not end."""
+        # Nothing stops before what needs it. `grace` is the time for worker threads that are still busy.
         if self._closed:
             return []
         self._closed = self._is_ending = True

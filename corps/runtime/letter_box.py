@@ -41,13 +41,7 @@ class DeadLetterBox:
     """
 
     def __init__(self, env_id: int, generation: int, size: int) -> None:
-        """Keep no letter yet.
-
-        Args:
-            env_id: The Env.
-            generation: How many processes it has had before this one.
-            size: How many letters are kept.
-        """
+        """Keep no letter yet, and later the last ones. `generation` counts the Env's former processes."""
         self._env_id = env_id
         self.generation = generation
         # Protects what follows. Nothing is logged or settled under it, and no listener is called.
@@ -63,33 +57,19 @@ class DeadLetterBox:
     def note(
         self, reason: DeadReason, sender: ConcAddr | None, target: ConcAddr | int, method: str, why: str = ""
     ) -> None:
-        """Keep a letter whose sender knows of it, or can know: the log says little.
-
-        Args:
-            reason: Why it reached no worker.
-            sender: Its sender, where that is known.
-            target: Its worker; the id of an Env where no more is known.
-            method: Name of the method; empty where it is not known.
-            why: The reason in words, for the log.
-        """
+        """Keep a letter whose sender knows of it, or can know: the log says little."""
         self._keep(reason, sender, target, method, why, logging.INFO)
 
     def settle(self, request: Request, outcome: Outcome) -> bool:
-        """Settle a request, and keep it if the outcome says that it reached no worker.
-
-        Returns:
-            False if it had been settled before.
-        """
+        """Settle a request, and keep it if it reached no worker; False if it had been settled before."""
         is_first = request.settle(outcome)
         if is_first and isinstance(outcome, Refused) and outcome.letter is not None:
             self.undelivered(request, outcome)
         return is_first
 
     def undelivered(self, request: Request, outcome: Refused) -> None:
-        """Keep a request that reached no worker, as its outcome says; but for one that wants no answer.
-
-        The promise of that one calls `unanswered` itself.
-        """
+        """Keep a request that reached no worker, as its outcome says; but for one that wants no answer."""
+        # The promise of that one calls `unanswered` itself.
         is_authors = request.kind in _AUTHORS and not isinstance(request.promise, NoAnswer)
         if outcome.letter is not None and is_authors:
             self.note(outcome.letter, request.sender, request.target, request.method, str(outcome.error))
@@ -106,12 +86,8 @@ class DeadLetterBox:
         self._keep(reason, sender, target, method, why, logging.ERROR)
 
     def lost_with(self, env_id: int, number: int) -> None:
-        """Keep that requests which wanted no answer were lost with another Env.
-
-        Args:
-            env_id: That Env.
-            number: How many at most: the Env may have run some, and not have said so.
-        """
+        """Keep that so many requests which wanted no answer, at most, were lost with another Env."""
+        # It may have run some, and not have said so.
         self._keep("lost", None, env_id, "", "", logging.DEBUG, number)
 
     def _keep(
@@ -157,12 +133,7 @@ class DeadLetterBox:
     # --- for those who want to know ---
 
     def since(self, generation: int, number: int) -> tuple[int, News[DeadLetter]]:
-        """Return the generation of this process, and what has come since the caller looked last.
-
-        Args:
-            generation: Of the process that it asked then; -1 for the first time.
-            number: `News.next` of that time.
-        """
+        """Return this process's generation, and what came since `News.next` was `number` in that one."""
         with self._lock:
             return self.generation, self._ring.since(number if generation == self.generation else 0)
 
@@ -172,11 +143,7 @@ class DeadLetterBox:
             return dict(self._counts)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Have a listener hear of every letter from now on, until the Env closes.
-
-        Returns:
-            What takes the listener back.
-        """
+        """Have a listener hear of every letter until the Env closes; return what takes the listener back."""
         with self._lock:
             is_closed = self._is_closed
             if not is_closed:

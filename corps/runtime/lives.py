@@ -51,17 +51,8 @@ class Lives:
     def new_cell(
         self, record: Record, mgr: Any = None, mgr_addr: ConcAddr | None = None, number: int | None = None
     ) -> Cell:
-        """Make the cell of a new worker, with an address of its own, and register it.
-
-        Args:
-            record: What will be constructed.
-            mgr: Name of the worker that creates it.
-            mgr_addr: Address of that worker.
-            number: That of a service; None for the next free one.
-
-        Raises:
-            ClosedError: The Env has closed.
-        """
+        """Make the cell of a new worker, with an address of its own, and register it."""
+        # `number` is that of a service; None for the next free one.
         number = self._registry.next_number() if number is None else number
         cell = self._cell(number, record, mgr, mgr_addr)
         self._registry.add(number, cell)
@@ -70,16 +61,7 @@ class Lives:
     def start(
         self, number: int, incarnation: int, create: tuple[Record, Any, ConcAddr] | None
     ) -> Future[Any] | None:
-        """Start the next incarnation of a worker.
-
-        Args:
-            number: Of its address.
-            incarnation: Which it will be.
-            create: How it was created, with Name and address of its Mgr. For a worker whose cell has gone.
-
-        Returns:
-            A Future of its Name; None if it is not there, or not halted.
-        """
+        """Start the next incarnation; return a Future of its Name. `create` makes the cell if it has gone."""
         cell = self._registry.find(number)
         if cell is None and create is not None:
             record, mgr, mgr_addr = create
@@ -106,27 +88,13 @@ class Lives:
     # --- ends ---
 
     def will_leave(self, cell: Cell, failure: Failure | None) -> None:
-        """Hold what comes for a worker that is about to be abandoned, if its next cell may run it.
-
-        Args:
-            cell: Of this Env; it still takes requests.
-            failure: Why, if it failed.
-        """
+        """Hold what comes for a worker that is about to be abandoned, if its next cell may run it."""
         if failure is not None and cell.mgr_addr is not None and comes_back(cell.record, failure):
             self._registry.will_leave(cell.addr.conc, cell)
 
     def forget(self, cell: Cell, ended: Ended, failure: Failure | None, waiting: list[Request]) -> bool:
-        """Free the number of a worker that has ended.
-
-        Args:
-            cell: Of this Env.
-            ended: How it ended.
-            failure: Why, if it failed.
-            waiting: Requests that it has not begun.
-
-        Returns:
-            Whether it may come back as another cell: then they wait for that. Else they are the caller's.
-        """
+        """Free the number of a worker that has ended; return whether it may come back as another cell."""
+        # If so, what it has not begun waits for that. Otherwise those requests are the caller's.
         self._env.worker_counters.ended(str(cell), ended.reason, has_failed=failure is not None)
         mgr = cell.mgr_addr
         may_return = mgr is not None and failure is not None and comes_back(cell.record, failure)
@@ -139,12 +107,7 @@ class Lives:
         return may_return
 
     def pass_on(self, cell: Cell, request: Request) -> None:
-        """Find another holder for a request whose cell takes nothing more: its worker may come back.
-
-        Args:
-            cell: Of this Env.
-            request: The cell does not own it.
-        """
+        """Find another holder for a request whose cell takes nothing more: its worker may come back."""
         if self.hears_last_words and request.sender is not None and cell.deliver_late(request):
             return
         follower = self._registry.find(cell.addr.conc)
@@ -182,11 +145,7 @@ class Lives:
                 answer.when_settled(lambda done: self._end_if_unknown(child, done))
 
     def child_ended(self, mgr: ConcAddr, child: ConcAddr, end: ChildEnd) -> bool:
-        """Tell a worker of this Env how a child of it has ended.
-
-        Returns:
-            False if the worker is not there any more. Then a child that waits for it ends.
-        """
+        """Tell a worker of this Env how a child of it has ended; False if that worker is gone."""
         cell = self._registry.find(mgr.conc)
         if cell is not None:
             cell.family.child_ended(child, end)
@@ -200,12 +159,7 @@ class Lives:
             self._env.exit(child, EXIT_DOWN)
 
     def escalate(self, cell: Cell, failure: Failure) -> None:
-        """Have a Mgr fail, because a restart limit was passed.
-
-        Args:
-            cell: Of the Mgr.
-            failure: Of its child.
-        """
+        """Have a Mgr, that of `cell`, fail, because its child has passed a restart limit."""
         if cell.mgr_addr is not None:
             halting.fail(cell, failure)
         elif self.on_limit is not None:

@@ -25,12 +25,7 @@ _LAST_WORDS: Final = 0.25  # seconds to read what a process had sent before it d
 
 
 def in_turn(env_ids: Iterable[int], first: int) -> list[int]:
-    """Return ids of Envs in the order in which workers are created in them.
-
-    Args:
-        env_ids: The ids.
-        first: Where to begin, if it is one of them: so the first worker lives with its creator.
-    """
+    """Return ids of Envs in the order in which workers are created: the first one with its creator."""
     ids = sorted(env_ids)
     at = ids.index(first) if first in ids else 0
     return ids[at:] + ids[:at]
@@ -102,13 +97,7 @@ class OtherEnvs:
             self.on_unreachable(env_id, self._generations.get(env_id, 0), reason)
 
     def report_unreachable(self, env_id: int, generation: int, reason: str) -> None:
-        """Have the CorpsMgr do something about a process that cannot be reached from here.
-
-        Args:
-            env_id: Its Env.
-            generation: Of the process.
-            reason: Why.
-        """
+        """Have the CorpsMgr do something about a process that cannot be reached from here."""
         env = self._env
         if not env.closed:
             corps_mgr = ConcAddr(env.corps_id, BOOT_ENV, CORPS_MGR)
@@ -116,15 +105,8 @@ class OtherEnvs:
             env.ask(CALL, corps_mgr, "cannot_reach", (*pair, reason), {})
 
     def lost(self, env_id: int, failure: Failure, *, returns: bool) -> None:
-        """Record the death of a process: its children here have failed, and its orphans here end.
-
-        This runs callbacks of Futures, so it is not for the thread that reads.
-
-        Args:
-            env_id: Of its Env.
-            failure: How it died.
-            returns: The Env will have another process.
-        """
+        """Record the death of a process: its children here have failed, and its orphans here end."""
+        # This runs callbacks of Futures, so it is not for the thread that reads.
         env = self._env
         if not returns:
             self.retire(env_id)
@@ -149,12 +131,7 @@ class OtherEnvs:
         return loss is not None and not loss.returns
 
     def adopted(self, family: Family, child: ConcAddr) -> None:
-        """Tell a Mgr of a child that was adopted after its process had died.
-
-        Args:
-            family: Of the Mgr.
-            child: In another Env, just adopted.
-        """
+        """Tell a Mgr's family of a child in another Env that was adopted after its process had died."""
         loss = self._losses.get(child.env)
         if loss is not None and generation_of(child.conc) <= loss.generation:
             family.child_lost(child, loss.failure, returns=loss.returns)
@@ -169,12 +146,7 @@ class OtherEnvs:
         self._env.parts.tell(lambda part: part.env_left(env_id))
 
     def when_known(self, env_id: int, *, is_there: bool) -> Future[None]:
-        """Return a Future that is done when this Env knows that workers can be created in another one.
-
-        Args:
-            env_id: The other one.
-            is_there: False waits until they cannot.
-        """
+        """Return a Future that is done when this Env knows that another one can, or cannot, have workers."""
         future: Future[None] = Future()
         with self._lock:
             self._wishes.append(_Wish(env_id, is_there, future))

@@ -54,12 +54,7 @@ class Registry:
             return number
 
     def add(self, number: int, cell: "Cell") -> None:
-        """Enter a cell, and put what waited here for it into its mailbox.
-
-        Args:
-            number: Of its address.
-            cell: Halted, if anything may wait for it.
-        """
+        """Enter a cell, halted if anything may wait for it, and put what waited here into its mailbox."""
         special = []
         with self._lock:
             self._presences.came(number)
@@ -74,10 +69,7 @@ class Registry:
             cell.deliver(request)
 
     def will_leave(self, number: int, cell: "Cell") -> None:
-        """Hold what comes for this number from now on: its cell takes no more, and its worker comes back.
-
-        A cell that was removed before makes no difference.
-        """
+        """Hold what comes for this number, whose worker comes back. A cell removed before changes nothing."""
         with self._lock:
             if self._cells.get(number) is cell and self._presences.state(number) is State.HERE:
                 self._presences.leaves(number)
@@ -85,17 +77,8 @@ class Registry:
     def remove(
         self, number: int, ended: Ended, mgr_env: int | None, waiting: Iterable[Request] = ()
     ) -> list[Request]:
-        """Forget the cell with this number.
-
-        Args:
-            number: Of its address.
-            ended: How it ended.
-            mgr_env: If its worker may come back: the Env of its Mgr.
-            waiting: What waits for that, before all that came or comes later.
-
-        Returns:
-            Requests that were held, and wait for nobody any more; as `decide`.
-        """
+        """Forget a cell; return requests that were held in vain, for the caller to refuse."""
+        # If its worker may come back, `mgr_env` is the Env of its Mgr, and `waiting` waits before all others.
         with self._lock:
             self._presences.ended(number, mgr_env)
             if mgr_env is not None:
@@ -129,37 +112,25 @@ class Registry:
             self._presences.await_word_of(mgr_envs)
 
     def decide(self, mgr_env: int, numbers: Iterable[int]) -> list[Request]:
-        """Record which of its children an Env will start again here, and that there are no others.
-
-        Args:
-            mgr_env: The Env.
-            numbers: Of their addresses.
-
-        Returns:
-            Requests that wait for nobody any more, for the caller to refuse.
-        """
+        """Record which children an Env will start again here; return, as `remove`, what waits in vain."""
         with self._lock:
             self._presences.claimed(mgr_env, numbers)
             return self._in_vain()
 
     def despair(self, numbers: Iterable[int]) -> list[Request]:
-        """Record that workers will not come back after all; as `decide`."""
+        """Record that workers will not come back after all; as `remove`."""
         with self._lock:
             self._presences.given_up(numbers)
             return self._in_vain()
 
     def mgr_env_lost(self, mgr_env: int) -> list[Request]:
-        """Record that an Env has died, and with it the Mgrs that were to start workers here; as `decide`."""
+        """Record that an Env has died, and with it the Mgrs that were to start workers here; as `remove`."""
         with self._lock:
             self._presences.mgr_env_lost(mgr_env)
             return self._in_vain()
 
     def hold(self, request: Request) -> bool:
-        """Keep a request for a worker that is not here, or leaves, if that may come back.
-
-        Returns:
-            False if it will not: then the request is the caller's still. Or if it is here now.
-        """
+        """Keep a request for a worker that is not here, if that may come back; False if it will not."""
         number = request.target.conc
         with self._lock:
             if request.method == EXIT_DOWN or not self._presences.may_come(number):
@@ -203,11 +174,9 @@ class Registry:
         """Do nothing: there is no work to do yet."""
 
     def outcome_without_cell(self, request: Request) -> Outcome:
-        """Return the outcome of a request for a worker that is not here.
-
-        It is a refusal, which says whether there ever was such a worker. To ask for the end of one that has
-        ended, or to wait for its end, is no error.
-        """
+        """Return the outcome of a request for a worker that is not here."""
+        # It is a refusal, which says whether there ever was such a worker. To ask for the end of one that has
+        # ended, or to wait for its end, is no error.
         target = request.target
         if not 0 <= target.conc < self._next and not 0 <= target.conc < self._first:
             never = NoSuchWorker(f"no worker ever had the address {target}", target=str(target))

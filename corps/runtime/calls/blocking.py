@@ -30,27 +30,15 @@ def block_until(
     any_will_do: bool = False,
     readers: "Readers | None" = None,
 ) -> bool:
-    """Block this thread until something wakes it.
+    """Block until something wakes this thread; return False if the time was over first.
 
     A thread that waits as long as it takes first runs what it waits for itself, where no other thread does.
     One that waits for an answer of another Env reads from the links itself, where no other thread does.
     A worker thread tells its pool, which may start another thread meanwhile. It also tells its Env, which
     looks for a cycle of workers that wait for each other: in this Env at once, in others after the time of
-    the setting `deadlock_probe`, because most answers come before that.
-
-    Args:
-        futures: What is waited for.
-        subscribe: Called with the function that wakes this thread; returns what takes it back.
-        timeout: Seconds; None for as long as it takes.
-        any_will_do: One of several futures is enough, so a cycle through one of them is no deadlock.
-        readers: Of the links that an answer may come by; None: those of `futures`.
-
-    Returns:
-        False if the time was over first.
-
-    Raises:
-        RecursionError: This thread is near the end of its stack.
-        LoopBlocked: This is the event loop of an Env, or a callback in the thread that reads.
+    the setting `deadlock_probe`, because most answers come before that. With `any_will_do` one of the Futures
+    is enough, so a cycle through one of them is no deadlock. `readers` are those of the links that an answer
+    may come by; None for those of `futures`. Where waiting would stop others it raises LoopBlocked.
     """
     here = acting()
     lends = get_ident() != MAIN

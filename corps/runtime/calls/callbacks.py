@@ -54,12 +54,7 @@ class Callback:
 
 
 def log_raised(log: logging.Logger, what: str) -> None:
-    """Log the exception that is being handled, which is an author's, and may raise when it is shown.
-
-    Args:
-        log: Where to.
-        what: Which code of an author raised it.
-    """
+    """Log the exception that is being handled, which is an author's, and may raise when it is shown."""
     try:
         log.error(what, exc_info=True)  # noqa: LOG014 - its callers handle one
     except BaseException as error:

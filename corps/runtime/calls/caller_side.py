@@ -84,14 +84,7 @@ def nowhere(env: "Env", target: ConcAddr) -> Refused:
 
 
 def limit(env: "Env", future: Future[Any], request: Request, deadline: float) -> None:
-    """Have a request fail when its time is over.
-
-    Args:
-        env: The Env that sends it.
-        future: Of its caller.
-        request: It has not been sent yet.
-        deadline: On the monotonic clock.
-    """
+    """Have a request that was not sent yet fail when its time is over."""
 
     def late() -> None:
         target = request.target

@@ -86,12 +86,7 @@ class WaitGraph:
         self._send_probe = send_probe
 
     def begin(self, cell: Worker, futures: tuple[Awaited, ...]) -> None:
-        """Record that a cell begins to wait; if that closes a circle in this Env, its Future fails now.
-
-        Args:
-            cell: The cell that waits. By its own thread or coroutine, as `probe` and `end`.
-            futures: What it needs, each of them.
-        """
+        """Record that a cell waits for all of these; if that closes a circle in this Env, one fails now."""
         holder = _standing_still(cell)
         futures = _with_parts(futures)
         with self._lock:
@@ -127,12 +122,7 @@ class WaitGraph:
             self._send_probe(request, Probe(Waiter(wait.cell.addr, wait.serial, edge), path))
 
     def follow(self, request: Request, probe: Probe) -> None:
-        """Follow a probe that came in, after a request that was sent to this Env.
-
-        Args:
-            request: The request, not answered yet.
-            probe: What to look for.
-        """
+        """Follow a probe that came in after a request, not answered yet, that was sent to this Env."""
         cell = request.route
         if not _is_worker(cell):
             return  # it never reached a worker
@@ -180,12 +170,9 @@ def _wait_of(holder: Worker | Request) -> Wait | None:
 
 
 def _search(start: list[Wait], goal: Wait | None, path: tuple[str, ...]) -> tuple[_Edge | None, _Frontier]:
-    """Follow the waits of this Env, depth first, until one needs what `goal` will do when it goes on.
-
-    Returns:
-        The edge of the first wait and the path that lead to the goal, or None; where the search left this
-        Env, as (edge of the first wait, path, request).
-    """
+    """Follow the waits of this Env, depth first, until one needs what `goal` will do when it goes on."""
+    # The result: the edge of the first wait and the path that lead to the goal, or None; and where the search
+    # left this Env, as (edge of the first wait, path, request).
     frontier: _Frontier = []
     seen = {wait.serial for wait in start}
     asked: set[tuple[ConcAddr, str]] = set()

@@ -61,13 +61,7 @@ class Errands:
     incarnation = 0
 
     def __init__(self, env: "Env", activity: Activity, failed: Failed = note_failure) -> None:
-        """Start the attendants.
-
-        Args:
-            env: The Env.
-            activity: What the attendants do, as the Env sees it: one that must not wait.
-            failed: Hears of one that has ended with an exception.
-        """
+        """Start the attendants. `activity` is what they do, as the Env sees it: one that must not wait."""
         self.env = env
         self.main: int | None = main_thread().ident
         """The ident of the main thread."""
@@ -147,18 +141,8 @@ class Errands:
                 self._bell.release()
 
     def do(self, function: Callable[..., T], *args: Any) -> T:
-        """Call a function in another thread, and wait for it. A signal that ends the waiting does not end it.
-
-        Args:
-            function: Called with the context variables of this thread. It may wait.
-            *args: Its arguments.
-
-        Returns:
-            What it returns.
-
-        Raises:
-            BaseException: What it raises.
-        """
+        """Call a function in another thread, and wait for it. It has this thread's context, and may wait."""
+        # A signal that ends the waiting does not end the function.
         errand = _Errand(function, args)
         self.post(self.make_ready, errand)
         return errand.result()
@@ -166,14 +150,8 @@ class Errands:
     # --- by any thread ---
 
     def close(self, grace: float) -> list[str]:
-        """End the attendants once all is done that was posted.
-
-        Args:
-            grace: Seconds for one that runs a worker.
-
-        Returns:
-            Names of the threads that did not end in time.
-        """
+        """End the attendants once all is done that was posted; return the names of those that are late."""
+        # `grace` is for one that runs a worker.
         self._is_closed = True
         self._ring()
         until, soon = deadline_after(grace), deadline_after(max(grace, _SOON))
@@ -292,16 +270,7 @@ def _is_light(request: Request) -> bool:
 
 
 def elsewhere(env: "Env", function: Callable[..., T], *args: Any) -> T:
-    """Call a function that no signal may break off, and that may wait: not in the main thread.
-
-    Args:
-        env: The Env that it concerns.
-        function: What to do.
-        *args: Its arguments.
-
-    Returns:
-        What it returns.
-    """
+    """Call a function that no signal may break off, and that may wait: not in the main thread."""
     errands = env.errands
     if errands is None or get_ident() != errands.main:
         return function(*args)

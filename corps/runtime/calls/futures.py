@@ -109,17 +109,7 @@ class Future(concurrent.futures.Future[R]):
         return error
 
     def failure(self, timeout: float | None = None) -> BaseException | None:
-        """Return the error, also that of a request that was cancelled; wait for it. For the runtime.
-
-        Args:
-            timeout: Seconds to wait; None for as long as it takes.
-
-        Returns:
-            The error, or None if there is a value.
-
-        Raises:
-            WaitTimeout, LoopBlocked: As `exception`.
-        """
+        """Return the error, also that of a request that was cancelled; wait for it. For the runtime."""
         if self._outcome is None:
             self._wait(timeout)
         outcome = self._opened()
@@ -254,14 +244,7 @@ class Future(concurrent.futures.Future[R]):
         return True
 
     def give_up(self, error: RequestError) -> bool:
-        """Settle with an error from the caller's side, and tell the holder of the request. Thread-safe.
-
-        Args:
-            error: Cancelled, DeadlineExceeded or DeadlockError.
-
-        Returns:
-            True if this call settled it, False if it had been settled before.
-        """
+        """Settle with an error from the caller's side, and tell the holder of the request. Thread-safe."""
         request = self.request
         check_reserve()
         if request is None or request.route is None:
@@ -301,11 +284,8 @@ class Future(concurrent.futures.Future[R]):
         return settled
 
     def when_settled(self, fn: Callable[["Future[R]"], object]) -> None:
-        """Call a function of the runtime's when the outcome is there; at once if it is there already.
-
-        Args:
-            fn: Called in the thread that settles the Future, without a context of its own. It does not raise.
-        """
+        """Call a function of the runtime's, which does not raise, when the outcome is there."""
+        # At once if it is there already; in the thread that settles the Future, without a context of its own.
         with self._condition:
             if self._outcome is None:
                 if self._callbacks is None:

@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 
 
 def relay(cell: "Cell", request: Request, answer: "concurrent.futures.Future[Any]") -> None:
-    """Settle a request with what a Future gives.
-
-    Args:
-        cell: Of the worker that was asked.
-        request: What it was asked.
-        answer: Of corps, or of another executor.
-    """
+    """Settle a request, which the worker of `cell` was asked, with what a Future of any executor gives."""
     if isinstance(answer, Future):
         if not answer.is_authors:  # otherwise the request would hold what its author may have let go of
             request.relayed = answer

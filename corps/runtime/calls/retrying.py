@@ -61,15 +61,7 @@ class Retrying:
     def __init__(
         self, env: "Env", future: Future[Any], args: tuple[Any, ...], kwargs: dict[str, Any], retries: int
     ) -> None:
-        """Make it for a request that is about to be sent.
-
-        Args:
-            env: The sender's.
-            future: Of the caller.
-            args: Its positional arguments; they must not change before the answer.
-            kwargs: Its keyword arguments.
-            retries: How often it may be sent again.
-        """
+        """Make it for a request that is about to be sent. The arguments must not change before the answer."""
         self._env = env
         self._future = future
         self._args = args

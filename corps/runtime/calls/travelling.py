@@ -47,12 +47,7 @@ class Travels:
     def __init__(
         self, variables: Iterable[ContextVar[Any]] = (), places: Mapping[str, list[str]] | None = None
     ) -> None:
-        """Know some variables.
-
-        Args:
-            variables: Those that this process has, without a fault.
-            places: The others: their names, and where another process has found them.
-        """
+        """Know the variables that this process has; of all others, where another process has found them."""
         # Changed by single steps of a dict; two threads that find the same variable do the same.
         self._known = {variable.name: variable for variable in variables}
         self._places = dict(places or {})

@@ -40,12 +40,7 @@ class Unheard:
 
 
 def unheard(request: Request | None, outcome: Outcome) -> Unheard | None:
-    """Return what is to be kept with a Future that fails; None if its failure need not be logged.
-
-    Args:
-        request: Of the Future, while it was under way.
-        outcome: A failure.
-    """
+    """Return what a Future that fails keeps of its request; None if this failure need not be logged."""
     if request is None or request.kind not in ASKING or request.target.conc == ENV_MGR:
         return None
     env = getattr(request.route, "env", None)

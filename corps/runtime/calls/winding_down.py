@@ -35,11 +35,7 @@ class Unfinished(NamedTuple):
 
 
 def still(env: "Env") -> list[Future[None]]:
-    """Have nothing begin any more in the workers of an Env.
-
-    Returns:
-        Futures, done when what runs has ended, or was abandoned.
-    """
+    """Have nothing begin any more; return Futures, done when what runs has ended, or was abandoned."""
     env.lives.is_winding_down, env.lives.stands_since = True, now()
     running = []
     for cell in env.registry.cells():
@@ -54,11 +50,8 @@ def still(env: "Env") -> list[Future[None]]:
 
 
 def hear_last_words(env: "Env") -> list[Future[None]]:
-    """Take what workers that end still ask of others, because all Envs of the Corps stand still.
-
-    Returns:
-        As `still`: there is nothing to wait for.
-    """
+    """Take what workers that end still ask of others, because all Envs of the Corps stand still."""
+    # As `still`, it returns what has to be waited for, and that is nothing.
     env.lives.hears_last_words = True
     return []
 

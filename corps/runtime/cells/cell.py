@@ -209,10 +209,7 @@ class Cell:
     # --- arriving ---
 
     def deliver(self, request: Request, submit: Callable[["Cell"], object] | None = None) -> None:
-        """Take a request into the mailbox, or refuse it; the cell will settle it.
-
-        `submit` has a thread run the cell, if it is ready now; None for the pool.
-        """
+        """Take a request into the mailbox, or refuse it. `submit` runs a ready cell; None for the pool."""
         request.route = self
         if request.kind is not CALL and self._is_special(request):
             return
@@ -256,11 +253,9 @@ class Cell:
         return move.submits
 
     def _may_begin(self) -> bool:
-        """Return whether the first request may begin. Caller holds the lock.
-
-        Coroutines under way let only further coroutines begin, up to the class's limit. In a class that
-        interleaves, a data attribute is read at once, because that runs no author's code.
-        """
+        """Return whether the first request may begin. Caller holds the lock."""
+        # Coroutines under way let only further coroutines begin, up to the class's limit. In a class that
+        # interleaves, a data attribute is read at once, because that runs no author's code.
         first = self.mailbox.first
         if first is None or not self._inflight:
             return first is not None
@@ -313,12 +308,10 @@ class Cell:
             request.settle(Refused(InternalError(text, target=str(self))))
 
     def help(self, promise: Promise, here: Helper) -> None:
-        """Run requests in the calling thread until `promise`, which it waits for, is settled.
-
-        That saves two changes of threads: 6 µs a call instead of 115. If another thread runs the cell, the
-        caller returns at once. Not for threads of an event loop, nor more than a few calls deep: each takes
-        room on the stack.
-        """
+        """Run requests in the calling thread until `promise`, which it waits for, is settled."""
+        # That saves two changes of threads: 6 µs a call instead of 115. If another thread runs the cell, the
+        # caller returns at once. Not for threads of an event loop, nor more than a few calls deep: each takes
+        # room on the stack.
         if here.depth >= _DEPTH:
             return
         with self._lock:
@@ -389,11 +382,7 @@ class Cell:
             self._turn = self._turn.owned.to
 
     def own_main(self) -> MainThread:
-        """The thread of a worker whose class has a loop of its own.
-
-        Raises:
-            ContextError: Its class has none.
-        """
+        """The thread of a worker whose class has a loop of its own; a ContextError if it has none."""
         if self.main_thread is None:
             raise ContextError(f"{self} has no main() of its own, so its requests are received for it")
         return self.main_thread
@@ -526,12 +515,8 @@ class Cell:
     # --- ending ---
 
     def still(self, request: Request) -> tuple[list[Request] | None, bool]:
-        """Begin nothing more until the worker is asked to end, but for the last words of others.
-
-        Returns:
-            The requests that will not run, for the caller to settle; None if the mailbox was closed before.
-            And whether anything runs: otherwise the STILL itself is for the caller to settle.
-        """
+        """Begin nothing more but last words; return what will not run, and whether anything runs now."""
+        # The caller settles the requests, and `request` itself if nothing runs. None: the mailbox was closed.
         request.route = self
         with self._lock:
             is_busy = self._turn.is_busy or self._inflight > 0
@@ -551,15 +536,8 @@ class Cell:
         return taken
 
     def close_mailbox(self, last: Request | None, *, drains: bool = False) -> list[Request] | None:
-        """Take nothing more.
-
-        Args:
-            last: The EXIT that will be the worker's last request; None to leave the mailbox empty.
-            drains: What waits is run before it.
-
-        Returns:
-            The requests that will not run, for the caller to settle; None if the mailbox was closed before.
-        """
+        """Take nothing more but `last`; return what will not run, or None if it was closed before."""
+        # With `drains`, what waits is run before `last`. The caller settles what is returned.
         with self._lock:
             waiting: list[Request] | None = []
             if not drains or last is None:

@@ -13,16 +13,7 @@ if TYPE_CHECKING:
 
 
 def construct_here(cell: "Cell", record: Record, *, is_ours: bool = False) -> Future[Any]:
-    """Run the constructor in the calling thread, or in one of the pool if this one may not be lent.
-
-    Args:
-        cell: Of the new worker.
-        record: What to construct. The cell keeps it if the worker may be restarted.
-        is_ours: Its class is the runtime's own, so that no author's code runs.
-
-    Returns:
-        A Future of the new worker's Name.
-    """
+    """Run the constructor in this thread, or in one of the pool if this one may not be lent."""
     if not is_ours and (is_deep() or not may_lend()):
         return construct_soon(cell, record)
     cell.record = if_needed(record)
@@ -48,16 +39,7 @@ def construct_soon(cell: "Cell", record: Record) -> Future[Any]:
 
 
 def construct_again(cell: "Cell", record: Record, incarnation: int) -> Future[Any] | None:
-    """Have a worker thread start the next incarnation. Thread-safe.
-
-    Args:
-        cell: Of a worker that may be restarted.
-        record: What its cell keeps.
-        incarnation: Its number.
-
-    Returns:
-        A Future of its Name; None if the worker is not halted, or has ended.
-    """
+    """Have a thread start the next incarnation; None if the worker is not halted. Thread-safe."""
     future, request = _creation(cell, record)
     name = cell.env.make_name(cell.addr, cell.interface, incarnation)
     return future if cell.begin(incarnation, name, request) else None

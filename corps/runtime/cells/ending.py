@@ -132,10 +132,8 @@ class Ending:
             request.settle(Value(None))
 
     def _note(self, failure: Failure | None, otherwise: Reason) -> None:
-        """Record why the worker ends. Caller holds the lock.
-
-        The first reason wins unless a restart limit was exceeded.
-        """
+        """Record why the worker ends. Caller holds the lock."""
+        # The first reason wins unless a restart limit was exceeded.
         is_heard = failure is not None and failure.is_final and not comes_back(self._cell.record, failure)
         if self._reason is None or is_heard:
             self._failure = failure
@@ -229,10 +227,7 @@ class Ending:
         self._abandon(text, None)
 
     def _abandon(self, text: str, outcome: Outcome | None) -> None:
-        """End the worker now, whatever it runs.
-
-        `outcome` is the answer to each EXIT; None for the error that says the worker was abandoned.
-        """
+        """End the worker now, whatever it runs. `outcome` answers each EXIT; None: it was abandoned."""
         cell = self._cell
         letter = _letter(cell, self._failure)
         cell.env.lives.will_leave(cell, self._failure)
@@ -300,11 +295,9 @@ def _letter(cell: "Cell", failure: Failure | None) -> DeadReason:
 
 
 def end_children(cell: "Cell") -> None:
-    """End the workers that a worker has created, and wait for them. Owner of the cell only.
-
-    The workers of one class end at once. A class whose first worker was created later ends before the
-    others: so a worker can count on those that were there before it, until it has ended.
-    """
+    """End the workers that a worker has created, and wait for them. Owner of the cell only."""
+    # The workers of one class end at once. A class whose first worker was created later ends before the
+    # others: so a worker can count on those that were there before it, until it has ended.
     env = cell.env
     until = deadline_after(env.options.shutdown_timeout)
     for turn in cell.family.close_in_turns():

@@ -75,16 +75,7 @@ class Family:
         self.groups: list[ChildGroup] = []
 
     def adopt(self, child: ConcAddr, name: Any, record: Record | None = None) -> bool:
-        """Remember a worker that was created.
-
-        Args:
-            child: Its address.
-            name: Its Name.
-            record: How it was created, if a restart policy was declared for it.
-
-        Returns:
-            False if the children are being ended already: the caller has to end the new one.
-        """
+        """Remember a new worker; False if the children end already, so that the caller has to end it."""
         with self._lock:
             if self._closed:
                 return False

@@ -156,10 +156,8 @@ class Generators:
     # --- items ---
 
     def pull(self, number: int, allowed: int | None) -> Any:
-        """Return the next item as ``(True, item)``, at the end ``(False, value)``; or a coroutine of that.
-
-        `allowed` items may be made ahead afterwards; None if the consumer has not said how many.
-        """
+        """Return the next item as ``(True, item)``, at the end ``(False, value)``; or a coroutine of that."""
+        # So many may be made ahead then; None if the consumer has not said how many.
         stream = self._streams.get(number)
         if stream is None:
             return False, None
@@ -214,11 +212,8 @@ class Generators:
     # --- the end ---
 
     def note(self, number: int, share: int, holder: int, change: int) -> Any:
-        """Note that `share` comes back of `WHOLE`, and that the Env `holder` holds `change` iterators more.
-
-        Returns:
-            A coroutine, where one is needed for what follows.
-        """
+        """Note a share of `WHOLE` that comes back, and how many iterators more an Env holds."""
+        # Where one is needed for what follows, the result is a coroutine.
         stream = self._streams.get(number)
         if stream is None:
             return None

@@ -51,14 +51,7 @@ def failure_of(what: str, error: BaseException) -> Failure:
 def fail(
     cell: "Cell", failure: Failure, error: BaseException | None = None, promise: Promise | None = None
 ) -> None:
-    """Finish what the worker runs, then halt or end it, because it cannot go on. Thread-safe.
-
-    Args:
-        cell: Of the worker.
-        failure: Why.
-        error: The exception that was the cause, if there was one.
-        promise: Settled with None when the incarnation has ended.
-    """
+    """Finish what the worker runs, then halt or end it, which settles `promise` with None. Thread-safe."""
     promise = promise or _unanswered(cell)
     if comes_back(cell.record, failure):
         asked = order(cell, failure, error, promise)
@@ -91,14 +84,7 @@ def take_exit(cell: "Cell", request: Request) -> None:
 def order(
     cell: "Cell", failure: Failure | None, error: BaseException | None, promise: Promise | None = None
 ) -> Request:
-    """Make the HALT for the present incarnation of a worker.
-
-    Args:
-        cell: Of the worker.
-        failure: Why; None if another worker has failed.
-        error: The exception that was the cause, if there was one.
-        promise: Settled with None when the incarnation has ended.
-    """
+    """Make the HALT for the present incarnation. `failure` is None if another worker has failed."""
     args = (cell.incarnation, failure, error, now())
     return Request(HALT, cell.addr, "halt", args, {}, promise or _unanswered(cell))
 
@@ -121,12 +107,7 @@ def halt(cell: "Cell") -> Future[None]:
 
 
 def stop(cell: "Cell", request: Request) -> bool:
-    """Run a HALT. Owner of the cell only.
-
-    Returns:
-        Whether the worker goes on, because the HALT was for an incarnation that has ended already. Otherwise
-        the calling thread has given the cell up.
-    """
+    """Run a HALT; return whether the worker goes on, or else is given up. Owner of the cell only."""
     incarnation, failure, error, failed_at = request.args
     if incarnation != cell.incarnation or not cell.performer.has_worker:
         request.settle(Value(None))

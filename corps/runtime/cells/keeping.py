@@ -40,10 +40,8 @@ class KeptStates:
                 self._states[worker] = incarnation, state
 
     def kept(self, worker: ConcAddr, incarnation: int) -> PackedState | None:
-        """Return the last state of a worker, for the incarnation that begins; None if none was kept.
-
-        What former incarnations keep from now on comes too late.
-        """
+        """Return the last state of a worker, for the incarnation that begins; None if none was kept."""
+        # What former incarnations keep from now on comes too late.
         with self._lock:
             known = self._states.get(worker)
             if known is not None:
@@ -68,12 +66,7 @@ class Keeping:
     __slots__ = ("_cell", "_due", "_is_asked", "_pace")
 
     def __init__(self, cell: "Cell", pace: float) -> None:
-        """Make one for a worker that has kept nothing yet.
-
-        Args:
-            cell: Of the worker.
-            pace: Seconds between two states at least; 0 to keep one after every request, before its answer.
-        """
+        """Keep a state every `pace` seconds at most; with 0 after every request, before its answer."""
         self._cell = cell
         self._pace = pace
         self._due = 0.0  # when the next state may be kept
@@ -116,13 +109,7 @@ def _keeper(cell: "Cell") -> ConcAddr | None:
 
 
 def kept_state(cell: "Cell") -> Any:
-    """Return the state that the former incarnation of a worker has kept last; None if there is none.
-
-    The calling thread may wait.
-
-    Raises:
-        CorpsError: It cannot be had, or not be unpacked.
-    """
+    """Return the state that the former incarnation of a worker has kept last, if any. It may wait."""
     keeper = _keeper(cell)
     if keeper is None:
         state = cell.env.lives.kept.kept(cell.addr, cell.incarnation)

@@ -87,10 +87,7 @@ class Mailbox:
         return request
 
     def put_first(self, request: Request, *, if_drained: bool = False) -> bool:
-        """Add a request before all others, whatever room there is; False if the mailbox is closed.
-
-        With `if_drained` it is also taken while the mailbox drains.
-        """
+        """Add a request before all others, whatever room there is; False if the mailbox is closed."""
         if not (self._door.takes_first if if_drained else self._door.takes):
             return False
         request.behind, self.first = self.first, request
@@ -108,19 +105,11 @@ class Mailbox:
         return True
 
     def close(self, last: Request | None) -> list[Request] | None:
-        """Take nothing more; only `last`, if it is given, remains to be done.
-
-        Returns:
-            The requests that were waiting; None if it was closed before.
-        """
+        """Take nothing more; only `last` remains to be done. Return what waited; None if closed before."""
         return self._empty(self._door.closed, last)
 
     def still(self, last: Request | None) -> list[Request] | None:
-        """Take nothing more but by `put_late`. Only `last`, if it is given, remains to be done.
-
-        Returns:
-            The requests that were waiting; None if it stood still or was closed before.
-        """
+        """Take nothing more but by `put_late`; otherwise as `close`."""
         return self._empty(self._door.stilled, last)
 
     def put_late(self, request: Request) -> bool:
@@ -157,10 +146,8 @@ class Mailbox:
         return self._count + number <= self._limit
 
     def take_back(self, request: Request) -> bool:
-        """Keep a request from ever beginning; False if it has begun. Thread-safe.
-
-        It stays where it is and is passed over later: that costs the same however many wait.
-        """
+        """Keep a request from ever beginning; False if it has begun. Thread-safe."""
+        # It stays where it is and is passed over later: that costs the same however many wait.
         with self.lock:
             if request.stage != WAITING:
                 return False
@@ -168,18 +155,8 @@ class Mailbox:
             return True
 
     def wait_for_room(self, cell: "Cell", request: Request, patience: float | None) -> None:
-        """Block the calling thread while the mailbox is full. Called before `put`.
-
-        Several senders may see the last free place at once, so the limit may be exceeded by their number.
-
-        Args:
-            cell: Whose mailbox it is.
-            request: The one that is to be sent.
-            patience: Seconds to wait at most; None for as long as it takes.
-
-        Raises:
-            Overloaded: There was no room in time, or the caller may not wait.
-        """
+        """Block while the mailbox is full, before `put`; raise Overloaded if that lasts for too long."""
+        # Several senders may see the last free place at once, so the limit may be exceeded by their number.
         if not self.is_full:
             return
         if not cell.env.may_wait_for_room():

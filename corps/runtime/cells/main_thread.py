@@ -41,14 +41,7 @@ class MainThread:
         start_thread(name, lambda: WatchedThread(name, self._run, self._end_has_failed), env.alarms)
 
     def receive(self, timeout: float | None) -> Request | None:
-        """Return the next request. For the worker's own `main`, in this thread.
-
-        Args:
-            timeout: Seconds to wait; None for as long as it takes.
-
-        Returns:
-            The request; None if the worker is to end, or the time was over first.
-        """
+        """Return the next request; None if the worker is to end, or the time was over. For its own `main`."""
         cell = self._cell
         cell.activity.end_request()  # what waits here is under no limit of a request
         for settled in [taken for taken in list(self._open) if taken.promise.done()]:

@@ -226,11 +226,8 @@ class Performer:
         return self._generators.note(number, share, holder, change)
 
     def hasten(self, request: Request) -> None:
-        """Cancel what a coroutine makes ahead for a generator whose last iterator is given up. Thread-safe.
-
-        That may wait for long, and until it is over the DROP waits behind it. Called before the DROP enters
-        the mailbox.
-        """
+        """Cancel what is made ahead for a generator whose last iterator is given up. Thread-safe."""
+        # That may wait for long, and until it is over the DROP would wait behind it in the mailbox.
         if self._generators is None:
             return
         try:
@@ -258,11 +255,7 @@ class Performer:
             hook(self.worker, "on_ended")(watch.result())
 
     def invoke(self, request: Request) -> Any:
-        """Take the middle of the step `process`: call the method, read the attribute, or set it.
-
-        The request is a CALL, GET or SET whose method is reachable. An ``async def`` method gives a
-        coroutine.
-        """
+        """Take the middle of the step `process`: call the method, read the attribute, or set it."""
         if request.kind is CALL:
             return getattr(self.worker, request.method)(*request.args, **request.kwargs)
         if request.kind is SET:
@@ -534,10 +527,8 @@ class Performer:
             self._generators.close(self._await_on_loop)
 
     def end_background(self, seconds: float) -> None:
-        """End the tasks that coroutines of this incarnation have started. Not on the loop's thread.
-
-        After so many seconds they are left behind.
-        """
+        """End the tasks that coroutines of this incarnation have started. Not on the loop's thread."""
+        # After so many seconds they are left behind.
         background = self._background
         if background is None:
             return

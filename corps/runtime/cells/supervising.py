@@ -93,15 +93,8 @@ class Supervising:
     def failed(
         self, child: ConcAddr, incarnation: int, failure: Failure, *, is_halted: bool, failed_at: float
     ) -> None:
-        """Decide what follows on the failure of a child.
-
-        Args:
-            child: Its address.
-            incarnation: Which incarnation has failed.
-            failure: How.
-            is_halted: Its cell is there, and waits to be started again.
-            failed_at: When it failed, on the clock of this process.
-        """
+        """Decide what follows on the failure of a child. `is_halted`: its cell waits for the next start."""
+        # `failed_at` is on the clock of this process.
         with self._lock:
             if self._env.closed:  # a start would fail at once, again and again
                 return

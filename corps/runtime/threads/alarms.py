@@ -35,13 +35,7 @@ class Alarms:
     """The alarms of one Env. Thread-safe."""
 
     def __init__(self, name: str, prepare: Callable[[], object], failed: Failed = note_failure) -> None:
-        """Set no alarm yet.
-
-        Args:
-            name: Of the thread.
-            prepare: Called first in the thread.
-            failed: Hears of the thread if it ends before `close`.
-        """
+        """Set no alarm yet. `prepare` is called first in the thread; `failed` hears of its early end."""
         self._name = name
         self._failed = failed
         self._prepare = prepare
@@ -56,12 +50,7 @@ class Alarms:
         self._closed = False
 
     def at(self, due: float, ring: Callable[[], object]) -> Alarm:
-        """Have a function called at a point in time; return the alarm, for cancelling.
-
-        Args:
-            due: Point on the monotonic clock.
-            ring: Called in the alarm thread: short, and without waiting.
-        """
+        """Call `ring` at a point on the monotonic clock, in the alarm thread: short, and without waiting."""
         alarm = Alarm(self, due, ring)
         with self._lock:
             if self._closed:
@@ -74,11 +63,7 @@ class Alarms:
         return alarm
 
     def start(self) -> None:
-        """Start the thread, if the first alarm has not.
-
-        Raises:
-            RuntimeError: The system gives no thread.
-        """
+        """Start the thread, if the first alarm has not; a RuntimeError if the system gives none."""
         with self._lock:
             if self._thread is None and not self._closed:
                 self._start()

@@ -17,12 +17,7 @@ class Dropped:
     """The queue of one Env, and its thread. Thread-safe. Destructors may call `put` alone."""
 
     def __init__(self, name: str, begin: Callable[[], object]) -> None:
-        """Start no thread yet.
-
-        Args:
-            name: Of the thread.
-            begin: Called in it first.
-        """
+        """Start no thread yet. `begin` is called in it first."""
         self._name = name
         self._begin = begin
         self._jobs: SimpleQueue[Callable[[], object] | None] = SimpleQueue()

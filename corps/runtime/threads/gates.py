@@ -40,22 +40,11 @@ class Gate:
                 self._permit.release()
 
     def sleep(self, timeout: float | None) -> bool:
-        """Block until the gate is opened, or its thread called; return False if the time was over first.
-
-        Args:
-            timeout: Seconds; None for as long as it takes.
-        """
+        """Block until the gate is opened, or its thread called; False if so many seconds were over first."""
         return self._permit.acquire(timeout=-1 if timeout is None else min(max(0.0, timeout), TIMEOUT_MAX))
 
     def read_instead(self, interrupt: Callable[[], object] | None) -> bool:
-        """Have `open` interrupt the read that the thread is going to begin; None: it reads no more.
-
-        Args:
-            interrupt: Makes the read return.
-
-        Returns:
-            Whether the gate is still shut.
-        """
+        """Have `open` interrupt the coming read; None for no more reads. Return whether it is still shut."""
         with self._lock:
             self._interrupt = interrupt
             return not self.is_open

@@ -19,12 +19,10 @@ _RESERVE: Final = 48  # levels that the runtime needs for a step that must not b
 
 
 def may_lend() -> bool:
-    """Return whether the calling thread may run what another worker does, if it is not deep in its stack.
-
-    It may not while it handles an exception: the worker would have it as the context of its own errors, and a
-    bare ``raise`` there would raise it. The main thread never may: what the handler of a signal raises there
-    is meant for the program, and not for the method that happens to run.
-    """
+    """Return whether the calling thread, if not deep in its stack, may run what another worker does."""
+    # It may not while it handles an exception: the worker would have it as the context of its own errors,
+    # and a bare `raise` there would raise it. The main thread never may: what the handler of a signal raises
+    # there is meant for the program, and not for the method that happens to run.
     return sys.exception() is None and get_ident() != MAIN
 
 
@@ -35,11 +33,7 @@ if sys.version_info >= (3, 12):
         return sys._getframemodulename(_SHALLOW) is not None
 
     def check_reserve() -> None:
-        """Make sure that the calling thread has room on its stack for a step of the runtime.
-
-        Raises:
-            RecursionError: It has not. Nothing was begun.
-        """
+        """Raise RecursionError, with nothing begun, if the stack has no room for a step of the runtime."""
         if sys._getframemodulename(sys.getrecursionlimit() - _RESERVE) is not None:
             raise RecursionError("too deep in the stack to ask or wait for anything")
 

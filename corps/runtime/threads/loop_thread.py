@@ -34,13 +34,7 @@ class LoopThread:
     """One thread with one event loop. Thread-safe."""
 
     def __init__(self, name: str, alarms: Alarms, failed: Failed = note_failure) -> None:
-        """Start nothing yet.
-
-        Args:
-            name: Of the thread.
-            alarms: They start it later if the system gives no thread, or no descriptors, now.
-            failed: Hears of the thread if it ends before `close`.
-        """
+        """Start nothing yet. The `alarms` start it later if the system gives no thread now."""
         self._name = name
         self._failed = failed
         self._alarms = alarms
@@ -53,11 +47,7 @@ class LoopThread:
         self._grace = 0.0
 
     def call(self, function: Callable[..., object], *args: Any) -> bool:
-        """Have `function(*args)` called soon on the loop's thread.
-
-        Returns:
-            False if the loop is closed: the function will not be called.
-        """
+        """Have `function(*args)` called soon on the loop's thread; False if the loop is closed."""
         with self._lock:
             if self._closed:
                 return False
@@ -71,20 +61,14 @@ class LoopThread:
         return True
 
     def keep(self, task: "asyncio.Task[Any]") -> None:
-        """Hold a task until it is done. Event loop only.
-
-        asyncio itself holds no task that waits. A task without a holder, such as that of an abandoned worker,
-        would be destroyed by the garbage collection of any thread, under any lock.
-        """
+        """Hold a task until it is done. Event loop only."""
+        # asyncio itself holds no task that waits. A task without a holder, such as that of an abandoned
+        # worker, would be destroyed by the garbage collection of any thread, under any lock.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def _start(self) -> None:
-        """Start the thread, and have it call what came before it.
-
-        Raises:
-            RuntimeError: The system gives no thread, or no descriptors.
-        """
+        """Start the thread, and have it call what came before it. RuntimeError: the system gives none."""
         with self._lock:
             if self._closed:
                 return
@@ -104,14 +88,7 @@ class LoopThread:
                 loop.call_soon_threadsafe(function, *args)
 
     def close(self, grace: float) -> list[str]:
-        """Cancel what runs, and end the thread.
-
-        Args:
-            grace: Seconds to wait for coroutines that are slow to end.
-
-        Returns:
-            The thread's name if a coroutine refuses to end; then the thread stays with it.
-        """
+        """Cancel what runs, and end the thread; return its name if a coroutine refuses to end."""
         with self._lock:
             self._closed = True
             if self._loop is None or self._thread is None:

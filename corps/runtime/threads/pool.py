@@ -113,10 +113,8 @@ class WorkerPool:
             return self._ready.popleft() if self._ready else None
 
     def start_no_more(self) -> None:
-        """Start no thread from now on; a thread that is about to wait runs first what is ready.
-
-        It might wait for just that. For the end of the interpreter.
-        """
+        """Start no thread from now on; a thread that is about to wait runs first what is ready."""
+        # It might wait for just that. For the end of the interpreter.
         with self._lock:
             self._starts_no_more = True
 
@@ -126,13 +124,8 @@ class WorkerPool:
             self._blocked -= 1
 
     def stalled(self, at: float) -> float:
-        """Return for how many seconds work has waited that no thread takes, although one more may run.
-
-        That should never be. The time counts from the first call that saw it; it is in the statistics, too.
-
-        Args:
-            at: The time, in seconds.
-        """
+        """Return for how many seconds work has waited that no thread takes, although one more may run."""
+        # That should never be. The time counts from the first call that saw it; it is in the statistics, too.
         with self._lock:
             may_run = self._may_one_more_run()
             if self._closing or not self._ready or not may_run or self._taken != self._stall[0]:
@@ -152,14 +145,7 @@ class WorkerPool:
             }
 
     def close(self, timeout: float) -> list[str]:
-        """End the threads once they have nothing to run.
-
-        Args:
-            timeout: Seconds to wait for them.
-
-        Returns:
-            Names of the threads that were still busy. They end when what they run returns.
-        """
+        """End the threads once they have nothing to run; return the names of those that stay busy."""
         with self._lock:
             self._closing = True
             idle, self._idle = self._idle, {}
@@ -179,10 +165,7 @@ class WorkerPool:
         return self._total - self._blocked - len(self._idle) < self._most
 
     def _next_thread(self) -> Callable[[], object] | None:
-        """Return what sends a thread to work, to be called without the lock; None if no thread is to come.
-
-        Caller holds the lock.
-        """
+        """Return what sends a thread to work, called without the lock; or None. Caller holds the lock."""
         if self._coming or not self._ready:
             return None
         if not self._may_one_more_run():

@@ -50,15 +50,7 @@ class Readers:
         spin: float = 0.0,
         failed: Failed = note_failure,
     ) -> None:
-        """Have no thread read before `start`.
-
-        Args:
-            transport: What is read from.
-            activity: What a thread does while it hands on what it has read.
-            name: Of the standby thread.
-            spin: Seconds to look for a message before sleeping. With one processor no thread looks.
-            failed: Hears of the standby thread if it ends before `close`.
-        """
+        """Have no thread read before `start`. With one processor no thread looks before it sleeps."""
         self._transport = transport
         self._activity = activity
         self._spin = spin if len(os.sched_getaffinity(0)) > 1 else 0.0
@@ -79,11 +71,7 @@ class Readers:
         self._standby_thread = WatchedThread(name, self._stand_by, failed)
 
     def start(self) -> None:
-        """Start the standby: from now on a thread reads, within two ticks.
-
-        Raises:
-            RuntimeError: The system gives no thread.
-        """
+        """Start the standby: from now on a thread reads, within two ticks."""
         with self._lock:
             self._is_closed = False
         try:
@@ -113,18 +101,7 @@ class Readers:
             self._standby_thread.join()
 
     def wait(self, gate: Gate, timeout: float | None) -> bool:
-        """Wait at a gate, and read meanwhile if no other thread does. For a thread that waits for an answer.
-
-        Args:
-            gate: Of the calling thread.
-            timeout: Seconds; None for as long as it takes.
-
-        Returns:
-            Whether the gate was opened; False if the time was over first.
-
-        Raises:
-            LoopBlocked: This very thread is reading.
-        """
+        """Wait at this thread's gate, and read meanwhile if no other one does; return whether it opened."""
         if self._reading == get_ident():  # a signal handler, or a destructor, in the midst of it
             raise LoopBlocked("waiting here would stop the reading that brings the answer: wait elsewhere")
         until = None if timeout is None else now() + timeout
@@ -138,24 +115,12 @@ class Readers:
         return gate.is_open
 
     def ask_for_sign(self, sign: Callable[[], object]) -> None:
-        """Have the thread that reads show that it does.
-
-        Args:
-            sign: The reader calls it when it is through with what it does. Quick; does not raise.
-        """
+        """Have the thread that reads call `sign`, which is quick, when it is through with what it does."""
         self._sign = sign
         self._interrupt()
 
     def rest(self, gate: Gate, timeout: float) -> bool:
-        """Wait as a worker thread without work: any thread that waits for an answer comes before it.
-
-        Args:
-            gate: Of the calling thread; opened to have it work.
-            timeout: Seconds.
-
-        Returns:
-            Whether the gate was opened; False if the time was over first.
-        """
+        """Wait at a gate as a worker thread without work: any thread that waits comes before it."""
         until = deadline_after(timeout)
         with self._lock:
             takes = self._reader is None and not self._is_closed

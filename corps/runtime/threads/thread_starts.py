@@ -27,14 +27,7 @@ THREADS_START_AT_EXIT: Final = sys.version_info[:2] != (3, 12)
 
 
 def start_in_time(start: Callable[[], object], what: str, alarms: Alarms, pause: float = FIRST_PAUSE) -> None:
-    """Start a thread, now or as soon as the system gives one. Thread-safe.
-
-    Args:
-        start: `Thread.start`, or what calls it.
-        what: What is to be started, for the log.
-        alarms: They try again. Their own thread was started with the Env, so it is there.
-        pause: Seconds until the next try.
-    """
+    """Start a thread by `start`, now or as soon as the system gives one; `alarms` try again. Thread-safe."""
     try:
         start()
     except NO_THREAD as error:
@@ -44,11 +37,6 @@ def start_in_time(start: Callable[[], object], what: str, alarms: Alarms, pause:
 
 
 def start_thread(name: str, make: Callable[[], Thread], alarms: Alarms) -> None:
-    """Do the same for a thread with a name.
-
-    Args:
-        name: Its name.
-        make: Makes it, for each try anew: CPython 3.13.0 starts none whose first start has failed.
-        alarms: They try again.
-    """
+    """Do the same for a thread with a name, which `make` makes for each try anew."""
+    # CPython 3.13.0 starts none whose first start has failed.
     start_in_time(lambda: make().start(), f"the thread {name}", alarms)

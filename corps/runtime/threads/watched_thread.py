@@ -24,13 +24,7 @@ class WatchedThread(Thread):
     """A thread that reports the exception that ends it. It does not keep the interpreter from its end."""
 
     def __init__(self, name: str, work: Callable[[], object], failed: Failed = note_failure) -> None:
-        """Start nothing yet.
-
-        Args:
-            name: Of the thread.
-            work: What it does. Returning is its orderly end.
-            failed: Called with what it raises.
-        """
+        """Start nothing yet. To return from `work` is the orderly end; `failed` hears of any other."""
         super().__init__(name=name, daemon=True)
         self._work = work
         self._failed = failed
