@@ -35,19 +35,12 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a worker cannot go on, for its Mgr. Plain data, so that it can travel.
+    """Why a worker cannot go on, for its Mgr. Plain data, so that it can travel."""
 
-    Attributes:
-        reason: In one word; of the orderly ones only ``normal``, for a worker that ended by itself.
-        text: In words.
-        traceback: Where it came from, if an exception was the cause.
-        is_final: A restart limit was exceeded below, so no Mgr there could heal it.
-    """
-
-    reason: Reason
+    reason: Reason  # in one word; of the orderly ones only ``normal``, for a worker that ended by itself
     text: str
-    traceback: str = ""
-    is_final: bool = False
+    traceback: str = ""  # where it came from, if an exception was the cause
+    is_final: bool = False  # a restart limit was exceeded below, so no Mgr there could heal it
 
 
 BY_ITSELF: Final = Failure("normal", "it ended by itself")

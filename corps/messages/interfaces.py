@@ -6,32 +6,24 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """The outside of a worker class.
+    """The outside of a worker class."""
 
-    Attributes:
-        class_name: ``module:qualname`` of the class.
-        methods: Names that may be called from afar.
-        reserved: Names that may not be read or set from afar although they begin with no underscore:
-            hooks and other parts of the runtime.
-        async_methods: Those of the methods that are coroutine functions; in a class that interleaves, also
-            the step of an asynchronous generator (`messages.requests.ANEXT`).
-        interleave: How many coroutines of one worker may be under way at once; 1 means one at a time.
-        has_steps: Whether the class overrides a step that each request passes through, or keeps its state.
-        has_main: Whether the class has a loop of its own.
-        idempotent: Methods that may be sent again, each with how often.
-        computed: Attributes that run code of the author's when they are read: properties and their like.
-        author: The class itself where the Interface was made from it, for help and signatures; never travels.
-    """
-
-    class_name: str
-    methods: frozenset[str]
+    class_name: str  # ``module:qualname`` of the class
+    methods: frozenset[str]  # names that may be called from afar
+    # Names that may not be read or set from afar although they begin with no underscore: hooks and other
+    # parts of the runtime.
     reserved: frozenset[str] = frozenset()
+    # Those of the methods that are coroutine functions; in a class that interleaves, also the step of an
+    # asynchronous generator (`messages.requests.ANEXT`).
     async_methods: frozenset[str] = frozenset()
-    interleave: int = 1
+    interleave: int = 1  # how many coroutines of one worker may be under way at once; 1 means one at a time
+    # Whether the class overrides a step that each request passes through, or keeps its state.
     has_steps: bool = False
-    has_main: bool = False
-    idempotent: tuple[tuple[str, int], ...] = ()
+    has_main: bool = False  # whether the class has a loop of its own
+    idempotent: tuple[tuple[str, int], ...] = ()  # methods that may be sent again, each with how often
+    # Attributes that run code of the author's when they are read: properties and their like.
     computed: frozenset[str] = frozenset()
+    # The class itself where the Interface was made from it, for help and signatures; never travels.
     author: type | None = field(default=None, compare=False, repr=False)
 
     @property

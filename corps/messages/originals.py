@@ -58,11 +58,7 @@ def text_of(error: BaseException) -> str:
 
 
 def is_signal(error: BaseException) -> bool:
-    """Return whether an exception would mean something else to the caller than to the worker that raised it.
-
-    It would end the caller's iteration, cancel its task, or end its program: it comes as a RemoteError
-    alone.
-    """
+    """Return whether an exception would end the caller's iteration, task or program."""
     kind = type(error)
     return not issubclass(kind, Exception) or issubclass(kind, _SIGNALS)
 
@@ -71,10 +67,7 @@ def is_signal(error: BaseException) -> bool:
 
 
 def parts_of(error: BaseException) -> Parts:
-    """Return what an exception holds, apart from its class and its traceback.
-
-    The objects are its own, but for the dictionaries and the list of notes.
-    """
+    """Return what an exception holds, but its class and traceback; only dictionaries and notes are copied."""
     parts: Parts = {"args": _BASE["args"].__get__(error)}
     fields = dict(_fields(error))
     if fields:
@@ -113,13 +106,7 @@ def put(error: BaseException, parts: Parts) -> None:
 
 
 def bare(cls: type[BaseException], parts: Parts) -> BaseException:
-    """Make a new exception for which no constructor that is written in Python runs.
-
-    Its builtin base may need some of the parts now: a group cannot be filled later.
-
-    Raises:
-        Exception: It cannot be made in this way.
-    """
+    """Make an exception and run no constructor in Python, if that can be; a group needs its parts now."""
     new = next(
         member for base in _mro(cls) if type(member := _namespace(base).get("__new__")) is BuiltinMethodType
     )
@@ -170,18 +157,12 @@ def lives_in_c(cls: type) -> bool:
 
 
 def copy_of(error: BaseException) -> BaseException:
-    """Return a copy of an exception, of its causes and of the exceptions in it, all without tracebacks.
-
-    Where no copy of its type can be made, that is the exception itself.
-    """
+    """Return a copy of an exception and of all in it, without tracebacks; itself if there can be none."""
     return _Copies().of(error)
 
 
 def original_of(error: BaseException) -> BaseException | None:
-    """Return the exception that an error of a caller stands for, with what the caller has changed of it.
-
-    It has the type that the method raised. None where that is not known here.
-    """
+    """Return the exception behind a caller's error, as the caller changed it; None if not known here."""
     remote = remote_of(error)
     if remote is None:
         return copy_of(error)
@@ -212,11 +193,7 @@ class _Copies:
         return made
 
     def into(self, cls: type[BaseException], error: BaseException, depth: int = 0) -> BaseException:
-        """Return the same exception in another class.
-
-        Raises:
-            Exception: That cannot be done.
-        """
+        """Return the same exception in another class, or raise what keeps that from being done."""
         parts = parts_of(error)
         is_same = cls is type(error)
         if not is_same:
@@ -326,11 +303,10 @@ class Both:
 
 
 def remote_error(remote: Remote) -> BaseException:
-    """Make the error for a caller, for an exception that a method raised.
+    """Make the error for a caller: a RemoteError of the type of the original, which holds what that holds.
 
-    It is a RemoteError and an instance of the type of the original, and holds what that holds. A plain
-    RemoteError if there is no original, or if that is a signal. If no class can be made of both, a copy of
-    the original.
+    A plain RemoteError if there is no original, or if that is a signal. If no class can be made of both, a
+    copy of the original.
     """
     origin = remote.origin
     if origin is None or is_signal(origin):
@@ -432,11 +408,7 @@ _ATOMS: Final = frozenset({bool, int, float, complex, str, bytes, type(None), ty
 
 
 def sendable_parts(error: BaseException) -> Parts:
-    """Return what of an exception is of use in another process.
-
-    That is all, but for the ``obj`` of an AttributeError, which may be the worker itself or a table of
-    gigabytes.
-    """
+    """Return all parts but the ``obj`` of an AttributeError, such as the worker, or a table of gigabytes."""
     parts = parts_of(error)
     fields = parts.get("fields", {})
     if issubclass(type(error), AttributeError) and type(fields.get("obj")) not in _ATOMS:
@@ -463,10 +435,7 @@ def stand_in_facts(error: BaseException) -> tuple[str, list[Any]]:
 
 
 def stand_in(text: str, name: str, args: list[Any]) -> BaseException | None:
-    """Make an exception of a builtin type in place of one whose own type cannot be had here.
-
-    It shows the text; the rest is from `stand_in_facts`. None if there is no such type.
-    """
+    """Make an exception of a builtin type that shows the text, from `stand_in_facts`; else None."""
     kind = getattr(builtins, name, None)
     if not (isinstance(kind, type) and issubclass(kind, Exception)) or issubclass(kind, BaseExceptionGroup):
         return None

@@ -113,10 +113,7 @@ class Raised:
 
     @classmethod
     def capture(cls, error: BaseException, target: str | None, incarnation: int = 0) -> "Raised":
-        """Keep an exception that a method of the worker `target` raised, with its traceback as text.
-
-        An error that came from a further worker keeps that worker's type, and both tracebacks.
-        """
+        """Keep an exception of a method; one of a further worker keeps its type and both tracebacks."""
         shown = _Shown(error)
         remote = remote_of(error)
         if remote is None:
@@ -157,18 +154,14 @@ class Raised:
 
 
 class Refused:
-    """The runtime itself has no value to give: the worker is gone, the deadline passed, ...
-
-    Attributes:
-        error: What the caller will see raised.
-        letter: Why the request is a dead letter; None if it reached its worker, or its caller's Env says so.
-    """
+    """The runtime itself has no value to give: the worker is gone, the deadline passed, ..."""
 
     __slots__ = ("error", "letter")
     failed = True
 
     def __init__(self, error: CorpsError, letter: Any = None) -> None:
-        self.error = error
+        self.error = error  # what the caller will see raised
+        # Why the request is a dead letter; None if it reached its worker, or its caller's Env says so.
         self.letter = letter
 
     @property
@@ -220,8 +213,8 @@ class _Shown:
 class _Stack(traceback.StackSummary):
     """Frames of a traceback, of which each place is made text once.
 
-    Python makes a text of each frame, also of those that it then counts as repetitions. From 3.13 on it
-    parses the line for that, which takes 50 ms for a recursion of 1000 levels.
+    Python makes a text of each repetition too, and parses its line from 3.13 on: 50 ms for a recursion of
+    1000 levels.
     """
 
     def __init__(self, frames: Iterable[traceback.FrameSummary]) -> None:

@@ -112,10 +112,7 @@ class Route(Protocol):
         ...
 
     def ask_back(self, request: "Request") -> None:
-        """Ask for the return of a request that has left this Env, unless it has begun.
-
-        It is settled as cancelled then.
-        """
+        """Ask for the return of a request that has left this Env. It is settled as cancelled then."""
         ...
 
     def help(self, promise: Promise, here: "Helper") -> None:

@@ -20,27 +20,17 @@ NOBODY: Final = -2
 
 
 class Held(NamedTuple):
-    """What the worker has to know when an iterator of one of its generators is given up.
+    """What the worker has to know when an iterator of one of its generators is given up."""
 
-    Attributes:
-        env, conc: Where the worker lives.
-        number: Of the generator, in that worker.
-        share: Of the iterator.
-        holder: The Env that counts as holding it, or NOBODY.
-    """
-
-    env: int
+    env: int  # where the worker lives
     conc: int
-    number: int
+    number: int  # of the generator, in that worker
     share: int
-    holder: int
+    holder: int  # the Env that counts as holding it, or NOBODY
 
 
 def part_of(share: int) -> int:
-    """Return how much of its share an iterator gives to a copy.
-
-    If it has too little, that is 0: the copy does not count.
-    """
+    """Return how much of its share an iterator gives to a copy; 0: the copy does not count."""
     return share // _PART
 
 

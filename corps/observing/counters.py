@@ -30,11 +30,7 @@ class Durations:
 
 
 class Counters:
-    """Count ends, failures and restarts. No count ever goes down. Thread-safe.
-
-    Args:
-        lock: Protects the counts.
-    """
+    """Count ends, failures and restarts. No count ever goes down. `lock` protects the counts. Thread-safe."""
 
     def __init__(self, lock: AbstractContextManager[Any]) -> None:
         self._lock = lock
@@ -46,13 +42,7 @@ class Counters:
         self._by_name: dict[str, dict[str, int]] = {}  # the last ones that failed or were restarted
 
     def ended(self, name: str, reason: str, *, has_failed: bool) -> None:
-        """Record that a worker or an Env has ended.
-
-        Args:
-            name: Its name.
-            reason: As in `corps.Ended`.
-            has_failed: Whether that was a failure.
-        """
+        """Record that a worker or an Env has ended; `reason` is as in `corps.Ended`."""
         with self._lock:
             self._ends[reason] += 1
             if has_failed:

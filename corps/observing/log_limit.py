@@ -16,15 +16,7 @@ class LogLimit(Generic[K]):
         self._hidden: dict[K, int] = {}
 
     def passes(self, kind: K, at: float) -> int | None:
-        """Decide whether a line may be logged now.
-
-        Args:
-            kind: The kind of the line.
-            at: The time, in seconds on a clock that never goes back.
-
-        Returns:
-            None if it may not. Otherwise the number of lines of this kind that were held back before it.
-        """
+        """Return None if a line may not be logged now, else how many of its kind were held back before it."""
         if at < self._quiet_until.get(kind, at):
             self._hidden[kind] = self._hidden.get(kind, 0) + 1
             return None

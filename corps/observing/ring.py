@@ -8,28 +8,18 @@ T = TypeVar("T")
 
 
 class News(NamedTuple, Generic[T]):
-    """What has come after the last reading.
+    """What has come after the last reading."""
 
-    Attributes:
-        items: The items that are still there, oldest first.
-        missed: How many have come and gone meanwhile.
-        next: The number to pass the next time.
-    """
-
-    items: list[T]
-    missed: int
-    next: int
+    items: list[T]  # the items that are still there, oldest first
+    missed: int  # how many have come and gone meanwhile
+    next: int  # the number to pass the next time
 
 
 class Ring(Generic[T]):
-    """Keep the last `size` items; none if it is 0. One thread.
-
-    Attributes:
-        total: How many items there ever were.
-    """
+    """Keep the last `size` items; none if it is 0. One thread."""
 
     def __init__(self, size: int) -> None:
-        self.total = 0
+        self.total = 0  # how many items there ever were
         self._items: deque[T] = deque(maxlen=size)
 
     def add(self, item: T) -> None:
@@ -38,12 +28,7 @@ class Ring(Generic[T]):
         self.total += 1
 
     def since(self, number: int) -> News[T]:
-        """Return what has come after an earlier reading.
-
-        Args:
-            number: `News.next` of that reading; 0 for the first one. A number that lies ahead is of another
-                ring, and gives all items.
-        """
+        """Return what has come after `News.next` of a reading. 0, or a number ahead, gives all."""
         if not 0 <= number <= self.total:
             number = 0
         new = self.total - number
@@ -53,14 +38,10 @@ class Ring(Generic[T]):
 
 
 class Backlog(Generic[T]):
-    """Hold what waits for a slow reader: the oldest goes when there is no room for one more. One thread.
-
-    Attributes:
-        missed: How many items have gone, and how many were reported missing.
-    """
+    """Hold what waits for a slow reader: the oldest goes when there is no room for one more. One thread."""
 
     def __init__(self, size: int) -> None:
-        self.missed = 0
+        self.missed = 0  # how many items have gone, and how many were reported missing
         self._items: deque[T] = deque(maxlen=size)
 
     def add(self, items: Iterable[T], missed: int = 0) -> None:

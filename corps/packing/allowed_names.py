@@ -16,13 +16,7 @@ _SHARED: Final = (FunctionType, BuiltinFunctionType, MethodType, ModuleType)
 
 
 class AllowedNames:
-    """The judge of one pickle.
-
-    Args:
-        allow: Whether ``(module, qualname)`` may be loaded.
-        resolve_module: Gives the module of a name.
-        rebind: What to answer for some names instead of the real thing; they are allowed.
-    """
+    """The judge of one pickle. `rebind` answers some names, which are allowed, instead of the real thing."""
 
     def __init__(
         self,

@@ -36,30 +36,20 @@ _ADVICE = "leave it out (__getstate__), say how it is packed (__reduce__), or pa
 
 
 class Culprit(NamedTuple):
-    """The innermost object that cannot be packed.
+    """The innermost object that cannot be packed."""
 
-    Attributes:
-        path: How to get there.
-        thing: The object.
-        error: What packing it alone raises.
-    """
-
-    path: str
+    path: str  # how to get there
     thing: Any
-    error: BaseException
+    error: BaseException  # what packing it alone raises
 
 
 def explain(
     value: Any, what: str, error: BaseException, pack: Callable[[Any], object], *, only_data: bool = False
 ) -> PackError:
-    """Return the error to raise for a value that could not be packed.
+    """Return the error for a value that could not be packed; its path begins with `what`.
 
-    Args:
-        value: The value.
-        what: The caller's word for it: the path begins with it.
-        error: What packing it raised.
-        pack: Packs one object or raises; called for parts of the value.
-        only_data: The packer looks into exact builtin containers and into nothing else.
+    `pack` packs one object or raises; it is called for parts of the value. With `only_data` it looks into
+    exact builtin containers alone.
     """
     try:
         return _explained(value, what, error, pack, only_data=only_data)
@@ -115,10 +105,7 @@ def _type_of(thing: Any) -> str:
 def find_culprit(
     start: Culprit, pack: Callable[[Any], object], parts_of: Callable[[Any], Iterator[Part]]
 ) -> Culprit:
-    """Descend from an object that cannot be packed to the part of it that is to blame.
-
-    Beyond the bounds of depth and trials, something on the way to that part is blamed.
-    """
+    """Descend to the part of an object that is to blame; beyond the bounds something on the way is blamed."""
     return _Search(start, pack, parts_of).descend(start, 0) or start
 
 
@@ -138,8 +125,7 @@ class _Search:
     def descend(self, culprit: Culprit, depth: int) -> Culprit | None:
         """Return the innermost culprit inside this one, or itself if there is none.
 
-        None says that it fails only because it refers back to something that fails. Then it is not to blame,
-        and the search goes on beside it.
+        None: it fails only because it refers back to something that fails, so the search goes on beside it.
         """
         if isinstance(culprit.error, Refusal) and culprit.error.thing is culprit.thing:
             return culprit

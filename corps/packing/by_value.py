@@ -61,11 +61,8 @@ _MAIN_MODULE: Final = Reason(
 class ByValue:
     """Reduce functions, classes, code and enum members of one message. Made for one message, thrown away.
 
-    Args:
-        identities: Of this process.
-        elsewhere: What other processes have of the modules of this one.
-        sent: What the reader has already; None if nothing is known of it.
-        registered: Modules and packages whose things go by value, although they can be imported.
+    `sent` is what the reader has already; None if nothing is known of it. What is of the modules and packages
+    `registered` goes by value, although it can be imported.
     """
 
     def __init__(

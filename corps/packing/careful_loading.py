@@ -19,13 +19,10 @@ from corps.packing.unpickler import Allow, Rebind, Resolve
 
 
 def read_plain(body: bytes, names: Sequence[str], resolve_module: Resolve | None, allow: Allow) -> Any:
-    """Return the object of a pickle, and run nothing of it.
+    """Return the object of a pickle, and run nothing of it. Raise Untrusted if it is more than data.
 
-    The default resolver finds only modules that are imported already.
-
-    Raises:
-        Untrusted: It is more than data.
-        UnpackError: It is no pickle, or names what is not there.
+    The default resolver finds only modules that are imported already. UnpackError: it is no pickle, or lacks
+    a name.
     """
     judge = PlainObjects(resolve_module or _imported_module, allow)
     value = _read(body, names, judge)
@@ -42,9 +39,8 @@ def read_allowed(
 ) -> Any:
     """Return the object of a pickle that may call what ``allow`` allows.
 
-    Raises:
-        Untrusted: It names or does what it may not.
-        UnpackError: It is no pickle, names what is not there, or what it called has failed.
+    Raise Untrusted if it names or does more, UnpackError if it is no pickle, lacks a name, or what it called
+    has failed.
     """
     return _read(
         body,

@@ -54,19 +54,13 @@ def _functions_behind(function: FunctionType) -> Iterator[FunctionType]:
 
 
 class Original:
-    """A class in the process that defined it. Caller holds the lock of the identities.
-
-    Attributes:
-        version: How often it was found changed, beginning with 1.
-        changes: What has changed after the first version.
-        globals: Of its methods.
-    """
+    """A class in the process that defined it. Caller holds the lock of the identities."""
 
     def __init__(self, cls: type, copied: Callable[[], Attributes]) -> None:
         """Take down the first version; `copied` gives what of the class is copied."""
-        self.version = 1
-        self.changes: Changes = {}
-        self.globals: list[Namespace] = []
+        self.version = 1  # how often it was found changed, beginning with 1
+        self.changes: Changes = {}  # what has changed after the first version
+        self.globals: list[Namespace] = []  # of its methods
         self._names: list[tuple[str, ...]] = []
         self._raw = tuple(vars(cls).values())
         self._attributes = copied()
@@ -135,17 +129,12 @@ class Copy:
 
     Methods that come with a later version have globals of their own. They get the same values, and all that
     comes after. What methods of several versions bind anew themselves is each version's own.
-
-    Attributes:
-        version: The version that it has; 0 before anything has come.
-        changes: What has changed where it was defined.
-        globals: Of its methods, as they came first.
     """
 
     def __init__(self) -> None:
-        self.version = 0
-        self.changes: Changes = {}
-        self.globals: list[Namespace] = []
+        self.version = 0  # the version that it has; 0 before anything has come
+        self.changes: Changes = {}  # what has changed where it was defined
+        self.globals: list[Namespace] = []  # of its methods, as they came first
         self._attributes: Attributes = {}
         self._came: list[dict[str, Any]] = []
         self._later: list[list[Namespace]] = []
@@ -158,15 +147,7 @@ class Copy:
         attributes: Attributes,
         namespaces: tuple[Namespace, ...],
     ) -> None:
-        """Set what is new in a version.
-
-        Args:
-            cls: The class.
-            version: The version that has come.
-            changes: What has changed where it was defined.
-            attributes: Of the class.
-            namespaces: The globals that have come with its methods.
-        """
+        """Set what is new in a version: attributes, and the globals that have come with the methods."""
         if version <= self.version:
             return
         own = vars(cls)

@@ -63,10 +63,10 @@ class _Caught(Exception):
 
 
 class _Catch:
-    """Stand among the attributes of a class that is being made.
+    """Stand among the attributes of a class that is being made, and end its making when it is ready.
 
-    ``type.__new__`` calls ``__set_name__`` when the class is ready, before it tells the bases of their new
-    subclass. An exception keeps it from that, and the class remains.
+    ``type.__new__`` calls ``__set_name__`` before it tells the bases of their new subclass. An exception
+    keeps it from that, and the class remains.
     """
 
     made: type | None = None
@@ -92,16 +92,10 @@ def reduce_class(
     namespace_of: Callable[[dict[str, Any]], Any],
     file: str | None = None,
 ) -> tuple[tuple[Any, ...], Any]:
-    """Return the arguments of `make_class` for a class of an application, and the state for `set_class`.
+    """Return what `make_class` and `set_class` take for a class, or raise Refusal.
 
-    Args:
-        cls: The class.
-        identities: Of this process.
-        namespace_of: Gives what stands for the globals of functions in this message.
-        file: Of the module that has it at its top, if that is loaded from a path; otherwise None.
-
-    Raises:
-        Refusal: It cannot be taken apart.
+    `namespace_of` gives what stands for the globals of functions in this message. `file` is that of the
+    module that has the class at its top, if that is loaded from a path.
     """
     metaclass: Any = type(cls)
     if not all(kind in (type, object) or is_of_application(kind) for kind in metaclass.__mro__):
@@ -182,17 +176,8 @@ def make_class(
 ) -> type:
     """Return the class of a name; make it if there is none here, without its attributes.
 
-    Args:
-        identities: Of this process.
-        name: Of the class, in all processes.
-        metaclass: Its metaclass.
-        short: Its ``__name__``.
-        qualname: Its ``__qualname__``.
-        module: Its ``__module__``.
-        bases: Its bases.
-        slots: Its slots; None if it does not declare any.
-        file: Of the module that has it at its top, if that is loaded from a path; otherwise None. A process
-            that has loaded the same file uses its own class.
+    `slots` is None if it declares none. `file` is as in `reduce_class`: a process that has loaded it uses its
+    own class.
     """
     if file is not None:
         loaded = find_loaded(module, file, qualname)

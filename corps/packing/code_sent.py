@@ -20,13 +20,9 @@ _MOST_SEEN: Final = 8192
 class CodeSent:
     """What one peer has. Thread-safe.
 
-    It has no lock. Two threads that meet the same thing at the same time may both define it: the peer then
-    has it twice. A number is known here only after its definition was sent.
-
-    Args:
-        pack: Packs a blueprint or a class by value, alone.
-        define: Sends a definition; returns its number, or None if it was not sent.
-        identities: Of this process.
+    It has no lock: two threads that meet the same thing at once may both define it, so that the peer has it
+    twice. A number is known here only after its definition was sent. `pack` packs a blueprint or a class by
+    value, alone. `define` sends a definition, and returns its number, or None if it was not sent.
     """
 
     def __init__(
@@ -68,16 +64,10 @@ class CodeSent:
 
 
 def restore_defined(number: int, *shared: Any) -> Any:
-    """Stand in a pickle for a class, or a function without its state, that its sender has defined before.
+    """Stand in a pickle for a defined class, or a function with its globals and variables, but no state.
 
-    The packer of that link answers this name itself, so only other readers run this function.
-
-    Args:
-        number: The number of the definition.
-        shared: For a function: its globals, and its variables.
-
-    Raises:
-        UnpackError: Always.
+    The packer of that link answers this name itself. So only other readers run this, which raises
+    UnpackError.
     """
     raise UnpackError(
         f"the bytes refer to definition {number} of the link they came by; they were not read there"

@@ -30,11 +30,7 @@ CODEC_NAMES: Final[Mapping[int, str]] = MappingProxyType({tag: name for name, ta
 
 
 def tag_of(codec: str) -> int:
-    """Return the tag of a codec's name, as settings spell it.
-
-    Raises:
-        ConfigError: There is no such codec.
-    """
+    """Return the tag of a codec's name, as settings spell it; ConfigError if there is no such codec."""
     tag = CODEC_TAGS.get(codec)
     if tag is None:
         raise ConfigError(f"there is no codec {codec!r}; choose one of {', '.join(map(repr, CODEC_TAGS))}")
@@ -46,10 +42,6 @@ def check_may_read(own: int, incoming: int) -> None:
 
     The two pickling codecs run code when read, so a reader of one of them gains nothing by refusing the
     other. Every reader takes data. A reader set to data takes nothing else, whatever the tag says.
-
-    Raises:
-        Untrusted: The body's codec can run code, and this reader is set to data only.
-        UnpackError: There is no such codec.
     """
     if incoming not in CODEC_NAMES:
         raise UnpackError(

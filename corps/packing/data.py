@@ -51,10 +51,9 @@ _NOT_DATA: Final = Reason(
 def encode_data(value: object) -> bytes:
     """Turn plain data into bytes.
 
-    Raises:
-        Refusal: Something in it is not data.
-        RecursionError: It is nested too deeply (msgpack allows 511 levels; tuples and sets count twice).
-        UnicodeEncodeError: A str holds half a surrogate pair, which UTF-8 cannot express.
+    Raise Refusal at what is not data, UnicodeEncodeError at half a surrogate pair, which UTF-8 cannot
+    express. Raise RecursionError at more than the 511 levels that msgpack allows; tuples and sets count
+    twice.
     """
     try:
         body: bytes = msgpack.packb(value, default=_encode_other, strict_types=True, use_bin_type=True)
@@ -80,11 +79,7 @@ def _encode_other(thing: Any) -> Any:
 
 
 def decode_data(body: bytes) -> Any:
-    """Turn bytes that ``encode_data`` made, here or in another language, back into data.
-
-    Raises:
-        UnpackError: They are not one complete value of this codec.
-    """
+    """Turn bytes of ``encode_data``, here or in another language, into data; UnpackError at others."""
     limit = len(body)
     reader = _Reader()
     try:

@@ -38,23 +38,15 @@ _HEADER_START: Final = _DIGEST_END + _LENGTHS.size
 
 
 class Manifest(NamedTuple):
-    """What a stored form says about itself.
-
-    Attributes:
-        format_version: The version of the durable form.
-        codec: The name of the codec of the body: ``"pickle"`` or ``"data"``.
-        corps_version: The release of corps that wrote it; ``"unknown"`` if it was not installed as a package.
-        python_version: The version of Python that wrote it.
-        names: Every ``"module:qualname"`` that the body names, sorted.
-        body_size: Bytes of the body.
-    """
+    """What a stored form says about itself."""
 
     format_version: int
-    codec: str
+    codec: str  # the name of the codec of the body: ``"pickle"`` or ``"data"``
+    # The release of corps that wrote it; ``"unknown"`` if it was not installed as a package.
     corps_version: str
-    python_version: str
-    names: tuple[str, ...]
-    body_size: int
+    python_version: str  # the version of Python that wrote it
+    names: tuple[str, ...]  # every ``"module:qualname"`` that the body names, sorted
+    body_size: int  # bytes of the body
 
 
 def build(codec: int, names: set[str], body: Sequence[Part]) -> list[Part]:
@@ -79,11 +71,9 @@ def _size(part: Part) -> int:
 def read_form(file: BinaryIO) -> Manifest:
     """Return the facts of a stored form, and leave the file where its body begins.
 
-    Reads it once through, and keeps nothing of the body. The file can go back, and holds the form alone.
-
-    Raises:
-        Damaged: It is truncated, changed, or was never one.
-        NewerFormat: A newer release of corps wrote it.
+    Read it once through, and keep nothing of the body. The file can go back, and holds the form alone. Raise
+    Damaged if it is truncated, changed, or was never one, and NewerFormat if a newer release of corps wrote
+    it.
     """
     version = _verified_version(file)
     if version > FORMAT_VERSION:

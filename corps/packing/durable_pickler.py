@@ -26,13 +26,10 @@ _BY_VALUE: Final = Reason(
 
 
 class Parts:
-    """Take what a pickler writes, and copy no large buffers.
-
-    Attributes:
-        parts: What was written. Buffers of the objects are theirs: a change of the objects changes them.
-    """
+    """Take what a pickler writes, and copy no large buffers."""
 
     def __init__(self) -> None:
+        # What was written. Buffers of the objects are theirs: a change of the objects changes them.
         self.parts: list[bytes | memoryview] = []
 
     def write(self, data: Any) -> int:
@@ -43,14 +40,11 @@ class Parts:
 
 
 class DurablePickler(pickle.Pickler):
-    """Pack one value for storage. Made for one value and thrown away.
-
-    Attributes:
-        names: ``"module:qualname"`` of everything that the bytes name, after ``dump``.
-    """
+    """Pack one value for storage. Made for one value and thrown away."""
 
     def __init__(self, file: Parts) -> None:
         super().__init__(file, PROTOCOL)
+        # ``"module:qualname"`` of everything that the bytes name, after ``dump``.
         self.names: set[str] = set()
 
     def reducer_override(self, obj: Any) -> Any:

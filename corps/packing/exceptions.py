@@ -71,10 +71,7 @@ def _with_chain(error: BaseException) -> Any:
 
 
 class Lightened:
-    """Stand for an exception that cannot be packed as it is: what of it cannot, goes as text.
-
-    What arrives is an exception of the same class, whose notes say what was left behind.
-    """
+    """Stand for an exception that cannot be packed: what of it cannot goes as text, and a note says so."""
 
     def __init__(self, error: BaseException, packs: Callable[[object], bool], depth: int = 0) -> None:
         self._cls = type(error)

@@ -49,13 +49,7 @@ _OF_MODULES: Final = frozenset({"__name__", "__package__", "__builtins__", "__lo
 
 
 class CodeFacts:
-    """What a code object says about the functions made of it.
-
-    Attributes:
-        global_names: The globals that the code and the code inside it may name.
-        names: All names in them.
-        doc: The docstring of a function that is made of it.
-    """
+    """What a code object says about the functions made of it."""
 
     __slots__ = ("doc", "global_names", "names")
 
@@ -69,8 +63,11 @@ class CodeFacts:
         )
         for each in inner:
             found.update(dict.fromkeys(each.global_names))
+        # The globals that the code and the code inside it may name.
         self.global_names: tuple[str, ...] = tuple(found)
+        # All names in them.
         self.names: frozenset[str] = frozenset(code.co_names).union(*(each.names for each in inner))
+        # The docstring of a function that is made of it.
         self.doc = FunctionType(code, {}, closure=tuple(CellType() for _ in code.co_freevars)).__doc__
 
 
@@ -81,27 +78,16 @@ def facts_of(code: CodeType) -> CodeFacts:
 
 
 class Blueprint(NamedTuple):
-    """What of a function never changes.
-
-    Attributes:
-        code: Its code.
-        module: The ``__name__`` among its globals.
-        package: The ``__package__`` among its globals.
-        annotations: Its annotations, if they are classes and texts.
-        file: Of the module that has it at its top, if that is loaded from a path; otherwise None.
-    """
+    """What of a function never changes."""
 
     code: CodeType
-    module: str | None
-    package: str | None
-    annotations: tuple[tuple[str, Any], ...]
-    file: str | None
+    module: str | None  # the ``__name__`` among its globals
+    package: str | None  # the ``__package__`` among its globals
+    annotations: tuple[tuple[str, Any], ...]  # its annotations, if they are classes and texts
+    file: str | None  # of the module that has it at its top, if that is loaded from a path; otherwise None
 
     def key(self, identities: "Identities") -> Hashable:
-        """Return what tells it from all others, while its annotations live.
-
-        Annotations that are classes stand there by their addresses.
-        """
+        """Return what tells it from others while its annotations live: classes stand by their addresses."""
         code, module, package, annotations, file = self
         fixed: tuple[Any, ...] = ()
         if annotations:
@@ -261,16 +247,7 @@ def make_code(identities: "Identities", name: str, *parts: Any) -> CodeType:
 
 
 def make_function(blueprint: Any, namespace: Namespace, variables: tuple[Variable, ...] = ()) -> FunctionType:
-    """Make a function of a blueprint; its state is set afterwards.
-
-    Args:
-        blueprint: Of the function.
-        namespace: Its globals, which other functions of the message share.
-        variables: What stands for the variables of the functions around it.
-
-    Raises:
-        UnpackError: It is no blueprint.
-    """
+    """Make a function of a blueprint, with globals that others share. Its state is set afterwards."""
     if not isinstance(blueprint, Blueprint):
         raise UnpackError(f"the bytes want a function made of {type(blueprint).__name__}; they are damaged")
     code, module, package, annotations, file = blueprint

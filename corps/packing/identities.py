@@ -45,9 +45,8 @@ class Identities:
     counts in an attribute goes on counting, although no object of it was alive between two messages. What is
     known of the versions of classes is kept for as many; a class beyond that stays as it is.
 
-    Args:
-        lock: Protects the tables and the filling of classes that came. It is taken again by the thread that
-            holds it, when the garbage collector runs code there. None: only one thread packs and unpacks.
+    The lock protects the tables and the filling of classes that came. The thread that holds it takes it again
+    when the garbage collector runs code there. None: only one thread packs and unpacks.
     """
 
     def __init__(self, lock: AbstractContextManager[Any] | None = None) -> None:
@@ -62,13 +61,10 @@ class Identities:
         return self._entry(thing).name
 
     def make(self, name: str, make: Callable[[], T], *, is_complete: bool = False, is_kept: bool = True) -> T:
-        """Return what has the name here. Make it if there is nothing.
+        """Return what has the name here. Make it if there is nothing; two threads may both try.
 
-        Args:
-            name: From the bytes.
-            make: Makes the thing. Two threads may both call it; both get what the first one made.
-            is_complete: It is as it should be. Otherwise it waits for `take_over`.
-            is_kept: It is one of the last 1024 that are kept in any case.
+        A thing that is not complete waits for `take_over`. One that is kept is one of the last 1024 that
+        stay.
         """
         found: T | None = self._things.get(name)
         if found is not None:
@@ -99,12 +95,7 @@ class Identities:
             return (0, None) if record is None else (record.version, record)
 
     def take_over(self, cls: type, fill: Callable[[Copy], None]) -> None:
-        """Fill a class that came, or bring it up to date. Do nothing to a class that was defined here.
-
-        Args:
-            cls: What `make` returned.
-            fill: Sets its attributes. Runs no code of the application.
-        """
+        """Fill a class that came, or update it, by `fill`, which runs no code of the application."""
         entry = self._entry(cls)
         if entry.is_original:
             return

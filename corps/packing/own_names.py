@@ -19,11 +19,7 @@ _FUNCTIONS: Final = (FunctionType, BuiltinFunctionType)
 
 
 def check_name(module: str, qualname: str, allow: Allow) -> None:
-    """Refuse names that concern only their module, those of the runtime, and those that are not allowed.
-
-    Raises:
-        Untrusted: A part begins with an underscore, it is part of corps, or ``allow`` refuses it.
-    """
+    """Raise Untrusted at a name that is hidden, part of corps, or that ``allow`` refuses."""
     parts = module.split(".") + qualname.split(".")
     if any(not part or part.startswith("_") for part in parts):
         raise Untrusted(f"the bytes name {module}:{qualname}, and no hidden name may be loaded for others")
@@ -34,12 +30,7 @@ def check_name(module: str, qualname: str, allow: Allow) -> None:
 
 
 def find_own(module: ModuleType, name: str, qualname: str) -> Any:
-    """Return the class or function of this very name, in a module that was asked for as ``name``.
-
-    Raises:
-        Untrusted: It is no class or function, or was defined elsewhere.
-        UnpackError: There is nothing of this name.
-    """
+    """Return the class or function of this very name; Untrusted if it is another, UnpackError if none."""
     holder: Any = module
     for part in qualname.split("."):
         if holder is not module and not is_class(holder):

@@ -34,46 +34,23 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 
 
 class Packed(NamedTuple):
-    """A packed object.
+    """A packed object."""
 
-    Attributes:
-        codec: The tag of the codec that the body is in.
-        body: The bytes.
-        buffers: Memory that belongs to the object and was not copied: one-dimensional views of bytes, in the
-            order in which the body refers to them. A change of the object before they are sent changes them.
-    """
-
-    codec: int
+    codec: int  # the tag of the codec that the body is in
     body: bytes
+    # Memory that belongs to the object and was not copied: one-dimensional views of bytes, in the order in
+    # which the body refers to them. A change of the object before they are sent changes them.
     buffers: tuple[Buffer, ...]
 
 
 class Packer:
     """Pack and unpack at one border. Immutable. Thread-safe.
 
-    Args:
-        codec: ``"pickle"``, ``"dill"`` or ``"data"``: how to pack. A packer set to data reads nothing else.
-        rebind: What to answer for some ``(module, qualname)`` in arriving bytes instead of the real thing.
-            These names are not asked of ``allow``.
-        resolve_module: Gives the module of a name; None: the import system.
-        main_alias: The name under which other processes know this process' ``__main__``. None: they do not,
-            so that functions and classes of ``__main__`` travel by value.
-        everywhere: The name of a module that all processes have loaded, wherever it came from.
-        has_of_main: Whether other processes have what stands under a name at the top of ``__main__``.
-        identities: Which classes by value are known here. With None this packer shares them with no other,
-            and only one thread at a time may use it for code by value.
-        allow: Whether ``(module, qualname)`` may be loaded by arriving bytes; None: everything may. It sees
-            the helpers of this package, cloudpickle and dill too, and names with dots, which it should not
-            judge by the module.
-        out_of_band: Buffers of at least so many bytes stay outside of the body.
-
-    Raises:
-        ConfigError: There is no such codec.
-
-    Example:
-        >>> packer = Packer()
-        >>> packer.unpack(packer.pack((1, "two")))
-        (1, 'two')
+    A packer set to data reads nothing else; an unknown codec raises ConfigError. For `main_alias`,
+    `everywhere` and `has_of_main` see `Elsewhere`, for `rebind` and `resolve_module` see `Finder`. `allow`
+    sees the helpers of this package, cloudpickle and dill too, and names with dots, which it should not judge
+    by the module. Without `identities` it shares classes by value with no other packer, and only one thread
+    at a time may use it for these. Buffers of at least `out_of_band` bytes stay outside of the body.
     """
 
     def __init__(
@@ -106,12 +83,9 @@ class Packer:
     def for_peer(self, define: Callable[[bytes], int | None], find_defined: Callable[[int], Any]) -> "Packer":
         """Return a packer for one peer, which sends no function or class by value again and again.
 
-        Only the codec "pickle" makes definitions, and the packer that this one came from reads them.
-
-        Args:
-            define: Sends a definition, a body in the codec of this packer, ahead of what is being packed;
-                returns the number that the peer keeps it under, or None if it does not.
-            find_defined: Gives what the peer has defined under a number, or raises an UnpackError.
+        Only the codec "pickle" makes definitions, and the packer that this one came from reads them. `define`
+        sends one ahead of what is being packed, and returns the number that the peer keeps it under, or None.
+        `find_defined` gives what the peer has defined under a number, or raises an UnpackError.
         """
         twin = copy.copy(self)
 
@@ -125,16 +99,7 @@ class Packer:
         return twin
 
     def pack(self, value: object, *, what: str = "value") -> Packed:
-        """Turn an object into bytes.
-
-        Args:
-            value: The object.
-            what: What to call it in errors: the path to the culprit begins with it.
-
-        Raises:
-            PackError: Something in it cannot be packed. The error says what, where inside, why, and what to
-                do.
-        """
+        """Turn an object into bytes. PackError says what in `what` cannot be packed, why, and what to do."""
         # Plain data cannot fail, and most of what is packed is plain: it skips the rules and their calls.
         if self._codec == PICKLE and is_plain(value):
             # The constructor of a NamedTuple is Python: 0.26 µs against 0.15 µs for what it calls.
@@ -150,11 +115,10 @@ class Packer:
             raise explain(value, what, error, self._encode, only_data=self._codec == DATA) from error
 
     def unpack(self, packed: Packed) -> Any:
-        """Turn bytes of ``pack``, in this process or another, into an object. The buffers become its memory.
+        """Turn bytes of ``pack``, of any process, into an object. The buffers become its memory.
 
-        Raises:
-            UnpackError: The bytes cannot be turned into an object; the cause is kept.
-            Untrusted: They name what ``allow`` refuses, or this packer reads data only and they are not.
+        Raise UnpackError, with its cause, if that cannot be done. Raise Untrusted if they name what ``allow``
+        refuses, or if this packer reads data only and they are not.
         """
         codec, body, buffers = packed
         if codec != self._codec:
@@ -205,10 +169,7 @@ class Packer:
 
 
 def _collector(buffers: list[Buffer], smallest: int) -> Callable[[pickle.PickleBuffer], bool]:
-    """Return the callback that says to a pickler which buffers to leave out, and collects those.
-
-    It refers to the list and not to the pickler, so that packing leaves no garbage cycle behind.
-    """
+    """Return the callback that collects the large buffers; it makes no garbage cycle with the pickler."""
 
     def stays_inside(buffer: pickle.PickleBuffer) -> bool:
         memory = buffer.raw()

@@ -59,8 +59,8 @@ def is_named(file: int, where: int, part: str) -> bool:
 def candidates(name: str) -> Iterator[str]:
     """Yield the names that a part may have, in the order in which they are to be tried. The last one is free.
 
-    They are short: the name of the file may be as long as a name can be. Others may have prepared all but the
-    last one, so none of them may be followed or written over.
+    They are short, as the file's own name may be as long as a name can be. Others may have prepared all but
+    the last, so none of them may be followed or written over.
     """
     yield from _names(name)
     yield f".corps-{secrets.token_hex(8)}.part"

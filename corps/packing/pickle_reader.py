@@ -61,13 +61,7 @@ class PickleReader:
         self._memo: list[Any] = []
 
     def read(self, body: bytes) -> Any:
-        """Return the object of the pickle.
-
-        Raises:
-            Untrusted: It does what it may not do.
-            UnpackError: It is no pickle, or what it may call has failed.
-            KeyboardInterrupt: The one exception that is meant for the process and not for the bytes.
-        """
+        """Return the object of the pickle; Untrusted if it does what it may not, else UnpackError."""
         try:
             return self._run(BytesIO(body))
         except (KeyboardInterrupt, UnpackError):

@@ -89,13 +89,9 @@ class NeedsByValue(Exception):
 
 
 class ReferencePickler(pickle.Pickler):
-    """Pack what can be built from importable names; stop with NeedsByValue at anything else.
+    """Pack what can be built from importable names; stop with NeedsByValue at anything else."""
 
-    Attributes:
-        elsewhere: What other processes have of the modules of this one.
-    """
-
-    elsewhere: Elsewhere
+    elsewhere: Elsewhere  # what other processes have of the modules of this one
 
     def reducer_override(self, obj: Any) -> Any:
         """Reduce an object. The C pickler calls it for each object that is not exact builtin data."""
@@ -120,13 +116,9 @@ class ReferencePickler(pickle.Pickler):
 
 
 class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle hides the base from mypy
-    """Pack by value what cannot go by reference: code and classes our way, the rest as cloudpickle does.
+    """Pack by value what cannot go by reference: code and classes our way, the rest as cloudpickle does."""
 
-    Attributes:
-        by_value: Takes functions and classes apart.
-    """
-
-    by_value: ByValue
+    by_value: ByValue  # takes functions and classes apart
 
     def reducer_override(self, obj: Any) -> Any:
         """Reduce an object. The C pickler calls it for each object that is not exact builtin data."""
@@ -153,10 +145,10 @@ def reduce_rest(thing: Any, elsewhere: Elsewhere) -> Any:
 
 
 def own_reduction(thing: Any) -> Any:
-    """Return what an object that says itself how it is packed reduces to.
+    """Return what an object that says itself how it is packed reduces to, which may be a name.
 
-    The C pickler would ask the same next. The answer may be a name, so it is asked for here. Members of enums
-    and the standard streams are reduced to what means the same in every process.
+    The C pickler would ask the same next. Members of enums and the standard streams are reduced to what means
+    the same in every process.
     """
     if thing is sys.stdout or thing is sys.stderr:
         return reduce_standard_stream(thing)

@@ -33,12 +33,7 @@ _PLAIN_METACLASSES: Final = (type, ABCMeta)
 
 
 class PlainObjects:
-    """The judge of one pickle.
-
-    Args:
-        module_of: Gives a module that is imported already.
-        allow: Whether ``(module, qualname)`` may be loaded.
-    """
+    """The judge of one pickle. `module_of` gives a module that is imported already."""
 
     def __init__(self, module_of: Resolve, allow: Allow) -> None:
         self._module_of = module_of

@@ -95,26 +95,21 @@ def is_held_by(module: ModuleType, qualname: str, thing: Any) -> bool:
 
 
 class Elsewhere(NamedTuple):
-    """What other processes have of the modules of this one.
+    """What other processes have of the modules of this one."""
 
-    Attributes:
-        main_alias: The name under which they know this process' ``__main__``; None if they do not.
-        everywhere: The name of a module that all processes have loaded, wherever it came from.
-        has_of_main: Whether they have what stands under a name at the top of ``__main__``.
-    """
-
+    # The name under which they know this process' ``__main__``; None if they do not.
     main_alias: str | None = None
+    # The name of a module that all processes have loaded, wherever it came from.
     everywhere: str | None = None
+    # Whether they have what stands under a name at the top of ``__main__``.
     has_of_main: Callable[[str], bool] = bool  # all of it: no name is empty
 
 
 def reduce_by_reference(thing: Any, elsewhere: Elsewhere) -> Any:
-    """Decide how a function or a class travels.
+    """Decide how a function or a class travels: None: not by reference.
 
-    Returns:
-        NotImplemented: by reference, under its own name; this is how ``reducer_override`` says so.
-        A reduction: by reference, under the alias.
-        None: it cannot go by reference.
+    NotImplemented: under its own name, as ``reducer_override`` says that. Otherwise a reduction, under the
+    alias.
     """
     module_name = getattr(thing, "__module__", None)
     qualname = getattr(thing, "__qualname__", None)
@@ -170,10 +165,7 @@ def file_of(thing: Any, qualname: str) -> str | None:
 
 
 def find_loaded(name: str | None, file: str, qualname: str) -> Any:
-    """Return what this process has of a thing of another one: at the top of a module of the same file.
-
-    An empty name means the module itself. None: this process has none.
-    """
+    """Return what is at the top of a module that is loaded from the file here; without a name, the module."""
     module = None if name is None else sys.modules.get(name)
     if module is None or module.__spec__ is None or module.__spec__.origin != file:
         return None
@@ -197,8 +189,8 @@ def standard_stream(name: str) -> Any:
 def restore_main(alias: str, qualname: str) -> Any:
     """Stand in a pickle for something of the writer's ``__main__``.
 
-    Readers of corps never run this function: their unpickler answers its name with a look-up of its own,
-    which asks the same trust and the same resolver as every other name. It works for any other reader.
+    Readers of corps never run this: their unpickler answers its name with a look-up that asks the same trust
+    and the same resolver as for every other name. It works for any other reader.
     """
     return walk(import_module(alias), qualname)
 

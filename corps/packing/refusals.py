@@ -17,23 +17,16 @@ from typing import Any, Final, NamedTuple
 
 
 class Reason(NamedTuple):
-    """Why a kind of object cannot be packed, and what to do instead.
+    """Why a kind of object cannot be packed, and what to do instead."""
 
-    Attributes:
-        why: A clause, such as "a lock works inside one process only".
-        advice: A clause.
-    """
-
-    why: str
-    advice: str
+    why: str  # a clause, such as "a lock works inside one process only"
+    advice: str  # a clause
 
 
 class Refusal(Exception):
     """A pickler met something that it must not pack. Becomes a PackError at the border of the package.
 
-    Args:
-        thing: The object itself, which separates a refusal of it from a refusal of something inside it.
-        reason: Why, and what to do.
+    The thing itself tells a refusal of it from one of something inside it.
     """
 
     def __init__(self, thing: Any, reason: Reason) -> None:
@@ -88,10 +81,7 @@ _OF_THREADS: Final = {"lock": _LOCK, "RLock": _LOCK, "_local": _THREAD_STATE}
 
 
 def reason_against(thing: Any) -> Reason | None:
-    """Return why an object is of a kind that is never packed; None if it may be tried.
-
-    The standard output streams pass: they travel as "your stdout".
-    """
+    """Return why an object is never packed; None if it may be tried, as the standard output streams may."""
     # The type and not isinstance() on the object: proxies of all sorts lie about their __class__, and run
     # code of the application to do so.
     kind = type(thing)

@@ -26,12 +26,7 @@ _OF_THE_MODE: Final = 0o7777
 
 
 def replace_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -> None:
-    """Write a file, at once and as a whole. Only its owner may read a new one.
-
-    Raises:
-        NotAFile: The path leads to a directory, a pipe, a device or a socket.
-        OSError: It cannot be written.
-    """
+    """Write a file, at once and as a whole. Only its owner may read a new one. NotAFile at a device etc."""
     given = os.fsdecode(path)
     target = os.path.realpath(given)
     old = _regular(given)

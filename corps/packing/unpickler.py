@@ -38,12 +38,8 @@ Rebind = Mapping[tuple[str, str], Callable[..., Any]]
 class Finder:
     """Answer the names inside pickles.
 
-    Args:
-        rebind: What to answer for some names instead of the real thing. Asked first, and trusted.
-        resolve_module: Gives the module of a name; None: the import system.
-        allow: Whether ``(module, qualname)`` may be loaded; None: everything may. The qualified name is empty
-            for a module itself.
-        helpers: What to answer for some names, if they may be loaded.
+    `rebind` is asked first, and trusted; `helpers` only if `allow` says yes. The qualified name is empty for
+    a module itself.
     """
 
     def __init__(
@@ -72,12 +68,7 @@ class Finder:
         return twin
 
     def find(self, module: str, qualname: str) -> Any:
-        """Return what a name in a pickle stands for.
-
-        Raises:
-            Untrusted: The name may not be loaded.
-            UnpackError: There is no such module, or nothing of this name in it.
-        """
+        """Return what a name stands for; Untrusted if it may not be loaded, UnpackError if there is none."""
         bound = self._rebind.get((module, qualname))
         if bound is not None:
             return bound
@@ -136,12 +127,9 @@ def unpickle(body: bytes, buffers: Iterable[Any], finder: Finder) -> Any:
 def read_pickle(file: BinaryIO, buffers: Iterable[Any], finder: Finder) -> Any:
     """Turn the pickle that begins in a file here into an object.
 
-    Raises:
-        UnpackError: Anything went wrong, including what code named by the pickle raised: even SystemExit ends
-            the unpacking only. The cause is kept.
-        Untrusted: It names what may not be loaded.
-        KeyboardInterrupt: The one exception that is meant for the process and not for the bytes. What a
-            handler of a signal raises passes too.
+    Untrusted: it names what may not be loaded. All else that goes wrong is an UnpackError with its cause:
+    even SystemExit of code that the pickle names ends the unpacking only. KeyboardInterrupt, and what a
+    handler of a signal raises, pass.
     """
     unpickler = _Unpickler(file, buffers=buffers)
     unpickler.finder = finder

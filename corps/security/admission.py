@@ -9,29 +9,19 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer to one ZAP request.
+    """The answer to one ZAP request."""
 
-    Attributes:
-        admitted: Whether the peer may connect.
-        user: The incarnation of the Env whose key the peer has proved; empty over `ipc`.
-        reason: For the log.
-    """
-
-    admitted: bool
-    user: str
-    reason: str
+    admitted: bool  # whether the peer may connect
+    user: str  # the incarnation of the Env whose key the peer has proved; empty over `ipc`
+    reason: str  # for the log
 
 
 @dataclass(slots=True)
 class Admission:
-    """The rule of one Env. Its transport's lock protects `keys`.
+    """The rule of one Env. Its transport's lock protects `keys`."""
 
-    Attributes:
-        uid: The user whose processes may connect over `ipc`.
-        keys: Incarnations by their CURVE public keys (Z85), of those that may connect over `tcp`.
-    """
-
-    uid: int
+    uid: int  # the user whose processes may connect over `ipc`
+    # Incarnations by their CURVE public keys (Z85), of those that may connect over `tcp`.
     keys: dict[str, str] = field(default_factory=dict)
 
     def judge_local(self, address: str) -> Verdict:

@@ -11,17 +11,13 @@ _log = logging.getLogger("corps.security")
 
 
 class Audit:
-    """What one Env admitted and refused. Only the thread that reads may use it.
-
-    Attributes:
-        counts: How often, by kind.
-        watch: Called with the kind and the reason of each refusal, in the thread that reads: quick, and
-            without raising. None for no call.
-    """
+    """What one Env admitted and refused. Only the thread that reads may use it."""
 
     def __init__(self, env: str) -> None:
         self._env = env
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()  # how often, by kind
+        # Called with the kind and the reason of each refusal, in the thread that reads: quick, and without
+        # raising. None for no call.
         self.watch: Callable[[str, str], object] | None = None
         self._limit: LogLimit[str] = LogLimit()
 

@@ -7,23 +7,14 @@ import zmq
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """A CURVE key pair, Z85 encoded.
+    """A CURVE key pair, Z85 encoded."""
 
-    Attributes:
-        public: May be known to all.
-        secret: Left out of `repr`, so that no log shows it.
-    """
-
-    public: str
-    secret: str = field(repr=False)
+    public: str  # may be known to all
+    secret: str = field(repr=False)  # left out of `repr`, so that no log shows it
 
 
 def new_key_pair() -> KeyPair:
-    """Return a fresh key pair, from libsodium's random source.
-
-    Raises:
-        RuntimeError: The installed libzmq has no CURVE.
-    """
+    """Return a fresh key pair from libsodium's random source; raise RuntimeError if libzmq has no CURVE."""
     if not zmq.has("curve"):
         raise RuntimeError(
             "the installed libzmq has no CURVE, so `tcp` cannot be used: install the pyzmq wheel from PyPI"

@@ -95,11 +95,7 @@ class Presences:
     """The states of all numbers of one Env. One thread at a time."""
 
     def __init__(self, first: int) -> None:
-        """Know nothing of any number.
-
-        Args:
-            first: The first number of this process; those below belong to former processes of the Env.
-        """
+        """Know nothing; numbers below `first` belong to former processes of the Env."""
         self._first = first
         self._states: dict[int, State] = {}  # without an entry: UNKNOWN
         self._mgr_envs: dict[int, int] = {}  # of EXPECTED and RETURNING: the Env of the Mgr

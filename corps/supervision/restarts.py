@@ -99,12 +99,7 @@ def _are_delays(value: object) -> bool:
 
 
 def spread(delay: float, chance: Callable[[], float]) -> float:
-    """Return a delay changed by up to a fifth: workers that failed together do not come back together.
-
-    Args:
-        delay: Seconds.
-        chance: Gives random numbers from 0 to 1.
-    """
+    """Return a delay changed by up to a fifth, so that those that failed together come back apart."""
     return delay * (1 + _SPREAD * (2 * chance() - 1))
 
 

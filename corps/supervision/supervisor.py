@@ -13,34 +13,22 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Plan(Generic[K]):
-    """A failed child is to be started again. `Supervisor.steps` says how, when the delay is over.
-
-    Attributes:
-        child: The child.
-        incarnation: The one that has failed.
-        delay: Seconds to wait before anything else.
-    """
+    """A failed child is to be started again. `Supervisor.steps` says how, when the delay is over."""
 
     child: K
-    incarnation: int
-    delay: float
+    incarnation: int  # the one that has failed
+    delay: float  # seconds to wait before anything else
 
 
 @dataclass(frozen=True, slots=True)
 class Steps(Generic[K]):
-    """What to do now about children that are down, and those that are started again together with them.
+    """What to do now about children that are down, and those that are started again together with them."""
 
-    Attributes:
-        end: Children to end for good, newest first: their policy does not bring them back.
-        halt: Children to end and to start again, newest first; not those that were down already.
-        start: Children to start, oldest first, each with the number of the incarnation that begins.
-        is_ordered: Each start waits for the one before it.
-    """
-
-    end: tuple[K, ...]
-    halt: tuple[K, ...]
+    end: tuple[K, ...]  # children to end for good, newest first: their policy does not bring them back
+    halt: tuple[K, ...]  # children to end and to start again, newest first; not those that were down already
+    # Children to start, oldest first, each with the number of the incarnation that begins.
     start: tuple[tuple[K, int], ...]
-    is_ordered: bool
+    is_ordered: bool  # each start waits for the one before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +40,11 @@ class Dropped(Generic[K]):
 
 @dataclass(frozen=True, slots=True)
 class GivenUp(Generic[K]):
-    """A child failed too often: its Mgr ends its children, and fails itself.
-
-    Attributes:
-        child: The child.
-        failures: How often it has failed.
-        seconds: In how long.
-        failure: The last one.
-    """
+    """A child failed too often: its Mgr ends its children, and fails itself."""
 
     child: K
-    failures: int
-    seconds: float
+    failures: int  # how often it has failed
+    seconds: float  # in how long
     failure: Failure
 
 
@@ -80,12 +61,7 @@ class _Child:
 
 
 class Supervisor(Generic[K]):
-    """The children of one Mgr, in the order of their creation. One thread.
-
-    Args:
-        strategy: Which children are started again together.
-        chance: Gives random numbers from 0 to 1.
-    """
+    """The children of one Mgr, oldest first. `chance` gives numbers from 0 to 1. One thread."""
 
     def __init__(self, strategy: Strategy, chance: Callable[[], float]) -> None:
         self._strategy = strategy
@@ -94,13 +70,7 @@ class Supervisor(Generic[K]):
         self._has_given_up = False
 
     def add(self, child: K, restart: Restart | None, incarnation: int = 1) -> None:
-        """Add a child that was created.
-
-        Args:
-            child: Not known yet.
-            restart: Its declaration; None for nothing, which means that it is not restarted.
-            incarnation: The number of its first incarnation.
-        """
+        """Add a child that was created; `restart` None means that it is not restarted."""
         self._children[child] = _Child(restart, incarnation)
 
     def remove(self, child: K) -> None:
@@ -110,7 +80,7 @@ class Supervisor(Generic[K]):
     def failed(
         self, child: K, incarnation: int, failure: Failure, at: float
     ) -> Plan[K] | Dropped[K] | GivenUp[K] | None:
-        """Decide what to do about an incarnation of a child that has failed, at a time in seconds.
+        """Decide about an incarnation that failed at a time in seconds.
 
         None means nothing: the failure is known already, is about a former incarnation, or all was given up.
         """
@@ -133,10 +103,10 @@ class Supervisor(Generic[K]):
         return Plan(child, incarnation, spread(known.delay, self._chance))
 
     def steps(self, plan: Plan[K]) -> Steps[K] | None:
-        """Decide what to do about a plan of `failed` when its delay is over. Ask once about each plan.
+        """Decide about a plan of `failed` when its delay is over; None: another plan does it.
 
-        Carry the steps out before asking for the next ones: what is to be halted counts as down from now on.
-        None means nothing: another plan brought the child back, or will.
+        Ask once about each plan, and carry the steps out before the next ones: what is to be halted counts as
+        down now.
         """
         known = self._children.get(plan.child)
         is_valid = known is not None and known.is_down and known.incarnation == plan.incarnation
@@ -172,10 +142,7 @@ class Supervisor(Generic[K]):
         )
 
     def started(self, child: K, incarnation: int, at: float) -> bool:
-        """Record that this incarnation of a child is about to be started, at a time in seconds.
-
-        False: it must not start any more. It has ended for good, or was started in the meantime.
-        """
+        """Record a start at a time in seconds; False: it must not start, as it has ended or was started."""
         known = self._children.get(child)
         if known is None or not known.is_down or incarnation != known.incarnation + 1:
             return False

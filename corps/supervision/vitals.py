@@ -14,16 +14,11 @@ _LATE: Final = 2.0  # times the time between two looks
 
 @dataclass(frozen=True, slots=True)
 class Verdict(Generic[K]):
-    """The state of a watched one has changed.
-
-    Attributes:
-        of: Its key.
-        state: The new one. After ``"dead"`` there is none.
-        silences: Seconds without a sign, by kind of sign; if it is well again, those before that.
-    """
+    """The state of a watched one has changed."""
 
     of: K
-    state: State
+    state: State  # the new one. After ``"dead"`` there is none
+    # Seconds without a sign, by kind of sign; if it is well again, those before that.
     silences: tuple[float, ...]
 
 
@@ -42,16 +37,11 @@ class Judge(Generic[K]):
     more about the looking process than about others, so the time before it does not count. The idea is that
     of Lifeguard (Dadgar and others, 2018). A laptop that was closed, or a booting process that was stopped or
     whose interpreter was busy, finds no Env dead when it goes on.
-
-    Attributes:
-        every: Seconds between two looks. One that comes after twice that is late.
-        suspect: Seconds of silence of any kind of sign, after which one is suspect.
-        dead: Seconds of it after which one that was suspect before is dead.
     """
 
-    every: float
-    suspect: float
-    dead: float
+    every: float  # seconds between two looks. One that comes after twice that is late
+    suspect: float  # seconds of silence of any kind of sign, after which one is suspect
+    dead: float  # seconds of it after which one that was suspect before is dead
     _watched: dict[K, _Watched] = field(default_factory=dict)
     _last_look: float | None = None
 
@@ -64,12 +54,7 @@ class Judge(Generic[K]):
         self._watched.pop(key, None)
 
     def look(self, at: float, counts: Mapping[K, tuple[int, ...]]) -> list[Verdict[K]]:
-        """Judge all, and return those whose state has changed.
-
-        Args:
-            at: The time, in seconds; never less than the time before.
-            counts: For each watched one, how many signs there were of each kind.
-        """
+        """Judge all by their numbers of signs of each kind. Return those whose state has changed."""
         passed = 0.0 if self._last_look is None else at - self._last_look
         self._last_look = at
         if passed > _LATE * self.every:

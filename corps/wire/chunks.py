@@ -50,15 +50,7 @@ Message = Sequence[Frame | ChunkData]
 
 
 def cut(frames: Sequence[Frame], size: int) -> Iterator[Frame]:
-    """Cut the bytes of a message into chunks, across its frames.
-
-    Args:
-        frames: The message.
-        size: Bytes of a chunk; only the last one has fewer.
-
-    Yields:
-        Views of the frames, or bytes where a chunk has parts of several.
-    """
+    """Cut a message into chunks of `size`: views of its frames, or bytes of parts of several."""
     parts: list[Frame] = []
     missing = size
     for frame in frames:
@@ -75,25 +67,17 @@ def cut(frames: Sequence[Frame], size: int) -> Iterator[Frame]:
 
 
 class Stream:
-    """A large message on its way out: first a place in its lane, then its chunks. For `Outgoing`.
-
-    Attributes:
-        number: Its name on the wire.
-        lane: Its lane.
-        lengths: Of the frames of the message.
-        chunks: What is still to be sent.
-        is_started: Whether it may be sent.
-    """
+    """A large message on its way out: first a place in its lane, then its chunks. For `Outgoing`."""
 
     __slots__ = ("chunks", "is_started", "lane", "lengths", "number", "sent")
 
     def __init__(self, number: int, lane: int | None) -> None:
         self.number = number
         self.lane = lane
-        self.lengths: Sequence[int] = ()
-        self.chunks: deque[ChunkData] = deque()
+        self.lengths: Sequence[int] = ()  # of the frames of the message
+        self.chunks: deque[ChunkData] = deque()  # what is still to be sent
         self.sent = 0
-        self.is_started = False
+        self.is_started = False  # whether it may be sent
 
     def opening(self) -> Message:
         """Return its OPEN."""
@@ -115,13 +99,7 @@ class Outgoing:
     """
 
     def __init__(self, numbers: Iterator[int], *, window: int = WINDOW, streams: int = MAX_STREAMS) -> None:
-        """Begin with nothing to be sent.
-
-        Args:
-            numbers: Gives each stream its number.
-            window: Bytes that may be under way; exceeded by less than a chunk.
-            streams: Streams that may be under way.
-        """
+        """Begin with nothing; at most `window` bytes are under way, exceeded by less than a chunk."""
         self._numbers = numbers
         self._window: float = window
         self._max_streams = streams
@@ -143,23 +121,14 @@ class Outgoing:
         self._lanes[lane].append(message)
 
     def reserve(self, lane: int | None) -> Stream:
-        """Take the next place of a lane for a large message. Once it is copied `start` it, else `give_up`.
-
-        Without a lane it need not stay in order with any other.
-        """
+        """Take the next place of a lane, if any, for a large message. Then `start` it, or `give_up`."""
         stream = Stream(next(self._numbers), lane)
         if lane is not None:
             self._lanes.setdefault(lane, deque()).append(stream)
         return stream
 
     def start(self, stream: Stream, lengths: Sequence[int], chunks: Sequence[ChunkData]) -> None:
-        """Let a large message go when it is the first of its lane.
-
-        Args:
-            stream: Of `reserve`.
-            lengths: Of the frames of the message.
-            chunks: Its bytes, as `cut` has cut them. They are not copied.
-        """
+        """Let a large message go, cut by `cut` and not copied, when it is the first of its lane."""
         stream.lengths, stream.chunks = lengths, deque(chunks)
         stream.is_started = True
         self.size += sum(lengths)
@@ -200,11 +169,7 @@ class Outgoing:
         return header, chunk
 
     def taken(self, size: int) -> None:
-        """Note that the receiver has taken so many bytes of chunks since the last time.
-
-        Raises:
-            WireError: There were not so many.
-        """
+        """Note that the receiver has taken so many more bytes; raise WireError if there were fewer."""
         if size > self._in_flight:
             raise WireError(f"{size} bytes of chunks were taken, and {self._in_flight} are under way")
         self._in_flight -= size
@@ -293,21 +258,12 @@ class _Assembly:
 
 
 class Incoming:
-    """The large messages of one peer that are not whole yet. One thread at a time.
-
-    After a WireError of `open` or `add` nothing is left of the stream.
-    """
+    """The large messages of one peer that are not whole; a WireError ends a stream. One thread at a time."""
 
     def __init__(
         self, max_frame: int | None = None, *, returns: int = RETURN, streams: int = MAX_STREAMS
     ) -> None:
-        """Begin with nothing that has come.
-
-        Args:
-            max_frame: Bytes of a frame at most; None for no limit but that of the message.
-            returns: Bytes after which the sender hears that they were taken.
-            streams: Streams that may be under way.
-        """
+        """Begin with nothing; the sender hears of each `returns` bytes that they were taken."""
         self._max_frame = MAX_SIZE if max_frame is None else max_frame
         self._returns = returns
         self._max_streams = streams
@@ -319,15 +275,7 @@ class Incoming:
         return len(self._streams)
 
     def open(self, number: int, lengths: Frame) -> None:
-        """Begin a stream.
-
-        Args:
-            number: Of the stream.
-            lengths: The second frame of its OPEN.
-
-        Raises:
-            WireError: It may not begin: it is too large, or there are too many.
-        """
+        """Begin a stream with the second frame of its OPEN; raise WireError if it must not begin."""
         if self._streams.pop(number, None) is not None:
             raise WireError(f"the stream {number} was opened a second time")
         if len(self._streams) >= self._max_streams:
@@ -340,17 +288,10 @@ class Incoming:
         self._streams[number] = _Assembly(sizes)
 
     def add(self, number: int, offset: int, chunk: Frame) -> list[Frame] | None:
-        """Take the next bytes of a stream, and return the message if it is whole now.
+        """Copy the next bytes of a stream; return the message if it is whole now.
 
-        The large frames of the message are views of memory of their own.
-
-        Args:
-            number: Of the stream.
-            offset: How many bytes of it came before.
-            chunk: The bytes; they are copied.
-
-        Raises:
-            WireError: There is no such stream, or these are not its next bytes.
+        Its large frames are views of memory of their own. WireError: there is no such stream, or these are
+        not its next bytes.
         """
         stream = self._streams.get(number)
         if stream is None or stream.has_memory():
@@ -388,11 +329,7 @@ class Incoming:
         return whole
 
     def owed(self, at_least: int | None = None) -> int:
-        """Return how many bytes the sender is to hear were taken since the last time; 0: that can wait.
-
-        Args:
-            at_least: So many bytes are worth it; None for as many as usual.
-        """
+        """Return how many bytes the sender is to hear were taken, if they are worth it; else 0."""
         if self._owed < (self._returns if at_least is None else at_least):
             return 0
         owed, self._owed = self._owed, 0

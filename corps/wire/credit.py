@@ -10,12 +10,7 @@ class Window:
     __slots__ = ("_bytes", "_max_bytes", "_max_requests", "_requests")
 
     def __init__(self, requests: int, size: int) -> None:
-        """Make an empty window.
-
-        Args:
-            requests: Most requests that may be unanswered.
-            size: Most bytes that may be unanswered. One request alone may be larger.
-        """
+        """Make an empty window; one request alone may be larger than `size` bytes."""
         self._max_requests = requests
         self._max_bytes = size
         self._requests = 0
@@ -69,11 +64,7 @@ class Returns:
         self._bytes = 0
 
     def add(self, size: int) -> tuple[int, int] | None:
-        """Note that a request of this many bytes that wants no answer was dealt with.
-
-        Returns:
-            The requests and bytes to hand back now, or None to wait for more.
-        """
+        """Note a request that was dealt with and wants no answer; return what to hand back now, if any."""
         self._requests += 1
         self._bytes += size
         if self._requests < self._lump_requests and self._bytes < self._lump_bytes:

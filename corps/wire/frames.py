@@ -92,21 +92,13 @@ def pack(fields: tuple[Any, ...]) -> bytes:
 
 
 def check_numbers(what: str, *numbers: int) -> None:
-    """Check that numbers of a header are in range. `what` names the kind of the message in the error.
-
-    Raises:
-        WireError: One is not.
-    """
+    """Raise WireError unless numbers of a header, whose kind `what` names, are in range."""
     if min(numbers) < 0 or max(numbers) > MAX_NUMBER:
         raise WireError(f"{what} holds a number outside of 0 to {MAX_NUMBER}: {numbers}")
 
 
 def check_env(what: str, env: int) -> None:
-    """Check that the id of an Env is in range: -1 is the front.
-
-    Raises:
-        WireError: It is not.
-    """
+    """Raise WireError unless the id of an Env is in range: -1 is the front."""
     if not FRONT <= env <= MAX_NUMBER:
         raise WireError(f"{what} names an Env outside of {FRONT} to {MAX_NUMBER}: {env}")
 
@@ -118,15 +110,7 @@ def reader(
     make: Callable[..., Any],
     optional: Sequence[frozenset[type]] = (),
 ) -> Reader:
-    """Return how a kind of header is read.
-
-    Args:
-        fields: Which types each of its fields may have.
-        least: Frames that a message of this kind has at least.
-        most: Frames that it has at most.
-        make: Makes the header of its fields.
-        optional: Which types each of its optional fields may have. They follow the others, in this order.
-    """
+    """Return how a header is read: the types of fields and of optional ones, and numbers of frames."""
     # All combinations of types that are allowed: one look-up decides about all fields.
     signatures: set[tuple[type, ...]] = set()
     for count in range(len(optional) + 1):
@@ -136,11 +120,7 @@ def reader(
 
 
 def read(frames: Sequence[Frame], readers: Mapping[int, Reader]) -> Any:
-    """Read the header of a whole message, and check that it has as many frames as its kind wants.
-
-    Raises:
-        WireError: It is no message of these kinds; the text says what is wrong.
-    """
+    """Read the header of a whole message with as many frames as its kind wants, or raise WireError."""
     if not frames or len(frames) > MAX_FRAMES or len(frames[0]) > MAX_HEADER:
         raise WireError(f"a message of {len(frames)} frames, or its header, is outside the limits")
     try:
@@ -221,15 +201,10 @@ class OutcomeHeader(NamedTuple):
 
 
 class CancelHeader(NamedTuple):
-    """Nobody wants the outcome of the request with this number any more.
+    """Nobody wants the outcome of the request with this number any more."""
 
-    Attributes:
-        number: Of the request.
-        only_if_waiting: 1: unless it has begun; 0: in any case.
-    """
-
-    number: int
-    only_if_waiting: int = 0
+    number: int  # of the request
+    only_if_waiting: int = 0  # 1: unless it has begun; 0: in any case
 
     def header(self) -> bytes:
         """Return the header as a frame."""
@@ -315,12 +290,9 @@ Header = (
 
 
 def read_header(frames: Sequence[Frame]) -> Header:
-    """Read the header of a whole message, and check that it has as many frames as its kind wants.
+    """Read the header of a whole message. Raise WireError if it is none, or about the link itself.
 
-    Raises:
-        WireError: It is not a message of this protocol, or one about the link itself, which the transport
-            keeps to itself; the text says what is wrong.
-        VersionMismatch: It is a HELLO of another version.
+    Raise VersionMismatch if it is a HELLO of another version.
     """
     header: Header = read(frames, READERS)
     return header

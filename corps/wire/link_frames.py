@@ -130,11 +130,7 @@ def is_hello(header: Frame) -> bool:
 
 
 def read_link_header(frames: Sequence[Frame]) -> LinkHeader:
-    """Read the header of a message about the link, without its prefix.
-
-    Raises:
-        WireError: It is no such message; the text says what is wrong.
-    """
+    """Read the header of a message about the link, without its prefix, or raise WireError."""
     header: LinkHeader = read(frames, _READERS)
     return header
 

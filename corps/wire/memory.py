@@ -10,11 +10,7 @@ _MAPPED: Final = 2 * 1024 * 1024
 
 
 def new_memory(size: int) -> memoryview:
-    """Return memory that can be written. It lives as long as a view of it.
-
-    Raises:
-        MemoryError: There is not so much now.
-    """
+    """Return memory that can be written, and lives as long as a view of it. Raise MemoryError alone."""
     try:
         if size < _MAPPED:
             return memoryview(bytearray(size))

@@ -64,11 +64,7 @@ class Unconfirmed(Generic[Message]):
         return self._first + len(self._messages) - 1
 
     def arrived(self, number: int) -> None:
-        """Let go of all messages up to this number, as the receiver says that they have arrived.
-
-        Raises:
-            WireError: There are not so many.
-        """
+        """Let go of all up to this number, which have arrived. Raise WireError if so many were not sent."""
         if number > self.last:
             raise WireError(f"{number} messages are said to have arrived, and {self.last} were sent")
         while self._first <= number:
@@ -76,14 +72,9 @@ class Unconfirmed(Generic[Message]):
             self._first += 1
 
     def missed(self, number: int, round_: int) -> bool:
-        """Do the same, and note that the next message was lost in this round.
+        """Do the same for a loss in this round; return whether to send all again, in a new round.
 
-        Returns:
-            Whether all that `numbered` gives is to be sent again, in the round that begins now. Not if it was
-                sent again meanwhile, or has arrived after all.
-
-        Raises:
-            WireError: There are not so many messages.
+        Not if it was sent again meanwhile, or has arrived after all.
         """
         self.arrived(number)
         if round_ != self.round or not self._messages:
@@ -97,10 +88,7 @@ class Unconfirmed(Generic[Message]):
         return enumerate((message for message, _ in self._messages), self._first)
 
     def look(self) -> bool:
-        """Look whether something has arrived since the last look; return whether to ask the receiver.
-
-        To be called every `PAUSE`.
-        """
+        """Look whether something has arrived, every `PAUSE`; return whether to ask the receiver."""
         if self._seen != self._first:
             self._seen = self._first
             self._quiet, self._pause = 0, 1
@@ -113,11 +101,7 @@ class Unconfirmed(Generic[Message]):
 
 
 class Arrivals:
-    """Which messages of one link have arrived. One thread at a time.
-
-    Attributes:
-        owes: Whether the sender has to hear something: `tell` says what.
-    """
+    """Which messages of one link have arrived. One thread at a time."""
 
     __slots__ = (
         "_bytes",
@@ -132,14 +116,8 @@ class Arrivals:
     )
 
     def __init__(self, link: int, *, messages: int = TELL_MESSAGES, size: int = TELL_BYTES) -> None:
-        """Begin with nothing that has come.
-
-        Args:
-            link: The number of the link at its sender.
-            messages: After so many the sender hears of it.
-            size: After so many bytes it does.
-        """
-        self.owes = False
+        """Begin with nothing. The sender, which knows it as `link`, hears of so many messages or bytes."""
+        self.owes = False  # whether the sender has to hear something: `tell` says what
         self._most_messages = messages
         self._most_bytes = size
         self._link = link
@@ -149,10 +127,7 @@ class Arrivals:
         self._told_round = 0  # the last round of which the sender has heard
 
     def take(self, number: int, round_: int, size: int) -> bool:
-        """Take note of a message; return whether it is to be handed on.
-
-        It is not if it has come before, or if others are lost that go before it.
-        """
+        """Take note of a message; return whether to hand it on: not twice, and not if one before is lost."""
         if number == self._number + 1:
             self._number = number
             self._messages += 1

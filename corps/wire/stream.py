@@ -24,21 +24,13 @@ _HEADS: Final = tuple(Struct(f"<I{count}Q") for count in range(9))
 
 
 class SharedFrame(NamedTuple):
-    """Where a frame lies in shared memory. All frames of a message that do so lie in one segment.
+    """Where a frame lies in shared memory. All frames of a message that do so lie in one segment."""
 
-    Attributes:
-        segment: Id of the segment, as the sender counts them.
-        capacity: Bytes that the segment holds.
-        offset: Where in it the frame begins.
-        size: Bytes of the frame.
-        is_first: Its descriptor comes with this message.
-    """
-
-    segment: int
-    capacity: int
-    offset: int
-    size: int
-    is_first: bool
+    segment: int  # id of the segment, as the sender counts them
+    capacity: int  # bytes that the segment holds
+    offset: int  # where in it the frame begins
+    size: int  # bytes of the frame
+    is_first: bool  # its descriptor comes with this message
 
 
 AnyFrame = Frame | SharedFrame
@@ -76,12 +68,7 @@ class Cutter:
     __slots__ = ("_is_trusted", "_large", "_lengths", "_limit", "_limit_later", "_missing", "_rest")
 
     def __init__(self, first: int, later: int) -> None:
-        """Begin with nothing that has come.
-
-        Args:
-            first: Bytes of the first message at most.
-            later: Bytes of every other message at most.
-        """
+        """Begin with nothing; the first message has at most `first` bytes, every other one `later`."""
         self._limit = first
         self._limit_later = later
         self._is_trusted = False
@@ -98,10 +85,7 @@ class Cutter:
         return self._large[len(self._large) - self._missing :]
 
     def filled(self, size: int) -> list[Frame] | WithSharedFrames | None:
-        """Note that so many bytes were read into `room`, and return the message if it is whole now.
-
-        Its frames are views of memory of its own.
-        """
+        """Note that so many bytes were read into `room`; return the message, in own memory, if whole."""
         self._missing -= size
         if self._missing or self._large is None:
             return None
@@ -116,27 +100,16 @@ class Cutter:
         return frames
 
     def trust(self) -> list[list[Frame] | WithSharedFrames]:
-        """Take all that comes from now on, long or not, because who speaks was found to be true.
-
-        Returns:
-            The messages behind the first one that are whole now.
-
-        Raises:
-            WireError, MemoryError: As `cut`. After the latter give it no bytes.
-        """
+        """Take all from now on, as who speaks is true; as `cut`. After a MemoryError give it no bytes."""
         self._is_trusted = True
         self._limit = self._limit_later
         return self.cut(b"")
 
     def cut(self, data: bytes) -> list[list[Frame] | WithSharedFrames]:
-        """Take the next bytes of the stream, while there is no `room`.
+        """Take bytes of the stream, while there is no `room`; return the messages that are whole.
 
-        Returns:
-            The messages that are whole now; before `trust`, the first one at most.
-
-        Raises:
-            WireError: These are no messages, or one is too long.
-            MemoryError: There is no memory for one now. Nothing has changed: give the same bytes again.
+        That is one at most before `trust`. WireError: these are no messages, or one is too long. After a
+        MemoryError nothing has changed: give the same bytes again.
         """
         if self._rest:
             data = self._rest + data
