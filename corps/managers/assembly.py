@@ -3,10 +3,10 @@
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from threading import RLock
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from corps.addresses import ConcAddr
 from corps.managers.env_mgr import EnvMgr
@@ -31,21 +31,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CodeNames:
-    """The names under which an Env finds code, and packs its own.
+    """The names under which an Env finds code, and packs its own."""
 
-    Attributes:
-        resolve_module: Finds modules by the names they have in the whole Corps.
-        main_alias: The name that ``__main__`` of this process has in the whole Corps.
-        has_of_main: Whether the others have what stands under a name at the top of ``__main__``.
-        everywhere: The name of the application's module, which all processes have loaded.
-        identities: Which classes by value are known in this process already; None if none are.
-    """
-
-    resolve_module: Callable[[str], ModuleType] | None = None
-    main_alias: str | None = None
-    has_of_main: Callable[[str], bool] = bool
-    everywhere: str | None = None
-    identities: Identities | None = None
+    resolve_module: Callable[[str], ModuleType] | None = None  # by its name in the whole Corps
+    main_alias: str | None = None  # the name that `__main__` of this process has in the whole Corps
+    has_of_main: Callable[[str], bool] = bool  # whether the others have a name at the top of `__main__`
+    everywhere: str | None = None  # the application's module, which all processes have loaded
+    identities: Identities | None = None  # the classes by value that this process knows already
 
 
 def build_env(
@@ -89,35 +81,12 @@ def build_env(
 
 def _give_names_and_packers(env: Env, code: CodeNames) -> Packer:
     """Give an Env what makes Names, iterators and packed states; return the packer of its requests."""
-
-    def make_name(addr: ConcAddr, interface: Interface, incarnation: int = 1) -> Name[Any]:
-        return Name(addr, interface, env, incarnation=incarnation)
-
-    packers = _make_packers(env, code)
-
-    def pack(value: Any) -> PackedState:
-        packed = packers.of_states.pack(value, what="state")
-        return packed.codec, packed.body
-
-    env.make_name = make_name
-    env.make_iterator = RemoteIterator
-    env.pack = pack
-    env.unpack = lambda kept: packers.of_requests.unpack(Packed(*kept, ()))
-    return packers.of_requests
-
-
-class _Packers(NamedTuple):
-    of_requests: Packer
-    of_states: Packer  # nothing out of band
-
-
-def _make_packers(env: Env, code: CodeNames) -> _Packers:
     identities = Identities(RLock()) if code.identities is None else code.identities
 
     def restore_here(addr: tuple[str, int, int], interface: tuple[Any, ...], *how: Any) -> Name[Any]:
         return Name(ConcAddr(*addr), Interface.from_tuple(*interface), env, *how)
 
-    def make(out_of_band: int) -> Packer:
+    def make_packer(out_of_band: int) -> Packer:
         return Packer(
             codec=env.options.codec,
             rebind={(restore_name.__module__, restore_name.__qualname__): restore_here},
@@ -129,37 +98,33 @@ def _make_packers(env: Env, code: CodeNames) -> _Packers:
             out_of_band=out_of_band,
         )
 
-    return _Packers(make(env.options.out_of_band), make(sys.maxsize))
+    of_requests = make_packer(env.options.out_of_band)
+    of_states = make_packer(sys.maxsize)  # nothing out of band
+
+    def make_name(addr: ConcAddr, interface: Interface, incarnation: int = 1) -> Name[Any]:
+        return Name(addr, interface, env, incarnation=incarnation)
+
+    def pack(value: Any) -> PackedState:
+        packed = of_states.pack(value, what="state")
+        return packed.codec, packed.body
+
+    env.make_name = make_name
+    env.make_iterator = RemoteIterator
+    env.pack = pack
+    env.unpack = lambda kept: of_requests.unpack(Packed(*kept, ()))
+    return of_requests
 
 
 def env_options(settings: "Settings") -> EnvOptions:
-    """Take from the settings what an Env itself needs."""
+    """Take from the settings what an Env itself needs: each option has the name of its setting."""
+    said: dict[str, Any] = {}
+    for key, value in settings.model_dump().items():
+        if isinstance(value, dict):
+            said.update({f"{key}_{name}": inner for name, inner in value.items()})
+        else:
+            said[key] = value
     ports = settings.tcp.port_range()
-    return EnvOptions(
-        threads_min=settings.threads.min,
-        threads_max=settings.threads.max,
-        threads_idle=settings.threads.idle,
-        mailbox=settings.mailbox,
-        send_timeout=settings.send_timeout,
-        exit_timeout=settings.exit_timeout,
-        shutdown_timeout=settings.shutdown_timeout,
-        deadlock_probe=settings.deadlock_probe,
-        grace=settings.grace,
-        window_requests=settings.window.requests,
-        window_bytes=settings.window.bytes,
-        codec=settings.codec,
-        out_of_band=settings.out_of_band,
-        transport=settings.transport,
-        shared_memory_bytes=settings.shared_memory.bytes,
-        shared_memory_kept=settings.shared_memory.kept,
-        tcp_host=settings.tcp.host,
-        tcp_ports=(ports[0], ports[-1]),
-        max_message=settings.max_message,
-        handshake_timeout=settings.handshake_timeout,
-        spin=settings.spin,
-        dead_letters=settings.dead_letters,
-        switch_interval=settings.switch_interval,
-        beat_every=settings.beat.every if settings.beat.dead is not None else None,
-        beat_dead=settings.beat.dead,
-        log_level=settings.log_level,
-    )
+    said["tcp_ports"] = ports[0], ports[-1]
+    if settings.beat.dead is None:
+        said["beat_every"] = None
+    return EnvOptions(**{each.name: said[each.name] for each in fields(EnvOptions)})

@@ -31,7 +31,7 @@ class EnvHistory:
         elif not ended.code:
             text += ", though it got no order to end"
         has_failed = reason not in ORDERLY
-        self._counters.ended(f"{env_label(ended.env_id)}", reason, has_failed=has_failed)
+        self._counters.ended(env_label(ended.env_id), reason, has_failed=has_failed)
         if has_failed:
             with self._lock:
                 self._died_at.setdefault(ended.env_id, ended.seen_at)
@@ -52,7 +52,7 @@ class EnvHistory:
         with self._lock:
             died_at = self._died_at.pop(env_id, None)
         if generation:
-            self._counters.restarted(f"{env_label(env_id)}")
+            self._counters.restarted(env_label(env_id))
         if died_at is not None:
             self._counters.recovered(now() - died_at)
 

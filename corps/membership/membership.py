@@ -18,7 +18,7 @@ from corps.launchers.launcher import Exit, LaunchedEnv, Launcher
 from corps.membership.env_history import EnvHistory, died_too_often
 from corps.membership.orders import Joined, Lost, MemberJoined, Members, Order, Retired, Start
 from corps.membership.place_life import Move
-from corps.membership.places import Place, ask_managers, listed, stop_all, to_remove
+from corps.membership.places import Place, listed, stop_all, to_remove
 from corps.membership.vitals import Vitals
 from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
@@ -205,7 +205,10 @@ class Membership:
             returns = isinstance(decision, Plan)
             place.life.on(Move.DIE_TO_RETURN if returns else Move.DIE)
             self._tell_listed(Lost(env_id, failure, returns))
-        self._clear_after(place, is_read_no_more=is_read_no_more)
+        # Let go of what was for it, before another process starts in its place.
+        if is_read_no_more:  # else the thread that starts the process closes it
+            place.process.channel.close()
+        self._launcher.clear_after(env_id, "" if place.member is None else place.member.incarnation)
         if isinstance(decision, Plan):
             name, args = f"corps-{env_label(env_id)}-start", (place, decision.delay)
             start_thread(
@@ -221,13 +224,6 @@ class Membership:
             place.is_buried.set()
         if isinstance(decision, GivenUp):
             self._on_limit(died_too_often(env_id, decision.failures, decision.seconds, failure))
-
-    def _clear_after(self, place: Place, *, is_read_no_more: bool) -> None:
-        """Let go of what was for a process that has ended, before another one starts in its place."""
-        if is_read_no_more:  # else the thread that starts the process closes it
-            place.process.channel.close()
-        incarnation = "" if place.member is None else place.member.incarnation
-        self._launcher.clear_after(place.process.env_id, incarnation)
 
     def _replace(self, former: Place, delay: float) -> None:
         """Give an Env another process. If that dies while it starts, it is a death like every other."""
@@ -369,10 +365,14 @@ class Membership:
         self._history.forget(env_id)
 
     def _await_all(self, method: str, *args: Any, seconds: float | None = None, **kwargs: Any) -> None:
-        """Call a method of all EnvMgrs, and wait for those that live on."""
+        """Call a method of all EnvMgrs, wait for those that live on, and log what fails."""
         with self._lock:
             there = [each for each, place in self._places.items() if place.life.knows_all]
-        ask_managers(self._env, there, seconds or self._boot_timeout, method, args, kwargs)
+        limit = seconds or self._boot_timeout
+        asked = [self._env.ask_manager(each, method, *args, seconds=limit, **kwargs) for each in there]
+        for answer in asked:
+            if (error := answer.failure()) is not None:
+                _log.warning("not every Env has answered to %s: %s", method, error)
 
     # --- the end ---
 

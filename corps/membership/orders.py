@@ -7,9 +7,9 @@ The end of the channel means that the other side has gone. Each message travels 
 word first, because a launcher may carry it over a network.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Final, Self, TypeAlias
+from typing import Any, ClassVar, Final, Self, TypeAlias, get_args
 
 from corps.addresses import ConcAddr
 from corps.errors import BrokenError, WireError
@@ -43,21 +43,13 @@ class _Message:
 
 @dataclass(frozen=True, slots=True)
 class Start(_Message):
-    """Load the application and listen; answered by Ready or Failed.
-
-    Attributes:
-        corps_id: Of the Corps.
-        options: The fields of the `EnvOptions`.
-        source: The application, from `Source.as_list`.
-        runtime_dir: Where the sockets of this host are.
-        generation: How many processes the Env has had before.
-    """
+    """Load the application and listen; answered by Ready or Failed."""
 
     corps_id: str
-    options: dict[str, Any]
-    source: list[str]
-    runtime_dir: bytes
-    generation: int
+    options: dict[str, Any]  # the fields of the `EnvOptions`
+    source: list[str]  # from `Source.as_list`
+    runtime_dir: bytes  # where the sockets of this host are
+    generation: int  # how many processes the Env has had before
     word: ClassVar = "start"
 
 
@@ -167,19 +159,14 @@ class Joined(_Message):
 
 @dataclass(frozen=True, slots=True)
 class Ready(_Message):
-    """The Env has loaded the application, and listens.
-
-    Attributes:
-        member: Its record.
-        interface: Of the application's Corps class.
-        restart: What that class declares about its failures; None for nothing.
-        travels: The context variables that it lets travel: name, and where modules have it.
-    """
+    """The Env has loaded the application, and listens."""
 
     member: Member
-    interface: Interface
-    restart: Restart | None
-    travels: dict[str, list[str]]
+    interface: Interface  # of the application's Corps class, as what follows
+    restart: Restart | None  # what it declares about its failures
+    travels: dict[
+        str, list[str]
+    ]  # the context variables that it lets travel: name, and where modules have it
     word: ClassVar = "ready"
 
     def plain(self) -> Plain:
@@ -215,19 +202,7 @@ Report: TypeAlias = Ready | Joined | Failed
 
 Message: TypeAlias = Order | Report
 
-_KINDS: Final[tuple[type[Message], ...]] = (
-    Start,
-    Members,
-    MemberJoined,
-    Lost,
-    Retired,
-    CorpsCreated,
-    ReleaseOutput,
-    Stop,
-    Ready,
-    Joined,
-    Failed,
-)
+_KINDS: Final[Mapping[str, type[Message]]] = {kind.word: kind for kind in get_args(Message)}
 
 
 class Orders:
@@ -254,7 +229,6 @@ class Orders:
         if body is None:
             return None
         word, *plain = self._packer.unpack(Packed(CODEC_TAGS["data"], body, ()))
-        for kind in _KINDS:
-            if kind.word == word:
-                return kind.of(*plain)
-        raise WireError(f"an order of a Corps begins with {word!r:.80}, which no version of it knows")
+        if word not in _KINDS:
+            raise WireError(f"an order of a Corps begins with {word!r:.80}, which no version of it knows")
+        return _KINDS[word].of(*plain)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from threading import Event, Lock
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import corps.errors as errors
 from corps.addresses import FRONT, env_label
@@ -27,33 +27,22 @@ _LAST_WORDS: Final = 5.0
 
 
 class Place:
-    """One process of an Env. The lock of the Membership protects `life`.
-
-    Attributes:
-        process: The process.
-        generation: How many the Env has had before.
-        life: Where it stands.
-        member: Its record; None before it is ready.
-        interface: Of the application's Corps; None before it is ready.
-        restart: What the application's Corps declares about its failures.
-        travels: The context variables that it lets travel: name, and where modules have it.
-        telling: A thread holds it while it tells this process's Env that another one is there, or has ended.
-        is_buried: Set when the booting process knows its end.
-    """
+    """One process of an Env. The lock of the Membership protects `life`."""
 
     def __init__(self, process: LaunchedEnv, generation: int, former: "Place | None" = None) -> None:
         """Take a process that was just started, in the place of `former`."""
         self.process = process
-        self.generation = generation
+        self.generation = generation  # how many the Env has had before
         self._orders = Orders(process.channel)
         self.life = PlaceLife()
+        # What `Ready` says, when it is ready.
         self.member: Member | None = None
         self.interface: Interface | None = None
         self.restart: Restart | None = None
         self.travels: dict[str, list[str]] = {}
-        self.is_buried = Event()
+        self.is_buried = Event()  # set when the booting process knows its end
         self._former_is_buried = None if former is None else former.is_buried
-        self.telling = Lock()
+        self.telling = Lock()  # held while its Env hears that another one is there, or has ended
 
     def is_well(self, generation: int) -> bool:
         """Return whether that process of the Env lives, has joined, and nothing is known against it."""
@@ -124,16 +113,6 @@ def kill_silent(env: Env, places: Sequence[Place], patience: float) -> set[int]:
         _log.warning("%s %s: it is killed", env_label(place.process.env_id), why)
         place.process.kill()
     return {place.process.env_id for place in silent}
-
-
-def ask_managers(
-    env: Env, env_ids: Sequence[int], limit: float, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> None:
-    """Call a method of some EnvMgrs, wait so many seconds for each answer, and log what fails."""
-    asked = [env.ask_manager(each, method, *args, seconds=limit, **kwargs) for each in env_ids]
-    for answer in asked:
-        if (error := answer.failure()) is not None:
-            _log.warning("not every Env has answered to %s: %s", method, error)
 
 
 def to_remove(env_id: object, places: Mapping[int, Place]) -> Place:

@@ -24,14 +24,6 @@ _KINDS: Final = ("main thread", "reading thread")
 """The threads that give the signs, by MAIN and READING."""
 
 
-class _Hung:
-    """A process that was given up."""
-
-    def __init__(self, why: str, at: float) -> None:
-        self.why = why
-        self.kill_at = at
-
-
 class Vitals:
     """Watches processes, in a thread of its own. Thread-safe."""
 
@@ -42,7 +34,7 @@ class Vitals:
         self._lock = Lock()  # protects everything below; nothing is logged, and no signal sent, under it
         self._judge: Judge[LaunchedEnv] = Judge(every, suspect, dead if dead is not None else suspect)
         self._watched: set[LaunchedEnv] = set()
-        self._hung: dict[LaunchedEnv, _Hung] = {}
+        self._hung: dict[LaunchedEnv, tuple[str, float]] = {}  # given up: why, and when it is killed
         self._closes = Event()
         self._thread: Thread | None = None
 
@@ -64,8 +56,8 @@ class Vitals:
         with self._lock:
             self._watched.discard(process)
             self._judge.remove(process)
-            hung = self._hung.pop(process, None)
-        return None if hung is None else hung.why
+            why, _ = self._hung.pop(process, (None, 0.0))
+        return why
 
     def close(self) -> None:
         """Give up no process any more. Idempotent."""
@@ -90,8 +82,8 @@ class Vitals:
             verdicts = self._judge.look(at, {each: each.signs() for each in self._watched})
             for verdict in verdicts:
                 if verdict.state == "dead":
-                    self._hung[verdict.of] = _Hung(_in_words(verdict, self._every), at + _LAST_WORDS)
-            due = [process for process, hung in self._hung.items() if hung.kill_at <= at]
+                    self._hung[verdict.of] = _in_words(verdict, self._every), at + _LAST_WORDS
+            due = [process for process, (_, kill_at) in self._hung.items() if kill_at <= at]
         for verdict in verdicts:
             self._tell(verdict)
         for process in due:
@@ -99,7 +91,7 @@ class Vitals:
 
     def _tell(self, verdict: Verdict[LaunchedEnv]) -> None:
         process = verdict.of
-        label = f"{env_label(process.env_id)}"
+        label = env_label(process.env_id)
         if verdict.state == "well":
             _log.warning("%s gives signs of life again, after %.3g s", label, max(verdict.silences))
             return
