@@ -24,7 +24,7 @@ from corps.runtime.context import Block
 from corps.runtime.threads.running_loop import running_loop
 from corps.supervision.restarts import Restart
 from corps.workers.dead_letters import DeadLetters
-from corps.workers.everywhere import all_statistics
+from corps.workers.everywhere import ask_everywhere
 from corps.workers.factory import Options, Where, options
 from corps.workers.groups import Group
 from corps.workers.names import Name
@@ -137,7 +137,7 @@ class BootedName(Name[T_co]):
 
     def statistics(self, timeout: float | None = 5.0) -> dict[int, dict[str, Any]]:
         """Tell what goes on in each Env; see `corps.statistics`."""
-        return all_statistics(self._running.env, timeout)
+        return ask_everywhere(self._running.env, "statistics", timeout=timeout)
 
     def dead_letters(self, env: Where = None) -> DeadLetters:
         """Give the messages that did not arrive; see `corps.dead_letters`."""

@@ -13,7 +13,6 @@ from corps.clock import now
 from corps.errors import BootError, ConfigError
 from corps.launch.application import create_application
 from corps.launch.corps_end import CorpsEnd
-from corps.launch.corps_parts import CorpsParts
 from corps.launch.death_follower import DeathFollower
 from corps.launch.sources import Source
 from corps.launch.starting import start_env
@@ -54,18 +53,27 @@ _PRELOAD: Final = ("zmq", "msgpack", "cloudpickle", "asyncio", "corps.launch.chi
 class CorpsPlan:
     """What is to be booted.
 
-    Attributes:
-        source: The application.
-        find_settings: Gives all settings. Called once, in the Corps's own thread, while the template imports.
-        executable: The Python interpreter of its processes; None for that of this one.
-        of_command: None unless it is the program of a command. Then the front reads the stdin of this
-            process, and these are texts for arguments of the constructor, by their names.
+    `of_command` is None unless it is the program of a command. Then the front reads the stdin of this
+    process, and these are texts for arguments of the constructor, by their names.
     """
 
     source: Source
-    find_settings: "Callable[[], Settings]"
-    executable: str | None = None
+    find_settings: "Callable[[], Settings]"  # called once, in the Corps's thread, while the template imports
+    executable: str | None = None  # the interpreter of its processes; None for that of this one
     of_command: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CorpsParts:
+    """What a Corps that runs is made of, in the booting process. All of it is at work."""
+
+    host: ProcessHost
+    env: Env  # of this process
+    membership: Membership
+    deaths: DeathFollower
+    mgr: Cell  # the CorpsMgr
+    name: Name[Any]  # the application's Corps
+    finish_timeout: float  # seconds that requests of the script may take when the end begins
 
 
 class CorpsBuilder:

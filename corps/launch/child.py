@@ -23,7 +23,6 @@ from corps.launch.may_boot import mark_descendants
 from corps.launch.sources import Source
 from corps.launch.starting import start_env
 from corps.launch.vital_signs import VitalSigns
-from corps.launchers.launcher import MAIN, READING
 from corps.launchers.local.child import ChildSide, flush_output
 from corps.membership.orders import (
     CorpsCreated,
@@ -165,8 +164,7 @@ def _allow_descriptors() -> None:
 
 def _serve(child: ChildSide, orders: Orders, env: Env, has_started: Event) -> int:
     """Follow orders until the last one, and return the exit status."""
-    pulse = child.pulse
-    signs = VitalSigns(env, lambda: pulse.beat(MAIN), lambda: pulse.beat(READING))
+    signs = VitalSigns(env, child.pulse)
     while (order := _next_order(orders, signs, env.options.beat_every)) is not None:
         match order:
             case Members():

@@ -11,18 +11,12 @@ from corps.runtime.threads.watched_thread import note_failure
 
 
 class CorpsEnd:
-    """The end of a Corps. Thread-safe.
-
-    Attributes:
-        is_wanted: Set when the Corps is to end.
-        hurry: Settled when the end waits for workers no more.
-        is_over: Set when nothing of the Corps is left.
-    """
+    """The end of a Corps. Thread-safe."""
 
     def __init__(self) -> None:
-        self.is_wanted = Event()
-        self.hurry: Future[None] = Future()
-        self.is_over = Event()
+        self.is_wanted = Event()  # set when the Corps is to end
+        self.hurry: Future[None] = Future()  # settled when the end waits for workers no more
+        self.is_over = Event()  # set when nothing of the Corps is left
         self._lock = Lock()  # protects what follows
         self._asked: list[Future[None]] = []
         self._error: SupervisionError | None = None

@@ -20,17 +20,13 @@ _log = logging.getLogger("corps.launch")
 
 
 class DeathFollower:
-    """Follows the ends of processes.
-
-    Attributes:
-        killed: Ids of the Envs whose processes the end of the Corps has killed.
-    """
+    """Follows the ends of processes."""
 
     def __init__(
         self, exits: "SimpleQueue[Exit | None]", membership: Membership, end: CorpsEnd, *, comes_back: bool
     ) -> None:
         """Start nothing yet. The `start` of `membership` is done: it has seen the ends before that."""
-        self.killed: Set[int] = frozenset()
+        self.killed: Set[int] = frozenset()  # Envs whose processes the end of the Corps has killed
         self._exits = exits
         self._membership = membership
         self._end = end

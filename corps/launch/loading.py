@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from corps.errors import LoadError, UnpackError
 from corps.launch.pool_main import Keeper
-from corps.launch.sources import Source, class_by_value
+from corps.launch.sources import Source, class_by_value, looked_up
 from corps.runtime.this_process import Loading, this_process
 from corps.workers.corps import Corps
 
@@ -161,9 +161,7 @@ def alias_main(source: Source) -> None:
 
 
 def _named(module: ModuleType, source: Source, loading: Loading) -> type[Corps]:
-    found: Any = module
-    for part in source.qualname.split("."):
-        found = getattr(found, part, None)
+    found = looked_up(module, source.qualname)
     if found is None:
         where = source.path or source.module
         raise LoadError(f"{where} has no class {source.qualname!r}{_cut(loading, source.qualname)}")

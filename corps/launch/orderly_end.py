@@ -2,20 +2,20 @@
 
 Nothing more is accepted, and what was asked is finished. Then the workers end that the script created, the
 class that came last first; the application, its children first; the CorpsMgr; the processes; at last the
-links and threads of this process.
+links and threads of this process. This follows Pekko's Coordinated Shutdown. What does not end in its phase
+is left to the next one, which has less regard for it: at last its process is killed.
 """
 
 import logging
 from contextlib import suppress
 
 from corps.addresses import BOOT_ENV, ENV_MGR, FRONT
+from corps.clock import now
 from corps.errors import WaitTimeout
 from corps.launch.application import end_worker, end_workers
-from corps.launch.building import LAST_REPORTS
+from corps.launch.building import LAST_REPORTS, CorpsParts
 from corps.launch.corps_end import CorpsEnd
-from corps.launch.corps_parts import CorpsParts
 from corps.launch.patience import Patience
-from corps.launch.phases import Phase, run_phases
 from corps.messages.outcomes import Outcome, Value
 from corps.messages.requests import CALL
 from corps.runtime.calls.waiting import wait_any
@@ -43,16 +43,24 @@ class OrderlyEnd:
         parts.deaths.killed = self._patience.killed
 
     def run(self) -> None:
-        """End it."""
-        run_phases(
-            [
-                Phase("stop accepting", self._stop_accepting),
-                Phase("finish requests", self._finish_requests),
-                Phase("stand still", self._stand_still),
-                Phase("stop Concs", self._end_workers),
-                Phase("stop Envs", self._end_processes),
-            ]
-        )
+        """End it, phase by phase, also after one that fails; raise what the first such one has raised."""
+        failed: BaseException | None = None
+        for name, phase in (
+            ("stop accepting", self._stop_accepting),
+            ("finish requests", self._finish_requests),
+            ("stand still", self._stand_still),
+            ("stop Concs", self._end_workers),
+            ("stop Envs", self._end_processes),
+        ):
+            began = now()
+            try:
+                phase()
+            except BaseException as error:  # what is to be ended next must end
+                failed = failed or error
+                continue
+            _log.debug("the phase %r of the end took %.3f s", name, now() - began)
+        if failed is not None:
+            raise failed
 
     def _stop_accepting(self) -> None:
         """Take nothing more from outside, and start no process any more."""

@@ -9,24 +9,21 @@ import atexit
 import concurrent.futures
 import os
 import secrets
-from threading import Event, Thread, current_thread
+from threading import Thread, current_thread
 from typing import Any
 
 from corps.addresses import FRONT
 from corps.errors import EnvStartError
-from corps.launch.building import CorpsBuilder, CorpsPlan
+from corps.launch.building import CorpsBuilder, CorpsParts, CorpsPlan
 from corps.launch.corps_end import CorpsEnd
-from corps.launch.corps_parts import CorpsParts
 from corps.launch.loading import alias_main
 from corps.launch.orderly_end import OrderlyEnd
 from corps.messages.outcomes import Value
 from corps.messages.requests import CALL
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.waiting import wait_all
-from corps.runtime.env import Env
 from corps.runtime.this_process import this_process
 from corps.runtime.threads.thread_starts import THREADS_START_AT_EXIT
-from corps.workers.names import Name
 from corps.workers.parameters import Parameter
 
 
@@ -35,26 +32,14 @@ class RunningCorps:
 
     def __init__(self, parts: CorpsParts, end: CorpsEnd, thread: Thread) -> None:
         """Take a Corps that has started, and the thread that has booted it and calls `live`."""
+        self.name = parts.name
+        self.env = parts.env
+        self.is_over = end.is_over
         self._parts = parts
         self._end = end
         self._thread = thread
         self._pid = os.getpid()
         self._is_exiting = False  # the interpreter ends
-
-    @property
-    def name(self) -> Name[Any]:
-        """The Name of the application's Corps."""
-        return self._parts.name
-
-    @property
-    def env(self) -> Env:
-        """The Env of this process."""
-        return self._parts.env
-
-    @property
-    def is_over(self) -> Event:
-        """Set when nothing of it is left."""
-        return self._end.is_over
 
     def run_parameters(self) -> list[Parameter] | None:
         """Ask for the parameters of the application's method ``run``; None if it has none."""

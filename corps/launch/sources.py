@@ -27,24 +27,15 @@ def _identities() -> Identities:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the application's Corps class is found, the same in every Env.
+    """Where the application's Corps class is found, the same in every Env."""
 
-    Attributes:
-        module: Name of its module in every Env; empty if the class travels by value.
-        path: The file of the module; empty if the import system finds it.
-        qualname: Name of the class in the module; empty for the only one there is.
-        by_value: The class itself, packed; empty unless it cannot be found by name.
-        codec: Tag of the codec of `by_value`.
-        file: The file that the module comes from, whichever finder finds it; empty if there is none.
-        identities: Which classes by value this process knows, that one among them. They do not travel.
-    """
-
-    module: str
-    path: str = ""
-    qualname: str = ""
-    by_value: bytes = b""
-    codec: int = 0
-    file: str = field(default="", compare=False)
+    module: str  # its name in every Env; empty if the class travels by value
+    path: str = ""  # the file of the module; empty if the import system finds it
+    qualname: str = ""  # of the class in the module; empty for the only one there is
+    by_value: bytes = b""  # the class itself, packed; empty unless it cannot be found by name
+    codec: int = 0  # the tag of the codec of `by_value`
+    file: str = field(default="", compare=False)  # of the module, whichever finder finds it; or empty
+    # Which classes by value this process knows, that one among them. They do not travel.
     identities: Identities = field(default_factory=_identities, compare=False, repr=False)
 
     def as_list(self) -> list[Any]:
@@ -90,7 +81,12 @@ def _of_class(cls: type) -> Source:
     if cls.__module__ in MAIN:
         main_file = _main_file()
         # Under a profiler or tracer another module can be in the place of the script that it runs.
-        if main_file is not None and not is_local and module is not None and _holds(module, cls):
+        if (
+            main_file is not None
+            and not is_local
+            and module is not None
+            and looked_up(module, cls.__qualname__) is cls
+        ):
             try:
                 return _of_file(main_file, cls.__qualname__)
             except LoadError as error:
@@ -112,11 +108,12 @@ def _of_class(cls: type) -> Source:
     )
 
 
-def _holds(module: ModuleType, cls: type) -> bool:
+def looked_up(module: ModuleType, qualname: str) -> Any:
+    """Give what a module has under a dotted name; None if it has nothing there."""
     found: Any = module
-    for part in cls.__qualname__.split("."):
+    for part in qualname.split("."):
         found = getattr(found, part, None)
-    return found is cls
+    return found
 
 
 def _file_of(module: ModuleType | None) -> str:

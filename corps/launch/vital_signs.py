@@ -10,9 +10,10 @@ waits, although one more may start, something is wrong, and the log says so.
 """
 
 import logging
-from collections.abc import Callable
 
 from corps.clock import now
+from corps.launchers.launcher import MAIN, READING
+from corps.launchers.local.pulse import Pulse
 from corps.runtime.env import Env
 
 _log = logging.getLogger("corps.env")
@@ -21,21 +22,16 @@ _log = logging.getLogger("corps.env")
 class VitalSigns:
     """The signs of life of an Env. One thread: its main thread."""
 
-    def __init__(
-        self, env: Env, main_lives: Callable[[], object], reading_lives: Callable[[], object]
-    ) -> None:
-        """Give none yet. `reading_lives` is called in the thread that reads, and is quick."""
+    def __init__(self, env: Env, pulse: Pulse) -> None:
         self._env = env
-        self._main_lives = main_lives
-        self._reading_lives = reading_lives
+        self._pulse = pulse
         self._is_stall_told = False
 
     def show(self) -> None:
         """Give a sign, and ask the reading thread for one. Once for each beat."""
-        env = self._env
-        self._main_lives()
-        if env.readers is not None:
-            env.readers.ask_for_sign(self._reading_lives)
+        self._pulse.beat(MAIN)
+        if self._env.readers is not None:
+            self._env.readers.ask_for_sign(lambda: self._pulse.beat(READING))
         self._watch_pool()
 
     def _watch_pool(self) -> None:

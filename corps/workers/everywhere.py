@@ -84,9 +84,4 @@ def statistics(timeout: float | None = 5.0) -> dict[int, dict[str, Any]]:
         ContextError: There is no Env here, or it is not clear which.
         LoopBlocked: Called in a coroutine.
     """
-    return all_statistics(env_here("to ask for statistics"), timeout)
-
-
-def all_statistics(env: Env, timeout: float | None) -> dict[int, dict[str, Any]]:
-    """Do as `statistics`, from a given Env."""
-    return ask_everywhere(env, "statistics", timeout=timeout)
+    return ask_everywhere(env_here("to ask for statistics"), "statistics", timeout=timeout)
