@@ -70,16 +70,12 @@ class LetterBox(Protocol):
         self, reason: DeadReason, sender: ConcAddr | None, target: ConcAddr | int, method: str, why: str = ""
     ) -> None:
         """Keep one whose sender knows of it, or can know."""
-        ...
 
     def settle(self, request: Any, outcome: Outcome) -> bool:
         """Settle a request, and keep it if the outcome says that it reached nobody."""
-        ...
 
     def unanswered(self, sender: ConcAddr | None, target: ConcAddr, method: str, outcome: Outcome) -> None:
         """Keep a request that wanted no answer, and failed. Nothing else reports it."""
-        ...
 
     def lost_with(self, env_id: int, number: int) -> None:
         """Count up to so many requests that wanted no answer and went with another Env."""
-        ...

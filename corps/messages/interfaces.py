@@ -1,7 +1,7 @@
 """What is known of a worker's class without having the class: a value that travels inside every Name."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +51,11 @@ class Interface:
         )
 
     @classmethod
-    def from_tuple(
-        cls,
-        class_name: str,
-        methods: Iterable[str],
-        reserved: Iterable[str],
-        async_methods: Iterable[str],
-        interleave: int,
-        has_steps: bool,
-        has_main: bool,
-        idempotent: Iterable[tuple[str, int]],
-        computed: Iterable[str],
-    ) -> "Interface":
+    def from_tuple(cls, *facts: Any) -> "Interface":
         """Undo `as_tuple`."""
+        name, methods, reserved, async_methods, interleave, has_steps, has_main, idempotent, computed = facts
         return cls(
-            class_name,
+            name,
             frozenset(methods),
             frozenset(reserved),
             frozenset(async_methods),

@@ -6,10 +6,11 @@ that wants the result.
 
 import traceback
 from collections.abc import Iterable
+from dataclasses import replace
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, NoReturn, Protocol, Self
 
 from corps.errors import Cancelled, CorpsError, Remote, remote_of
 from corps.handlers import came_from_a_handler
@@ -26,12 +27,10 @@ class Outcome(Protocol):
     @property
     def failed(self) -> bool:
         """Whether `unwrap` will raise, as far as that is known without unpacking."""
-        ...
 
     @property
     def is_cancelled(self) -> bool:
         """Whether the error says that the request was cancelled, rather than the method."""
-        ...
 
     def unwrap(self) -> Any:
         """Return the value, or raise the error.
@@ -39,14 +38,22 @@ class Outcome(Protocol):
         Raises:
             CorpsError: The request failed; which one says how.
         """
-        ...
 
     def opened(self) -> "Outcome":
         """Return the same outcome with nothing left to unpack. Unpacking happens here, once."""
-        ...
 
 
-class Value:
+class _Open:
+    """An outcome that is as it was made, with nothing left to unpack."""
+
+    __slots__ = ()
+
+    def opened(self) -> Self:
+        """See `Outcome.opened`."""
+        return self
+
+
+class Value(_Open):
     """The method returned."""
 
     __slots__ = ("value",)
@@ -59,101 +66,50 @@ class Value:
         """See `Outcome.unwrap`."""
         return self.value
 
-    def opened(self) -> "Value":
-        """See `Outcome.opened`."""
-        return self
 
-
-class Raised:
+class Raised(_Open):
     """The method raised.
 
     Attributes:
-        type_name, text, traceback: What is known of the exception, always, as text.
-        target: The worker that raised, as text.
-        origin: A copy of the exception; None where it could not travel.
-        incarnation: Which incarnation of the worker raised; 0 where that is not known.
-        is_stand_in: `origin` is of a builtin type that the type of the exception is derived from.
-        elapsed: Seconds from sending the request to its outcome; None where that is not known, or not yet.
+        remote: What is known of the exception: its `origin` is a copy, or None where it could not travel.
     """
 
-    __slots__ = (
-        "_error",
-        "elapsed",
-        "incarnation",
-        "is_stand_in",
-        "origin",
-        "target",
-        "text",
-        "traceback",
-        "type_name",
-    )
+    __slots__ = ("_error", "remote")
     failed = True
     is_cancelled = False
 
-    def __init__(
-        self,
-        type_name: str,
-        text: str,
-        traceback: str,
-        target: str | None,
-        origin: BaseException | None,
-        incarnation: int = 0,
-        *,
-        is_stand_in: bool = False,
-    ) -> None:
-        self.type_name = type_name
-        self.text = text
-        self.traceback = traceback
-        self.target = target
-        self.origin = origin
-        self.incarnation = incarnation
-        self.is_stand_in = is_stand_in
-        self.elapsed: float | None = None
+    def __init__(self, remote: Remote) -> None:
+        self.remote = remote
         self._error: BaseException | None = None
 
     @classmethod
     def capture(cls, error: BaseException, target: str | None, incarnation: int = 0) -> "Raised":
         """Keep an exception of a method; one of a further worker keeps its type and both tracebacks."""
-        shown = _Shown(error)
+        text, has_author_frames = _shown(error)
         remote = remote_of(error)
         if remote is None:
             kind = type(error)
             name = f"{kind.__module__}.{kind.__qualname__}"
-            return cls(name, text_of(error), shown.text, target, copy_of(error), incarnation)
-        origin = original_of(error)
-        if not shown.has_author_frames:  # only the runtime passed it on: nothing to add
-            facts = remote.type_name, remote.text, remote.traceback, remote.target, origin
-            return cls(*facts, remote.incarnation, is_stand_in=remote.is_stand_in)
-        facts = remote.type_name, remote.text, shown.text, target, origin
-        return cls(*facts, incarnation, is_stand_in=remote.is_stand_in)
+            return cls(Remote(name, text_of(error), text, target, copy_of(error), incarnation))
+        remote = replace(remote, origin=original_of(error), elapsed=None, executed="yes")
+        if has_author_frames:  # otherwise only the runtime passed it on: nothing to add
+            remote = replace(remote, traceback=text, target=target, incarnation=incarnation)
+        return cls(remote)
 
     def unwrap(self) -> NoReturn:
         """Raise an error of its own each time, so that callers cannot change each other's."""
-        raise remote_error(self._remote())
-
-    def opened(self) -> "Raised":
-        """See `Outcome.opened`."""
-        return self
+        raise remote_error(self.remote)
 
     @property
     def error(self) -> BaseException:
         """The error for the caller: made at the first use, then always the same one."""
         if self._error is None:
             # Two threads may both make one: either serves, the later replaces the earlier.
-            self._error = remote_error(self._remote())
+            self._error = remote_error(self.remote)
         return self._error
 
-    @property
-    def summary(self) -> str:
-        """Type and text in one line."""
-        return self._remote().summary
 
-    def _remote(self) -> Remote:
-        facts = self.type_name, self.text, self.traceback, self.target, self.origin
-        return Remote(*facts, self.incarnation, self.elapsed, is_stand_in=self.is_stand_in)
-
-
-class Refused:
+class Refused(_Open):
     """The runtime itself has no value to give: the worker is gone, the deadline passed, ..."""
 
     __slots__ = ("error", "letter")
@@ -173,41 +129,36 @@ class Refused:
         """Raise a copy, for the same reason as `Raised`. See `Outcome.unwrap`."""
         raise copy_of(self.error)
 
-    def opened(self) -> "Refused":
-        """See `Outcome.opened`."""
-        return self
-
 
 def note_time(outcome: Outcome, seconds: float) -> None:
     """Have the error of a failed outcome say how many seconds the request took, unless it does already."""
     if isinstance(outcome, Raised):
-        if outcome.elapsed is None:
-            outcome.elapsed = seconds
+        if outcome.remote.elapsed is None:
+            outcome.remote = replace(outcome.remote, elapsed=seconds)
     elif isinstance(outcome, Refused):
         outcome.error.__dict__.setdefault("elapsed", seconds)
 
 
-class _Shown:
-    """The traceback of an exception as text, without the frames of corps: they would hide the others."""
-
-    def __init__(self, error: BaseException) -> None:
-        self.has_author_frames = False
-        frames = _Frames(error)
-        try:
-            shown = traceback.TracebackException.from_exception(error)
-            if frames.are_repeated:
-                del shown.stack[-frames.earlier_ones :]
-            self.has_author_frames = any(not _is_ours(frame) for frame in shown.stack)
-            if self.has_author_frames:
-                _drop_ours(shown)
-            else:
-                del shown.stack[:-1]  # such as a call with wrong arguments: our own way there tells nothing
-            self.text = "".join(shown.format())
-        except BaseException as broken:  # an author's class may break even this; the failure must get through
-            if came_from_a_handler(broken):
-                raise
-            self.text = f"<formatting the traceback raised {type(broken).__name__}>\n"
-        frames.shorten(error)
+def _shown(error: BaseException) -> tuple[str, bool]:
+    """Return the traceback without the frames of corps, which would hide the others; and if any are left."""
+    has_author_frames = False
+    frames = _Frames(error)
+    try:
+        shown = traceback.TracebackException.from_exception(error)
+        if frames.are_repeated:
+            del shown.stack[-frames.earlier_ones :]
+        has_author_frames = any(not _is_ours(frame) for frame in shown.stack)
+        if has_author_frames:
+            _drop_ours(shown)
+        else:
+            del shown.stack[:-1]  # such as a call with wrong arguments: our own way there tells nothing
+        text = "".join(shown.format())
+    except BaseException as broken:  # an author's class may break even this; the failure must get through
+        if came_from_a_handler(broken):
+            raise
+        text = f"<formatting the traceback raised {type(broken).__name__}>\n"
+    frames.shorten(error)
+    return text, has_author_frames
 
 
 class _Stack(traceback.StackSummary):

@@ -20,11 +20,9 @@ class Promise(Protocol):
 
     def settle(self, outcome: Outcome) -> bool:
         """Give the outcome of the request; True if this call settled it, False if it was settled before."""
-        ...
 
     def done(self) -> bool:
         """Return whether the outcome is not wanted any more: settled, cancelled, or too late."""
-        ...
 
 
 class Settled:
@@ -62,10 +60,10 @@ class NoAnswer:
 
     def _failed(self, outcome: Outcome) -> None:
         if isinstance(outcome, Raised | Refused):
-            why = outcome.summary if isinstance(outcome, Raised) else outcome.error
+            why = outcome.remote.summary if isinstance(outcome, Raised) else outcome.error
             _log.error("%s, sent without wanting an answer, failed: %s", self._what, why)
             if isinstance(outcome, Raised):
-                _log.error("%s", outcome.traceback)
+                _log.error("%s", outcome.remote.traceback)
 
     def done(self) -> bool:
         """See `Promise.done`."""

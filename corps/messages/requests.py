@@ -100,32 +100,25 @@ class Route(Protocol):
     @property
     def readers(self) -> Any:
         """What reads the answer from a link, where it comes by one; None for a worker of this Env."""
-        ...
 
     @property
     def incarnation(self) -> int:
         """Which incarnation of its worker that is; 0 where it is not known."""
-        ...
 
     def take_back(self, request: "Request") -> bool:
         """Keep a request from ever beginning; False if it has begun, or if that is not known here."""
-        ...
 
     def ask_back(self, request: "Request") -> None:
         """Ask for the return of a request that has left this Env. It is settled as cancelled then."""
-        ...
 
     def help(self, promise: Promise, here: "Helper") -> None:
         """Let the calling thread, which does `here` and waits for the promise, do the work, if it can."""
-        ...
 
     def relay(self, request: "Request", answer: "concurrent.futures.Future[Any]") -> None:
         """Settle the request with what a Future gives, when it is there. For the worker that was asked."""
-        ...
 
     def withdraw(self, request: "Request") -> None:
         """End gently what can be ended, because the caller has given up and the promise is done."""
-        ...
 
 
 class Awaited(Protocol):
@@ -134,16 +127,13 @@ class Awaited(Protocol):
     @property
     def parts(self) -> "tuple[Awaited, ...]":
         """Those that `gather` has joined in this one."""
-        ...
 
     @property
     def request(self) -> "Request | None":
         """The request while it is under way, else None."""
-        ...
 
     def give_up(self, error: RequestError) -> bool:
         """Settle with an error, and tell the holder of the request; whether this call settled it."""
-        ...
 
 
 class Wait(Protocol):
@@ -152,7 +142,6 @@ class Wait(Protocol):
     @property
     def serial(self) -> int:
         """Its number among the waits of its Env."""
-        ...
 
 
 class Errands(Protocol):
@@ -161,11 +150,9 @@ class Errands(Protocol):
     @property
     def main(self) -> int | None:
         """The ident of the main thread; None in the child of a fork."""
-        ...
 
     def do(self, function: Callable[..., T], *args: Any) -> T:
         """Have something done, and wait for it. For the main thread."""
-        ...
 
 
 class Helper(Protocol):
@@ -174,12 +161,10 @@ class Helper(Protocol):
     @property
     def depth(self) -> int:
         """How many calls deep it runs what it waits for itself."""
-        ...
 
     @property
     def pooled(self) -> bool:
         """Whether its thread is one of the Env's worker pool."""
-        ...
 
 
 class Request:

@@ -1,18 +1,33 @@
 """Judges a pickle by the names that its reader allows: their classes are made and their functions called.
 
 Nothing else is made or called, but for what finds a member of an enum by its name. The bytes cannot call the
-result of a call, and cannot change a class, a function or a module. Leans on own names.
+result of a call, and cannot change a class, a function or a module.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from importlib import import_module
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
 from corps.errors import UnpackError, Untrusted
+from corps.packing.enum_members import FIND_MEMBER, find_member
 from corps.packing.own_names import check_name, find_own, is_class
+from corps.packing.pickle_reader import PickleReader
 from corps.packing.unpickler import Allow, Rebind, Resolve
 
 _SHARED: Final = (FunctionType, BuiltinFunctionType, MethodType, ModuleType)
+
+
+def read_allowed(
+    body: bytes, names: Iterable[str], resolve_module: Resolve | None, allow: Allow, rebind: Rebind
+) -> Any:
+    """Return the object of a pickle that names these, and may call what ``allow`` allows.
+
+    Untrusted: it names or does more. UnpackError: it is no pickle, lacks a name, or what it called has
+    failed.
+    """
+    judge = AllowedNames(allow, resolve_module or import_module, {**rebind, FIND_MEMBER: find_member})
+    return PickleReader(judge).read(body, names)
 
 
 class AllowedNames:

@@ -7,7 +7,7 @@ agrees with the packer on every kind of object, which a list of suspects would n
 Looking into an object runs code of its author, which may raise anything, or never come to an end. Then the
 object itself is blamed: `explain` gives an answer in every case.
 
-Leans on picklers, functions and refusals. The caller passes the packer in as a function.
+The caller passes the packer in as a function.
 """
 
 import functools

@@ -2,8 +2,6 @@
 
 `ByValue` serves one message, and any pickler. The bytes then name functions of this package, which `helpers`
 binds to the reader's process.
-
-Leans on functions, classes, enum members, code sent and identities.
 """
 
 import sys

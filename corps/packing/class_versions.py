@@ -4,7 +4,7 @@ The process that defined a class notices what is bound anew: an attribute of the
 methods name. Each such change is a version. A copy takes over what has changed after the version that it has,
 but not what its own process has bound anew meanwhile: a counter there goes on counting.
 
-Values are compared by identity, so a list that grows is no change. Leans on functions.
+Values are compared by identity, so a list that grows is no change.
 """
 
 import functools

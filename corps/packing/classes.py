@@ -6,8 +6,6 @@ like others; `enum_members` takes their members apart.
 
 A class has one copy in each process (see `identities`), which takes over what is changed where the class was
 defined (see `class_versions`). The process that defined it keeps its own.
-
-Leans on identities, class versions, references and refusals.
 """
 
 import abc

@@ -4,7 +4,7 @@ What is met for the first time goes by value, inside the message. What is met ag
 *definition* with a number, and sent ahead. So a class that is made anew in each call costs no definition.
 
 Names decide, not contents (see `identities`). What may change of a function goes with each message (see
-`functions`). Leans on identities and functions.
+`functions`).
 """
 
 from collections.abc import Callable, Hashable

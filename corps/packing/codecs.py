@@ -3,8 +3,6 @@
 A tag says what a body claims to be. It never decides what the reader is willing to read: that is a setting of
 the reader, so a peer that may send plain data only cannot promote itself to pickle by another number. Tags
 are part of the wire protocol and of the durable form: never renumber one.
-
-Leans on nothing but the errors.
 """
 
 from collections.abc import Mapping

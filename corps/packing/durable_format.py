@@ -7,7 +7,7 @@ Integers are big-endian. The first three fields stay where they are in every lat
 release can tell damage from novelty: the checksum is verified before anything else is believed, the version
 included. The checksum finds accidents, not attackers: a writer of the file can compute it.
 
-Pure, and unpickles nothing. Leans on the data codec.
+Pure, and unpickles nothing.
 """
 
 import hashlib

@@ -3,8 +3,6 @@
 A stored form outlives the code that wrote it. So it must not hold code, nor names that only the writer's
 process knows: ``__main__`` is refused, and everything by value. The pickler lists what it names, so that a
 reader can check the list before it runs anything.
-
-Leans on references, exceptions and refusals.
 """
 
 import pickle

@@ -3,8 +3,6 @@
 Python finds a member by its value, and early releases of 3.11 pack some by their name. Here it is the same
 on all of them: by the value if that is an atom, which equals what arrives of it; by the name if it is
 anything else. ``nan``, an ``object()`` and a function equal nothing that another process has.
-
-Leans on identities, plain and refusals.
 """
 
 import enum

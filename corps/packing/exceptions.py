@@ -7,8 +7,6 @@ TypeError, in the middle of reporting another error. And what stands neither in 
 into it. The constructor of the class itself does not run a second time.
 
 A class that says itself how it is packed is asked, and what it leaves out (cause, context, notes) is added.
-
-Leans on errors and messages alone.
 """
 
 import copyreg

@@ -9,8 +9,6 @@ travels as a dict and a variable as a list: the pickler writes each once, and th
 the cell that it made for it.
 
 Code keeps its file name and line numbers, so tracebacks, `inspect.getsource` and breakpoints work.
-
-Leans on references.
 """
 
 import builtins

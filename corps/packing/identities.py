@@ -5,7 +5,7 @@ process has one class of that name: its own one if it was defined there, otherwi
 the first message with it arrives. What arrives later never changes the class of the process that defined it,
 and of a copy only what has changed there. Code, type variables and `NewType` have names in the same way.
 
-Leans on class versions. One object for each Env; all its packers share it.
+One object for each Env; all its packers share it.
 """
 
 import contextlib

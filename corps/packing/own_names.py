@@ -4,8 +4,6 @@ Most modules hold other modules, and most objects lead to all of the interpreter
 by ``Point.__init__.__globals__``, and from there to everything. So a name counts only if what it leads to
 says of itself that it has this very name. The way leads through classes by their dictionaries: no attribute
 is computed, and no code runs. Thread-safe.
-
-Leans on the errors and the unpickler.
 """
 
 from types import BuiltinFunctionType, FunctionType, ModuleType

@@ -3,8 +3,6 @@
 ``Packer`` holds the settings of one border: the codec, how names are answered, who is trusted. It guarantees
 that packing fails in the caller, with a path to the culprit, and that unpacking fails with an UnpackError
 whatever the bytes do. Large buffers are neither copied nor put among the bytes.
-
-Leans on the picklers, the unpickler, the data codec and, after a failure only, on blame.
 """
 
 import copy

@@ -60,8 +60,14 @@ class PickleReader:
         self._marks: list[int] = []
         self._memo: list[Any] = []
 
-    def read(self, body: bytes) -> Any:
-        """Return the object of the pickle; Untrusted if it does what it may not, else UnpackError."""
+    def read(self, body: bytes, names: Iterable[str] = ()) -> Any:
+        """Return the object of the pickle; Untrusted if it does what it may not, else UnpackError.
+
+        All names of its manifest are judged before anything of the body is read.
+        """
+        for name in names:
+            module, _, qualname = name.partition(":")
+            self._judge.find(module, qualname)
         try:
             return self._run(BytesIO(body))
         except (KeyboardInterrupt, UnpackError):

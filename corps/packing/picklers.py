@@ -5,8 +5,7 @@ gives up at the first thing that cannot go by reference. ``ValuePickler`` then p
 functions and classes in the way of this package, what else the C pickler refuses in that of cloudpickle. Most
 values never need the second one, and it costs ten times as much.
 
-Both are made for one value and thrown away. Leans on by_value, enum members, references, refusals,
-exceptions, and cloudpickle.
+Both are made for one value and thrown away.
 """
 
 import collections

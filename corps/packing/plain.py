@@ -3,8 +3,6 @@
 ``is_plain`` answers True only if a value consists of exact builtin types, through and through. Such a value
 holds no function, no class and no buffer, so no rule of packing applies to it. ``pickle.dumps`` alone gives
 the same bytes as the careful pickler would.
-
-Leans on nothing.
 """
 
 from typing import Any, Final

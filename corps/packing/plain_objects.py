@@ -5,22 +5,22 @@ No function of others is called: what finds a member of an enum by its name is o
 Objects are made without their class's constructor, and their fields are set without its ``__setattr__``. Of
 the classes that the reader has imported already only those are taken whose objects run nothing when they are
 made, hashed or thrown away. So the author of the bytes chooses values, and nothing else.
-
-Leans on enum members, own names and plain.
 """
 
 import dataclasses
 import enum
+import sys
 from abc import ABCMeta
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from types import FunctionType, MemberDescriptorType
+from types import FunctionType, MemberDescriptorType, ModuleType
 from typing import Any, Final
 
 from corps.errors import UnpackError, Untrusted
 from corps.packing.enum_members import FIND_MEMBER, find_member
 from corps.packing.own_names import check_name, find_own, is_class
+from corps.packing.pickle_reader import PickleReader
 from corps.packing.plain import ATOMS
 from corps.packing.unpickler import Allow, Resolve
 
@@ -30,6 +30,26 @@ _VALUES: Final[Mapping[tuple[str, str], type]] = {
     for cls in (complex, date, datetime, time, timedelta, timezone, Decimal)
 }
 _PLAIN_METACLASSES: Final = (type, ABCMeta)
+
+
+def read_plain(body: bytes, names: Iterable[str], resolve_module: Resolve | None, allow: Allow) -> Any:
+    """Return the object of a pickle that names these, and run nothing of it. Untrusted: it is more than data.
+
+    The default resolver finds only modules that are imported already. UnpackError: it is no pickle, or lacks
+    a name.
+    """
+    judge = PlainObjects(resolve_module or _imported_module, allow)
+    value = PickleReader(judge).read(body, names)
+    judge.check_filled()
+    return value
+
+
+def _imported_module(name: str) -> ModuleType:
+    """Return a module that is there already: importing one runs its code."""
+    module = sys.modules.get(name)
+    if module is None:
+        raise UnpackError(f"the bytes name the module {name}, which is not imported here: import it before")
+    return module
 
 
 class PlainObjects:

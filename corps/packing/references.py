@@ -5,8 +5,6 @@ if the module can be imported elsewhere. Two modules need care. ``__main__`` is 
 process, so its things go under the alias by which those processes know it, or by value. A module made by hand
 exists here alone, although it may sit in ``sys.modules``; so does a module that was loaded from a file where
 the import system does not look.
-
-Leans on the standard library alone.
 """
 
 import sys

@@ -4,8 +4,6 @@ Some of these kinds would fail by themselves, with words that help nobody; other
 cloudpickle, files and locks with dill) would be copied into something that only looks like the original: a
 second lock that guards nothing, a second file position. All codecs refuse the same kinds, so that changing
 the codec never changes what a program means.
-
-Leans on the standard library alone.
 """
 
 import io

@@ -8,8 +8,6 @@ replaces the same file removes it (`corps.packing.part_files`).
 
 A link is followed, so that what it leads to is replaced. The mode is kept, and the owner where that is
 allowed.
-
-Leans on the errors and on `part_files` alone.
 """
 
 import contextlib

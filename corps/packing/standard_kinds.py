@@ -3,8 +3,6 @@
 Some reduce to their name, which nobody else can import: cached functions, `NewType`, type variables. Some are
 single instances that would arrive as second ones: ``dataclasses.MISSING``. Some hold a lock beside their
 facts.
-
-Leans on identities and references.
 """
 
 import dataclasses

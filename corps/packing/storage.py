@@ -6,9 +6,6 @@ version, and knows when it is damaged. Writing is atomic: a file is the old one 
 It does not protect a reader from the writer of the file. Reading a form in the codec "pickle" runs what
 its manifest names. So files of others are to be loaded with ``trust="data"``, which runs nothing; ``allow``
 decides name by name.
-
-Leans on `replacing`, the durable format and pickler, the unpickler, the careful reader with its judges, and
-the data codec.
 """
 
 import os
@@ -130,7 +127,8 @@ def load_from(
 
     if trust == "data" or allow is not None:
         # Imported here: most processes never load a file of others, and it takes 10 ms.
-        from corps.packing.careful_loading import read_allowed, read_plain
+        from corps.packing.allowed_names import read_allowed
+        from corps.packing.plain_objects import read_plain
 
         if trust == "data":
             return read_plain(form.read(), manifest.names, resolve_module, is_listed)

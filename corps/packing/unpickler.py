@@ -4,7 +4,7 @@ Everything a pickle can do, it does by naming a module's attribute and calling i
 ``Finder.find``, is both borders at once: it refuses what is not trusted, and it answers some names with
 something bound to this process. So an arriving Name learns by which router it sends.
 
-Leans on references. Thread-safe: a Finder holds no state but its settings.
+Thread-safe: a Finder holds no state but its settings.
 """
 
 import copy

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 import corps.errors as errors
 from corps.clock import now
-from corps.errors import Cancelled, CorpsError, InternalError, UnpackError
+from corps.errors import Cancelled, CorpsError, InternalError, Remote, UnpackError
 from corps.handlers import came_from_a_handler
 from corps.messages.originals import stand_in, stand_in_facts, text_of
 from corps.messages.outcomes import Outcome, Raised, Refused, Value, note_time
@@ -100,10 +100,11 @@ class OutcomeCodec:
         return REFUSED, self._pack_refused(error)
 
     def _pack_raised(self, outcome: Raised, *, with_origin: bool = True) -> Packed:
-        target = None if outcome.target is None else _text(outcome.target)
-        texts = [_text(outcome.type_name), _text(outcome.text), _text(outcome.traceback)]
-        facts: list[Any] = [*texts, target, outcome.incarnation]
-        origin = outcome.origin
+        remote = outcome.remote
+        target = None if remote.target is None else _text(remote.target)
+        texts = [_text(remote.type_name), _text(remote.text), _text(remote.traceback)]
+        facts: list[Any] = [*texts, target, remote.incarnation]
+        origin = remote.origin
         if origin is None:
             return self._data.pack(facts)
         packed = self._data.pack([*facts, *_sendable(origin)])
@@ -186,7 +187,7 @@ class OutcomeCodec:
                 if is_stand_in:
                     origin = stand_in(text, *in_place)
                 known = type_name, text, shown, target, origin, incarnation
-                return Raised(*known, is_stand_in=is_stand_in)
+                return Raised(Remote(*known, is_stand_in=is_stand_in))
             name, message, fields, *cause = facts
             error = _error_named(name, message, fields)
             if cause:

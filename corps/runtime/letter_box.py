@@ -79,7 +79,7 @@ class DeadLetterBox:
         reason: DeadReason = "failed"
         why = f"{method!r} of {target}, sent without wanting an answer, failed"
         if isinstance(outcome, Raised):
-            why = f"{why}: {outcome.summary}\n{outcome.traceback}".rstrip()
+            why = f"{why}: {outcome.remote.summary}\n{outcome.remote.traceback}".rstrip()
         elif isinstance(outcome, Refused):
             why = f"{why}: {outcome.error}"
             reason = outcome.letter or ("lost" if isinstance(outcome.error, EnvLost) else "failed")

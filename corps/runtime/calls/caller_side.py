@@ -69,7 +69,7 @@ class Forked:
     def settle(self, outcome: Outcome) -> bool:
         """End the child, because the method that has forked has come to its end there too."""
         text = f"a fork of {self._label} came back from {self._request!r}: call os._exit() in it\n"
-        sys.stderr.write(text + (outcome.traceback if isinstance(outcome, Raised) else ""))
+        sys.stderr.write(text + (outcome.remote.traceback if isinstance(outcome, Raised) else ""))
         sys.stderr.flush()
         os._exit(1)
 

@@ -57,7 +57,7 @@ def _tell(env: "Env", method: str, target: str, outcome: Outcome) -> None:
     hidden = env.unheard.passes((target, method), now())
     if hidden is not None:
         others = f" ({hidden} more were not shown)" if hidden else ""
-        how = failed.traceback.rstrip() if isinstance(failed, Raised) else failed.error
+        how = failed.remote.traceback.rstrip() if isinstance(failed, Raised) else failed.error
         _log.warning(
             "%r of %s failed, and nobody has looked at its Future%s: %s", method, target, others, how
         )

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from corps.addresses import ENV_MGR
 from corps.clock import now
 from corps.errors import NotPermitted
-from corps.messages.endings import BY_ITSELF, Ended, Failure
+from corps.messages.endings import BY_ITSELF, Ended, Failure, Reason
 from corps.messages.outcomes import Raised, Refused, Value
 from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import EXIT, HALT, WAITING, Request
@@ -41,11 +41,9 @@ _log = logging.getLogger("corps.workers")
 
 def failure_of(what: str, error: BaseException) -> Failure:
     """Make what a Mgr hears of an exception that came out of `what`, a part of the author's code."""
-    shown = Raised.capture(error, None)
-    text = f"{what} raised {shown.type_name.removeprefix('builtins.')}"
-    if shown.text:
-        text += f": {shown.text}"
-    return Failure("memory" if isinstance(error, MemoryError) else "error", text, shown.traceback)
+    shown = Raised.capture(error, None).remote
+    reason: Reason = "memory" if isinstance(error, MemoryError) else "error"
+    return Failure(reason, f"{what} raised {shown.summary}", shown.traceback)
 
 
 def fail(

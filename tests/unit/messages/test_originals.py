@@ -233,8 +233,8 @@ def test_an_attribute_of_the_original_hides_a_fact_of_the_same_name() -> None:
     assert error.target == "of the class"
     assert error.executed == "yes"
     again = Raised.capture(error, "the next")
-    assert again.type_name.endswith("SameNames")
-    assert again.text == ""
+    assert again.remote.type_name.endswith("SameNames")
+    assert again.remote.text == ""
 
 
 def test_what_knows_all_classes_of_exceptions_does_not_hear_of_more() -> None:
@@ -351,7 +351,7 @@ def test_an_error_that_went_through_two_workers_has_what_each_has_added() -> Non
         raise first from LookupError("why")
 
     outcome = Raised.capture(caught(pass_on), "the second")
-    assert type(outcome.origin) is Keywords
+    assert type(outcome.remote.origin) is Keywords
     error: Any = outcome.error
     assert (error.code, error.where, error.target) == (8, "here", "the second")
     assert error.__notes__[0] == "by the second worker"
@@ -424,7 +424,7 @@ def test_where_no_class_can_be_made_of_both_the_error_is_a_copy_of_the_original(
     assert (vars(error)["code"], vars(error)["executed"], vars(error)["target"]) == (7, "yes", "a Counter")
     assert "a Counter" in error.__notes__[0]
     again = Raised.capture(error, "the next")
-    assert type(again.origin) is Keywords
+    assert type(again.remote.origin) is Keywords
     assert len(again.error.__notes__) == 1
 
 

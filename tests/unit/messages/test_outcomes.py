@@ -52,9 +52,9 @@ def test_a_refusal_raises_a_copy_of_its_error() -> None:
 def test_what_a_method_raised_is_kept_as_text_and_as_itself() -> None:
     outcome = Raised.capture(caught(KeyError("x")), "a Counter")
     assert outcome.failed
-    assert outcome.type_name == "builtins.KeyError"
-    assert outcome.text == "'x'"
-    assert "Traceback" in outcome.traceback
+    assert outcome.remote.type_name == "builtins.KeyError"
+    assert outcome.remote.text == "'x'"
+    assert "Traceback" in outcome.remote.traceback
     with pytest.raises(KeyError) as raised:
         outcome.unwrap()
     assert isinstance(raised.value, RemoteError)
@@ -85,7 +85,7 @@ def test_a_kept_exception_that_is_raised_again_and_again_does_not_grow() -> None
             again()
         except ValueError as error:
             outcome = Raised.capture(error, "a Counter")
-        texts.add(outcome.traceback)
+        texts.add(outcome.remote.traceback)
         frames.add(len(traceback.extract_tb(kept.__traceback__)))
         notes: Any = outcome.error.__notes__
         assert len(notes) == 2
@@ -107,14 +107,14 @@ def test_a_kept_exception_shows_where_it_first_came_from() -> None:
         raise kept
 
     for _ in range(3):
-        shown = Raised.capture(caught_by(query), None).traceback
+        shown = Raised.capture(caught_by(query), None).remote.traceback
         assert shown.count("in query") == shown.count("in connect") == 1
 
 
 def test_a_captured_exception_keeps_no_frames() -> None:
     outcome = Raised.capture(caught(KeyError("x")), "a Counter")
-    assert outcome.origin is not None
-    assert outcome.origin.__traceback__ is None
+    assert outcome.remote.origin is not None
+    assert outcome.remote.origin.__traceback__ is None
 
 
 def test_each_raise_has_an_error_of_its_own() -> None:
@@ -127,17 +127,17 @@ def test_each_raise_has_an_error_of_its_own() -> None:
 def test_an_error_that_came_from_a_further_worker_keeps_its_type() -> None:
     first = Raised.capture(caught(KeyError("x")), "the last")
     second = Raised.capture(caught(first.error), "the first")
-    assert second.type_name == "builtins.KeyError"
-    assert type(second.origin) is KeyError
-    assert second.target == "the first"
-    assert first.traceback.splitlines()[-1] in second.traceback
+    assert second.remote.type_name == "builtins.KeyError"
+    assert type(second.remote.origin) is KeyError
+    assert second.remote.target == "the first"
+    assert first.remote.traceback.splitlines()[-1] in second.remote.traceback
 
 
 def test_an_exception_that_cannot_say_what_it_is_is_kept_all_the_same() -> None:
     outcome = Raised.capture(caught(Mute()), None)
-    assert "RuntimeError" in outcome.text
+    assert "RuntimeError" in outcome.remote.text
     assert isinstance(outcome.error, Mute)
-    assert "Mute" in outcome.type_name
+    assert "Mute" in outcome.remote.type_name
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
@@ -171,5 +171,5 @@ def test_a_place_of_a_deep_recursion_is_made_text_once(
     error = caught_by(fall_and_say_so if chained else lambda: fall(500))
     expected = "".join(traceback.format_exception(error))
     monkeypatch.setattr(traceback.StackSummary, "format_frame_summary", counting)
-    assert Raised.capture(error, None).traceback == expected
+    assert Raised.capture(error, None).remote.traceback == expected
     assert len(made) < 10

@@ -66,7 +66,7 @@ def test_an_interface_goes_through_plain_data() -> None:
         True,
         True,
     )
-    assert Interface.from_tuple(*interface.as_tuple()) == interface  # type: ignore[arg-type]
+    assert Interface.from_tuple(*interface.as_tuple()) == interface
     assert interface.short_name == "Counter"
     assert interface.known_methods == "add"
 

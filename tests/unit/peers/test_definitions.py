@@ -77,7 +77,7 @@ def test_exceptions_of_local_classes_keep_their_class() -> None:
         request.fail(Failure("it"))
     assert kinds(two).count("DefineHeader") == 1
     carry(one, two)
-    origins = [promise.outcomes[0].opened().origin for promise in promises]  # type: ignore[attr-defined]
+    origins = [promise.outcomes[0].opened().remote.origin for promise in promises]  # type: ignore[attr-defined]
     assert len({type(origin) for origin in origins}) == 1
     two.delivered.clear()
     for origin in origins:

@@ -17,6 +17,7 @@ from corps.errors import (
     EnvLost,
     Overloaded,
     PackError,
+    Remote,
 )
 from corps.messages.outcomes import Raised, Refused, Value
 from corps.messages.promises import NoAnswer
@@ -296,7 +297,7 @@ def test_requests_without_answer_give_their_room_back_in_lumps_and_the_rest_a_li
     assert sent(one) == (0, 0)
 
 
-@pytest.mark.parametrize("outcome", [Value(1), Refused(EnvLost("x")), Raised("t", "x", "", None, None)])
+@pytest.mark.parametrize("outcome", [Value(1), Refused(EnvLost("x")), Raised(Remote("t", "x"))])
 def test_a_request_without_answer_gives_its_room_back_however_it_ends(
     outcome: Value | Refused | Raised,
 ) -> None:

@@ -16,6 +16,7 @@ from corps.errors import (
     Overloaded,
     PackError,
     PoisonRequest,
+    Remote,
     RequestError,
     WorkerGone,
 )
@@ -193,7 +194,7 @@ OUTCOMES = st.one_of(
     st.builds(lost, st.sampled_from(["no", "unknown", "yes"])),
     st.builds(gone, st.sampled_from(["no", "unknown"])),
     st.just(Value(1)),
-    st.just(Raised("ValueError", "planted", "", None, None)),
+    st.just(Raised(Remote("ValueError", "planted"))),
     st.just(Refused(Overloaded("planted"))),
 )
 
