@@ -95,7 +95,10 @@ WITHDRAWN: Final = 2
 
 
 class Route(Protocol):
-    """What holds a request that was sent: the cell of its worker, or the peer it was sent to."""
+    """What holds a request that was sent: the cell of its worker, or the peer it was sent to.
+
+    A holder whose requests do not run inherits this, and does nothing where there is nothing to do.
+    """
 
     @property
     def readers(self) -> Any:
@@ -110,15 +113,19 @@ class Route(Protocol):
 
     def ask_back(self, request: "Request") -> None:
         """Ask for the return of a request that has left this Env. It is settled as cancelled then."""
+        return
 
     def help(self, promise: Promise, here: "Helper") -> None:
         """Let the calling thread, which does `here` and waits for the promise, do the work, if it can."""
+        return
 
     def relay(self, request: "Request", answer: "concurrent.futures.Future[Any]") -> None:
         """Settle the request with what a Future gives, when it is there. For the worker that was asked."""
+        return
 
     def withdraw(self, request: "Request") -> None:
         """End gently what can be ended, because the caller has given up and the promise is done."""
+        return
 
 
 class Awaited(Protocol):

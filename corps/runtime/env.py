@@ -171,7 +171,8 @@ class Env:
         deadline = None if seconds is None else sent + seconds
         sender = None
         if here is not None:
-            if here.deadline is not None and kind is not PULL:  # an item may be kept for another request
+            # An item may be kept for another request, and the end of a worker is not given up.
+            if here.deadline is not None and kind is not PULL and kind is not EXIT:
                 deadline = earlier(deadline, here.deadline)
             if here.cell is not None:
                 sender = here.cell.addr
@@ -249,17 +250,7 @@ class Env:
     def exit(self, target: ConcAddr, how: str = "exit") -> Future[Any]:
         """Ask a worker to end, as EXIT_LAST and its like say; return a Future of None, done when it has."""
         # One that has ended is no error.
-        check_reserve()
-        if self.unsent:
-            self._send_unsent()
-        here = current.get()
-        sender = here.cell.addr if here is not None and here.cell is not None else None
-        future: Future[Any] = Future()
-        request = Request(EXIT, target, how, (), {}, future, sender)
-        request.sent = now()
-        future.request = request
-        self.dispatch(request)
-        return future
+        return self.ask(EXIT, target, how, (), {})
 
     def _send_unsent(self) -> None:
         wanted = []

@@ -2,30 +2,28 @@
 
 from collections.abc import Callable, Iterable
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from corps.addresses import ENV_MGR, first_number
 from corps.errors import NoSuchWorker, WorkerGone
 from corps.messages.endings import Ended
 from corps.messages.outcomes import Outcome, Refused, Value
-from corps.messages.promises import Promise
-from corps.messages.requests import EXIT, EXIT_DOWN, WAITING, WATCH, WITHDRAWN, Helper, Request
+from corps.messages.requests import EXIT, EXIT_DOWN, WAITING, WATCH, WITHDRAWN, Request, Route
 from corps.supervision.presence import Presences, State
 
 if TYPE_CHECKING:
-    import concurrent.futures
-
     from corps.runtime.cells.cell import Cell
 
 _REMEMBERED: Final = 10_000  # ends of workers
 
 
-class Registry:
+class Registry(Route):
     """The cells of one Env. A number is never given twice. Thread-safe.
 
     Workers that lived in a former process of this Env, and those that were abandoned, may come back at their
     addresses. Requests for them wait here until they do, or until it is certain that they will not;
-    `supervision.presence` decides which.
+    `supervision.presence` decides which. A request that waits can be taken back; all else that a `Route` may
+    be asked is for one that runs.
     """
 
     readers = None
@@ -160,18 +158,6 @@ class Registry:
                 request.stage = WITHDRAWN
                 return is_waiting
         return route.take_back(request)
-
-    def ask_back(self, request: Request) -> None:
-        """Do nothing: here `take_back` has the last word."""
-
-    def relay(self, request: Request, answer: "concurrent.futures.Future[Any]") -> None:
-        """Do nothing: no worker has the request."""
-
-    def withdraw(self, request: Request) -> None:
-        """Do nothing: what waits here does not run."""
-
-    def help(self, promise: Promise, here: Helper) -> None:
-        """Do nothing: there is no work to do yet."""
 
     def outcome_without_cell(self, request: Request) -> Outcome:
         """Return the outcome of a request for a worker that is not here."""

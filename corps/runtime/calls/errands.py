@@ -28,8 +28,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from corps.clock import deadline_after, remaining
 from corps.errors import CorpsError
 from corps.messages.outcomes import Refused
-from corps.messages.promises import Promise
-from corps.messages.requests import DROP, EXIT, Helper, Request, Route
+from corps.messages.requests import DROP, EXIT, Request, Route
 from corps.runtime.calls import caller_side
 from corps.runtime.calls.pulls import Pull
 from corps.runtime.context import Activity, current
@@ -38,8 +37,6 @@ from corps.runtime.threads.running_loop import running_loop, set_running_loop
 from corps.runtime.threads.watched_thread import Failed, WatchedThread, note_failure
 
 if TYPE_CHECKING:
-    import concurrent.futures
-
     from corps.runtime.env import Env
 
 T = TypeVar("T")
@@ -51,7 +48,7 @@ _SOON: Final = 1.0  # seconds in which an attendant ends that runs no worker
 _log = logging.getLogger("corps.env")
 
 
-class Errands:
+class Errands(Route):
     """The errands of one Env's main thread. Only the main thread may call `post`, `send` and `do`.
 
     It is the route of a request that waits here to be sent.
@@ -170,12 +167,6 @@ class Errands:
         route = self._route_of(request)
         if route is not None:
             route.ask_back(request)
-
-    def relay(self, request: Request, answer: "concurrent.futures.Future[Any]") -> None:
-        """Do nothing: the main thread answers no request with that of another one."""
-
-    def help(self, promise: Promise, here: Helper) -> None:
-        """Do nothing: the main thread runs no worker."""
 
     def withdraw(self, request: Request) -> None:
         """Withdraw the request where it went; see `Route.withdraw`."""

@@ -189,13 +189,6 @@ class Cell:
         """How it ended for good, or was abandoned; None if it has not."""
         return self._ending.ended if self._ending is not None else None
 
-    def watched_by(self) -> Watchers:
-        """Return its watchers, made for the first one."""
-        made = self.watchers or Watchers(self)
-        with self._lock:
-            self.watchers = self.watchers or made
-        return self.watchers
-
     def gone(self, executed: str, incarnation: int = 0) -> WorkerGone:
         """Make the error for a request that ends with the worker, or with its former `incarnation`."""
         who = f"incarnation {incarnation} of {self}" if incarnation else str(self)
@@ -226,12 +219,13 @@ class Cell:
         if request.kind is EXIT:
             halting.take_exit(self, request)
         elif request.kind is WATCH:
-            self.watched_by().add(request)
-        else:
-            if request.kind is DROP:
-                self.performer.hasten(request)
-            return False
-        return True
+            made = self.watchers or Watchers(self)
+            with self._lock:
+                self.watchers = self.watchers or made
+            self.watchers.add(request)
+        elif request.kind is DROP:
+            self.performer.hasten(request)
+        return request.kind is EXIT or request.kind is WATCH
 
     def put_first(self, request: Request) -> bool:
         """Have a request run before all that waits; False if the worker is halted, or ends, or has ended."""
@@ -375,12 +369,6 @@ class Cell:
                 self._turn = self._turn.blocked.to
             return None
 
-    def give_to(self, thread: MainThread) -> None:
-        """Have a thread of the worker's own take its requests from now on. Owner of the cell only."""
-        with self._lock:
-            self.main_thread = thread
-            self._turn = self._turn.owned.to
-
     def own_main(self) -> MainThread:
         """The thread of a worker whose class has a loop of its own; a ContextError if it has none."""
         if self.main_thread is None:
@@ -435,7 +423,11 @@ class Cell:
         if not self.performer.has_worker:
             return False  # its end, or its next start, is under way
         if self.interface.has_main:
-            self.performer.start_main()
+            thread = MainThread(self)
+            with self._lock:  # before it starts: from here on arrivals notify it
+                self.main_thread = thread
+                self._turn = self._turn.owned.to
+            thread.start()
             return False
         return True
 

@@ -37,17 +37,7 @@ _log = logging.getLogger("corps.workers")
 class Ending:
     """The end of one worker, whose stages are in `life`. `begin` is thread-safe; `finish` is not."""
 
-    __slots__ = (
-        "_alarm",
-        "_asked",
-        "_cell",
-        "_failure",
-        "_lock",
-        "_reason",
-        "_stage",
-        "ended",
-        "step",
-    )
+    __slots__ = ("_alarm", "_asked", "_cell", "_failure", "_lock", "_reason", "_stage", "ended", "step")
 
     def __init__(self, cell: "Cell") -> None:
         self._cell = cell
@@ -232,7 +222,8 @@ class Ending:
         letter = _letter(cell, self._failure)
         cell.env.lives.will_leave(cell, self._failure)
         waiting = cell.close_mailbox(None) or ()
-        error = self._abandoned(text)
+        incarnation = cell.incarnation
+        error = WorkerGone(f"{cell}: {text}", executed="unknown", target=str(cell), incarnation=incarnation)
         cell.give_up(error)
         cell.performer.cancel_background()
         if cell.has_coroutines:
@@ -247,12 +238,6 @@ class Ending:
             current.reset(token)
         self._leave(Refused(error) if outcome is None else outcome, waiting, letter, text)
 
-    def _abandoned(self, text: str) -> WorkerGone:
-        cell = self._cell
-        return WorkerGone(
-            f"{cell}: {text}", executed="unknown", target=str(cell), incarnation=cell.incarnation
-        )
-
     def _leave(
         self, outcome: Outcome, waiting: Any = (), letter: DeadReason = "dropped", text: str = ""
     ) -> None:
@@ -260,7 +245,9 @@ class Ending:
         with self._lock:
             was_over, self._stage = self._stage.is_over, self._stage.left
             asked, self._asked = self._asked, []
-            if not was_over and self._reason == "hung" and any(map(_is_order, asked)):
+            # An EXIT with arguments reports a failure, and orders nothing.
+            is_ordered = any(request.kind is EXIT and not request.args for request in asked)
+            if not was_over and self._reason == "hung" and is_ordered:
                 self._failure = None  # an EXIT came while it was being abandoned
             failure, reason = self._failure, self._reason or "normal"
         halts = [request for request in waiting if request.kind in (HALT, STILL)]
@@ -278,14 +265,9 @@ class Ending:
         if cell.watchers is not None:
             cell.watchers.tell(ended)
         cell.env.lives.tell_mgr(cell, ChildEnd(cell.incarnation, failure, is_halted=False))
-        cell.performer.let_go()
+        cell.performer.worker = None  # callers may still hold its cell
         for request in asked:
             request.settle(outcome if request.kind is EXIT else Value(None))
-
-
-def _is_order(request: Request) -> bool:
-    """Return whether a request orders the end, and does not report a failure."""
-    return request.kind is EXIT and not request.args
 
 
 def _letter(cell: "Cell", failure: Failure | None) -> DeadReason:

@@ -25,17 +25,7 @@ class Mailbox:
         is_full: As many wait as may, or more. For others to read.
     """
 
-    __slots__ = (
-        "_count",
-        "_door",
-        "_last",
-        "_limit",
-        "_room",
-        "_turns",
-        "first",
-        "is_full",
-        "lock",
-    )
+    __slots__ = ("_count", "_door", "_last", "_limit", "_room", "_turns", "first", "is_full", "lock")
 
     def __init__(self, limit: int) -> None:
         """Make an empty mailbox, in which `limit` requests may wait."""
@@ -53,14 +43,10 @@ class Mailbox:
 
     # --- the caller holds the lock ---
 
-    def put(self, request: Request) -> bool:
-        """Add a request; False if the mailbox is not open."""
-        if not self._door.takes:
+    def put(self, request: Request, *, is_taken: bool = False) -> bool:
+        """Add a request; False if the mailbox is not open, unless `is_taken` says that it counts as such."""
+        if not self._door.takes and not is_taken:
             return False
-        self._append(request)
-        return True
-
-    def _append(self, request: Request) -> None:
         if self._last is None:
             self.first = request
         else:
@@ -68,6 +54,7 @@ class Mailbox:
         self._last = request
         self._count += 1
         self.is_full = self._count >= self._limit
+        return True
 
     def take(self) -> Request:
         """Take the next request out. From now on it has begun, unless it was withdrawn."""
@@ -101,8 +88,7 @@ class Mailbox:
         if self._door.drained is None:
             return False
         self._door = self._door.drained
-        self._append(last)
-        return True
+        return self.put(last, is_taken=True)
 
     def close(self, last: Request | None) -> list[Request] | None:
         """Take nothing more; only `last` remains to be done. Return what waited; None if closed before."""
@@ -114,10 +100,7 @@ class Mailbox:
 
     def put_late(self, request: Request) -> bool:
         """Add a request of a worker that ends; False if the mailbox does not stand still."""
-        if not self._door.takes_late:
-            return False
-        self._append(request)
-        return True
+        return self._door.takes_late and self.put(request, is_taken=True)
 
     def _empty(self, door: Door | None, last: Request | None) -> list[Request] | None:
         if door is None:

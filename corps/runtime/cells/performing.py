@@ -50,7 +50,6 @@ from corps.runtime.cells import halting
 from corps.runtime.cells.generators import PER_INCARNATION, Generators
 from corps.runtime.cells.hooks import hook, steps_of
 from corps.runtime.cells.keeping import Keeping, keeps_state, kept_state
-from corps.runtime.cells.main_thread import MainThread
 from corps.runtime.context import Activity, current
 from corps.runtime.threads.background import Background
 
@@ -327,10 +326,6 @@ class Performer:
             raise _Refusal(DefinitionError(text))
         object.__setattr__(worker, "_corps_cell", self._cell)  # whatever the class thinks of new attributes
 
-    def let_go(self) -> None:
-        """Free what the worker held that has ended, because callers may still hold its cell."""
-        self.worker = None
-
     # --- settling ---
 
     def _finish(self, request: Request, outcome: Outcome) -> None:
@@ -565,11 +560,3 @@ class Performer:
             over.wait(seconds)
         finally:
             env.leave_blocked()
-
-    # --- classes with a loop of their own ---
-
-    def start_main(self) -> None:
-        """Give the worker the thread in which its own `main` runs."""
-        thread = MainThread(self._cell)
-        self._cell.give_to(thread)  # before it starts: from here on arrivals notify it
-        thread.start()

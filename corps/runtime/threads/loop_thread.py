@@ -108,9 +108,9 @@ class LoopThread:
                 if loop.is_closed():
                     raise
                 _log.exception("a task of its own ended a coroutine's loop; it goes on for all the others")
-        for last in (self._cancel_all, _shutdown_generators):
+        for last in (self._cancel_all(loop), loop.shutdown_asyncgens()):
             try:
-                loop.run_until_complete(last(loop))
+                loop.run_until_complete(last)
             except BaseException:  # as above
                 _log.exception("a task of its own raised at the end of its loop")
         asyncio.set_event_loop(None)
@@ -122,7 +122,3 @@ class LoopThread:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=max(self._grace, _LAST))
-
-
-async def _shutdown_generators(loop: asyncio.AbstractEventLoop) -> None:
-    await loop.shutdown_asyncgens()
