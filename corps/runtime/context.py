@@ -19,20 +19,7 @@ if TYPE_CHECKING:
 
 
 class Activity:
-    """One piece of author's code that runs in an Env. Only the thread or coroutine that runs it uses it.
-
-    Attributes:
-        env: The Env it runs in.
-        cell: The cell of the worker that runs; None for a plain thread inside ``with corps.env()``.
-        request: What is being answered; None in constructors and plain threads.
-        deadline: The time limit that requests made from here inherit.
-        task: The asyncio task that runs it; None on a worker thread.
-        thread: The thread that runs it. A copy of the context may come to another one.
-        reading: It is the thread that reads from the links: what it waits for would never arrive.
-        depth: How many calls deep this thread runs what it waits for itself; see `Cell.help`.
-        pooled: It runs on a thread of the Env's worker pool.
-        background: Where a coroutine's own tasks belong to; None where it can make none.
-    """
+    """One piece of author's code that runs in an Env. Only the thread or coroutine that runs it uses it."""
 
     __slots__ = (
         "background",
@@ -49,15 +36,15 @@ class Activity:
 
     def __init__(self, env: "Env", cell: "Cell | None" = None, *, pooled: bool = False) -> None:
         self.env = env
-        self.cell = cell
-        self.request: Request | None = None
-        self.deadline: float | None = None
-        self.task: asyncio.Task[Any] | None = None
-        self.depth = 0
-        self.pooled = pooled
-        self.reading = False
-        self.thread = get_ident()
-        self.background: Background | None = None
+        self.cell = cell  # of the worker that runs; None for a plain thread inside `with corps.env()`
+        self.request: Request | None = None  # that is being answered; None in constructors and plain threads
+        self.deadline: float | None = None  # that requests made from here inherit
+        self.task: asyncio.Task[Any] | None = None  # that runs it; None on a worker thread
+        self.depth = 0  # how many calls deep this thread runs what it waits for itself; see `Cell.help`
+        self.pooled = pooled  # it runs on a thread of the Env's worker pool
+        self.reading = False  # in the thread that reads from the links: what it waits for would never arrive
+        self.thread = get_ident()  # that runs it; a copy of the context may come to another one
+        self.background: Background | None = None  # of a coroutine's own tasks; None where it can make none
 
     def end_request(self) -> None:
         """Note that the request is over: what runs from now on, such as a task of it, has no deadline."""
@@ -68,19 +55,14 @@ current: ContextVar[Activity | None] = ContextVar("corps_activity", default=None
 
 
 class Block(Activity):
-    """A ``with`` block that means an Env. It may be left in any order, thread, task or context.
-
-    Attributes:
-        outer: What was current where it was entered.
-        is_left: It was left, perhaps elsewhere.
-    """
+    """A ``with`` block that means an Env. It may be left in any order, thread, task or context."""
 
     __slots__ = ("is_left", "outer")
 
     def __init__(self, env: "Env") -> None:
         super().__init__(env)
-        self.outer = current.get()
-        self.is_left = False
+        self.outer = current.get()  # where it was entered
+        self.is_left = False  # perhaps elsewhere
         current.set(self)
 
     def leave(self) -> None:

@@ -48,9 +48,6 @@ from corps.runtime.threads.watched_thread import note_failure
 from corps.transport.link import Transport
 from corps.wire.frames import ProbeHeader
 
-MakeName = Callable[[ConcAddr, Interface, int], Any]
-MakeIterator = Callable[..., Any]
-
 
 class Env:
     """A process, or a part of one, in which workers live. Thread-safe."""
@@ -90,8 +87,8 @@ class Env:
         self.peers: Peers | None = None
         self.readers: Readers | None = None
         # These four make what lies above the engine; `managers.assembly` sets them before anything runs.
-        self.make_name: MakeName
-        self.make_iterator: MakeIterator
+        self.make_name: Callable[[ConcAddr, Interface, int], Any]
+        self.make_iterator: Callable[..., Any]
         self.pack: Callable[[Any], PackedState]
         self.unpack: Callable[[PackedState], Any]
         self.corps_name: Any = None

@@ -27,11 +27,9 @@ class Listener(Protocol):
 
     def hear(self, letter: DeadLetter) -> None:
         """Take a letter. Any thread calls this, under any locks."""
-        ...
 
     def end(self) -> None:
         """Note that no letter will come any more."""
-        ...
 
 
 class DeadLetterBox:

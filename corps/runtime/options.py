@@ -44,14 +44,8 @@ class EnvOptions:
 
 
 class WorkerOptions(NamedTuple):
-    """How a worker is to be created.
+    """How a worker is to be created."""
 
-    Attributes:
-        tag: The author's own mark.
-        mailbox: Requests that may wait for it; None for the Env's default.
-        restart: What is declared about its failures; None for nothing: it is not restarted.
-    """
-
-    tag: str = ""
-    mailbox: int | None = None
-    restart: Restart | None = None
+    tag: str = ""  # the author's own mark
+    mailbox: int | None = None  # requests that may wait for it; None for the Env's default
+    restart: Restart | None = None  # what is declared about its failures; None: it is not restarted

@@ -16,26 +16,17 @@ if TYPE_CHECKING:
 
 
 class Loading:
-    """One application that is being loaded.
-
-    Attributes:
-        what: Its file, or the name of its module.
-        everywhere: It concerns all threads of the process, and not only the one that loads.
-        stopped: Called with the place when `corps.boot` was called meanwhile; None for nothing.
-        thread: The thread that loads.
-        stops: Where `corps.boot` was called meanwhile, as ``file, line n``.
-        is_cut: Such a call has ended what is loaded: what stands above it is there.
-    """
+    """One application that is being loaded."""
 
     def __init__(
         self, what: str, *, everywhere: bool, stopped: Callable[[str], object] | None = None
     ) -> None:
-        self.what = what
-        self.everywhere = everywhere
-        self.stopped = stopped
-        self.thread = get_ident()
-        self.stops: list[str] = []
-        self.is_cut = False
+        self.what = what  # its file, or the name of its module
+        self.everywhere = everywhere  # it concerns all threads of the process, and not only this one
+        self.stopped = stopped  # called with the place when `corps.boot` was called meanwhile
+        self.thread = get_ident()  # that loads
+        self.stops: list[str] = []  # where `corps.boot` was called meanwhile, as "file, line n"
+        self.is_cut = False  # such a call has ended what is loaded: what stands above it is there
 
     def stop_at(self, where: str) -> None:
         """Note a call of `corps.boot`, at a place as ``file, line n``. The thread that calls it does so."""
@@ -53,15 +44,11 @@ class ThisProcess:
 
     It takes no lock: each change is one step of a dict or a list, so a fork never inherits a lock that is
     held.
-
-    Attributes:
-        env_id: The Env of a booted Corps that this process is; None in every other process.
-        loadings: What is being loaded now.
     """
 
     def __init__(self) -> None:
-        self.env_id: int | None = None
-        self.loadings: list[Loading] = []
+        self.env_id: int | None = None  # of a booted Corps that this process is; None in every other one
+        self.loadings: list[Loading] = []  # what is being loaded now
         self._opened: dict[weakref.ref[Env], None] = {}  # in the order of their opening
 
     def loading(self) -> Loading | None:

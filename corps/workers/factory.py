@@ -8,8 +8,7 @@ from corps.addresses import ENV_MGR, FRONT
 from corps.errors import ClosedError, ConfigError, CorpsError, DefinitionError
 from corps.messages.outcomes import Value
 from corps.messages.requests import CALL
-from corps.runtime.calls.errands import elsewhere
-from corps.runtime.calls.futures import Future
+from corps.runtime.calls.futures import Future, by_others
 from corps.runtime.calls.waiting import wait_all
 from corps.runtime.cells.constructing import construct_here
 from corps.runtime.cells.records import Record, if_needed
@@ -193,7 +192,7 @@ class Options:
 
     def _begin(self, env: Env, where: Where, mgr: "Cell", record: Record) -> Future[Any]:
         check_reserve()
-        return elsewhere(env, self._create, env, where, mgr, record)
+        return by_others(env.errands, self._create, env, where, mgr, record)
 
     def _create(self, env: Env, where: Where, mgr: "Cell", record: Record) -> Future[Any]:
         place = _choose(env, where)

@@ -260,14 +260,6 @@ def _is_light(request: Request) -> bool:
     return not request.kwargs
 
 
-def elsewhere(env: "Env", function: Callable[..., T], *args: Any) -> T:
-    """Call a function that no signal may break off, and that may wait: not in the main thread."""
-    errands = env.errands
-    if errands is None or get_ident() != errands.main:
-        return function(*args)
-    return errands.do(function, *args)
-
-
 class _Errand(Generic[T]):
     """One errand that the main thread waits for."""
 

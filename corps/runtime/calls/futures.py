@@ -9,12 +9,12 @@ import concurrent.futures
 import logging
 from collections.abc import Callable, Generator
 from threading import Lock, get_ident
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 from corps.clock import now
 from corps.errors import Cancelled, PackError, RequestError, WaitTimeout
 from corps.messages.outcomes import Outcome, Raised, Refused
-from corps.messages.requests import Request, Route
+from corps.messages.requests import Errands, Request, Route
 from corps.runtime.calls.blocking import block_until
 from corps.runtime.calls.callbacks import Callback, log_raised
 from corps.runtime.calls.unheard import Unheard, unheard
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from corps.runtime.threads.alarms import Alarm
 
 R = TypeVar("R")
+T = TypeVar("T")
 _log = logging.getLogger("corps.futures")
 
 
@@ -51,7 +52,7 @@ class Future(concurrent.futures.Future[R]):
         self._condition = Lock()  # type: ignore[assignment]
         self._outcome: Outcome | None = None
         self._callbacks: list[Callable[[Future[R]], object]] | None = None
-        self._observers: list[_Observer] | None = None
+        self._observers: list[Any] | None = None  # what `concurrent.futures` registers to hear of it
         self.request: Request | None = None
         """The request while it is under way, else None. For the runtime; set before it is sent."""
         self._alarm: Alarm | None = None
@@ -249,7 +250,7 @@ class Future(concurrent.futures.Future[R]):
         check_reserve()
         if request is None or request.route is None:
             return self.settle(Refused(error))
-        return _by_others(request, self._give_up_now, request, error)
+        return by_others(request.errands, self._give_up_now, request, error)
 
     def _give_up_now(self, request: Request, error: RequestError) -> bool:
         route = request.route
@@ -261,7 +262,7 @@ class Future(concurrent.futures.Future[R]):
         """Settle with an error if the request has not begun; return whether that was done here."""
         if request is None or request.route is None:
             return False
-        return _by_others(request, self._take_back_now, request, error)
+        return by_others(request.errands, self._take_back_now, request, error)
 
     def _take_back_now(self, request: Request, error: RequestError) -> bool:
         route = request.route
@@ -359,7 +360,7 @@ class Future(concurrent.futures.Future[R]):
         return "CANCELLED_AND_NOTIFIED" if self.cancelled() else "FINISHED"
 
     @property
-    def _waiters(self) -> "list[_Observer]":  # type: ignore[override]
+    def _waiters(self) -> list[Any]:  # type: ignore[override]
         # Called by concurrent.futures with `_condition` held.
         if self._observers is None:
             self._observers = []
@@ -402,14 +403,6 @@ class Future(concurrent.futures.Future[R]):
         return "<Future, failed>" if outcome.failed else "<Future, done>"
 
 
-class _Observer(Protocol):
-    """What `concurrent.futures` registers to hear of a Future."""
-
-    def add_result(self, future: Any) -> object: ...
-    def add_exception(self, future: Any) -> object: ...
-    def add_cancelled(self, future: Any) -> object: ...
-
-
 class _Probing:
     """The search for circles while a coroutine waits: again and again, each time after twice the time."""
 
@@ -431,9 +424,8 @@ class _Probing:
         self._timer.cancel()
 
 
-def _by_others(request: Request, function: Callable[..., bool], *args: Any) -> bool:
-    """Do something about a request; for the main thread another one does it."""
-    errands = request.errands
+def by_others(errands: Errands | None, function: Callable[..., T], *args: Any) -> T:
+    """Call a function that no signal may break off, and that may wait: not in the main thread."""
     if errands is None or get_ident() != errands.main:
         return function(*args)
     return errands.do(function, *args)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from corps.addresses import ENV_MGR
 from corps.clock import now
-from corps.errors import Cancelled, CorpsError
+from corps.errors import Cancelled
 from corps.messages.outcomes import Outcome, Raised, Refused
 from corps.messages.requests import ASKING, Request
 
@@ -52,8 +52,10 @@ def _tell(env: "Env", method: str, target: str, outcome: Outcome) -> None:
     failed = outcome.opened()
     if not isinstance(failed, Raised | Refused):
         return
-    if isinstance(failed, Refused) and not _may_have_run(failed.error):
-        return
+    if isinstance(failed, Refused):
+        error = failed.error
+        if isinstance(error, Cancelled) or getattr(error, "executed", "unknown") == "no":
+            return
     hidden = env.unheard.passes((target, method), now())
     if hidden is not None:
         others = f" ({hidden} more were not shown)" if hidden else ""
@@ -61,7 +63,3 @@ def _tell(env: "Env", method: str, target: str, outcome: Outcome) -> None:
         _log.warning(
             "%r of %s failed, and nobody has looked at its Future%s: %s", method, target, others, how
         )
-
-
-def _may_have_run(error: CorpsError) -> bool:
-    return not isinstance(error, Cancelled) and getattr(error, "executed", "unknown") != "no"

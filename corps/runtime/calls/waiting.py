@@ -215,17 +215,13 @@ def _checked(function: str, futures: tuple[Any, ...]) -> list[AnyFuture[Any]]:
         given = tuple(given[0])
     for future in given:
         if not isinstance(future, concurrent.futures.Future):
-            hint = _hint(future)
+            hint = ""
+            if isinstance(future, Awaitable):
+                hint = "; what can only be awaited is for asyncio, which takes the Futures of corps too"
             raise TypeError(
                 f"{function} got {future!r:.200}: it takes Futures, or one iterable of them{hint}"
             )
     return list(given)
-
-
-def _hint(item: object) -> str:
-    if isinstance(item, Awaitable):
-        return "; what can only be awaited is for asyncio, which takes the Futures of corps too"
-    return ""
 
 
 def _adopted(given: AnyFuture[R]) -> Future[R]:

@@ -9,7 +9,6 @@
 Thread-safe.
 """
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from corps.clock import now
@@ -21,17 +20,11 @@ if TYPE_CHECKING:
 
 
 class Unfinished(NamedTuple):
-    """What an end waits for. Plain data, for it travels.
+    """What an end waits for. Plain data, for it travels."""
 
-    Attributes:
-        worker: Its class and address.
-        what: What it runs.
-        seconds: For how long, as far as that is known.
-    """
-
-    worker: str
-    what: str
-    seconds: float
+    worker: str  # its class and address
+    what: str  # that it runs
+    seconds: float  # for how long, as far as that is known
 
 
 def still(env: "Env") -> list[Future[None]]:
@@ -58,19 +51,16 @@ def hear_last_words(env: "Env") -> list[Future[None]]:
 
 def unfinished(env: "Env") -> list[Unfinished]:
     """Return what the end of an Env waits for."""
-    return list(_unfinished(env))
-
-
-def _unfinished(env: "Env") -> Iterator[Unfinished]:
-    at = now()
+    at, found = now(), []
     for cell in env.registry.cells():
         request, step = cell.activity.request, cell.step
         if cell.mgr_addr is None:
             continue
         if step is not None:
-            yield Unfinished(str(cell), step[0], at - step[1])
+            found.append(Unfinished(str(cell), step[0], at - step[1]))
         elif request is not None:
             since = request.sent if request.sent is not None else getattr(request, "came", at)
-            yield Unfinished(str(cell), f"{request.method}()", at - since)
+            found.append(Unfinished(str(cell), f"{request.method}()", at - since))
         elif cell.main_thread is not None:
-            yield Unfinished(str(cell), "main()", at - env.lives.stands_since)
+            found.append(Unfinished(str(cell), "main()", at - env.lives.stands_since))
+    return found

@@ -68,22 +68,7 @@ _DEPTH = 16
 
 
 class Cell:
-    """One worker inside its Env. Thread-safe, unless a method says otherwise.
-
-    Attributes:
-        env: The Env it lives in.
-        addr: Its address.
-        interface: What may be called.
-        tag: The author's own mark.
-        mgr: Name of the worker that created it.
-        mgr_addr: Address of that worker; None for the managers, which no worker created.
-        corps_name: Name of the Corps it belongs to.
-        name: Its Name.
-        incarnation: Number of its present life. It changes while no thread runs the cell.
-        record: How to construct it again; None if it is never restarted. Set before it runs.
-        mailbox: The requests that wait for it.
-        watchers: The watches for the end of its incarnation; None if there never was one.
-    """
+    """One worker inside its Env. Thread-safe, unless a method says otherwise."""
 
     __slots__ = (
         "_ending",
@@ -126,20 +111,20 @@ class Cell:
         """Make a cell without a worker in it. Its first request must be CREATE."""
         self.env = env
         self.addr = addr
-        self.interface = interface
-        self.tag = tag
-        self.mgr = mgr
-        self.mgr_addr = mgr_addr
-        self.corps_name = corps_name
+        self.interface = interface  # what may be called
+        self.tag = tag  # the author's own mark
+        self.mgr = mgr  # Name of the worker that created it
+        self.mgr_addr = mgr_addr  # None for the managers, which no worker created
+        self.corps_name = corps_name  # Name of the Corps it belongs to
         self.name: Any = None
-        self.incarnation = 1
-        self.record: Record | None = None
+        self.incarnation = 1  # number of its present life; it changes while no thread runs the cell
+        self.record: Record | None = None  # None if it is never restarted; set before it runs
         self.mailbox = Mailbox(mailbox)
         # The lock of the mailbox protects what follows too: one step decides whether a request begins.
         self._lock = self.mailbox.lock
         self._family: Family | None = None
         self._ending: Ending | None = None
-        self.watchers: Watchers | None = None
+        self.watchers: Watchers | None = None  # for the end of its incarnation; None if there never was one
         self._turn: Turn = NEW
         self._inflight = 0  # coroutines under way
         self.wait: Wait | None = None  # what it waits for; protected by the lock of the Env's WaitGraph

@@ -15,19 +15,12 @@ if TYPE_CHECKING:
 
 
 class ChildEnd(NamedTuple):
-    """What a Mgr hears of a child. Plain data, so that it can travel.
+    """What a Mgr hears of a child. Plain data, so that it can travel."""
 
-    Attributes:
-        incarnation: Which incarnation of it has ended.
-        failure: Why it failed; None if it has ended in order, or of itself.
-        is_halted: Its cell is still there, and waits to be started again.
-        ago: Seconds that it took to end after it had failed.
-    """
-
-    incarnation: int
-    failure: Failure | None
-    is_halted: bool
-    ago: float = 0.0
+    incarnation: int  # of it, which has ended
+    failure: Failure | None  # None if it has ended in order, or of itself
+    is_halted: bool  # its cell is still there, and waits to be started again
+    ago: float = 0.0  # seconds that it took to end after it had failed
 
 
 class ChildGroup(Protocol):
@@ -35,20 +28,13 @@ class ChildGroup(Protocol):
 
     def env_came(self, env_id: int) -> None:
         """Fill the group in an Env that was added."""
-        ...
 
     def env_left(self, env_id: int) -> None:
         """Forget an Env that is removed, or will not come back."""
-        ...
 
 
 class Family:
-    """The children of one worker. Thread-safe.
-
-    Attributes:
-        on_end: Called after a child has ended for good, by the thread that reports it.
-        groups: Of children, of which there are so many in each Env; only appended to.
-    """
+    """The children of one worker. Thread-safe."""
 
     __slots__ = (
         "_cell",
@@ -71,8 +57,9 @@ class Family:
         self._early: dict[ConcAddr, ChildEnd] = {}  # ends that were reported before the adoption
         self._closed = False
         self._supervising: Supervising | None = None
+        # Called after a child has ended for good, by the thread that reports it.
         self.on_end: Callable[[], object] | None = None
-        self.groups: list[ChildGroup] = []
+        self.groups: list[ChildGroup] = []  # of so many children in each Env; only appended to
 
     def adopt(self, child: ConcAddr, name: Any, record: Record | None = None) -> bool:
         """Remember a new worker; False if the children end already, so that the caller has to end it."""

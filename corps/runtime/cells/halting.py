@@ -172,5 +172,4 @@ def _limit_wait(cell: "Cell", asked: Request) -> None:
 
 
 def _at_limit(cell: "Cell", ring: Callable[[], object]) -> Alarm:
-    alarm: Alarm = cell.env.alarms.at(now() + cell.env.options.exit_timeout, ring)
-    return alarm
+    return cell.env.alarms.at(now() + cell.env.options.exit_timeout, ring)

@@ -104,7 +104,7 @@ class Keeping:
 
 def _keeper(cell: "Cell") -> ConcAddr | None:
     """Return the worker that keeps the state of another one; None for its own Env."""
-    addr: ConcAddr = cell.addr
+    addr = cell.addr
     return None if addr.env == BOOT_ENV else ConcAddr(addr.corps, BOOT_ENV, CORPS_MGR)
 
 

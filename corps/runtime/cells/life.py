@@ -110,19 +110,14 @@ class Turn:
 
 
 class Move:
-    """What one event does to a cell.
-
-    Attributes:
-        to: The state after it.
-        submits: The cell has to be put into the pool's queue.
-        claims: The thread that made the move has the cell now.
-        notifies: The worker's own thread has to hear of the request.
-    """
+    """What one event does to a cell."""
 
     __slots__ = ("claims", "notifies", "submits", "to")
 
     def __init__(self, before: Turn, to: Turn, event: TurnEvent) -> None:
-        self.to = to
+        self.to = to  # the state after it
+        # The cell has to be put into the pool's queue; the thread that made the move has the cell now; the
+        # worker's own thread has to hear of the request.
         self.submits = to.name == "ready" and not before.is_queued
         self.claims = to.name == "running" and before.name != "running"
         self.notifies = to.name == "own" and event in ("offered", "blocked")
@@ -163,28 +158,19 @@ READY: Final = ALL_TURNS["ready", True]
 
 
 class Door:
-    """What a mailbox takes.
-
-    Attributes:
-        takes: Every request.
-        takes_late: The last words of workers that end.
-        takes_first: A CREATE, which runs before all that waits.
-        closed: The state after `Mailbox.close`; None where it changes nothing.
-        drained: The same for `Mailbox.close_behind`.
-        stilled: The same for `Mailbox.still`.
-    """
+    """What a mailbox takes."""
 
     __slots__ = ("closed", "drained", "name", "stilled", "takes", "takes_first", "takes_late")
 
-    closed: "Door | None"
-    drained: "Door | None"
-    stilled: "Door | None"
+    closed: "Door | None"  # the state after `Mailbox.close`; None where it changes nothing
+    drained: "Door | None"  # the same for `Mailbox.close_behind`
+    stilled: "Door | None"  # the same for `Mailbox.still`
 
     def __init__(self, name: str, *, takes: bool = False, late: bool = False, first: bool = False) -> None:
         self.name = name
-        self.takes = takes
-        self.takes_late = late
-        self.takes_first = first
+        self.takes = takes  # every request
+        self.takes_late = late  # the last words of workers that end
+        self.takes_first = first  # a CREATE, which runs before all that waits
 
     def __repr__(self) -> str:
         return self.name
@@ -206,32 +192,22 @@ DOORS: Final[Mapping[Door, Mapping[str, Door | None]]] = {
 
 
 class Stage:
-    """How far the end of a worker is.
-
-    Attributes:
-        is_wanted: It was asked for, or will be.
-        is_finishing: The last steps of the worker run, or have run.
-        is_over: The worker has left.
-        stilled: The state after a STILL.
-        asked: The state after an EXIT; None where the EXIT is answered at once.
-        finished: The state once the last steps begin; None where they have begun before.
-        left: The state once the worker has left, in order or not.
-    """
+    """How far the end of a worker is."""
 
     __slots__ = ("asked", "finished", "is_finishing", "is_over", "is_wanted", "left", "name", "stilled")
 
-    stilled: "Stage"
-    asked: "Stage | None"
-    finished: "Stage | None"
-    left: "Stage"
+    stilled: "Stage"  # the state after a STILL
+    asked: "Stage | None"  # after an EXIT; None where the EXIT is answered at once
+    finished: "Stage | None"  # once the last steps begin; None where they have begun before
+    left: "Stage"  # once the worker has left, in order or not
 
     def __init__(
         self, name: str, *, wanted: bool = False, finishing: bool = False, over: bool = False
     ) -> None:
         self.name = name
-        self.is_wanted = wanted
-        self.is_finishing = finishing
-        self.is_over = over
+        self.is_wanted = wanted  # it was asked for, or will be
+        self.is_finishing = finishing  # the last steps of the worker run, or have run
+        self.is_over = over  # the worker has left
 
     def __repr__(self) -> str:
         return self.name

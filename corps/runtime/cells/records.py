@@ -14,21 +14,13 @@ class Application:
 
 
 class Record(NamedTuple):
-    """How a worker was created. Its Env and its Mgr keep that if it may be restarted.
-
-    Attributes:
-        cls: Its class.
-        args: For the constructor, as they were given: what the author changes in them afterwards counts.
-        kwargs: For the constructor.
-        options: Its options.
-        corps_name: Name of the Corps it belongs to.
-    """
+    """How a worker was created. Its Env and its Mgr keep that if it may be restarted."""
 
     cls: type
-    args: tuple[Any, ...]
+    args: tuple[Any, ...]  # for the constructor, as given: what the author changes in them afterwards counts
     kwargs: dict[str, Any]
     options: WorkerOptions = WorkerOptions()
-    corps_name: Any = None
+    corps_name: Any = None  # Name of the Corps it belongs to
 
     @property
     def interface(self) -> Interface:

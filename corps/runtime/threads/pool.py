@@ -26,7 +26,6 @@ class Runnable(Protocol):
 
     def run(self) -> None:
         """Do what there is to do. It does not raise."""
-        ...
 
 
 class WorkerPool:
