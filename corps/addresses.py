@@ -26,17 +26,11 @@ GENERATION: Final = 2**32
 
 
 class ConcAddr(NamedTuple):
-    """The address of one worker. It is never given to another one.
+    """The address of one worker. It is never given to another one."""
 
-    Attributes:
-        corps: Random id of the Corps, 16 hexadecimal digits.
-        env: Id of the Env inside the Corps: from 1 on, or BOOT_ENV, or FRONT.
-        conc: Id of the worker inside its Env.
-    """
-
-    corps: str
-    env: int
-    conc: int
+    corps: str  # random id of the Corps, 16 hexadecimal digits
+    env: int  # id of the Env inside the Corps: from 1 on, or BOOT_ENV, or FRONT
+    conc: int  # id of the worker inside its Env
 
     def __str__(self) -> str:
         generation, number = divmod(self.conc, GENERATION)

@@ -12,7 +12,6 @@ _LONGEST: Final = 1e9  # thirty years: the system refuses to wait for 292, and s
 now = time.monotonic
 """Seconds on the monotonic clock of this process."""
 
-
 wall_time = time.time
 """Seconds since 1970, for people to read. It may jump, so no duration is computed from it."""
 

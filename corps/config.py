@@ -33,10 +33,8 @@ _MOST_PROBLEMS: Final = 20
 class LoadedSettings(NamedTuple):
     """Settings, and the source of each of them.
 
-    Attributes:
-        settings: The values that hold.
-        sources: For every dotted key such as ``"threads.max"``: ``"default"``, ``"file /x/corps.toml"``,
-            ``"environment CORPS_THREADS__MAX"`` or ``"argument threads.max"``.
+    `sources` has for every dotted key such as ``"threads.max"``: ``"default"``, ``"file /x/corps.toml"``,
+    ``"environment CORPS_THREADS__MAX"`` or ``"argument threads.max"``.
     """
 
     settings: Settings
@@ -44,19 +42,12 @@ class LoadedSettings(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """One setting as the reference describes it.
+    """One setting as the reference describes it."""
 
-    Attributes:
-        key: The dotted key, such as ``"threads.max"``.
-        variable: Its environment variable, such as ``"CORPS_THREADS__MAX"``.
-        field: The pydantic field behind it.
-        group: The model that holds the field.
-    """
-
-    key: str
-    variable: str
+    key: str  # dotted, such as "threads.max"
+    variable: str  # of the environment, such as "CORPS_THREADS__MAX"
     field: FieldInfo
-    group: type[BaseModel]
+    group: type[BaseModel]  # the model that holds the field
 
     def allowed(self) -> str:
         """Return in words what values it takes, such as ``"a whole number from 1 to 1024"``."""

@@ -90,12 +90,7 @@ class RequestError(CorpsError):
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """What is known of an exception that a method raised; a RemoteError stands for it.
-
-    Attributes:
-        type_name, text, traceback, target, origin, executed, incarnation, elapsed: As in RemoteError.
-        is_stand_in: `origin` is of a builtin type that the original's one is derived from.
-    """
+    """What is known of an exception that a method raised; a RemoteError stands for it, with most of this."""
 
     type_name: str = ""
     text: str = ""
@@ -105,7 +100,7 @@ class Remote:
     incarnation: int = 0
     elapsed: float | None = None
     executed: Executed = "yes"
-    is_stand_in: bool = False
+    is_stand_in: bool = False  # `origin` is of a builtin type that the original's one is derived from
 
     @property
     def summary(self) -> str:
@@ -124,9 +119,8 @@ class Remote:
 
 REMOTE: Final = "_corps_remote"
 """Where in its ``__dict__`` an error of a caller keeps its `Remote`."""
-_held: Final = BaseException.__dict__[
-    "__dict__"
-].__get__  # past the class of an author, which may do anything
+# Past the class of an author, which may do anything.
+_held: Final = BaseException.__dict__["__dict__"].__get__
 
 
 def remote_of(error: BaseException) -> Remote | None:

@@ -20,25 +20,15 @@ READING: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a process ended. Either `code` or `signal` is set.
-
-    Attributes:
-        env_id: The Env it was.
-        mark: As `LaunchedEnv.mark`.
-        code: Its exit status.
-        signal: The signal that killed it.
-        reason: Why, where its own status does not say it.
-        by_memory: It was killed because there was no memory left.
-        seen_at: When the launcher has seen it, on the monotonic clock.
-    """
+    """How a process ended. Either `code`, its exit status, or `signal`, which killed it, is set."""
 
     env_id: int
-    mark: str
+    mark: str  # as `LaunchedEnv.mark`
     code: int | None
     signal: int | None
-    reason: str = ""
-    by_memory: bool = field(default=False, compare=False)
-    seen_at: float = field(default_factory=now, compare=False, repr=False)
+    reason: str = ""  # why, where its own status does not say it
+    by_memory: bool = field(default=False, compare=False)  # killed because there was no memory left
+    seen_at: float = field(default_factory=now, compare=False, repr=False)  # by the launcher; monotonic
 
     def __str__(self) -> str:
         because = f" ({self.reason})" if self.reason else ""

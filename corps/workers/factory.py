@@ -176,9 +176,7 @@ class Options:
         return group
 
     def _env(self) -> Env:
-        if self._of is not None:
-            return self._of
-        return env_here("to create a worker in")
+        return self._of or env_here("to create a worker in")
 
     def _record(self, mgr: "Cell", cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Record:
         """Return how a worker of this Mgr is constructed. One record serves many workers."""

@@ -14,8 +14,12 @@ from typing import Any, Final
 from corps.handlers import came_from_a_handler
 from corps.truth_words import FALSE_WORDS, TRUE_WORDS
 
-_POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-
+# Kinds of parameters; the last of each takes all that are left.
+_BY_PLACE: Final = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    inspect.Parameter.VAR_POSITIONAL,
+)
 _BY_NAME: Final = (
     inspect.Parameter.POSITIONAL_OR_KEYWORD,
     inspect.Parameter.KEYWORD_ONLY,
@@ -46,17 +50,10 @@ _IN_WORDS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter.
-
-    Attributes:
-        name: Its name.
-        kind: What a word is read as: ``"int"``, ``"float"``, ``"bool"``, ``"Path"`` or ``"str"``.
-        is_optional: Whether it may be left out.
-        is_repeated: Whether it takes all words that are left.
-    """
+    """One parameter. One that `is_repeated` takes all words, or all names, that are left."""
 
     name: str
-    kind: str
+    kind: str  # what a word is read as: a key of `_READERS`
     is_optional: bool
     is_repeated: bool
 
@@ -72,36 +69,28 @@ class Parameter:
 
 
 def parameters_of(method: Callable[..., Any]) -> list[Parameter]:
-    """Return the parameters that words can be given for; the first of a method is its worker."""
-    hints = _hints_of(method)
-    _, *rest = inspect.signature(method).parameters.values()
-    return [
-        Parameter(
-            each.name,
-            _kind_of(hints.get(each.name)),
-            each.default is not inspect.Parameter.empty,
-            each.kind is inspect.Parameter.VAR_POSITIONAL,
-        )
-        for each in rest
-        if each.kind in (*_POSITIONAL, inspect.Parameter.VAR_POSITIONAL)
-    ]
+    """Return the parameters that words can be given for."""
+    return _described(method, _BY_PLACE)
 
 
 def keywords_of(method: Callable[..., Any]) -> list[Parameter]:
-    """Return the parameters that can be given by name. One that takes all other names is repeated."""
-    if method is object.__init__:
-        return []
-    _, *rest = inspect.signature(method).parameters.values()
+    """Return the parameters that can be given by name."""
+    return [] if method is object.__init__ else _described(method, _BY_NAME)
+
+
+def _described(method: Callable[..., Any], kinds: Sequence[Any]) -> list[Parameter]:
+    """Return the parameters of some kinds; the first of a method is its worker."""
     hints = _hints_of(method)
+    _, *rest = inspect.signature(method).parameters.values()
     return [
         Parameter(
             each.name,
             _kind_of(hints.get(each.name)),
-            each.default is not inspect.Parameter.empty or each.kind is inspect.Parameter.VAR_KEYWORD,
-            each.kind is inspect.Parameter.VAR_KEYWORD,
+            is_optional=each.default is not inspect.Parameter.empty,
+            is_repeated=each.kind is kinds[-1],
         )
         for each in rest
-        if each.kind in _BY_NAME
+        if each.kind in kinds
     ]
 
 

@@ -11,8 +11,9 @@ End of file towards the template means: kill everything, report how it ended, an
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import ClassVar, TypeAlias
+from typing import Final, TypeAlias, get_args
 
 from corps.errors import InternalError
 
@@ -24,49 +25,26 @@ _MAX_TEXT = 8 * 1024
 
 @dataclass(frozen=True, slots=True)
 class TemplateConfig:
-    """What a template process is started with.
+    """What a template process is started with. `path` and `argv` are those of the booting process."""
 
-    Attributes:
-        control_fd: Its end of the control socket.
-        parent_pid: The booting process.
-        runtime_dir: The directory that it removes at its end.
-        preload: Names of the modules to import before the first fork.
-        core_dumps: Whether Envs may write core files.
-        stdin_env: The Env that has the stdin of the booting process; None if none has.
-        executable: The interpreter to start others with; None for its own.
-        path: The `sys.path` of the booting process.
-        argv: The `sys.argv` of the booting process.
-    """
-
-    control_fd: int
-    parent_pid: int
-    runtime_dir: str
-    preload: list[str]
-    core_dumps: bool
-    stdin_env: int | None
-    executable: str | None
+    control_fd: int  # its end of the control socket
+    parent_pid: int  # the booting process
+    runtime_dir: str  # which it removes at its end
+    preload: list[str]  # names of the modules to import before the first fork
+    core_dumps: bool  # whether Envs may write core files
+    stdin_env: int | None  # the Env that has the stdin of the booting process
+    executable: str | None  # the interpreter to start others with; None for its own
     path: list[str]
     argv: list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class EnvConfig:
-    """What an Env is started with that is not forked from the template.
-
-    Attributes:
-        env_id: The Env.
-        entry: As in `Spawn`.
-        fds: Its end of the channel, the write end of its output, and its pulse.
-        template_pid: The template, which has started it.
-        core_dumps: Whether it may write core files.
-        stdin_env: As in `TemplateConfig`.
-        path: The `sys.path` of the booting process.
-        argv: The `sys.argv` of the booting process.
-    """
+    """What an Env is started with that is not forked from the template; see `TemplateConfig`."""
 
     env_id: int
     entry: str
-    fds: list[int]
+    fds: list[int]  # as in `Spawn`
     template_pid: int
     core_dumps: bool
     stdin_env: int | None
@@ -132,12 +110,7 @@ class Exited:
 Message: TypeAlias = Spawn | Kill | Ready | Failed | Spawned | SpawnFailed | Exited
 
 
-class _Table:
-    """The message types by the word that stands for each in a packet."""
-
-    types: ClassVar[dict[str, type[Message]]] = {
-        kind.__name__: kind for kind in (Spawn, Kill, Ready, Failed, Spawned, SpawnFailed, Exited)
-    }
+_KINDS: Final[Mapping[str, type[Message]]] = {kind.__name__: kind for kind in get_args(Message)}
 
 
 def encode(message: Message) -> bytes:
@@ -152,8 +125,7 @@ def decode(packet: bytes) -> Message:
     """Make the message of a packet from `encode`."""
     try:
         fields = json.loads(packet)
-        kind = _Table.types[fields.pop("message")]
-        return kind(**fields)
+        return _KINDS[fields.pop("message")](**fields)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InternalError(f"not a control message: {packet[:200]!r}") from error
 

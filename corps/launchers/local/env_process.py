@@ -42,14 +42,11 @@ class EnvProcess:
         return self.pulse.counts()
 
     def output(self) -> str:
-        """Give the last 200 lines, at most 64 KiB, that the process wrote before it released its output.
-
-        They are complete once `wait` has returned an Exit.
-        """
+        """See `LaunchedEnv.output`: the last 200 lines, at most 64 KiB, before it released its output."""
         return self.tail.text()
 
     def wait(self, timeout: float | None = None) -> Exit | None:
-        """Wait so many seconds, or any time, for the end; return None if it has not come."""
+        """See `LaunchedEnv.wait`."""
         return self._exit if self._ended.wait(timeout) else None
 
     def kill(self, sig: int = signal.SIGKILL) -> None:
@@ -61,10 +58,7 @@ class EnvProcess:
             self._send_signal(self.env_id, sig, self.pid)
 
     def end_with_stacks(self) -> None:
-        """Have it write the stacks of its threads to its stderr, and end. No thread waits for that.
-
-        A process that is stopped, or whose application has taken that signal for itself, does not end.
-        """
+        """See `LaunchedEnv.end_with_stacks`. It does not end if its application has taken that signal."""
         self.kill(DUMP_SIGNAL)
 
     def is_stopped(self) -> bool:

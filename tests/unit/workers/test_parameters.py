@@ -71,7 +71,7 @@ def test_what_is_given_by_name_is_known_and_read() -> None:
     assert [(each.name, each.is_optional, each.is_repeated) for each in more] == [
         ("where", False, False),
         ("only_by_name", True, False),
-        ("more", True, True),
+        ("more", False, True),
     ]
     assert read_assignments(more, {"where": "x", "other": "1"}) == {"where": "x", "other": "1"}
     assert keywords_of(object.__init__) == []
