@@ -41,9 +41,13 @@ class CorpsEnd:
         return ended
 
     def fail(self, error: SupervisionError) -> None:
-        """Begin the end, because the Corps cannot go on. The first reason wins."""
+        """Begin the end, because the Corps cannot go on. The first reason wins.
+
+        What fails after `kill` fails because of it, so that is no reason.
+        """
         with self._lock:
-            self._error = self._error or error
+            if not self._is_killed:
+                self._error = self._error or error
         self.is_wanted.set()
 
     def limit_passed(self, failure: Failure) -> None:

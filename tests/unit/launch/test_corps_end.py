@@ -4,7 +4,7 @@ from threading import Barrier, Thread
 
 import pytest
 
-from corps.errors import RestartLimit, SupervisionError
+from corps.errors import CorpsLost, RestartLimit, SupervisionError
 from corps.launch.corps_end import CorpsEnd
 from corps.messages.endings import Failure
 from corps.messages.outcomes import Raised, Value
@@ -53,6 +53,15 @@ def test_a_kill_goes_backwards_and_what_comes_too_late_is_killed_at_once() -> No
     assert end.is_wanted.is_set()
     end.at_kill(lambda: killed.append("late"))
     assert killed == ["membership", "host", "late"]
+
+
+def test_what_is_lost_because_of_a_kill_is_not_why_the_corps_ends() -> None:
+    end = CorpsEnd()
+    end.kill()
+    end.fail(CorpsLost("killed by SIGTERM"))
+    assert not end.has_failed
+    end.be_over(end.outcome(Value(None)))
+    assert end.ask().result() is None
 
 
 def test_a_part_that_is_made_while_the_corps_is_killed_never_survives() -> None:
