@@ -73,7 +73,8 @@ def _explained(
             path=what,
         )
     parts_of = _parts_of_data if only_data else parts
-    path, thing, error = find_culprit(Culprit(what, value, error), pack, parts_of)
+    start = Culprit(what, value, error)
+    path, thing, error = _Search(start, pack, parts_of).descend(start, 0) or start
     return PackError(f"cannot pack {path}, {_type_of(thing)}: {_reason(thing, error)}", path=path)
 
 
@@ -102,15 +103,11 @@ def _type_of(thing: Any) -> str:
     return f"of type {name}"
 
 
-def find_culprit(
-    start: Culprit, pack: Callable[[Any], object], parts_of: Callable[[Any], Iterator[Part]]
-) -> Culprit:
-    """Descend to the part of an object that is to blame; beyond the bounds something on the way is blamed."""
-    return _Search(start, pack, parts_of).descend(start, 0) or start
-
-
 class _Search:
-    """One search for a culprit: what it has seen, and how much it may still try."""
+    """One search for a culprit: what it has seen, and how much it may still try.
+
+    Beyond the bounds of depth and trials, something on the way to the part that is to blame is blamed.
+    """
 
     def __init__(
         self, start: Culprit, pack: Callable[[Any], object], parts_of: Callable[[Any], Iterator[Part]]

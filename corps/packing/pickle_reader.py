@@ -61,10 +61,7 @@ class PickleReader:
         self._memo: list[Any] = []
 
     def read(self, body: bytes, names: Iterable[str] = ()) -> Any:
-        """Return the object of the pickle; Untrusted if it does what it may not, else UnpackError.
-
-        All names of its manifest are judged before anything of the body is read.
-        """
+        """Return the object of the pickle, after judging its names; Untrusted or UnpackError if it is bad."""
         for name in names:
             module, _, qualname = name.partition(":")
             self._judge.find(module, qualname)

@@ -22,10 +22,7 @@ class Reason(NamedTuple):
 
 
 class Refusal(Exception):
-    """A pickler met something that it must not pack. Becomes a PackError at the border of the package.
-
-    The thing itself tells a refusal of it from one of something inside it.
-    """
+    """A pickler met a thing that it must not pack itself. Becomes a PackError at the border."""
 
     def __init__(self, thing: Any, reason: Reason) -> None:
         super().__init__(f"{reason.why}; {reason.advice}")

@@ -27,6 +27,7 @@ from corps.wire.frames import (
     Frame,
     ProbeHeader,
     RequestHeader,
+    frame_of,
     outcome_frame,
 )
 
@@ -251,7 +252,7 @@ class Answering:
             if is_first:
                 self._is_credit_due = True
         if lump is not None:
-            self._way.transmit([CreditHeader(*lump).header()])
+            self._way.transmit([frame_of(CreditHeader(*lump))])
         elif is_first:
             self._env.alarms.at(now() + _CREDIT_DELAY, self.give_rest)
 
@@ -261,7 +262,7 @@ class Answering:
             self._is_credit_due = False
             lump = self._returns.rest()
         if lump is not None:
-            self._way.transmit([CreditHeader(*lump).header()])
+            self._way.transmit([frame_of(CreditHeader(*lump))])
 
     def lose(self) -> None:
         """Give up all its requests: nobody will ever read their outcomes. Idempotent."""

@@ -42,6 +42,7 @@ from corps.wire.frames import (
     Frame,
     OutcomeHeader,
     ProbeHeader,
+    frame_of,
     request_frame,
 )
 
@@ -205,7 +206,7 @@ class Asking:
 
     def ask_back(self, request: Request) -> None:
         """See `Route.ask_back`: only the peer knows whether the request has begun."""
-        self._way.transmit([CancelHeader(request.number, only_if_waiting=1).header()], request.target.conc)
+        self._way.transmit([frame_of(CancelHeader(request.number, only_if_waiting=1))], request.target.conc)
 
     def relay(self, request: Request, answer: "concurrent.futures.Future[Any]") -> None:
         """Do nothing. See `Route.relay`: the worker is at the peer."""
@@ -224,11 +225,11 @@ class Asking:
                     return
                 self._pending[request.number] = None, size, sent
                 self._withdrawn[request.number] = request.sender, request.target, request.method
-        self._way.transmit([CancelHeader(request.number).header()], request.target.conc)
+        self._way.transmit([frame_of(CancelHeader(request.number))], request.target.conc)
 
     def probe(self, conc: int, header: ProbeHeader) -> None:
         """Ask the peer to look on for a circle of waits: by way of a request to this worker."""
-        self._way.transmit([header.header()], conc)
+        self._way.transmit([frame_of(header)], conc)
 
     def _take_room(self, request: Request, size: int) -> bool:
         """Take room and a number; return False if the caller has to wait for it."""

@@ -7,7 +7,7 @@ from typing import Any
 from corps.errors import Overloaded, UnpackError, WireError
 from corps.packing.codecs import PICKLE
 from corps.packing.packer import Packed, Packer
-from corps.wire.frames import MAX_DEFINITION, MAX_DEFINITIONS, DefineHeader, Frame
+from corps.wire.frames import MAX_DEFINITION, MAX_DEFINITIONS, DefineHeader, Frame, frame_of
 
 
 class Definitions:
@@ -57,7 +57,7 @@ class Definitions:
         if number > MAX_DEFINITIONS:
             return None
         try:
-            self._transmit([DefineHeader(number, PICKLE).header(), body])
+            self._transmit([frame_of(DefineHeader(number, PICKLE)), body])
         except Overloaded:
             return None
         return number

@@ -31,58 +31,33 @@ class State(IntEnum):
     """It has ended here for good. That is remembered as long as its end is on record."""
 
 
-class Event(IntEnum):
-    """What can happen to one number."""
-
-    CAME = 0
-    """A cell was entered."""
-    LEAVES = 1
-    """Its cell is about to be abandoned."""
-    ENDED = 2
-    """Its cell was removed, for good."""
-    ENDED_TO_RETURN = 3
-    """Its cell was removed, and its worker may come back."""
-    CLAIMED = 4
-    """The Env of its Mgr says that it will start it again."""
-    GIVEN_UP = 5
-    """It will not be started again."""
-    ALL_SAID = 6
-    """No Env is undecided any more."""
-    FORGOTTEN = 7
-    """Its end is not on record any more."""
-
-
 # Constants, because Python 3.11 takes 40 ns to find a member in its class.
 _UNKNOWN: Final = State.UNKNOWN
 _EXPECTED: Final = State.EXPECTED
 _RETURNING: Final = State.RETURNING
-_CAME: Final = Event.CAME
-_ENDED: Final = Event.ENDED
 
-_KEPT: Final[Mapping[State, State]] = {state: state for state in State}
-
-MOVES: Final[Mapping[Event, Mapping[State, State]]] = {
-    Event.CAME: {
-        State.UNKNOWN: State.HERE,
-        State.EXPECTED: State.HERE,
-        State.RETURNING: State.HERE,
-        State.HOPELESS: State.HERE,
-        State.GONE: State.HERE,
-    },
-    Event.LEAVES: {State.HERE: State.LEAVING},
-    Event.ENDED: {State.HERE: State.GONE, State.LEAVING: State.GONE},
-    Event.ENDED_TO_RETURN: {State.HERE: State.RETURNING, State.LEAVING: State.RETURNING},
-    Event.CLAIMED: {**_KEPT, State.UNKNOWN: State.EXPECTED},
-    Event.GIVEN_UP: {
-        **_KEPT,
-        State.UNKNOWN: State.HOPELESS,
-        State.EXPECTED: State.HOPELESS,
-        State.RETURNING: State.GONE,
-    },
-    Event.ALL_SAID: {**_KEPT, State.HOPELESS: State.UNKNOWN},
-    Event.FORGOTTEN: {State.GONE: State.UNKNOWN, State.RETURNING: State.EXPECTED},
+# What each event makes of each state. A state that is missing cannot meet the event.
+_Moves = Mapping[State, State]
+_KEPT: Final[_Moves] = {state: state for state in State}
+_CAME: Final[_Moves] = {
+    State.UNKNOWN: State.HERE,
+    State.EXPECTED: State.HERE,
+    State.RETURNING: State.HERE,
+    State.HOPELESS: State.HERE,
+    State.GONE: State.HERE,
 }
-"""What each event makes of each state. A state that is missing cannot meet the event."""
+_LEAVES: Final[_Moves] = {State.HERE: State.LEAVING}
+_ENDED: Final[_Moves] = {State.HERE: State.GONE, State.LEAVING: State.GONE}
+_ENDED_TO_RETURN: Final[_Moves] = {State.HERE: State.RETURNING, State.LEAVING: State.RETURNING}
+_CLAIMED: Final[_Moves] = {**_KEPT, State.UNKNOWN: State.EXPECTED}
+_GIVEN_UP: Final[_Moves] = {
+    **_KEPT,
+    State.UNKNOWN: State.HOPELESS,
+    State.EXPECTED: State.HOPELESS,
+    State.RETURNING: State.GONE,
+}
+_ALL_SAID: Final[_Moves] = {**_KEPT, State.HOPELESS: State.UNKNOWN}
+_FORGOTTEN: Final[_Moves] = {State.GONE: State.UNKNOWN, State.RETURNING: State.EXPECTED}
 
 _COMING: Final = frozenset({State.LEAVING, State.EXPECTED, State.RETURNING})
 
@@ -122,20 +97,20 @@ class Presences:
 
     def leaves(self, number: int) -> None:
         """Record that a cell is about to be abandoned, and that its worker may come back."""
-        self._move(number, Event.LEAVES)
+        self._move(number, _LEAVES)
 
     def ended(self, number: int, mgr_env: int | None) -> None:
         """Record that a cell was removed; `mgr_env` is the Env of its Mgr if its worker may come back."""
         if mgr_env is None:
             self._move(number, _ENDED)
         else:
-            self._move(number, Event.ENDED_TO_RETURN)
+            self._move(number, _ENDED_TO_RETURN)
             self._mgr_envs[number] = mgr_env
 
     def claimed(self, mgr_env: int, numbers: Iterable[int]) -> None:
         """Record whom an Env will start again here. There are no others."""
         for number in numbers:
-            self._move(number, Event.CLAIMED)
+            self._move(number, _CLAIMED)
             if self.state(number) is State.EXPECTED:
                 self._mgr_envs[number] = mgr_env
         self._has_said(mgr_env)
@@ -143,9 +118,9 @@ class Presences:
     def given_up(self, numbers: Iterable[int]) -> None:
         """Record who will not be started again."""
         for number in numbers:
-            self._move(number, Event.GIVEN_UP)
+            self._move(number, _GIVEN_UP)
             if not self._undecided:
-                self._move(number, Event.ALL_SAID)
+                self._move(number, _ALL_SAID)
 
     def mgr_env_lost(self, mgr_env: int) -> None:
         """Record that an Env has died, and with it the Mgrs that were to start workers here."""
@@ -154,20 +129,21 @@ class Presences:
 
     def forgotten(self, number: int) -> None:
         """Record that it is not on record any more how a worker ended."""
-        self._move(number, Event.FORGOTTEN)
+        self._move(number, _FORGOTTEN)
 
     def _has_said(self, mgr_env: int) -> None:
         if mgr_env in self._undecided:
             self._undecided.discard(mgr_env)
             if not self._undecided:
                 for number in list(self._states):
-                    self._move(number, Event.ALL_SAID)
+                    self._move(number, _ALL_SAID)
 
-    def _move(self, number: int, event: Event) -> None:
+    def _move(self, number: int, moves: _Moves) -> None:
         state = self._states.get(number, _UNKNOWN)
-        after = MOVES[event].get(state)
+        after = moves.get(state)
         if after is None:
-            raise IllegalMove(f"the worker number {number} is {state.name}, and cannot meet {event.name}")
+            wanted = ", ".join(each.name for each in moves)
+            raise IllegalMove(f"the worker number {number} is {state.name}, which has to be {wanted}")
         if after is _UNKNOWN:
             self._states.pop(number, None)
         else:

@@ -80,10 +80,7 @@ class Supervisor(Generic[K]):
     def failed(
         self, child: K, incarnation: int, failure: Failure, at: float
     ) -> Plan[K] | Dropped[K] | GivenUp[K] | None:
-        """Decide about an incarnation that failed at a time in seconds.
-
-        None means nothing: the failure is known already, is about a former incarnation, or all was given up.
-        """
+        """Decide about a failure at a time in seconds; None: it was known, or all was given up."""
         known = self._children.get(child)
         if known is None or known.is_down or incarnation < known.incarnation or self._has_given_up:
             return None

@@ -19,7 +19,7 @@ from typing import Final, Protocol
 
 from corps.errors import WireError
 from corps.wire.frames import MAX_FRAMES, Frame
-from corps.wire.link_frames import ChunkHeader, OpenHeader
+from corps.wire.link_frames import ChunkHeader, OpenHeader, frame_of
 from corps.wire.memory import new_memory
 
 LARGE_MESSAGE: Final = 1024 * 1024
@@ -82,11 +82,11 @@ class Stream:
     def opening(self) -> Message:
         """Return its OPEN."""
         form = Struct(f"<{len(self.lengths)}Q")
-        return OpenHeader(self.number).header(), form.pack(*self.lengths)
+        return frame_of(OpenHeader(self.number)), form.pack(*self.lengths)
 
     def next_chunk(self) -> tuple[bytes, ChunkData]:
         """Return its next CHUNK."""
-        header = ChunkHeader(self.number, self.sent).header()
+        header = frame_of(ChunkHeader(self.number, self.sent))
         chunk = self.chunks.popleft()
         self.sent += len(chunk)
         return header, chunk

@@ -7,48 +7,38 @@ Pure counting; who has to wait, and how, is the business of `transport`.
 class Window:
     """How much one Env may have unanswered at another. Not thread safe: its owner's lock protects it."""
 
-    __slots__ = ("_bytes", "_max_bytes", "_max_requests", "_requests")
+    __slots__ = ("_max_bytes", "_max_requests", "requests", "size")
 
     def __init__(self, requests: int, size: int) -> None:
         """Make an empty window; one request alone may be larger than `size` bytes."""
         self._max_requests = requests
         self._max_bytes = size
-        self._requests = 0
-        self._bytes = 0
-
-    @property
-    def requests(self) -> int:
-        """Return how many requests are not dealt with, as far as the other side has said."""
-        return self._requests
-
-    @property
-    def size(self) -> int:
-        """Return their bytes."""
-        return self._bytes
+        self.requests = 0  # that are not dealt with, as far as the other side has said
+        self.size = 0  # their bytes
 
     def take_if_room(self, size: int) -> bool:
         """Take room for a request of this many bytes, if there is some; return whether there was."""
-        requests, together = self._requests, self._bytes + size
+        requests, together = self.requests, self.size + size
         if requests and (requests >= self._max_requests or together > self._max_bytes):
             return False
-        self._requests, self._bytes = requests + 1, together
+        self.requests, self.size = requests + 1, together
         return True
 
     def is_roomy(self, more: int) -> bool:
         """Return whether less than half of it is taken, so many further requests counted."""
-        return 2 * (self._requests + more) < self._max_requests and 2 * self._bytes < self._max_bytes
+        return 2 * (self.requests + more) < self._max_requests and 2 * self.size < self._max_bytes
 
     def take(self, size: int) -> None:
         """Take room for a request of this many bytes, whether there is some or not."""
-        self._requests += 1
-        self._bytes += size
+        self.requests += 1
+        self.size += size
 
     def give_back(self, requests: int, size: int) -> None:
         """Give back the room of so many requests, of so many bytes together."""
-        self._requests -= requests
-        self._bytes -= size
-        if self._requests < 0 or self._bytes < 0:  # the other side gives back more than it has got
-            self._requests, self._bytes = max(0, self._requests), max(0, self._bytes)
+        self.requests -= requests
+        self.size -= size
+        if self.requests < 0 or self.size < 0:  # the other side gives back more than it has got
+            self.requests, self.size = max(0, self.requests), max(0, self.size)
 
 
 class Returns:

@@ -178,15 +178,6 @@ class RequestHeader(NamedTuple):
     codec: int
     optional: OptionalFields | None = None
 
-    def header(self) -> bytes:
-        """Return the header as a frame."""
-        flags, present = 0, []
-        for flag, field in zip(FLAGS, self.optional or (), strict=False):
-            if field is not None:
-                flags |= flag
-                present.append(field)
-        return pack((REQUEST, *self[:-1], flags, *present))
-
 
 class OutcomeHeader(NamedTuple):
     """The outcome of the request with this number."""
@@ -195,20 +186,12 @@ class OutcomeHeader(NamedTuple):
     status: int
     codec: int
 
-    def header(self) -> bytes:
-        """Return the header as a frame."""
-        return pack((OUTCOME, *self))
-
 
 class CancelHeader(NamedTuple):
     """Nobody wants the outcome of the request with this number any more."""
 
     number: int  # of the request
     only_if_waiting: int = 0  # 1: unless it has begun; 0: in any case
-
-    def header(self) -> bytes:
-        """Return the header as a frame."""
-        return pack((CANCEL, *self))
 
 
 class ProbeHeader(NamedTuple):
@@ -221,20 +204,12 @@ class ProbeHeader(NamedTuple):
     edge: int
     path: tuple[str, ...]
 
-    def header(self) -> bytes:
-        """Return the header as a frame."""
-        return pack((PROBE, *self))
-
 
 class CreditHeader(NamedTuple):
     """So many requests that wanted no answer, of so many bytes, have been dealt with."""
 
     requests: int
     size: int
-
-    def header(self) -> bytes:
-        """Return the header as a frame."""
-        return pack((CREDIT, *self))
 
 
 class DefineHeader(NamedTuple):
@@ -243,20 +218,12 @@ class DefineHeader(NamedTuple):
     number: int
     codec: int
 
-    def header(self) -> bytes:
-        """Return the header as a frame."""
-        return pack((DEFINE, *self))
-
 
 class MarkHeader(NamedTuple):
     """A point in the lane of a worker, or in no lane, for the consistent cut with this number."""
 
     number: int
     conc: int | None
-
-    def header(self) -> bytes:
-        """Return the header as a frame."""
-        return pack((MARK, *self))
 
 
 def request_frame(
@@ -277,23 +244,26 @@ def outcome_frame(number: int, status: int, codec: int) -> bytes:
     return pack((OUTCOME, number, status, codec))
 
 
-Header = (
-    Hello
-    | RequestHeader
-    | OutcomeHeader
-    | CancelHeader
-    | ProbeHeader
-    | CreditHeader
-    | DefineHeader
-    | MarkHeader
-)
+Plain = OutcomeHeader | CancelHeader | ProbeHeader | CreditHeader | DefineHeader | MarkHeader
+Header = Hello | RequestHeader | Plain
+
+_KINDS: Final[Mapping[type[Plain], int]] = {
+    OutcomeHeader: OUTCOME,
+    CancelHeader: CANCEL,
+    ProbeHeader: PROBE,
+    CreditHeader: CREDIT,
+    DefineHeader: DEFINE,
+    MarkHeader: MARK,
+}
+
+
+def frame_of(header: Plain) -> bytes:
+    """Return the frame of a header whose fields are all of it."""
+    return pack((_KINDS[type(header)], *header))
 
 
 def read_header(frames: Sequence[Frame]) -> Header:
-    """Read the header of a whole message. Raise WireError if it is none, or about the link itself.
-
-    Raise VersionMismatch if it is a HELLO of another version.
-    """
+    """Read the header of a whole message, or raise WireError; VersionMismatch at a HELLO of another."""
     header: Header = read(frames, READERS)
     return header
 
@@ -398,18 +368,6 @@ def _define(number: int, codec: int) -> DefineHeader:
     return DefineHeader(number, codec)
 
 
-FIELDS: Final[Mapping[int, tuple[frozenset[type], ...]]] = {
-    HELLO: (_TEXT, _INT, _TEXT, _INT, _TEXT),
-    REQUEST: (_INT, _INT, _INT, _TEXT, _OPTIONAL_ARRAY, _OPTIONAL_NUMBER, _INT, _INT),
-    OUTCOME: (_INT, _INT, _INT),
-    CANCEL: (_INT, _INT),
-    PROBE: (_INT, _INT, _INT, _INT, _INT, _ARRAY),
-    CREDIT: (_INT, _INT),
-    DEFINE: (_INT, _INT),
-    MARK: (_INT, _OPTIONAL_INT),
-}
-"""For each kind, which types each field of its header may have."""
-
 OPTIONAL_FIELDS: Final[Mapping[str, tuple[frozenset[type], int, int]]] = {
     "trace": (_BYTES, TRACE_SIZE, TRACE_SIZE),
     "target_corps": (_TEXT, 1, MAX_CORPS_ID),
@@ -421,15 +379,19 @@ FLAGS: Final = tuple(1 << at for at in range(len(OPTIONAL_FIELDS)))
 """The flags of the optional fields, in their order."""
 
 READERS: Final[Mapping[int, Reader]] = {
-    HELLO: reader(FIELDS[HELLO], 1, 1, _hello),
+    HELLO: reader((_TEXT, _INT, _TEXT, _INT, _TEXT), 1, 1, _hello),
     REQUEST: reader(
-        FIELDS[REQUEST], 2, MAX_FRAMES, _request, [types for types, _, _ in OPTIONAL_FIELDS.values()]
+        (_INT, _INT, _INT, _TEXT, _OPTIONAL_ARRAY, _OPTIONAL_NUMBER, _INT, _INT),
+        2,
+        MAX_FRAMES,
+        _request,
+        [types for types, _, _ in OPTIONAL_FIELDS.values()],
     ),
-    OUTCOME: reader(FIELDS[OUTCOME], 2, MAX_FRAMES, _outcome),
-    CANCEL: reader(FIELDS[CANCEL], 1, 1, _cancel),
-    PROBE: reader(FIELDS[PROBE], 1, 1, _probe),
-    CREDIT: reader(FIELDS[CREDIT], 1, 1, _credit),
-    DEFINE: reader(FIELDS[DEFINE], 2, 2, _define),
-    MARK: reader(FIELDS[MARK], 1, 1, _mark),
+    OUTCOME: reader((_INT, _INT, _INT), 2, MAX_FRAMES, _outcome),
+    CANCEL: reader((_INT, _INT), 1, 1, _cancel),
+    PROBE: reader((_INT, _INT, _INT, _INT, _INT, _ARRAY), 1, 1, _probe),
+    CREDIT: reader((_INT, _INT), 1, 1, _credit),
+    DEFINE: reader((_INT, _INT), 2, 2, _define),
+    MARK: reader((_INT, _OPTIONAL_INT), 1, 1, _mark),
 }
 """How `read` reads each kind, for who reads a message so often that `read_header` would cost 0.1 µs."""

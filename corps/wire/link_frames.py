@@ -40,10 +40,6 @@ class OpenHeader(NamedTuple):
 
     stream: int
 
-    def header(self) -> bytes:
-        """Return the header as a frame."""
-        return pack((OPEN, *self))
-
 
 class ChunkHeader(NamedTuple):
     """The next bytes of a stream; `offset` is how many came before."""
@@ -51,29 +47,17 @@ class ChunkHeader(NamedTuple):
     stream: int
     offset: int
 
-    def header(self) -> bytes:
-        """Return the header as a frame."""
-        return pack((CHUNK, *self))
-
 
 class TakenHeader(NamedTuple):
     """So many bytes of chunks have been taken since the last time."""
 
     size: int
 
-    def header(self) -> bytes:
-        """Return the header as a frame."""
-        return pack((TAKEN, *self))
-
 
 class DroppedHeader(NamedTuple):
     """The receiver has given up this stream."""
 
     stream: int
-
-    def header(self) -> bytes:
-        """Return the header as a frame."""
-        return pack((DROPPED, *self))
 
 
 class AskHeader(NamedTuple):
@@ -82,20 +66,12 @@ class AskHeader(NamedTuple):
     number: int
     round: int
 
-    def header(self) -> bytes:
-        """Return the header as a frame."""
-        return pack((ASK, *self))
-
 
 class ArrivedHeader(NamedTuple):
     """Everything up to this number has arrived on the link that has this number at its sender."""
 
     link: int
     number: int
-
-    def header(self) -> bytes:
-        """Return the header as a frame."""
-        return pack((ARRIVED, *self))
 
 
 class MissedHeader(NamedTuple):
@@ -104,10 +80,6 @@ class MissedHeader(NamedTuple):
     link: int
     number: int
     round: int
-
-    def header(self) -> bytes:
-        """Return the header as a frame."""
-        return pack((MISSED, *self))
 
 
 StreamHeader = OpenHeader | ChunkHeader | TakenHeader | DroppedHeader
@@ -145,12 +117,21 @@ def _reader(make: type[LinkHeader], frames: int) -> Reader:
     return reader([_INT] * len(make._fields), frames, frames, checked)
 
 
-_READERS: Final[Mapping[int, Reader]] = {
-    OPEN: _reader(OpenHeader, 2),
-    CHUNK: _reader(ChunkHeader, 2),
-    TAKEN: _reader(TakenHeader, 1),
-    DROPPED: _reader(DroppedHeader, 1),
-    ASK: _reader(AskHeader, 1),
-    ARRIVED: _reader(ArrivedHeader, 1),
-    MISSED: _reader(MissedHeader, 1),
+_FORMS: Final[Mapping[int, tuple[type[LinkHeader], int]]] = {
+    OPEN: (OpenHeader, 2),
+    CHUNK: (ChunkHeader, 2),
+    TAKEN: (TakenHeader, 1),
+    DROPPED: (DroppedHeader, 1),
+    ASK: (AskHeader, 1),
+    ARRIVED: (ArrivedHeader, 1),
+    MISSED: (MissedHeader, 1),
 }
+"""For each kind, its header, and how many frames a message of it has."""
+
+_KINDS: Final = {make: kind for kind, (make, _) in _FORMS.items()}
+_READERS: Final[Mapping[int, Reader]] = {kind: _reader(*form) for kind, form in _FORMS.items()}
+
+
+def frame_of(header: LinkHeader) -> bytes:
+    """Return the frame of a header."""
+    return pack((_KINDS[type(header)], *header))

@@ -9,6 +9,7 @@ from corps.testing.leaks import Snapshot
 from corps.transport.link import Link
 from corps.wire.frames import MarkHeader
 from tests.contract.stations import StationMaker, run_together
+from tests.unit.wire.writing import written
 
 _MIB = 1024 * 1024
 
@@ -39,11 +40,11 @@ class LargeMessageContract(StationMaker):
             link = one.transport.connect(two.member)
             for lane in (1, 2, 3):
                 link.send([b"before", bytes([lane]), bytes(3 * _MIB)], lane)
-                link.send([MarkHeader(9, lane).header()], lane)
+                link.send([written(MarkHeader(9, lane))], lane)
                 link.send([b"after", bytes([lane])], lane)
             messages = [frames for _, frames in two.wait_for(9)]
         for lane in (1, 2, 3):
-            mark = MarkHeader(9, lane).header()
+            mark = written(MarkHeader(9, lane))
             of_lane = [each for each in messages if each[0] == mark or each[1:2] == [bytes([lane])]]
             assert [bytes(frames[0]) for frames in of_lane] == [b"before", mark, b"after"]
 

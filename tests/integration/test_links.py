@@ -25,6 +25,7 @@ from tests.contract.broken_lines import BrokenLineContract, HalfBrokenLineContra
 from tests.contract.contract import TransportContract
 from tests.contract.stations import Station
 from tests.lines.proxied_network import ProxiedNetwork
+from tests.unit.wire.writing import written
 
 
 def has_ipv6() -> bool:
@@ -165,11 +166,11 @@ class ZmqContract(TransportContract):
     @pytest.mark.parametrize(
         "frames",
         [
-            [OpenHeader(5).header(), b"no lengths"],
-            [OpenHeader(5).header(), (2**62).to_bytes(8, "little")],
-            [ChunkHeader(5, 0).header(), b"of nothing"],
-            [TakenHeader(1).header()],
-            [OpenHeader(5).header()],
+            [written(OpenHeader(5)), b"no lengths"],
+            [written(OpenHeader(5)), (2**62).to_bytes(8, "little")],
+            [written(ChunkHeader(5, 0)), b"of nothing"],
+            [written(TakenHeader(1))],
+            [written(OpenHeader(5))],
             [b"\x92\x07\xc0", b""],
         ],
     )
@@ -214,10 +215,10 @@ class ZmqContract(TransportContract):
     @pytest.mark.parametrize(
         "header",
         [
-            ArrivedHeader(1, 1000).header(),
-            MissedHeader(1, 1000, 1).header(),
-            OpenHeader(1).header(),
-            CreditHeader(1, 1).header(),
+            written(ArrivedHeader(1, 1000)),
+            written(MissedHeader(1, 1000, 1)),
+            written(OpenHeader(1)),
+            written(CreditHeader(1, 1)),
             b"",
         ],
     )

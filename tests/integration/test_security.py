@@ -44,6 +44,7 @@ from corps.transport.zeromq.transport import ZmqTransport
 from corps.wire.frames import Frame, Hello, RequestHeader
 from corps.wire.link_frames import PREFIX
 from tests.contract.stations import Station
+from tests.unit.wire.writing import written
 
 CORPS = "0123456789abcdef"
 MS = 20_000  # milliseconds that anything may take
@@ -482,7 +483,7 @@ class Canary:
 
 def deadly_request(path: Path) -> list[bytes]:
     header = RequestHeader(1, CALL, ENV_MGR, "statistics", None, None, 1)
-    return [header.header(), pickle.dumps(((), {"x": Canary(path)}))]
+    return [written(header), pickle.dumps(((), {"x": Canary(path)}))]
 
 
 def env_over(transport: ZmqTransport) -> Env:

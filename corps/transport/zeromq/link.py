@@ -15,7 +15,7 @@ from corps.transport.hello import mismatch_in
 from corps.transport.link import Link, RoomToSend
 from corps.wire.chunks import LARGE_MESSAGE, Message, Outgoing, cut
 from corps.wire.frames import Frame
-from corps.wire.link_frames import PREFIX, AskHeader
+from corps.wire.link_frames import PREFIX, AskHeader, frame_of
 from corps.wire.resume import Unconfirmed
 
 _log = logging.getLogger("corps.transport")
@@ -202,7 +202,7 @@ class ZmqLink(Link):
             elif self._is_watched and self._unconfirmed.look():
                 ask = AskHeader(self._unconfirmed.last, self._unconfirmed.round)
                 # Hello again: the first one may have been lost too.
-                self._say(self._hello, ask.header())
+                self._say(self._hello, frame_of(ask))
             is_watched = self._is_watched
         if refusal is not None:
             self._refused(self, refusal)

@@ -53,6 +53,7 @@ from corps.wire.link_frames import (
     MissedHeader,
     OpenHeader,
     TakenHeader,
+    frame_of,
     is_chunk,
     is_hello,
     is_of_stream,
@@ -393,7 +394,7 @@ class ZmqTransport(Transport):
     def _tell(self, inbound: InboundLink) -> None:
         """Tell the sender of a link what has arrived of it. It will ask if that cannot be."""
         try:
-            self._reply(inbound.member, inbound.arrivals.tell().header())
+            self._reply(inbound.member, frame_of(inbound.arrivals.tell()))
         except BrokenError as error:
             _log.debug("%s cannot hear what has arrived: %s", env_label(inbound.member.env), error)
 
@@ -434,11 +435,11 @@ class ZmqTransport(Transport):
             else:
                 message = incoming.add(header.stream, header.offset, data)
         except WireError:
-            self._reply(member, DroppedHeader(header.stream).header(), is_numbered=True)
+            self._reply(member, frame_of(DroppedHeader(header.stream)), is_numbered=True)
             raise
         finally:
             if owed := incoming.owed():
-                self._reply(member, TakenHeader(owed).header(), is_numbered=True)
+                self._reply(member, frame_of(TakenHeader(owed)), is_numbered=True)
         if incoming.lacks_memory and self._tries_again is None:
             _log.warning("%s has no memory for a large message now", env_label(self._hello.env))
             self._tries_again = now() + _MEMORY_PAUSE
@@ -456,7 +457,7 @@ class ZmqTransport(Transport):
             if incoming.lacks_memory:
                 self._tries_again = now() + _MEMORY_PAUSE
             if owed := incoming.owed(at_least=1):
-                self._reply(member, TakenHeader(owed).header(), is_numbered=True)
+                self._reply(member, frame_of(TakenHeader(owed)), is_numbered=True)
             for message in messages:
                 self._deliver(member, message)
 

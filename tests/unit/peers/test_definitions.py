@@ -9,6 +9,7 @@ import pytest
 from corps.errors import Overloaded, PackError, UnpackError
 from corps.wire.frames import MAX_DEFINITION, MAX_DEFINITIONS, DefineHeader, Frame, read_header
 from tests.unit.transport.sides import Side, carry, member, pair
+from tests.unit.wire.writing import written
 
 
 def adder(number: int) -> Callable[[int], int]:
@@ -151,9 +152,9 @@ def test_what_is_more_than_a_peer_keeps_goes_by_value() -> None:
 
 def test_a_peer_that_breaks_the_rules_of_definitions_is_counted_and_kept() -> None:
     one, two = pair()
-    two.receive([DefineHeader(1, 1).header(), b"no pickle"])
-    two.receive([DefineHeader(1, 1).header(), b"again"])
-    two.receive([DefineHeader(2, 1).header(), bytes(MAX_DEFINITION + 1)])
+    two.receive([written(DefineHeader(1, 1)), b"no pickle"])
+    two.receive([written(DefineHeader(1, 1)), b"again"])
+    two.receive([written(DefineHeader(2, 1)), bytes(MAX_DEFINITION + 1)])
     assert two.peers.audit.counts == {"protocol": 2}
     one.ask(1)
     carry(one, two)
@@ -175,7 +176,7 @@ def test_a_definition_may_not_lead_to_itself() -> None:
     for _ in range(3):
         one.ask(adder(1))
     body = bytes(one.transport.outbox[2][1])
-    two.receive([DefineHeader(1, 1).header(), body])
+    two.receive([written(DefineHeader(1, 1)), body])
     del one.transport.outbox[1]
     carry(one, two)
     with pytest.raises(UnpackError, match="definition 1"):

@@ -15,6 +15,7 @@ from corps.peers.members import Peers
 from corps.wire.frames import Hello, ProbeHeader
 from tests.unit.transport.sides import CORPS, FIRST, CountedPromise, Side, carry, member, pair
 from tests.unit.wire.test_frames import headers, values, with_body
+from tests.unit.wire.writing import written
 
 messages = (
     headers.map(with_body)
@@ -72,7 +73,7 @@ def test_a_defect_on_the_way_of_a_message_is_counted_and_does_not_end_the_readin
         raise IndexError("planted")
 
     monkeypatch.setattr(one, "follow_probe", fail)
-    one.receive([ProbeHeader(FIRST, 1, 1, 1, 5, ()).header()])
+    one.receive([written(ProbeHeader(FIRST, 1, 1, 1, 5, ()))])
     assert one.peers.audit.counts == {"defect": 1}
 
 

@@ -33,6 +33,7 @@ from corps.wire.frames import (
     read_header,
 )
 from tests.unit.transport.sides import CORPS, FIRST, CountedPromise, Side, carry, member, pair
+from tests.unit.wire.writing import written
 
 
 def sent(side: Side) -> tuple[int, int]:
@@ -473,7 +474,7 @@ def test_a_request_for_or_of_another_corps_is_refused(optional: OptionalFields) 
     one.ask()
     header = read_header(one.transport.outbox[0])
     assert isinstance(header, RequestHeader)
-    two.receive([header._replace(optional=optional).header(), *one.transport.outbox[0][1:]])
+    two.receive([written(header._replace(optional=optional)), *one.transport.outbox[0][1:]])
     assert two.delivered == []
     assert two.peers.audit.counts["protocol"] == 1
 
@@ -484,7 +485,7 @@ def test_a_request_with_all_optional_fields_is_taken() -> None:
     header = read_header(one.transport.outbox[0])
     assert isinstance(header, RequestHeader)
     optional = OptionalFields(bytes(25), CORPS, CORPS, b"identity")
-    one.transport.outbox[0][0] = header._replace(optional=optional).header()
+    one.transport.outbox[0][0] = written(header._replace(optional=optional))
     carry(one, two)
     (request,) = two.delivered
     request.open()
@@ -497,7 +498,7 @@ def test_marks_are_counted_in_every_lane_and_between_all_else() -> None:
     one, two = pair()
     for lane in (None, 1, 2):
         one.ask(lane)
-        one.peer.way.transmit([MarkHeader(7, lane).header()], lane)
+        one.peer.way.transmit([written(MarkHeader(7, lane))], lane)
     assert one.transport.lanes == [1, None, 1, 1, 1, 2]
     carry(one, two)
     assert (two.peer.marks, len(two.delivered)) == (3, 3)
@@ -565,9 +566,9 @@ def test_a_new_incarnation_settles_what_the_old_one_left() -> None:
 @pytest.mark.parametrize(
     "header",
     [
-        OutcomeHeader(7, 0, 1).header(),
-        CreditHeader(1, 1).header(),
-        CreditHeader(0, 1).header(),
+        written(OutcomeHeader(7, 0, 1)),
+        written(CreditHeader(1, 1)),
+        written(CreditHeader(0, 1)),
     ],
 )
 def test_outcomes_and_credit_for_nothing_are_counted(header: bytes) -> None:
@@ -616,7 +617,7 @@ def test_a_number_that_is_in_use_is_refused() -> None:
 
 def test_cancelling_what_is_not_there_does_nothing() -> None:
     _, two = pair()
-    two.receive([CancelHeader(5).header()])
+    two.receive([written(CancelHeader(5))])
     assert not two.transport.outbox
     assert not two.peers.audit.counts
 
@@ -625,8 +626,8 @@ def test_a_probe_that_runs_in_a_circle_ends() -> None:
     one, two = pair()
     one.ask()
     carry(one, two)
-    two.receive([ProbeHeader(FIRST, 1, 1, 1, 0, ("a", "b")).header()])
-    two.receive([ProbeHeader(FIRST, 1, 1, 1, 0, ("a", "b", "c", "b")).header()])
+    two.receive([written(ProbeHeader(FIRST, 1, 1, 1, 0, ("a", "b")))])
+    two.receive([written(ProbeHeader(FIRST, 1, 1, 1, 0, ("a", "b", "c", "b")))])
     assert [probe.path for probe in two.probes] == [("a", "b")]
 
 

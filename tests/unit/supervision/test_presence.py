@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from corps.supervision.presence import MOVES, Event, IllegalMove, Presences, State
+from corps.supervision.presence import IllegalMove, Presences, State
 
 FIRST = 100
 NUMBERS = [0, 1, 2, FIRST, FIRST + 1]
@@ -18,11 +18,6 @@ def arrived(number: int) -> Presences:
     presences = Presences(FIRST)
     presences.came(number)
     return presences
-
-
-def test_each_event_leads_to_known_states() -> None:
-    assert set(MOVES) == set(Event)
-    assert all(after in State for moves in MOVES.values() for after in moves.values())
 
 
 @pytest.mark.parametrize(

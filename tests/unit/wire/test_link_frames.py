@@ -29,6 +29,7 @@ from corps.wire.link_frames import (
     read_link_header,
 )
 from tests.unit.wire.test_frames import headers, values
+from tests.unit.wire.writing import written
 
 numbers = st.integers(0, MAX_NUMBER)
 
@@ -44,7 +45,7 @@ link_headers: st.SearchStrategy[LinkHeader] = st.one_of(
 
 
 def whole(header: LinkHeader) -> list[Frame]:
-    return [header.header(), b"bytes"] if isinstance(header, OpenHeader | ChunkHeader) else [header.header()]
+    return [written(header), b"bytes"] if isinstance(header, OpenHeader | ChunkHeader) else [written(header)]
 
 
 def packed(*fields: object) -> bytes:
@@ -61,11 +62,11 @@ def test_every_header_is_read_as_it_was_written(header: LinkHeader) -> None:
 @given(link_headers | headers)
 @settings(deadline=None)
 def test_a_glance_tells_what_a_header_is(header: LinkHeader | Header) -> None:
-    written = header.header()
-    for frame in (written, memoryview(bytearray(written))):
+    packed_header = written(header)
+    for frame in (packed_header, memoryview(bytearray(packed_header))):
         assert is_of_stream(frame) == isinstance(header, StreamHeader)
         assert is_hello(frame) == isinstance(header, Hello)
-    assert is_chunk(PREFIX.pack(1, 1) + written) == isinstance(header, ChunkHeader)
+    assert is_chunk(PREFIX.pack(1, 1) + packed_header) == isinstance(header, ChunkHeader)
 
 
 @given(link_headers)
@@ -79,7 +80,7 @@ def test_a_peer_never_sees_what_is_about_the_link(header: LinkHeader) -> None:
 @settings(deadline=None)
 def test_what_is_for_a_peer_is_not_about_the_link(header: Header) -> None:
     with pytest.raises(WireError, match="unknown here"):
-        read_link_header([header.header()])
+        read_link_header([written(header)])
 
 
 @given(st.integers(-1, 16), st.lists(values, max_size=5), st.integers(0, 2))
