@@ -13,12 +13,21 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
+FIRST_PAUSE: Final = 0.05
+"""Seconds until the system is asked again for what it did not give."""
+_LONGEST_PAUSE: Final = 1.0
+
 _SCARCE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN})
 
 
 def may_pass(error: BaseException) -> bool:
     """Return whether an error says that the system lacks something that it may have again in a moment."""
     return getattr(error, "errno", None) in _SCARCE
+
+
+def longer(pause: float) -> float:
+    """Return the seconds to wait after another try in vain: twice as many, up to a limit."""
+    return min(2 * pause, _LONGEST_PAUSE)
 
 
 class Reserve:

@@ -24,6 +24,7 @@ from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.messages.requests import CALL
+from corps.reserve import FIRST_PAUSE, longer
 from corps.runtime.env import Env
 from corps.runtime.threads.thread_starts import start_thread
 from corps.supervision.restarts import Restart
@@ -32,8 +33,6 @@ from corps.supervision.supervisor import GivenUp, Plan, Supervisor
 _log = logging.getLogger("corps.managers")
 
 _DOUBT: Final = 0.25  # seconds until an Env that cannot be reached is taken for one that lives
-_FIRST_PAUSE: Final = 0.05  # seconds until a process that the system does not give now is tried again
-_LONGEST_PAUSE: Final = 1.0  # the same, after some tries in vain
 _PATIENCE: Final = 1.0  # seconds for an Env that may hang, while another one waits for its process
 _FIRST: Final = 1  # id of the first Env with workers
 
@@ -133,7 +132,7 @@ class Membership:
 
     def _spawn_in_time(self, env_id: int) -> LaunchedEnv:
         """Start a process; while the system lacks what that takes, try again, as long as a start may take."""
-        until, pause = now() + self._boot_timeout, _FIRST_PAUSE
+        until, pause = now() + self._boot_timeout, FIRST_PAUSE
         while True:
             try:
                 return self._launcher.spawn(env_id)
@@ -143,7 +142,7 @@ class Membership:
                 _log.warning("%s; it is tried again in %s s", error, pause)
             if self._stops.wait(pause):
                 raise ClosedError("the Corps ends")
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            pause = longer(pause)
 
     def _begin(
         self, env_id: int, generation: int, *, spawn: Callable[[int], LaunchedEnv] | None = None

@@ -19,6 +19,7 @@ from corps.peers.local_side import LocalSide
 from corps.peers.outcome_codec import OutcomeCodec
 from corps.peers.promises import WireCredit, WirePromise, WireUnheard
 from corps.peers.way import Way
+from corps.reserve import FIRST_PAUSE, longer
 from corps.wire.credit import Returns
 from corps.wire.frames import (
     RETURNED,
@@ -42,10 +43,6 @@ _LEAST_UNSENT: Final = 8 * 1024 * 1024
 
 _MEMORY_PATIENCE: Final = 5.0  # seconds for which an outcome that there is no memory for is packed again
 
-# Seconds until an outcome that there was no memory for is packed or sent again: the first time, and at most.
-_FIRST_PAUSE: Final = 0.05
-_LONGEST_PAUSE: Final = 1.0
-
 # Who cancels so shortly before a deadline does it for that: both sides count from their own clocks.
 _TRAVEL: Final = 0.05
 
@@ -54,14 +51,8 @@ class Answering:
     """The requests of one peer. Thread-safe, but for `on_*`, which the thread that reads calls."""
 
     def __init__(
-        self,
-        env: LocalSide,
-        way: Way,
-        packer: Packer,
-        outcomes: OutcomeCodec,
-        limits: Limits,
+        self, env: LocalSide, way: Way, packer: Packer, outcomes: OutcomeCodec, limits: Limits
     ) -> None:
-        """Begin with no request. The packers and limits are those for the peer."""
         self._env = env
         self._way = way
         self._packer = packer
@@ -82,11 +73,7 @@ class Answering:
         self._journal_path = path
 
     def on_request(self, header: RequestHeader, frames: Sequence[Frame]) -> None:
-        """Take a request of the peer.
-
-        Raises:
-            WireError: It names another Corps, a sender that does not live there, or a number that is in use.
-        """
+        """Take a request. Raise WireError if what it names cannot be, or its number is in use."""
         if self._journal_path is not None:
             self._journal, self._journal_path = RunnerJournal(self._journal_path), None
         env = self._way.member.env
@@ -169,10 +156,7 @@ class Answering:
         request.route.withdraw(request)
 
     def on_probe(self, header: ProbeHeader, _: Sequence[Frame] = ()) -> None:
-        """Follow a search of the peer for a circle of waits.
-
-        It ends at a request that was answered meanwhile.
-        """
+        """Follow a search for a circle of waits. It ends at a request that was answered meanwhile."""
         if len(set(header.path)) < len(header.path):
             return  # it runs in a circle that does not lead back to its start; one in the circle finds that
         with self._lock:
@@ -181,10 +165,7 @@ class Answering:
             self._env.follow_probe(request, header)
 
     def answer(self, number: int, outcome: Outcome) -> None:
-        """Send the outcome of one of its requests.
-
-        The thread that ran it calls, and waits for a slow peer.
-        """
+        """Send an outcome. The thread that ran the request calls, and waits for a slow peer."""
         if self._way.unsent >= self._most_unsent:
             self._wait_for_room()
         self._journal.ended(number)
@@ -199,10 +180,8 @@ class Answering:
             try:
                 self._way.transmit(frames)
             except MemoryError:
-                self._send_later(frames, _FIRST_PAUSE)
-        except (
-            BaseException
-        ) as failure:  # the caller waits for an answer, whatever it is that stopped this one
+                self._send_later(frames, FIRST_PAUSE)
+        except BaseException as failure:  # the caller waits for an answer, whatever stopped this one
             if not isinstance(failure, CorpsError):
                 _log.critical("the answer to a request could not be sent", exc_info=failure)
             status, packed = self._outcomes.instead(status, failure, outcome)
@@ -210,7 +189,7 @@ class Answering:
 
     def _packed(self, outcome: Outcome) -> tuple[int, Packed]:
         """Pack an outcome. The thread that ran the request tries again if there is no memory now."""
-        until, pause = now() + _MEMORY_PATIENCE, _FIRST_PAUSE
+        until, pause = now() + _MEMORY_PATIENCE, FIRST_PAUSE
         while True:
             try:
                 return self._outcomes.pack(outcome)
@@ -218,7 +197,7 @@ class Answering:
                 if now() > until or not self._env.may_wait_for_room():
                     return self._outcomes.instead(RETURNED, error, outcome)
             Event().wait(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            pause = longer(pause)
 
     def _send_later(self, frames: Sequence[Frame], pause: float) -> None:
         """Try to send an outcome, which has been computed, until there is memory for it."""
@@ -227,15 +206,12 @@ class Answering:
             try:
                 self._way.transmit(frames)
             except MemoryError:
-                self._send_later(frames, min(2 * pause, _LONGEST_PAUSE))
+                self._send_later(frames, longer(pause))
 
         self._env.alarms.at(now() + pause, again)
 
     def _wait_for_room(self) -> None:
-        """Slow down the thread that ran a request while too much waits for the peer.
-
-        The outcome is sent in the end, however much waits: what has run does not lose its outcome to a limit.
-        """
+        """Slow down the thread that ran a request while too much waits; the outcome is sent in the end."""
         if not self._env.may_wait_for_room():
             return
         self._env.enter_blocked()

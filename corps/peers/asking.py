@@ -8,7 +8,7 @@ import concurrent.futures
 import logging
 from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from corps.addresses import ConcAddr, env_label
 from corps.clock import deadline_after, earlier, now, remaining
@@ -56,6 +56,24 @@ _STAYED_FULL: Final = "its window stayed full until the time limit; send slower"
 _SLOTS: Final = 2  # of the journal, for each request in the window: urgent ones may come on top
 
 
+class Loss(NamedTuple):
+    """That a peer is gone, and what is known about it.
+
+    Attributes:
+        reason: Why, for the texts of the errors.
+        cause: The same in one word.
+        has_died: Its process has certainly ended, so that the journal says what was begun.
+        refusal: The peer has refused the link from its beginning, so that nothing has reached it.
+        log_level: How to say that requests went with it whose callers wanted no answer.
+    """
+
+    reason: str
+    cause: Reason = "lost"
+    has_died: bool = False
+    refusal: VersionMismatch | None = None
+    log_level: int = logging.WARNING
+
+
 class Asking:
     """The requests to one peer. Thread-safe, but for `on_*`, which the thread that reads calls."""
 
@@ -69,23 +87,12 @@ class Asking:
         *,
         is_journaled: bool,
     ) -> None:
-        """Begin with no request. The packers and limits are those for the peer.
-
-        Args:
-            env: This Env.
-            way: To the peer.
-            packer: Packs arguments.
-            outcomes: Unpacks outcomes.
-            limits: Of what is sent.
-            is_journaled: Whether there will be a start journal.
-        """
         self.readers = env.readers
         """A thread that waits for an answer of the peer reads it with these."""
         self.env = env
         """Of those who ask."""
         self.incarnation = 0
         """Of the worker of a request: known to the peer alone."""
-        self._env = env
         self._way = way
         self._packer = packer
         self._outcomes = outcomes
@@ -99,13 +106,10 @@ class Asking:
         # one stays, without its promise: it takes up room at the peer until the peer says that it does not.
         self._pending: dict[int, tuple[Promise | None, int, float | None]] = {}
         self._withdrawn: dict[int, tuple[ConcAddr | None, ConcAddr, str]] = {}  # sender, target, method
-        self._watches: dict[
-            int, Promise | None
-        ] = {}  # the same; they take no room, for they may last for ever
+        # The same of watches, which take no room, for they may last for ever.
+        self._watches: dict[int, Promise | None] = {}
         self._when_answered: list[Callable[[], object]] = []
-        self._lost: str | None = None
-        self._cause: Reason = "lost"
-        self._refusal: VersionMismatch | None = None
+        self._lost: Loss | None = None
 
     def keep_journal(self, path: str) -> None:
         """Keep a start journal in a file from now on. Before anything is sent to the process of the peer."""
@@ -113,13 +117,7 @@ class Asking:
             self._journal.keep_at(path)
 
     def send(self, request: Request) -> None:
-        """Send a request to a worker of the peer. From now on its promise is settled here.
-
-        Raises:
-            PackError: The arguments cannot be packed, or are too large.
-            Overloaded: The window stayed full until the time limit.
-            MemoryError: There is no memory for the packed arguments.
-        """
+        """Send a request; its promise is settled here now. Raise PackError, Overloaded or MemoryError."""
         packed = self._pack(request)
         if packed is None:
             return
@@ -130,11 +128,7 @@ class Asking:
             self._transmit(request, frames, codec, size)
 
     async def send_when_room(self, request: Request) -> None:
-        """Do the same in a coroutine, which waits for room without blocking its event loop.
-
-        Raises:
-            PackError, Overloaded, MemoryError: As `send`.
-        """
+        """Do the same in a coroutine, which waits for room without blocking its event loop."""
         packed = self._pack(request)
         if packed is None:
             return
@@ -155,7 +149,7 @@ class Asking:
         if request.deadline is not None and now() >= request.deadline:
             late = f"the deadline of {request.method!r} passed before it was sent"
             error = DeadlineExceeded(late, executed="no", target=str(request.target))
-            self._env.letters.settle(request, Refused(error, "expired"))
+            self.env.letters.settle(request, Refused(error, "expired"))
             return None
         return frames, packed.codec, sum(map(len, frames))
 
@@ -245,20 +239,20 @@ class Asking:
         """Return whether a request has a number. Settle it if it has none: it is not to be sent."""
         if request.number:
             return True
-        if request.stage != WITHDRAWN:  # else the one that took it back settles it
-            self._env.letters.settle(request, Refused(self._lost_error("no"), "lost"))
+        if self._lost is not None and request.stage != WITHDRAWN:  # else the one that took it back settles it
+            self.env.letters.settle(request, Refused(self._lost_error(self._lost, "no"), "lost"))
         return False
 
     def _wait_for_room(self, request: Request, size: int) -> None:
-        if request.kind in _URGENT or not self._env.may_wait_for_room():
-            if request.kind in ASKING and self._env.is_on_foreign_loop():
+        if request.kind in _URGENT or not self.env.may_wait_for_room():
+            if request.kind in ASKING and self.env.is_on_foreign_loop():
                 raise self._overloaded(request, ROOM_ON_A_LOOP)
             with self._lock:
-                self._room.take_anyway(size)
+                self._room.window.take(size)  # perhaps more than there is: the caller must not wait
                 self._number(request, size)
             return
         until = earlier(request.deadline, deadline_after(self._patience))
-        self._env.enter_blocked()
+        self.env.enter_blocked()
         try:
             with self._lock:
                 has_room = self._room.wait(size, remaining(until))
@@ -267,7 +261,7 @@ class Asking:
                 if has_room or self._lost is not None or request.stage == WITHDRAWN:
                     return
         finally:
-            self._env.leave_blocked()
+            self.env.leave_blocked()
         raise self._overloaded(request, _STAYED_FULL)
 
     async def _await_room(self, request: Request, size: int) -> None:
@@ -299,10 +293,7 @@ class Asking:
         )
 
     def _number(self, request: Request, size: int) -> None:
-        """Give a number, unless there is nothing to be sent any more.
-
-        Caller holds the lock, and has taken room.
-        """
+        """Give a number, unless there is nothing to be sent. Caller holds the lock, and has taken room."""
         if request.kind is WATCH:
             if self._lost is None:
                 request.number = self._journal.number(is_kept=False)
@@ -317,11 +308,7 @@ class Asking:
             self._pending[request.number] = (request.promise, size, request.sent)
 
     def on_outcome(self, header: OutcomeHeader, frames: Sequence[Frame]) -> None:
-        """Take an outcome of the peer.
-
-        Raises:
-            WireError: Nothing was asked under this number, or it was answered before.
-        """
+        """Take an outcome of the peer. Raise WireError if nothing waits for one under this number."""
         number = header.number
         with self._lock:
             pending = self._pending.pop(number, None)
@@ -342,16 +329,12 @@ class Asking:
         if promise is not None:
             promise.settle(self._outcomes.receive(header.status, header.codec, frames[1:], sent))
         elif withdrawn is not None and header.status != REFUSED:  # else the peer says that it will not come
-            self._env.letters.note("late", *withdrawn)
+            self.env.letters.note("late", *withdrawn)
         if self._when_answered:
             self._tell_answered()
 
     def on_credit(self, header: CreditHeader, _: Sequence[Frame] = ()) -> None:
-        """Give back the room of requests that wanted no answer.
-
-        Raises:
-            WireError: There are not so many of them.
-        """
+        """Give back the room of requests that wanted no answer. Raise WireError if there are not so many."""
         with self._lock:
             window = self._room.window
             if self._lost is not None:
@@ -362,28 +345,12 @@ class Asking:
         if self._when_answered:
             self._tell_answered()
 
-    def lose(
-        self,
-        reason: str,
-        cause: Reason,
-        *,
-        has_died: bool,
-        log_level: int,
-        refusal: VersionMismatch | None = None,
-    ) -> None:
-        """Fail every request that the peer has not answered, and every later one: it is gone.
-
-        Args:
-            reason: Why, for the texts of the errors.
-            cause: The same in one word.
-            has_died: Its process has certainly ended, so that the journal says what was begun.
-            log_level: How to say that requests went with it whose callers wanted no answer.
-            refusal: The peer has refused the link from its beginning, so that nothing has reached it.
-        """
+    def lose(self, loss: Loss) -> None:
+        """Fail every request that the peer has not answered, and every later one: it is gone."""
         with self._lock:
             if self._lost is not None:
                 return
-            self._lost, self._cause, self._refusal = reason, cause, refusal
+            self._lost = loss
             pending, self._pending = self._pending, {}
             watches, self._watches = self._watches, {}
             self._withdrawn.clear()
@@ -391,36 +358,33 @@ class Asking:
             self._room.close()
         for number, (promise, _, sent) in pending.items():
             if promise is not None:
-                outcome = Refused(self._lost_error(self._executed(number, has_died=has_died)))
+                outcome = Refused(self._lost_error(loss, self._executed(loss, number)))
                 if sent is not None:
                     note_time(outcome, now() - sent)
                 promise.settle(outcome)
         for watch in watches.values():
             if watch is not None:
-                watch.settle(Refused(self._lost_error("no")))
+                watch.settle(Refused(self._lost_error(loss, "no")))
         if wanted_none:
             text = "%s is lost (%s), and up to %d requests that were sent there without wanting an answer"
-            _log.log(log_level, text, env_label(self._way.member.env), reason, wanted_none)
-            self._env.letters.lost_with(self._way.member.env, wanted_none)
+            _log.log(loss.log_level, text, env_label(self._way.member.env), loss.reason, wanted_none)
+            self.env.letters.lost_with(self._way.member.env, wanted_none)
         self._journal.close()
         self._tell_answered()
 
-    def _executed(self, number: int, *, has_died: bool) -> Executed:
-        if self._refusal is not None or not self._way.was_used:
+    def _executed(self, loss: Loss, number: int) -> Executed:
+        if loss.refusal is not None or not self._way.was_used:
             return "no"
-        return self._journal.executed(number) if has_died else "unknown"
+        return self._journal.executed(number) if loss.has_died else "unknown"
 
-    def _lost_error(self, executed: Executed) -> EnvLost:
-        text = f"{env_label(self._way.member.env)} is lost: {self._lost}"
-        error = EnvLost(text, executed=executed, reason=self._cause)
-        error.__cause__ = self._refusal
+    def _lost_error(self, loss: Loss, executed: Executed) -> EnvLost:
+        text = f"{env_label(self._way.member.env)} is lost: {loss.reason}"
+        error = EnvLost(text, executed=executed, reason=loss.cause)
+        error.__cause__ = loss.refusal
         return error
 
     def when_answered(self, then: Callable[[], object]) -> None:
-        """Call `then` once, when the peer has dealt with all that was asked of it, or is lost.
-
-        The thread that reads calls it, or this one.
-        """
+        """Call `then`, here or in the thread that reads, when the peer owes no answer or is lost."""
         with self._lock:
             if self._lost is None and self._room.window.requests:
                 self._when_answered.append(then)

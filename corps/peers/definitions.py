@@ -16,11 +16,6 @@ class Definitions:
     No definition is forgotten while the peer is there, because requests are opened late and in any order.
     When the peer has as many as it keeps, all other code goes by value.
 
-    Args:
-        packer: Of this Env.
-        transmit: Sends a message to the peer, after all that was sent before.
-        max_frame: Bytes of the longest frame that the peer takes.
-
     Attributes:
         packer: Packs for the peer, and unpacks what comes from it.
     """
@@ -38,11 +33,7 @@ class Definitions:
         self._built: dict[int, Any] = {}
 
     def on_define(self, header: DefineHeader, frames: Sequence[Frame]) -> None:
-        """Keep a definition of the peer. The thread that reads calls this, and unpacks nothing.
-
-        Raises:
-            WireError: It is too large, or there is one under this number.
-        """
+        """Keep a definition, and unpack nothing. Raise WireError if it is too large or there already."""
         if len(frames[1]) > MAX_DEFINITION:
             raise WireError(f"a definition has {len(frames[1])} bytes, more than {MAX_DEFINITION}")
         if header.number in self._arrived:
@@ -63,11 +54,7 @@ class Definitions:
         return number
 
     def _find(self, number: int) -> Any:
-        """Return what the peer has defined, the same object each time.
-
-        Raises:
-            UnpackError: There is nothing, or it cannot be unpacked.
-        """
+        """Return what the peer has defined, the same object each time."""
         built = self._built.get(number)
         if built is not None:
             return built

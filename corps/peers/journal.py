@@ -48,12 +48,7 @@ class AskerJournal:
     """The side that asks. Caller holds the lock of its peer."""
 
     def __init__(self, slots: int, *, is_kept: bool) -> None:
-        """Begin without a file.
-
-        Args:
-            slots: Unanswered requests of which it knows at once.
-            is_kept: Whether there will be a file; else nothing is known of any request.
-        """
+        """Begin without a file, with slots for so many requests; with none if there will be no file."""
         self._size = min(max(64, slots) + 1, _NO_SLOT) if is_kept else 0
         self._free: list[int] = []  # numbers whose slots may be used again
         self.free: Final[Callable[[int], None]] = self._free.append
@@ -65,9 +60,7 @@ class AskerJournal:
         self._made: str | None = None  # where it is
 
     def keep_at(self, path: str) -> None:
-        """Use a file, before anything is sent to the process of the other side.
-
-        If that cannot be, there is none.
+        """Use a file, if there can be one, before anything is sent to the process of the other side.
 
         The file is made with the first request that gets a number, or at once if there is one: it has not
         been sent yet.
@@ -106,10 +99,7 @@ class AskerJournal:
         return last | _NO_SLOT
 
     def executed(self, number: int) -> Executed:
-        """Return whether a request was executed that was sent, and never answered.
-
-        Only when the process of the other side has certainly ended.
-        """
+        """Return whether an unanswered request was executed, after the process that ran it has ended."""
         slot = number & _SLOT_MASK
         if self._words is None or slot == _NO_SLOT:
             return "unknown"
@@ -136,10 +126,7 @@ class RunnerJournal:
     """The side that runs. Thread-safe; one thread calls for each request."""
 
     def __init__(self, path: str | None) -> None:
-        """Map the file, if there is one.
-
-        Its name goes: nothing is left of it later, and the asker sees that.
-        """
+        """Map the file, if there is one, and remove its name: the asker sees that."""
         self._words: _Words | None = None
         self._view = memoryview(b"").cast("Q")
         self._size = 0
@@ -157,10 +144,7 @@ class RunnerJournal:
                 os.unlink(path)
 
     def began(self, number: int) -> None:
-        """Note that a request begins.
-
-        Before anything of it is unpacked or run, and never after it was answered.
-        """
+        """Note that a request begins: before anything of it is unpacked, and never after it was answered."""
         slot = number & _SLOT_MASK
         if slot < self._size:
             try:

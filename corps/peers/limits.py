@@ -22,11 +22,7 @@ class Limits(NamedTuple):
 
 
 def check_frames(frames: Sequence[Frame], max_frame: int | None) -> None:
-    """Check a body and its buffers: all frames of a message but the header.
-
-    Raises:
-        PackError: One is too long, or there are too many.
-    """
+    """Check all frames of a message but the header. Raise PackError if they cannot be sent."""
     if max_frame is not None and (largest := max(map(len, frames))) > max_frame:
         raise PackError(
             f"{largest} bytes in one piece are more than a frame may have ({max_frame}): send it "
@@ -40,11 +36,7 @@ def check_frames(frames: Sequence[Frame], max_frame: int | None) -> None:
 
 
 def check_method(method: str) -> None:
-    """Check the name of a method or attribute.
-
-    Raises:
-        PackError: A header cannot hold it.
-    """
+    """Check the name of a method or attribute. Raise PackError if a header cannot hold it."""
     if method.isascii() and len(method) <= MAX_METHOD:
         return
     try:

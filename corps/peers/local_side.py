@@ -14,10 +14,19 @@ class AlarmClock(Protocol):
 
     def at(self, due: float, ring: Callable[[], object]) -> object:
         """Call `ring` at a point on the monotonic clock."""
-        ...
 
 
-class LocalSide(Protocol):
+class StreamSide(Protocol):
+    """The Env that iterators come to from elsewhere: it hears of each."""
+
+    def expect_garbage(self) -> None:
+        """Note that an iterator has come, which may be garbage before it was looked at."""
+
+    def forsake(self, held: Held) -> None:
+        """Give up an iterator that was garbage. For destructors: takes no lock."""
+
+
+class LocalSide(StreamSide, Protocol):
     """What a peer needs of the Env that it is seen from."""
 
     corps_id: str
@@ -26,50 +35,32 @@ class LocalSide(Protocol):
     @property
     def alarms(self) -> AlarmClock:
         """Return the Env's alarms."""
-        ...
 
     @property
     def letters(self) -> LetterBox:
         """Return the Env's dead letters."""
-        ...
 
     @property
     def readers(self) -> Any:
         """Return what reads from the links: a `corps.runtime.threads.readers.Readers`."""
-        ...
 
     def deliver(self, request: Request) -> None:
         """Hand a request that came in to its worker."""
-        ...
 
     def follow_probe(self, request: Request, probe: ProbeHeader) -> None:
         """Look on for a circle of waits, from the worker that has the request."""
-        ...
-
-    def expect_garbage(self) -> None:
-        """Note that an iterator has come from elsewhere, which may be garbage before it was looked at."""
-        ...
-
-    def forsake(self, held: Held) -> None:
-        """Give up an iterator that was garbage. For destructors: takes no lock."""
-        ...
 
     def forget_holder(self, env_id: int) -> None:
         """Forget the iterators of an Env whose process has died."""
-        ...
 
     def enter_blocked(self) -> None:
         """Note that the calling thread is about to block."""
-        ...
 
     def leave_blocked(self) -> None:
         """Note that the calling thread goes on."""
-        ...
 
     def may_wait_for_room(self) -> bool:
         """Return whether the calling thread may block for room: it runs no event loop, and does not read."""
-        ...
 
     def is_on_foreign_loop(self) -> bool:
         """Return whether the calling thread runs an event loop that is not the one of an Env."""
-        ...

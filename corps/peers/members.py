@@ -14,6 +14,7 @@ from corps.messages.members import Member
 from corps.messages.outcomes import Refused
 from corps.messages.requests import Request
 from corps.packing.packer import Packer
+from corps.peers.asking import Loss
 from corps.peers.limits import Limits
 from corps.peers.local_side import LocalSide
 from corps.peers.peer import Peer
@@ -41,17 +42,6 @@ class Peers:
         journals: str | None = None,
         incarnation: str = "",
     ) -> None:
-        """Begin without members.
-
-        Args:
-            env: The Env these are peers of.
-            transport: Its end of all links.
-            packer: Packs and unpacks requests and outcomes.
-            window: Requests and bytes that may be unanswered at one peer.
-            patience: Seconds a sender waits for room in the window.
-            journals: Directory of the start journals; None for none.
-            incarnation: Of this Env.
-        """
         self._env = env
         self._journals = journals
         self._incarnation = incarnation
@@ -88,35 +78,23 @@ class Peers:
         if known is None:
             return
         if former is None:
-            known.open()
+            known.way.open()
         else:  # it was started again before its end was known
             self._transport.expel(former)
-            known.lose("it was started again")
+            known.lose(Loss("it was started again"))
 
     def admit(self, member: Member) -> None:
         """Let another process of an Env connect that will be learned soon, but send nothing yet."""
         self._transport.admit(member)
 
     def _new_peer(self, member: Member) -> Peer:
-        return Peer(
-            self._env,
-            member,
-            self._transport.connect,
-            self._packer,
-            self._give_up,
-            self._limits,
-            is_there=bool(member.incarnation),
-            journals=self._journals,
-            incarnation=self._incarnation,
-        )
+        connect, journals, own = self._transport.connect, self._journals, self._incarnation
+        return Peer(self._env, member, connect, self._packer, self._give_up, self._limits, journals, own)
 
     def when_read(self, env: int, then: Callable[[], object]) -> bool:
-        """Call `then` when all was read that an Env has sent whose process has ended.
+        """Call `then` in the thread that reads when all was read of an Env whose process has ended.
 
-        The thread that reads calls.
-
-        Returns:
-            False if nobody can say when that is: then it is not called.
+        Return False if nobody can say when that is: then it is not called.
         """
         with self._lock:
             peer = self._peers.get(env)
@@ -154,18 +132,15 @@ class Peers:
             else:
                 self._lost[env] = reason
         if peer is not None:
-            peer.lose(reason, cause, has_died=has_died, refusal=refusal)
+            peer.lose(Loss(reason, cause, has_died, refusal))
             self._env.forget_holder(env)
 
     def _give_up(self, peer: Peer, reason: str) -> None:
-        """Lose a peer to which nothing can be sent.
-
-        It hears of that too: its messages are not taken any more.
-        """
+        """Lose a peer to which nothing can be sent. Its messages are not taken any more, either."""
         with self._lock:
             is_known = self._peers.get(peer.member.env) is peer
         if not is_known:
-            peer.lose(reason)
+            peer.lose(Loss(reason))
         elif self.on_unreachable is None:
             self.lose(peer.member.env, reason)
         else:  # mostly it has just died: the membership says next whether it comes back
@@ -173,14 +148,7 @@ class Peers:
             self._report(peer.member.env, reason)
 
     def send(self, request: Request) -> None:
-        """Send a request to the Env of its target.
-
-        If that is gone or was never there, settle it with EnvLost.
-
-        Raises:
-            PackError: The arguments cannot be packed, or are too large.
-            Overloaded: The window stayed full until the time limit.
-        """
+        """Send a request, or settle it with EnvLost if there is no such Env. Raises as `Asking.send`."""
         peer = self._peers.get(request.target.env)  # one look-up is atomic
         if peer is None:
             self._settle_lost(request)
@@ -188,11 +156,7 @@ class Peers:
             peer.asking.send(request)
 
     async def send_when_room(self, request: Request) -> None:
-        """Do the same in a coroutine, which waits for room without blocking its event loop.
-
-        Raises:
-            PackError, Overloaded: As `send`.
-        """
+        """Do the same in a coroutine, which waits for room without blocking its event loop."""
         peer = self._peers.get(request.target.env)
         if peer is None:
             self._settle_lost(request)
@@ -217,10 +181,7 @@ class Peers:
             peer.asking.probe(request.target.conc, header)
 
     def when_answered(self, then: Callable[[], object]) -> None:
-        """Call `then` once, when all peers have dealt with all that was asked of them.
-
-        The thread that reads calls it, or this one.
-        """
+        """Call `then` once, here or in the thread that reads, when all peers have dealt with all requests."""
         with self._lock:
             peers = list(self._peers.values())
         left = itertools.count(len(peers), -1)  # each `next` is atomic
@@ -242,7 +203,10 @@ class Peers:
         """Return the requests unanswered in both directions, by Env."""
         with self._lock:
             peers = dict(self._peers)
-        return {env: peer.statistics() for env, peer in peers.items()}
+        return {
+            env: {"sent": peer.asking.count(), "received": peer.answering.count()}
+            for env, peer in peers.items()
+        }
 
     def close(self) -> None:
         """Let go of all links; what is unanswered fails. Nobody reads any more."""
@@ -252,7 +216,7 @@ class Peers:
             peer.answering.give_rest()
         self._transport.close()
         for peer in peers:
-            peer.lose("this Env has closed", log_level=logging.INFO)
+            peer.lose(Loss("this Env has closed", log_level=logging.INFO))
 
     def _on_broken(self, member: Member, refusal: VersionMismatch | None = None) -> None:
         """Note that the link to a member broke. In the thread that reads.

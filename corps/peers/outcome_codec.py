@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Lock
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import corps.errors as errors
 from corps.clock import now
@@ -16,45 +16,22 @@ from corps.packing.codecs import CODEC_TAGS
 from corps.packing.exceptions import Lightened
 from corps.packing.packer import Packed, Packer
 from corps.packing.refusals import Refusal
+from corps.peers.local_side import StreamSide
 from corps.wire.frames import RAISED, REFUSED, RETURNED, STREAMED, Frame
 
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
-
-
-class StreamSide(Protocol):
-    """The Env that iterators come to from elsewhere: it hears of each."""
-
-    def expect_garbage(self) -> None:
-        """Note that one has come that may be garbage before it was looked at."""
-        ...
-
-    def forsake(self, held: Held) -> None:
-        """It was. For destructors: takes no lock."""
-        ...
 
 
 class OutcomeCodec:
     """Packs and unpacks outcomes. Thread-safe."""
 
     def __init__(self, packer: Packer, streams: StreamSide) -> None:
-        """Begin for one peer.
-
-        Args:
-            packer: For that peer.
-            streams: Hears of iterators that come.
-        """
         self._packer = packer
         self._streams = streams
         self._data = Packer(codec="data")
 
     def pack(self, outcome: Outcome) -> tuple[int, Packed]:
-        """Return the status and the packed body of an outcome.
-
-        What cannot be packed is replaced by one that says so.
-
-        Raises:
-            MemoryError: There is no memory for it now.
-        """
+        """Return the status and the packed body of an outcome, or of an error if it cannot be packed."""
         opened = outcome.opened()
         if isinstance(opened, Value):
             try:
@@ -81,13 +58,7 @@ class OutcomeCodec:
     def instead(
         self, status: int, failure: BaseException, outcome: Outcome | None = None
     ) -> tuple[int, Packed]:
-        """Return the status and the body of what is sent in place of an outcome that cannot be sent.
-
-        Args:
-            status: Of that outcome.
-            failure: Why: an error of corps, or a defect or a want of memory.
-            outcome: It, unless it could not be packed.
-        """
+        """Return what is sent in place of an outcome of this status, which could not be packed or sent."""
         if isinstance(outcome, Raised) and isinstance(failure, CorpsError):
             return RAISED, self._pack_raised(outcome, with_origin=False)  # too large as it is
         error = failure
@@ -145,14 +116,7 @@ class OutcomeCodec:
     def receive(
         self, status: int, codec: int, frames: Sequence[Frame], sent: float | None = None
     ) -> "ReceivedOutcome":
-        """Return an outcome that came in. Nothing is unpacked before a caller wants it.
-
-        Args:
-            status: RETURNED, RAISED or REFUSED.
-            codec: Tag of the codec of the value, or of the exception.
-            frames: The body and what follows it.
-            sent: When the request was sent, on the monotonic clock.
-        """
+        """Return an outcome that came in. Nothing is unpacked before a caller wants it."""
         if status == STREAMED:
             return self._receive_stream(codec, frames)
         elapsed = None if status == RETURNED or sent is None else now() - sent
@@ -170,11 +134,7 @@ class OutcomeCodec:
         return ReceivedStream(self, codec, frames[1:], held, self._streams.forsake)
 
     def open(self, status: int, codec: int, frames: Sequence[Frame]) -> Outcome:
-        """Unpack an outcome, in the thread that wants it. An error becomes the outcome.
-
-        Raises:
-            BaseException: What a handler of a signal raises meanwhile. It can be unpacked again.
-        """
+        """Unpack an outcome, in the thread that wants it. An error becomes the outcome."""
         try:
             if status == RETURNED:
                 packed = tuple.__new__(Packed, (codec, bytes(frames[0]), tuple(frames[1:])))
@@ -202,10 +162,7 @@ class OutcomeCodec:
             return Refused(UnpackError(f"a damaged outcome came: {type(error).__name__}: {error}"))
 
     def is_cancellation(self, frames: Sequence[Frame]) -> bool:
-        """Return whether a REFUSED says that the request was cancelled.
-
-        No code of an author runs for that.
-        """
+        """Return whether a REFUSED says that the request was cancelled. Runs no code of an author."""
         try:
             facts = self._data.unpack(Packed(CODEC_TAGS["data"], bytes(frames[0]), ()))
             return bool(facts[0] == Cancelled.__name__)

@@ -1,16 +1,13 @@
 """Another Env, as seen from this one: the way there, what is asked of it, and what it asks."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
-from corps.clock import now
-from corps.errors import VersionMismatch
-from corps.messages.endings import Reason
 from corps.messages.members import Member
 from corps.packing.packer import Packer
 from corps.peers.answering import Answering
-from corps.peers.asking import Asking
+from corps.peers.asking import Asking, Loss
 from corps.peers.definitions import Definitions
 from corps.peers.journal import journal_path
 from corps.peers.limits import Limits
@@ -29,15 +26,11 @@ from corps.wire.frames import (
     RequestHeader,
 )
 
-_NO_DESCRIPTORS: Final = 0.1  # seconds until a link is tried again that there were no descriptors for
-
 
 class Peer:
     """One other Env, in one incarnation or before it has one. Thread-safe.
 
     Attributes:
-        way: Its link.
-        definitions: The code that goes over it once.
         asking: The requests to it.
         answering: The requests of it.
         marks: How many MARKs of it have come. Nothing else is done about them yet.
@@ -52,45 +45,16 @@ class Peer:
         packer: Packer,
         give_up: "Callable[[Peer, str], None]",
         limits: Limits,
-        *,
-        is_there: bool = True,
-        journals: str | None = None,
-        incarnation: str = "",
+        journals: str | None,
+        incarnation: str,
     ) -> None:
-        """Begin without a link, which the first message opens.
-
-        Args:
-            env: The Env that this is a peer of.
-            member: The peer.
-            connect: Opens the link.
-            packer: Packs and unpacks.
-            give_up: Called with this peer, and a reason, when nothing can be sent to it: is to lose it.
-            limits: Of what is sent to it.
-            is_there: Whether it has a process; else `open` comes later, and what is sent to it waits until
-                then.
-            journals: Directory of the start journals; None for none.
-            incarnation: Of this Env.
-        """
         self._journals = journals
-        self._incarnation = incarnation
-        self.way = Way(
-            member,
-            connect,
-            lambda reason: give_up(self, reason),
-            lambda again: env.alarms.at(now() + _NO_DESCRIPTORS, again),
-            is_there=is_there,
-        )
+        self._incarnation = incarnation  # of this Env
+        self.way = Way(member, connect, partial(give_up, self), env.alarms)
         self.definitions = Definitions(packer, self.way.transmit, limits.max_frame)
         packer = self.definitions.packer
         outcomes = OutcomeCodec(packer, env)
-        self.asking = Asking(
-            env,
-            self.way,
-            packer,
-            outcomes,
-            limits,
-            is_journaled=journals is not None,
-        )
+        self.asking = Asking(env, self.way, packer, outcomes, limits, is_journaled=journals is not None)
         self.answering = Answering(env, self.way, packer, outcomes, limits)
         self.handlers: Final[Mapping[type, Callable[[Any, Sequence[Frame]], None]]] = {
             OutcomeHeader: self.asking.on_outcome,
@@ -102,7 +66,7 @@ class Peer:
             MarkHeader: self._on_mark,
         }
         self.marks = 0
-        if is_there:
+        if member.incarnation:  # else `prepare` comes when it has a process
             self._open_journal(member)
 
     @property
@@ -120,36 +84,12 @@ class Peer:
             self.answering.use_journal(journal_path(self._journals, member.incarnation, self._incarnation))
 
     def prepare(self, member: Member) -> None:
-        """Take the record of the process that it has now, of which nothing was taken yet."""
+        """Take the record of its process, of which nothing was taken yet. Then open the way."""
         self.way.member = member
         self._open_journal(member)
 
-    def open(self) -> None:
-        """Let what has waited for it leave. After `prepare`."""
-        self.way.open()
-
-    def lose(
-        self,
-        reason: str,
-        cause: Reason = "lost",
-        *,
-        has_died: bool = False,
-        log_level: int = logging.WARNING,
-        refusal: VersionMismatch | None = None,
-    ) -> None:
-        """Fail every request that it has not answered, and every later one: it is gone. Idempotent.
-
-        Args:
-            reason: Why, for the texts of the errors.
-            cause: The same in one word.
-            has_died: Its process has certainly ended.
-            log_level: How to say that requests went with it whose callers wanted no answer.
-            refusal: It has refused the link from its beginning, so that nothing has reached it.
-        """
+    def lose(self, loss: Loss) -> None:
+        """Fail every request that it has not answered, and every later one: it is gone. Idempotent."""
         self.way.lose()
-        self.asking.lose(reason, cause, has_died=has_died, log_level=log_level, refusal=refusal)
+        self.asking.lose(loss)
         self.answering.lose()
-
-    def statistics(self) -> dict[str, int]:
-        """Return how many requests are unanswered in both directions."""
-        return {"sent": self.asking.count(), "received": self.answering.count()}

@@ -1,29 +1,15 @@
 """The promises of requests that came over a link: settling them sends something back."""
 
 from threading import Lock
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from corps.addresses import ConcAddr
 from corps.messages.dead_letters import LetterBox
 from corps.messages.outcomes import Outcome
 from corps.messages.promises import NoAnswer, Sent, Unheard
 
-
-class Answers(Protocol):
-    """The way back: a `corps.peers.peer.Peer`."""
-
-    @property
-    def env_id(self) -> int:
-        """Return the Env of the peer."""
-        ...
-
-    def answer(self, number: int, outcome: Outcome) -> None:
-        """Send the outcome of a request."""
-        ...
-
-    def give_credit(self, size: int) -> None:
-        """Hand the room of a request back that wanted no answer."""
-        ...
+if TYPE_CHECKING:
+    from corps.peers.answering import Answering
 
 
 class WirePromise:
@@ -31,7 +17,7 @@ class WirePromise:
 
     __slots__ = ("_done", "_lock", "_number", "_peer")
 
-    def __init__(self, peer: Answers, number: int) -> None:
+    def __init__(self, peer: "Answering", number: int) -> None:
         self._peer = peer
         self._number = number
         self._lock = Lock()  # protects _done
@@ -65,7 +51,7 @@ class _TakesRoom(NoAnswer):
     """The promise of a request over a link that wants no answer: its room in the window goes back."""
 
     __slots__ = ()
-    _peer: Answers
+    _peer: "Answering"
     _size: int
 
     def settle(self, outcome: Outcome) -> bool:
@@ -81,7 +67,7 @@ class WireUnheard(_TakesRoom, Unheard):
 
     __slots__ = ("_peer", "_size")
 
-    def __init__(self, peer: Answers, size: int) -> None:
+    def __init__(self, peer: "Answering", size: int) -> None:
         super().__init__("")
         self._peer = peer
         self._size = size
@@ -94,7 +80,7 @@ class WireCredit(_TakesRoom, Sent):
 
     def __init__(
         self,
-        peer: Answers,
+        peer: "Answering",
         size: int,
         letters: LetterBox,
         sender: ConcAddr | None,

@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from threading import Condition, Lock
 from typing import Final
 
@@ -42,27 +43,19 @@ class Turn:
         return True
 
 
+@dataclass(slots=True, eq=False)
 class Ticket:
     """One sender that waits. For `Room`."""
 
-    __slots__ = ("is_granted", "size", "wake")
-
-    def __init__(self, size: int, wake: Callable[[], object]) -> None:
-        self.size = size
-        self.wake = wake
-        self.is_granted = False
+    size: int
+    wake: Callable[[], object]
+    is_granted: bool = False
 
 
 class Room:
     """A window with a queue. Caller holds the lock of the owner."""
 
     def __init__(self, lock: Lock, window: Window) -> None:
-        """Begin with nobody waiting.
-
-        Args:
-            lock: The owner's; let go of while a sender waits.
-            window: What is shared out.
-        """
         self.window = window
         self._lock = lock
         self._queue: deque[Ticket] = deque()
@@ -73,23 +66,11 @@ class Room:
         return not self._queue and self.window.is_roomy(more)
 
     def take(self, size: int) -> bool:
-        """Take room for a request of so many bytes, if there is some and nobody waits.
-
-        Return whether it was taken.
-        """
+        """Take room for a request, if there is some and nobody waits; return whether it was taken."""
         return not self._queue and self.window.take_if_room(size)
 
-    def take_anyway(self, size: int) -> None:
-        """Take room whether there is some or not, for those who must not wait."""
-        self.window.take(size)
-
     def wait(self, size: int, seconds: float | None) -> bool:
-        """Queue for room for so many bytes, and take it.
-
-        Return False if the time is over or the room was closed.
-
-        It waits for so many seconds at most; None: for as long as it takes.
-        """
+        """Queue for room, and take it; return False if the time is over or the room was closed."""
         if self._is_closed:
             return False
         turn = Condition(self._lock)
@@ -104,14 +85,9 @@ class Room:
         return ticket.is_granted
 
     def queue(self, size: int, wake: Callable[[], object]) -> Ticket:
-        """Queue for room for so many bytes, and go on at once.
+        """Queue for room. `wake` is called, with the lock held, when there is some or will be none.
 
-        Args:
-            size: Of the request.
-            wake: Called, with the lock held, when there is room, or will be none.
-
-        Returns:
-            The ticket: `is_granted` says whether the room was taken. If it is not used, it has to `leave`.
+        If the ticket `is_granted` and not used, or is not waited for any more, it has to `leave`.
         """
         ticket = Ticket(size, wake)
         self._queue.append(ticket)

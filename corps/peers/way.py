@@ -3,14 +3,19 @@
 import logging
 from collections.abc import Callable, Sequence
 from threading import Lock
+from typing import Final
 
 from corps.addresses import env_label
+from corps.clock import now
 from corps.errors import CorpsError, Overloaded
 from corps.messages.members import Member
+from corps.peers.local_side import AlarmClock
 from corps.transport.link import Link
 from corps.wire.frames import Frame
 
 _log = logging.getLogger("corps.transport")
+
+_NO_DESCRIPTORS: Final = 0.1  # seconds until a link is tried again that there were no descriptors for
 
 
 class Way:
@@ -25,25 +30,15 @@ class Way:
         member: Member,
         connect: Callable[[Member], Link],
         give_up: Callable[[str], None],
-        later: Callable[[Callable[[], object]], object],
-        *,
-        is_there: bool,
+        alarms: AlarmClock,
     ) -> None:
-        """Begin without a link, which the first message opens.
-
-        Args:
-            member: The peer.
-            connect: Opens the link.
-            give_up: Called with a reason when nothing can be sent any more.
-            later: Calls a function in a moment.
-            is_there: Whether the peer has a process; else `open` comes later.
-        """
         self.member = member
         self._connect = connect
-        self._give_up = give_up
-        self._later = later
+        self._give_up = give_up  # called with a reason when nothing can be sent any more
+        self._alarms = alarms
         self._lock = Lock()  # protects everything below; only a new link's hello is sent under it
-        self._waiting: list[tuple[Sequence[Frame], int | None]] | None = None if is_there else []
+        # What waits until the peer has a process; None: it has one.
+        self._waiting: list[tuple[Sequence[Frame], int | None]] | None = None if member.incarnation else []
         self._link: Link | None = None
         self._direct: Link | None = None  # the same while nothing waits and the peer is not lost
         self._is_lost = False
@@ -51,13 +46,10 @@ class Way:
         """Whether anything may have reached the peer. Read it when the way is lost."""
 
     def transmit(self, frames: Sequence[Frame], lane: int | None = None) -> None:
-        """Send a message. It is lost if the peer is: then all that waits for an answer of the peer fails.
+        """Send a message. If the peer is lost it is too; then all that waits for an answer of the peer fails.
 
         All that concerns the requests to one worker has a lane: it stays in order, and no request is
-        overtaken by its CANCEL. Outcomes and credit may overtake.
-
-        Raises:
-            MemoryError: There is no memory to keep it until it can leave. Nothing was sent.
+        overtaken by its CANCEL. Outcomes and credit may overtake. At a MemoryError nothing was sent.
         """
         link = self._direct  # one look is atomic, and saves 2 % of a call to another Env
         try:
@@ -109,16 +101,13 @@ class Way:
                 return
 
     def _opened(self) -> Link | None:
-        """Return the link; None if there is no descriptor for it now: then it is tried again.
-
-        Caller holds the lock.
-        """
+        """Return the link, or None and try again if there is no descriptor. Caller holds the lock."""
         if self._link is None:
             try:
                 self._link = self._connect(self.member)
             except Overloaded as error:
                 _log.warning("%s; it is tried again", error)
-                self._later(self.open)
+                self._alarms.at(now() + _NO_DESCRIPTORS, self.open)
                 return None
         self.was_used = True
         return self._link

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from threading import Condition, Lock, Thread, current_thread, get_ident
 from typing import Protocol
 
+from corps.reserve import FIRST_PAUSE, longer
 from corps.runtime.threads.gates import Gate
-from corps.runtime.threads.thread_starts import FIRST_PAUSE, LONGEST_PAUSE, NO_THREAD
+from corps.runtime.threads.thread_starts import NO_THREAD
 from corps.runtime.threads.watched_thread import Failed, WatchedThread, note_failure
 
 _log = logging.getLogger("corps.pool")
@@ -192,7 +193,7 @@ class WorkerPool:
                 self._coming = False
                 self._total -= 1
                 self._threads.discard(thread)
-                self._pause = pause = min(2 * self._pause, LONGEST_PAUSE)
+                self._pause = pause = longer(self._pause)
             text = "worker thread %s could not be started, and is tried again in %s s: %s"
             _log.warning(text, thread.name, pause, error)
             self.later(pause, self._try_again)

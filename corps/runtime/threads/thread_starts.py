@@ -10,14 +10,10 @@ from threading import Thread
 from typing import Final
 
 from corps.clock import now
+from corps.reserve import FIRST_PAUSE, longer
 from corps.runtime.threads.alarms import Alarms
 
 _log = logging.getLogger("corps.env")
-
-FIRST_PAUSE: Final = 0.05
-"""Seconds until the first further try; twice as many until each one after it."""
-LONGEST_PAUSE: Final = 1.0
-"""Seconds between two tries at most."""
 
 NO_THREAD: Final = (RuntimeError, MemoryError)
 """What Python raises when the system gives no thread."""
@@ -32,8 +28,7 @@ def start_in_time(start: Callable[[], object], what: str, alarms: Alarms, pause:
         start()
     except NO_THREAD as error:
         _log.warning("%s could not be started, and is tried again in %s s: %s", what, pause, error)
-        following = min(2 * pause, LONGEST_PAUSE)
-        alarms.at(now() + pause, lambda: start_in_time(start, what, alarms, following))
+        alarms.at(now() + pause, lambda: start_in_time(start, what, alarms, longer(pause)))
 
 
 def start_thread(name: str, make: Callable[[], Thread], alarms: Alarms) -> None:

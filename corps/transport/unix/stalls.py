@@ -4,13 +4,9 @@ Nothing of it is lost: it is tried again, less and less often. Meanwhile nothing
 slows the sender. Only after a while without success the connection is given up.
 """
 
-from typing import Final
-
 from corps.clock import now
+from corps.reserve import FIRST_PAUSE, longer
 from corps.transport.timetable import Timetable
-
-_FIRST_PAUSE: Final = 0.02
-_LONGEST_PAUSE: Final = 0.5
 
 
 class Stalls(Timetable):
@@ -33,11 +29,11 @@ class Stalls(Timetable):
             False if it has been so for too long: then it is not stalled any more, but over.
         """
         at = now()
-        pause, until = self._tries.get(fd, (_FIRST_PAUSE / 2, at + self._patience))
+        pause, until = self._tries.get(fd, (FIRST_PAUSE / 2, at + self._patience))
         if at >= until:
             self.remove(fd)
             return False
-        pause = min(2 * pause, _LONGEST_PAUSE)
+        pause = longer(pause)
         self._tries[fd] = pause, until
         self.set(fd, at + pause)
         return True

@@ -99,7 +99,7 @@ def test_an_answer_that_there_is_no_memory_to_pack_is_packed_when_there_is(
         return pack(outcome)
 
     monkeypatch.setattr(answering._outcomes, "pack", fail_first)
-    monkeypatch.setattr("corps.peers.answering._FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("corps.peers.answering.FIRST_PAUSE", 0.0)
     two.delivered[0].answer("large")
     carry(one, two)
     assert promises[0].value() == "large"

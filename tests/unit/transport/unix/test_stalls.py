@@ -2,6 +2,7 @@
 
 import pytest
 
+from corps.reserve import FIRST_PAUSE
 from corps.transport import timetable
 from corps.transport.unix import stalls
 from corps.transport.unix.stalls import Stalls
@@ -28,8 +29,8 @@ def test_a_stalled_connection_is_tried_again_less_and_less_often_until_it_is_ove
         assert stalled.within(1.0) == 0.0
     assert at >= 110.0
     assert pauses == sorted(pauses)
-    assert pauses[0] == pytest.approx(0.02)
-    assert pauses[-1] == pytest.approx(0.5)
+    assert pauses[0] == pytest.approx(FIRST_PAUSE)
+    assert pauses[-1] == pytest.approx(1.0)
     assert 7 not in stalled
 
 
