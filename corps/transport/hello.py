@@ -10,12 +10,7 @@ from corps.wire.frames import MAX_HELLO, Frame, Hello, read_header
 
 
 def member_of(frames: Sequence[Frame], own: Hello, find: Callable[[str], Member | None]) -> Member:
-    """Return the member that a HELLO names.
-
-    Args:
-        frames: The first message of a connection.
-        own: Who this Env is.
-        find: Gives the member of an incarnation, if there is one now.
+    """Return the member that a HELLO names. `find` gives the member of an incarnation.
 
     Raises:
         VersionMismatch: The peer speaks another version of the protocol.

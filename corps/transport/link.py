@@ -27,12 +27,7 @@ class OnBroken(Protocol):
     """What is called when a link has broken."""
 
     def __call__(self, member: Member, refusal: VersionMismatch | None = None, /) -> None:
-        """Take note.
-
-        Args:
-            member: The peer.
-            refusal: Why the peer has refused the link from its beginning, if it said so.
-        """
+        """Take note. `refusal` says why the peer has refused the link from its beginning, if it said so."""
 
 
 Ready = Sequence[Any]
@@ -64,22 +59,17 @@ class Link(ABC):
     """The way to one peer. Thread-safe.
 
     Attributes:
-        unsent: Bytes that were given to `send` and wait in this process for the peer to take them. For
-            others to read.
+        unsent: Bytes that were given to `send` and wait in this process for the peer to take them.
     """
 
     unsent: int = 0
 
     @abstractmethod
     def send(self, frames: Sequence[Frame], lane: int | None = None) -> None:
-        """Send one message. Does not block, and is done with the frames when it returns.
+        """Send the header, the body and its buffers. Does not block; the frames may change when it returns.
 
         Small messages arrive in the order in which they were sent. A large one may be overtaken by every
-        other message, but by none that was sent after it with the same lane.
-
-        Args:
-            frames: The header, the body, and its buffers.
-            lane: What the message must stay in order with; None: with nothing.
+        other message, but by none that was sent after it with the same lane. None is a lane for nothing.
 
         Raises:
             BrokenError: The link was closed, or the transport gave up on it.
@@ -87,12 +77,7 @@ class Link(ABC):
         """
 
     def wait_for_room(self, most: int, timeout: float | None) -> None:  # noqa: B027 - some keep nothing
-        """Wait until less than `most` bytes are `unsent`, or the link is closed or broken. Blocks.
-
-        Args:
-            most: Bytes.
-            timeout: Seconds to wait at most; None for as long as it takes.
-        """
+        """Wait until less than `most` bytes are `unsent`, or the link is closed or broken. Blocks."""
 
     @abstractmethod
     def close(self) -> None:
@@ -131,23 +116,14 @@ class Transport(ABC):
 
     @abstractmethod
     def await_ready(self, timeout: float | None) -> Ready:
-        """Block until there is something to read, or `interrupt` is called. One thread at a time.
+        """Return what is ready for `hand_on`, perhaps nothing. Blocks. One thread at a time.
 
         An exception may be raised in it at any point, as by Ctrl-C: nothing is lost by that.
-
-        Args:
-            timeout: Seconds; None for as long as it takes.
-
-        Returns:
-            What is ready, for `hand_on`; perhaps nothing.
         """
 
     @abstractmethod
     def hand_on(self, ready: Ready) -> None:
-        """Read some of what `await_ready` has found ready, and call `on_message` with it.
-
-        In the same thread.
-        """
+        """Read some of what `await_ready` has found, and call `on_message` with it. In the same thread."""
 
     def tidy(self) -> None:  # noqa: B027 - most have nothing to give back
         """Give back what is not needed any more. Called now and then while little happens. Thread-safe."""
@@ -157,12 +133,9 @@ class Transport(ABC):
         """Make `await_ready` return: the one under way, or else the next. Thread-safe."""
 
     def when_read(self, member: Member, then: Callable[[], object]) -> bool:
-        """Call `then` when all was read that a member has sent whose process has ended. Thread-safe.
+        """Call `then` when all was read of a member whose process has ended. Thread-safe.
 
-        The thread that reads calls it.
-
-        Returns:
-            False if this transport cannot find out: then it is not called.
+        The thread that reads calls it. Return False if this transport cannot find out: then it is not called.
         """
         return False
 

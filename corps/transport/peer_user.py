@@ -17,13 +17,7 @@ def user_behind(sock: socket.socket) -> tuple[str, int]:
 
 
 def user_who_listens(path: str) -> tuple[str, int]:
-    """Return the id of the process that listens at a socket file, for texts, and its user.
-
-    Of a listener that is too busy to be asked, return the owner of the file.
-
-    Raises:
-        OSError: Nobody listens there.
-    """
+    """Return the same of who listens at a socket file; its owner if the listener is too busy."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.setblocking(False)
         try:

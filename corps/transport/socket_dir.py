@@ -17,30 +17,17 @@ class SocketDir:
     """The directory of the socket files, as one Env reaches it. Thread-safe."""
 
     def __init__(self, path: str) -> None:
-        """Find out how the files of a directory can be named.
-
-        Raises:
-            OSError: It cannot be opened.
-        """
         self._path = path
         self._fd = -1
         if not path.isascii() or len(path) + 1 + _NAME > _ADDRESS:
             self._fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def place(self, name: str) -> str:
-        """Return what stands for a file of it in the record of a member.
-
-        That is its path; the name alone if the path cannot be sent or connected to.
-        """
+        """Return what stands for a file in a Member: its path, or its name if the path is of no use."""
         return f"{self._path}/{name}" if self._fd < 0 else name
 
     def reach(self, place: str) -> str:
-        """Return the path by which this process, and no other one, binds or connects to a file.
-
-        Args:
-            place: Of `place`, here or in another Env of the host. If it is a name alone, the path is good
-                until `close`.
-        """
+        """Return the path by which this process alone binds or connects to a `place`, until `close`."""
         return place if "/" in place or self._fd < 0 else f"/proc/self/fd/{self._fd}/{place}"
 
     def remove(self, name: str) -> None:

@@ -13,12 +13,6 @@ class Strangers(Timetable):
     """The connections of one Env that have not said hello. Each has to go when it is due."""
 
     def __init__(self, patience: float, most: int = MOST) -> None:
-        """Begin with none.
-
-        Args:
-            patience: Seconds that each has to say who it is.
-            most: How many there may be at once.
-        """
         super().__init__()
         self._patience = patience
         self._most = most

@@ -4,12 +4,7 @@ from corps.clock import now
 
 
 def until(due: float | None, timeout: float | None) -> float | None:
-    """Return how long a thread may wait that has to be back when something is due.
-
-    Args:
-        due: When, on the monotonic clock; None for never.
-        timeout: Seconds that it wants to wait; None for as long as it takes.
-    """
+    """Return how long a thread may wait that wants to wait `timeout` seconds, and has to be back when due."""
     if due is None:
         return timeout
     rest = max(0.0, due - now())

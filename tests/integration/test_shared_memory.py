@@ -48,8 +48,8 @@ def child(work: Work) -> Iterator[tuple[int, socket.socket]]:
 
 
 def send(line: socket.socket, placed: Placed) -> None:
-    header = HEADER.pack(placed.segment, placed.capacity, placed.size)
-    socket.send_fds(line, [header], [placed.fd] if placed.is_first else [])
+    header = HEADER.pack(placed.segment.number, placed.segment.capacity, placed.size)
+    socket.send_fds(line, [header], [placed.segment.fd] if placed.is_first else [])
 
 
 def receive(line: socket.socket, mappings: Mappings) -> memoryview | None:
@@ -98,7 +98,7 @@ def test_what_a_killed_receiver_held_is_retired() -> None:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     arenas.tidy()
-    assert placed.memory.state == LEASED  # nobody is left to free it
+    assert placed.segment.state == LEASED  # nobody is left to free it
     assert arenas.statistics()["segments"] == 1
     arenas.release(1)
     assert arenas.statistics() == {"segments": 0, "bytes": 0, "free_segments": 0, "free_bytes": 0}
@@ -145,7 +145,7 @@ def test_a_receiver_that_hangs_cannot_change_what_is_sent_to_others() -> None:
         other = arenas.place([b"2" * MIB], 2)
         line.sendall(b"k")
         assert line.recv(1) == b"k"
-        assert os.pread(other.fd, MIB, HEAD) == b"2" * MIB
+        assert os.pread(other.segment.fd, MIB, HEAD) == b"2" * MIB
     arenas.close()
 
 
@@ -192,7 +192,8 @@ arenas, mappings = Arenas(2**24, 2**24), Mappings()
 views = []
 for holder in range(5):
     placed = arenas.place([b"x" * 70000], 1)
-    views.append(mappings.open(placed.segment, os.dup(placed.fd), placed.capacity, placed.size))
+    at = placed.segment
+    views.append(mappings.open(at.number, os.dup(at.fd), at.capacity, placed.size))
 cycle = [views[0], views.pop()]
 cycle.append(cycle)
 os.kept = views[1]

@@ -76,10 +76,13 @@ class Model(RuleBasedStateMachine):
     @rule(target=views, item=consumes(placed))
     def receive(self, item: tuple[int, Placed, bytes]) -> Any:
         holder, placed, data = item
-        if placed.memory.holder != self.connection(holder) or placed.memory.lease != placed.lease:
+        if placed.segment.holder != self.connection(holder) or placed.segment.lease != placed.lease:
             return multiple()  # its connection has ended meanwhile
         view = self.receivers[holder].open(
-            placed.segment, os.dup(placed.fd) if placed.is_first else None, placed.capacity, placed.size
+            placed.segment.number,
+            os.dup(placed.segment.fd) if placed.is_first else None,
+            placed.segment.capacity,
+            placed.size,
         )
         # The key takes the place of the view, so that only this table refers to it.
         key = len(self.in_use) and max(self.in_use) + 1
@@ -149,8 +152,8 @@ def test_a_hundred_thousand_buffers_leave_nothing_behind() -> None:
     def work(turns: int) -> tuple[int, int]:
         for _ in range(turns):
             placed = arenas.place([data[: sizes.randrange(4 * KIB, 64 * KIB)]], 1)
-            fd = os.dup(placed.fd) if placed.is_first else None
-            held.append(mappings.open(placed.segment, fd, placed.capacity, placed.size))
+            fd = os.dup(placed.segment.fd) if placed.is_first else None
+            held.append(mappings.open(placed.segment.number, fd, placed.segment.capacity, placed.size))
             if len(held) > 10:
                 held.pop(sizes.randrange(10))
         return process.num_fds(), process.memory_info().rss
@@ -228,8 +231,8 @@ def test_many_threads_on_both_sides_see_what_was_placed(seed: int) -> None:
                 arenas.take_back(placed)
                 continue
             with send_locks[holder]:
-                fd = os.dup(placed.fd) if placed.is_first else None
-                lines[holder][1].put((placed.segment, fd, placed.capacity, placed.size, mark))
+                fd = os.dup(placed.segment.fd) if placed.is_first else None
+                lines[holder][1].put((placed.segment.number, fd, placed.segment.capacity, placed.size, mark))
 
     readers = list(receivers(lines, faults))
     senders = [threading.Thread(target=send, args=(number,)) for number in range(4)]
@@ -272,8 +275,8 @@ def test_two_processes_exchange_many_buffers() -> None:
         placed = arenas.place([bytes([mark]) * chance.randrange(1, 300 * KIB)], 1)
         socket.send_fds(
             here,
-            [header.pack(placed.segment, placed.capacity, placed.size, mark)],
-            [placed.fd] if placed.is_first else [],
+            [header.pack(placed.segment.number, placed.segment.capacity, placed.size, mark)],
+            [placed.segment.fd] if placed.is_first else [],
         )
         if turn % 8 == 7:
             here.recv(1)  # what is under way has bounds

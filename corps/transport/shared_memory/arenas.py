@@ -7,6 +7,7 @@ segments are kept, and the next message of about that size goes into one whose r
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count, islice
 from threading import Lock
@@ -26,33 +27,18 @@ class Placed:
     """The buffers of a message in shared memory, leased to one receiver.
 
     Attributes:
-        memory: Keeps the descriptor open: keep this object until the descriptor is sent.
+        segment: Keeps the descriptor open: keep this object until the descriptor is sent.
         size: Bytes from the beginning of the first buffer to the end of the last.
         offsets: Where each of them begins.
         is_first: The holder has never had this segment: the descriptor has to go with the message.
         lease: Which lease of the segment it is.
     """
 
-    memory: Segment
+    segment: Segment
     size: int
     offsets: tuple[int, ...]
     is_first: bool
     lease: int
-
-    @property
-    def segment(self) -> int:
-        """Return the id of the segment; in this process no other one ever has it."""
-        return self.memory.number
-
-    @property
-    def fd(self) -> int:
-        """Return the descriptor of the segment; open as long as this object lives."""
-        return self.memory.fd
-
-    @property
-    def capacity(self) -> int:
-        """Return how many bytes the longest buffer has that the segment holds."""
-        return self.memory.capacity
 
 
 class Arenas:
@@ -74,39 +60,33 @@ class Arenas:
         self._lock = Lock()
         self._leased: dict[int, Segment] = {}  # by id, the oldest lease first
         self._round: Iterator[int] = iter(())  # ids of leases that are still to be looked at in this round
-        self._vacant: dict[int, deque[Segment]] = {}  # by capacity, the longest vacant first
+        self._vacant: dict[int, Segment] = {}  # by id, the longest vacant first
         self._bytes = 0  # of all segments
         self._vacant_bytes = 0
+        self._retired: deque[Segment] = deque()  # given up; `_give_back` takes them without the lock
         self._numbers = count(1)
-        self._moments = count(1)
         self._is_closed = False
 
     def place(self, buffers: Sequence[Buffer], holder: int) -> Placed:
-        """Copy the buffers of one message into one segment of shared memory, and lease that to a peer.
+        """Copy the buffers of a message into one segment, and lease that to a holder: a connection.
 
         If the message is not sent after all, say so with `take_back`; if that is not known, with `release`.
-
-        Args:
-            buffers: C-contiguous memory. It is not needed any more afterwards.
-            holder: Stands for one connection; the same for all that is placed for it, and for none other.
 
         Raises:
             Overloaded: The limit is reached, or the system's memory or descriptors are at an end. The buffers
                 can still be sent another way.
             ClosedError: It is closed.
-            TypeError: A buffer is not C-contiguous.
         """
         sources = [_plain(buffer) for buffer in buffers]
         offsets, size = _in_a_row(sources)
-        retired: list[Segment] = []
         try:
             with self._lock:
-                placed = self._lease(size, offsets, holder, retired)
+                placed = self._lease(size, offsets, holder)
         finally:
-            _retire(retired)
+            self._give_back()
         try:
             for source, offset in zip(sources, offsets, strict=True):
-                placed.memory.fill(source, offset)
+                placed.segment.fill(source, offset)
         except BaseException as error:
             self.take_back(placed)
             if isinstance(error, OSError):
@@ -116,17 +96,16 @@ class Arenas:
 
     def take_back(self, placed: Placed) -> None:
         """End a lease, unless it has ended: what was placed was not sent, not even its descriptor."""
-        segment = placed.memory
-        retired: list[Segment] = []
+        segment = placed.segment
         with self._lock:
             if self._leased.get(segment.number) is not segment or segment.lease != placed.lease:
                 return
             if placed.is_first:
                 segment.known_by.discard(segment.holder)
             segment.mark(FREE)
-            self._end_lease(segment, FREE, retired)
-            self._drop_surplus(retired)
-        _retire(retired)
+            self._end_lease(segment, FREE)
+            self._drop_surplus()
+        self._give_back()
 
     def release(self, holder: int) -> None:
         """End all leases of a connection that has ended. Nothing may be placed for it any more.
@@ -134,130 +113,133 @@ class Arenas:
         Segments that it was not done with are never used again, because its process may be alive all the
         same, and write to them. What it has received stays valid there.
         """
-        retired: list[Segment] = []
         with self._lock:
             for segment in list(self._leased.values()):
                 if segment.holder == holder:
-                    self._end_lease(segment, segment.state, retired)
-            for segments in (self._leased.values(), *self._vacant.values()):
-                for segment in segments:
-                    segment.known_by.discard(holder)
-            self._drop_surplus(retired)
-        _retire(retired)
+                    self._end_lease(segment, segment.state)
+            for segment in (*self._leased.values(), *self._vacant.values()):
+                segment.known_by.discard(holder)
+            self._drop_surplus()
+        self._give_back()
 
     def tidy(self) -> None:
-        """Find all leases that have ended, and give back free memory beyond what is kept.
-
-        `place` does as much as it needs; this is for when nothing is placed for a while.
-        """
-        retired: list[Segment] = []
+        """Find all leases that have ended, and give back free memory beyond what is kept."""
         with self._lock:
-            self._look(list(self._leased), retired)
-            self._drop_surplus(retired)
-        _retire(retired)
+            self._look(list(self._leased))
+            self._drop_surplus()
+        self._give_back()
 
     def close(self) -> None:
         """Let go of everything. What was received stays valid there. Idempotent."""
         with self._lock:
             self._is_closed = True
-            retired = [*self._leased.values(), *(each for some in self._vacant.values() for each in some)]
+            self._retired.extend((*self._leased.values(), *self._vacant.values()))
             self._leased.clear()
             self._vacant.clear()
             self._bytes = self._vacant_bytes = 0
-        _retire(retired)
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """Give memory back, without the lock: it takes the kernel a millisecond for every 20 MiB."""
+        while self._retired:
+            with suppress(IndexError):  # another thread does the same
+                self._retired.popleft().retire()
 
     def statistics(self) -> dict[str, int]:
         """Return segments and bytes, as far as known without looking: all, and those that are kept free."""
         with self._lock:
-            vacant = sum(map(len, self._vacant.values()))
             return {
-                "segments": len(self._leased) + vacant,
+                "segments": len(self._leased) + len(self._vacant),
                 "bytes": self._bytes,
-                "free_segments": vacant,
+                "free_segments": len(self._vacant),
                 "free_bytes": self._vacant_bytes,
             }
 
-    # --- under the lock; what is given up is appended to `retired` ---
+    # --- under the lock ---
 
-    def _lease(self, size: int, offsets: tuple[int, ...], holder: int, retired: list[Segment]) -> Placed:
+    def _lease(self, size: int, offsets: tuple[int, ...], holder: int) -> Placed:
         if self._is_closed:
             raise ClosedError("shared memory was asked for after this Env had closed")
-        self._look_at_some(retired)
-        segment = self._take_vacant(size) or self._take_ended(size, retired) or self._make(size, retired)
+        self._look_at_some()
+        segment = self._take_vacant(size) or self._take_ended(size) or self._make(size)
         is_first = holder not in segment.known_by
         segment.known_by.add(holder)
         segment.holder = holder
         segment.lease += 1
         segment.mark(LEASED)
         self._leased[segment.number] = segment
-        self._drop_surplus(retired)
+        self._drop_surplus()
         return Placed(segment, size, offsets, is_first, segment.lease)
 
-    def _look_at_some(self, retired: list[Segment]) -> None:
+    def _look_at_some(self) -> None:
         """Look at a few leases, others each time: in the end all that have ended are found."""
         some = list(islice(self._round, _LOOKS))
         if not some:
             self._round = iter(list(self._leased))
             some = list(islice(self._round, _LOOKS))
-        self._look(some, retired)
+        self._look(some)
 
-    def _look(self, numbers: Iterable[int], retired: list[Segment]) -> None:
+    def _look(self, numbers: Iterable[int]) -> None:
         """Find out which of these leases have ended."""
         for number in numbers:
             segment = self._leased.get(number)  # None: it ended while the round went on
             if segment is not None:
                 state = segment.state
                 if state != LEASED:
-                    self._end_lease(segment, state, retired)
+                    self._end_lease(segment, state)
 
-    def _end_lease(self, segment: Segment, state: int, retired: list[Segment]) -> None:
+    def _end_lease(self, segment: Segment, state: int) -> None:
         del self._leased[segment.number]
         if state != FREE:  # spoiled, nonsense, or a lease of a peer that has gone
             self._bytes -= segment.size
-            retired.append(segment)
+            self._retired.append(segment)
             return
-        segment.vacated = next(self._moments)
-        self._vacant.setdefault(segment.capacity, deque()).append(segment)
+        self._vacant[segment.number] = segment
         self._vacant_bytes += segment.size
 
-    def _take_ended(self, size: int, retired: list[Segment]) -> Segment | None:
+    def _take_ended(self, size: int) -> Segment | None:
         """Look until a lease has ended that leaves room, young ones first: most are short.
 
         Looking at all of them takes less time than making a segment.
         """
-        for number in reversed(list(self._leased)):
-            self._look((number,), retired)
-            if number not in self._leased and (segment := self._take_vacant(size)) is not None:
+        needed = capacity_for(size)
+        for segment in reversed(list(self._leased.values())):
+            self._look((segment.number,))
+            if segment.number in self._vacant and needed <= segment.capacity <= _STRETCH * needed:
+                self._remove_vacant(segment)
                 return segment
         return None
 
     def _take_vacant(self, size: int) -> Segment | None:
-        capacity = capacity_for(size)
-        while capacity <= _STRETCH * capacity_for(size):
-            if capacity in self._vacant:
-                # The one that was vacated last: the caches may still know it, and the others can grow old.
-                return self._remove_vacant(capacity, -1)
-            capacity = capacity_for(capacity + 1)
-        return None
+        """Take the smallest segment that is large enough; of those, the one that was vacated last.
 
-    def _remove_vacant(self, capacity: int, index: int) -> Segment:
-        segments = self._vacant[capacity]
-        segment = segments[index]
-        del segments[index]
-        if not segments:
-            del self._vacant[capacity]
+        The caches may still know that one, and the others can grow old.
+        """
+        needed = capacity_for(size)
+        found: Segment | None = None
+        for segment in reversed(self._vacant.values()):
+            capacity = segment.capacity
+            if needed <= capacity <= _STRETCH * needed and (found is None or capacity < found.capacity):
+                found = segment
+                if capacity == needed:
+                    break
+        if found is not None:
+            self._remove_vacant(found)
+        return found
+
+    def _remove_vacant(self, segment: Segment) -> None:
+        del self._vacant[segment.number]
         self._vacant_bytes -= segment.size
-        return segment
 
-    def _make(self, size: int, retired: list[Segment]) -> Segment:
+    def _make(self, size: int) -> Segment:
         capacity = capacity_for(size)
         leased = self._bytes - self._vacant_bytes
         if leased + HEAD + capacity > self._limit or len(self._leased) >= self._most:
             raise self._overloaded(size)
-        vacant = sum(map(len, self._vacant.values()))
-        while self._bytes + HEAD + capacity > self._limit or len(self._leased) + vacant >= self._most:
-            self._drop_oldest(retired)
-            vacant -= 1
+        while (
+            self._bytes + HEAD + capacity > self._limit or len(self._leased) + len(self._vacant) >= self._most
+        ):
+            self._drop_oldest()
         try:
             segment = Segment(next(self._numbers), capacity)
         except OSError as error:
@@ -265,15 +247,15 @@ class Arenas:
         self._bytes += segment.size
         return segment
 
-    def _drop_surplus(self, retired: list[Segment]) -> None:
+    def _drop_surplus(self) -> None:
         while self._vacant_bytes > self._kept:
-            self._drop_oldest(retired)
+            self._drop_oldest()
 
-    def _drop_oldest(self, retired: list[Segment]) -> None:
-        oldest = min((segments[0] for segments in self._vacant.values()), key=lambda each: each.vacated)
-        self._remove_vacant(oldest.capacity, 0)
+    def _drop_oldest(self) -> None:
+        oldest = next(iter(self._vacant.values()))
+        self._remove_vacant(oldest)
         self._bytes -= oldest.size
-        retired.append(oldest)
+        self._retired.append(oldest)
 
     def _overloaded(self, wanted: int) -> Overloaded:
         counts: Counter[int] = Counter()
@@ -309,12 +291,6 @@ def _in_a_row(sources: Sequence[memoryview]) -> tuple[tuple[int, ...], int]:
         offsets.append(begin)
         end = begin + source.nbytes
     return tuple(offsets), end
-
-
-def _retire(segments: list[Segment]) -> None:
-    """Give memory back, without the lock: it takes the kernel a millisecond for every 20 MiB."""
-    for segment in segments:
-        segment.retire()
 
 
 def _out_of(error: OSError, size: int) -> Overloaded:

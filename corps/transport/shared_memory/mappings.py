@@ -46,18 +46,10 @@ class Mappings:
         self._forks = _Forks()
 
     def open(self, segment: int, fd: int | None, capacity: int, size: int) -> memoryview:
-        """Give access to what the peer has placed: the buffers of one message, one after the other.
+        """Give access to what the peer has placed, through `fd` if this is the first use of the segment here.
 
-        Args:
-            segment: Id of the segment, as the peer counts them.
-            fd: Its descriptor, if this is the first time that the peer uses this segment here. It is closed
-                in every case but one.
-            capacity: Bytes that the segment holds.
-            size: Bytes of it that are used.
-
-        Returns:
-            These bytes themselves, which may be changed. The segment is free for the next message when the
-                last object that uses this memory is gone. A copy if too many segments are in use.
+        These are the bytes themselves, or a copy if too many segments are in use. The segment is free for the
+        next message when the last object that uses this memory is gone. The descriptor is closed.
 
         Raises:
             WireError: The peer says what cannot be; nothing has changed.
@@ -136,29 +128,21 @@ class _Forks:
 
 
 class _Mapped:
-    """One segment of the peer, in the memory of this process.
+    """One segment of the peer, in the memory of this process."""
 
-    Attributes:
-        is_in_use: There is a view of it. Set by the thread that opens, where it is not set; cleared by the
-            end of that view, in any thread. So there is one writer at any time.
-    """
-
-    __slots__ = ("_all_in_use", "_array_type", "_number", "capacity", "memory")
+    __slots__ = ("_array_type", "all_in_use", "capacity", "memory", "number")
 
     def __init__(self, fd: int, capacity: int, number: int, all_in_use: set[int]) -> None:
         self.capacity = capacity
         self.memory: mmap.mmap = map_segment(fd, capacity)
-        self._number = number
-        self._all_in_use = all_in_use
+        self.number = number
+        # The thread that opens adds, where it is not in; the end of that view discards, in any thread.
+        self.all_in_use = all_in_use
         self._array_type: Any = ctypes.c_ubyte * capacity
 
     @property
     def is_in_use(self) -> bool:
-        return self._number in self._all_in_use
-
-    @is_in_use.setter
-    def is_in_use(self, value: bool) -> None:
-        (self._all_in_use.add if value else self._all_in_use.discard)(self._number)
+        return self.number in self.all_in_use
 
     def copy_out(self, to: memoryview) -> None:
         """Copy what was placed, and free the segment at once."""
@@ -200,7 +184,7 @@ class _End:
         self._forks = forks
         self._fork = fork  # the last one when the view was made
         self._pid = pid
-        mapped.is_in_use = True
+        mapped.all_in_use.add(mapped.number)
 
     def __del__(self) -> None:
         # The garbage collection sets this before it calls the finalizer; the last reference does after it.
@@ -211,5 +195,5 @@ class _End:
             return  # a copy of it, in a child that was forked
         mapped = self._mapped
         # First what this process knows: as soon as the peer knows, it may use the segment again.
-        mapped.is_in_use = False
+        mapped.all_in_use.discard(mapped.number)
         mapped.memory[STATE] = FREE if self._forks.last is self._fork else SPOILED

@@ -50,33 +50,21 @@ _SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
 def capacity_for(size: int) -> int:
-    """Return the capacity of a segment that is made for a buffer of `size` bytes.
-
-    Four per doubling, in pages: so that segments fit one another's buffers, and at most a fifth of one is not
-    used.
-    """
+    """Return the capacity for so many bytes: four per doubling, so that a segment fits others, too."""
     pages = max(1, -(-size // mmap.PAGESIZE))
     step = 1 << max(0, pages.bit_length() - 3)
     return -(-pages // step) * step * mmap.PAGESIZE
 
 
 def map_segment(fd: int, capacity: int) -> mmap.mmap:
-    """Map the head and the buffer of a segment, whose descriptor is not needed afterwards.
-
-    Raises:
-        OSError: The kernel refused.
-    """
+    """Map the head and the buffer of a segment, whose descriptor is not needed afterwards."""
     if sys.version_info >= (3, 13):  # earlier ones keep a copy of the descriptor for as long as the mapping
         return mmap.mmap(fd, HEAD + capacity, trackfd=False)
     return mmap.mmap(fd, HEAD + capacity)
 
 
 def check_segment(fd: int, capacity: int) -> None:
-    """Check that a descriptor which came from a peer is a segment of the capacity that the peer says.
-
-    Raises:
-        WireError: It is not, or is of another size, or could become shorter.
-    """
+    """Raise WireError unless a peer's descriptor is a sealed segment of the capacity that the peer says."""
     try:
         seals = fcntl.fcntl(fd, fcntl.F_GET_SEALS)
     except OSError as error:
@@ -90,56 +78,20 @@ def check_segment(fd: int, capacity: int) -> None:
         raise WireError("a segment is made of huge pages: the kernel may run out of them while it is read")
 
 
-class Descriptor:
-    """A file descriptor that is closed when nobody refers to this object any more.
-
-    So a thread that has the object may use the number, whatever other threads give up meanwhile: it cannot
-    come to mean another file.
-    """
-
-    __slots__ = ("number",)
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def __del__(self) -> None:
-        os.close(self.number)
-
-
 class Segment:
     """A segment as the process has it that made it. Its owner, an `Arenas`, says which thread may do what.
 
     The memory goes back to the kernel when nobody refers to this object any more, and no receiver has it.
-
-    Args:
-        number: Its id, unique in this process.
-        capacity: Bytes of the longest buffer that it holds: a multiple of the size of a page.
+    A thread that has the object may use the descriptor, whatever others give up: it stays the same file.
 
     Attributes:
+        number: Its id, unique in this process.
+        capacity: Bytes of the longest buffer that it holds: a multiple of the size of a page.
         size: Bytes that it takes altogether.
         holder: To whom it is leased, or was last.
         lease: Counts its leases.
         known_by: The holders that have had it, and so have mapped it.
-        vacated: When it was last found to be free, as a serial number.
-
-    Raises:
-        OSError: There is no memory, or no descriptor.
     """
-
-    __slots__ = (
-        "__weakref__",
-        "_descriptor",
-        "_filled",
-        "_memory",
-        "_populated",
-        "capacity",
-        "holder",
-        "known_by",
-        "lease",
-        "number",
-        "size",
-        "vacated",
-    )
 
     def __init__(self, number: int, capacity: int) -> None:
         self.number = number
@@ -148,18 +100,16 @@ class Segment:
         self.holder = 0
         self.lease = 0
         self.known_by: set[int] = set()
-        self.vacated = 0
         self._filled = 0  # bytes of the buffer that have been written to, ever
         self._populated = 0  # those of them that have been written to through the mapping
-        self._descriptor = Descriptor(os.memfd_create("corps", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING))
+        self.fd = os.memfd_create("corps", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(self.fd, self.size)
         fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, _SEALS)
         self._memory = map_segment(self.fd, capacity)
 
-    @property
-    def fd(self) -> int:
-        """Return its descriptor; valid as long as this object."""
-        return self._descriptor.number
+    def __del__(self) -> None:
+        if hasattr(self, "fd"):  # else there was none for it
+            os.close(self.fd)
 
     @property
     def state(self) -> int:
@@ -171,15 +121,7 @@ class Segment:
         self._memory[STATE] = state
 
     def fill(self, source: memoryview, offset: int = 0) -> None:
-        """Copy a buffer in. Only the sender that leased it; buffers with a lower offset come before.
-
-        Args:
-            source: Bytes, one-dimensional.
-            offset: Where it begins; it ends within the capacity.
-
-        Raises:
-            OSError: There is no memory for them.
-        """
+        """Copy a buffer in. Only the sender that leased it; buffers with a lower offset come before."""
         size = source.nbytes
         end = offset + size
         begin = HEAD + offset
@@ -207,10 +149,7 @@ class Segment:
         self._populated = size
 
     def retire(self) -> None:
-        """Tell all receivers to let go of it. It must not be leased again.
-
-        If it is free, its memory goes back to the kernel at once, whether they do or not.
-        """
+        """Tell all receivers to let go of it, for good. If it is free, its memory goes back at once."""
         self._memory[RETIRED] = 1
         if self.state == FREE:
             try:

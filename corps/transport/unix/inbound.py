@@ -31,18 +31,6 @@ class InboundConnection:
         mappings: The shared memory that came by it.
     """
 
-    __slots__ = (
-        "_cutter",
-        "_descriptors",
-        "_fd",
-        "_messages",
-        "_reserve",
-        "_uncut",
-        "mappings",
-        "member",
-        "sock",
-    )
-
     def __init__(self, sock: socket.socket, reserve: Reserve) -> None:
         self.sock = sock
         self._reserve = reserve
@@ -88,12 +76,7 @@ class InboundConnection:
         self._uncut = b""
 
     def go_on(self) -> None:
-        """Take what came, after a MemoryError.
-
-        Raises:
-            WireError: What comes are no messages.
-            MemoryError: There is still no memory for it.
-        """
+        """Take what came, after a MemoryError. Raises as `read`."""
         if self._cutter.room is None:
             self._messages += self._cutter.cut(self._uncut)
             self._uncut = b""
@@ -104,21 +87,12 @@ class InboundConnection:
             self.sock.send(head([header]) + header, socket.MSG_NOSIGNAL)
 
     def trust(self, member: Member) -> None:
-        """Take what has come behind the first message, because that has said truly who speaks.
-
-        Raises:
-            WireError: These are no messages.
-        """
+        """Take what has come behind the first message, because that has said truly who speaks."""
         self.member = member
         self._messages += self._cutter.trust()
 
     def take(self) -> Sequence[Frame]:
-        """Take the next message that was read. After the first one of the connection comes `trust`.
-
-        Raises:
-            WireError: It speaks of shared memory that is not there.
-            MemoryError: It cannot be had now. The message is still the next one.
-        """
+        """Take the next message that was read; at a MemoryError it stays. After the first comes `trust`."""
         message = self._messages[0]
         frames = self._whole(message) if isinstance(message, WithSharedFrames) else message
         self._messages.popleft()
@@ -141,14 +115,7 @@ class InboundConnection:
         return data
 
     def _descriptor_of(self, segment: int) -> int:
-        """Return the descriptor of a segment that is used for the first time.
-
-        It stays there until it is taken.
-
-        Raises:
-            WireError: It has not come.
-            MemoryError: This process has none left for it now.
-        """
+        """Return the descriptor of a segment that is used for the first time; it is still to be taken."""
         # Before Python 3.13 a mapping has one more of its own.
         if not self._reserve.make_room(_FDS_OF_SEGMENT if self._fd is None else _FDS_OF_SEGMENT - 1):
             raise MemoryError(f"there is no descriptor left for segment {segment}")

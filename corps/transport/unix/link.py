@@ -24,9 +24,7 @@ from corps.wire.stream import AnyFrame, Cutter, SharedFrame, WithSharedFrames, a
 _log = logging.getLogger("corps.transport")
 
 _SHARED_FROM: Final = 128 * 1024  # bytes of large frames that go faster through shared memory
-_FRAME_SHARED_FROM: Final = (
-    16 * 1024
-)  # bytes from which a frame is large: to place one more costs some microseconds
+_FRAME_SHARED_FROM: Final = 16 * 1024  # the same of one frame: to place one more costs some microseconds
 
 _NO_SIGNAL: Final = int(socket.MSG_NOSIGNAL)  # an application may have set SIGPIPE back to its default
 
@@ -42,25 +40,13 @@ class UnixLink(Link):
     def __init__(
         self,
         sock: socket.socket,
-        descriptors: socket.socket,
+        descriptors: socket.socket,  # for them alone: the peer takes one when it has room, so none is lost
         member: Member,
         arenas: Arenas,
-        number: int,
-        wait_writable: "Callable[[UnixLink], None]",
-        forget: "Callable[[UnixLink], None]",
+        number: int,  # none of this process has it again
+        wait_writable: "Callable[[UnixLink], None]",  # has `flush` called when there is room in the socket
+        forget: "Callable[[UnixLink], None]",  # called before the socket is closed
     ) -> None:
-        """Take over a connection.
-
-        Args:
-            sock: Connected, and not blocking.
-            descriptors: The same, for descriptors alone: the peer takes one when it has room for it, so that
-                none is lost.
-            member: The peer.
-            arenas: Memory for large frames.
-            number: Of this connection; none of this process has it again.
-            wait_writable: Has `flush` called when there is room in the socket.
-            forget: Called before the socket is closed.
-        """
         self._sock = sock
         self._descriptors = descriptors
         self.fd: Final = sock.fileno()
@@ -113,11 +99,8 @@ class UnixLink(Link):
             return None
 
     def _offer(self, placed: Placed) -> bool:
-        """Send the descriptor of a segment ahead of the message that needs it.
-
-        Return whether that was possible.
-        """
-        rights = array("i", [placed.fd])
+        """Send the descriptor of a segment ahead of its first message; return whether that was possible."""
+        rights = array("i", [placed.segment.fd])
         try:
             self._descriptors.sendmsg([b"d"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)], _NO_SIGNAL)
         except OSError:  # too many are under way, or the peer has gone
@@ -214,11 +197,11 @@ def _where(frames: Sequence[Frame], placed: Placed) -> list[AnyFrame]:
     """Return the frames of a message whose large ones were placed."""
     found: list[AnyFrame] = []
     offsets = iter(placed.offsets)
-    is_first = placed.is_first
+    segment, is_first = placed.segment, placed.is_first
     for frame in frames:
         if len(frame) < _FRAME_SHARED_FROM:
             found.append(frame)
             continue
-        found.append(SharedFrame(placed.segment, placed.capacity, next(offsets), len(frame), is_first))
+        found.append(SharedFrame(segment.number, segment.capacity, next(offsets), len(frame), is_first))
         is_first = False
     return found

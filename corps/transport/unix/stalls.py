@@ -13,21 +13,12 @@ class Stalls(Timetable):
     """The stalled connections of one Env. Each is to be tried again when it is due."""
 
     def __init__(self, patience: float) -> None:
-        """Begin with none.
-
-        Args:
-            patience: Seconds after which a connection is given up.
-        """
         super().__init__()
         self._patience = patience
         self._tries: dict[int, tuple[float, float]] = {}  # the last pause, and until when
 
     def add(self, fd: int) -> bool:
-        """Stall a connection whose next message cannot be taken now.
-
-        Returns:
-            False if it has been so for too long: then it is not stalled any more, but over.
-        """
+        """Stall a connection. Return False if it has been so for too long: then it is over."""
         at = now()
         pause, until = self._tries.get(fd, (FIRST_PAUSE / 2, at + self._patience))
         if at >= until:

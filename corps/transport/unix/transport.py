@@ -64,18 +64,7 @@ class UnixTransport(Transport):
         kept: int = 256 * _MIB,
         handshake_timeout: float = 3.0,
     ) -> None:
-        """Bind the Env's socket file.
-
-        Args:
-            hello: Who this Env is.
-            runtime_dir: A directory of mode 0700 for the socket file.
-            shared: Bytes of the shared memory that large frames go through, at most.
-            kept: Bytes of it that are kept to be used again.
-            handshake_timeout: Seconds within which a peer must have said who it is.
-
-        Raises:
-            EnvStartError: It cannot listen there.
-        """
+        """Bind the Env's socket file in a directory of mode 0700. Raise EnvStartError if that cannot be."""
         self._hello = hello
         self._name = f"{hello.env}-{hello.incarnation[:12]}.sock"
         self.audit = Audit(f"{env_label(hello.env)}")

@@ -1,6 +1,7 @@
 """The receiving half of links over ZeroMQ: who speaks on which connection, and what has arrived of it."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from corps.addresses import env_label
 from corps.messages.members import Member
@@ -11,19 +12,11 @@ from corps.wire.frames import Frame, Hello
 from corps.wire.resume import Arrivals
 
 
-class InboundLink:
-    """One link of a peer that has said hello. The thread that reads uses it alone.
+class InboundLink(NamedTuple):
+    """One link of a peer that has said hello. The thread that reads uses it alone."""
 
-    Attributes:
-        member: The peer.
-        arrivals: What has arrived. It outlives connections: a link goes on where the last one broke.
-    """
-
-    __slots__ = ("arrivals", "member")
-
-    def __init__(self, member: Member, link: int) -> None:
-        self.member = member
-        self.arrivals = Arrivals(link)
+    member: Member
+    arrivals: Arrivals  # they outlive connections: a link goes on where the last one broke
 
 
 class InboundLinks:
@@ -32,14 +25,6 @@ class InboundLinks:
     def __init__(
         self, hello: Hello, find: Callable[[str], Member | None], audit: Audit, *, has_keys: bool
     ) -> None:
-        """Begin without links.
-
-        Args:
-            hello: Who the Env is.
-            find: Gives the member of an incarnation, if there is one now.
-            audit: Counts who was refused.
-            has_keys: Whether connections have a user id, which is the incarnation of the key's owner.
-        """
         self._hello = hello
         self._find = find
         self._audit = audit
@@ -47,12 +32,7 @@ class InboundLinks:
         self._links: dict[bytes, InboundLink] = {}  # by routing id
 
     def of(self, routing_id: bytes, user: str | None) -> InboundLink | None:
-        """Return the link by which a message came that is no HELLO; None if it is refused, which is counted.
-
-        Args:
-            routing_id: Of its connection.
-            user: The user id of the message.
-        """
+        """Return the link by which a message came that is no HELLO. Count one that is refused."""
         inbound = self._links.get(routing_id)
         if inbound is None:
             self._audit.refused("hello", "a peer did not say hello first")
@@ -68,16 +48,7 @@ class InboundLinks:
         return inbound
 
     def greet(self, routing_id: bytes, user: str | None, frames: Sequence[Frame]) -> None:
-        """Take a HELLO, which says truly who speaks. A second one makes no difference.
-
-        Args:
-            routing_id: Of its connection.
-            user: Its user id.
-            frames: The message.
-
-        Raises:
-            WireError: It is refused, for a reason that `member_of` names.
-        """
+        """Take a HELLO, be it a second one, which says truly who speaks. Raises as `member_of`."""
         member = member_of(frames, self._hello, self._find)
         link = link_of(routing_id)
         if routing_id != routing_id_of(member.incarnation, link) or (
@@ -89,4 +60,4 @@ class InboundLinks:
         for known, inbound in list(self._links.items()):
             if inbound.member == member or self._find(inbound.member.incarnation) is None:
                 del self._links[known]  # it has opened another one, or is gone
-        self._links[routing_id] = InboundLink(member, link)
+        self._links[routing_id] = InboundLink(member, Arrivals(link))

@@ -31,37 +31,22 @@ _MORE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
 
 
 class ZmqLink(Link):
-    """A DEALER socket to one peer. Thread-safe."""
+    """A DEALER socket to one peer. Thread-safe. What a peer says that cannot be is a WireError."""
 
     def __init__(
         self,
         dealer: "zmq.Socket[bytes]",
         member: Member,
-        number: int,
+        number: int,  # none of this Env has it again
         *,
         hello: bytes,
-        streams: Iterator[int],
-        chunk: int,
-        watch: "Callable[[ZmqLink], None]",
+        streams: Iterator[int],  # gives each large message a number that no other has
+        chunk: int,  # bytes of a frame that the peer takes for certain
+        watch: Callable[[Callable[[], bool]], None],  # has `look_after` called; calls nothing of this
         forget: "Callable[[ZmqLink], None]",
-        refused: "Callable[[ZmqLink, VersionMismatch], None]",
+        refused: "Callable[[ZmqLink, VersionMismatch], None]",  # called in the thread that reads
     ) -> None:
-        """Take over a socket, and say hello.
-
-        Args:
-            dealer: Connected.
-            member: The peer.
-            number: Of this link; none of this Env has it again.
-            hello: The header that says who this Env is.
-            streams: Gives each large message a number that no other has.
-            chunk: Bytes of a frame that the peer takes for certain.
-            watch: Has `look_after` called from now on. Called with the lock held, and calls nothing of this.
-            forget: Called when the socket is closed.
-            refused: Called in the thread that reads when the peer says that it refuses the link.
-
-        Raises:
-            BrokenError: The peer has refused us already; the socket is closed.
-        """
+        """Take over a connected socket, and say hello. A BrokenError closes it."""
         self.member: Final = member
         """The peer."""
         self.number: Final = number
@@ -129,12 +114,7 @@ class ZmqLink(Link):
             self._room.wait(lambda: self.unsent < most, timeout)
 
     def taken(self, size: int) -> None:
-        """Send the next chunks, because the peer has taken so many bytes of them. Thread that reads only.
-
-        Raises:
-            WireError: There were not so many.
-            BrokenError: The link broke.
-        """
+        """Send the next chunks, because the peer has taken so many bytes of them. Thread that reads only."""
         with self._lock:
             if self._dealer is not None:
                 self._outgoing.taken(size)
@@ -142,11 +122,7 @@ class ZmqLink(Link):
                 self._room.tell()
 
     def dropped(self, stream: int) -> None:
-        """Give up a stream, as the peer has. Thread that reads only.
-
-        Raises:
-            BrokenError: The link broke.
-        """
+        """Give up a stream, as the peer has. Thread that reads only."""
         with self._lock:
             if self._dealer is not None:
                 self._outgoing.dropped(stream)
@@ -154,23 +130,14 @@ class ZmqLink(Link):
                 self._room.tell()
 
     def arrived(self, number: int) -> None:
-        """Let go of all messages up to this number, which the peer has. Thread that reads only.
-
-        Raises:
-            WireError: There are not so many.
-        """
+        """Let go of all messages up to this number, which the peer has. Thread that reads only."""
         with self._lock:
             if self._dealer is not None:
                 self._unconfirmed.arrived(number)
                 self._room.tell()
 
     def missed(self, number: int, round_: int) -> None:
-        """Do the same, and send again what comes next, which was lost in this round. Thread that reads only.
-
-        Raises:
-            WireError: There are not so many.
-            BrokenError: The link broke.
-        """
+        """Do the same, and send again what was lost after it, in this round. Thread that reads only."""
         with self._lock:
             if self._dealer is None:
                 return
@@ -186,13 +153,9 @@ class ZmqLink(Link):
                     self._give(again, message)
 
     def look_after(self) -> bool:
-        """Ask the peer for what it has, if it has said nothing for long. Thread that reads only.
+        """Ask the peer for what it has, if it was silent for long; return whether to come again.
 
-        Returns:
-            Whether to come again, because there is something that may not have arrived.
-
-        Raises:
-            BrokenError: The link broke.
+        It is to come again while there is something that may not have arrived. Thread that reads only.
         """
         with self._lock:
             self._is_watched = self._dealer is not None and len(self._unconfirmed) > 0
@@ -218,11 +181,7 @@ class ZmqLink(Link):
         return mismatch_in([first[PREFIX.size :], *rest])
 
     def say(self, header: bytes) -> None:
-        """Send something about the connection, which may be lost with it. Thread-safe.
-
-        Raises:
-            BrokenError: The link broke, or was closed.
-        """
+        """Send something about the connection, which may be lost with it. Thread-safe."""
         with self._lock:
             if self._is_usable():
                 self._say(header)
@@ -247,10 +206,7 @@ class ZmqLink(Link):
         self._end(dealer)
 
     def _let_go(self) -> "zmq.Socket[bytes] | None":
-        """Take the socket, so that nobody uses it any more and nothing waits for it.
-
-        Caller holds the lock.
-        """
+        """Take the socket, so that nobody uses it or waits for it any more. Caller holds the lock."""
         dealer, self._dealer = self._dealer, None
         self._outgoing = Outgoing(iter(()))
         self._unconfirmed = Unconfirmed()
@@ -277,7 +233,7 @@ class ZmqLink(Link):
             return
         number = self._unconfirmed.add(message, sum(map(len, message)))
         if not self._is_watched:
-            self._watch(self)  # first: if that fails, the next message tries it again
+            self._watch(self.look_after)  # first: if that fails, the next message tries it again
             self._is_watched = True
         self._give(number, message)
 
@@ -300,10 +256,7 @@ class ZmqLink(Link):
 
 
 def _unchanging(frames: Sequence[Frame]) -> Message:
-    """Return what is sent, and perhaps sent again: later changes of the caller do not change it.
-
-    Without a copy, pyzmq would run a thread and a context of its own for the whole process.
-    """
+    """Return what is sent, and perhaps sent again: later changes of the caller do not change it."""
     message: list[Any] = [*frames]
     for at, frame in enumerate(frames):
         if type(frame) is not bytes or (at and len(frame) > _SHORT):

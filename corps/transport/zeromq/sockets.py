@@ -34,26 +34,11 @@ _KEPT: Final = 16 * 1024 * 1024
 
 
 class SocketFactory:
-    """Makes the sockets of one Env. Thread-safe.
-
-    Attributes:
-        context: Theirs.
-    """
+    """Makes the sockets of one Env. Thread-safe."""
 
     def __init__(
         self, hello: Hello, keys: KeyPair | None, max_frame: int | None, handshake_timeout: float
     ) -> None:
-        """Begin without a socket.
-
-        Args:
-            hello: Who the Env is.
-            keys: Its CURVE pair; None: without CURVE.
-            max_frame: Bytes of the longest frame that is taken; None for no limit.
-            handshake_timeout: Seconds within which a peer must have proved who it is.
-
-        Raises:
-            EnvStartError: libzmq is too old.
-        """
         if zmq.zmq_version_info() < _LEAST_LIBZMQ:
             raise EnvStartError(f"libzmq {zmq.zmq_version()} is too old: corps needs 4.3.5 or newer")
         self._hello = hello
@@ -66,11 +51,7 @@ class SocketFactory:
         bytes(_KEPT)  # mapped, never touched, and unmapped
 
     def new_router(self) -> "zmq.Socket[bytes]":
-        """Return a socket to receive by; to be bound.
-
-        Raises:
-            EnvStartError: This libzmq admits peers that it should not.
-        """
+        """Return a socket to receive by; to be bound."""
         made = self._new(zmq.ROUTER)
         made.setsockopt(zmq.BACKLOG, 1024)
         # A connection that is back takes the place of the broken one, which this side may not have noticed:
@@ -88,12 +69,7 @@ class SocketFactory:
         return made
 
     def new_dealer(self, member: Member, link: int) -> "zmq.Socket[bytes]":
-        """Return a socket to send by, connected.
-
-        Raises:
-            zmq.ZMQError: It cannot be made.
-            ValueError: The record of the member makes no sense.
-        """
+        """Return a socket to send by, connected. A ValueError means that the member makes no sense."""
         dealer = self._new(zmq.DEALER)
         try:
             if self._keys is not None:
@@ -123,11 +99,7 @@ class SocketFactory:
         dealer.setsockopt(zmq.CONNECT_TIMEOUT, _CONNECT_MS)
 
     def bind_ipc(self, router: "zmq.Socket[bytes]", runtime_dir: str) -> str:
-        """Bind a socket file in a directory of mode 0700, and return the endpoint.
-
-        Raises:
-            EnvStartError: It cannot listen there.
-        """
+        """Bind a socket file in a directory of mode 0700, and return the endpoint."""
         try:
             self._directory = SocketDir(runtime_dir)
             endpoint = f"{_IPC}{self._directory.place(self._name)}"
@@ -156,11 +128,7 @@ class SocketFactory:
             self._directory.close()
 
     def bind_tcp(self, router: "zmq.Socket[bytes]", host: str, ports: Sequence[int]) -> str:
-        """Bind the first port that is free, and return the endpoint. 0 stands for any port.
-
-        Raises:
-            EnvStartError: No port is free.
-        """
+        """Bind the first port that is free, and return the endpoint. 0 stands for any port."""
         if ":" in host:
             router.setsockopt(zmq.IPV6, 1)
             host = f"[{host}]"

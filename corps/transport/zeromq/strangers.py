@@ -43,15 +43,7 @@ class ZmqStrangers:
         reserve: Reserve,
         audit: Audit,
     ) -> None:
-        """Watch a socket that is not bound yet.
-
-        Args:
-            context: Of the socket.
-            router: It.
-            patience: Seconds within which libzmq ends a connection that has not proved who it is.
-            reserve: Has the descriptor that it takes to shut one down.
-            audit: Counts those.
-        """
+        """Watch a socket that is not bound yet. libzmq ends a stranger after `patience` seconds."""
         self._router = router
         self._patience = patience
         self._reserve = reserve

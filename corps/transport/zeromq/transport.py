@@ -85,20 +85,7 @@ class ZmqTransport(Transport):
         max_frame: int = 64 * 1024 * 1024,
         handshake_timeout: float = 3.0,
     ) -> None:
-        """Bind the Env's endpoint: over `ipc` if there is a runtime directory, else over `tcp`.
-
-        Args:
-            hello: Who this Env is.
-            runtime_dir: A directory of mode 0700 for the socket file; None for `tcp`.
-            host: Address to bind over `tcp`.
-            ports: Ports to try over `tcp`; 0 stands for any.
-            keys: The Env's CURVE pair; needed over `tcp`.
-            max_frame: Bytes of the longest frame that is taken over `tcp`.
-            handshake_timeout: Seconds within which a peer must have proved who it is.
-
-        Raises:
-            EnvStartError: No port is free, or libzmq is too old.
-        """
+        """Bind the Env's endpoint: over `ipc` if there is a runtime directory, else over `tcp`, with keys."""
         self._hello = hello
         self._keys = keys if runtime_dir is None else None
         self._max_frame = max_frame if runtime_dir is None else None
@@ -215,11 +202,7 @@ class ZmqTransport(Transport):
         return link
 
     def _check_listener(self, member: Member) -> None:
-        """Check that over `ipc` one of our own listens. Over `tcp` it has to prove the key of the member.
-
-        libzmq names the user who connects, and not the one who is connected to. What it connects to
-        later by the same path is the same: nobody else can change what the path means.
-        """
+        """Check that over `ipc` one of our own listens. Over `tcp` it has to prove the key of the member."""
         path = self._sockets.path_of(member.endpoint)
         if path is None:
             return

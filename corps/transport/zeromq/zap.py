@@ -22,14 +22,7 @@ class ZapHandler:
     def __init__(
         self, context: "zmq.Context[zmq.Socket[bytes]]", admission: Admission, lock: Lock, audit: Audit
     ) -> None:
-        """Bind the handler; must come before any socket of the context is bound.
-
-        Args:
-            context: The context whose connections it judges.
-            admission: The rule.
-            lock: Protects the admission's keys.
-            audit: Where verdicts are noted.
-        """
+        """Bind the handler; must come before any socket of the context is bound."""
         self._admission = admission
         self._lock = lock
         self._audit = audit

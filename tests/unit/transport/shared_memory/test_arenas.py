@@ -18,11 +18,11 @@ KIB64 = 65536
 
 def free(placed: Placed) -> None:
     """What the end of the last view does, in the receiver."""
-    placed.memory.mark(FREE)
+    placed.segment.mark(FREE)
 
 
 def content(placed: Placed) -> bytes:
-    return os.pread(placed.fd, placed.size, HEAD)
+    return os.pread(placed.segment.fd, placed.size, HEAD)
 
 
 def roomy() -> Arenas:
@@ -33,9 +33,8 @@ def test_what_is_placed_is_in_the_segment_that_is_told() -> None:
     data = os.urandom(100_000)
     placed = roomy().place([data], 1)
     assert content(placed) == data
-    assert (placed.size, placed.is_first, placed.memory.state) == (100_000, True, LEASED)
-    assert placed.capacity >= placed.size
-    assert placed.segment == placed.memory.number
+    assert (placed.size, placed.is_first, placed.segment.state) == (100_000, True, LEASED)
+    assert placed.segment.capacity >= placed.size
 
 
 @pytest.mark.parametrize(
@@ -72,7 +71,7 @@ def test_all_buffers_of_a_message_lie_in_one_segment() -> None:
     assert arenas.statistics()["segments"] == 1
     free(placed)
     again = arenas.place([b"short", bytes(105_000)], 1)  # some of it was written before, and some never
-    assert again.segment == placed.segment
+    assert again.segment is placed.segment
     assert (content(again)[:5], content(again)[64:]) == (b"short", bytes(105_000))
 
 
@@ -88,9 +87,9 @@ def test_a_segment_that_its_receiver_freed_is_used_again() -> None:
     first = arenas.place([b"1" * KIB64], 1)
     free(first)
     second = arenas.place([b"2" * KIB64], 1)
-    assert (second.segment, second.fd) == (first.segment, first.fd)
+    assert second.segment is first.segment
     assert content(second) == b"2" * KIB64
-    assert second.memory.state == LEASED
+    assert second.segment.state == LEASED
 
 
 def test_the_descriptor_is_wanted_once_for_each_holder() -> None:
@@ -128,7 +127,7 @@ def test_a_freed_segment_is_found_among_many_that_are_leased() -> None:
     many = [arenas.place([b"x" * 5000], 1) for _ in range(200)]
     for placed in (many[0], many[100], many[199]):
         free(placed)
-        assert arenas.place([b"x" * 5000], 2).segment == placed.segment
+        assert arenas.place([b"x" * 5000], 2).segment is placed.segment
     assert arenas.statistics()["segments"] == 200
 
 
@@ -195,7 +194,7 @@ def test_free_memory_beyond_what_is_kept_goes_back() -> None:
         free(placed)
     arenas.tidy()
     assert arenas.statistics()["free_segments"] == 2
-    assert sum(os.fstat(placed.fd).st_blocks * 512 == HEAD for placed in held) == 3
+    assert sum(os.fstat(placed.segment.fd).st_blocks * 512 == HEAD for placed in held) == 3
 
 
 def test_what_was_not_sent_is_free_again_and_not_known() -> None:
@@ -217,7 +216,7 @@ def test_taking_back_a_lease_that_has_ended_makes_no_difference() -> None:
     free(first)
     second = arenas.place([b"y" * KIB64], 1)
     arenas.take_back(first)
-    assert second.memory.state == LEASED
+    assert second.segment.state == LEASED
     arenas.release(1)
     arenas.take_back(second)
     assert arenas.statistics()["segments"] == 0
@@ -238,14 +237,14 @@ def test_what_a_lost_peer_had_given_back_is_used_again() -> None:
     placed = arenas.place([b"1" * KIB64], 1)
     free(placed)
     arenas.release(1)
-    assert arenas.place([b"1" * KIB64], 2).segment == placed.segment
+    assert arenas.place([b"1" * KIB64], 2).segment is placed.segment
 
 
 @pytest.mark.parametrize("state", [SPOILED, 3, 255])
 def test_a_segment_with_any_other_state_is_never_used_again(state: int) -> None:
     arenas = roomy()
     spoiled = arenas.place([b"x" * KIB64], 1)
-    spoiled.memory.mark(state)
+    spoiled.segment.mark(state)
     assert arenas.place([b"y" * KIB64], 1).segment != spoiled.segment
     assert content(spoiled) == b"x" * KIB64
     assert arenas.statistics()["segments"] == 1
@@ -271,7 +270,7 @@ def test_a_descriptor_stays_open_while_it_is_sent_whoever_closes() -> None:
     placed = arenas.place([b"x"], 1)
     arenas.release(1)
     arenas.close()
-    fd = placed.fd
+    fd = placed.segment.fd
     os.fstat(fd)
     del placed
     with pytest.raises(OSError, match="Bad file"):

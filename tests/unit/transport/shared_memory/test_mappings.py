@@ -30,7 +30,7 @@ class Line:
     def bring(self, buffer: Any) -> tuple[memoryview, Segment]:
         """Place a buffer, and open it on the other side."""
         placed = self.arenas.place([buffer], 1)
-        return self.open(placed), placed.memory
+        return self.open(placed), placed.segment
 
     def open(
         self,
@@ -44,9 +44,9 @@ class Line:
         if with_fd is None:
             with_fd = placed.is_first
         return self.mappings.open(
-            placed.segment,
-            os.dup(placed.fd) if with_fd else None,
-            placed.capacity if capacity is None else capacity,
+            placed.segment.number,
+            os.dup(placed.segment.fd) if with_fd else None,
+            placed.segment.capacity if capacity is None else capacity,
             placed.size if size is None else size,
         )
 
@@ -313,7 +313,7 @@ def test_a_segment_in_use_is_not_opened_again(line: Line) -> None:
         line.open(placed, with_fd=False)
     with pytest.raises(WireError, match="a second time"):
         line.open(placed, with_fd=True)
-    placed.memory.mark(FREE)  # whatever the peer writes there
+    placed.segment.mark(FREE)  # whatever the peer writes there
     with pytest.raises(WireError, match="still in use"):
         line.open(placed, with_fd=False)
     assert view == b"x" * KIB64

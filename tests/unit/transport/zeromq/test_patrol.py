@@ -53,7 +53,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 
 def test_a_link_is_looked_after_until_there_is_no_need(watch: Watch) -> None:
     link = Link(True, True, False)
-    watch.patrol.add(link)
+    watch.patrol.add(link.look_after)
     assert watch.wakes == 1
     for looks in (1, 2, 3, 3, 3):
         watch.wait()
@@ -63,7 +63,7 @@ def test_a_link_is_looked_after_until_there_is_no_need(watch: Watch) -> None:
 
 def test_nobody_goes_before_it_is_time(watch: Watch) -> None:
     link = Link(True)
-    watch.patrol.add(link)
+    watch.patrol.add(link.look_after)
     watch.wait(PAUSE / 2)
     assert link.looks == 0
     assert watch.patrol.within(None) == pytest.approx(PAUSE / 2)
@@ -76,7 +76,7 @@ def test_nobody_goes_before_it_is_time(watch: Watch) -> None:
 def test_the_reader_is_woken_for_the_first_link_only(watch: Watch) -> None:
     links = [Link(False), Link(False)]
     for link in links:
-        watch.patrol.add(link)
+        watch.patrol.add(link.look_after)
     assert watch.wakes == 1
     watch.wait()
     assert [link.looks for link in links] == [1, 1]
@@ -84,8 +84,8 @@ def test_the_reader_is_woken_for_the_first_link_only(watch: Watch) -> None:
 
 def test_a_link_that_is_broken_is_left(watch: Watch) -> None:
     broken, sound = Link(), Link(True, True)
-    watch.patrol.add(broken)
-    watch.patrol.add(sound)
+    watch.patrol.add(broken.look_after)
+    watch.patrol.add(sound.look_after)
     watch.wait()
     watch.wait()
     assert (broken.looks, sound.looks) == (1, 2)
@@ -93,15 +93,15 @@ def test_a_link_that_is_broken_is_left(watch: Watch) -> None:
 
 def test_an_interrupt_makes_it_forget_nobody(watch: Watch) -> None:
     links = [Link(True, True), Link(True, True)]
-    look = links[0].look_after
+    interrupts = [KeyboardInterrupt()]
 
-    def interrupted() -> bool:
-        links[0].look_after = look  # type: ignore[method-assign]
-        raise KeyboardInterrupt
+    def interrupted_once() -> bool:
+        if interrupts:
+            raise interrupts.pop()
+        return links[0].look_after()
 
-    links[0].look_after = interrupted  # type: ignore[method-assign]
-    for link in links:
-        watch.patrol.add(link)
+    watch.patrol.add(interrupted_once)
+    watch.patrol.add(links[1].look_after)
     with pytest.raises(KeyboardInterrupt):
         watch.wait()
     watch.wait()
@@ -113,10 +113,10 @@ def test_a_link_that_is_added_while_others_are_looked_after_is_not_forgotten(wat
 
     class Adder(Link):
         def look_after(self) -> bool:
-            watch.patrol.add(late)
+            watch.patrol.add(late.look_after)
             return super().look_after()
 
-    watch.patrol.add(Adder(False))
+    watch.patrol.add(Adder(False).look_after)
     watch.wait()
     watch.wait()
     assert late.looks == 1
@@ -124,7 +124,7 @@ def test_a_link_that_is_added_while_others_are_looked_after_is_not_forgotten(wat
 
 def test_stopped_it_looks_after_nobody(watch: Watch) -> None:
     link = Link(True)
-    watch.patrol.add(link)
+    watch.patrol.add(link.look_after)
     watch.patrol.stop()
     watch.wait()
     assert link.looks == 0
