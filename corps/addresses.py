@@ -19,7 +19,10 @@ CORPS_MGR = 1
 """Conc id of the CorpsMgr, in the Env of the process that booted."""
 
 SERVICES: Final = 2**31
-"""The first of the conc ids of services, the same in every Env, and no other worker has one."""
+"""The first of the conc ids of services, the same in every process of every Env. No other worker has one."""
+
+SERVICES_MGR: Final = SERVICES
+"""Conc id of the Mgr of the services of an Env."""
 
 GENERATION: Final = 2**32
 """Workers that one process of an Env can have: the conc ids of its next process begin there."""
@@ -51,3 +54,13 @@ def first_number(generation: int) -> int:
 def generation_of(number: int) -> int:
     """Return the number of processes that the Env had before the one that gave this conc id."""
     return number // GENERATION
+
+
+def is_service(number: int) -> bool:
+    """Return whether a conc id is that of a service, or of the Mgr of services."""
+    return SERVICES <= number < GENERATION
+
+
+def is_runtimes_own(number: int) -> bool:
+    """Return whether a conc id is that of an EnvMgr, or of a service."""
+    return number == ENV_MGR or SERVICES <= number < GENERATION

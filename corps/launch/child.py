@@ -213,6 +213,7 @@ def _stop(env: Env) -> None:
     """End in order: the workers that are left, children first, then the threads and links."""
     try:
         env.exit(env.manager_of(env.id)).result(timeout=env.options.grace)
+        env.services.end().result(timeout=env.options.grace)
     except CorpsError as error:
         _log.warning("%s did not end in order: %s", env.label, error)
     # A thread that was given up once is not waited for again.

@@ -47,6 +47,7 @@ def _steps(env: Env) -> Iterator[Future[Any]]:
     yield from still(env)
     hear_last_words(env)
     yield env.exit(env.manager_of(env.id))
+    yield env.services.end()
 
 
 def _close(env: Env, patience: Patience) -> None:

@@ -111,6 +111,7 @@ class OrderlyEnd:
         deaths.expect_ends()
         grace = self._patience.left(self._env.options.grace)
         self._parts.membership.stop(grace or None)
+        self._patience.wait(self._env.services.end())
         self._parts.host.close(0.0)
         deaths.finish(max(grace, LAST_REPORTS))
         late = self._env.close(grace)

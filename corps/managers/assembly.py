@@ -1,15 +1,16 @@
 """The one place where an Env is put together. Construction only; decisions are made elsewhere."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from threading import RLock
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from corps.addresses import ConcAddr
+from corps.addresses import BOOT_ENV, ConcAddr
 from corps.managers.env_mgr import EnvMgr
+from corps.managers.services import SERVICES_OF_EACH, Service, start_services
 from corps.messages.interfaces import Interface
 from corps.packing.identities import Identities
 from corps.packing.packer import Packed, Packer
@@ -52,14 +53,17 @@ def build_env(
     generation: int = 0,
     incarnation: str = "",
     journals: str | None = None,
+    home: int = BOOT_ENV,
+    services: Sequence[Service] = SERVICES_OF_EACH,
 ) -> Env:
     """Put an Env together, with its EnvMgr in it. It reads from its links after ``env.start_reading()``.
 
     Without a transport it is alone. `code` is by default that of this process, `travels` has the context
     variables whose values travel with requests, and `generation` counts the processes that the Env has had
-    before.
+    before. `home` is the Env with the services of which a Corps has one.
     """
     env = Env(corps_id, env_id, options, generation)
+    env.home = env_id if transport is None else home
     env.travels = Travels(travels) if travels else None
     packer = _give_names_and_packers(env, code or CodeNames())
     if transport is not None:
@@ -73,6 +77,7 @@ def build_env(
             incarnation=incarnation,
         )
         env.connect(peers, transport)
+    start_services(env, services)
     env.start_alarms()
     manager = Record(EnvMgr, (env, application), {}, WorkerOptions("EnvMgr"))
     construct_here(env.lives.new_cell(manager), manager, is_ours=True).result()

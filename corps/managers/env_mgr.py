@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import Any, ClassVar
 
-from corps.addresses import ConcAddr
+from corps.addresses import ConcAddr, is_service
 from corps.errors import CorpsError, LoadError, WorkerGone
 from corps.messages.dead_letters import DeadLetter
 from corps.messages.members import Member
@@ -131,7 +131,7 @@ class EnvMgr(Conc):
         """End all workers here, newest first, each after what waits for it. Create none any more."""
         self._is_leaving = True
         for cell in reversed(self._env.registry.cells()):
-            if cell.mgr_addr is not None:
+            if cell.mgr_addr is not None and not is_service(cell.addr.conc):
                 try:
                     await self._env.exit(cell.addr, EXIT_LAST)
                 except CorpsError as error:  # the others are to be drained all the same

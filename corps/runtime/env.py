@@ -11,7 +11,7 @@ from collections.abc import Callable
 from threading import Lock, get_ident
 from typing import Any
 
-from corps.addresses import ENV_MGR, ConcAddr, env_label
+from corps.addresses import BOOT_ENV, ENV_MGR, ConcAddr, env_label
 from corps.clock import earlier, now
 from corps.errors import CorpsError, EnvStartError
 from corps.messages.interfaces import Interface
@@ -34,7 +34,7 @@ from corps.runtime.letter_box import DeadLetterBox
 from corps.runtime.lives import Lives
 from corps.runtime.options import EnvOptions
 from corps.runtime.other_envs import OtherEnvs
-from corps.runtime.parts import Parts
+from corps.runtime.parts import Parts, Services
 from corps.runtime.registry import Registry
 from corps.runtime.threads.alarms import Alarms
 from corps.runtime.threads.dropped import Dropped
@@ -66,6 +66,9 @@ class Env:
         self.env_counters = Counters(Lock())  # of the Envs that this process has started
         self.registry = Registry(generation)
         self.parts = Parts()
+        self.services = Services(self)
+        self.home = BOOT_ENV
+        """Id of the Env in which the services live of which a Corps has one."""
         self.lives = Lives(self)
         self.others = OtherEnvs(self)
         self.pool = WorkerPool(
@@ -222,9 +225,23 @@ class Env:
         self, env_id: int, what: str, *args: Any, seconds: float | None = None, **kwargs: Any
     ) -> Future[Any]:
         """Ask an EnvMgr for what others may be waiting for: so it never waits for room behind them."""
+        return self._ask_at_once(self.manager_of(env_id), what, args, kwargs, seconds)
+
+    def ask_service(self, env_id: int, number: int, what: str, *args: Any) -> Future[Any]:
+        """Ask a service of an Env, by its conc id, as `ask_manager` asks an EnvMgr."""
+        return self._ask_at_once(ConcAddr(self.corps_id, env_id, number), what, args, {}, None)
+
+    def _ask_at_once(
+        self,
+        target: ConcAddr,
+        what: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        seconds: float | None,
+    ) -> Future[Any]:
         token = current.set(self._bringing)  # which must not wait
         try:
-            return self.ask(CALL, self.manager_of(env_id), what, args, kwargs, seconds)
+            return self.ask(CALL, target, what, args, kwargs, seconds)
         finally:
             current.reset(token)
 
@@ -368,6 +385,8 @@ class Env:
         cell = self.registry.find(request.target.conc)
         if cell is not None:
             cell.deliver(request)
+        elif request.target.conc in self.services:
+            self.services.deliver(request)
         elif not self.registry.hold(request):
             if request.method == EXIT_DOWN:  # its Mgr does not start it again
                 self.lives.refuse(self.registry.despair([request.target.conc]))

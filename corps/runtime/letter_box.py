@@ -6,7 +6,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Final, Protocol
 
-from corps.addresses import ENV_MGR, ConcAddr, env_label
+from corps.addresses import ConcAddr, env_label, is_runtimes_own
 from corps.clock import now, wall_time
 from corps.errors import EnvLost
 from corps.messages.dead_letters import DEAD_REASONS, DeadLetter, DeadReason
@@ -99,7 +99,7 @@ class DeadLetterBox:
         number: int = 1,
     ) -> None:
         if isinstance(target, ConcAddr):
-            if target.conc == ENV_MGR and level < logging.ERROR:
+            if is_runtimes_own(target.conc) and level < logging.ERROR:
                 return
             to = str(target)
         else:

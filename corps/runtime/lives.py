@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from corps.addresses import ConcAddr
+from corps.addresses import ConcAddr, is_service
 from corps.errors import ClosedError, CorpsError
 from corps.messages.endings import Ended, Failure
 from corps.messages.outcomes import Refused
@@ -76,7 +76,7 @@ class Lives:
 
     def _cell(self, number: int, record: Record, mgr: Any, mgr_addr: ConcAddr | None) -> Cell:
         env, options, interface = self._env, record.options, record.interface
-        if env.closed or self.is_winding_down:
+        if env.closed or (self.is_winding_down and not is_service(number)):  # a cleanup() may need a service
             state = "has closed" if env.closed else "ends"
             raise ClosedError(f"{env.label} {state}: no worker can be created there any more")
         addr = ConcAddr(env.corps_id, env.id, number)

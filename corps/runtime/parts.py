@@ -1,15 +1,27 @@
 """The services of one Env, as its engine sees them.
 
-The engine knows nothing of what a service does. It says to each of them what happens to workers and to
-Envs, and a service overrides what it wants to hear.
+The engine knows nothing of what a service does. The local side of a service is a `Part`: the engine says to
+each Part what happens to workers and to Envs, and a Part overrides what it wants to hear. What answers the
+requests of others is a worker of the runtime, at the same conc id in every Env. It begins with the first
+request for it, so that a service which nobody uses costs nothing.
 """
 
 import logging
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from threading import RLock
+from typing import TYPE_CHECKING, TypeVar
 
-from corps.addresses import ConcAddr
-from corps.errors import ContextError
+from corps.addresses import SERVICES_MGR, ConcAddr
+from corps.errors import ClosedError, ContextError
+from corps.messages.outcomes import Refused, Value
+from corps.messages.requests import EXIT, WATCH, Request
+from corps.runtime.calls.futures import Future
+from corps.runtime.cells.cell import Cell
+from corps.runtime.cells.constructing import construct_here
+from corps.runtime.cells.records import Record, if_needed
+
+if TYPE_CHECKING:
+    from corps.runtime.env import Env
 
 _log = logging.getLogger("corps.env")
 
@@ -68,3 +80,61 @@ class Parts:
                 hear(part)
             except Exception:
                 _log.exception("%s could not take in what it heard", type(part).__name__)
+
+
+class Services:
+    """The workers of the runtime that answer for Parts. Thread-safe.
+
+    Their Mgr starts those again that fail. It is none of the application's workers, so that services end
+    after all of these, and stand in no list of an author.
+    """
+
+    def __init__(self, env: "Env") -> None:
+        """Offer none yet."""
+        self._env = env
+        self._lock = (
+            RLock()
+        )  # so that each begins once; the constructors run under it, which do next to nothing
+        self._offered: Mapping[int, Record] = {}
+
+    def offer(self, records: Mapping[int, Record]) -> None:
+        """Say which services there are, by conc id, and their Mgr. Before the Env runs anything."""
+        self._offered = records
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._offered
+
+    def deliver(self, request: Request) -> None:
+        """Take a request for a service, which begins if it is not there yet. Never blocks."""
+        number = request.target.conc
+        cell = self._env.registry.find(number)
+        if cell is None and request.kind in (EXIT, WATCH):
+            outcome = self._env.registry.outcome_without_cell(request)
+            request.settle(Value(None) if request.kind is EXIT else outcome)
+            return
+        try:
+            self._begin(number).deliver(request)
+        except ClosedError as error:
+            self._env.letters.settle(request, Refused(error, "closed"))
+
+    def _begin(self, number: int) -> Cell:
+        with self._lock:
+            cell = self._env.registry.find(number)
+            if cell is None:
+                record = self._offered[number]
+                if number == SERVICES_MGR:
+                    cell = self._env.lives.new_cell(record, number=number)
+                else:
+                    mgr = self._begin(SERVICES_MGR)
+                    cell = self._env.lives.new_cell(record, mgr.name, mgr.addr, number)
+                    mgr.family.adopt(cell.addr, cell.name, if_needed(record))
+                construct_here(cell, record, is_ours=True).result()
+            return cell
+
+    def end(self) -> Future[None]:
+        """End those that have begun, when all other workers have ended; done when that is over."""
+        if self._env.registry.find(SERVICES_MGR) is not None:
+            return self._env.exit(ConcAddr(self._env.corps_id, self._env.id, SERVICES_MGR))
+        over: Future[None] = Future()
+        over.settle(Value(None))
+        return over

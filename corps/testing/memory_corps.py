@@ -145,6 +145,7 @@ class MemoryEnv:
     def exit_workers(self) -> None:
         """End all workers of this Env in order."""
         self.env.exit(self.env.manager_of(self.env.id)).result()
+        self.env.services.end().result()
 
 
 @contextmanager
@@ -208,6 +209,7 @@ def _memory_env(
         transport,
         generation=generation,
         incarnation=hello.incarnation,
+        home=1,
         **build,
     )
     return env, replace(member, generation=generation)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from contextvars import ContextVar, Token
 from typing import Any, Final
 
-from corps.addresses import ENV_MGR
+from corps.addresses import is_runtimes_own
 from corps.messages.requests import ASKING, Request
 
 _UNSET: Final = object()
@@ -54,7 +54,7 @@ class Travels:
 
     def take_along(self, request: Request) -> None:
         """Have the values of the caller travel with a request for author's code. Before it is sent."""
-        if request.kind in ASKING and request.target.conc != ENV_MGR:
+        if request.kind in ASKING and not is_runtimes_own(request.target.conc):
             self._look()
             values = {name: variable.get(_UNSET) for name, variable in list(self._known.items())}
             set_ones = {name: value for name, value in values.items() if value is not _UNSET}

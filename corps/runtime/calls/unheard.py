@@ -8,7 +8,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from corps.addresses import ENV_MGR
+from corps.addresses import is_runtimes_own
 from corps.clock import now
 from corps.errors import Cancelled
 from corps.messages.outcomes import Outcome, Raised, Refused
@@ -41,7 +41,7 @@ class Unheard:
 
 def unheard(request: Request | None, outcome: Outcome) -> Unheard | None:
     """Return what a Future that fails keeps of its request; None if this failure need not be logged."""
-    if request is None or request.kind not in ASKING or request.target.conc == ENV_MGR:
+    if request is None or request.kind not in ASKING or is_runtimes_own(request.target.conc):
         return None
     env = getattr(request.route, "env", None)
     return None if env is None else Unheard(env, request, outcome)

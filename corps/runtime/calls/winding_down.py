@@ -11,6 +11,7 @@ Thread-safe.
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from corps.addresses import is_service
 from corps.clock import now
 from corps.messages.requests import STILL, Request
 from corps.runtime.calls.futures import Future
@@ -32,6 +33,8 @@ def still(env: "Env") -> list[Future[None]]:
     env.lives.is_winding_down, env.lives.stands_since = True, now()
     running = []
     for cell in env.registry.cells():
+        if is_service(cell.addr.conc):  # the others may need it until they have ended
+            continue
         if cell.has_family:
             cell.family.close()
         if cell.mgr_addr is not None:
@@ -54,7 +57,7 @@ def unfinished(env: "Env") -> list[Unfinished]:
     at, found = now(), []
     for cell in env.registry.cells():
         request, step = cell.activity.request, cell.step
-        if cell.mgr_addr is None:
+        if cell.mgr_addr is None or is_service(cell.addr.conc):
             continue
         if step is not None:
             found.append(Unfinished(str(cell), step[0], at - step[1]))

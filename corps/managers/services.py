@@ -1,0 +1,52 @@
+"""The services of an Env: which there are, and the Mgr that starts those again that fail."""
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from corps.addresses import SERVICES_MGR
+from corps.runtime.cells.records import Record
+from corps.runtime.env import Env
+from corps.runtime.options import WorkerOptions
+from corps.runtime.parts import Part
+from corps.supervision.restarts import Restart
+from corps.workers.conc import Conc
+
+_ROOM: Final = 1_000_000  # requests that may wait: those of other Envs must never meet a full mailbox
+
+
+class Service(NamedTuple):
+    """One service of the runtime. What is None or False below is left out.
+
+    Attributes:
+        part: Its local side, made with the Env before that runs anything. It must do next to nothing then.
+        number: Conc id of the worker that answers for it, from `corps.addresses`; None if nothing asks.
+        cls: The class of that worker, constructed with the Env at its first request.
+        is_corps_wide: A Corps has one: it lives in the Env `Env.home`.
+    """
+
+    part: Callable[[Env], Part] | None = None
+    number: int | None = None
+    cls: type[Conc] | None = None
+    is_corps_wide: bool = False
+
+
+SERVICES_OF_EACH: Final[Sequence[Service]] = ()
+"""All services."""
+
+
+class ServicesMgr(Conc):
+    """Starts the services of its Env again that fail."""
+
+
+def start_services(env: Env, services: Sequence[Service]) -> None:
+    """Make the Parts of an Env, and offer its services. Before it runs anything."""
+    options = WorkerOptions(mailbox=_ROOM, restart=Restart())
+    records = {SERVICES_MGR: Record(ServicesMgr, (), {}, WorkerOptions("ServicesMgr"))}
+    for service in services:
+        if service.is_corps_wide and env.id != env.home:
+            continue
+        if service.part is not None:
+            env.parts.add(service.part(env))
+        if service.cls is not None and service.number is not None:
+            records[service.number] = Record(service.cls, (env,), {}, options)
+    env.services.offer(records)
