@@ -12,22 +12,22 @@ from random import Random
 from threading import Event
 from typing import Final
 
+import psutil
 import pytest
 
 import corps
-from corps.testing.chaos.census import Household, look, marking
+from corps.testing.chaos.census import MARK, Household, environment
 from corps.testing.chaos.faults import KINDS
 from corps.testing.chaos.judgement import Invariant, Limits
 from corps.testing.chaos.ledger import Ledger
-from corps.testing.chaos.missed import Missed
 from corps.testing.chaos.storm import StormOptions, storm
-from corps.testing.chaos.target import Target
+from corps.testing.chaos.target import Missed, Target
 from corps.testing.chaos.visitors import Visitors
 from corps.testing.chaos.witness import Kind, Outcome, Witness, WitnessFile, witness_files
 from tests.storm.built_in import alone, with_load
 from tests.storm.load import Load, LoadOptions, PlacedWorker
 from tests.storm.witnessed import LoadCorps, Witnessed
-from tests.storm.worker_faults import EndWorker
+from tests.storm.worker_faults import worker_faults
 
 QUICK: Final = LoadOptions(workers=2, clients=2, rate=100.0, payload=300_000)
 ROOT: Final = Path(__file__).parents[2]
@@ -77,10 +77,6 @@ def targeted(
         yield target, household, PlacedWorker(1, 2, name)
 
 
-def state_of(pid: int) -> str:
-    return next((seen.state for seen in look() if seen.pid == pid), "")
-
-
 def until(condition: Callable[[], bool]) -> None:
     """Wait for what nobody tells; the time limit of the test is that of this, too."""
     while not condition():
@@ -97,29 +93,29 @@ def test_records_survive_the_kill_of_their_writer(tmp_path: Path) -> None:
 
 
 def test_the_envs_of_a_corps_are_found_from_outside(tmp_path: Path) -> None:
-    with marking() as mark:
+    with environment(MARK, "abc"):
         with targeted(tmp_path, []) as (target, household, _):
-            pids = household.envs()
-            assert sorted(pids) == [-1, 1, 2]
+            envs = household.envs()
+            assert sorted(envs) == [-1, 1, 2]
             assert Household().envs() == {}  # one that was made later takes no part in this Corps
-            assert {seen.pid for seen in household.left(mark)} > set(pids.values())
+            assert set(household.left("abc")) > set(envs.values())
             assert target.choose_env(Random(1)) == 2
             with pytest.raises(Missed):
-                target.take(7)
-        assert household.left(mark) == []
+                target.process(7)
+        assert household.left("abc") == []
 
 
 def test_a_stopped_env_goes_on_when_the_fault_is_undone(tmp_path: Path) -> None:
     announced: list[tuple[int, int]] = []
     with targeted(tmp_path, announced) as (target, household, worker):
-        pid = household.envs()[2]
+        process = household.envs()[2]
         injury = KINDS["stop"].inject(Random(1), target)
         try:
-            until(lambda: state_of(pid) == "T")  # a signal takes its time
+            until(lambda: process.status() == psutil.STATUS_STOPPED)  # a signal takes its time
             assert announced == [(2, 0)]
         finally:
             injury.undo()
-        until(lambda: state_of(pid) in "RS")
+        until(lambda: process.status() != psutil.STATUS_STOPPED)
         assert worker.name.plain(1, 2).ret[1:] == (1, 2)
 
 
@@ -152,7 +148,7 @@ def test_a_worker_is_ended_alone(tmp_path: Path) -> None:
     announced: list[tuple[int, int]] = []
     with targeted(tmp_path, announced) as (target, household, worker):
         before, pids = worker.name.plain(1, 1).ret[0], household.envs()
-        EndWorker([worker]).inject(Random(1), target)
+        worker_faults([worker])["system-exit"].inject(Random(1), target)
         after = worker.name.plain(1, 2)
         assert isinstance(after.exception(), corps.WorkerGone) or after.ret[0] > before
         assert household.envs() == pids

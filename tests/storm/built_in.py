@@ -3,12 +3,11 @@
 from dataclasses import replace
 from functools import partial
 
-from corps.testing.chaos.faults import by_name
 from corps.testing.chaos.storm import StormOptions
 from tests.storm.executions import Executions
 from tests.storm.load import Load, LoadOptions, PlacedWorker
 from tests.storm.witnessed import LoadCorps
-from tests.storm.worker_faults import EndWorker, SlowWorker
+from tests.storm.worker_faults import worker_faults
 
 
 def with_load(options: StormOptions, load: LoadOptions | None = None) -> StormOptions:
@@ -16,9 +15,9 @@ def with_load(options: StormOptions, load: LoadOptions | None = None) -> StormOp
     workers: list[PlacedWorker] = []
     return replace(
         options,
-        judges=[Executions],
+        checker=Executions,
         load=partial(Load, options=load or LoadOptions(), workers=workers),
-        faults={**options.faults, **by_name(EndWorker(workers), SlowWorker(workers))},
+        faults={**options.faults, **worker_faults(workers)},
     )
 
 

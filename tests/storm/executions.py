@@ -11,11 +11,13 @@ It reads in one pass and forgets what is settled and complete.
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Final
+from typing import ClassVar, Final
 
 from corps.testing.chaos import checker
-from corps.testing.chaos.judgement import Findings, Invariant, Limits, Summary, Verdict, Violation
+from corps.testing.chaos.checker import Checker
+from corps.testing.chaos.judgement import Invariant, Limits
 from corps.testing.chaos.witness import Kind, Outcome, Record, Trait
+from tests.storm.episodes import Episodes
 
 _NANO: Final = 1_000_000_000
 _EXECUTED: Final = frozenset({Outcome.EXECUTED, Outcome.RAISED})
@@ -56,28 +58,27 @@ class _Life:
         self.ended: int | None = None
 
 
-class Executions:
-    """Takes records in the order of `merged`, one by one. For one thread.
+class Executions(Checker):
+    """Judges what workers wrote down too, beside all that a Checker judges. For one thread.
 
-    Args:
-        limits: How strict to be.
-        findings: Takes violations.
-        summary: Takes counts.
+    Attributes:
+        forget: For how many seconds a request that is settled is remembered one by one. Afterwards it is
+            still noticed that it executes again, but not what it was. Bounds the memory of the judge.
     """
 
-    def __init__(self, limits: Limits, findings: Findings, summary: Summary) -> None:
-        self._limits = limits
-        self._findings = findings
-        self._summary = summary
-        self._open: dict[_Id, _Request] = {}
+    forget: ClassVar[float] = 60.0
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(limits)
+        self.episodes = Episodes(limits.settle)
+        self._requests: dict[_Id, _Request] = {}
         self._settled: deque[tuple[int, _Id]] = deque()
-        self._forget = int(limits.forget * _NANO)
         self._sent_up_to: dict[int, int] = {}
         self._started_up_to: dict[tuple[int, int, int], int] = {}
         self._lives: dict[int, dict[int, _Life]] = {}
         self._handlers: Final = {
-            Kind.SENT: self._sent,
-            Kind.RESOLVED: self._resolved,
+            Kind.SENT: self._note_sent,
+            Kind.RESOLVED: self._note_resolved,
             Kind.BORN: self._born,
             Kind.START: self._start,
             Kind.END: self._end,
@@ -86,27 +87,34 @@ class Executions:
 
     def feed(self, record: Record) -> None:
         """Take the next record."""
+        super().feed(record)
+        self.episodes.feed(record)
         handler = self._handlers.get(Kind(record.kind))
         if handler is not None:
             handler(record)
-        while self._settled and record.time - self._settled[0][0] > self._forget:
+        while self._settled and record.time - self._settled[0][0] > self.forget * _NANO:
             self._retire(self._settled.popleft()[1])
 
     def finish(self) -> None:
         """Judge what is left."""
-        for key, request in self._open.items():
+        for key, request in self._requests.items():
             self._judge(key, request)
-        self._open.clear()
+        self._requests.clear()
+        super().finish()
+
+    def sections(self, kinds: dict[int, str]) -> list[str]:
+        """See `Checker.sections`."""
+        return list(self.episodes.section(kinds))
 
     # --- the client's side ---
 
-    def _sent(self, record: Record) -> None:
-        self._open[record.sender, record.sequence] = _Request(record)
+    def _note_sent(self, record: Record) -> None:
+        self._requests[record.sender, record.sequence] = _Request(record)
         self._sent_up_to[record.sender] = record.sequence
 
-    def _resolved(self, record: Record) -> None:
+    def _note_resolved(self, record: Record) -> None:
         key = record.sender, record.sequence
-        request = self._open.get(key)
+        request = self._requests.get(key)
         if request is None or request.outcome:
             return  # the other judge says that it was settled twice
         request.outcome = record.detail
@@ -122,7 +130,7 @@ class Executions:
     # --- the worker's side ---
 
     def _start(self, record: Record) -> None:
-        self._summary.starts += 1
+        self.summary.starts += 1
         self._live(record)
         request = self._known(record)
         if request is None:
@@ -136,7 +144,7 @@ class Executions:
             self._find(Invariant.NO_DOUBLE_EXECUTION, f"START number {request.starts}", record)
 
     def _end(self, record: Record) -> None:
-        self._summary.ends += 1
+        self.summary.ends += 1
         self._live(record)
         request = self._known(record)
         if request is not None:
@@ -146,7 +154,7 @@ class Executions:
 
     def _known(self, record: Record) -> _Request | None:
         """The request of a START or END; None if there is nothing more to say about it."""
-        request = self._open.get((record.sender, record.sequence))
+        request = self._requests.get((record.sender, record.sequence))
         if request is not None:
             if request.worker != record.worker:
                 text = f"it was executed by worker {record.worker} and sent to worker {request.worker}"
@@ -157,7 +165,7 @@ class Executions:
         if not is_forgotten:
             self._find(Invariant.ACCOUNTED, "it was executed and nobody had sent it", record)
         elif not record.detail & Trait.IDEMPOTENT:
-            text = f"it was settled over {self._limits.forget:g} s ago, complete, and was executed again"
+            text = f"it was settled over {self.forget:g} s ago, complete, and was executed again"
             self._find(Invariant.NO_DOUBLE_EXECUTION, text, record)
         return None
 
@@ -179,7 +187,7 @@ class Executions:
         life = lives.get(record.incarnation)
         if life is None:
             life = lives[record.incarnation] = _Life()
-            self._summary.incarnations += 1
+            self.summary.incarnations += 1
             for other, before in lives.items():
                 if other < record.incarnation < before.last:
                     self._find(Invariant.FENCE, "an older incarnation went on beside this one", record)
@@ -208,11 +216,11 @@ class Executions:
 
     def _retire(self, key: _Id) -> None:
         """Forget a request of which nothing more may come. Of an "unknown" one, something may."""
-        request = self._open[key]
+        request = self._requests[key]
         if request.outcome == Outcome.UNKNOWN and not request.is_executed_well():
             return
         self._judge(key, request)
-        del self._open[key]
+        del self._requests[key]
 
     def _judge(self, key: _Id, request: _Request) -> None:
         if request.outcome and not request.traits & Trait.UNWITNESSED:
@@ -228,20 +236,15 @@ class Executions:
             self._find(Invariant.HONEST_FAILURE, f'executed "no", but {counted}', about)
 
     def _find(self, invariant: Invariant, text: str, record: Record) -> None:
-        is_end = record.kind == Kind.ENDED
-        self._findings.add(
-            Violation(
-                invariant,
-                text,
-                record.worker,
-                0 if is_end else record.sender,
-                0 if is_end else record.sequence,
-                record.incarnation if record.kind in _OF_AN_INCARNATION else 0,
-                record.time,
-            )
-        )
+        if record.kind in _OF_AN_INCARNATION:
+            text = f"{text} (incarnation {record.incarnation})"
+        if record.kind == Kind.ENDED:  # which is of no request
+            record = record._replace(sender=0, sequence=0)
+        self.find(invariant, text, record)
 
 
-def check(records: Iterable[Record], limits: Limits | None = None) -> Verdict:
+def check(records: Iterable[Record], limits: Limits | None = None) -> Executions:
     """Judge records of clients and of witnessed workers, in the order of `merged`."""
-    return checker.check(records, limits, [Executions])
+    judge = Executions(limits or Limits())
+    checker.check(records, judge)
+    return judge

@@ -9,9 +9,10 @@ from threading import Event, Thread
 from typing import Any, Final, NamedTuple
 
 from corps.clock import now
-from corps.testing.chaos.healing import lasting
+from corps.supervision.restarts import Restart
 from corps.testing.chaos.ledger import Ledger
-from corps.testing.chaos.witness import NOTHING_SPECIAL, Kind, Trait
+from corps.testing.chaos.witness import Kind, Trait
+from corps.workers.factory import Options, options
 from corps.workers.names import Name
 from tests.storm.witnessed import Relay, Witnessed, answered
 
@@ -29,6 +30,7 @@ _SLOW: Final = 0.01  # seconds
 _HASTY: Final = 0.004  # seconds
 _RELAYED: Final = 0.15  # share of bursts that go to relays
 _LAG: Final = 0.5  # seconds that a client tries to make up for
+_FULL: Final = 0.02  # seconds until a client looks again whether there is room
 _PATIENCE: Final = 30.0
 
 
@@ -67,6 +69,11 @@ class PlacedWorker(NamedTuple):
     number: int
     env: int
     name: Name[Any]
+
+
+def lasting(env: int) -> Options:
+    """Options for a worker that lives through the whole storm, however often it is hit."""
+    return options(env=env, restart=Restart(max=1_000_000, within=1.0, backoff=(0.05, 0.5)))
 
 
 class Load:
@@ -164,7 +171,8 @@ class _Client:
     def run(self) -> None:
         due = now()
         while not self._is_over.wait(max(0.0, due - now())):
-            if not self._ledger.wait_room(self._options.depth, 0.1):
+            if self._ledger.under_way() >= self._options.depth:
+                self._is_over.wait(_FULL)
                 continue
             burst = self._rng.randint(1, self._options.burst)
             if self._rng.random() < _RELAYED:
@@ -180,7 +188,7 @@ class _Client:
         self._sequence += 1
         ids = self._sender, self._sequence
         name = (self._hasty if way == "hasty" else self._names)[worker.number]
-        traits = NOTHING_SPECIAL
+        traits = Trait(0)
         more: tuple[bytes, ...] = ()
         match way:
             case "echo":

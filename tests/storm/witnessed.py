@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 from corps.addresses import env_label
 from corps.supervision.restarts import Restart
 from corps.testing.chaos.ledger import Ledger
-from corps.testing.chaos.witness import NOTHING_SPECIAL, SUFFIX, WORKERS, Kind, Trait, Witness, now_ns
+from corps.testing.chaos.witness import SUFFIX, WORKERS, Kind, Trait, Witness, now_ns
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
 from corps.workers.idempotence import idempotent
@@ -53,7 +53,7 @@ class Witnessed(Conc):
         self._number = number
         self._incarnation = now_ns()
         self._witness = Witness(Path(directory, f"{env_label(self.my_env())}{SUFFIX}"))
-        self._write(Kind.BORN, 0, 0, NOTHING_SPECIAL)
+        self._write(Kind.BORN, 0, 0, 0)
 
     def cleanup(self) -> None:
         """Close the file."""
@@ -105,14 +105,14 @@ class Witnessed(Conc):
         raise SystemExit
 
     @contextmanager
-    def _body(self, sender: int, sequence: int, trait: Trait = NOTHING_SPECIAL) -> Iterator[None]:
+    def _body(self, sender: int, sequence: int, trait: int = 0) -> Iterator[None]:
         self._write(Kind.START, sender, sequence, trait)
         try:
             yield
         finally:
             self._write(Kind.END, sender, sequence, trait)
 
-    def _write(self, kind: Kind, sender: int, sequence: int, trait: Trait) -> None:
+    def _write(self, kind: Kind, sender: int, sequence: int, trait: int) -> None:
         try:
             self._witness.write(
                 kind,

@@ -1,56 +1,33 @@
 """Faults that hit one worker of the built-in load alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 
 from corps.addresses import env_label
-from corps.testing.chaos.faults import Fault, Injury, Span
-from corps.testing.chaos.missed import Missed
-from corps.testing.chaos.target import Target
+from corps.testing.chaos.faults import Fault, Injury, by_name
+from corps.testing.chaos.target import Missed, Target
 from tests.storm.load import PlacedWorker
 
 
-class EndWorker(Fault):
-    """A method of a worker raises SystemExit, which fails the worker.
+def worker_faults(workers: Sequence[PlacedWorker]) -> Mapping[str, Fault]:
+    """Return them by name. They hit these workers, and those that are added later."""
 
-    Args:
-        workers: Those that may be hit; those that are added later count too.
-    """
-
-    name = "system-exit"
-
-    def __init__(self, workers: Sequence[PlacedWorker]) -> None:
-        self._workers = workers
-
-    def inject(self, rng: Random, corps: Target) -> Injury:
-        """See `Fault.inject`."""
-        worker = _chosen(rng, corps, self._workers)
+    def end_worker(rng: Random, corps: Target) -> Injury:
+        """A method of a worker raises SystemExit, which fails the worker."""
+        worker = _chosen(rng, corps, workers)
         corps.announce(worker.env, worker.number)
         worker.name.leave.send()
         return Injury(f"SystemExit in worker {worker.number} of {env_label(worker.env)}")
 
-
-class SlowWorker(Fault):
-    """A worker sleeps while requests for it pile up.
-
-    Args:
-        workers: Those that may be hit; those that are added later count too.
-        span: How long.
-    """
-
-    name = "slow-worker"
-
-    def __init__(self, workers: Sequence[PlacedWorker], span: Span = (0.5, 3.0)) -> None:
-        self._workers = workers
-        self._span = span
-
-    def inject(self, rng: Random, corps: Target) -> Injury:
-        """See `Fault.inject`."""
-        worker, seconds = _chosen(rng, corps, self._workers), rng.uniform(*self._span)
+    def slow_worker(rng: Random, corps: Target) -> Injury:
+        """A worker sleeps while requests for it pile up."""
+        worker, seconds = _chosen(rng, corps, workers), rng.uniform(0.5, 3.0)
         corps.announce(worker.env, worker.number)
         worker.name.sleep.send(seconds)
         text = f"worker {worker.number} of {env_label(worker.env)} sleeps for {seconds:.2f} s"
         return Injury(text, seconds=seconds)
+
+    return by_name(Fault("system-exit", end_worker), Fault("slow-worker", slow_worker))
 
 
 def _chosen(rng: Random, corps: Target, workers: Sequence[PlacedWorker]) -> PlacedWorker:

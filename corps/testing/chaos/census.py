@@ -7,55 +7,19 @@ environment that everything inherits which is started while it is set.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from typing import Final
+
+import psutil
 
 from corps.addresses import FRONT, env_label
 from corps.testing.chaos.judgement import Invariant, Violation
 
-_MARK: Final = "CHAOS_MARK"
+MARK: Final = "CHAOS_MARK"
+"""The environment variable that marks what a storm starts."""
 _TEMPLATE: Final = "corps-template"
 _ENV: Final = "corps-env"
 _FRONT: Final = f"corps-{env_label(FRONT)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A process.
-
-    Attributes:
-        pid: Its id.
-        parent: The id of its parent.
-        session: Its session.
-        started: When, in ticks since the start of the machine: tells it from a later one of the same id.
-        name: Its name, at most 15 bytes.
-        state: One letter; Z for one that has ended and was not waited for.
-    """
-
-    pid: int
-    parent: int
-    session: int
-    started: int
-    name: str
-    state: str
-
-
-def look() -> list[Seen]:
-    """Return all processes of the machine."""
-    found = [_read(name) for name in os.listdir("/proc") if name.isdecimal()]
-    return [seen for seen in found if seen is not None]
-
-
-def _read(pid: str) -> Seen | None:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            text = file.read()
-    except OSError:
-        return None
-    name, _, rest = text.partition("(")[2].rpartition(")")
-    fields = rest.split()
-    return Seen(int(pid), int(fields[1]), int(fields[3]), int(fields[19]), name, fields[0])
 
 
 class Household:
@@ -65,40 +29,43 @@ class Household:
     """
 
     def __init__(self) -> None:
-        self._foreign = {each.pid for each in self._templates(look())}
-        self._template: Seen | None = None
+        self._foreign = set(_named_children(psutil.Process()).get(_TEMPLATE, ()))
+        self._template: psutil.Process | None = None
 
-    @staticmethod
-    def _templates(processes: list[Seen]) -> list[Seen]:
-        me = os.getpid()
-        return [each for each in processes if each.parent == me and each.name == _TEMPLATE]
-
-    def envs(self) -> dict[int, int]:
-        """Return the process id of each living Env, by its id; the front is among them."""
-        processes = look()
-        for each in self._templates(processes):
-            if each.pid not in self._foreign:
+    def envs(self) -> dict[int, psutil.Process]:
+        """Return the process of each living Env, by its id; the front is among them."""
+        for each in _named_children(psutil.Process()).get(_TEMPLATE, ()):
+            if each not in self._foreign:
                 self._template = each
         if self._template is None:
             return {}
-        parent = self._template.pid
-        living = [each for each in processes if each.parent == parent and each.state not in "ZX"]
-        found = {_env_of(each.name): each.pid for each in living}
-        return {env: pid for env, pid in found.items() if env is not None}
+        found = {_env_of(name): each[-1] for name, each in _named_children(self._template).items()}
+        return {env: process for env, process in found.items() if env is not None}
 
-    def left(self, mark: str) -> list[Seen]:
-        """Return the processes that are left of the Corps, zombies too. `mark` is from `marking`."""
-        me = os.getpid()
-        session = self._template.pid if self._template is not None else None
-        return [
-            each
-            for each in look()
-            if each.pid != me and (each.session == session or _has_mark(each.pid, mark))
-        ]
+    def left(self, mark: str) -> list[psutil.Process]:
+        """Return the processes that are left of the Corps, zombies too. `mark` is the value of `MARK`."""
+        found = []
+        for each in psutil.process_iter():
+            with suppress(psutil.Error, ProcessLookupError):
+                is_ours = self._template is not None and os.getsid(each.pid) == self._template.pid
+                if each.pid != os.getpid() and (is_ours or each.environ().get(MARK) == mark):
+                    found.append(each)
+        return found
+
+
+def _named_children(parent: psutil.Process) -> dict[str, list[psutil.Process]]:
+    """Return the living children of a process, by their names."""
+    found: dict[str, list[psutil.Process]] = {}
+    with suppress(psutil.NoSuchProcess):
+        for each in parent.children():
+            with suppress(psutil.Error):
+                if each.status() not in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
+                    found.setdefault(each.name(), []).append(each)
+    return found
 
 
 def _env_of(name: str) -> int | None:
-    """Which Env a process is, by its name."""
+    """Return which Env a process is, by its name."""
     if name == _FRONT:
         return FRONT
     number = name.removeprefix(_ENV)
@@ -106,30 +73,22 @@ def _env_of(name: str) -> int | None:
 
 
 @contextmanager
-def marking() -> Iterator[str]:
-    """Give a mark to every process that is started in the block; yield it."""
-    mark = os.urandom(16).hex()
-    before = os.environ.get(_MARK)
-    os.environ[_MARK] = mark
+def environment(name: str, value: str) -> Iterator[None]:
+    """Set an environment variable for the block."""
+    before = os.environ.get(name)
+    os.environ[name] = value
     try:
-        yield mark
+        yield
     finally:
         if before is None:
-            del os.environ[_MARK]
+            del os.environ[name]
         else:
-            os.environ[_MARK] = before
+            os.environ[name] = before
 
 
-def _has_mark(pid: int, mark: str) -> bool:
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return f"{_MARK}={mark}".encode() in file.read().split(b"\0")
-    except OSError:
-        return False
-
-
-def orphans(left: list[Seen]) -> Iterator[Violation]:
+def orphans(left: list[psutil.Process]) -> Iterator[Violation]:
     """Yield a violation for each process that `Household.left` found."""
     for each in left:
-        text = f"process {each.pid} ({each.name}, state {each.state}) is left"
-        yield Violation(Invariant.NO_ORPHANS, text)
+        with suppress(psutil.NoSuchProcess):
+            text = f"process {each.pid} ({each.name()}, state {each.status()}) is left"
+            yield Violation(Invariant.NO_ORPHANS, text)

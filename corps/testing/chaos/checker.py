@@ -1,203 +1,168 @@
 """The judge: reads what clients wrote down, and proves I4, I11, I12 and a part of I7. Pure.
 
-It knows nothing of the runtime and asks it nothing. It reads in one pass and forgets what is settled. So its
-memory depends on how much happens in a minute and on the number of faults, not on the length of the storm.
+It knows nothing of the runtime and asks it nothing. It reads in one pass and judges each request when it is
+settled. So its memory depends on what is under way and on the number of faults, not on the length of the
+storm.
 """
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Protocol
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from corps.testing.chaos.isolation import Domains
-from corps.testing.chaos.judgement import Findings, Invariant, Limits, Summary, Verdict, Violation
+from corps.testing.chaos.judgement import Invariant, Limits, Summary, Violation
 from corps.testing.chaos.liveness import Liveness
-from corps.testing.chaos.witness import Kind, Outcome, Record, Trait, WitnessFile, merged
+from corps.testing.chaos.witness import WORKERS, Kind, Outcome, Record, Trait, WitnessFile, merged
 
-_NANO: Final = 1_000_000_000
-_SERVED: Final = frozenset({Outcome.VALUE, Outcome.RAISED})
-_EXCUSED: Final = Trait.HASTY | Trait.CANCELLED
-
-_Id = tuple[int, int]
+_NANO = 1_000_000_000
+_SERVED = frozenset({Outcome.VALUE, Outcome.RAISED})
+_EXCUSED = Trait.HASTY | Trait.CANCELLED
 
 
-class _Request:
-    """What is known of one request."""
+@dataclass(slots=True)
+class _Domain:
+    """Where and when a fault may make requests fail; times are in nanoseconds."""
 
-    __slots__ = ("deadline", "outcome", "resolved", "sent", "traits", "worker")
-
-    def __init__(self, record: Record) -> None:
-        self.sent = record.time
-        self.deadline = record.incarnation
-        self.traits = record.detail
-        self.worker = record.worker
-        self.outcome = 0  # 0: not settled yet
-        self.resolved = 0
-
-
-class Judge(Protocol):
-    """One that judges more of the same records, such as what the workers wrote down."""
-
-    def feed(self, record: Record) -> None:
-        """Take the next record of the witness files."""
-
-    def finish(self) -> None:
-        """Judge what is left."""
-
-
-JudgeMaker = Callable[[Limits, Findings, Summary], Judge]
-"""Gets how strict to be, what takes violations, and what takes counts."""
+    env: int
+    worker: int  # 0: the whole Env
+    begin: int
+    end: int | None = None  # None: not over yet
 
 
 class Checker:
     """Takes records in the order of `merged`, one by one. One thread.
 
-    Args:
-        limits: How strict to be.
-        judges: Make others that judge the same records.
+    Attributes:
+        limits: How strict it is.
+        violations: Those that are listed; in the order of the invariants after `finish`.
+        summary: What was counted; complete after `finish`.
     """
 
-    def __init__(self, limits: Limits | None = None, judges: Sequence[JudgeMaker] = ()) -> None:
-        self._limits = limits if limits is not None else Limits()
-        self._findings = Findings(self._limits.kept)
-        self._summary = Summary()
-        self._judges = [make(self._limits, self._findings, self._summary) for make in judges]
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.violations: list[Violation] = []
+        self.summary = Summary()
+        self._counts: Counter[str] = Counter()
         self._outcomes: Counter[str] = Counter()
-        self._domains = Domains(int(self._limits.settle * _NANO))
         self._liveness = Liveness()
-        self._open: dict[_Id, _Request] = {}
-        self._settled: deque[tuple[int, _Id]] = deque()
+        self._open: dict[tuple[int, int], Record] = {}
+        self._faults: dict[int, _Domain] = {}
+        self._env_of: dict[int, int] = {}
         self._last = 0  # time of the latest record
-        self._forget = int(self._limits.forget * _NANO)
-        self._handlers: Final = {
-            Kind.SENT: self._sent,
-            Kind.RESOLVED: self._resolved,
-            Kind.PLACED: self._domains.place,
-            Kind.FAULT: self._domains.begin,
-            Kind.OVER: self._domains.end,
-            Kind.PHASE: self._phase,
-        }
+
+    @property
+    def is_clean(self) -> bool:
+        """True if every invariant held."""
+        return not self.violations
 
     def feed(self, record: Record) -> None:
         """Take the next record of the witness files."""
         self._last = max(self._last, record.time)
-        handler = self._handlers.get(Kind(record.kind))
-        if handler is not None:
-            handler(record)
-        for judge in self._judges:
-            judge.feed(record)
-        while self._settled and record.time - self._settled[0][0] > self._forget:
-            _, key = self._settled.popleft()
-            self._judge(key, self._open.pop(key))
+        match record.kind:
+            case Kind.SENT:
+                self.summary.requests += 1
+                self._open[record.sender, record.sequence] = record
+            case Kind.RESOLVED:
+                self._resolved(record)
+            case Kind.PLACED:
+                self._env_of[record.worker] = record.sequence
+            case Kind.FAULT:
+                self._faults[record.sequence] = _Domain(record.sender, record.worker, record.time)
+            case Kind.OVER:
+                if fault := self._faults.get(record.sequence):
+                    fault.end = record.time
+            case Kind.PHASE:
+                self._liveness.enter(record.detail, record.time)
 
-    def finish(self) -> Verdict:
-        """Judge what is left, and give the verdict. Nothing may be fed afterwards."""
-        for key, request in self._open.items():
-            self._judge(key, request)
-        self._open.clear()
-        for judge in self._judges:
-            judge.finish()
-        violation, is_late = self._liveness.judge(self._limits)
+    def finish(self) -> None:
+        """Judge what is left. Nothing may be fed afterwards."""
+        for sent in self._open.values():
+            # A sender that was ended by a fault waits no more.
+            if not self._excuses_sender(sent, self._last):
+                self.find(Invariant.RESOLVED_IN_TIME, "a Future was never settled", sent)
+        violation = self._liveness.judge(self.limits, self.summary)
         if violation is not None:
-            self._findings.add(violation)
-        self._summary.late += is_late
-        self._summary.base = self._liveness.base
-        self._summary.recovered = self._liveness.recovered
-        self._summary.episodes = self._domains.episodes()
-        self._summary.outcomes = dict(self._outcomes)
-        self._summary.counts = {str(key): count for key, count in self._findings.counts.items()}
-        return Verdict(self._findings.all(), self._summary)
+            self.find(Invariant.LIVENESS, violation)
+        self.summary.outcomes, self.summary.counts = dict(self._outcomes), dict(self._counts)
+        order = list(Invariant)
+        self.violations.sort(key=lambda each: order.index(each.invariant))
 
-    # --- the client's side ---
+    def sections(self, kinds: dict[int, str]) -> Sequence[str]:
+        """Return further lines of the report, as Markdown. `kinds` are those of the faults, by number."""
+        return ()
 
-    def _sent(self, record: Record) -> None:
-        self._summary.requests += 1
-        self._open[record.sender, record.sequence] = _Request(record)
+    def find(self, invariant: Invariant, text: str, about: Record | None = None) -> None:
+        """Note a violation."""
+        self._counts[invariant] += 1
+        if self._counts[invariant] <= self.limits.kept:
+            request = (about.worker, about.sender, about.sequence) if about else ()
+            self.violations.append(Violation(invariant, text, *request))
 
     def _resolved(self, record: Record) -> None:
-        key = record.sender, record.sequence
-        request = self._open.get(key)
-        if request is None or request.outcome:
-            self._find(Invariant.RESOLVED_IN_TIME, "a Future was settled twice, or never asked for", record)
+        sent = self._open.pop((record.sender, record.sequence), None)
+        if sent is None:
+            self.find(Invariant.RESOLVED_IN_TIME, "a Future was settled twice, or never asked for", record)
             return
         outcome = Outcome(record.detail)
-        request.outcome, request.resolved = outcome, record.time
-        self._settled.append((record.time, key))
         self._outcomes[outcome.name.lower()] += 1
-        self._judge_time(record, request)
-        is_served = outcome in _SERVED
-        if is_served:
-            self._liveness.count(record.time)
-        if record.incarnation:
-            self._domains.answered(request.worker, record.incarnation, record.time)
-        elif not is_served and not request.traits & _EXCUSED:
-            self._domains.failed(request.worker, record.time)
-
-    def _judge_time(self, record: Record, request: _Request) -> None:
-        if record.detail == Outcome.NEVER:
-            self._find(Invariant.RESOLVED_IN_TIME, "a Future was not settled while its client waited", record)
-            return
-        if not request.deadline:
-            return
-        late = (record.time - request.sent - request.deadline) / _NANO
-        if late <= 0 or self._domains.excuse_sender(record.sender, request.sent, record.time):
-            return  # a process that is stopped settles nothing meanwhile
-        self._summary.latest = max(late, self._summary.latest or 0.0)
-        if late > self._limits.lateness + self._limits.allowance:
-            text = f"a Future was settled {late:.3f} s after its deadline"
-            self._find(Invariant.RESOLVED_IN_TIME, text, record)
-        elif late > self._limits.lateness:
-            self._summary.late += 1
-
-    def _phase(self, record: Record) -> None:
-        self._liveness.enter(record.detail, record.time)
-
-    # --- judging one request ---
-
-    def _judge(self, key: _Id, request: _Request) -> None:
-        about = Record(Kind.SENT, 0, request.worker, *key, 0, request.sent)
-        if not request.outcome:
-            # A sender that was ended by a fault waits no more.
-            if not self._domains.excuse_sender(key[0], request.sent, self._last):
-                self._find(Invariant.RESOLVED_IN_TIME, "a Future was never settled", about)
-            return
-        if request.outcome == Outcome.STRANGE:
+        self._judge_time(record, sent)
+        if outcome == Outcome.STRANGE:
             text = "a Future was settled with an untyped error, or with the value of another request"
-            self._find(Invariant.ACCOUNTED, text, about)
-        self._judge_isolation(key, about, request)
+            self.find(Invariant.ACCOUNTED, text, record)
+        if outcome in _SERVED:
+            self._liveness.count(record.time)
+        elif not (
+            sent.detail & _EXCUSED
+            or self._excuses(sent.worker, sent.time, record.time)
+            or self._excuses_sender(sent, record.time)
+        ):
+            self.find(Invariant.ISOLATION, f"{outcome.name.lower()} where no fault was", record)
 
-    def _judge_isolation(self, key: _Id, about: Record, request: _Request) -> None:
-        if request.outcome in _SERVED or request.traits & _EXCUSED:
+    def _judge_time(self, record: Record, sent: Record) -> None:
+        if record.detail == Outcome.NEVER:
+            self.find(Invariant.RESOLVED_IN_TIME, "a Future was not settled while its client waited", record)
             return
-        when = request.sent, request.resolved
-        if not (self._domains.excuse(request.worker, *when) or self._domains.excuse_sender(key[0], *when)):
-            text = f"{Outcome(request.outcome).name.lower()} where no fault was"
-            self._find(Invariant.ISOLATION, text, about)
+        deadline = sent.incarnation
+        late = (record.time - sent.time - deadline) / _NANO
+        if not deadline or late <= 0 or self._excuses_sender(sent, record.time):
+            return  # a process that is stopped settles nothing meanwhile
+        self.summary.latest = max(late, self.summary.latest or 0.0)
+        if late > self.limits.lateness + self.limits.allowance:
+            text = f"a Future was settled {late:.3f} s after its deadline"
+            self.find(Invariant.RESOLVED_IN_TIME, text, record)
+        elif late > self.limits.lateness:
+            self.summary.late += 1
 
-    def _find(self, invariant: Invariant, text: str, record: Record) -> None:
-        self._findings.add(
-            Violation(invariant, text, record.worker, record.sender, record.sequence, time=record.time)
+    def _excuses(self, worker: int, sent: int, resolved: int) -> bool:
+        """Return whether a fault may be why a request failed. One to an unplaced worker may always fail."""
+        env = self._env_of.get(worker)
+        latest = sent - int(self.limits.settle * _NANO)
+        return env is None or any(
+            fault.env == env
+            and fault.worker in {0, worker}
+            and fault.begin <= resolved
+            and (fault.end is None or fault.end >= latest)
+            for fault in reversed(self._faults.values())
         )
 
+    def _excuses_sender(self, sent: Record, until: int) -> bool:
+        """Return whether a fault may have kept a worker from its answer. Clients have no excuse."""
+        return sent.sender > WORKERS and self._excuses(sent.sender - WORKERS, sent.time, until)
 
-def check(
-    records: Iterable[Record], limits: Limits | None = None, judges: Sequence[JudgeMaker] = ()
-) -> Verdict:
-    """Judge records, which come in the order of `merged`. None means the default limits."""
-    checker = Checker(limits, judges)
+
+def check(records: Iterable[Record], checker: Checker) -> Checker:
+    """Judge records, which come in the order of `merged`. Return the checker, which has finished."""
     for record in records:
         checker.feed(record)
-    return checker.finish()
+    checker.finish()
+    return checker
 
 
-def check_files(
-    files: Iterable[WitnessFile], limits: Limits | None = None, judges: Sequence[JudgeMaker] = ()
-) -> Verdict:
-    """Judge all witness files of one storm. The summary of the verdict counts what was torn.
+def check_files(files: Sequence[WitnessFile], checker: Checker) -> Checker:
+    """Judge all witness files of one storm, as `check` does. The summary counts what was torn.
 
     Raises:
         OSError: A file cannot be read.
     """
-    read = list(files)
-    verdict = check(merged(read), limits, judges)
-    verdict.summary.torn = sum(file.torn for file in read)
-    return verdict
+    check(merged(files), checker)
+    checker.summary.torn = sum(file.torn for file in files)
+    return checker

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from threading import Condition, Lock
 from typing import Any, Final
 
-from corps.clock import deadline_after, remaining
 from corps.errors import CorpsError, InternalError, RemoteError, RequestError
 from corps.runtime.calls.futures import Future
-from corps.testing.chaos.witness import NOTHING_SPECIAL, Kind, Outcome, Trait, Witness, now_ns
+from corps.testing.chaos.witness import Kind, Outcome, Witness, now_ns
 
 _OF_EXECUTED: Final = {"no": Outcome.NOT_EXECUTED, "yes": Outcome.EXECUTED, "unknown": Outcome.UNKNOWN}
 
+_Ids = tuple[int, int]
 Expected = Callable[[Any], int | None]
 """Takes a value, and returns which incarnation gave it: 0 if that is unknown, None if the value is wrong."""
 
@@ -20,8 +20,6 @@ def outcome_of(error: BaseException) -> Outcome:
     """Return what an error says of the execution; STRANGE for what no Future of corps should raise."""
     if isinstance(error, RemoteError) and error.executed == "yes":
         return Outcome.RAISED
-    if isinstance(error, RequestError):
-        return _OF_EXECUTED.get(error.executed, Outcome.STRANGE)
     if isinstance(error, CorpsError) and not isinstance(error, InternalError):
         return _OF_EXECUTED.get(getattr(error, "executed", "unknown"), Outcome.STRANGE)
     return Outcome.STRANGE
@@ -32,21 +30,10 @@ def whatever(value: Any) -> int | None:
     return 0
 
 
-class Ticket:
-    """A request that is under way."""
-
-    __slots__ = ("expected", "is_settled", "sender", "sequence", "worker")
-
-    def __init__(self, sender: int, sequence: int, worker: int, expected: Expected) -> None:
-        self.sender = sender
-        self.sequence = sequence
-        self.worker = worker
-        self.expected = expected
-        self.is_settled = False
-
-
 class Ledger:
-    """Writes down what clients send and get. Thread-safe; the requests of one sender come from one thread.
+    """Writes down what clients send and get, to a witness which it does not close.
+
+    Thread-safe; the requests of one sender come from one thread.
 
     Attributes:
         errors: How often each error came, by ``"Type executed"``.
@@ -55,14 +42,14 @@ class Ledger:
     """
 
     def __init__(self, witness: Witness) -> None:
-        """Write to this witness, which the ledger does not close."""
         self.witness: Final = witness
         self.errors: Counter[str] = Counter()
         self.served = 0
         self.strange: list[str] = []
-        # Protects what follows and the three above. Records are written outside of it, but for ENDED.
+        # Protects what follows and the three above. Held while a request is settled, so that all is written
+        # down when `drain` returns.
         self._changed = Condition(Lock())
-        self._under_way: set[Ticket] = set()
+        self._under_way: dict[_Ids, int] = {}
         self._newest: dict[int, int] = {}
 
     def under_way(self) -> int:
@@ -77,17 +64,18 @@ class Ledger:
         call: Callable[[], "Future[Any]"],
         *,
         deadline: float | None = None,
-        traits: Trait = NOTHING_SPECIAL,
+        traits: int = 0,
         expected: Expected = whatever,
     ) -> "Future[Any] | None":
         """Send a request, and write down what becomes of it.
 
-        The sequences of a sender grow. `deadline` is in seconds, as the runtime has it. `expected` judges the
-        value. The result is None if the call itself raised, which is written down as its outcome.
+        The sequences of a sender grow. `deadline` is in seconds, as the runtime has it. `traits` are of
+        `Trait`. `expected` judges the value. The result is None if the call itself raised, which is written
+        down as its outcome.
         """
-        ticket = Ticket(sender, sequence, worker, expected)
+        ids = sender, sequence
         with self._changed:
-            self._under_way.add(ticket)
+            self._under_way[ids] = worker
         self.witness.write(
             Kind.SENT,
             detail=traits,
@@ -99,32 +87,24 @@ class Ledger:
         try:
             future = call()
         except Exception as error:  # whatever a call raises is its outcome, and is judged
-            # Raised by the call itself, so nothing was sent, whether the error says so or not.
-            is_ours = isinstance(error, CorpsError) and not isinstance(error, InternalError)
             outcome = outcome_of(error)
-            if is_ours and not isinstance(error, RequestError):
-                outcome = Outcome.NOT_EXECUTED
-            self._settle(ticket, now_ns(), outcome, 0, error)
+            if isinstance(error, CorpsError) and not isinstance(error, InternalError | RequestError):
+                outcome = Outcome.NOT_EXECUTED  # raised by the call itself, so nothing was sent
+            self._settle(ids, outcome, error)
             return None
-        future.add_done_callback(lambda done: self._done(ticket, done))
+        future.add_done_callback(lambda done: self._done(ids, expected, done))
         return future
-
-    def wait_room(self, most: int, timeout: float) -> bool:
-        """Wait until fewer than `most` requests are under way. Return whether they are."""
-        with self._changed:
-            return self._changed.wait_for(lambda: len(self._under_way) < most, timeout)
 
     def drain(self, timeout: float) -> int:
         """Wait until all is settled. Write down NEVER for the rest, and return their number."""
-        deadline = deadline_after(timeout)
         with self._changed:
-            self._changed.wait_for(lambda: not self._under_way, remaining(deadline))
+            self._changed.wait_for(lambda: not self._under_way, timeout)
             left = list(self._under_way)
-        for ticket in left:
-            self._settle(ticket, now_ns(), Outcome.NEVER, 0, None)
+        for ids in left:
+            self._settle(ids, Outcome.NEVER, None)
         return len(left)
 
-    def _done(self, ticket: Ticket, future: "Future[Any]") -> None:
+    def _done(self, ids: _Ids, expected: Expected, future: "Future[Any]") -> None:
         """Write down the outcome, in the thread that settles the Future."""
         time = now_ns()
         incarnation: int | None = 0
@@ -134,42 +114,47 @@ class Ledger:
             if error is not None:
                 outcome = outcome_of(error)
             else:
-                incarnation = ticket.expected(future.result(0))
+                incarnation = expected(future.result(0))
         except Exception as failed:  # asking a settled Future must not raise anything itself
             error, outcome = failed, Outcome.STRANGE
         if incarnation is None:
-            error, incarnation, outcome = ValueError("the value of another request"), 0, Outcome.STRANGE
-        self._settle(ticket, time, outcome, incarnation, error)
+            error, outcome = ValueError("the value of another request"), Outcome.STRANGE
+        self._settle(ids, outcome, error, incarnation or 0, time)
 
     def _settle(
-        self, ticket: Ticket, time: int, outcome: Outcome, incarnation: int, error: BaseException | None
+        self,
+        ids: _Ids,
+        outcome: Outcome,
+        error: BaseException | None,
+        incarnation: int = 0,
+        time: int | None = None,
     ) -> None:
         with self._changed:
-            if ticket.is_settled:
-                return
-            ticket.is_settled = True
+            worker = self._under_way.get(ids)
+            if worker is None:
+                return  # too late: `drain` has given it up
             if error is not None:
                 executed = getattr(error, "executed", "")
                 self.errors[f"{type(error).__name__} {executed}".rstrip()] += 1
             if outcome == Outcome.STRANGE and len(self.strange) < 10:
                 self.strange.append(f"{type(error).__module__}.{type(error).__name__}: {error}")
             self.served += outcome in {Outcome.VALUE, Outcome.RAISED}
-            self._note(ticket.worker, incarnation)
-        self.witness.write(
-            Kind.RESOLVED,
-            detail=outcome,
-            worker=ticket.worker,
-            sender=ticket.sender,
-            sequence=ticket.sequence,
-            incarnation=incarnation,
-            time=time,
-        )
-        with self._changed:  # only now, because `drain` is followed by the end of the file
-            self._under_way.discard(ticket)
+            self._note(worker, incarnation)
+            sender, sequence = ids
+            self.witness.write(
+                Kind.RESOLVED,
+                detail=outcome,
+                worker=worker,
+                sender=sender,
+                sequence=sequence,
+                incarnation=incarnation,
+                time=time,
+            )
+            del self._under_way[ids]
             self._changed.notify_all()
 
     def _note(self, worker: int, incarnation: int) -> None:
-        """Note that an older incarnation has ended, because a younger one answers."""
+        """Note that an older incarnation has ended, because a younger one answers. Caller holds the lock."""
         known = self._newest.get(worker, 0)
         if incarnation > known:
             self._newest[worker] = incarnation

@@ -27,10 +27,6 @@ class Planned:
     fault: str
     seed: str
 
-    def rng(self) -> Random:
-        """Return what it draws from: the same numbers each time."""
-        return Random(self.seed)
-
 
 def plan(
     seed: int,

@@ -1,43 +1,14 @@
 """The report of a storm: JSON for programs, Markdown for people. Pure but for writing the two files."""
 
 import json
-import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from corps.addresses import env_label
-from corps.testing.chaos.judgement import Episode, Invariant, Summary, Violation
-
-_MIB: Final = 1024 * 1024
-
-MEANINGS: Final = {
-    Invariant.NO_DOUBLE_EXECUTION: "no double execution",
-    Invariant.HONEST_SUCCESS: "a value means executed",
-    Invariant.HONEST_FAILURE: "errors say truly whether it was executed",
-    Invariant.RESOLVED_IN_TIME: "every Future is settled in time",
-    Invariant.ORDER: "order of each sender",
-    Invariant.FENCE: "nothing after its end is known",
-    Invariant.ACCOUNTED: "everything is accounted for",
-    Invariant.NO_ORPHANS: "no process is left",
-    Invariant.NO_LEAKS: "nothing else is left",
-    Invariant.BOUNDED_MEMORY: "memory is bounded",
-    Invariant.ISOLATION: "failures stay where the fault is",
-    Invariant.LIVENESS: "the throughput comes back",
-}
-
-
-OF_EXECUTIONS: Final = frozenset(
-    {
-        Invariant.NO_DOUBLE_EXECUTION,
-        Invariant.HONEST_SUCCESS,
-        Invariant.HONEST_FAILURE,
-        Invariant.ORDER,
-        Invariant.FENCE,
-    }
-)
-"""What only workers that write down what they do can prove."""
+from corps.testing.chaos.judgement import MEANINGS, OF_EXECUTIONS, Invariant, Summary, Violation
+from corps.testing.chaos.sizes import Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,29 +32,6 @@ class Injected:
     was_missed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How large a process was.
-
-    Attributes:
-        env: The Env; 0 for the process that booted.
-        pid: The process.
-        first: Bytes at first.
-        most: Bytes at most.
-        slope: Bytes per hour over the last half; None if nobody can say.
-        error: Standard error of the slope.
-        span: Seconds of the last half.
-    """
-
-    env: int
-    pid: int
-    first: int
-    most: int
-    slope: float | None
-    error: float | None
-    span: float
-
-
 @dataclass(slots=True)
 class StormReport:
     """All that is to be said of a storm.
@@ -97,6 +45,7 @@ class StormReport:
         injected: The faults.
         violations: What did not hold; empty if all is well.
         stories: What the records say of the first requests among them.
+        sections: What the judge has to say beyond that, as lines of Markdown.
         summary: What was counted.
         errors: What Futures raised, by type and `executed`.
         strange: What they should not have raised.
@@ -113,6 +62,7 @@ class StormReport:
     injected: list[Injected] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
     stories: list[str] = field(default_factory=list)
+    sections: list[str] = field(default_factory=list)
     summary: Summary = field(default_factory=Summary)
     errors: dict[str, int] = field(default_factory=dict)
     strange: list[str] = field(default_factory=list)
@@ -146,44 +96,48 @@ class StormReport:
         return path
 
 
-def percentile(values: Sequence[float], share: float) -> float | None:
-    """Return the least value that this share of all (0 to 1) does not exceed; None if there are none."""
-    if not values:
-        return None
-    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[str]:
+    """Yield the lines of a table in Markdown; none if it has no rows."""
+    if not rows:
+        return
+    yield from ["", f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
+    yield from (f"| {' | '.join(map(str, row))} |" for row in rows)
 
 
 def _lines(report: StormReport) -> Iterator[str]:
-    summary, done = report.summary, [each for each in report.injected if not each.was_missed]
+    summary, done = report.summary, sum(not each.was_missed for each in report.injected)
     verdict = "all invariants held" if report.is_clean else f"{len(report.violations)} violations"
-    yield f"# Storm {report.seed}: {verdict}"
-    yield ""
+    yield from [f"# Storm {report.seed}: {verdict}", ""]
     yield f"- application: {report.application}"
     yield f"- machine: {report.machine}"
-    missed = len(report.injected) - len(done)
-    yield f"- {len(done)} faults in {report.seconds:.0f} s; {missed} more could not be done"
+    missed = len(report.injected) - done
+    yield f"- {done} faults in {report.seconds:.0f} s; {missed} more could not be done"
     worked = f", {summary.starts} executions by {summary.incarnations} incarnations of workers"
     yield f"- {summary.requests} requests{worked if summary.incarnations else ''}"
     yield f"- again: `{report.replay}`"
     if report.is_clean and done:
-        bound = f"fewer than {300 / len(done):.2g} % of faults cause one"
-        yield f"- no violation in {len(done)} faults: with 95 % confidence, {bound}"
+        bound = f"fewer than {300 / done:.2g} % of faults cause one"
+        yield f"- no violation in {done} faults: with 95 % confidence, {bound}"
     if report.witness:
         yield f"- witness: {report.witness}"
     yield from (f"- {note}" for note in report.notes)
-    yield from _table(
-        ["invariant", "", "violations"],
-        [[each, MEANINGS[each], _counted(report, each)] for each in Invariant],
-    )
+    rows = [[each, meaning, _counted(report, each)] for each, meaning in MEANINGS.items()]
+    yield from table(["invariant", "", "violations"], rows)
     if report.violations:
         yield from ["", "## Violations", ""]
         yield from (f"- {violation}" for violation in report.violations[:200])
     for story in report.stories:
         yield from ["", "```text", story, "```"]
-    yield from _faults(report, done)
+    yield from ["", "## Faults"]
+    counts = Counter((each.fault, each.was_missed) for each in report.injected)
+    kinds = sorted({fault for fault, _ in counts})
+    yield from table(
+        ["fault", "done", "missed"], [[kind, counts[kind, False], counts[kind, True]] for kind in kinds]
+    )
+    yield from report.sections
     yield from ["", "## What Futures gave", ""]
     yield ", ".join(f"{count} {name}" for name, count in sorted(summary.outcomes.items())) or "nothing"
-    yield from _table(["raised", "times"], [[name, str(n)] for name, n in sorted(report.errors.items())])
+    yield from table(["raised", "times"], sorted(report.errors.items()))
     yield from (f"- strange: {text}" for text in report.strange)
     yield from ["", "## Time", ""]
     latest = (
@@ -195,7 +149,10 @@ def _lines(report: StormReport) -> Iterator[str]:
         yield f"- throughput: {summary.base:.0f}/s in the calm; {back}"
     if summary.torn:
         yield f"- {summary.torn} bytes of witness files were no record"
-    yield from _sizes(report)
+    if report.sizes:
+        yield from ["", "## Memory"]
+        header = ["process", "first (MiB)", "most (MiB)", "slope (MiB/h)"]
+        yield from table(header, [size.as_row() for size in report.sizes[:50]])
 
 
 def _counted(report: StormReport, invariant: Invariant) -> str:
@@ -204,54 +161,3 @@ def _counted(report: StormReport, invariant: Invariant) -> str:
     if not count and invariant in OF_EXECUTIONS and not report.summary.incarnations:
         return "not judged"
     return str(count)
-
-
-def _faults(report: StormReport, done: Sequence[Injected]) -> Iterator[str]:
-    yield from ["", "## Faults"]
-    episodes = {episode.number: episode for episode in report.summary.episodes}
-    rows = []
-    for kind in sorted({each.fault for each in report.injected}):
-        ours = [each for each in done if each.fault == kind]
-        seen = [episodes[each.number] for each in ours if each.number in episodes]
-        missed = sum(each.fault == kind and each.was_missed for each in report.injected)
-        rows.append([kind, str(len(ours)), str(missed), *_times(seen)])
-    header = ["fault", "done", "missed", "noticed p50, p99 (ms)", "new incarnation answered p50, p95 (ms)"]
-    yield from _table(header, rows)
-
-
-def _times(episodes: Sequence[Episode]) -> list[str]:
-    noticed = [each.noticed for each in episodes if each.noticed is not None]
-    served = [each.served for each in episodes if each.served is not None]
-    return [_pair(noticed, 0.5, 0.99), _pair(served, 0.5, 0.95)]
-
-
-def _pair(values: Sequence[float], *shares: float) -> str:
-    if not values:
-        return "-"
-    return (
-        ", ".join(f"{1000 * (percentile(values, share) or 0.0):.0f}" for share in shares)
-        + f" (of {len(values)})"
-    )
-
-
-def _sizes(report: StormReport) -> Iterator[str]:
-    if not report.sizes:
-        return
-    rows = []
-    for size in report.sizes[:50]:
-        slope = "-"
-        if size.slope is not None and size.error is not None:
-            slope = f"{size.slope / _MIB:+.1f} ± {size.error / _MIB:.1f} over {size.span:.0f} s"
-        rows.append([f"{env_label(size.env)}", f"{size.first / _MIB:.1f}", f"{size.most / _MIB:.1f}", slope])
-    yield from ["", "## Memory"]
-    yield from _table(["process", "first (MiB)", "most (MiB)", "slope (MiB/h)"], rows)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[str]:
-    if not rows:
-        return
-    yield ""
-    yield f"| {' | '.join(header)} |"
-    yield f"|{'---|' * len(header)}"
-    for row in rows:
-        yield f"| {' | '.join(map(str, row))} |"

@@ -11,13 +11,14 @@ import resource
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from corps.workers.conc import Conc
 
-_CLOCK: Final = "time"
-_CLOCK_READERS: Final[Mapping[str, float]] = {"time": 1.0, "time_ns": 1_000_000_000}
+_CLOCK: Final[Any] = sys.modules["time"]
+_TRUE_TIME: Final[Callable[[], float]] = _CLOCK.time  # as it was before any storm
+_TRUE_TIME_NS: Final[Callable[[], int]] = _CLOCK.time_ns
 _RUNTIME_DIR: Final = "/corps-"
 
 
@@ -32,9 +33,9 @@ class Saboteur(Conc):
         """Have the C library end the process by SIGABRT."""
         os.abort()
 
-    def leave(self, status: int) -> None:
+    def leave(self) -> None:
         """End the process without any word."""
-        os._exit(status)
+        os._exit(3)
 
     def hold_interpreter(self, seconds: float) -> None:
         """Sleep in C without letting go of the GIL: no Python of this Env runs meanwhile."""
@@ -69,14 +70,11 @@ class Saboteur(Conc):
         Only Python code that looks them up in the module notices it. What C code reads, and `datetime.now`,
         stay as they are. The clock of the machine is not touched.
         """
-        clock: Any = sys.modules[_CLOCK]
-        for name, unit in _CLOCK_READERS.items():
-            setattr(clock, name, _Jumped(getattr(clock, name), type(unit)(offset * unit)))
+        _CLOCK.time = lambda: _TRUE_TIME() + offset
+        _CLOCK.time_ns = lambda: _TRUE_TIME_NS() + int(offset * 1e9)
 
         def restore() -> None:
-            for name in _CLOCK_READERS:
-                reader = getattr(clock, name)
-                setattr(clock, name, reader.true if isinstance(reader, _Jumped) else reader)
+            _CLOCK.time, _CLOCK.time_ns = _TRUE_TIME, _TRUE_TIME_NS
 
         _after(seconds, restore)
 
@@ -99,17 +97,6 @@ class Saboteur(Conc):
                 link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
                 link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
         return len(links)
-
-
-class _Jumped:
-    """A reader of a clock that is wrong. One in place of another one stands on the true one."""
-
-    def __init__(self, reader: Callable[[], float], offset: float) -> None:
-        self.true: Callable[[], float] = reader.true if isinstance(reader, _Jumped) else reader
-        self._offset = offset
-
-    def __call__(self) -> float:
-        return self.true() + self._offset
 
 
 def _limit_for(which: int, limit: int, seconds: float) -> None:

@@ -8,8 +8,6 @@ from corps.testing.chaos.judgement import Violation
 from corps.testing.chaos.witness import Kind, Outcome, Record, Trait
 
 _MOST: Final = 60
-_OF_WORKERS: Final = frozenset({Kind.BORN, Kind.ENDED})
-_OF_FAULTS: Final = frozenset({Kind.FAULT, Kind.OVER})
 _BEFORE: Final = 10 * 1_000_000_000
 """Nanoseconds before the first record of a request from which its surroundings are shown."""
 
@@ -25,32 +23,28 @@ def stories(records: Iterable[Record], violations: Iterable[Violation], most: in
     for record in records:
         if record.kind == Kind.PLACED:
             env_of[record.worker] = record.sequence
-        elif record.kind in _OF_WORKERS or record.kind in _OF_FAULTS:
+        elif record.kind in {Kind.BORN, Kind.ENDED, Kind.FAULT, Kind.OVER}:
             around.append(record)
         elif record.kind != Kind.PHASE and (record.sender, record.sequence) in of_requests:
             of_requests[record.sender, record.sequence].append(record)
-    return [_story(key, found, around, env_of) for key, found in of_requests.items() if found]
+    return [_story(found, around, env_of) for found in of_requests.values() if found]
 
 
-def _story(
-    key: tuple[int, int], found: Sequence[Record], around: Sequence[Record], env_of: dict[int, int]
-) -> str:
-    worker = found[0].worker
+def _story(found: Sequence[Record], around: Sequence[Record], env_of: dict[int, int]) -> str:
+    worker, begin, end = found[0].worker, found[0].time, found[-1].time
     env = env_of.get(worker, 0)
-    begin, end = found[0].time, found[-1].time
-    numbers = {
-        each.sequence
-        for each in around
-        if each.kind == Kind.FAULT and each.sender == env and each.worker in {0, worker}
-    }
-    near = [
-        each
-        for each in around
-        if begin - _BEFORE <= each.time <= end
-        and (each.worker == worker if each.kind in _OF_WORKERS else each.sequence in numbers)
-    ]
-    lines = [f"request {key[0]}/{key[1]} to worker {worker} of {env_label(env)}:"]
-    shown = sorted([*found, *near], key=lambda each: each.time)
+    shown, numbers = list(found), set()  # numbers: of the faults that may have hit it
+    for each in around:
+        is_near = begin - _BEFORE <= each.time <= end
+        if each.kind == Kind.FAULT and each.sender == env and each.worker in {0, worker}:
+            numbers.add(each.sequence)
+        is_about_it = (
+            each.worker == worker if each.kind in {Kind.BORN, Kind.ENDED} else each.sequence in numbers
+        )
+        if is_near and is_about_it:
+            shown.append(each)
+    shown.sort(key=lambda each: each.time)
+    lines = [f"request {found[0].sender}/{found[0].sequence} to worker {worker} of {env_label(env)}:"]
     lines += [f"{(each.time - begin) / 1e6:+12.3f} ms  {_said(each)}" for each in shown[-_MOST:]]
     return "\n".join(lines)
 

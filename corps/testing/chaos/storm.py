@@ -13,39 +13,40 @@ import heapq
 import os
 import platform
 import tempfile
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
+from math import inf
 from pathlib import Path
 from random import Random
+from threading import Event
 from typing import Any, Final, Protocol
 
-from corps.addresses import FRONT, env_label
+import psutil
+
+from corps.addresses import FRONT
 from corps.clock import now
 from corps.errors import CorpsError, WaitTimeout
 from corps.launch.boot import BootedName, boot
 from corps.runtime.calls.waiting import wait_all
 from corps.runtime.threads.loop_thread import new_event_loop
-from corps.testing.chaos.census import Household, marking, orphans
-from corps.testing.chaos.checker import JudgeMaker, check_files
+from corps.testing.chaos.census import MARK, Household, environment, orphans
+from corps.testing.chaos.checker import Checker, check_files
 from corps.testing.chaos.faults import KINDS, Fault, Injury
-from corps.testing.chaos.growth import Bounds, fitted, judge_growth
-from corps.testing.chaos.healing import unlimited
 from corps.testing.chaos.judgement import Invariant, Limits, Violation
 from corps.testing.chaos.ledger import Ledger
-from corps.testing.chaos.missed import Missed
 from corps.testing.chaos.plan import Planned, plan
-from corps.testing.chaos.report import Injected, Size, StormReport
-from corps.testing.chaos.sampler import Sampler
+from corps.testing.chaos.report import Injected, StormReport
+from corps.testing.chaos.sizes import LEAST_SPAN, Sampler
 from corps.testing.chaos.stories import stories
-from corps.testing.chaos.target import Target
+from corps.testing.chaos.target import Missed, Target
 from corps.testing.chaos.visitors import Visitors
 from corps.testing.chaos.witness import SUFFIX, Kind, Phase, Witness, merged, witness_files
 from corps.testing.leaks import Snapshot
 from corps.workers.corps import Corps
 from corps.workers.parameters import read_words
 
+LIMIT: Final = "CORPS_ENV_RESTART__MAX"
 _ORPHANS: Final = 2.0  # seconds after the end
 _END: Final = 60.0  # seconds that the end may take
 _LOOK: Final = 0.2
@@ -84,9 +85,8 @@ class StormOptions:
         hit_front: Whether the front is hit too.
         visits: Whether the workers of the application, and its ``run``, are called all the while.
         load: Makes more load; None for none.
-        judges: Make judges of what else is in the witness files.
-        limits: How strict the judge is.
-        bounds: How large processes may become.
+        checker: Judges the witness files.
+        limits: How strict it is.
         config: Settings for the boot.
         directory: Where witness files go and stay; None for a directory that is thrown away.
         replay: The command that does the same again, for the report.
@@ -105,9 +105,8 @@ class StormOptions:
     hit_front: bool = False
     visits: bool = True
     load: LoadMaker | None = None
-    judges: Sequence[JudgeMaker] = ()
+    checker: type[Checker] = Checker
     limits: Limits = field(default_factory=Limits)
-    bounds: Bounds = field(default_factory=Bounds)
     config: Mapping[str, Any] | None = None
     directory: Path | None = None
     replay: str = ""
@@ -149,6 +148,15 @@ def storm(options: StormOptions, say: Callable[[str], object] = lambda text: Non
         return _Storm(options, directory, say).run()
 
 
+def unlimited() -> AbstractContextManager[None]:
+    """Have a Corps that is booted meanwhile start its Envs again as often as it takes.
+
+    A storm kills more often than a limit that suits daily life allows. The environment variable leaves the
+    configuration of an application in force, and one that is set already stays.
+    """
+    return environment(LIMIT, os.environ.get(LIMIT, "1000000"))
+
+
 class _Storm:
     def __init__(self, options: StormOptions, directory: Path, say: Callable[[str], object]) -> None:
         self._options = options
@@ -161,7 +169,7 @@ class _Storm:
             f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
         )
         self._is_ending = False
-        self._has_fewer_workers = False
+        self._visitors: Visitors | None = None
         self._undos: list[tuple[float, int, Injury]] = []
         self._number = 0
 
@@ -169,18 +177,19 @@ class _Storm:
         began = now()
         new_event_loop().close()  # makes what a process keeps, once; see corps.testing.plugin
         before = Snapshot.take()
-        household, sampler = Household(), Sampler(Household())
+        household, sampler, mark = Household(), Sampler(Household()), os.urandom(16).hex()
         self._witness = Witness(self._directory / f"clients{SUFFIX}")
         self._ledger = Ledger(self._witness)
         try:
-            with marking() as mark:
+            with environment(MARK, mark):
                 self._live(household, sampler)
             self._judge_orphans(household, mark)
         finally:
             self._witness.close()
-        found = before.leaks()
-        self._report.violations += [Violation(Invariant.NO_LEAKS, line) for line in found]
-        self._judge_sizes(sampler)
+        self._violate(Invariant.NO_LEAKS, *before.leaks())
+        self._report.sizes = sampler.sizes()
+        for size in self._report.sizes:
+            self._report.violations += size.violations()
         self._judge_witness()
         self._report.seconds = now() - began
         return self._report
@@ -189,61 +198,41 @@ class _Storm:
 
     def _live(self, household: Household, sampler: Sampler) -> None:
         options = self._options
-        load: Load | None = None
-        visitors: Visitors | None = None
         with unlimited():
             source: Any = options.source
             app = boot(source, envs=options.envs, config=options.config)
         try:
-            with app:
-                ids = sorted(household.envs())
-                hit = [env for env in ids if env != FRONT or options.hit_front]
-                load = self._load(hit)
-                if load is not None:
+            with ExitStack() as after, app, ExitStack() as busy:
+                hit = [env for env in sorted(household.envs()) if env != FRONT or options.hit_front]
+                if options.load is not None:
+                    rng = Random(f"{options.seed}/load")
+                    load = options.load(self._ledger, self._directory, hit, rng)
+                    busy.callback(load.stop)
                     load.start()
                 if options.visits:
-                    visitors = Visitors(self._ledger, app, self._run_args(app))
-                    visitors.start()
+                    parameters = app._running.run_parameters()
+                    args = None if parameters is None else read_words(parameters, options.words)
+                    self._visitors = Visitors(self._ledger, app, args)
+                    self._visitors.start()
+                    after.callback(self._visitors.join)  # once the Corps has ended, a run of it has too
+                    busy.callback(self._visitors.stop)
                 sampler.start()
+                busy.callback(sampler.stop)
                 target = Target(household, hit, self._directory, self._announce)
                 with target.signals.handled():
                     self._weather(app, target)
-                if visitors is not None:
-                    visitors.stop()
-                if load is not None:
-                    self._say("waiting for what is under way")
-                    load.stop()
-                sampler.stop()
+                self._say("waiting for what is under way")
+                busy.close()
                 self._end(app)
         except CorpsError as error:  # of the application's cleanup(), or because it had ended before
             if not self._is_ending:
                 raise
-            self._report.notes.append(f"the end raised {type(error).__name__}: {error}")
-        finally:
-            sampler.stop()
-            if load is not None:
-                load.stop()  # did nothing more already, unless something has failed
-            if visitors is not None:
-                visitors.stop()
-                visitors.join()
+            self._note(f"the end raised {type(error).__name__}: {error}")
         self._ledger.drain(options.limits.allowance + 1.0)  # whatever was under way ended with the Corps
-        if visitors is not None:
-            runs = f", its run gave {visitors.runs} values" if "run" in dir(app) else ""
-            self._has_fewer_workers = visitors.at_last < visitors.at_first
-            note = f"{visitors.found} workers of the application were asked in {visitors.rounds} rounds{runs}"
-            self._report.notes.append(note)
+        if self._visitors is not None:
+            self._note(self._visitors.note())
         self._report.errors = dict(self._ledger.errors)
         self._report.strange = list(self._ledger.strange)
-
-    def _load(self, envs: Sequence[int]) -> Load | None:
-        if self._options.load is None:
-            return None
-        rng = Random(f"{self._options.seed}/load")
-        return self._options.load(self._ledger, self._directory, envs, rng)
-
-    def _run_args(self, app: BootedName[Any]) -> Sequence[Any] | None:
-        parameters = app._running.run_parameters()
-        return None if parameters is None else read_words(parameters, self._options.words)
 
     def _end(self, app: BootedName[Any]) -> None:
         self._say("ending the Corps")
@@ -252,11 +241,16 @@ class _Storm:
         ended = app.exit()
         try:
             wait_all([ended], _END)
-            self._report.notes.append(f"the end took {now() - began:.1f} s")
+            self._note(f"the end took {now() - began:.1f} s")
         except WaitTimeout:
-            text = f"the Corps did not end within {_END:g} s, and was killed"
-            self._report.violations.append(Violation(Invariant.NO_ORPHANS, text))
+            self._violate(Invariant.NO_ORPHANS, f"the Corps did not end within {_END:g} s, and was killed")
             app._running.end_now()
+
+    def _note(self, text: str) -> None:
+        self._report.notes.append(text)
+
+    def _violate(self, invariant: Invariant, *texts: str) -> None:
+        self._report.violations += [Violation(invariant, text) for text in texts]
 
     # --- the weather ---
 
@@ -269,25 +263,24 @@ class _Storm:
         self._say(f"storm of seed {options.seed}; {base:.0f} answers/s in the calm")
         origin = now()
         weights = {kind: faults[kind].weight for kind in options.kinds or faults}
+        planned = plan(
+            options.seed, weights, mean_gap=options.mean_gap, count=options.count, seconds=options.seconds
+        )
         try:
-            for planned in plan(
-                options.seed, weights, mean_gap=options.mean_gap, count=options.count, seconds=options.seconds
-            ):
-                self._wait(is_over, origin + planned.at)
+            for each in planned:
+                self._wait(is_over, origin + each.at)
                 if is_over.is_set():
                     break
-                self._inject(planned, target, origin)
+                self._inject(each, target, origin)
             if options.seconds is not None:
                 self._wait(is_over, origin + options.seconds)
         finally:
-            self._undo_all(is_over)
+            self._undo_until(is_over, inf)
         self._enter(Phase.AFTER)
         self._await_recovery(base)
         self._enter(Phase.OVER)
         if is_over.is_set():
-            text = "the Corps was over before its time"
-            self._report.notes.append(text)
-            self._report.violations.append(Violation(Invariant.LIVENESS, text))
+            self._violate(Invariant.LIVENESS, "the Corps was over before its time")
 
     def _enter(self, phase: Phase) -> None:
         self._witness.write(Kind.PHASE, detail=phase)
@@ -298,97 +291,72 @@ class _Storm:
     def _inject(self, planned: Planned, target: Target, origin: float) -> None:
         self._number = planned.number
         late = now() - origin - planned.at
+        was_missed = True
         try:
-            injury = self._options.faults[planned.fault].inject(planned.rng(), target)
+            injury = self._options.faults[planned.fault].inject(Random(planned.seed), target)
+            was_missed = False
         except Missed as missed:
-            self._missed(planned, late, str(missed))
-        except CorpsError as error:
-            self._missed(planned, late, f"{type(error).__name__}: {error}")
-        else:
-            heapq.heappush(self._undos, (now() + injury.seconds, planned.number, injury))
-            done = Injected(planned.number, planned.at, late, planned.fault, injury.text, was_missed=False)
-            self._report.injected.append(done)
-            self._say(f"{planned.at:7.1f} s  {planned.number:4}  {injury.text}")
-
-    def _missed(self, planned: Planned, late: float, why: str) -> None:
-        """Note a fault that failed. It may have done harm all the same, so its domain stays, and ends now."""
-        self._over(planned.number)
+            injury = Injury(str(missed))
+        except (CorpsError, psutil.Error) as error:
+            injury = Injury(f"{type(error).__name__}: {error}")
+        # One that was missed may have done harm all the same, so its domain stays, and ends now.
+        heapq.heappush(self._undos, (now() + injury.seconds, planned.number, injury))
         self._report.injected.append(
-            Injected(planned.number, planned.at, late, planned.fault, why, was_missed=True)
+            Injected(planned.number, planned.at, late, planned.fault, injury.text, was_missed)
         )
-        self._say(f"{planned.at:7.1f} s  {planned.number:4}  {planned.fault} missed: {why}")
+        text = f"{planned.fault} missed: {injury.text}" if was_missed else injury.text
+        self._say(f"{planned.at:7.1f} s  {planned.number:4}  {text}")
 
-    def _over(self, number: int) -> None:
-        self._witness.write(Kind.OVER, sequence=number)
-
-    def _wait(self, is_over: threading.Event, until: float) -> None:
+    def _wait(self, is_over: Event, until: float) -> None:
         """Wait, and undo meanwhile what is due."""
-        while not is_over.is_set():
-            while self._undos and self._undos[0][0] <= now():
-                self._undo()
-            left = until - now()
-            if left <= 0:
-                return
-            next_undo = self._undos[0][0] - now() if self._undos else left
-            is_over.wait(max(0.0, min(left, next_undo)))
+        self._undo_until(is_over, until)
+        is_over.wait(max(0.0, until - now()))
 
-    def _undo(self) -> None:
-        _, number, injury = heapq.heappop(self._undos)
-        injury.undo()
-        self._over(number)
-
-    def _undo_all(self, is_over: threading.Event) -> None:
-        while self._undos:
+    def _undo_until(self, is_over: Event, until: float) -> None:
+        """Undo what is due by then, each at its time; at once when the Corps is over."""
+        while self._undos and self._undos[0][0] <= until:
             is_over.wait(max(0.0, self._undos[0][0] - now()))
-            self._undo()
+            _, number, injury = heapq.heappop(self._undos)
+            injury.undo()
+            self._witness.write(Kind.OVER, sequence=number)
 
     def _await_recovery(self, base: float) -> None:
         limits = self._options.limits
         if base <= 0 or limits.recovery_share <= 0:
             return
-        pause = threading.Event()
         deadline = now() + limits.recovery + limits.allowance + 1.0
         wanted = (
             base * (1.0 + limits.recovery_share) / 2
-        )  # so that the judge, which counts for itself, agrees
+        )  # more than the judge wants, which counts for itself
         rate = 0.0
         while rate < wanted and now() < deadline:
             served, since = self._ledger.served, now()
-            pause.wait(1.0 + _LOOK)
+            Event().wait(1.0 + _LOOK)
             rate = (self._ledger.served - served) / (now() - since)
 
     # --- the verdict ---
 
     def _judge_orphans(self, household: Household, mark: str) -> None:
-        pause, deadline = threading.Event(), now() + _ORPHANS
+        deadline = now() + _ORPHANS
         while (left := household.left(mark)) and now() < deadline:
-            pause.wait(_LOOK)
+            Event().wait(_LOOK)
         self._report.violations += orphans(left)
 
-    def _judge_sizes(self, sampler: Sampler) -> None:
-        for (env, pid), samples in sorted(sampler.series.items()):
-            self._report.violations += judge_growth(
-                f"{env_label(env)} (pid {pid})", samples, self._options.bounds
-            )
-            line = fitted(samples[len(samples) // 2 :])
-            sizes = [size for _, size in samples]
-            slope, error, span = (line.slope, line.error, line.span) if line else (None, None, 0.0)
-            self._report.sizes.append(Size(env, pid, sizes[0], max(sizes), slope, error, span))
-
     def _judge_witness(self) -> None:
-        limits, why = self._options.limits, "the limits say so"
+        report, limits, why = self._report, self._options.limits, "the limits say so"
         if self._options.calm < _MEASURED:
             limits, why = replace(limits, recovery_share=0.0), "the calm before was too short"
-        elif self._has_fewer_workers:  # they declare no restart, or not often enough
+        elif self._visitors is not None and self._visitors.has_lost_workers:  # they may declare no restart
             limits, why = replace(limits, recovery_share=0.0), "workers of the application did not come back"
-        verdict = check_files(witness_files(self._directory), limits, self._options.judges)
-        self._report.violations += verdict.violations
-        self._report.summary = verdict.summary
-        self._report.stories = stories(merged(witness_files(self._directory)), verdict.violations)
+        files = witness_files(self._directory)
+        judged = check_files(files, self._options.checker(limits))
+        report.violations += judged.violations
+        report.summary = judged.summary
+        report.stories = stories(merged(files), judged.violations)
+        report.sections = list(judged.sections({each.number: each.fault for each in report.injected}))
         if self._options.directory is not None:
-            self._report.witness = str(self._directory)
+            report.witness = str(self._directory)
         if limits.recovery_share <= 0:
-            self._report.notes.append(f"the return of the throughput (I12) was not judged: {why}")
-        longest = max((size.span for size in self._report.sizes), default=0.0)
-        if longest < self._options.bounds.least_span:
-            self._report.notes.append("slopes of memory (I10) were not judged: it was too short")
+            self._note(f"the return of the throughput (I12) was not judged: {why}")
+        if max((size.span for size in report.sizes), default=0.0) < LEAST_SPAN:
+            self._note("slopes of memory (I10) were not judged: it was too short")

@@ -1,26 +1,83 @@
 """A running Corps as the faults see it."""
 
 import os
-import select
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
+from threading import Event
+from types import FrameType
 from typing import Any, Final
+
+import psutil
 
 from corps.addresses import env_label
 from corps.errors import CorpsError
+from corps.supervision.restarts import Restart
 from corps.testing.chaos.census import Household
-from corps.testing.chaos.healing import fleeting
-from corps.testing.chaos.missed import Missed
 from corps.testing.chaos.sabotage import Saboteur
-from corps.testing.chaos.signals import Signals
 from corps.testing.chaos.witness import SUFFIX
+from corps.workers.factory import options
 from corps.workers.names import Name
 
-_PATIENCE: Final = 2.0
+PATIENCE: Final = 2.0
 """Seconds that a saboteur may take to be there and to act."""
+HANDLED: Final = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGCHLD,
+    signal.SIGWINCH,
+)
+"""What a script may have handlers for, and then wants to survive."""
+
+_HANDLING: Final = 1.0  # seconds until a signal was handled
+
+
+class Missed(Exception):
+    """A fault could not be injected: there was nothing to hit, or it did not hold still."""
+
+
+class Signals:
+    """Signals to the process that booted the Corps, which its script handles. For its main thread."""
+
+    def __init__(self) -> None:
+        self._awaited: int | None = None
+        self._came = Event()
+
+    @contextmanager
+    def handled(self) -> Iterator["Signals"]:
+        """Handle all of `HANDLED` in the block. What comes from elsewhere has its usual effect."""
+        before = {number: signal.signal(number, self._handle) for number in HANDLED}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if number == self._awaited:
+            self._came.set()
+        elif number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the user wants to stop the storm
+            raise KeyboardInterrupt
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal of `HANDLED` to this process, and wait until it was handled.
+
+        Raises:
+            Missed: It was not handled.
+        """
+        self._came.clear()
+        self._awaited = number
+        try:
+            os.kill(os.getpid(), number)
+            if not self._came.wait(_HANDLING):
+                raise Missed(f"{number.name} was not handled")
+        finally:
+            self._awaited = None
 
 
 class Target:
@@ -43,10 +100,13 @@ class Target:
         self._household = household
         self._envs = tuple(envs)
         self._directory = directory
+        self._announce = announce
         self.signals: Final = Signals()
         """Those to the process that booted."""
-        self.announce: Final = announce
-        """To be called with the Env and the worker (0 for the whole Env) that are about to be hit."""
+
+    def announce(self, env: int, worker: int = 0) -> None:
+        """Write down that an Env, or one worker of it, is about to be hit."""
+        self._announce(env, worker)
 
     def choose_env(self, rng: Random) -> int:
         """Choose an Env that lives. The choice depends on the numbers alone as long as all live.
@@ -60,47 +120,16 @@ class Target:
                 return env
         raise Missed("no Env is left that may be hit")
 
-    @contextmanager
-    def grip(self, env: int) -> Iterator[int]:
-        """Hold the process of an Env by a pidfd, which never means another process, for the block.
+    def process(self, env: int) -> psutil.Process:
+        """Return the process of an Env; what is done to it never reaches a later process of the same id.
 
         Raises:
-            Missed: It has gone.
-        """
-        fd = self.take(env)
-        try:
-            yield fd
-        finally:
-            os.close(fd)
-
-    def take(self, env: int) -> int:
-        """Do as `grip`, but leave it to the caller to close the descriptor.
-
-        Raises:
-            Missed: It has gone.
-        """
-        pid = self._household.envs().get(env)
-        if pid is None:
-            raise Missed(f"{env_label(env)} has no process")
-        try:
-            fd = os.pidfd_open(pid)
-        except OSError as error:
-            raise Missed(f"the process of {env_label(env)} has gone: {error}") from error
-        if self._household.envs().get(env) != pid:  # looked up again: now the descriptor is certain
-            os.close(fd)
-            raise Missed(f"the process of {env_label(env)} has changed")
-        return fd
-
-    def signal(self, fd: int, number: signal.Signals) -> None:
-        """Send a signal.
-
-        Raises:
-            Missed: The process has gone.
+            Missed: It has none.
         """
         try:
-            signal.pidfd_send_signal(fd, number)
-        except OSError as error:
-            raise Missed(f"{number.name} reached nobody: {error}") from error
+            return self._household.envs()[env]
+        except KeyError:
+            raise Missed(f"{env_label(env)} has no process") from None
 
     def sabotage(self, env: int, method: str, *args: Any) -> Any:
         """Call a method of a `Saboteur` in an Env, and wait for its result.
@@ -119,34 +148,22 @@ class Target:
         """Call a method of a `Saboteur` in an Env, and do not wait.
 
         Raises:
-            Missed: It could not be created there in time, or not be asked.
+            Missed: It could not be created there in time.
+            CorpsError: It could not be asked.
         """
         saboteur = self._saboteur(env)
-        try:
-            acted = getattr(saboteur, method)(*args)
-        except CorpsError as error:
-            raise Missed(f"the saboteur could not be asked: {error}") from error
+        acted = getattr(saboteur, method)(*args)
         # Not before: a worker that is asked to end drops what still waits for it.
         acted.add_done_callback(lambda done: saboteur.exit())
-
-    def await_end(self, fd: int) -> None:
-        """Wait until the process of a descriptor has ended.
-
-        Raises:
-            Missed: It goes on.
-        """
-        poller = select.poll()
-        poller.register(fd, select.POLLIN)
-        if not poller.poll(1000 * _PATIENCE):
-            raise Missed(f"the process goes on after {_PATIENCE:g} s")
 
     def written(self) -> int:
         """Return the size of the largest witness file, in bytes."""
         return max((path.stat().st_size for path in self._directory.glob(f"*{SUFFIX}")), default=0)
 
     def _saboteur(self, env: int) -> Name[Saboteur]:
+        """Create a worker that does one thing, within a deadline, and is not restarted."""
         try:
-            return fleeting(env, _PATIENCE).create(Saboteur)
+            return options(env=env, deadline=PATIENCE, restart=Restart("temporary")).create(Saboteur)
         except CorpsError as error:
             raise Missed(
                 f"no saboteur could be placed in {env_label(env)}: {type(error).__name__}: {error}"

@@ -20,6 +20,7 @@ _PINGER: Final = 1001
 _RUNNER: Final = 1002
 _FIRST_WORKER: Final = 1001
 """Numbers above those of the built-in load, which may run beside."""
+_DEADLINE: Final = 5.0  # seconds for each ping; ``run`` has no limit
 _MOST: Final = 200  # workers that are asked in one round
 
 
@@ -33,39 +34,33 @@ class Visitors:
         app: The Name of the Corps.
         run_args: For ``run``; None if it is not to be called.
         pause: Seconds between two rounds.
-        deadline: Seconds for each ping; ``run`` has no limit.
     """
 
     def __init__(
-        self,
-        ledger: Ledger,
-        app: Name[Any],
-        run_args: Sequence[Any] | None,
-        *,
-        pause: float = 0.2,
-        deadline: float = 5.0,
+        self, ledger: Ledger, app: Name[Any], run_args: Sequence[Any] | None, *, pause: float = 0.2
     ) -> None:
         self._ledger = ledger
         self._app = app
         self._run_args = run_args
         self._pause = pause
-        self._deadline = deadline
         self._is_over = Event()
         self._numbers: dict[Name[Any], int] = {}
         self._threads = [Thread(target=self._ping, name="chaos-pinger", daemon=True)]
         if run_args is not None:
             self._threads.append(Thread(target=self._run, name="chaos-runner", daemon=True))
-        self.rounds = 0
-        """How often all workers were asked."""
-        self.at_first = self.at_last = 0
-        """How many workers there were in the first whole round, and in the last one."""
-        self.runs = 0
-        """How often ``run`` gave a value."""
+        self._rounds = 0  # how often all workers were asked
+        self._at_first = self._at_last = 0  # workers in the first whole round, and in the last one
+        self._runs = 0  # how often ``run`` gave a value
 
     @property
-    def found(self) -> int:
-        """How many workers were found."""
-        return len(self._numbers)
+    def has_lost_workers(self) -> bool:
+        """Whether there were fewer workers in the last whole round than in the first."""
+        return self._at_last < self._at_first
+
+    def note(self) -> str:
+        """Return what they have done, in words."""
+        runs = "" if self._run_args is None else f", its run gave {self._runs} values"
+        return f"{len(self._numbers)} workers of the application were asked in {self._rounds} rounds{runs}"
 
     def start(self) -> None:
         """Begin."""
@@ -97,13 +92,13 @@ class Visitors:
                 name = known[at]
                 at += 1
                 sequence += 1
-                ask = partial(name.options(deadline=self._deadline).my_children)
-                children = self._ask(_PINGER, sequence, name, ask, self._deadline)
+                ask = partial(name.options(deadline=_DEADLINE).my_children)
+                children = self._ask(_PINGER, sequence, name, ask, _DEADLINE)
                 known += [each for each in children or () if each not in known]
             if at == len(known):
-                self.at_first = self.at_first or at
-                self.at_last = at
-            self.rounds += 1
+                self._at_first = self._at_first or at
+                self._at_last = at
+            self._rounds += 1
 
     def _run(self) -> None:
         sequence = 0
@@ -120,7 +115,7 @@ class Visitors:
                     value.close()
                 except CorpsError:
                     continue  # each item is a request of its own, that the iterator sends
-            self.runs += value is not None
+            self._runs += value is not None
 
     def _ask(
         self,

@@ -27,7 +27,7 @@ has to hand them out. Whatever is no record (a torn one, if the disk was full) i
 import heapq
 import os
 import struct
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from enum import IntEnum, IntFlag
 from operator import attrgetter
 from pathlib import Path
@@ -42,7 +42,6 @@ SIZE: Final = _CHECK.size + _BODY.size
 """Bytes of a record."""
 SUFFIX: Final = ".witness"
 """How the names of witness files end."""
-_AT_ONCE: Final = 2048 * SIZE
 _NANO: Final = 1_000_000_000
 
 
@@ -91,10 +90,6 @@ class Trait(IntFlag):
     """Its client gives it up."""
     UNWITNESSED = 8
     """Its worker writes no records, so nothing is known of its execution."""
-
-
-NOTHING_SPECIAL: Final = Trait(0)
-"""No trait at all."""
 
 
 class Outcome(IntEnum):
@@ -156,11 +151,6 @@ class Witness:
     """Writes records to one file, beside any number of other processes. Thread-safe."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Open the file; make it if it is not there.
-
-        Raises:
-            OSError: It cannot be opened.
-        """
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def write(
@@ -204,7 +194,6 @@ class WitnessFile:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Prepare to read a file."""
         self.path: Final = Path(path)
         self.torn = 0
 
@@ -215,28 +204,23 @@ class WitnessFile:
             OSError: The file cannot be read.
         """
         self.torn = 0
-        left = b""
         with self.path.open("rb") as file:
-            while data := file.read(_AT_ONCE):
-                left = yield from self._records(left + data)
-        self.torn += len(left)
-
-    def _records(self, data: bytes) -> Generator[Record, None, bytes]:
-        at = 0
-        while at + SIZE <= len(data):
-            record = _record_at(data, at)
-            if record is None:
-                self.torn += 1  # what follows may begin anywhere
-                at += 1
-            else:
-                yield record
-                at += SIZE
-        return data[at:]
+            data = file.read(SIZE)
+            while len(data) == SIZE:
+                record = _unpacked(data)
+                if record is not None:
+                    yield record
+                    data = file.read(SIZE)
+                else:
+                    self.torn += 1
+                    data = data[1:] + file.read(1)  # what follows may begin anywhere
+        self.torn += len(data)
 
 
-def _record_at(data: bytes, at: int) -> Record | None:
-    body = data[at + _CHECK.size : at + SIZE]
-    if _CHECK.unpack_from(data, at)[0] != crc32(body) & 0xFFFF:
+def _unpacked(data: bytes) -> Record | None:
+    """Return the record of 32 bytes; None if they are none."""
+    body = data[_CHECK.size :]
+    if _CHECK.unpack_from(data)[0] != crc32(body) & 0xFFFF:
         return None
     record = Record._make(_BODY.unpack(body))
     return record if record.kind in _KINDS else None

@@ -14,6 +14,18 @@ SECOND: Final = 1000 * MS
 DEADLINE: Final = 5 * SECOND
 
 
+def sent(sequence: int, time: int, *, traits: int = 0, deadline: int = DEADLINE, worker: int = 1) -> Record:
+    return Record(Kind.SENT, traits, worker, 1, sequence, deadline, time)
+
+
+def body(kind: Kind, sequence: int, time: int, *, incarnation: int = 5, worker: int = 1) -> Record:
+    return Record(kind, 0, worker, 1, sequence, incarnation, time)
+
+
+def settled(sequence: int, time: int, outcome: Outcome, *, by: int = 0) -> Record:
+    return Record(Kind.RESOLVED, outcome, 1, 1, sequence, by, time)
+
+
 @dataclass
 class Pending:
     sender: int

@@ -8,15 +8,23 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from corps.testing.chaos.checker import Checker
+from corps.testing.chaos import checker
 from corps.testing.chaos.judgement import Invariant, Limits
 from corps.testing.chaos.witness import WORKERS, Kind, Outcome, Phase, Record, Trait, merged
 from tests.storm.executions import Executions, check
-from tests.unit.testing.chaos.histories import DEADLINE, MS, SECOND, SPOILERS, History, NothingToSpoil
+from tests.unit.testing.chaos.histories import (
+    DEADLINE,
+    MS,
+    SECOND,
+    SPOILERS,
+    History,
+    NothingToSpoil,
+    body,
+    sent,
+    settled,
+)
 
 LIMITS: Final = Limits()
-SHORT: Final = replace(LIMITS, forget=0.02)
-"""Forgets almost at once, as a long storm does in the end."""
 EXPECTED: Final = {
     Invariant.NO_DOUBLE_EXECUTION,
     Invariant.HONEST_SUCCESS,
@@ -28,19 +36,14 @@ EXPECTED: Final = {
     Invariant.ISOLATION,
 }
 
+
+class Forgetful(Executions):
+    """Forgets almost at once, as a long storm does in the end."""
+
+    forget = 0.02
+
+
 seeds = st.integers(0, 2**32 - 1)
-
-
-def sent(sequence: int, time: int, *, traits: int = 0, deadline: int = DEADLINE, worker: int = 1) -> Record:
-    return Record(Kind.SENT, traits, worker, 1, sequence, deadline, time)
-
-
-def body(kind: Kind, sequence: int, time: int, *, incarnation: int = 5, worker: int = 1) -> Record:
-    return Record(kind, 0, worker, 1, sequence, incarnation, time)
-
-
-def settled(sequence: int, time: int, outcome: Outcome, *, by: int = 0) -> Record:
-    return Record(Kind.RESOLVED, outcome, 1, 1, sequence, by, time)
 
 
 @given(seeds)
@@ -54,7 +57,7 @@ def test_a_correct_history_has_no_violation(seed: int) -> None:
 @given(seeds)
 @settings(max_examples=60, deadline=None)
 def test_a_correct_history_has_none_for_a_judge_that_forgets_either(seed: int) -> None:
-    assert check(merged(History(Random(seed)).files), SHORT).is_clean
+    assert checker.check(merged(History(Random(seed)).files), Forgetful(LIMITS)).is_clean
 
 
 @pytest.mark.parametrize("spoil", SPOILERS)
@@ -85,7 +88,7 @@ def test_every_invariant_of_the_records_is_planted() -> None:
 
 
 def test_a_judge_that_forgets_still_finds_a_late_second_execution() -> None:
-    checker = Checker(SHORT, [Executions])
+    judge = Forgetful(LIMITS)
     for record in (
         sent(1, 10),
         body(Kind.START, 1, 20),
@@ -95,8 +98,9 @@ def test_a_judge_that_forgets_still_finds_a_late_second_execution() -> None:
         body(Kind.START, 1, SECOND + 10, incarnation=SECOND),
         settled(2, SECOND + 20, Outcome.EXECUTED),
     ):
-        checker.feed(record)
-    assert checker.finish().summary.counts[Invariant.NO_DOUBLE_EXECUTION] == 1
+        judge.feed(record)
+    judge.finish()
+    assert judge.summary.counts[Invariant.NO_DOUBLE_EXECUTION] == 1
 
 
 def test_a_judge_that_forgets_lets_an_unknown_request_end_late() -> None:
@@ -108,19 +112,20 @@ def test_a_judge_that_forgets_lets_an_unknown_request_end_late() -> None:
         body(Kind.START, 1, 2 * SECOND),
         body(Kind.END, 1, 2 * SECOND + 10),
     ]
-    assert check(records, SHORT).is_clean
+    assert checker.check(records, Forgetful(LIMITS)).is_clean
 
 
 def test_its_memory_does_not_grow_with_the_number_of_requests() -> None:
-    checker = Checker(SHORT, [Executions])
+    judge = Forgetful(LIMITS)
     for number in range(1, 5000):
         at = number * MS
-        checker.feed(sent(number, at))
-        checker.feed(body(Kind.START, number, at + 1))
-        checker.feed(body(Kind.END, number, at + 2))
-        checker.feed(settled(number, at + 3, Outcome.VALUE, by=5))
-    assert len(checker._open) < 50
-    assert checker.finish().is_clean
+        judge.feed(sent(number, at))
+        judge.feed(body(Kind.START, number, at + 1))
+        judge.feed(body(Kind.END, number, at + 2))
+        judge.feed(settled(number, at + 3, Outcome.VALUE, by=5))
+    assert len(judge._open) + len(judge._requests) < 50
+    judge.finish()
+    assert judge.is_clean
 
 
 @pytest.mark.parametrize("late", [0.2, 0.6])
@@ -232,30 +237,6 @@ def test_a_fault_that_is_over_excuses_for_a_while_only() -> None:
 
     assert check(storm(LIMITS.settle), LIMITS).is_clean
     assert check(storm(LIMITS.settle + 2), LIMITS).summary.counts == {Invariant.ISOLATION: 1}
-
-
-def test_the_summary_says_when_a_fault_was_noticed_and_when_it_was_healed() -> None:
-    reborn = SECOND + 70 * MS
-    records = [
-        Record(Kind.PLACED, 0, 1, 0, 2, 0, 0),
-        Record(Kind.FAULT, 0, 0, 2, 7, 0, SECOND),
-        sent(1, SECOND + 1),
-        settled(1, SECOND + 50 * MS, Outcome.NOT_EXECUTED),
-        sent(2, SECOND + 60 * MS),
-        body(Kind.START, 2, reborn + 1, incarnation=reborn),
-        body(Kind.END, 2, reborn + 2, incarnation=reborn),
-        settled(2, SECOND + 90 * MS, Outcome.VALUE, by=reborn),
-        Record(Kind.FAULT, 0, 0, 2, 8, 0, 2 * SECOND),
-        Record(Kind.FAULT, 0, 0, 2, 9, 0, 3 * SECOND),
-        sent(3, 3 * SECOND + 1),
-        settled(3, 4 * SECOND, Outcome.NOT_EXECUTED),
-    ]
-    episode, passed, last = check(records, LIMITS).summary.episodes
-    assert (episode.number, episode.env, episode.worker) == (7, 2, 0)
-    assert (passed.noticed, passed.served) == (None, None)  # another one came before anything was seen of it
-    assert (last.noticed, last.served) == (1.0, None)
-    assert episode.noticed == pytest.approx(0.05)
-    assert episode.served == pytest.approx(0.09)
 
 
 def calls(begin: float, end: float, rate: float, first: int) -> list[Record]:

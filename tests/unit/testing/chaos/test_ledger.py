@@ -118,11 +118,3 @@ def test_the_answer_of_a_younger_incarnation_is_the_end_of_the_older_one(desk: D
         desk.ask(sequence, expected=lambda value: int(value)).settle(Value(incarnation))
     ended = [record for record in desk.records() if record.kind == Kind.ENDED]
     assert [(record.worker, record.incarnation) for record in ended] == [(9, 100)]
-
-
-def test_who_wants_room_waits_for_it(desk: Desk) -> None:
-    future = desk.ask(1)
-    assert desk.ledger.wait_room(2, 0.0)
-    assert not desk.ledger.wait_room(1, 0.0)
-    future.settle(Value(1))
-    assert desk.ledger.wait_room(1, 0.0)

@@ -1,4 +1,5 @@
 from itertools import islice
+from random import Random
 
 import pytest
 
@@ -10,12 +11,12 @@ WEIGHTS = {"kill": 3.0, "stop": 1.0, "never": 0.0}
 def test_the_same_seed_gives_the_same_plan() -> None:
     one, other = (list(plan(7, WEIGHTS, count=50)) for _ in range(2))
     assert one == other
-    assert [each.rng().random() for each in one] == [each.rng().random() for each in other]
+    assert [Random(each.seed).random() for each in one] == [Random(each.seed).random() for each in other]
     assert one != list(plan(8, WEIGHTS, count=50))
 
 
 def test_faults_draw_from_seeds_of_their_own() -> None:
-    drawn = {each.rng().random() for each in plan(7, WEIGHTS, count=50)}
+    drawn = {Random(each.seed).random() for each in plan(7, WEIGHTS, count=50)}
     assert len(drawn) == 50
 
 

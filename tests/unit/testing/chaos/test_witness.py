@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from corps.testing.chaos.checker import check_files
+from corps.testing.chaos.checker import Checker, check_files
+from corps.testing.chaos.judgement import Limits
 from corps.testing.chaos.witness import (
     SIZE,
     SUFFIX,
@@ -59,7 +60,7 @@ def test_a_torn_record_at_the_end_is_counted(tmp_path: Path) -> None:
     file = WitnessFile(path)
     assert list(file) == RECORDS[:4]
     assert file.torn == 7
-    assert check_files([file]).summary.torn == 7
+    assert check_files([file], Checker(Limits())).summary.torn == 7
 
 
 @pytest.mark.parametrize("rest", [1, 2, 31])

@@ -5,8 +5,7 @@ import signal
 
 import pytest
 
-from corps.testing.chaos.missed import Missed
-from corps.testing.chaos.signals import HANDLED, Signals
+from corps.testing.chaos.target import HANDLED, Missed, Signals
 
 
 def test_what_the_storm_sends_is_handled_and_interrupts_nothing() -> None:
@@ -23,6 +22,6 @@ def test_what_others_send_stops_the_storm() -> None:
 
 
 def test_a_signal_that_is_not_handled_is_a_miss(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("corps.testing.chaos.signals._PATIENCE", 0.01)
+    monkeypatch.setattr("corps.testing.chaos.target._HANDLING", 0.01)
     with pytest.raises(Missed, match="SIGWINCH was not handled"):  # by default nothing happens
         Signals().send(signal.SIGWINCH)
