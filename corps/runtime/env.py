@@ -105,7 +105,8 @@ class Env:
         # Attributes that were named: those that are still wanted are asked for before the next request.
         self.unsent: deque[weakref.ref[caller_side.Unsent]] = deque()
         self.retrying: dict[Retrying, None] = {}  # what is to be sent again in a moment; one step is atomic
-        self._closed = False
+        self.closed = False
+        """Whether `close` was called."""
         self._is_ending = False  # of what plain threads ask for nothing more is taken; or it is closed
         self._is_forked = False  # this is the child of a fork, and has only the thread that forked
         caller_side.when_forked(self, lambda env: env.note_fork())
@@ -289,7 +290,7 @@ class Env:
 
     def forsake(self, held: Held) -> None:
         """Give up an iterator that no code has used. For destructors: takes no lock."""
-        if not self._closed:
+        if not self.closed:
             self.dropped.put(lambda: self.note_stream(held, -1))
 
     def forget_holder(self, env_id: int) -> None:
@@ -349,7 +350,7 @@ class Env:
     def _is_taken_at_the_end(self, request: Request) -> bool:
         if self._is_forked:  # and no lock, thread or link of the Env may be touched here
             raise caller_side.forked(self, request.target)
-        if self._closed:
+        if self.closed:
             return False
         here = current.get()
         of_author = here is None or (here.cell is None and not here.pooled and not here.reading)
@@ -357,7 +358,7 @@ class Env:
 
     def note_fork(self) -> None:
         """Take no more, because this is the child of a fork. The thread that has forked calls this."""
-        self._is_forked = self._is_ending = self._closed = True
+        self._is_forked = self._is_ending = self.closed = True
         if self.errands is not None:  # there is no attendant here
             self.errands.main, self.errands = None, None
         here = current.get()
@@ -442,9 +443,9 @@ class Env:
     def close(self, grace: float) -> list[str]:
         """Stop everything that is left after the workers; return the names of threads that do not end."""
         # Nothing stops before what needs it. `grace` is the time for worker threads that are still busy.
-        if self._closed:
+        if self.closed:
             return []
-        self._closed = self._is_ending = True
+        self.closed = self._is_ending = True
         self.parts.tell(lambda part: part.close())
         for cell in self.registry.cells():  # what is left has no orderly end any more
             for request in cell.close_mailbox(None) or ():
@@ -465,7 +466,7 @@ class Env:
 
     def _thread_failed(self, name: str, error: BaseException) -> None:
         note_failure(name, error)
-        if not self._closed:
+        if not self.closed:
             self.on_defect(f"{self.label} cannot go on, because its thread {name} has ended: {error!r}")
 
     def _settle_the_rest(self) -> None:
@@ -483,11 +484,6 @@ class Env:
     def is_open(self) -> bool:
         """Return whether it takes requests of plain threads: not while it ends, nor in a child of a fork."""
         return not self._is_ending
-
-    @property
-    def closed(self) -> bool:
-        """Return whether `close` was called."""
-        return self._closed
 
     def statistics(self) -> dict[str, Any]:
         """Return what goes on, and what went wrong so far: see `corps.LocalEnv.statistics`."""

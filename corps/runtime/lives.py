@@ -30,7 +30,6 @@ class Lives:
     """The beginnings and ends of the workers of one Env. Thread-safe."""
 
     def __init__(self, env: "Env") -> None:
-        """Know no worker yet."""
         self._env = env
         self._registry = env.registry
         self.kept: Final = KeptStates()

@@ -51,7 +51,6 @@ class OtherEnvs:
     """What one Env knows of the others, and of their processes. Thread-safe."""
 
     def __init__(self, env: "Env") -> None:
-        """Know none yet."""
         self._env = env
         self._registry = env.registry
         self._lock = Lock()  # protects _wishes and the Env's worker_envs

@@ -55,7 +55,6 @@ class Parts:
     """The services of one Env. Thread-safe."""
 
     def __init__(self) -> None:
-        """Have none yet."""
         self._all: tuple[Part, ...] = ()  # replaced as a whole, so that reading takes no lock
 
     def add(self, part: Part) -> None:

@@ -24,7 +24,7 @@ from corps.errors import (
 from corps.messages.outcomes import Raised, Value
 from corps.messages.requests import ANEXT, NEXT, PULL
 from corps.messages.streams import NOBODY, WHOLE, Held, Streaming, part_of
-from corps.runtime.calls.pulls import Pull
+from corps.runtime.calls.futures import Pull
 from corps.runtime.context import acting
 from corps.runtime.env import Env
 from corps.runtime.threads.alarms import Alarm

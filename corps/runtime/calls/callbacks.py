@@ -26,9 +26,8 @@ class Callback:
     __slots__ = ("_context", "_function")
 
     def __init__(self, function: "Callable[[Future[Any]], object]") -> None:
-        """Keep the context in which it is registered."""
         self._function = function
-        self._context = copy_context()
+        self._context = copy_context()  # in which it is registered
 
     def __call__(self, future: "Future[Any]") -> None:
         """Call it. Nothing that it raises comes out, not even what ends programs."""

@@ -58,9 +58,8 @@ class Forked:
     """
 
     def __init__(self, label: str, request: Request) -> None:
-        """Keep the label of the Env, for the text, and what its thread runs."""
-        self._label = label
-        self._request = request
+        self._label = label  # of the Env
+        self._request = request  # that its thread runs
 
     def done(self) -> bool:
         """Return False: the answer has yet to end the child."""

@@ -30,7 +30,7 @@ from corps.errors import CorpsError
 from corps.messages.outcomes import Refused
 from corps.messages.requests import DROP, EXIT, Request, Route
 from corps.runtime.calls import caller_side
-from corps.runtime.calls.pulls import Pull
+from corps.runtime.calls.futures import Pull
 from corps.runtime.context import Activity, current
 from corps.runtime.threads.pool import Runnable
 from corps.runtime.threads.running_loop import running_loop, set_running_loop

@@ -403,6 +403,27 @@ class Future(concurrent.futures.Future[R]):
         return "<Future, failed>" if outcome.failed else "<Future, done>"
 
 
+class Pull(Future[Any]):
+    """The Future of an item of a generator: its iterator keeps it, whatever those do that wait for it.
+
+    In the main thread the sending may be broken off, and nobody knows how far.
+    """
+
+    __slots__ = ()
+
+    def begin(self) -> bool:
+        """Return whether the caller is first: its sender, who sends it, or its iterator, who gives it up."""
+        mine = object()
+        return vars(self).setdefault("begun", mine) is mine  # one step of the interpreter
+
+    def stop_waiting(self) -> None:
+        """Do nothing: a cancelled task does not cancel it."""
+
+    def has_item(self) -> bool:
+        """Return whether its item has come."""
+        return self.outcome is not None and not self.outcome.failed
+
+
 class _Probing:
     """The search for circles while a coroutine waits: again and again, each time after twice the time."""
 

@@ -26,7 +26,6 @@ class Unheard:
     __slots__ = ("_env", "_method", "_outcome", "_target", "is_heard")
 
     def __init__(self, env: "Env", request: Request, outcome: Outcome) -> None:
-        """Keep how a request of an Env has failed."""
         self._env = env
         self._method = request.method
         self._target = request.target

@@ -138,7 +138,7 @@ def gather(*futures: Any) -> Future[Any]:
     parts = tuple(_adopted(future) for future in items)
     joined = _Joined(items)
     joined.parts = parts
-    missing = _Countdown(list(parts))
+    missing = _Countdown(len(parts))
 
     def arrived(future: Future[Any]) -> None:
         outcome = future.outcome
@@ -265,55 +265,43 @@ class _Gathered:
             return Refused(error)
 
 
-def _wait_for(missing: list[Future[Any]], timeout: float | None) -> bool:
-    countdown = _Countdown(missing)
-    try:
-        return block_until(tuple(missing), countdown.subscribe, timeout)
-    finally:
-        countdown.forget()
-
-
 class _Countdown:
-    """Wakes one waiter after as many completions as there are Futures."""
+    """Counts as many completions as there are Futures. Thread-safe."""
 
-    def __init__(self, futures: list[Future[Any]]) -> None:
-        self._futures = futures
-        self._left = len(futures)
-        self._lock = Lock()  # protects _left and _wake
-        self._wake: Callable[[object], object] | None = None
-        self._subscribed = False
+    def __init__(self, left: int) -> None:
+        self._left = left
+        self._lock = Lock()  # protects _left
 
     def count_down(self) -> bool:
-        """Count one completion, and return whether it is the last one. Thread-safe."""
+        """Count one completion, and return whether it is the last one."""
         with self._lock:
             self._left -= 1
             return self._left == 0
 
-    def subscribe(self, wake: Callable[[object], object]) -> Callable[[], object]:
-        """Have `wake` called when all are done. The first call alone subscribes to the Futures."""
-        with self._lock:
-            self._wake = wake
-            is_over = self._left == 0  # it was after the last wait, so no Future will call `wake`
-        if is_over:
-            wake(None)
-        if not self._subscribed:
-            self._subscribed = True
-            for future in self._futures:
-                future.when_settled(self._arrived)
-        return self._unsubscribe
 
-    def forget(self) -> None:
-        """Take back what was left at Futures that are not done, where waits in a loop would pile up."""
-        if self._left:
-            for future in self._futures:
-                future.remove_callback(self._arrived)
+def _wait_for(missing: list[Future[Any]], timeout: float | None) -> bool:
+    countdown = _Countdown(len(missing))
+    over: Future[None] = Future()
+    begun: list[bool] = []
 
-    def _arrived(self, _: Future[Any]) -> None:
-        if self.count_down() and self._wake is not None:
-            self._wake(None)
+    def arrived(_: object) -> None:
+        if countdown.count_down():
+            over.settle(Value(None))
 
-    def _unsubscribe(self) -> None:
-        """Take nothing back: a call that comes too late wakes a gate at which no thread stands."""
+    def subscribe(wake: Callable[[object], object]) -> Callable[[], object]:
+        if not begun:  # only here: what this thread runs itself needs no callbacks
+            begun.append(True)
+            for future in missing:
+                future.when_settled(arrived)
+        over.when_settled(wake)
+        return lambda: over.remove_callback(wake)
+
+    try:
+        return block_until(tuple(missing), subscribe, timeout)
+    finally:
+        if begun and not over.done():  # where waits in a loop would pile up
+            for future in missing:
+                future.remove_callback(arrived)
 
 
 class _Arrivals:

@@ -49,7 +49,6 @@ class Family:
     )
 
     def __init__(self, cell: "Cell") -> None:
-        """Make the family of a worker that has no child yet."""
         self._cell = cell
         self._is_strict = cell.strategy != "one_for_one"  # failures of one child concern others
         self._lock = Lock()  # protects everything below

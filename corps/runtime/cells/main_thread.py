@@ -31,7 +31,8 @@ class MainThread:
         """Notified, under the cell's lock, when a request arrives."""
         # Taken, and perhaps not settled yet. Any thread may take one out, in one step of the interpreter.
         self._open: dict[Request, None] = {}
-        self._exiting = False
+        self.exiting = False
+        """Whether the worker was asked to end."""
         self._halt: Request | None = None  # the HALT that ends its `main`
 
     def start(self) -> None:
@@ -47,7 +48,7 @@ class MainThread:
         for settled in [taken for taken in list(self._open) if taken.promise.done()]:
             self.forget(settled)
         until = deadline_after(timeout)
-        while not self._exiting:
+        while not self.exiting:
             with self.arrival:
                 if not self.arrival.wait_for(lambda: cell.mailbox.first is not None, remaining(until)):
                     return None
@@ -57,7 +58,7 @@ class MainThread:
             elif request.kind is STILL:
                 cell.ending.stands_still(request)
             elif request.kind in (EXIT, HALT):
-                self._exiting = True
+                self.exiting = True
                 self._halt = request if request.kind is HALT else None
             elif cell.is_wanted(request):
                 cell.activity.request = request
@@ -81,11 +82,6 @@ class MainThread:
             self._open.pop(request, None)
             request.let_go()
 
-    @property
-    def exiting(self) -> bool:
-        """Whether the worker was asked to end."""
-        return self._exiting
-
     def _run(self) -> None:
         self._cell.context.run(self._run_main)
 
@@ -101,14 +97,14 @@ class MainThread:
             _log.exception("main() of %s raised", cell)
             error, failure = raised, halting.failure_of("main()", raised)
         else:
-            if not self._exiting:
+            if not self.exiting:
                 failure = BY_ITSELF
         cell.activity.end_request()
         self.abandon(cell.gone("unknown"))
         if (
             self._halt is None
             and failure is not None
-            and not self._exiting
+            and not self.exiting
             and comes_back(cell.record, failure)
         ):
             self._halt = halting.order(cell, failure, error)

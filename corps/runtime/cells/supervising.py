@@ -222,7 +222,9 @@ class Supervising:
             self._start_anew(child, incarnation, failed_at)
         elif opened.failed:
             self._answered(child, incarnation)
-            self._still_away(child, failed_at)
+            with self._lock:
+                if failed_at is not None and self._supervisor.is_down(child):
+                    self._failed_at[child] = failed_at  # its return ends that failure
         else:
             if failed_at is not None:
                 self._env.worker_counters.recovered(now() - failed_at)
@@ -236,12 +238,6 @@ class Supervising:
                 return
             self._bare.add(child)
         self._ask_start(child, incarnation, failed_at)
-
-    def _still_away(self, child: ConcAddr, failed_at: float | None) -> None:
-        """Remember when a child failed that has not come back: its return ends that failure."""
-        with self._lock:
-            if failed_at is not None and self._supervisor.is_down(child):
-                self._failed_at[child] = failed_at
 
     def _answered(self, child: ConcAddr, incarnation: int) -> bool:
         """Note that the start of a child was answered, and return whether it is a child still."""

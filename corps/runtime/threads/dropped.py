@@ -21,19 +21,18 @@ class Dropped:
         self._name = name
         self._begin = begin
         self._jobs: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
-        self._lock = Lock()  # protects _thread and _is_closed; never taken by `put`
-        self._thread: Thread | None = None
-        self._has_thread = False  # changed once
+        self._lock = Lock()  # protects what follows; never taken by `put`
+        self._thread: Thread | None = None  # it stays for good
         self._is_closed = False
 
     def watch(self) -> None:
         """Have the thread, because there is something now whose destructor will call `put`."""
-        if not self._has_thread:  # it stays for good
+        if self._thread is None:
             self._start()
 
     def _start(self) -> None:
         with self._lock:
-            if self._has_thread or self._is_closed:
+            if self._thread is not None or self._is_closed:
                 return
             thread = Thread(target=self._run, name=self._name, daemon=True)
             try:
@@ -41,7 +40,7 @@ class Dropped:
             except RuntimeError:  # the system gives no more threads; the next one tries again
                 _log.warning("the thread %s could not be started", self._name, exc_info=True)
                 return
-            self._thread, self._has_thread = thread, True
+            self._thread = thread
 
     def put(self, job: Callable[[], object]) -> None:
         """Have something done soon that does not wait. Takes no lock."""

@@ -35,19 +35,10 @@ class WorkerPool:
     def __init__(
         self, name: str, *, least: int, most: int, idle: float, failed: Failed = note_failure
     ) -> None:
-        """Start no thread before there is work.
-
-        Args:
-            name: Prefix of the threads' names.
-            least: Threads that are kept when idle.
-            most: Threads that may run at the same time, not counting those that wait inside corps.
-            idle: Seconds after which an idle thread above `least` ends.
-            failed: Hears of a thread that ends with an exception.
-        """
         self._name = name
-        self._least = least
-        self._most = most
-        self._idle_time = idle
+        self._least = least  # threads that are kept when idle
+        self._most = most  # that may run at the same time, not counting those that wait inside corps
+        self._idle_time = idle  # seconds after which an idle thread above `least` ends
         self._failed = failed
         self.rest: Callable[[Gate, float], bool] = Gate.sleep
         """Has an idle thread wait at its gate for so many seconds; returns whether that was opened."""
