@@ -12,8 +12,7 @@ failed. ``memory``: there was none left. ``hung``: it, or its process, did nothi
 process cannot be reached, or nobody knows.
 """
 
-ORDERLY: Final = frozenset({"normal", "shutdown"})
-"""Reasons that are no failure."""
+ORDERLY: Final = frozenset({"normal", "shutdown"})  # reasons that are no failure
 
 
 @dataclass(frozen=True, slots=True)

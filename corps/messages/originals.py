@@ -28,8 +28,7 @@ _namespace: Final = type.__dict__["__dict__"].__get__
 """The names that a class itself defines, whatever its metaclass says."""
 _mro: Final = type.__dict__["__mro__"].__get__
 """The order in which a class looks names up, whatever its metaclass says."""
-_BASE: Final = BaseException.__dict__
-"""The descriptors that read an exception, whatever its class says."""
+_BASE: Final = BaseException.__dict__  # the descriptors that read an exception, whatever its class says
 
 _HELD_APART: Final = frozenset({"__weakref__", *_BASE})
 _DEEPEST: Final = 40  # causes of causes, and groups in groups

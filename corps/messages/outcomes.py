@@ -142,11 +142,15 @@ def note_time(outcome: Outcome, seconds: float) -> None:
 def _shown(error: BaseException) -> tuple[str, bool]:
     """Return the traceback without the frames of corps, which would hide the others; and if any are left."""
     has_author_frames = False
-    frames = _Frames(error)
+    first = _TRACEBACK.__get__(error)
+    while first is not None and first.tb_frame.f_code.co_filename.startswith(_OUR_FILES):
+        first = first.tb_next
+    earlier = _earlier(first)
+    now, then = _places(first, earlier), _places(earlier, None)
     try:
         shown = traceback.TracebackException.from_exception(error)
-        if frames.are_repeated:
-            del shown.stack[-frames.earlier_ones :]
+        if then and then == now:
+            del shown.stack[-len(then) :]
         has_author_frames = any(not _is_ours(frame) for frame in shown.stack)
         if has_author_frames:
             _drop_ours(shown)
@@ -157,7 +161,9 @@ def _shown(error: BaseException) -> tuple[str, bool]:
         if came_from_a_handler(broken):
             raise
         text = f"<formatting the traceback raised {type(broken).__name__}>\n"
-    frames.shorten(error)
+    # Leave what it had before this raise; of a first one the frames of the author. An exception that is kept
+    # and raised again would gather the frames of all the times, with their arguments.
+    _TRACEBACK.__set__(error, first if earlier is None else earlier)
     return text, has_author_frames
 
 
@@ -190,27 +196,6 @@ def _drop_ours(shown: traceback.TracebackException | None) -> None:
     while shown is not None:
         shown.stack = _Stack(frame for frame in shown.stack if not _is_ours(frame))
         shown = shown.__cause__ or shown.__context__
-
-
-class _Frames:
-    """The traceback of an exception: frames of the runtime, those of this raise, and those of an earlier one.
-
-    An exception that is kept and raised again would gather the frames of all the times, with their arguments.
-    """
-
-    def __init__(self, error: BaseException) -> None:
-        first = _TRACEBACK.__get__(error)
-        while first is not None and first.tb_frame.f_code.co_filename.startswith(_OUR_FILES):
-            first = first.tb_next
-        self._first: TracebackType | None = first
-        self._earlier = _earlier(first)
-        now, then = _places(first, self._earlier), _places(self._earlier, None)
-        self.earlier_ones = len(then)
-        self.are_repeated = bool(then) and then == now
-
-    def shorten(self, error: BaseException) -> None:
-        """Leave what it had before this raise; of a first one the frames of the author."""
-        _TRACEBACK.__set__(error, self._first if self._earlier is None else self._earlier)
 
 
 def _earlier(first: TracebackType | None) -> TracebackType | None:

@@ -21,34 +21,20 @@ T = TypeVar("T")
 class Kind(IntEnum):
     """What a request asks for. Its number is what goes over a link."""
 
-    CALL = 1
-    """Call the method with the arguments."""
-    GET = 2
-    """Read the data attribute `method`."""
-    SET = 3
-    """Set the data attribute `method` to ``args[0]``."""
-    PULL = 4
-    """Give the next item of the generator number ``args[0]``, and make up to ``args[1]`` more ahead."""
-    DROP = 5
-    """An iterator of the generator number ``args[0]`` was dropped, or has come to an Env."""
-    EXIT = 6
-    """End the worker in order."""
-    CREATE = 7
-    """Construct the worker, or its next incarnation, before all else. Only its own Env sends it."""
-    HALT = 8
-    """End this incarnation; the other requests wait for the next one. Only the worker's own Env sends it."""
-    WATCH = 9
-    """Answer when this incarnation of the worker has ended."""
-    PINNED = 10
-    """Another kind, for one incarnation: its number is ``args[0]``, the number of the kind ``args[1]``."""
-    TOLD = 11
-    """Call `on_ended`, because a worker that this one watches has ended. Only its own Env sends it."""
-    KEEP = 12
-    """Have the worker's state kept. Only its own Env sends it."""
-    AHEAD = 13
-    """Make an item of the generator number ``args[0]`` ahead. Only the worker itself sends it."""
-    STILL = 14
-    """Answer when what the worker runs has ended, and begin nothing else. Only its own Env sends it."""
+    CALL = 1  # call the method with the arguments
+    GET = 2  # read the data attribute `method`
+    SET = 3  # set the data attribute `method` to ``args[0]``
+    PULL = 4  # give the next item of the generator number ``args[0]``, and make up to ``args[1]`` more ahead
+    DROP = 5  # an iterator of the generator number ``args[0]`` was dropped, or has come to an Env
+    EXIT = 6  # end the worker in order
+    CREATE = 7  # construct the worker, or its next incarnation, before all else. Only its own Env sends it
+    HALT = 8  # end this incarnation; the others wait for the next one. Only the worker's own Env sends it
+    WATCH = 9  # answer when this incarnation of the worker has ended
+    PINNED = 10  # the kind with the number ``args[1]``, for the incarnation ``args[0]`` alone
+    TOLD = 11  # call `on_ended`, because a worker that this one watches has ended. Only its own Env sends it
+    KEEP = 12  # have the worker's state kept. Only its own Env sends it
+    AHEAD = 13  # make an item of the generator number ``args[0]`` ahead. Only the worker itself sends it
+    STILL = 14  # answer when what the worker runs has ended; begin nothing else. Only its own Env sends it
 
 
 # Constants, because Python 3.11 takes 40 ns to find a member in its class. Compare them by `is`: `==` of two
@@ -68,30 +54,20 @@ KEEP: Final = Kind.KEEP
 AHEAD: Final = Kind.AHEAD
 STILL: Final = Kind.STILL
 
-NEXT: Final = "next"
-"""Method of a PULL."""
-ANEXT: Final = "anext()"
-"""Method of a PULL for an asynchronous generator. No method of an author can have that name."""
+NEXT: Final = "next"  # method of a PULL
+ANEXT: Final = "anext()"  # the same for an asynchronous generator. No method of an author can be called so
 
-REACHING: Final[frozenset[Kind]] = frozenset({CALL, GET, SET})
-"""Kinds of requests for what the author wrote."""
+REACHING: Final[frozenset[Kind]] = frozenset({CALL, GET, SET})  # kinds of requests for what the author wrote
 
-ASKING: Final[frozenset[Kind]] = REACHING | {PINNED}
-"""The same, for one incarnation too."""
+ASKING: Final[frozenset[Kind]] = REACHING | {PINNED}  # the same, for one incarnation too
 
-EXIT_NOW: Final = "kill"
-"""Method of an EXIT: wait for nothing."""
-EXIT_LAST: Final = "drain"
-"""Method of an EXIT: run first what waits already."""
-EXIT_DOWN: Final = "exit:shutdown"
-"""Method of an EXIT: the Mgr ends. No method of an author can have that name."""
+EXIT_NOW: Final = "kill"  # method of an EXIT: wait for nothing
+EXIT_LAST: Final = "drain"  # method of an EXIT: run first what waits already
+EXIT_DOWN: Final = "exit:shutdown"  # method of an EXIT: the Mgr ends. No author's method can be called so
 
-WAITING: Final = 0
-"""In a mailbox, or on its way there."""
-BEGUN: Final = 1
-"""Taken out of the mailbox to be run."""
-WITHDRAWN: Final = 2
-"""Taken back by its caller: it never begins."""
+WAITING: Final = 0  # in a mailbox, or on its way there
+BEGUN: Final = 1  # taken out of the mailbox to be run
+WITHDRAWN: Final = 2  # taken back by its caller: it never begins
 
 
 class Route(Protocol):

@@ -33,12 +33,7 @@ def read_allowed(
 class AllowedNames:
     """The judge of one pickle. `rebind` answers some names, which are allowed, instead of the real thing."""
 
-    def __init__(
-        self,
-        allow: Allow,
-        resolve_module: Resolve,
-        rebind: Rebind,
-    ) -> None:
+    def __init__(self, allow: Allow, resolve_module: Resolve, rebind: Rebind) -> None:
         self._allow = allow
         self._resolve_module = resolve_module
         self._rebind = rebind

@@ -41,18 +41,12 @@ from corps.packing.references import (
     reduce_to_name,
 )
 from corps.packing.refusals import Reason, Refusal
-from corps.packing.standard_kinds import (
-    NAMED_KINDS,
-    make_known,
-    reduce_module_by_value,
-    reduce_standard,
-)
+from corps.packing.standard_kinds import NAMED_KINDS, make_known, reduce_module_by_value, reduce_standard
 
 _WITH_STANDARD_KINDS: Final = frozenset({"dataclasses", "functools", "typing", "weakref"})
 
 _MAIN_MODULE: Final = Reason(
-    "the module __main__ is another program in every other process",
-    "pass what is wanted of it",
+    "the module __main__ is another program in every other process", "pass what is wanted of it"
 )
 
 

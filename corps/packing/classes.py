@@ -85,10 +85,7 @@ def version_of(cls: type, identities: Identities) -> int:
 
 
 def reduce_class(
-    cls: type,
-    identities: Identities,
-    namespace_of: Callable[[dict[str, Any]], Any],
-    file: str | None = None,
+    cls: type, identities: Identities, namespace_of: Callable[[dict[str, Any]], Any], file: str | None = None
 ) -> tuple[tuple[Any, ...], Any]:
     """Return what `make_class` and `set_class` take for a class, or raise Refusal.
 

@@ -14,11 +14,9 @@ from corps.errors import ConfigError, UnpackError, Untrusted
 PICKLE: Final = 1
 """Pickle protocol 5: the C pickler for what goes by reference, cloudpickle for what must go by value."""
 
-DILL: Final = 2
-"""Pickle protocol 5 written by dill, for applications that rely on its rules."""
+DILL: Final = 2  # pickle protocol 5 written by dill, for applications that rely on its rules
 
-DATA: Final = 3
-"""MessagePack: data only, runs no code on either side. The one codec for strangers."""
+DATA: Final = 3  # MessagePack: data only, runs no code on either side. The one codec for strangers
 
 CODEC_TAGS: Final[Mapping[str, int]] = MappingProxyType({"pickle": PICKLE, "dill": DILL, "data": DATA})
 """Codec names, as settings spell them, and their tags."""

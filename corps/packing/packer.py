@@ -23,12 +23,11 @@ from corps.packing.identities import Identities
 from corps.packing.picklers import PROTOCOL, NeedsByValue, ReferencePickler, ValuePickler, registered
 from corps.packing.plain import is_plain
 from corps.packing.references import Elsewhere
-from corps.packing.unpickler import Allow, Finder, Rebind, Resolve, unpickle
+from corps.packing.unpickler import Allow, Finder, Rebind, Resolve, read_pickle
 
 _DEFINED: Final = (restore_defined.__module__, restore_defined.__qualname__)
 
-Buffer: TypeAlias = bytes | bytearray | memoryview
-"""What gives its memory away without a copy."""
+Buffer: TypeAlias = bytes | bytearray | memoryview  # what gives its memory away without a copy
 
 
 class Packed(NamedTuple):
@@ -122,7 +121,7 @@ class Packer:
         if codec != self._codec:
             check_may_read(self._codec, codec)
         if codec != DATA:
-            return unpickle(body, buffers, self._finder)
+            return read_pickle(BytesIO(body), buffers, self._finder)
         if buffers:
             raise UnpackError(
                 f"a body of the codec 'data' came with {len(buffers)} buffers; it has no use for any"

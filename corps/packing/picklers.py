@@ -25,12 +25,7 @@ from cloudpickle import cloudpickle as cloudpickle_internals
 from corps.packing.by_value import ByValue
 from corps.packing.enum_members import reduce_to_enum
 from corps.packing.exceptions import reduce_exception
-from corps.packing.references import (
-    Elsewhere,
-    reduce_by_reference,
-    reduce_standard_stream,
-    reduce_to_name,
-)
+from corps.packing.references import Elsewhere, reduce_by_reference, reduce_standard_stream, reduce_to_name
 from corps.packing.refusals import Reason, Refusal, refuse_if_hopeless
 
 PROTOCOL: Final = 5

@@ -27,8 +27,7 @@ _VARIABLES: Final = tuple(
     getattr(typing, name) for name in ("TypeVar", "ParamSpec", "TypeVarTuple") if hasattr(typing, name)
 )
 _NEW_TYPE: Final[Any] = NewType
-NAMED_KINDS: Final = frozenset({_CACHED, NewType, *_VARIABLES})
-"""They reduce to their name."""
+NAMED_KINDS: Final = frozenset({_CACHED, NewType, *_VARIABLES})  # they reduce to their name
 
 _OF_VARIABLES: Final = ("bound", "covariant", "contravariant", "infer_variance")
 

@@ -12,7 +12,6 @@ import pickle
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
-from io import BytesIO
 from types import ModuleType
 from typing import Any, BinaryIO, Final
 
@@ -25,11 +24,9 @@ _RESTORE_MAIN: Final = (restore_main.__module__, restore_main.__qualname__)
 _IMPORT_NAMED: Final = (import_named.__module__, import_named.__qualname__)
 
 
-Allow = Callable[[str, str], bool]
-"""Whether ``(module, qualname)`` may be loaded."""
+Allow = Callable[[str, str], bool]  # whether ``(module, qualname)`` may be loaded
 
-Resolve = Callable[[str], ModuleType]
-"""Gives the module of a name."""
+Resolve = Callable[[str], ModuleType]  # gives the module of a name
 
 Rebind = Mapping[tuple[str, str], Callable[..., Any]]
 """What to answer for some ``(module, qualname)`` instead of the real thing."""
@@ -117,11 +114,6 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         return self.finder.find(module_name, global_name)
-
-
-def unpickle(body: bytes, buffers: Iterable[Any], finder: Finder) -> Any:
-    """Turn a pickle with its out-of-band buffers into an object; see `read_pickle`."""
-    return read_pickle(BytesIO(body), buffers, finder)
 
 
 def read_pickle(file: BinaryIO, buffers: Iterable[Any], finder: Finder) -> Any:

@@ -15,20 +15,13 @@ from corps.addresses import ENV_MGR
 class State(IntEnum):
     """What is known of one number."""
 
-    UNKNOWN = 0
-    """Nothing. One of a former process may come, as long as an Env has not said whom it will start again."""
-    HERE = 1
-    """Its cell takes requests."""
-    LEAVING = 2
-    """Its cell takes nothing more, and its worker may come back as another cell."""
-    EXPECTED = 3
-    """The Env of its Mgr has said that it will start it again. It is not on record how it ended."""
-    RETURNING = 4
-    """It has ended here, and its Mgr may start it again."""
-    HOPELESS = 5
-    """It will not come. That is remembered until all Envs have said whom they will start again."""
-    GONE = 6
-    """It has ended here for good. That is remembered as long as its end is on record."""
+    UNKNOWN = 0  # one of a former process may come, as long as an Env has not said whom it will start again
+    HERE = 1  # its cell takes requests
+    LEAVING = 2  # its cell takes nothing more, and its worker may come back as another cell
+    EXPECTED = 3  # the Env of its Mgr has said that it will start it again. It is not on record how it ended
+    RETURNING = 4  # it has ended here, and its Mgr may start it again
+    HOPELESS = 5  # it will not come. That is remembered until all Envs have said whom they will start again
+    GONE = 6  # it has ended here for good. That is remembered as long as its end is on record
 
 
 # Constants, because Python 3.11 takes 40 ns to find a member in its class.

@@ -22,18 +22,13 @@ from corps.wire.frames import MAX_FRAMES, Frame
 from corps.wire.link_frames import ChunkHeader, OpenHeader, frame_of
 from corps.wire.memory import new_memory
 
-LARGE_MESSAGE: Final = 1024 * 1024
-"""Messages of more bytes travel in chunks."""
-CHUNK_SIZE: Final = 256 * 1024
-"""Bytes of a chunk at most."""
+LARGE_MESSAGE: Final = 1024 * 1024  # messages of more bytes travel in chunks
+CHUNK_SIZE: Final = 256 * 1024  # bytes of a chunk at most
 WINDOW: Final = 2 * 1024 * 1024
 """So many bytes of all streams of a link are under way at once, and up to one chunk more."""
-RETURN: Final = 512 * 1024
-"""After so many bytes at most the receiver says that it has taken them."""
-MAX_STREAMS: Final = 64
-"""Streams of one link at once, at most. Further ones wait at the sender."""
-MAX_SIZE: Final = 2**40
-"""Bytes of a message at most."""
+RETURN: Final = 512 * 1024  # after so many bytes at most the receiver says that it has taken them
+MAX_STREAMS: Final = 64  # streams of one link at once, at most. Further ones wait at the sender
+MAX_SIZE: Final = 2**40  # bytes of a message at most
 
 _SMALL: Final = 64 * 1024  # bytes of a frame up to which it becomes `bytes`
 
@@ -45,8 +40,7 @@ class ChunkData(Protocol):
         """Return how many."""
 
 
-Message = Sequence[Frame | ChunkData]
-"""The frames of a message."""
+Message = Sequence[Frame | ChunkData]  # the frames of a message
 
 
 def cut(frames: Sequence[Frame], size: int) -> Iterator[Frame]:
@@ -79,18 +73,6 @@ class Stream:
         self.sent = 0
         self.is_started = False  # whether it may be sent
 
-    def opening(self) -> Message:
-        """Return its OPEN."""
-        form = Struct(f"<{len(self.lengths)}Q")
-        return frame_of(OpenHeader(self.number)), form.pack(*self.lengths)
-
-    def next_chunk(self) -> tuple[bytes, ChunkData]:
-        """Return its next CHUNK."""
-        header = frame_of(ChunkHeader(self.number, self.sent))
-        chunk = self.chunks.popleft()
-        self.sent += len(chunk)
-        return header, chunk
-
 
 class Outgoing:
     """What is to be sent on one link, but cannot go at once. Its owner's lock protects it.
@@ -104,8 +86,7 @@ class Outgoing:
         self._window: float = window
         self._max_streams = streams
         self._in_flight = 0
-        self.size = 0
-        """Bytes of large messages that are to be sent."""
+        self.size = 0  # bytes of large messages that are to be sent
         # Lanes in which something waits, oldest first. The first of a lane is a stream under way, or due now.
         self._lanes: dict[int, deque[Stream | Message]] = {}
         self._due: deque[int] = deque()  # lanes whose first is a small message, which may go now
@@ -155,11 +136,14 @@ class Outgoing:
         if self._queue and len(self._turns) < self._max_streams:
             stream = self._queue.popleft()
             self._turns.append(stream)
-            return stream.opening()
+            lengths = Struct(f"<{len(stream.lengths)}Q").pack(*stream.lengths)
+            return frame_of(OpenHeader(stream.number)), lengths
         if not self._turns or self._in_flight >= self._window:
             return None
         stream = self._turns.popleft()
-        header, chunk = stream.next_chunk()
+        header = frame_of(ChunkHeader(stream.number, stream.sent))
+        chunk = stream.chunks.popleft()
+        stream.sent += len(chunk)
         self._in_flight += len(chunk)
         self.size -= len(chunk)
         if stream.chunks:

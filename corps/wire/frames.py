@@ -17,8 +17,7 @@ from corps.addresses import FRONT
 from corps.errors import VersionMismatch, WireError
 from corps.messages.requests import CALL, DROP, EXIT, GET, PINNED, PULL, SET, WATCH, Kind
 
-VERSION: Final = 5
-"""Of the protocol. Peers with another one are refused."""
+VERSION: Final = 5  # of the protocol. Peers with another one are refused
 
 HELLO: Final = 1
 REQUEST: Final = 2
@@ -29,43 +28,28 @@ CREDIT: Final = 6
 DEFINE: Final = 11
 MARK: Final = 15
 
-RETURNED: Final = 0
-"""Status of an outcome: the method returned; the body is the value."""
-RAISED: Final = 1
-"""Status: the method raised; the body is the exception's text, the next frame the exception, if it packs."""
-REFUSED: Final = 2
-"""Status: the runtime had no value to give; the body says which error."""
+RETURNED: Final = 0  # status of an outcome: the method returned; the body is the value
+RAISED: Final = 1  # status: it raised; the body is a text, the next frame the exception, if that packs
+REFUSED: Final = 2  # status: the runtime had no value to give; the body says which error
 
-MAX_HEADER: Final = 64 * 1024
-"""Bytes of a header at most."""
-MAX_HELLO: Final = 1024
-"""Bytes of a HELLO at most: it is read before anybody knows who speaks."""
-MAX_METHOD: Final = 32 * 1024
-"""Bytes of the name of a method or attribute at most."""
-MAX_FRAMES: Final = 10_000
-"""Frames of a message at most, the header among them."""
-MAX_NUMBER: Final = 2**63 - 1
-"""Every number in a header lies between 0 and this, but for the id of an Env, which may be FRONT."""
-MAX_REMAINING: Final = 1e9
-"""Seconds a request may have left; one with as much has no deadline. Nothing waits longer."""
+MAX_HEADER: Final = 64 * 1024  # bytes of a header at most
+MAX_HELLO: Final = 1024  # bytes of a HELLO at most: it is read before anybody knows who speaks
+MAX_METHOD: Final = 32 * 1024  # bytes of the name of a method or attribute at most
+MAX_FRAMES: Final = 10_000  # frames of a message at most, the header among them
+MAX_NUMBER: Final = 2**63 - 1  # all numbers in a header are 0 to this, but for an Env, which may be FRONT
+MAX_REMAINING: Final = 1e9  # seconds a request may have left; one with as much has no deadline
 MAX_CODEC: Final = 255
-TRACE_SIZE: Final = 25
-"""Bytes of a trace context: 16 of the trace id, 8 of the span id, one of flags."""
-MAX_CORPS_ID: Final = 64
-"""Bytes of the id of a Corps at most."""
-MAX_IDENTITY: Final = 1024
-"""Bytes of an identity at most."""
-MAX_DEFINITIONS: Final = 1024
-"""Definitions that one Env keeps for another at most; their numbers are 1 to this."""
-MAX_DEFINITION: Final = 64 * 1024
-"""Bytes of the body of a definition at most."""
+TRACE_SIZE: Final = 25  # bytes of a trace context: 16 of the trace id, 8 of the span id, one of flags
+MAX_CORPS_ID: Final = 64  # bytes of the id of a Corps at most
+MAX_IDENTITY: Final = 1024  # bytes of an identity at most
+MAX_DEFINITIONS: Final = 1024  # that one Env keeps for another at most; their numbers are 1 to this
+MAX_DEFINITION: Final = 64 * 1024  # bytes of the body of a definition at most
 
 REQUEST_KINDS: Final[Mapping[int, Kind]] = {
     int(kind): kind for kind in (CALL, GET, SET, PULL, DROP, EXIT, WATCH, PINNED)
 }
 """What one Env may ask of another. CREATE is not among them: a worker's first request is its own Env's."""
-STREAMED: Final = 3
-"""The method has returned an iterator over a generator of a worker."""
+STREAMED: Final = 3  # the method has returned an iterator over a generator of a worker
 STATUSES: Final = frozenset({RETURNED, RAISED, REFUSED, STREAMED})
 
 _MAGIC: Final = "corps"
@@ -85,9 +69,8 @@ Reader = tuple[frozenset[tuple[type, ...]], int, int, Callable[..., Any]]
 
 def pack(fields: tuple[Any, ...]) -> bytes:
     """Return a kind and its fields as a header frame."""
-    packed: bytes = msgpack.Packer().pack(
-        fields
-    )  # msgpack.packb does the same by way of Python: 0.7 µs, not 0.3
+    # msgpack.packb does the same by way of Python: 0.7 µs, not 0.3.
+    packed: bytes = msgpack.Packer().pack(fields)
     return packed
 
 

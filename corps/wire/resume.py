@@ -22,14 +22,10 @@ from corps.wire.link_frames import ArrivedHeader, MissedHeader
 
 Message = TypeVar("Message")
 
-PAUSE: Final = 0.2
-"""Seconds after which a sender looks again whether something has arrived."""
-LONGEST_PAUSE: Final = 16
-"""So many pauses are between two questions at most, as long as nobody answers."""
-TELL_MESSAGES: Final = 64
-"""After so many messages at the latest the receiver says that they have arrived."""
-TELL_BYTES: Final = 1024 * 1024
-"""After so many bytes at the latest it says so."""
+PAUSE: Final = 0.2  # seconds after which a sender looks again whether something has arrived
+LONGEST_PAUSE: Final = 16  # so many pauses are between two questions at most, as long as nobody answers
+TELL_MESSAGES: Final = 64  # after so many messages at the latest the receiver says that they have arrived
+TELL_BYTES: Final = 1024 * 1024  # after so many bytes at the latest it says so
 
 
 class Unconfirmed(Generic[Message]):
@@ -38,10 +34,8 @@ class Unconfirmed(Generic[Message]):
     __slots__ = ("_first", "_messages", "_pause", "_quiet", "_seen", "round", "size")
 
     def __init__(self) -> None:
-        self.round = 1
-        """The round that messages are sent in."""
-        self.size = 0
-        """Bytes of what is kept."""
+        self.round = 1  # the round that messages are sent in
+        self.size = 0  # bytes of what is kept
         self._messages: deque[tuple[Message, int]] = deque()  # and the size of each
         self._first = 1  # number of the oldest
         self._seen = 0  # number of the oldest at the last look

@@ -13,8 +13,7 @@ from corps.errors import WireError
 from corps.wire.frames import MAX_FRAMES, Frame
 from corps.wire.memory import new_memory
 
-OWN_MEMORY: Final = 64 * 1024
-"""Bytes from which a message is read straight into memory of its own."""
+OWN_MEMORY: Final = 64 * 1024  # bytes from which a message is read straight into memory of its own
 
 _COUNT: Final = Struct("<I")
 _SHARED: Final = 1 << 63
@@ -33,8 +32,7 @@ class SharedFrame(NamedTuple):
     is_first: bool  # its descriptor comes with this message
 
 
-AnyFrame = Frame | SharedFrame
-"""A frame, or where it is."""
+AnyFrame = Frame | SharedFrame  # a frame, or where it is
 
 
 class WithSharedFrames(list[AnyFrame]):
