@@ -23,7 +23,7 @@ from corps.launchers.local.runtime_dir import make_runtime_dir
 from corps.managers.assembly import env_options
 from corps.managers.corps_mgr import CorpsMgr
 from corps.membership.membership import Membership
-from corps.membership.orders import CorpsCreated, ReleaseOutput, Start
+from corps.membership.orders import CorpsCreated, Start
 from corps.membership.vitals import Vitals
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
@@ -208,7 +208,7 @@ class CorpsBuilder:
         alive.when_settled(self._end_if_gone)
         env.corps_name = name
         membership.tell_all(CorpsCreated(name._addr, interface))
-        membership.tell_all(ReleaseOutput())
+        membership.release_output()
         # While the interpreter ends no thread can be started any more (3.12): have a worker thread, and the
         # loop that hears of the ends of workers, before that.
         env.ask(CALL, env.manager_of(env.id), "statistics", (), {}).result()

@@ -11,7 +11,7 @@ import resource
 import sys
 import traceback
 from functools import partial
-from threading import Event, Timer
+from threading import Timer
 from typing import Final
 
 from corps.addresses import BOOT_ENV, FRONT, env_label
@@ -34,6 +34,7 @@ from corps.membership.orders import (
     Message,
     Orders,
     Ready,
+    Released,
     ReleaseOutput,
     Retired,
     Start,
@@ -62,7 +63,6 @@ _DEFECT: Final = 70
 
 def main(child: ChildSide) -> int:
     """Be an Env until the order to stop, and return the exit status. The entry point of its process."""
-    has_started = Event()  # the Corps
     orders = Orders(child.channel)
     first = orders.receive()
     if not isinstance(first, Start):  # the booting process has gone
@@ -80,7 +80,7 @@ def main(child: ChildSide) -> int:
         cls = load_class(source, everywhere=True, stopped=partial(_give_up_soon, orders))
         logging.basicConfig(level=options.log_level, format=form)  # unless the application has set it up
         if child.has_stdin:
-            let_run_exit(cls, has_started)
+            let_run_exit(cls)
         places = _places(cls)
         env, member = start_env(
             first.corps_id,
@@ -101,7 +101,7 @@ def main(child: ChildSide) -> int:
     env.others.on_unreachable = partial(_report_or_end, env)
     env.on_defect = _end_at_once
     orders.send(Ready(member, cls._corps_interface, cls.restart, places))
-    return _serve(child, orders, env, has_started)
+    return _serve(child, orders, env)
 
 
 def _places(cls: type[Corps]) -> dict[str, list[str]]:
@@ -162,7 +162,7 @@ def _allow_descriptors() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _serve(child: ChildSide, orders: Orders, env: Env, has_started: Event) -> int:
+def _serve(child: ChildSide, orders: Orders, env: Env) -> int:
     """Follow orders until the last one, and return the exit status."""
     signs = VitalSigns(env, child.pulse)
     while (order := _next_order(orders, signs, env.options.beat_every)) is not None:
@@ -180,7 +180,7 @@ def _serve(child: ChildSide, orders: Orders, env: Env, has_started: Event) -> in
                 env.corps_name = Name(addr, interface, env)
             case ReleaseOutput():
                 child.release_output()
-                has_started.set()
+                orders.send(Released())
             case Stop():
                 _stop(env)
                 return 0

@@ -1,16 +1,12 @@
 """What `corps run` makes of the method ``run`` of an application: a program, which may exit."""
 
-import asyncio
 import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Event
-from typing import Any, Final
+from typing import Any
 
 from corps.workers.corps import Corps
-
-_START: Final = 1.0  # seconds from the request for `run` to the order that the start is over, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +20,8 @@ class ExitStatus:
     code: Any
 
 
-def let_run_exit(cls: type[Corps], begins: Event) -> None:
+def let_run_exit(cls: type[Corps]) -> None:
     """Have `sys.exit` in ``run`` end the program, and not fail the worker. This changes the class.
-
-    It waits for `begins` first, so that nothing of what it prints is taken for output of the start. A
-    constructor that calls ``run`` is part of the start itself, so the wait has a bound.
 
     Only for the front of `corps run`, where ``run`` is the program. A generator gives its results one by one,
     and stays as it is.
@@ -41,7 +34,6 @@ def let_run_exit(cls: type[Corps], begins: Event) -> None:
 
         @functools.wraps(run)
         async def wrapped(*args: Any, **kwargs: Any) -> Any:
-            await asyncio.to_thread(begins.wait, _START)
             try:
                 return await run(*args, **kwargs)
             except SystemExit as stop:
@@ -51,7 +43,6 @@ def let_run_exit(cls: type[Corps], begins: Event) -> None:
 
         @functools.wraps(run)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            begins.wait(_START)
             try:
                 return run(*args, **kwargs)
             except SystemExit as stop:

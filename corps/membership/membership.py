@@ -16,7 +16,17 @@ from corps.clock import now
 from corps.errors import BootError, ClosedError, CorpsError, EnvStartError, SupervisionError
 from corps.launchers.launcher import Exit, LaunchedEnv, Launcher
 from corps.membership.env_history import EnvHistory, died_too_often
-from corps.membership.orders import Joined, Lost, MemberJoined, Members, Order, Retired, Start
+from corps.membership.orders import (
+    Joined,
+    Lost,
+    MemberJoined,
+    Members,
+    Order,
+    Released,
+    ReleaseOutput,
+    Retired,
+    Start,
+)
 from corps.membership.place_life import Move
 from corps.membership.places import Place, listed, stop_all, to_remove
 from corps.membership.vitals import Vitals
@@ -167,6 +177,23 @@ class Membership:
             self._later_orders.append(order)
             self._tell_listed(order)
 
+    def release_output(self) -> None:
+        """Have every Env write to the booting process's own stdout and stderr, and wait until all do.
+
+        An Env that comes later does so before another one knows it. One that does not answer within
+        `boot_timeout` is left to what looks for Envs that hang.
+        """
+        until = now() + self._boot_timeout
+        with self._joining:  # or the thread that introduces a process would read the answer of that one
+            with self._lock:
+                told = [place for place in self._places.values() if place.life.hears]
+            self.tell_all(ReleaseOutput())
+            for place in told:
+                if not place.has_released(max(0.0, until - now())):
+                    _log.warning(
+                        "%s does not say that it has released its output", env_label(place.process.env_id)
+                    )
+
     def _tell_listed(self, order: Order) -> None:
         """Send an order to every process that knows of the others. Caller holds the lock."""
         for place in self._places.values():
@@ -272,9 +299,12 @@ class Membership:
             others = listed(self._me, self._places.values())
             place.life.on(Move.INTRODUCE)
             place.tell(others)
-            for order in self._later_orders:
+            orders = tuple(self._later_orders)
+            for order in orders:
                 place.tell(order)
         place.expect(Joined, late)
+        if ReleaseOutput() in orders:
+            place.expect(Released, late)
         member = place.member
         assert member is not None
         # Before a worker starts there: it may send to every other Env, and none of them may refuse it.

@@ -1,7 +1,7 @@
 """What the booting process and its Envs say to each other, over the channel that leads to each Env.
 
     booting process -> Env   Start first; Members when all are ready; then the others in any order; Stop last
-    Env -> booting process   Ready or Failed, once; Joined as the answer to Members
+    Env -> booting process   Ready or Failed, once; Joined as the answer to Members; Released to ReleaseOutput
 
 The end of the channel means that the other side has gone. Each message travels as a list of plain data, its
 word first, because a launcher may carry it over a network.
@@ -138,7 +138,7 @@ class CorpsCreated(_Message):
 
 @dataclass(frozen=True, slots=True)
 class ReleaseOutput(_Message):
-    """Write to the booting process's own stdout and stderr from now on: the Corps has started."""
+    """Write to the booting process's own stdout and stderr from now on; answered by Released."""
 
     word: ClassVar = "release"
 
@@ -155,6 +155,13 @@ class Joined(_Message):
     """The Env knows all others, and they can reach it."""
 
     word: ClassVar = "joined"
+
+
+@dataclass(frozen=True, slots=True)
+class Released(_Message):
+    """What the Env prints from now on goes where the output of the booting process goes."""
+
+    word: ClassVar = "released"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +204,7 @@ class Failed(_Message):
 Order: TypeAlias = Start | Members | MemberJoined | Lost | Retired | CorpsCreated | ReleaseOutput | Stop
 """What the booting process says."""
 
-Report: TypeAlias = Ready | Joined | Failed
+Report: TypeAlias = Ready | Joined | Released | Failed
 """What an Env says."""
 
 Message: TypeAlias = Order | Report

@@ -10,7 +10,7 @@ from corps.addresses import FRONT, env_label
 from corps.clock import now
 from corps.errors import BrokenError, ClosedError, ConfigError, DeadlineExceeded, EnvStartError
 from corps.launchers.launcher import LaunchedEnv
-from corps.membership.orders import Failed, Joined, Members, Order, Orders, Ready, Stop
+from corps.membership.orders import Failed, Joined, Members, Order, Orders, Ready, Released, Stop
 from corps.membership.place_life import PlaceLife
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
@@ -18,7 +18,7 @@ from corps.messages.requests import CALL
 from corps.runtime.env import Env
 from corps.supervision.restarts import Restart
 
-_R = TypeVar("_R", Ready, Joined)
+_R = TypeVar("_R", Ready, Joined, Released)
 
 _log = logging.getLogger("corps.managers")
 
@@ -86,6 +86,10 @@ class Place:
         how = ended if ended is not None else "closed its channel"
         text = f"{env_label(process.env_id)} {how} while it started"
         raise EnvStartError(text, output=process.output())
+
+    def has_released(self, timeout: float) -> bool:
+        """Wait so many seconds for Released or the end; return whether one of them came. One thread."""
+        return self._orders.wait(timeout) and isinstance(self._orders.receive(), Released | None)
 
 
 def stop_all(places: Sequence[Place], grace: float) -> None:

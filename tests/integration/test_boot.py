@@ -680,6 +680,52 @@ def test_the_configuration_beside_the_application_counts(write: Write) -> None:
         assert app.places().ret == [1]
 
 
+def test_what_workers_print_goes_to_stdout_from_the_boot_on(write: Write) -> None:
+    """Was a defect: a request could overtake the order that ends the capturing of output."""
+    script = write(
+        """
+        import os, signal, corps
+        class Worker(corps.Conc):
+            restart = corps.Restart()
+            def __init__(self, name):
+                self.name = name
+            def say(self, text):
+                print(self.name, text)
+                return os.getpid()
+        class App(corps.Corps):
+            def __init__(self):
+                print("a part of the start")
+                self.workers = [corps.options(env=n).create(Worker, f"worker {n}") for n in (1, 2)]
+            def run(self):
+                print("front")
+                pids = [worker.say("begins").ret for worker in self.workers]
+                gone = corps.watch(self.workers[0])
+                os.kill(pids[0], signal.SIGKILL)
+                gone.result(20)
+                self.workers[0].say("is back").ret
+                print("front")
+            def more(self, env):
+                corps.options(env=env).create(Worker, f"worker {env}").say("is new").ret
+        with corps.boot(App, envs=2, config={"log_level": "CRITICAL"}) as app:
+            app.run().ret
+            app.more(app.add_env().ret).ret
+        """,
+        "script.py",
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = ["front", "worker 1 begins", "worker 2 begins", "worker 1 is back", "front", "worker 3 is new"]
+    assert done.stdout.splitlines() == said
+    assert done.stderr.startswith("a part of the start\n")
+
+
 def test_ctrl_c_in_a_boot_ends_it_at_once(write: Write, tmp_path: Path) -> None:
     flag = tmp_path / "constructing"
     path = write(

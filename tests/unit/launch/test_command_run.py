@@ -1,17 +1,13 @@
 import asyncio
 import inspect
 import sys
-import threading
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
 from corps.launch.command_run import ExitStatus, let_run_exit
 from corps.workers.corps import Corps
-
-STARTED: Final = threading.Event()
-STARTED.set()
 
 
 def test_what_run_gives_to_sys_exit_is_its_result() -> None:
@@ -26,11 +22,11 @@ def test_what_run_gives_to_sys_exit_is_its_result() -> None:
             sys.exit("text")
 
     plain: Any = object.__new__(Plain)
-    let_run_exit(Plain, STARTED)
+    let_run_exit(Plain)
     assert plain.run(0) == 5
     assert plain.run(3) == ExitStatus(3)
     assert list(inspect.signature(Plain.run).parameters) == ["self", "code"]
-    let_run_exit(Soft, STARTED)
+    let_run_exit(Soft)
     assert inspect.iscoroutinefunction(Soft.run)
     assert asyncio.run(Soft.run(object.__new__(Soft))) == ExitStatus("text")
 
@@ -44,8 +40,8 @@ def test_a_generator_and_what_is_not_there_stay_as_they_are() -> None:
         pass
 
     run = Many.run
-    let_run_exit(Many, STARTED)
-    let_run_exit(Without, STARTED)
+    let_run_exit(Many)
+    let_run_exit(Without)
     assert Many.run is run
     assert not hasattr(Without, "run")
 
@@ -55,6 +51,6 @@ def test_other_exceptions_come_through() -> None:
         def run(self) -> None:
             raise KeyError("mine")
 
-    let_run_exit(App, STARTED)
+    let_run_exit(App)
     with pytest.raises(KeyError):
         App.run(object.__new__(App))

@@ -15,6 +15,7 @@ from corps.membership.orders import (
     Message,
     Orders,
     Ready,
+    Released,
     ReleaseOutput,
     Retired,
     Start,
@@ -64,6 +65,7 @@ MESSAGES: Final[tuple[Message, ...]] = (
     Ready(ME, INTERFACE, Restart(max=3, backoff=(0.5, 1.0)), {"user": ["app.user"]}),
     Ready(ME, INTERFACE, None, {}),
     Joined(),
+    Released(),
     Failed("LoadError", "no such file"),
 )
 
