@@ -22,7 +22,7 @@ from corps.errors import (
     WorkerGone,
 )
 from corps.messages.outcomes import Raised, Value
-from corps.messages.requests import ANEXT, NEXT, PULL
+from corps.messages.requests import ANEXT, DROP, NEXT, PULL
 from corps.messages.streams import NOBODY, WHOLE, Held, Streaming, part_of
 from corps.runtime.calls.futures import Pull
 from corps.runtime.context import acting
@@ -38,9 +38,9 @@ _GOES_ON: Final = (PackingError, Overloaded)  # that one item cannot come here; 
 class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
     """Iterates over a generator that lives in a worker. Thread-safe; each caller gets the next item.
 
-    Use ``for`` in threads and ``async for`` in coroutines. `close` ends the generator early. It also ends
-    when no iterator of it is left anywhere. An iterator can be packed and passed on; each pull gets the next
-    item.
+    Use ``for`` in threads and ``async for`` in coroutines. `close` and `aclose` end the generator early. It
+    also ends when no iterator of it is left anywhere. An iterator can be packed and passed on; each pull gets
+    the next item.
 
     If a wait for an item is cancelled or interrupted, nothing is lost: the next wait gets that item. The
     deadline of the Name counts for each item, from the call of ``next`` on.
@@ -141,17 +141,47 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
 
     def close(self) -> None:
         """End the generator: its ``finally`` blocks run in the worker. Do not wait for that. Idempotent."""
+        env = self._end()
+        if env is not None:
+            _give_up(env, self.held())
+
+    async def aclose(self) -> None:
+        """End the generator, and wait until its ``finally`` blocks have run. Idempotent.
+
+        The worker logs what they raise. If the wait fails or is cancelled, the generator ends all the same.
+
+        Raises:
+            DeadlockError: The generator would have to end in a worker that waits for the caller.
+            DeadlineExceeded: The deadline of the caller's own request has passed.
+        """
+        env = self._end()
+        if env is None:
+            return
+        held = self.held()
+        args = held.number, held.share, held.holder, -1
+        try:
+            await env.ask(DROP, self._worker._addr, "close", args, {}, future=Pull())
+        except (WorkerGone, EnvLost):
+            return  # and so has the generator
+        except CorpsError:
+            _give_up(env, held)  # the request may have been withdrawn
+            raise
+
+    def _end(self) -> Env | None:
+        """Take nothing more, and withdraw what was asked for; None if the worker need not hear of it."""
         with self._lock:
             if self._is_over:
-                return
+                return None
             self._is_over = True
             self._share = WHOLE
             kept = self._kept()
             for pull in kept:
                 del self._asked[pull]
         env = self._worker._env
-        if env is not None and not env.closed:
-            _give_up(env, self.held(), kept)
+        if env is None or env.closed:
+            return None
+        _withdraw(kept)
+        return env
 
     def __enter__(self) -> "RemoteIterator[Y]":
         return self
@@ -266,10 +296,14 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
         return self._worker._bound().alarms.at(deadline, late)
 
 
-def _give_up(env: Env, held: Held, pulls: tuple[Pull, ...]) -> None:
-    """Withdraw what an unused iterator has asked for, and let the worker know."""
+def _withdraw(pulls: tuple[Pull, ...]) -> None:
     for pull in pulls:
         pull.give_up(Cancelled("the iterator was closed"))
+
+
+def _give_up(env: Env, held: Held, pulls: tuple[Pull, ...] = ()) -> None:
+    """Withdraw what an unused iterator has asked for, and let the worker know."""
+    _withdraw(pulls)
     try:
         env.note_stream(held, -1)
     except CorpsError:  # the way there has closed: so will the worker

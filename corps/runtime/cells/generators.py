@@ -148,6 +148,14 @@ class Generators:
         stream.is_unwanted = True
         return True
 
+    def runs_beside(self, number: int | None, share: int) -> bool:
+        """Return whether the note of a share that is back may begin beside coroutines. Thread-safe."""
+        # Those may wait for a request that is behind it. It may not if it might run a plain generator's code.
+        if number is None:  # the lost Env may get a plain generator before the turn of the note
+            return False
+        stream = self._streams.get(number)
+        return stream is None or stream.lock is not None or not share
+
     def context_of(self, number: int) -> Context | None:
         """Return the context for the steps of an asynchronous generator; else None."""
         stream = self._streams.get(number)

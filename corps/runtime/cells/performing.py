@@ -31,6 +31,7 @@ from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.promises import NoAnswer
 from corps.messages.requests import (
     AHEAD,
+    ANEXT,
     ASKING,
     CALL,
     CREATE,
@@ -225,8 +226,8 @@ class Performer:
         return self._generators.note(number, share, holder, change)
 
     def hasten(self, request: Request) -> None:
-        """Cancel what is made ahead for a generator whose last iterator is given up. Thread-safe."""
-        # That may wait for long, and until it is over the DROP would wait behind it in the mailbox.
+        """Have a DROP wait for no coroutine, if it may. Called before it enters the mailbox. Thread-safe."""
+        # What is made ahead is cancelled if nothing wants it: the DROP would wait behind it, maybe for long.
         if self._generators is None:
             return
         try:
@@ -234,6 +235,8 @@ class Performer:
         except UnpackError:
             return  # the error is reported when its turn comes
         number, share, *_ = request.args
+        if self._generators.runs_beside(number, share):
+            request.method = ANEXT
         # If no coroutine has begun yet, the one that does will see that nothing is wanted.
         if self._generators.is_unwanted_after(number, share) and self._tasks:
             self._cell.env.loop.call(self._cancel_ahead, number)

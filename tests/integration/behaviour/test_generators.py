@@ -1,6 +1,7 @@
 """Claims about generator methods: pulled, never run ahead of, and closed, over every path."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import time
@@ -76,6 +77,103 @@ def test_leaving_a_with_block_closes_the_generator(way: Way, method: str) -> Non
         assert next(items) == 0
     assert talker.later(1).ret == 1
     assert talker.log.ret == [0, "closed"]
+
+
+class Ender(corps.Conc):
+    """Its generators take a while to end."""
+
+    interleave: ClassVar[bool | int] = True
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+
+    def items(self) -> Iterator[int]:
+        try:
+            yield from range(9)
+        finally:
+            time.sleep(0.01)
+            self.log.append("closed")
+
+    async def aitems(self) -> AsyncIterator[int]:
+        try:
+            for i in range(9):
+                yield i
+        finally:
+            await asyncio.sleep(0.01)
+            self.log.append("closed")
+
+    def hold(self, latch: corps.Name[Latch]) -> None:
+        latch.arrive().result()
+        latch.wait().result()
+
+    async def close_own(self, items: Any) -> None:
+        await items.aclose()
+
+    async def take_own(self, items: Any) -> list[int]:
+        return [item async for item in items]
+
+
+@pytest.mark.parametrize("method", ["items", "aitems"])
+def test_aclose_waits_until_the_generator_has_ended(way: Way, method: str) -> None:
+    ender = way.create(Ender)
+
+    async def script() -> list[str]:
+        async with contextlib.aclosing(await getattr(ender, method)()) as items:
+            assert await anext(items) == 0
+        seen: list[str] = await ender.log
+        await items.aclose()
+        assert [item async for item in items] == []
+        return seen
+
+    assert asyncio.run(script()) == ["closed"]
+
+
+@pytest.mark.parametrize("method", ["items", "aitems"])
+def test_a_generator_ends_also_if_the_wait_for_that_is_cancelled(
+    way: Way, method: str, latch: corps.Name[Latch]
+) -> None:
+    ender = way.create(Ender)
+
+    async def script() -> None:
+        items = await getattr(ender, method)()
+        assert await anext(items) == 0
+        busy = ender.hold(latch)
+        await latch.arrived()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(items.aclose(), 0.01)
+        await latch.open()
+        await busy
+
+    asyncio.run(script())
+    assert eventually(lambda: ender.log.ret == ["closed"])
+
+
+def test_aclose_is_done_at_once_if_the_worker_has_gone(way: Way) -> None:
+    ender = way.create(Ender)
+
+    async def script() -> None:
+        items = await ender.aitems()
+        assert await anext(items) == 0
+        await ender.exit()
+        await items.aclose()
+
+    asyncio.run(script())
+
+
+def test_a_worker_that_interleaves_takes_the_items_of_its_own_generator(way: Way) -> None:
+    """Was a defect: the note that the iterator had come waited for the coroutine that waited behind it."""
+    ender = way.create(Ender)
+    assert ender.take_own(ender.aitems().ret).result(20) == list(range(9))
+
+
+def test_a_worker_closes_its_own_generator_or_hears_that_it_would_wait_for_itself(way: Way) -> None:
+    for method, is_circle in (("aitems", False), ("items", True)):
+        ender = way.create(Ender)
+        items = getattr(ender, method)().ret
+        assert next(items) == 0
+        error = ender.close_own(items).exception(20)
+        assert isinstance(error, corps.DeadlockError) is is_circle
+        assert eventually(lambda ender=ender: ender.log.ret == ["closed"])  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("method", ["count", "acount"])
