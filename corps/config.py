@@ -103,27 +103,6 @@ def describe(loaded: LoadedSettings) -> list[tuple[str, Any, str]]:
     return rows
 
 
-class _Problems:
-    """What is wrong with settings. Only the first problems get words, because words take time to find."""
-
-    def __init__(self) -> None:
-        self._lines: list[str] = []
-        self._more = 0
-
-    def __bool__(self) -> bool:
-        return bool(self._lines)
-
-    def add(self, line: Callable[[], str]) -> None:
-        """Note one more problem, which `line` describes."""
-        if len(self._lines) < _MOST_PROBLEMS:
-            self._lines.append(line())
-        else:
-            self._more += 1
-
-    def __str__(self) -> str:
-        return "\n".join([*self._lines, *([f"and {self._more} more"] if self._more else [])])
-
-
 class _Found:
     """The values of the sources, weakest first, for one call of `load_settings`."""
 
@@ -131,7 +110,7 @@ class _Found:
         self.known = all_settings()
         self.groups = {key.rpartition(".")[0] for key in self.known} - {""}
         self.values: dict[str, tuple[Any, str]] = {}
-        self.problems = _Problems()
+        self.problems: list[Callable[[], str]] = []
 
     def add(
         self, values: Mapping[str, Any], source: str, *, names_key: bool = False, prefix: str = ""
@@ -143,12 +122,12 @@ class _Found:
             if key in self.known:
                 self.values[key] = (value, where)
             elif key not in self.groups:
-                self.problems.add(partial(self._unknown, key, where, prefix))
+                self.problems.append(partial(self._unknown, key, where, prefix))
             elif isinstance(value, Mapping | BaseModel):
                 inside = value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
                 self.add(inside, source, names_key=names_key, prefix=f"{key}.")
             else:
-                self.problems.add(partial(self._no_group, key, value, where))
+                self.problems.append(partial(self._no_group, key, value, where))
 
     def add_environment(self, environ: Mapping[str, str]) -> None:
         """Take the environment variables that are settings."""
@@ -157,7 +136,7 @@ class _Found:
             if not variable.startswith(ENV_PREFIX):
                 continue
             if variable not in by_variable:
-                self.problems.add(partial(self._unknown_variable, variable, by_variable))
+                self.problems.append(partial(self._unknown_variable, variable, by_variable))
                 continue
             setting = by_variable[variable]
             value = _from_text(environ[variable], setting.field.annotation)
@@ -194,12 +173,17 @@ class _Found:
         try:
             settings = Settings.model_validate(tree)
         except ValidationError as error:
-            lines = [str(self.problems)] if self.problems else []
-            lines += self._refused(error, sources)
+            lines = [*self._complaints(), *self._refused(error, sources)]
             raise ConfigError("\n".join(lines)) from None  # the lines say all that the cause says
         if self.problems:
-            raise ConfigError(str(self.problems))
+            raise ConfigError("\n".join(self._complaints()))
         return LoadedSettings(settings, sources)
+
+    def _complaints(self) -> list[str]:
+        """Say what is wrong. Only the first problems get words, because words take time to find."""
+        lines = [problem() for problem in self.problems[:_MOST_PROBLEMS]]
+        more = len(self.problems) - len(lines)
+        return [*lines, f"and {more} more"] if more else lines
 
     def _refused(self, error: ValidationError, sources: Mapping[str, str]) -> Iterator[str]:
         """Yield a line for each value that was refused: which, from where, and what is allowed."""

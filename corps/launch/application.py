@@ -44,16 +44,11 @@ def create_application(env: Env, mgr: Cell, application: Record) -> Name[Any]:
     return name
 
 
-def end_worker(env: Env, addr: ConcAddr, patience: Patience) -> Outcome:
-    """End a worker in order when the Corps ends, and return how it ended.
+def end_workers(env: Env, addrs: Sequence[ConcAddr], patience: Patience) -> list[Outcome]:
+    """End workers in order, all at once, when the Corps ends, and return how each ended.
 
     What cannot end in order ends with its process, which is no failure.
     """
-    return end_workers(env, [addr], patience)[0]
-
-
-def end_workers(env: Env, addrs: Sequence[ConcAddr], patience: Patience) -> list[Outcome]:
-    """End workers in order, all at once; see `end_worker`."""
     asked = [] if patience.is_over else [_exit(env, addr) for addr in addrs]
     outcomes: list[Outcome] = [Value(None)] * (len(addrs) - len(asked))
     for ended in asked:

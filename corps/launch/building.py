@@ -110,14 +110,14 @@ class CorpsBuilder:
         host.start_timeout = settings.boot_timeout
         host.wait_ready(max(0.0, until - now()))
         membership = self._gather(env, me, LocalLauncher(host, child.main), host.runtime_dir, settings)
-        interface, restart, travels = membership.start(settings.envs, until)
-        env.travels = Travels(places=travels) if travels else None
-        deaths = self._follow_deaths(env, membership, restart)
+        front = membership.start(settings.envs, until)
+        env.travels = Travels(places=front.travels) if front.travels else None
+        deaths = self._follow_deaths(env, membership, front.restart)
         mgr = self._make_mgr(env, membership)
         kwargs = {**kwargs, **self._read_arguments(env)}
-        application = Record(Application, args, kwargs, WorkerOptions(settings.tag, restart=restart))
+        application = Record(Application, args, kwargs, WorkerOptions(settings.tag, restart=front.restart))
         name = create_application(env, mgr, application)
-        self._make_known(env, membership, name, interface)
+        self._make_known(env, membership, name, front.interface)
         return CorpsParts(host, env, membership, deaths, mgr, name, settings.finish_timeout)
 
     def _launch_host(self) -> ProcessHost:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from corps.addresses import BOOT_ENV, ENV_MGR, FRONT
 from corps.clock import now
 from corps.errors import WaitTimeout
-from corps.launch.application import end_worker, end_workers
+from corps.launch.application import end_workers
 from corps.launch.building import LAST_REPORTS, CorpsParts
 from corps.launch.corps_end import CorpsEnd
 from corps.launch.patience import Patience
@@ -90,7 +90,7 @@ class OrderlyEnd:
         manager = self._env.registry.find(ENV_MGR)
         for turn in manager.family.close_in_turns() if manager is not None else ():
             end_workers(self._env, turn, self._patience)
-        self.outcome = end_worker(self._env, self._parts.name._addr, self._patience)
+        (self.outcome,) = end_workers(self._env, [self._parts.name._addr], self._patience)
         there = self._env_ids()
         if FRONT in there and not self._patience.is_over:  # its report of a failure may be slower
             heard = self._env.ask(CALL, self._env.manager_of(FRONT), "has_told", (BOOT_ENV,), {})
@@ -100,7 +100,7 @@ class OrderlyEnd:
             for ended in [self._env.ask_manager(env_id, "end_children") for env_id in there]:
                 self._patience.wait(ended)
         for addr in (self._parts.mgr.addr, self._env.manager_of(self._env.id)):
-            end_worker(self._env, addr, self._patience)
+            end_workers(self._env, [addr], self._patience)
 
     def _env_ids(self) -> list[int]:
         return [place.process.env_id for place in self._parts.membership.places()]

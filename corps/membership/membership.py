@@ -22,6 +22,7 @@ from corps.membership.orders import (
     MemberJoined,
     Members,
     Order,
+    Ready,
     Released,
     ReleaseOutput,
     Retired,
@@ -31,7 +32,6 @@ from corps.membership.place_life import Move
 from corps.membership.places import Place, listed, stop_all, to_remove
 from corps.membership.vitals import Vitals
 from corps.messages.endings import Failure
-from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.messages.requests import CALL
 from corps.reserve import FIRST_PAUSE, longer
@@ -90,12 +90,8 @@ class Membership:
 
     # --- the start ---
 
-    def start(self, count: int, until: float) -> tuple[Interface, Restart | None, dict[str, list[str]]]:
-        """Start the front and Envs 1 to `count`, all at once, and make them known to each other.
-
-        What is returned is of the application's Corps class: its interface, what it declares about its
-        failures, and where the context variables are that it lets travel.
-        """
+    def start(self, count: int, until: float) -> Ready:
+        """Start the front and Envs 1 to `count`, make all known to each other; return what the front said."""
         self._next_env = _FIRST + count
         for env_id in (FRONT, *range(_FIRST, _FIRST + count)):
             self._restarts.add(env_id, self._restart)
@@ -116,9 +112,8 @@ class Membership:
             if place.member is not None:
                 self._env.peers.learn(place.member)
         self._env.worker_envs = list(range(_FIRST, _FIRST + count))
-        front = places[0]
-        assert front.interface is not None
-        return front.interface, front.restart, front.travels
+        assert places[0].ready is not None
+        return places[0].ready
 
     def _introduce_all(self, places: Sequence[Place], late: list[int]) -> None:
         """Make processes that are ready known to each other, and wait until all know all."""

@@ -31,13 +31,13 @@ class _Message:
     __slots__ = ()
     word: ClassVar[str]
 
-    def plain(self) -> Plain:
+    def _plain(self) -> Plain:
         """Give the fields as plain data."""
         return [getattr(self, each.name) for each in fields(self)]  # type: ignore[arg-type]  # a dataclass
 
     @classmethod
-    def of(cls, *plain: Any) -> Self:
-        """Make it again from what `plain` gave."""
+    def _of(cls, *plain: Any) -> Self:
+        """Make it again from what `_plain` gave."""
         return cls(*plain)
 
 
@@ -61,13 +61,11 @@ class Members(_Message):
     awaited: tuple[int, ...]
     word: ClassVar = "members"
 
-    def plain(self) -> Plain:
-        """See `_Message.plain`."""
+    def _plain(self) -> Plain:
         return [each.as_list() for each in self.members], list(self.awaited)
 
     @classmethod
-    def of(cls, *plain: Any) -> Self:
-        """See `_Message.of`."""
+    def _of(cls, *plain: Any) -> Self:
         members, awaited = plain
         return cls(tuple(Member(*fields) for fields in members), tuple(awaited))
 
@@ -79,13 +77,11 @@ class MemberJoined(_Message):
     member: Member
     word: ClassVar = "member"
 
-    def plain(self) -> Plain:
-        """See `_Message.plain`."""
+    def _plain(self) -> Plain:
         return self.member.as_list()
 
     @classmethod
-    def of(cls, *plain: Any) -> Self:
-        """See `_Message.of`."""
+    def _of(cls, *plain: Any) -> Self:
         return cls(Member(*plain))
 
 
@@ -98,13 +94,11 @@ class Lost(_Message):
     returns: bool
     word: ClassVar = "lost"
 
-    def plain(self) -> Plain:
-        """See `_Message.plain`."""
+    def _plain(self) -> Plain:
         return self.env_id, self.failure.reason, self.failure.text, self.returns
 
     @classmethod
-    def of(cls, *plain: Any) -> Self:
-        """See `_Message.of`."""
+    def _of(cls, *plain: Any) -> Self:
         env_id, reason, text, returns = plain
         return cls(env_id, Failure(reason, text), returns)
 
@@ -125,13 +119,11 @@ class CorpsCreated(_Message):
     interface: Interface
     word: ClassVar = "corps"
 
-    def plain(self) -> Plain:
-        """See `_Message.plain`."""
+    def _plain(self) -> Plain:
         return list(self.addr), list(self.interface.as_tuple())
 
     @classmethod
-    def of(cls, *plain: Any) -> Self:
-        """See `_Message.of`."""
+    def _of(cls, *plain: Any) -> Self:
         addr, interface = plain
         return cls(ConcAddr(*addr), Interface.from_tuple(*interface))
 
@@ -176,15 +168,13 @@ class Ready(_Message):
     ]  # the context variables that it lets travel: name, and where modules have it
     word: ClassVar = "ready"
 
-    def plain(self) -> Plain:
-        """See `_Message.plain`."""
+    def _plain(self) -> Plain:
         each = self.restart
         restart = None if each is None else [each.policy, each.max, each.within, list(each.backoff)]
         return self.member.as_list(), list(self.interface.as_tuple()), restart, self.travels
 
     @classmethod
-    def of(cls, *plain: Any) -> Self:
-        """See `_Message.of`."""
+    def _of(cls, *plain: Any) -> Self:
         member, interface, restart, travels = plain
         if restart is not None:
             policy, most, within, backoff = restart
@@ -221,7 +211,7 @@ class Orders:
 
     def send(self, message: Message) -> None:
         """Send a message; see `ByteChannel.send`. Thread-safe."""
-        self._channel.send(self._packer.pack([message.word, *message.plain()]).body)
+        self._channel.send(self._packer.pack([message.word, *message._plain()]).body)
 
     def wait(self, timeout: float) -> bool:
         """Wait so many seconds for a message or the end, and return whether one came. One thread."""
@@ -238,4 +228,4 @@ class Orders:
         word, *plain = self._packer.unpack(Packed(CODEC_TAGS["data"], body, ()))
         if word not in _KINDS:
             raise WireError(f"an order of a Corps begins with {word!r:.80}, which no version of it knows")
-        return _KINDS[word].of(*plain)
+        return _KINDS[word]._of(*plain)

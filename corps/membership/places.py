@@ -12,11 +12,9 @@ from corps.errors import BrokenError, ClosedError, ConfigError, DeadlineExceeded
 from corps.launchers.launcher import LaunchedEnv
 from corps.membership.orders import Failed, Joined, Members, Order, Orders, Ready, Released, Stop
 from corps.membership.place_life import PlaceLife
-from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.messages.requests import CALL
 from corps.runtime.env import Env
-from corps.supervision.restarts import Restart
 
 _R = TypeVar("_R", Ready, Joined, Released)
 
@@ -35,14 +33,15 @@ class Place:
         self.generation = generation  # how many the Env has had before
         self._orders = Orders(process.channel)
         self.life = PlaceLife()
-        # What `Ready` says, when it is ready.
-        self.member: Member | None = None
-        self.interface: Interface | None = None
-        self.restart: Restart | None = None
-        self.travels: dict[str, list[str]] = {}
+        self.ready: Ready | None = None  # what it has said of itself
         self.is_buried = Event()  # set when the booting process knows its end
         self._former_is_buried = None if former is None else former.is_buried
         self.telling = Lock()  # held while its Env hears that another one is there, or has ended
+
+    @property
+    def member(self) -> Member | None:
+        """Its record; None before it is ready."""
+        return None if self.ready is None else self.ready.member
 
     def is_well(self, generation: int) -> bool:
         """Return whether that process of the Env lives, has joined, and nothing is known against it."""
@@ -63,9 +62,7 @@ class Place:
 
     def await_ready(self, late: list[int]) -> None:
         """Wait until it has loaded the application and listens. `late`: Envs out of time. One thread."""
-        ready = self.expect(Ready, late)
-        self.member, self.interface = ready.member, ready.interface
-        self.restart, self.travels = ready.restart, ready.travels
+        self.ready = self.expect(Ready, late)
 
     def expect(self, kind: type[_R], late: list[int]) -> _R:
         """Wait for its next report, which must be of this kind; raise as `await_ready`. One thread."""

@@ -167,12 +167,11 @@ class Name(Generic[T_co]):
 
     def _method(self, name: str) -> "Method":
         parts = (self._addr, name, self._env, self._deadline, self._interface)
-        retries = dict(self._interface.idempotent).get(name)
         method: Method
         if self._pin:
             method = PinnedMethod(*parts, self._pin)
         else:
-            method = Method(*parts) if retries is None else IdempotentMethod(*parts, retries)
+            method = Method(*parts, dict(self._interface.idempotent).get(name, 0))
         if self._deadline is not None or self._prefetch is not None:
             method.limits = self._deadline, self._prefetch
         return method
@@ -228,18 +227,23 @@ class Method:
     """A method of a worker, as seen through its Name. Thread-safe."""
 
     # The parts of the Name and not the Name itself, which keeps this: no garbage cycle for every Name.
-    __slots__ = ("_addr", "_deadline", "_env", "_interface", "_method", "limits")
-
-    _retries: int = 0
+    __slots__ = ("_addr", "_deadline", "_env", "_interface", "_method", "_retries", "limits")
 
     def __init__(
-        self, addr: ConcAddr, method: str, env: Env | None, deadline: float | None, interface: Interface
+        self,
+        addr: ConcAddr,
+        method: str,
+        env: Env | None,
+        deadline: float | None,
+        interface: Interface,
+        retries: int = 0,
     ) -> None:
         self._addr = addr
         self._method = method
         self._env = env
         self._deadline = deadline
         self._interface = interface
+        self._retries = retries  # how often a request may be sent again
         self.limits: tuple[float | None, int | None] | None = None  # of an iterator that it gives
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -258,7 +262,7 @@ class Method:
         """
         env = self._env or _no_env(self)
         future = None if self.limits is None else Limited(*self.limits)
-        return env.ask(CALL, self._addr, self._method, args, kwargs, self._deadline, future)
+        return env.ask(CALL, self._addr, self._method, args, kwargs, self._deadline, future, self._retries)
 
     def send(self, /, *args: Any, **kwargs: Any) -> None:
         """Ask the worker to call the method, and want no answer. A failure goes to the log of its Env.
@@ -371,31 +375,6 @@ class PinnedMethod(Method):
 
     def _as_sent(self, args: tuple[Any, ...]) -> tuple[Kind, tuple[Any, ...]]:
         return PINNED, (self._pin, _CALL, *args)
-
-
-class IdempotentMethod(Method):
-    """A method that may be sent again. Thread-safe."""
-
-    __slots__ = ("_retries",)
-
-    def __init__(
-        self,
-        addr: ConcAddr,
-        method: str,
-        env: Env | None,
-        deadline: float | None,
-        interface: Interface,
-        retries: int,
-    ) -> None:
-        super().__init__(addr, method, env, deadline, interface)
-        self._retries = retries
-
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """See `Method.__call__`."""
-        env = self._env or _no_env(self)
-        future = None if self.limits is None else Limited(*self.limits)
-        how = self._deadline, future, self._retries
-        return env.ask(CALL, self._addr, self._method, args, kwargs, *how)
 
 
 _SHOWN: Final = frozenset({"__name__", "__qualname__", "__signature__", "__annotations__"})

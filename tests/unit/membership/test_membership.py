@@ -13,10 +13,11 @@ from corps.launch.child import main
 from corps.launchers.launcher import Exit
 from corps.launchers.local.launcher import LocalLauncher
 from corps.membership.membership import Membership
-from corps.membership.orders import Start
+from corps.membership.orders import Ready, Start
 from corps.membership.place_life import Move
 from corps.membership.vitals import Vitals
 from corps.messages.endings import Failure
+from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.observing.counters import Counters
 from corps.runtime.threads.alarms import Alarms
@@ -207,7 +208,8 @@ def test_of_a_process_that_has_ended_no_channel_and_no_file_is_left(tmp_path: Pa
     )
     for env_id in (1, 2):
         place = membership._begin(env_id, 0)
-        place.member = Member(env_id, str(env_id) * 32, "")
+        member = Member(env_id, str(env_id) * 32, "")
+        place.ready = Ready(member, Interface("app:App", frozenset()), None, {})
         place.life.on(Move.INTRODUCE)
         place.life.on(Move.JOIN)
     for name in ("1-1.sock", "2-2.sock", f"{'1' * 12}-x.journal", f"{'2' * 12}-{'1' * 12}.journal"):
