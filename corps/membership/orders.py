@@ -226,6 +226,7 @@ class Orders:
         if body is None:
             return None
         word, *plain = self._packer.unpack(Packed(CODEC_TAGS["data"], body, ()))
-        if word not in _KINDS:
+        kind = _KINDS.get(str(word))
+        if kind is None:
             raise WireError(f"an order of a Corps begins with {word!r:.80}, which no version of it knows")
-        return _KINDS[word]._of(*plain)
+        return kind._of(*plain)
