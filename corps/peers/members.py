@@ -218,7 +218,7 @@ class Peers:
         for peer in peers:
             peer.lose(Loss("this Env has closed", log_level=logging.INFO))
 
-    def _on_broken(self, member: Member, refusal: VersionMismatch | None = None) -> None:
+    def _on_broken(self, member: Member, refusal: VersionMismatch | None) -> None:
         """Note that the link to a member broke. In the thread that reads.
 
         Mostly the member has ended, which the membership says in a moment, and better. If it does not,

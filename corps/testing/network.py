@@ -227,20 +227,11 @@ class MemoryTransport(Transport):
         self._network = network
         self._hello = hello
         self.audit = Audit(f"env{hello.env}")
+        self.endpoint = f"memory://{hello.env}-{hello.incarnation}"
         self._lock = Lock()  # protects everything below
         self._members: dict[str, Member] = {}
         self._on_message: OnMessage | None = None
         self._closed = False
-
-    @property
-    def endpoint(self) -> str:
-        """See `Transport.endpoint`."""
-        return f"memory://{self._hello.env}-{self._hello.incarnation}"
-
-    @property
-    def max_frame(self) -> int | None:
-        """See `Transport.max_frame`."""
-        return None
 
     def start(self, on_message: OnMessage, on_broken: OnBroken) -> None:
         """See `Transport.start`."""

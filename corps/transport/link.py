@@ -11,8 +11,7 @@ The suite in `tests/contract` holds every transport to this.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from threading import Condition, Lock
-from typing import Any, Protocol
+from typing import Any
 
 from corps.errors import VersionMismatch
 from corps.messages.members import Member
@@ -23,36 +22,11 @@ OnMessage = Callable[[int, Sequence[Frame]], None]
 """Called with the id of the Env that sent a message, which is proven, and its frames."""
 
 
-class OnBroken(Protocol):
-    """What is called when a link has broken."""
-
-    def __call__(self, member: Member, refusal: VersionMismatch | None = None, /) -> None:
-        """Take note. `refusal` says why the peer has refused the link from its beginning, if it said so."""
-
+OnBroken = Callable[[Member, VersionMismatch | None], None]
+"""Called with a peer, and why it has refused the link from its beginning, if it said so."""
 
 Ready = Sequence[Any]
 """What a transport has found to be ready; its own business."""
-
-
-class RoomToSend:
-    """Where senders wait until less is left in a link. All with the lock of the link held."""
-
-    def __init__(self, lock: Lock) -> None:
-        self._less = Condition(lock)
-        self._waiting = 0
-
-    def wait(self, is_there: Callable[[], bool], timeout: float | None) -> None:
-        """Wait until there is room, or for so many seconds; give the lock back meanwhile."""
-        self._waiting += 1
-        try:
-            self._less.wait_for(is_there, timeout)
-        finally:
-            self._waiting -= 1
-
-    def tell(self) -> None:
-        """Wake those who wait: less is left than before, or the link is over."""
-        if self._waiting:
-            self._less.notify_all()
 
 
 class Link(ABC):
@@ -69,7 +43,7 @@ class Link(ABC):
         """Send the header, the body and its buffers. Does not block; the frames may change when it returns.
 
         Small messages arrive in the order in which they were sent. A large one may be overtaken by every
-        other message, but by none that was sent after it with the same lane. None is a lane for nothing.
+        other message, but by none that was sent after it with the same lane. A lane of None keeps no order.
 
         Raises:
             BrokenError: The link was closed, or the transport gave up on it.
@@ -89,19 +63,13 @@ class Transport(ABC):
 
     Attributes:
         audit: Counts what was admitted and refused. Used by the thread that reads.
+        endpoint: Where this Env listens: what goes into its `Member`.
+        max_frame: Bytes of the longest frame that peers take; None for no limit.
     """
 
     audit: Audit
-
-    @property
-    @abstractmethod
-    def endpoint(self) -> str:
-        """Return where this Env listens: what goes into its `Member`. Valid after the constructor."""
-
-    @property
-    @abstractmethod
-    def max_frame(self) -> int | None:
-        """Return the longest frame, in bytes, that peers take; None for no limit."""
+    endpoint: str
+    max_frame: int | None = None
 
     @abstractmethod
     def start(self, on_message: OnMessage, on_broken: OnBroken) -> None:

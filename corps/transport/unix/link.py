@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import islice
-from threading import Lock
+from threading import Condition, Lock
 from typing import Final
 
 from corps.addresses import env_label
@@ -16,7 +16,7 @@ from corps.clock import deadline_after, now
 from corps.errors import BrokenError, Overloaded, VersionMismatch, WireError
 from corps.messages.members import Member
 from corps.transport.hello import mismatch_in
-from corps.transport.link import Link, RoomToSend
+from corps.transport.link import Link
 from corps.transport.shared_memory.arenas import Arenas, Placed
 from corps.wire.frames import MAX_HELLO, Frame
 from corps.wire.stream import AnyFrame, Cutter, SharedFrame, WithSharedFrames, as_bytes, head
@@ -60,7 +60,7 @@ class UnixLink(Link):
         # Protects what follows, and the order of what is sent.
         self._lock = Lock()
         self._left: deque[memoryview] = deque()  # what the socket had no room for
-        self._room = RoomToSend(self._lock)
+        self._less = Condition(self._lock)  # notified when less is unsent, or it is over
         self._is_dead = False  # the peer has gone: what is sent is lost, as it would be a moment later
         self._is_closed = False
 
@@ -110,7 +110,7 @@ class UnixLink(Link):
     def wait_for_room(self, most: int, timeout: float | None) -> None:
         """See `Link.wait_for_room`."""
         with self._lock:
-            self._room.wait(lambda: self.unsent < most, timeout)
+            self._less.wait_for(lambda: self.unsent < most, timeout)
 
     def flush(self) -> bool:
         """Send what is left, or some of it; return whether nothing is left. Thread that reads only."""
@@ -164,14 +164,14 @@ class UnixLink(Link):
                 self._left.appendleft(view[sent:])
             sent = max(0, sent - len(view))
         self.unsent -= total
-        self._room.tell()
+        self._less.notify_all()
         return total
 
     def _clear(self) -> None:
         """Drop what was to be sent. Caller holds the lock."""
         self._left.clear()
         self.unsent = 0
-        self._room.tell()
+        self._less.notify_all()
 
     def _send_now(self, views: Sequence[Frame]) -> int:
         """Send what the socket takes; return how many bytes those were."""

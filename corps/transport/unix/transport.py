@@ -94,23 +94,14 @@ class UnixTransport(Transport):
         self._directory: SocketDir | None = None
         try:
             self._directory = SocketDir(runtime_dir)
-            self._place = self._directory.place(self._name)
-            self._listener.bind(self._directory.reach(self._place))
+            place = self._directory.place(self._name)
+            self.endpoint = f"{_SCHEME}{place}"
+            self._listener.bind(self._directory.reach(place))
             self._listener.listen(_BACKLOG)
         except OSError as error:
             self.close()
             listening = f"{env_label(hello.env)} cannot listen on {runtime_dir}/{self._name}"
             raise EnvStartError(f"{listening}: {error}") from error
-
-    @property
-    def endpoint(self) -> str:
-        """See `Transport.endpoint`."""
-        return f"{_SCHEME}{self._place}"
-
-    @property
-    def max_frame(self) -> int | None:
-        """See `Transport.max_frame`."""
-        return None
 
     def start(self, on_message: OnMessage, on_broken: OnBroken) -> None:
         """See `Transport.start`."""
@@ -246,7 +237,7 @@ class UnixTransport(Transport):
         for fd, events in ready:
             inbound = self._inbound.get(fd)
             if inbound is not None:
-                self._read(inbound)
+                self._read(inbound, inbound.read)
             elif fd == self._wake:
                 with suppress(BlockingIOError):
                     os.eventfd_read(fd)
@@ -261,8 +252,8 @@ class UnixTransport(Transport):
         if self._accepts_again is not None and now() >= self._accepts_again:
             self._accepts_again = None
             self._poll.register(self._listener, select.EPOLLIN)
-        if self._stalls:
-            self._try_stalled()
+        for fd in self._stalls.due():
+            self._read(self._inbound[fd], self._inbound[fd].go_on)
         for fd in self._strangers.due():
             self._cut_off(self._inbound[fd])
 
@@ -289,22 +280,26 @@ class UnixTransport(Transport):
         self._strangers.add(sock.fileno())
         self._poll.register(sock, select.EPOLLIN)
 
-    def _read(self, inbound: InboundConnection) -> None:
+    def _read(self, inbound: InboundConnection, read: Callable[[], None]) -> None:
+        """Take what there is by `InboundConnection.read`, or by its `go_on` if it stalled."""
         try:
-            inbound.read()
+            read()
         except BlockingIOError:
             return
         except (OSError, EOFError):
             self._drop(inbound)
             return
         except WireError as error:
-            self.audit.refused("frames", str(error))
-            self._drop(inbound)
+            self._refuse(inbound, error)
             return
         except MemoryError as error:
             self._stall(inbound, error)
             return
         self._take_all(inbound)
+
+    def _refuse(self, inbound: InboundConnection, error: Exception) -> None:
+        self.audit.refused("frames", str(error))
+        self._drop(inbound)
 
     def _stall(self, inbound: InboundConnection, error: MemoryError) -> None:
         """Read nothing until there is memory, or a descriptor, for the next message."""
@@ -313,27 +308,12 @@ class UnixTransport(Transport):
             _log.warning("%s has to wait with a message: %s", env_label(self._hello.env), error)
             self._poll.unregister(fd)
         if not self._stalls.add(fd):
-            self.audit.refused("frames", str(error))
             self._poll.register(fd, 0)
-            self._drop(inbound)
-
-    def _try_stalled(self) -> None:
-        for fd in self._stalls.due():
-            inbound = self._inbound[fd]
-            try:
-                inbound.go_on()
-            except MemoryError as error:
-                self._stall(inbound, error)
-                continue
-            except WireError as error:
-                self.audit.refused("frames", str(error))
-                self._drop(inbound)
-                continue
-            self._take_all(inbound)
+            self._refuse(inbound, error)
 
     def _cut_off(self, inbound: InboundConnection) -> None:
         """Let a stranger go, unless it has said by now who it is: this thread may be late itself."""
-        self._read(inbound)
+        self._read(inbound, inbound.read)
         if inbound.member is None and inbound.sock.fileno() in self._inbound:
             self.audit.refused("hello", "a peer did not say in time who it is")
             self._drop(inbound)
@@ -349,8 +329,7 @@ class UnixTransport(Transport):
                 self._stalls.remove(inbound.sock.fileno())
                 self._poll.register(inbound.sock, select.EPOLLIN)
         except WireError as error:
-            self.audit.refused("frames", str(error))
-            self._drop(inbound)
+            self._refuse(inbound, error)
         except MemoryError as error:
             self._stall(inbound, error)
         finally:
@@ -410,7 +389,7 @@ class UnixTransport(Transport):
         self._reserve.refill()
         member = inbound.member
         if member is not None and member.incarnation in self._members and self._on_broken is not None:
-            self._on_broken(member)  # what it has sent and we have not read may be lost
+            self._on_broken(member, None)  # what it has sent and we have not read may be lost
         if self._awaited:
             self._look_for_last_words()
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from threading import Lock
+from threading import Condition, Lock
 from typing import Any, Final
 
 import zmq
@@ -12,7 +12,7 @@ from corps.clock import give_way
 from corps.errors import BrokenError, VersionMismatch
 from corps.messages.members import Member
 from corps.transport.hello import mismatch_in
-from corps.transport.link import Link, RoomToSend
+from corps.transport.link import Link
 from corps.wire.chunks import LARGE_MESSAGE, Message, Outgoing, cut
 from corps.wire.frames import Frame
 from corps.wire.link_frames import PREFIX, AskHeader, frame_of
@@ -55,7 +55,7 @@ class ZmqLink(Link):
         # copied while it is held.
         self._lock = Lock()
         self._dealer: zmq.Socket[bytes] | None = dealer
-        self._room = RoomToSend(self._lock)
+        self._less = Condition(self._lock)  # notified when less is unsent, or it is over
         self._outgoing = Outgoing(streams)
         self._unconfirmed: Unconfirmed[Message] = Unconfirmed()
         self._is_watched = False
@@ -111,7 +111,7 @@ class ZmqLink(Link):
     def wait_for_room(self, most: int, timeout: float | None) -> None:
         """See `Link.wait_for_room`."""
         with self._lock:
-            self._room.wait(lambda: self.unsent < most, timeout)
+            self._less.wait_for(lambda: self.unsent < most, timeout)
 
     def taken(self, size: int) -> None:
         """Send the next chunks, because the peer has taken so many bytes of them. Thread that reads only."""
@@ -119,7 +119,7 @@ class ZmqLink(Link):
             if self._dealer is not None:
                 self._outgoing.taken(size)
                 self._send_what_is_next()
-                self._room.tell()
+                self._less.notify_all()
 
     def dropped(self, stream: int) -> None:
         """Give up a stream, as the peer has. Thread that reads only."""
@@ -127,14 +127,14 @@ class ZmqLink(Link):
             if self._dealer is not None:
                 self._outgoing.dropped(stream)
                 self._send_what_is_next()
-                self._room.tell()
+                self._less.notify_all()
 
     def arrived(self, number: int) -> None:
         """Let go of all messages up to this number, which the peer has. Thread that reads only."""
         with self._lock:
             if self._dealer is not None:
                 self._unconfirmed.arrived(number)
-                self._room.tell()
+                self._less.notify_all()
 
     def missed(self, number: int, round_: int) -> None:
         """Do the same, and send again what was lost after it, in this round. Thread that reads only."""
@@ -142,7 +142,7 @@ class ZmqLink(Link):
             if self._dealer is None:
                 return
             is_broken = self._unconfirmed.missed(number, round_)
-            self._room.tell()
+            self._less.notify_all()
             if is_broken:
                 _log.debug(
                     "a connection to %s broke: %d messages go again",
@@ -210,7 +210,7 @@ class ZmqLink(Link):
         dealer, self._dealer = self._dealer, None
         self._outgoing = Outgoing(iter(()))
         self._unconfirmed = Unconfirmed()
-        self._room.tell()
+        self._less.notify_all()
         return dealer
 
     def _end(self, dealer: "zmq.Socket[bytes] | None") -> None:

@@ -121,8 +121,8 @@ class SocketFactory:
         return f"{_IPC}{self._directory.reach(endpoint.removeprefix(_IPC))}"
 
     def close(self) -> None:
-        """End the context. All sockets are closed."""
-        self.context.term()
+        """Close the sockets that are not closed yet, and end the context: nobody is admitted any more."""
+        self.context.destroy(linger=0)
         if self._directory is not None:
             self._directory.remove(self._name)  # libzmq leaves it there
             self._directory.close()

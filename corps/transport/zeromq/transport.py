@@ -26,7 +26,7 @@ import zmq
 
 from corps.addresses import env_label
 from corps.clock import now
-from corps.errors import BrokenError, InternalError, Overloaded, VersionMismatch, WireError
+from corps.errors import BrokenError, CorpsError, InternalError, Overloaded, VersionMismatch, WireError
 from corps.messages.members import Member
 from corps.reserve import Reserve
 from corps.security.admission import Admission
@@ -88,8 +88,8 @@ class ZmqTransport(Transport):
         """Bind the Env's endpoint: over `ipc` if there is a runtime directory, else over `tcp`, with keys."""
         self._hello = hello
         self._keys = keys if runtime_dir is None else None
-        self._max_frame = max_frame if runtime_dir is None else None
-        self._sockets = SocketFactory(hello, self._keys, self._max_frame, handshake_timeout)
+        self.max_frame = max_frame if runtime_dir is None else None
+        self._sockets = SocketFactory(hello, self._keys, self.max_frame, handshake_timeout)
         self.audit = Audit(f"{env_label(hello.env)}")
         # Protects _members, the keys of the admission, _links, _incoming and _closed. By incarnation, all.
         self._lock = Lock()
@@ -102,7 +102,7 @@ class ZmqTransport(Transport):
         self._patrol = Patrol(self.interrupt)
         self._reserve = Reserve(_RESERVE)
         self._tries_again: float | None = None  # when there may be memory for what there was none for
-        self._chunk = CHUNK_SIZE if self._max_frame is None else min(CHUNK_SIZE, self._max_frame)
+        self._chunk = CHUNK_SIZE if self.max_frame is None else min(CHUNK_SIZE, self.max_frame)
         # Used by the thread that reads alone. A single look-up among the members needs no lock.
         self._inbound = InboundLinks(hello, self._members.get, self.audit, has_keys=self._keys is not None)
         self._admission = Admission(os.getuid())
@@ -121,22 +121,12 @@ class ZmqTransport(Transport):
                     self._sockets.context, self._router, handshake_timeout, self._reserve, self.audit
                 )
             if runtime_dir is None:
-                self._endpoint = self._sockets.bind_tcp(self._router, host, ports)
+                self.endpoint = self._sockets.bind_tcp(self._router, host, ports)
             else:
-                self._endpoint = self._sockets.bind_ipc(self._router, runtime_dir)
+                self.endpoint = self._sockets.bind_ipc(self._router, runtime_dir)
         except BaseException:
             self.close()
             raise
-
-    @property
-    def endpoint(self) -> str:
-        """See `Transport.endpoint`."""
-        return self._endpoint
-
-    @property
-    def max_frame(self) -> int | None:
-        """See `Transport.max_frame`."""
-        return self._max_frame
 
     def start(self, on_message: OnMessage, on_broken: OnBroken) -> None:
         """See `Transport.start`. libzmq connects again by itself, so a link breaks only by being refused."""
@@ -180,13 +170,8 @@ class ZmqTransport(Transport):
             self._check_listener(member)
             try:
                 dealer = self._reserve.use(lambda: self._sockets.new_dealer(member, number), _FDS_OF_LINK)
-            except zmq.ZMQError as error:
-                kind = Overloaded if error.errno in (errno.EMFILE, errno.ENFILE) else BrokenError
-                raise kind(f"no link to {env_label(member.env)} at {member.endpoint}: {error}") from error
-            except (UnicodeError, ValueError) as error:
-                raise BrokenError(
-                    f"no link to {env_label(member.env)} at {member.endpoint}: {error}"
-                ) from error
+            except (zmq.ZMQError, ValueError) as error:
+                raise _no_link(member, error) from error
             link = ZmqLink(
                 dealer,
                 member,
@@ -210,8 +195,7 @@ class ZmqTransport(Transport):
             user = self._reserve.use(lambda: user_who_listens(path), _FDS_OF_LINK)
             verdict = self._admission.judge_user(*user)
         except OSError as error:
-            kind = Overloaded if error.errno in (errno.EMFILE, errno.ENFILE) else BrokenError
-            raise kind(f"no link to env{member.env} at {member.endpoint}: {error}") from error
+            raise _no_link(member, error) from error
         if not verdict.admitted:
             raise BrokenError(f"the socket of env{member.env} is not its own: {verdict.reason}")
 
@@ -234,9 +218,6 @@ class ZmqTransport(Transport):
         self._reserve.close()
         if self._strangers is not None:
             self._strangers.close()
-        for mine in ("_router", "_zap"):  # the constructor may have failed before it made them
-            if hasattr(self, mine):
-                getattr(self, mine).close(linger=0)
         self._wake_read.close()
         self._wake_write.close()
         self._sockets.close()
@@ -410,7 +391,7 @@ class ZmqTransport(Transport):
         with self._lock:
             if member.incarnation not in self._members:
                 return
-            incoming = self._incoming.setdefault(member.incarnation, Incoming(self._max_frame))
+            incoming = self._incoming.setdefault(member.incarnation, Incoming(self.max_frame))
         message = None
         try:
             if isinstance(header, OpenHeader):
@@ -453,3 +434,9 @@ class ZmqTransport(Transport):
             link.send([header])
         else:
             link.say(header)
+
+
+def _no_link(member: Member, error: Exception) -> CorpsError:
+    has_no_descriptor = getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE)
+    kind = Overloaded if has_no_descriptor else BrokenError
+    return kind(f"no link to {env_label(member.env)} at {member.endpoint}: {error}")

@@ -53,7 +53,3 @@ class ZapHandler:
             with self._lock:
                 return self._admission.judge_key(z85.encode(credentials[0]).decode())
         return Verdict(False, "", f"mechanism {mechanism!r} is not allowed")
-
-    def close(self, linger: int) -> None:
-        """Stop judging: from now on nobody is admitted."""
-        self.socket.close(linger=linger)

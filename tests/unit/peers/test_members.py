@@ -136,7 +136,7 @@ def test_who_has_a_broken_link_and_is_not_said_to_have_ended_is_given_up() -> No
     one, _ = pair()
     waiting = one.ask("x")
     assert one.transport.on_broken is not None
-    one.transport.on_broken(member(2))
+    one.transport.on_broken(member(2), None)
     assert waiting.outcomes == []
     one.alarms.ring_all()
     (outcome,) = waiting.outcomes
@@ -170,7 +170,7 @@ def test_a_refusal_of_a_former_process_says_nothing_of_the_present_one() -> None
 def test_a_broken_link_says_nothing_of_a_peer_that_was_started_again() -> None:
     one, _ = pair()
     assert one.transport.on_broken is not None
-    one.transport.on_broken(member(2))
+    one.transport.on_broken(member(2), None)
     one.peers.learn(replace(member(2), incarnation="another"))
     one.alarms.ring_all()
     assert one.peers.members() == [2]

@@ -62,15 +62,8 @@ class LineTransport(Transport):
         self.refuses: BrokenError | None = None
         self.on_message: OnMessage | None = None
         self.on_broken: OnBroken | None = None
-        self._max_frame = max_frame
-
-    @property
-    def endpoint(self) -> str:
-        return "line://"
-
-    @property
-    def max_frame(self) -> int | None:
-        return self._max_frame
+        self.endpoint = "line://"
+        self.max_frame = max_frame
 
     def start(self, on_message: OnMessage, on_broken: OnBroken) -> None:
         self.on_message = on_message

@@ -55,7 +55,6 @@ class Post(Transport):
             self._changed.notify()
 
     endpoint = ""
-    max_frame = None
 
     def start(self, on_message: OnMessage, on_broken: OnBroken) -> None: ...
     def admit(self, member: Any) -> None: ...
