@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final
 
@@ -181,24 +182,15 @@ class OutcomeCodec:
         return origin if isinstance(origin, BaseException) else None
 
 
+@dataclass(slots=True, eq=False)
 class ReceivedOutcome:
     """An outcome as it came in."""
 
-    __slots__ = ("_codec", "_elapsed", "_frames", "_outcomes", "_status")
-
-    def __init__(
-        self,
-        outcomes: OutcomeCodec,
-        status: int,
-        codec: int,
-        frames: Sequence[Frame],
-        elapsed: float | None,
-    ) -> None:
-        self._outcomes = outcomes
-        self._status = status
-        self._codec = codec
-        self._frames = frames
-        self._elapsed = elapsed
+    _outcomes: OutcomeCodec
+    _status: int
+    _codec: int
+    _frames: Sequence[Frame]
+    _elapsed: float | None
 
     @property
     def failed(self) -> bool:

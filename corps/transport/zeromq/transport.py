@@ -300,19 +300,26 @@ class ZmqTransport(Transport):
         inbound = self._inbound.of(routing_id, user)
         if inbound is None:
             return
-        arrivals, member = inbound.arrivals, inbound.member
-        if not number:
-            self._take_of_connection(inbound, frames)
+        member = inbound.member
+        try:
+            if not number:
+                self._take_of_connection(inbound, frames)
+                return
+            is_next = inbound.arrivals.take(number, round_, size)
+            if inbound.arrivals.owes:
+                self._tell(inbound)
+            if not is_next:
+                return
+            if is_of_stream(frames[0]):
+                self._take_of_stream(member, frames)
+                return
+        except WireError as error:
+            self.audit.refused("protocol", f"{env_label(member.env)} broke the protocol: {error}")
             return
-        is_next = arrivals.take(number, round_, size)
-        if arrivals.owes:
-            self._tell(inbound)
-        if not is_next:
+        except BrokenError as error:  # the membership will tell
+            _log.debug("a message from or to %s stays behind: %s", env_label(member.env), error)
             return
-        if is_of_stream(frames[0]):
-            self._take_of_stream(member, frames)
-        else:
-            self._deliver(member, frames)
+        self._deliver(member, frames)
 
     def _greet(self, routing_id: bytes, user: str | None, frames: Sequence[Frame]) -> None:
         try:
@@ -336,24 +343,18 @@ class ZmqTransport(Transport):
 
     def _take_of_connection(self, inbound: InboundLink, frames: Sequence[Frame]) -> None:
         """Take what a member says about what has arrived, and what has not."""
-        member = inbound.member
-        try:
-            match read_link_header(frames):
-                case AskHeader(number, round_):
-                    inbound.arrivals.asked(number, round_)
-                    self._tell(inbound)
-                case ArrivedHeader(link_number, number):
-                    if (link := self._link_of(member, link_number)) is not None:
-                        link.arrived(number)
-                case MissedHeader(link_number, number, round_):
-                    if (link := self._link_of(member, link_number)) is not None:
-                        link.missed(number, round_)
-                case _:
-                    raise WireError("it sent a message without its number")
-        except WireError as error:
-            self._complain(member, error)
-        except BrokenError as error:
-            _log.debug("a link to %s is broken: %s", env_label(member.env), error)
+        match read_link_header(frames):
+            case AskHeader(number, round_):
+                inbound.arrivals.asked(number, round_)
+                self._tell(inbound)
+            case ArrivedHeader(link_number, number):
+                if (link := self._link_of(inbound.member, link_number)) is not None:
+                    link.arrived(number)
+            case MissedHeader(link_number, number, round_):
+                if (link := self._link_of(inbound.member, link_number)) is not None:
+                    link.missed(number, round_)
+            case _:
+                raise WireError("it sent a message without its number")
 
     def _tell(self, inbound: InboundLink) -> None:
         """Tell the sender of a link what has arrived of it. It will ask if that cannot be."""
@@ -367,25 +368,17 @@ class ZmqTransport(Transport):
         link = self._links.get(member.incarnation)
         return link if link is not None and link.number == number else None
 
-    def _complain(self, member: Member, error: WireError) -> None:
-        self.audit.refused("protocol", f"{env_label(member.env)} broke the protocol: {error}")
-
     def _take_of_stream(self, member: Member, frames: Sequence[Frame]) -> None:
         """Take a part of a large message of a member, or what it says about one."""
-        try:
-            match read_link_header(frames):
-                case TakenHeader(size):
-                    if (link := self._links.get(member.incarnation)) is not None:
-                        link.taken(size)
-                case DroppedHeader(stream):
-                    if (link := self._links.get(member.incarnation)) is not None:
-                        link.dropped(stream)
-                case (OpenHeader(stream) | ChunkHeader(stream, _)) as header:
-                    self._assemble(member, header, frames[1])
-        except WireError as error:
-            self._complain(member, error)
-        except BrokenError as error:  # the membership will tell
-            _log.debug("a large message from or to %s stays behind: %s", env_label(member.env), error)
+        match read_link_header(frames):
+            case TakenHeader(size):
+                if (link := self._links.get(member.incarnation)) is not None:
+                    link.taken(size)
+            case DroppedHeader(stream):
+                if (link := self._links.get(member.incarnation)) is not None:
+                    link.dropped(stream)
+            case (OpenHeader(stream) | ChunkHeader(stream, _)) as header:
+                self._assemble(member, header, frames[1])
 
     def _assemble(self, member: Member, header: OpenHeader | ChunkHeader, data: Frame) -> None:
         with self._lock:
