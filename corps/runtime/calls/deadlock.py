@@ -1,15 +1,9 @@
 """Finds workers that wait for each other in a circle.
 
-A worker that runs one request at a time and waits in it for the answer of another one is *waiting for*
-that worker. A worker that begins to wait follows these edges from worker to worker. If they lead back, the
-answer can never come, and the wait fails at once with a DeadlockError that names the cycle.
-
-Edges that lead to another Env are followed by messages ("probes": Chandy, Misra and Haas, Distributed
-Deadlock Detection, ACM TOCS 1983), sent only after a wait has lasted a while, because most answers come
-before that. The worker whose wait closes the circle is the last to send its probes, when every other one
-already waits and every request has been delivered: so its probes get through, and no circle is missed.
-At each hop the edge is looked at again: a request that has been answered meanwhile ends the search, so
-that no circle is seen where there is none.
+A worker that begins to wait follows these edges from worker to worker. If they lead back, the answer can
+never come, and the wait fails at once with a DeadlockError that names the cycle. Edges that lead to another
+Env are followed by messages ("probes"), sent only after a wait has lasted a while. `docs/design/deadlock.md`
+says why no circle is missed, and why none is seen where there is none.
 """
 
 import itertools

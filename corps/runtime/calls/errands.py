@@ -1,19 +1,10 @@
 """What the main thread has others do for it, so that no signal can break it off in the middle.
 
-Python runs the handlers of signals in the main thread, between any two steps of it. They may raise:
-``sys.exit`` on SIGTERM, Ctrl-C, the alarm of a test's time limit. That would come out of a cell that was just
-claimed, or of a message that was half sent. So the main thread of a program does nothing itself that others
-need. What it asks for is put into a queue, by one call of C, and two *attendants* do it:
-
-- At least one of them stands at the bell at any time. The one that is woken does all that is in the queue, in
-  order.
-- If a worker becomes ready by that, this attendant runs it while the other one stands at the bell, if the
-  pool lets one more thread run. Otherwise the pool runs it. So a call there and back takes two changes of
-  threads, as few as there can be.
-- Other threads that ask something first have done what was put there before: order is as if the main thread
-  did it itself.
-
-The main thread waits at a lock, where a handler may raise what it likes.
+Python runs the handlers of signals in the main thread, between any two steps of it. They may raise, and that
+would come out of a cell that was just claimed, or of a message that was half sent. So what the main thread
+asks for is put into a queue, by one call of C, and two *attendants* do it, as `docs/design/threads.md` tells.
+At least one of them stands at the bell at any time: the one that is woken does all that is in the queue, in
+order. The main thread waits at a lock, where a handler may raise what it likes.
 """
 
 import logging

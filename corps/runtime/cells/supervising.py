@@ -1,12 +1,9 @@
 """A Mgr brings back its children: it does what `corps.supervision` decides.
 
-Every decision comes to a plan. A worker thread carries out the plans whose delay is over, one after the
-other; in a plan with an order each step waits for the one before it. The cell of a child that failed waits,
-with all that is in its mailbox, to be started again. If the cell has gone, because its process died or
-because it was abandoned, the child is constructed anew at the same address.
-
-While a start is under way only its answer counts. If the Env of the child dies meanwhile, the Mgr cannot
-know in which of its processes the child was started.
+Every decision comes to a plan, which a worker thread carries out when its delay is over; in a plan with an
+order each step waits for the one before it. A child whose cell has gone is constructed anew at its address.
+While a start is under way only its answer counts: if the Env of the child dies meanwhile, the Mgr cannot know
+in which of its processes the child was started.
 """
 
 import logging

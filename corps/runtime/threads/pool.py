@@ -1,11 +1,8 @@
 """The worker threads of one Env: few while they are enough, more when they are held up.
 
-A thread that waits inside corps for an answer does not count against the maximum: another one may start
-in its place. So threads that all wait for each other's answers make the pool grow, and never stall it.
-
-At most one thread is on its way to work at any time: it is woken (or started), takes a cell, and wakes
-the next one if there is more to do. So one or two threads drain a burst of short requests, and the next
-thread overtakes a cell that takes long.
+A thread that waits inside corps does not count against the maximum, so threads that all wait for each other's
+answers never stall the pool. At most one thread is on its way to work at any time: it is woken (or started),
+takes a cell, and wakes the next one if there is more to do.
 """
 
 import logging

@@ -1,20 +1,10 @@
 """Which of an Env's threads reads from its links: one at a time, and best of all the one that waits.
 
-A thread that reads the answer it waits for, and a worker thread that reads the request it will run, save a
-change of threads each: tens of microseconds. So there is a role, *the reader*, and no thread owns it (leader
-and followers: Schmidt and others, Pattern-Oriented Software Architecture 2, 2000):
-
-- A thread that waits for an answer takes the role if it is vacant, and reads until its own is there.
-- A worker thread with nothing to do takes it too, and leaves it to run what it has read.
-- No thread is woken when the role falls vacant, because the last reader is back in a moment, mostly. A
-  *standby* thread looks after a tick (a millisecond): if the role was vacant all the time, it calls a thread
-  that waits, or else takes the role itself. So a method that runs for long never stops the reading.
-- When a thread has begun to wait, a standby or an idle worker leaves the role to it as soon as it can.
-- The reader looks for the next message for a moment (the setting `spin`) before it sleeps: where two
-  processes have a processor each, that is faster than to be woken (104 µs a call instead of 180). When
-  nothing came the last times, it looks more and more seldom.
-
-While nothing falls vacant, the standby sleeps for good.
+There is a role, *the reader*, and no thread owns it (leader and followers: Schmidt and others,
+Pattern-Oriented Software Architecture 2, 2000). A thread that reads the answer it waits for, and a worker
+thread that reads the request it will run, save a change of threads each. `docs/design/threads.md` says who
+takes the role, and when. Where two processes have a processor each, a look (the setting `spin`) before the
+sleep is faster than to be woken: 104 µs a call instead of 180.
 """
 
 import logging
