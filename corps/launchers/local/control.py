@@ -40,7 +40,7 @@ class TemplateConfig:
 
 @dataclass(frozen=True, slots=True)
 class EnvConfig:
-    """What an Env is started with that is not forked from the template; see `TemplateConfig`."""
+    """What an Env starts with, forked from the template or not; see `TemplateConfig`."""
 
     env_id: int
     entry: str

@@ -168,27 +168,6 @@ class Template:
             problem = "its descriptors did not arrive: too many open files"
             self._send(SpawnFailed(request.env_id, problem, is_passing=True))
             return
-        flush_output()
-        # A signal that comes before the Env has set its handlers waits. Otherwise the Env would ignore it, or
-        # it would wake the template.
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        try:
-            pid = os.fork() if may_fork() else self._start_env(request, fds)
-            if pid == 0:
-                self._become_env(request, fds)
-        except OSError as error:
-            self._send(SpawnFailed(request.env_id, str(error), is_passing=may_pass(error)))
-            return
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        # Both sides do it, so the group is there when either goes on.
-        with contextlib.suppress(OSError):
-            os.setpgid(pid, pid)
-        self._pids[request.env_id] = pid
-        self._send(Spawned(request.env_id, pid))
-
-    def _start_env(self, request: Spawn, fds: Sequence[int]) -> int:
-        """Start an Env that is no fork, and return its process id."""
         config = self._config
         env = EnvConfig(
             request.env_id,
@@ -200,20 +179,40 @@ class Template:
             config.path,
             config.argv,
         )
-        command, environ = python_command(asdict(env), config.executable)
-        started = subprocess.Popen(command, env=environ, pass_fds=fds, process_group=0)
+        flush_output()
+        # A signal that comes before the Env has set its handlers waits. Otherwise the Env would ignore it, or
+        # it would wake the template.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            pid = os.fork() if may_fork() else self._start_env(env)
+            if pid == 0:
+                self._become_env(env)
+        except OSError as error:
+            self._send(SpawnFailed(request.env_id, str(error), is_passing=may_pass(error)))
+            return
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        # Both sides do it, so the group is there when either goes on.
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)
+        self._pids[request.env_id] = pid
+        self._send(Spawned(request.env_id, pid))
+
+    def _start_env(self, env: EnvConfig) -> int:
+        """Start an Env that is no fork, and return its process id."""
+        command, environ = python_command(asdict(env), self._config.executable)
+        started = subprocess.Popen(command, env=environ, pass_fds=env.fds, process_group=0)
         started.returncode = 0  # only `_bury` may wait for it: later its id could be another's
         return started.pid
 
-    def _become_env(self, request: Spawn, fds: Sequence[int]) -> NoReturn:
+    def _become_env(self, env: EnvConfig) -> NoReturn:
         try:
             is_wanted = die_with_parent(self._pid)
             self._forget_template()
         except BaseException:
             traceback.print_exc()
             os._exit(_EXIT_IN_FORK)
-        config = self._config
-        be_env(request.env_id, request.entry, fds, config.core_dumps, config.stdin_env, is_wanted=is_wanted)
+        be_env(env, is_wanted=is_wanted)
 
     def _forget_template(self) -> None:
         signal.set_wakeup_fd(-1)
@@ -262,35 +261,25 @@ def may_fork() -> bool:
     return _count_threads() == 1 and _DEBUGGERS.isdisjoint(sys.modules)
 
 
-def be_env(
-    env_id: int,
-    entry: str,
-    fds: Sequence[int],
-    core_dumps: bool,
-    stdin_env: int | None,
-    *,
-    is_wanted: bool,
-) -> NoReturn:
-    """Be an Env, in a process that was made for that, until its end. `is_wanted`: the template lives.
-
-    The descriptors are as in `Spawn`. The Env `stdin_env` keeps the stdin that it has.
-    """
-    channel_fd, output_fd, pulse_fd = fds
+def be_env(env: EnvConfig, *, is_wanted: bool) -> NoReturn:
+    """Be an Env, in a process that was made for that, until its end. `is_wanted`: the template lives."""
+    channel_fd, output_fd, pulse_fd = env.fds
+    has_stdin = env.env_id == env.stdin_env
     code = _EXIT_IN_FORK
     try:
         if is_wanted:
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
-            if env_id != stdin_env:
+            if not has_stdin:
                 with open(os.devnull) as nothing:
                     os.dup2(nothing.fileno(), 0)
             saved = capture_output(output_fd)
-            become_env(env_id, core_dumps=core_dumps)
+            become_env(env.env_id, core_dumps=env.core_dumps)
             pulse = Pulse(pulse_fd)
             os.close(pulse_fd)
             channel = Channel(socket.socket(fileno=channel_fd))
-            child = ChildSide(env_id, channel, pulse, *saved, has_stdin=env_id == stdin_env)
-            code = run_entry(entry, child)
+            child = ChildSide(env.env_id, channel, pulse, *saved, has_stdin=has_stdin)
+            code = run_entry(env.entry, child)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -336,8 +325,7 @@ def become(arguments: dict[str, Any]) -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         for fd in env.fds:
             os.set_inheritable(fd, False)
-        is_wanted = die_with_parent(env.template_pid)
-        be_env(env.env_id, env.entry, env.fds, env.core_dumps, env.stdin_env, is_wanted=is_wanted)
+        be_env(env, is_wanted=die_with_parent(env.template_pid))
     config = TemplateConfig(**arguments)
     sys.argv[:] = config.argv
     set_process_name("corps-template")
