@@ -179,11 +179,7 @@ class Tcp(_Group):
         return text
 
     def port_range(self) -> range:
-        """Return the ports that may be used, in the order in which to try them.
-
-        Returns:
-            The range that `ports` describes; ``range(0, 1)`` stands for any port.
-        """
+        """Return the ports that may be used, in the order in which to try them; ``range(0, 1)``: any port."""
         first, _, last = self.ports.partition("-")
         return range(int(first), int(last or first) + 1)
 

@@ -41,10 +41,7 @@ class CorpsEnd:
         return ended
 
     def fail(self, error: SupervisionError) -> None:
-        """Begin the end, because the Corps cannot go on. The first reason wins.
-
-        What fails after `kill` fails because of it, so that is no reason.
-        """
+        """Begin the end: the Corps cannot go on. The first reason wins; what fails after `kill` is none."""
         with self._lock:
             if not self._is_killed:
                 self._error = self._error or error

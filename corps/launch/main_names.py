@@ -16,10 +16,7 @@ from corps.packing.references import MAIN
 
 
 class MainNames:
-    """Answers whether all Envs have what stands under a name at the top of the script. Thread-safe.
-
-    `boot` makes it when the script boots.
-    """
+    """Answers whether all Envs have a name at the top of the script; made when that boots. Thread-safe."""
 
     def __init__(self, main: ModuleType, path: Path) -> None:
         here_only = names_for_the_script_alone(path.read_bytes())

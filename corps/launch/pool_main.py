@@ -53,10 +53,7 @@ class ApplicationFinder(MetaPathFinder):
 
 
 class Keeper(Loader):
-    """Executes a module as its own loader does, and keeps it if it stops at a call of `corps.boot`.
-
-    Then it calls `stopped`.
-    """
+    """Executes a module as its loader does; if it stops at `corps.boot`, keeps it, and calls `stopped`."""
 
     def __init__(self, loader: Any, stopped: Callable[[], object] = bool) -> None:
         self._loader = loader

@@ -15,10 +15,7 @@ from corps.workers.conc import Conc
 
 
 class CorpsMgr(Conc):
-    """The Mgr of the application's Corps. It lives in the booting process, whose end is the Corps's end.
-
-    It interleaves: no other request waits while an Env starts.
-    """
+    """The Mgr of the application's Corps, in the booting process. No request waits while an Env starts."""
 
     interleave: ClassVar[bool | int] = True
 

@@ -247,19 +247,7 @@ class Method:
         self.limits: tuple[float | None, int | None] | None = None  # of an iterator that it gives
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Ask the worker to call the method.
-
-        Args:
-            *args: Arguments of the method.
-            **kwargs: Its keyword arguments.
-
-        Returns:
-            The Future of what it returns.
-
-        Raises:
-            PackError: The worker lives in another Env, and an argument cannot be packed.
-            Overloaded: There was no room for the request in time.
-        """
+        """Ask the worker to call the method; return the Future of what it returns."""
         env = self._env or _no_env(self)
         future = None if self.limits is None else Limited(*self.limits)
         return env.ask(CALL, self._addr, self._method, args, kwargs, self._deadline, future, self._retries)
@@ -269,29 +257,12 @@ class Method:
 
         Nothing waits for the answer, so the deadline of `Name.options` does not count. If the worker ends
         first, the request is dropped.
-
-        Args:
-            *args: Arguments of the method.
-            **kwargs: Its keyword arguments.
-
-        Raises:
-            PackError: The worker lives in another Env, and an argument cannot be packed.
-            Overloaded: There was no room for the request in time.
         """
         env = self._env or _no_env(self)
         env.dispatch(env.one_way(CALL, self._addr, self._method, args, kwargs))
 
     async def asend(self, /, *args: Any, **kwargs: Any) -> None:
-        """Send from a coroutine. Where there is no room it waits, and its event loop goes on.
-
-        Args:
-            *args: Arguments of the method.
-            **kwargs: Its keyword arguments.
-
-        Raises:
-            PackError: The worker lives in another Env, and an argument cannot be packed.
-            Overloaded: There was no room for the request in time (setting `send_timeout`).
-        """
+        """Send from a coroutine. Where there is no room it waits, and its event loop goes on."""
         env = self._env or _no_env(self)
         kind, args = self._as_sent(args)
         await env.dispatch_when_room(env.one_way(kind, self._addr, self._method, args, kwargs))

@@ -39,10 +39,7 @@ class ChildSide:
         self._lock = threading.Lock()
 
     def release_output(self) -> None:
-        """Write to the booting process's own stdout and stderr from now on. Idempotent.
-
-        Until now that process has read the output. A terminal is a terminal again.
-        """
+        """Write to the booting process's own stdout and stderr, which has read it until now. Idempotent."""
         with self._lock:
             flush_output()
             for saved, fd in self._saved:

@@ -64,10 +64,7 @@ def advice(executable: str | None) -> str:
 
 
 def take_role() -> dict[str, Any] | None:
-    """Take the role of a frozen program: the arguments of `python_command`. Other processes have None.
-
-    Call it once: what the program starts itself has no role.
-    """
+    """Take the role of a frozen program: the arguments of `python_command`. None otherwise. Once."""
     role = os.environ.pop(ROLE, None)
     if role is None:
         return None
