@@ -7,15 +7,13 @@ shared after that; only `promise` is safe to touch from several threads.
 import concurrent.futures
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
 from corps.addresses import ConcAddr
 from corps.clock import now
 from corps.errors import RequestError
 from corps.messages.outcomes import Outcome, Raised, Value, note_time
 from corps.messages.promises import Promise, Settled
-
-T = TypeVar("T")
 
 
 class Kind(IntEnum):
@@ -91,7 +89,7 @@ class Route(Protocol):
         """Ask for the return of a request that has left this Env. It is settled as cancelled then."""
         return
 
-    def help(self, promise: Promise, here: "Helper") -> None:
+    def help(self, promise: Promise, here: Any) -> None:
         """Let the calling thread, which does `here` and waits for the promise, do the work, if it can."""
         return
 
@@ -117,37 +115,6 @@ class Awaited(Protocol):
 
     def give_up(self, error: RequestError) -> bool:
         """Settle with an error, and tell the holder of the request; whether this call settled it."""
-
-
-class Wait(Protocol):
-    """What a coroutine waits for; the WaitGraph of its Env keeps it at its request."""
-
-    @property
-    def serial(self) -> int:
-        """Its number among the waits of its Env."""
-
-
-class Errands(Protocol):
-    """Who does what the main thread asks for, so that no signal can break it off."""
-
-    @property
-    def main(self) -> int | None:
-        """The ident of the main thread; None in the child of a fork."""
-
-    def do(self, function: Callable[..., T], *args: Any) -> T:
-        """Have something done, and wait for it. For the main thread."""
-
-
-class Helper(Protocol):
-    """What a thread does that may do the work of others: a `corps.runtime.context.Activity`."""
-
-    @property
-    def depth(self) -> int:
-        """How many calls deep it runs what it waits for itself."""
-
-    @property
-    def pooled(self) -> bool:
-        """Whether its thread is one of the Env's worker pool."""
 
 
 class Request:
@@ -229,10 +196,10 @@ class Request:
         self.stage = WAITING
         self.behind: Request | None = None
         self.cancel_run: Callable[[], object] | None = None
-        self.wait: Wait | None = None
+        self.wait: Any = None
         self.relayed: Awaited | None = None
         self.sent: float | None = None
-        self.errands: Errands | None = None
+        self.errands: Any = None
         self.is_given_up = False
 
     def open(self) -> None:

@@ -10,8 +10,6 @@ _NAMED: Final = 1000  # those that failed and are counted one by one
 class Durations:
     """How many there were, how long together, and how long the longest. One thread."""
 
-    __slots__ = ("count", "longest", "total")
-
     def __init__(self) -> None:
         self.count = 0
         self.total = 0.0

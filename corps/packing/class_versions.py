@@ -1,10 +1,7 @@
 """What of a class by value has changed where it was defined, and what of that a copy takes over.
 
-The process that defined a class notices what is bound anew: an attribute of the class, a global that its
-methods name. Each such change is a version. A copy takes over what has changed after the version that it has,
-but not what its own process has bound anew meanwhile: a counter there goes on counting.
-
-Values are compared by identity, so a list that grows is no change.
+Values are compared by identity, so a list that grows is no change. `docs/design/packing-code-once.md` says
+why.
 """
 
 import functools

@@ -1,11 +1,8 @@
 """Taking classes apart that no other process can import, and putting them together there.
 
-The class is copied as it is, attribute by attribute. No code of the application runs for that: no metaclass,
-no ``__init_subclass__``, no ``__set_name__``; what these did once is among the attributes. Enums are classes
-like others; `enum_members` takes their members apart.
-
-A class has one copy in each process (see `identities`), which takes over what is changed where the class was
-defined (see `class_versions`). The process that defined it keeps its own.
+The class is copied as it is, attribute by attribute, and no code of the application runs for that.
+`docs/design/packing-code-once.md` says why. Enums are classes like others; `enum_members` takes their members
+apart.
 """
 
 import abc

@@ -1,10 +1,7 @@
 """Which code and which classes were defined for a peer, so that a number stands for them from then on.
 
 What is met for the first time goes by value, inside the message. What is met again is packed by itself, as a
-*definition* with a number, and sent ahead. So a class that is made anew in each call costs no definition.
-
-Names decide, not contents (see `identities`). What may change of a function goes with each message (see
-`functions`).
+*definition* with a number, and sent ahead. `docs/design/packing-code-once.md` says why.
 """
 
 from collections.abc import Callable, Hashable

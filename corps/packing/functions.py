@@ -1,14 +1,8 @@
 """Taking functions apart that no other process can import, and putting them together there.
 
-A *blueprint* is what of a function never changes: its code and the module that it belongs to. A peer keeps it
-under a number (see `code_sent`). All else goes with each message, as it is at that moment: the globals that
-the code names, the variables of the functions around it, defaults, attributes.
-
 In one message functions share their globals and variables as they do in the sender. For that a namespace
 travels as a dict and a variable as a list: the pickler writes each once, and the reader puts into the list
-the cell that it made for it.
-
-Code keeps its file name and line numbers, so tracebacks, `inspect.getsource` and breakpoints work.
+the cell that it made for it. `docs/design/packing-code-once.md` says what goes when.
 """
 
 import builtins

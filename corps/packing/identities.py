@@ -1,11 +1,8 @@
 """Which classes and which code are one and the same in several processes, although none can import them.
 
-What travels by value gets a name when it is packed for the first time. The name goes with it, so that each
-process has one class of that name: its own one if it was defined there, otherwise a copy that is made when
-the first message with it arrives. What arrives later never changes the class of the process that defined it,
-and of a copy only what has changed there. Code, type variables and `NewType` have names in the same way.
-
-One object for each Env; all its packers share it.
+What travels by value gets a name when it is packed for the first time, and the name goes with it.
+`docs/design/packing-code-once.md` says why. Type variables and `NewType` have names in the same way. One
+object for each Env; all its packers share it.
 """
 
 import contextlib

@@ -1,14 +1,9 @@
 """Large messages in chunks, so that small ones overtake them: what goes when, and what comes to be whole.
 
-A connection delivers in order: behind a message of 64 MiB, every other one waits for tens of milliseconds. So
-a large message is sent as a *stream*: an OPEN with the lengths of its frames, then its bytes in CHUNKs. Only
-a window of bytes is under way at any time, and each TAKEN of the receiver lets more go. So another message
-has at most the window before it.
-
-Messages that must stay in order have the same *lane*: while a stream of a lane is under way, all later
-messages of that lane wait for its last chunk. The streams of different lanes take turns.
-
-Pure: `transport` sends, receives and locks.
+A large message is sent as a *stream*: an OPEN with the lengths of its frames, then its bytes in CHUNKs. Only
+a window of bytes is under way at any time, and each TAKEN of the receiver lets more go. Messages that must
+stay in order have the same *lane*, and wait for the last chunk of a stream of it. The streams of different
+lanes take turns. Pure: `transport` sends, receives and locks. `docs/design/large-messages.md` says why.
 """
 
 from collections import deque
@@ -62,8 +57,6 @@ def cut(frames: Sequence[Frame], size: int) -> Iterator[Frame]:
 
 class Stream:
     """A large message on its way out: first a place in its lane, then its chunks. For `Outgoing`."""
-
-    __slots__ = ("chunks", "is_started", "lane", "lengths", "number", "sent")
 
     def __init__(self, number: int, lane: int | None) -> None:
         self.number = number
@@ -193,8 +186,6 @@ class Outgoing:
 
 class _Assembly:
     """A large message of which not all has come."""
-
-    __slots__ = ("_at", "_frames", "_index", "_lengths", "came", "early", "missing")
 
     def __init__(self, lengths: Sequence[int]) -> None:
         self._lengths = lengths

@@ -1,16 +1,10 @@
 """A link goes on where its connection broke: which messages have arrived, and which are to be sent again.
 
-ZeroMQ may lose what it was given when a connection breaks, and it says nothing. So each message on a link has
-a number, one more than the last. The sender keeps it (`Unconfirmed`) until the receiver (`Arrivals`) says
-that all up to it have arrived. A connection keeps the order of what is sent on it. So a number that comes too
-early, or an ASK that is ahead, proves that what is between was lost. Then the sender sends all that it keeps
-again, in a new *round*. The round goes with each message, so that a loss is reported once, however much is
-under way behind it. The receiver drops what comes twice by its number. A sender that hears nothing for a
-while asks, less and less often.
-
-The passing of time alone makes nobody send again: a slow receiver costs a question, and no bandwidth.
-
-Pure: `transport` sends, receives, locks, and knows when a while has passed.
+Each message on a link has a number. The sender keeps it (`Unconfirmed`) until the receiver (`Arrivals`) says
+that all up to it have arrived. A number that comes too early, or an ASK that is ahead, proves a loss. Then
+the sender sends all that it keeps again, in a new *round*, so that a loss is reported once. The passing of
+time alone makes nobody send again. Pure: `transport` sends, receives, locks, and knows when a while has
+passed. `docs/design/resume.md` says why.
 """
 
 from collections import deque
@@ -30,8 +24,6 @@ TELL_BYTES: Final = 1024 * 1024  # after so many bytes at the latest it says so
 
 class Unconfirmed(Generic[Message]):
     """The messages of one link that are not known to have arrived. Its owner's lock protects it."""
-
-    __slots__ = ("_first", "_messages", "_pause", "_quiet", "_seen", "round", "size")
 
     def __init__(self) -> None:
         self.round = 1  # the round that messages are sent in
@@ -96,18 +88,6 @@ class Unconfirmed(Generic[Message]):
 
 class Arrivals:
     """Which messages of one link have arrived. One thread at a time."""
-
-    __slots__ = (
-        "_bytes",
-        "_link",
-        "_messages",
-        "_missed",
-        "_most_bytes",
-        "_most_messages",
-        "_number",
-        "_told_round",
-        "owes",
-    )
 
     def __init__(self, link: int, *, messages: int = TELL_MESSAGES, size: int = TELL_BYTES) -> None:
         """Begin with nothing. The sender, which knows it as `link`, hears of so many messages or bytes."""
