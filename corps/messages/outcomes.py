@@ -68,11 +68,7 @@ class Value(_Open):
 
 
 class Raised(_Open):
-    """The method raised.
-
-    Attributes:
-        remote: What is known of the exception: its `origin` is a copy, or None where it could not travel.
-    """
+    """The method raised. The `origin` of `remote` is a copy of the exception; None if it could not travel."""
 
     __slots__ = ("_error", "remote")
     failed = True

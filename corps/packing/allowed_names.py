@@ -21,17 +21,13 @@ _SHARED: Final = (FunctionType, BuiltinFunctionType, MethodType, ModuleType)
 def read_allowed(
     body: bytes, names: Iterable[str], resolve_module: Resolve | None, allow: Allow, rebind: Rebind
 ) -> Any:
-    """Return the object of a pickle that names these, and may call what ``allow`` allows.
-
-    Untrusted: it names or does more. UnpackError: it is no pickle, lacks a name, or what it called has
-    failed.
-    """
-    judge = AllowedNames(allow, resolve_module or import_module, {**rebind, FIND_MEMBER: find_member})
+    """Return the object of a pickle that names these, and may call what ``allow`` allows."""
+    judge = _AllowedNames(allow, resolve_module or import_module, {**rebind, FIND_MEMBER: find_member})
     return PickleReader(judge).read(body, names)
 
 
-class AllowedNames:
-    """The judge of one pickle. `rebind` answers some names, which are allowed, instead of the real thing."""
+class _AllowedNames:
+    """A `Judge` of one pickle. `rebind` answers some names, which are allowed, instead of the real thing."""
 
     def __init__(self, allow: Allow, resolve_module: Resolve, rebind: Rebind) -> None:
         self._allow = allow
@@ -40,7 +36,6 @@ class AllowedNames:
         self._found: list[Any] = []
 
     def find(self, module: str, qualname: str) -> Any:
-        """See `Judge.find`."""
         found = self._rebind.get((module, qualname))
         if found is None:
             check_name(module, qualname, self._allow)
@@ -58,19 +53,17 @@ class AllowedNames:
         return any(each is thing for each in self._found)
 
     def make(self, cls: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """See `Judge.make`."""
         if not is_class(cls) or not self._was_found(cls):
             raise Untrusted("the bytes make an object of what is no class that they name")
         return cls.__new__(cls, *args, **kwargs)
 
     def call(self, function: Any, args: tuple[Any, ...]) -> Any:
-        """See `Judge.call`."""
         if not self._was_found(function):
             raise Untrusted("the bytes call what is nothing that they name")
         return function(*args)
 
     def fill(self, thing: Any, state: Any) -> Any:
-        """See `Judge.fill`. As the standard library does it."""
+        # As the standard library does it.
         _refuse_shared(thing)
         own_way = getattr(thing, "__setstate__", None)
         if own_way is not None:
@@ -86,19 +79,17 @@ class AllowedNames:
         return thing
 
     def extend(self, thing: Any, items: list[Any]) -> None:
-        """See `Judge.extend`."""
         _refuse_shared(thing)
         for item in items:
             thing.append(item)
 
     def put(self, thing: Any, pairs: list[tuple[Any, Any]]) -> None:
-        """See `Judge.put`."""
         _refuse_shared(thing)
         for key, value in pairs:
             thing[key] = value
 
     def judge_key(self, key: Any) -> None:
-        """See `Judge.judge_key`. Classes that are allowed hash their own way."""
+        return  # classes that are allowed hash their own way
 
 
 def _refuse_shared(thing: Any) -> None:

@@ -104,10 +104,7 @@ def _type_of(thing: Any) -> str:
 
 
 class _Search:
-    """One search for a culprit: what it has seen, and how much it may still try.
-
-    Beyond the bounds of depth and trials, something on the way to the part that is to blame is blamed.
-    """
+    """One search for a culprit. Beyond the bounds of depth and trials, something on the way is blamed."""
 
     def __init__(
         self, start: Culprit, pack: Callable[[Any], object], parts_of: Callable[[Any], Iterator[Part]]
@@ -120,10 +117,7 @@ class _Search:
         self._kept: list[Any] = []
 
     def descend(self, culprit: Culprit, depth: int) -> Culprit | None:
-        """Return the innermost culprit inside this one, or itself if there is none.
-
-        None: it fails only because it refers back to something that fails, so the search goes on beside it.
-        """
+        """Return the innermost culprit inside this one; None if it only refers back to what fails."""
         if isinstance(culprit.error, Refusal) and culprit.error.thing is culprit.thing:
             return culprit
         if depth == _DEEPEST:

@@ -166,11 +166,7 @@ def make_class(
     slots: list[str] | None,
     file: str | None = None,
 ) -> type:
-    """Return the class of a name; make it if there is none here, without its attributes.
-
-    `slots` is None if it declares none. `file` is as in `reduce_class`: a process that has loaded it uses its
-    own class.
-    """
+    """Return the class of a name, or of a file that is loaded here; else make it without its attributes."""
     if file is not None:
         loaded = find_loaded(module, file, qualname)
         if isinstance(loaded, type):

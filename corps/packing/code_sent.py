@@ -61,11 +61,7 @@ class CodeSent:
 
 
 def restore_defined(number: int, *shared: Any) -> Any:
-    """Stand in a pickle for a defined class, or a function with its globals and variables, but no state.
-
-    The packer of that link answers this name itself. So only other readers run this, which raises
-    UnpackError.
-    """
+    """Stand in a pickle for what its sender has defined; the packer of that link answers this name itself."""
     raise UnpackError(
         f"the bytes refer to definition {number} of the link they came by; they were not read there"
     )

@@ -69,12 +69,7 @@ def _size(part: Part) -> int:
 
 
 def read_form(file: BinaryIO) -> Manifest:
-    """Return the facts of a stored form, and leave the file where its body begins.
-
-    Read it once through, and keep nothing of the body. The file can go back, and holds the form alone. Raise
-    Damaged if it is truncated, changed, or was never one, and NewerFormat if a newer release of corps wrote
-    it.
-    """
+    """Read a form once through and leave the file at its body; Damaged or NewerFormat if that cannot be."""
     version = _verified_version(file)
     if version > FORMAT_VERSION:
         raise NewerFormat(

@@ -112,11 +112,7 @@ class Packer:
             raise explain(value, what, error, self._encode, only_data=self._codec == DATA) from error
 
     def unpack(self, packed: Packed) -> Any:
-        """Turn bytes of ``pack``, of any process, into an object. The buffers become its memory.
-
-        Raise UnpackError, with its cause, if that cannot be done. Raise Untrusted if they name what ``allow``
-        refuses, or if this packer reads data only and they are not.
-        """
+        """Turn bytes of ``pack`` into an object, with the buffers as its memory, or raise UnpackError."""
         codec, body, buffers = packed
         if codec != self._codec:
             check_may_read(self._codec, codec)

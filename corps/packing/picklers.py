@@ -139,11 +139,7 @@ def reduce_rest(thing: Any, elsewhere: Elsewhere) -> Any:
 
 
 def own_reduction(thing: Any) -> Any:
-    """Return what an object that says itself how it is packed reduces to, which may be a name.
-
-    The C pickler would ask the same next. Members of enums and the standard streams are reduced to what means
-    the same in every process.
-    """
+    """Return what an object reduces to in its own way, as the C pickler would ask next; it may be a name."""
     if thing is sys.stdout or thing is sys.stderr:
         return reduce_standard_stream(thing)
     kind = type(thing)

@@ -33,12 +33,8 @@ _PLAIN_METACLASSES: Final = (type, ABCMeta)
 
 
 def read_plain(body: bytes, names: Iterable[str], resolve_module: Resolve | None, allow: Allow) -> Any:
-    """Return the object of a pickle that names these, and run nothing of it. Untrusted: it is more than data.
-
-    The default resolver finds only modules that are imported already. UnpackError: it is no pickle, or lacks
-    a name.
-    """
-    judge = PlainObjects(resolve_module or _imported_module, allow)
+    """Return the object of a pickle that names these, and run nothing of it, no import either by default."""
+    judge = _PlainObjects(resolve_module or _imported_module, allow)
     value = PickleReader(judge).read(body, names)
     judge.check_filled()
     return value
@@ -52,8 +48,8 @@ def _imported_module(name: str) -> ModuleType:
     return module
 
 
-class PlainObjects:
-    """The judge of one pickle. `module_of` gives a module that is imported already."""
+class _PlainObjects:
+    """A `Judge` of one pickle. `module_of` gives a module that is imported already."""
 
     def __init__(self, module_of: Resolve, allow: Allow) -> None:
         self._module_of = module_of
@@ -66,7 +62,6 @@ class PlainObjects:
             raise UnpackError(f"the bytes make a {type(thing).__qualname__} without its fields")
 
     def find(self, module: str, qualname: str) -> Any:
-        """See `Judge.find`."""
         value = _VALUES.get((module, qualname))
         if value is not None:
             return value
@@ -82,7 +77,6 @@ class PlainObjects:
         return cls
 
     def make(self, cls: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """See `Judge.make`."""
         if kwargs or not is_class(cls):
             raise Untrusted("the bytes make an object in a way that is not that of data")
         if _is_named_tuple(cls):
@@ -100,7 +94,6 @@ class PlainObjects:
         return made
 
     def call(self, function: Any, args: tuple[Any, ...]) -> Any:
-        """See `Judge.call`."""
         if is_class(function) and function in _VALUES.values():
             if not all(type(arg) in (int, float, str, bytes, timezone, timedelta) for arg in args):
                 raise Untrusted(f"the bytes make a {function.__qualname__} of what is no value")
@@ -112,7 +105,6 @@ class PlainObjects:
         raise Untrusted("the bytes call a function, and they may hold data only")
 
     def fill(self, thing: Any, state: Any) -> Any:
-        """See `Judge.fill`."""
         if self._unfilled.pop(id(thing), None) is None:
             raise Untrusted("the bytes set attributes of what is no new dataclass")
         fields = [field.name for field in dataclasses.fields(type(thing))]
@@ -127,15 +119,12 @@ class PlainObjects:
         return thing
 
     def extend(self, thing: Any, items: list[Any]) -> None:
-        """See `Judge.extend`."""
         raise Untrusted("the bytes append to what is no list")
 
     def put(self, thing: Any, pairs: list[tuple[Any, Any]]) -> None:
-        """See `Judge.put`."""
         raise Untrusted("the bytes set items of what is no dict")
 
     def judge_key(self, key: Any) -> None:
-        """See `Judge.judge_key`."""
         cls: Any = type(key)
         hashes_itself = type(cls.__hash__) is FunctionType and cls.__hash__ is not enum.Enum.__hash__
         if hashes_itself or type(cls.__eq__) is FunctionType:

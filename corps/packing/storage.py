@@ -109,10 +109,7 @@ def load_from(
     resolve_module: Resolve | None = None,
     rebind: Rebind | None = None,
 ) -> Any:
-    """Return the object of a durable form, in a file that can go back; see `load`.
-
-    The manifest is checked as a whole, name by name, before anything of the body is run.
-    """
+    """Return the object of a form in a file that can go back. All names are checked before any is used."""
     if trust not in ("code", "data"):
         raise ConfigError(f'trust = {trust!r} is not known: "data" for files of others, "code" for your own')
     manifest = read_form(form)

@@ -263,11 +263,7 @@ class Incoming:
         self._streams[number] = _Assembly(sizes)
 
     def add(self, number: int, offset: int, chunk: Frame) -> list[Frame] | None:
-        """Copy the next bytes of a stream; return the message if it is whole now.
-
-        Its large frames are views of memory of their own. WireError: there is no such stream, or these are
-        not its next bytes.
-        """
+        """Copy the next bytes of a stream, or raise WireError; return the message if it is whole now."""
         stream = self._streams.get(number)
         if stream is None or stream.has_memory():
             self._owed += len(chunk)

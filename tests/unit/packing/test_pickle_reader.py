@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corps.errors import UnpackError, Untrusted
-from corps.packing.allowed_names import AllowedNames
+from corps.packing.allowed_names import _AllowedNames
 from corps.packing.pickle_reader import PickleReader
-from corps.packing.plain_objects import PlainObjects
+from corps.packing.plain_objects import _PlainObjects
 from tests.unit.packing.test_data import DATA_VALUES, same
 
 
@@ -16,7 +16,7 @@ def read(body: bytes) -> Any:
     def none(_name: str) -> Any:
         raise AssertionError("a module was asked for")
 
-    return PickleReader(PlainObjects(none, lambda _module, _name: False)).read(body)
+    return PickleReader(_PlainObjects(none, lambda _module, _name: False)).read(body)
 
 
 @given(value=DATA_VALUES)
@@ -93,8 +93,8 @@ def test_senseless_bytes_are_an_error_of_the_bytes(body: bytes) -> None:
 @given(body=st.binary(max_size=60))
 def test_any_bytes_give_a_value_or_an_error_of_the_bytes(body: bytes) -> None:
     judges = (
-        PlainObjects(lambda _name: pytest, lambda _module, _name: True),
-        AllowedNames(lambda _module, _name: True, lambda _name: pytest, {}),
+        _PlainObjects(lambda _name: pytest, lambda _module, _name: True),
+        _AllowedNames(lambda _module, _name: True, lambda _name: pytest, {}),
     )
     for judge in judges:
         try:
