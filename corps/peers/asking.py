@@ -57,21 +57,13 @@ _SLOTS: Final = 2  # of the journal, for each request in the window: urgent ones
 
 
 class Loss(NamedTuple):
-    """That a peer is gone, and what is known about it.
+    """That a peer is gone, and what is known about it."""
 
-    Attributes:
-        reason: Why, for the texts of the errors.
-        cause: The same in one word.
-        has_died: Its process has certainly ended, so that the journal says what was begun.
-        refusal: The peer has refused the link from its beginning, so that nothing has reached it.
-        log_level: How to say that requests went with it whose callers wanted no answer.
-    """
-
-    reason: str
+    reason: str  # for the texts of the errors
     cause: Reason = "lost"
-    has_died: bool = False
-    refusal: VersionMismatch | None = None
-    log_level: int = logging.WARNING
+    has_died: bool = False  # for certain, so that the journal says what was begun
+    refusal: VersionMismatch | None = None  # of the link from its beginning: nothing has reached the peer
+    log_level: int = logging.WARNING  # of the word on requests that went with it and wanted no answer
 
 
 class Asking:
@@ -106,7 +98,7 @@ class Asking:
         # one stays, without its promise: it takes up room at the peer until the peer says that it does not.
         self._pending: dict[int, tuple[Promise | None, int, float | None]] = {}
         self._withdrawn: dict[int, tuple[ConcAddr | None, ConcAddr, str]] = {}  # sender, target, method
-        # The same of watches, which take no room, for they may last for ever.
+        # The promise of each watch. Watches take no room, for they may last for ever.
         self._watches: dict[int, Promise | None] = {}
         self._when_answered: list[Callable[[], object]] = []
         self._lost: Loss | None = None

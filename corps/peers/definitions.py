@@ -15,9 +15,6 @@ class Definitions:
 
     No definition is forgotten while the peer is there, because requests are opened late and in any order.
     When the peer has as many as it keeps, all other code goes by value.
-
-    Attributes:
-        packer: Packs for the peer, and unpacks what comes from it.
     """
 
     def __init__(

@@ -8,17 +8,11 @@ from corps.wire.frames import MAX_FRAMES, MAX_METHOD, Frame
 
 
 class Limits(NamedTuple):
-    """What one peer takes, in each direction.
+    """What one peer takes, in each direction."""
 
-    Attributes:
-        window: Requests and bytes that may be unanswered.
-        patience: Seconds that a sender waits for room; None for as long as it takes.
-        max_frame: Bytes of the longest frame; None for no limit.
-    """
-
-    window: tuple[int, int]
-    patience: float | None
-    max_frame: int | None
+    window: tuple[int, int]  # requests and bytes that may be unanswered
+    patience: float | None  # seconds that a sender waits for room; None for as long as it takes
+    max_frame: int | None  # bytes of the longest frame; None for no limit
 
 
 def check_frames(frames: Sequence[Frame], max_frame: int | None) -> None:

@@ -28,14 +28,7 @@ from corps.wire.frames import (
 
 
 class Peer:
-    """One other Env, in one incarnation or before it has one. Thread-safe.
-
-    Attributes:
-        asking: The requests to it.
-        answering: The requests of it.
-        marks: How many MARKs of it have come. Nothing else is done about them yet.
-        handlers: What is done about a message of it, by the type of the header. For the thread that reads.
-    """
+    """One other Env, in one incarnation or before it has one. Thread-safe."""
 
     def __init__(
         self,
@@ -56,6 +49,7 @@ class Peer:
         outcomes = OutcomeCodec(packer, env)
         self.asking = Asking(env, self.way, packer, outcomes, limits, is_journaled=journals is not None)
         self.answering = Answering(env, self.way, packer, outcomes, limits)
+        # By the type of the header. For the thread that reads.
         self.handlers: Final[Mapping[type, Callable[[Any, Sequence[Frame]], None]]] = {
             OutcomeHeader: self.asking.on_outcome,
             RequestHeader: self.answering.on_request,
@@ -65,7 +59,7 @@ class Peer:
             DefineHeader: self.definitions.on_define,
             MarkHeader: self._on_mark,
         }
-        self.marks = 0
+        self.marks = 0  # that have come; nothing else is done about them yet
         if member.incarnation:  # else `prepare` comes when it has a process
             self._open_journal(member)
 

@@ -30,13 +30,9 @@ Ready = Sequence[Any]
 
 
 class Link(ABC):
-    """The way to one peer. Thread-safe.
+    """The way to one peer. Thread-safe."""
 
-    Attributes:
-        unsent: Bytes that were given to `send` and wait in this process for the peer to take them.
-    """
-
-    unsent: int = 0
+    unsent: int = 0  # bytes that were given to `send` and wait in this process for the peer to take them
 
     @abstractmethod
     def send(self, frames: Sequence[Frame], lane: int | None = None) -> None:
@@ -59,17 +55,11 @@ class Link(ABC):
 
 
 class Transport(ABC):
-    """This Env's end of all its links.
+    """This Env's end of all its links."""
 
-    Attributes:
-        audit: Counts what was admitted and refused. Used by the thread that reads.
-        endpoint: Where this Env listens: what goes into its `Member`.
-        max_frame: Bytes of the longest frame that peers take; None for no limit.
-    """
-
-    audit: Audit
-    endpoint: str
-    max_frame: int | None = None
+    audit: Audit  # counts what was admitted and refused; used by the thread that reads
+    endpoint: str  # where this Env listens: what goes into its `Member`
+    max_frame: int | None = None  # bytes of the longest frame that peers take; None for no limit
 
     @abstractmethod
     def start(self, on_message: OnMessage, on_broken: OnBroken) -> None:

@@ -24,21 +24,13 @@ _STRETCH: Final = 2  # a free segment may be so many times as large as needed
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """The buffers of a message in shared memory, leased to one receiver.
+    """The buffers of a message in shared memory, leased to one receiver."""
 
-    Attributes:
-        segment: Keeps the descriptor open: keep this object until the descriptor is sent.
-        size: Bytes from the beginning of the first buffer to the end of the last.
-        offsets: Where each of them begins.
-        is_first: The holder has never had this segment: the descriptor has to go with the message.
-        lease: Which lease of the segment it is.
-    """
-
-    segment: Segment
-    size: int
-    offsets: tuple[int, ...]
-    is_first: bool
-    lease: int
+    segment: Segment  # keeps the descriptor open: keep this object until the descriptor is sent
+    size: int  # bytes from the beginning of the first buffer to the end of the last
+    offsets: tuple[int, ...]  # where each of them begins
+    is_first: bool  # the holder has never had this segment: the descriptor has to go with the message
+    lease: int  # of the segment
 
 
 class Arenas:

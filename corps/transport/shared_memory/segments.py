@@ -83,23 +83,15 @@ class Segment:
 
     The memory goes back to the kernel when nobody refers to this object any more, and no receiver has it.
     A thread that has the object may use the descriptor, whatever others give up: it stays the same file.
-
-    Attributes:
-        number: Its id, unique in this process.
-        capacity: Bytes of the longest buffer that it holds: a multiple of the size of a page.
-        size: Bytes that it takes altogether.
-        holder: To whom it is leased, or was last.
-        lease: Counts its leases.
-        known_by: The holders that have had it, and so have mapped it.
     """
 
     def __init__(self, number: int, capacity: int) -> None:
-        self.number = number
-        self.capacity = capacity
+        self.number = number  # unique in this process
+        self.capacity = capacity  # bytes of the longest buffer: a multiple of the size of a page
         self.size = HEAD + capacity
-        self.holder = 0
-        self.lease = 0
-        self.known_by: set[int] = set()
+        self.holder = 0  # to whom it is leased, or was last
+        self.lease = 0  # counts its leases
+        self.known_by: set[int] = set()  # the holders that have had it, and so have mapped it
         self._filled = 0  # bytes of the buffer that have been written to, ever
         self._populated = 0  # those of them that have been written to through the mapping
         self.fd = os.memfd_create("corps", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)

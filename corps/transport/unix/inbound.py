@@ -23,20 +23,14 @@ _CLOSED_ON_EXEC: Final = int(socket.MSG_CMSG_CLOEXEC)  # as enumerations they co
 
 
 class InboundConnection:
-    """One accepted connection. The thread that reads uses it alone.
-
-    Attributes:
-        sock: The connection, not blocking.
-        member: Who speaks; None before it has said so.
-        mappings: The shared memory that came by it.
-    """
+    """One accepted connection. The thread that reads uses it alone."""
 
     def __init__(self, sock: socket.socket, reserve: Reserve) -> None:
         self.sock = sock
         self._reserve = reserve
         self._descriptors: socket.socket | None = None  # where those of segments come; came with the HELLO
-        self.member: Member | None = None
-        self.mappings = Mappings()
+        self.member: Member | None = None  # before it has said who speaks
+        self.mappings = Mappings()  # the shared memory that came by it
         self._cutter = Cutter(MAX_HELLO, _MAX_MESSAGE)
         self._uncut = b""  # that there was no memory for
         self._fd: int | None = None  # of the segment that the next message needs

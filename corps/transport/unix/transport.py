@@ -144,7 +144,6 @@ class UnixTransport(Transport):
         except OSError as error:
             raise Overloaded(f"no link to {env_label(member.env)}: {error}") from error
         try:
-            sock.setblocking(False)
             sock.connect(self._path_of(member))
             verdict = self._admission.judge_user(*user_behind(sock))
             if not verdict.admitted:

@@ -29,11 +29,7 @@ _EVENTS: Final = zmq.EVENT_ACCEPTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_
 
 
 class ZmqStrangers:
-    """The strangers of one Env's ROUTER socket. The thread that reads uses it alone.
-
-    Attributes:
-        socket: To be polled: when it can be read, `look` is to be called.
-    """
+    """The strangers of one Env's ROUTER socket. The thread that reads uses it alone."""
 
     def __init__(
         self,
@@ -51,7 +47,7 @@ class ZmqStrangers:
         self._since: dict[int, float] = {}  # by descriptor, oldest first
         self._proofs: deque[float] = deque()  # when a peer has proved who it is
         router.monitor(_ENDPOINT, _EVENTS)
-        self.socket = context.socket(zmq.PAIR)
+        self.socket = context.socket(zmq.PAIR)  # when it can be read, `look` is to be called
         self.socket.linger = 0
         self.socket.rcvhwm = 0  # else libzmq's own thread would wait for this one
         self.socket.connect(_ENDPOINT)
