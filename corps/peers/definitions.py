@@ -22,7 +22,7 @@ class Definitions:
     ) -> None:
         self.packer = packer.for_peer(self._define, self._find)
         self._read = packer.unpack
-        self._transmit = transmit
+        self._transmit = transmit  # behind all that was sent before
         self._largest = MAX_DEFINITION if max_frame is None else min(MAX_DEFINITION, max_frame)
         self._numbers = itertools.count(1)
         # Both only grow, and each step on them is atomic, so there is no lock.

@@ -57,7 +57,10 @@ def receive(line: socket.socket, mappings: Mappings) -> memoryview | None:
     if not header:
         return None
     segment, capacity, size = HEADER.unpack(header)
-    return mappings.open(segment, fds[0] if fds else None, capacity, size)
+    view = mappings.open(segment, fds[0] if fds else None, capacity, size)
+    for fd in fds:
+        os.close(fd)
+    return view
 
 
 def echo_sums(line: socket.socket) -> None:
@@ -193,7 +196,7 @@ views = []
 for holder in range(5):
     placed = arenas.place([b"x" * 70000], 1)
     at = placed.segment
-    views.append(mappings.open(at.number, os.dup(at.fd), at.capacity, placed.size))
+    views.append(mappings.open(at.number, at.fd, at.capacity, placed.size))
 cycle = [views[0], views.pop()]
 cycle.append(cycle)
 os.kept = views[1]

@@ -80,7 +80,7 @@ class Model(RuleBasedStateMachine):
             return multiple()  # its connection has ended meanwhile
         view = self.receivers[holder].open(
             placed.segment.number,
-            os.dup(placed.segment.fd) if placed.is_first else None,
+            placed.segment.fd if placed.is_first else None,
             placed.segment.capacity,
             placed.size,
         )
@@ -152,7 +152,7 @@ def test_a_hundred_thousand_buffers_leave_nothing_behind() -> None:
     def work(turns: int) -> tuple[int, int]:
         for _ in range(turns):
             placed = arenas.place([data[: sizes.randrange(4 * KIB, 64 * KIB)]], 1)
-            fd = os.dup(placed.segment.fd) if placed.is_first else None
+            fd = placed.segment.fd if placed.is_first else None
             held.append(mappings.open(placed.segment.number, fd, placed.segment.capacity, placed.size))
             if len(held) > 10:
                 held.pop(sizes.randrange(10))
@@ -198,6 +198,9 @@ def receivers(lines: list[Line], faults: Counter[str]) -> Iterator[threading.Thr
             except Exception as error:
                 faults[str(error)] += 1
                 continue
+            finally:
+                if fd is not None:
+                    os.close(fd)
             inboxes[turn % 2].put((view, mark))
             del view
             turn += 1
@@ -294,6 +297,8 @@ def _sum_up(line: socket.socket, header: struct.Struct, turns: int) -> int:
         packet, fds, _, _ = socket.recv_fds(line, header.size, 1)
         segment, capacity, size, mark = header.unpack(packet)
         view = mappings.open(segment, fds[0] if fds else None, capacity, size)
+        for fd in fds:
+            os.close(fd)
         kept.append((np.frombuffer(view, np.uint8), mark))
         del view
         if len(kept) > 4:

@@ -49,25 +49,16 @@ class Mappings:
         """Give access to what the peer has placed, through `fd` if this is the first use of the segment here.
 
         These are the bytes themselves, or a copy if too many segments are in use. The segment is free for the
-        next message when the last object that uses this memory is gone. The descriptor is closed.
+        next message when the last object that uses this memory is gone. The caller closes the descriptor.
 
         Raises:
             WireError: The peer says what cannot be; nothing has changed.
-            MemoryError: It cannot be had now. Nothing has changed, and `fd` is open.
+            MemoryError: It cannot be had now; nothing has changed.
         """
-        try:
-            if not 0 <= size <= capacity or capacity == 0:
-                raise WireError(f"{size} bytes are said to be in a segment for {capacity}")
-            copied = new_memory(size) if len(self._in_use) >= self._most_in_use else None
-            mapped = self._known(segment, capacity) if fd is None else self._map(segment, fd, capacity)
-        except MemoryError:
-            raise
-        except BaseException:
-            if fd is not None:
-                os.close(fd)
-            raise
-        if fd is not None:
-            os.close(fd)
+        if not 0 <= size <= capacity or capacity == 0:
+            raise WireError(f"{size} bytes are said to be in a segment for {capacity}")
+        copied = new_memory(size) if len(self._in_use) >= self._most_in_use else None
+        mapped = self._known(segment, capacity) if fd is None else self._map(segment, fd, capacity)
         if copied is None:
             return mapped.view(size, self._forks)
         mapped.copy_out(copied)

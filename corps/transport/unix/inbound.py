@@ -136,14 +136,8 @@ class InboundConnection:
             raise WireError("the frames of a message are said to lie in several segments")
         fd = self._descriptor_of(first.segment) if first.is_first else None
         size = max(place.offset + place.size for place in shared)
-        try:
-            memory = self.mappings.open(first.segment, fd, first.capacity, size)
-        except MemoryError:
-            raise
-        except BaseException:
-            self._fd = None  # it was closed
-            raise
-        self._fd = None
+        memory = self.mappings.open(first.segment, fd, first.capacity, size)
+        self._close_descriptor()
         return [
             memory[frame.offset : frame.offset + frame.size] if isinstance(frame, SharedFrame) else frame
             for frame in message
@@ -155,9 +149,12 @@ class InboundConnection:
         self.mappings.close()
         if self._descriptors is not None:
             self._descriptors.close()
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        self._close_descriptor()
+
+    def _close_descriptor(self) -> None:
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            os.close(fd)
 
 
 def _descriptors_in(rights: Sequence[tuple[int, int, bytes]]) -> list[int]:

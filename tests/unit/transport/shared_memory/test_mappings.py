@@ -45,7 +45,7 @@ class Line:
             with_fd = placed.is_first
         return self.mappings.open(
             placed.segment.number,
-            os.dup(placed.segment.fd) if with_fd else None,
+            placed.segment.fd if with_fd else None,
             placed.segment.capacity if capacity is None else capacity,
             placed.size if size is None else size,
         )
@@ -295,7 +295,7 @@ def test_what_cannot_be_is_refused(line: Line, other: dict[str, Any], text: str)
     assert line.open(placed) == b"x" * KIB64  # nothing has changed
 
 
-def test_the_descriptor_is_closed_whatever_happens(line: Line) -> None:
+def test_what_is_refused_leaves_no_descriptor_open(line: Line) -> None:
     placed = line.arenas.place([b"x" * KIB64], 1)
     before = len(os.listdir("/proc/self/fd"))
     for size in (-1, KIB64 + 1):
@@ -336,6 +336,7 @@ def test_no_shared_memory_that_cannot_be_written_to(line: Line) -> None:
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
     with pytest.raises(WireError, match="cannot be mapped"):
         line.mappings.open(1, fd, 4096, 1)
+    os.close(fd)
 
 
 def test_a_peer_cannot_make_us_map_without_end() -> None:
