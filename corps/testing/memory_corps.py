@@ -1,9 +1,9 @@
 """Several Envs of one Corps in one process.
 
-network = MemoryNetwork()
-with memory_corps(2, network=network) as (one, two):
-counter = one.options(env=two.id).create(Counter)
-network.cut(one.id, two.id)
+    network = MemoryNetwork()
+    with memory_corps(2, network=network) as (one, two):
+        counter = one.options(env=two.id).create(Counter)
+        network.cut(one.id, two.id)
 
 A MemoryNetwork joins them, or another `Network`, as one of real connections that a test can break.
 """

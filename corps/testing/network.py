@@ -60,17 +60,6 @@ class MemoryNetwork:
         self._inboxes: dict[str, _Inbox] = {}
         self._order = itertools.count()
 
-    def transport(self, hello: Hello) -> "MemoryTransport":
-        """Make an Env's end of its lines.
-
-        Args:
-            hello: Who the Env is.
-
-        Returns:
-            The transport.
-        """
-        return MemoryTransport(self, hello)
-
     def join(self, hello: Hello) -> tuple[Transport, Member]:
         """Make what `corps.testing.memory_corps` needs of an Env.
 
@@ -78,9 +67,9 @@ class MemoryNetwork:
             hello: Who the Env is.
 
         Returns:
-            Its transport, and its record.
+            Its end of all its lines, and its record.
         """
-        transport = self.transport(hello)
+        transport = _MemoryTransport(self, hello)
         return transport, Member(hello.env, hello.incarnation, transport.endpoint)
 
     def cut(self, one: int, other: int) -> None:
@@ -141,14 +130,8 @@ class MemoryNetwork:
 
     # --- for the transports ---
 
-    def carry(self, sender: Hello, receiver: Member, frames: Sequence[Frame]) -> None:
-        """Take a message of `sender`, and copy it.
-
-        Args:
-            sender: Who sends.
-            receiver: To whom.
-            frames: The message.
-        """
+    def _carry(self, sender: Hello, receiver: Member, frames: Sequence[Frame]) -> None:
+        """Take a message, and copy it."""
         message = sender, [bytes(frame) for frame in frames]
         with self._lock:
             line = self._line(sender.env, receiver.env)
@@ -159,16 +142,8 @@ class MemoryNetwork:
             else:
                 self._put(line, receiver.endpoint, message)
 
-    def await_messages(self, endpoint: str, timeout: float | None) -> list[_Message]:
-        """Wait for messages to an endpoint.
-
-        Args:
-            endpoint: Whose they are.
-            timeout: Seconds; None for as long as it takes.
-
-        Returns:
-            All that are due; none if the time was over first, or on `interrupt_endpoint`.
-        """
+    def _await_messages(self, endpoint: str, timeout: float | None) -> list[_Message]:
+        """Return all messages that are due; none if the time was over first, or on `_interrupt`."""
         inbox = self._inbox(endpoint)
         until = deadline_after(timeout)
         due: list[_Message] = []
@@ -186,14 +161,13 @@ class MemoryNetwork:
             inbox.is_interrupted = False
         return due
 
-    def interrupt_endpoint(self, endpoint: str) -> None:
-        """Make `await_messages` return."""
+    def _interrupt(self, endpoint: str) -> None:
         inbox = self._inbox(endpoint)
         with inbox.changed:
             inbox.is_interrupted = True
             inbox.changed.notify_all()
 
-    def close_endpoint(self, endpoint: str) -> None:
+    def _close(self, endpoint: str) -> None:
         """Lose what is under way to an endpoint that has closed, and all that follows."""
         inbox = self._inbox(endpoint)
         with inbox.changed:
@@ -219,11 +193,10 @@ class MemoryNetwork:
         return self._line(one, other), self._line(other, one)
 
 
-class MemoryTransport(Transport):
+class _MemoryTransport(Transport):
     """One Env's end of its lines in a MemoryNetwork. Threads as `Transport` says."""
 
     def __init__(self, network: MemoryNetwork, hello: Hello) -> None:
-        """Make it; `MemoryNetwork.transport` calls this."""
         self._network = network
         self._hello = hello
         self.audit = Audit(f"env{hello.env}")
@@ -234,50 +207,39 @@ class MemoryTransport(Transport):
         self._closed = False
 
     def start(self, on_message: OnMessage, on_broken: OnBroken) -> None:
-        """See `Transport.start`."""
         self._on_message = on_message
 
     def admit(self, member: Member) -> None:
-        """See `Transport.admit`."""
         with self._lock:
             self._members[member.incarnation] = member
 
     def expel(self, member: Member) -> None:
-        """See `Transport.expel`."""
         with self._lock:
             self._members.pop(member.incarnation, None)
 
     def connect(self, member: Member) -> Link:
-        """See `Transport.connect`."""
         with self._lock:
             if self._closed:
                 raise BrokenError(f"env{self._hello.env} has closed its links")
         return _MemoryLink(self, member)
 
     def close(self) -> None:
-        """See `Transport.close`."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-        self._network.close_endpoint(self.endpoint)
+        self._network._close(self.endpoint)
 
     def carry(self, member: Member, frames: Sequence[Frame]) -> None:
-        """Send a message, for a link of this transport.
-
-        Raises:
-            BrokenError: The transport was closed.
-        """
+        """Send a message, for a link of this transport."""
         if self._closed:
             raise BrokenError(f"env{self._hello.env} has closed its links")
-        self._network.carry(self._hello, member, frames)
+        self._network._carry(self._hello, member, frames)
 
     def await_ready(self, timeout: float | None) -> Ready:
-        """See `Transport.await_ready`."""
-        return self._network.await_messages(self.endpoint, timeout)
+        return self._network._await_messages(self.endpoint, timeout)
 
     def hand_on(self, ready: Ready) -> None:
-        """See `Transport.hand_on`."""
         for sender, frames in ready:
             with self._lock:
                 member = self._members.get(sender.incarnation)
@@ -291,14 +253,13 @@ class MemoryTransport(Transport):
                 _log.exception("a message could not be handled")
 
     def interrupt(self) -> None:
-        """See `Transport.interrupt`."""
-        self._network.interrupt_endpoint(self.endpoint)
+        self._network._interrupt(self.endpoint)
 
 
 class _MemoryLink(Link):
     """The way to one peer. A reference to it takes nothing that would have to be let go of."""
 
-    def __init__(self, transport: MemoryTransport, member: Member) -> None:
+    def __init__(self, transport: _MemoryTransport, member: Member) -> None:
         # Makes checking and sending one step: after `close` has returned nothing more goes out.
         self._lock = Lock()
         self._transport = transport
@@ -306,13 +267,11 @@ class _MemoryLink(Link):
         self._closed = False
 
     def send(self, frames: Sequence[Frame], lane: int | None = None) -> None:
-        """See `Link.send`."""
         with self._lock:
             if self._closed:
                 raise BrokenError(f"the link to env{self._member.env} is closed")
             self._transport.carry(self._member, frames)
 
     def close(self) -> None:
-        """See `Link.close`."""
         with self._lock:
             self._closed = True

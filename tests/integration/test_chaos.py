@@ -93,16 +93,17 @@ def test_records_survive_the_kill_of_their_writer(tmp_path: Path) -> None:
 
 
 def test_the_envs_of_a_corps_are_found_from_outside(tmp_path: Path) -> None:
-    with environment(MARK, "abc"):
+    mark = os.urandom(16).hex()
+    with environment(MARK, mark):
         with targeted(tmp_path, []) as (target, household, _):
             envs = household.envs()
             assert sorted(envs) == [-1, 1, 2]
             assert Household().envs() == {}  # one that was made later takes no part in this Corps
-            assert set(household.left("abc")) > set(envs.values())
+            assert set(household.left(mark)) > set(envs.values())
             assert target.choose_env(Random(1)) == 2
             with pytest.raises(Missed):
                 target.process(7)
-        assert household.left("abc") == []
+        assert household.left(mark) == []
 
 
 def test_a_stopped_env_goes_on_when_the_fault_is_undone(tmp_path: Path) -> None:

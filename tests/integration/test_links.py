@@ -43,7 +43,7 @@ class TestMemory(TransportContract):
         self._network = MemoryNetwork()
 
     def make_transport(self, hello: Hello) -> tuple[Transport, str]:
-        return self._network.transport(hello), ""
+        return self._network.join(hello)[0], ""
 
 
 class TestUnix(TransportContract):

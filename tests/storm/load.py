@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from threading import Event, Thread
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from corps.clock import now
 from corps.supervision.restarts import Restart
@@ -77,7 +77,7 @@ def lasting(env: int) -> Options:
 
 
 class Load:
-    """Workers and clients. `start`, then `stop`, by one thread.
+    """Workers and clients, which are busy inside the ``with`` block. By one thread.
 
     Args:
         ledger: What the clients write down.
@@ -105,6 +105,13 @@ class Load:
         self._is_over = Event()
         self._threads: list[Thread] = []
         self._workers = workers
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         """Create the workers, where `corps.create` may be called, and begin to ask them.

@@ -52,15 +52,7 @@ OF_EXECUTIONS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """An invariant that did not hold, once.
-
-    Attributes:
-        invariant: Which.
-        text: What happened.
-        worker: Number of the worker; 0 for none.
-        sender: Number of the client; 0 for none.
-        sequence: Number of its request.
-    """
+    """An invariant that did not hold, once. The numbers are those of the request; 0 for none."""
 
     invariant: Invariant
     text: str
@@ -97,31 +89,16 @@ class Limits:
 
 @dataclass(slots=True)
 class Summary:
-    """What a judge has counted.
-
-    Attributes:
-        requests: How many were sent.
-        outcomes: How often each `Outcome` came, by its name in small letters.
-        starts: How many bodies began.
-        ends: How many ended.
-        incarnations: How many incarnations of workers were constructed.
-        late: Futures that needed the allowance of a busy machine.
-        latest: The most that a Future was settled after its deadline, in seconds; None if none was late.
-        torn: Bytes of witness files that were no record.
-        base: Answers per second in the calm; None if that is not known.
-        recovered: Seconds from the last fault until the throughput was back; None if it was not, or nobody
-            looked.
-        counts: Violations by invariant.
-    """
+    """What a judge has counted."""
 
     requests: int = 0
-    outcomes: Mapping[str, int] = field(default_factory=dict)
-    starts: int = 0
-    ends: int = 0
-    incarnations: int = 0
-    late: int = 0
-    latest: float | None = None
-    torn: int = 0
-    base: float | None = None
-    recovered: float | None = None
-    counts: Mapping[str, int] = field(default_factory=dict)
+    outcomes: Mapping[str, int] = field(default_factory=dict)  # by the name of the `Outcome` in small letters
+    starts: int = 0  # bodies that began
+    ends: int = 0  # bodies that ended
+    incarnations: int = 0  # of workers that write down what they do
+    late: int = 0  # Futures that needed the allowance of a busy machine
+    latest: float | None = None  # the most seconds after a deadline; None if no Future was late
+    torn: int = 0  # bytes of witness files that were no record
+    base: float | None = None  # answers per second in the calm; None if that is not known
+    recovered: float | None = None  # seconds from the last fault until the throughput was back, if it was
+    counts: Mapping[str, int] = field(default_factory=dict)  # violations by invariant

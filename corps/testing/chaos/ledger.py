@@ -127,7 +127,7 @@ class Ledger:
         outcome: Outcome,
         error: BaseException | None,
         incarnation: int = 0,
-        time: int | None = None,
+        time: int = 0,
     ) -> None:
         with self._changed:
             worker = self._under_way.get(ids)
@@ -148,7 +148,7 @@ class Ledger:
                 sender=sender,
                 sequence=sequence,
                 incarnation=incarnation,
-                time=time,
+                time=time or now_ns(),
             )
             del self._under_way[ids]
             self._changed.notify_all()

@@ -6,26 +6,18 @@ fault on, and dropping one leaves the others as they were.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import count as counting
 from random import Random
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """One fault to come.
+class Planned(NamedTuple):
+    """One fault to come."""
 
-    Attributes:
-        number: From 1, in the order of time.
-        at: Seconds after the beginning of the storm.
-        fault: Which kind.
-        seed: For what it draws itself.
-    """
-
-    number: int
-    at: float
-    fault: str
-    seed: str
+    number: int  # from 1, in the order of time
+    at: float  # seconds after the beginning of the storm
+    fault: str  # which kind
+    seed: str  # for what it draws itself
 
 
 def plan(

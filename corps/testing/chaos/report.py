@@ -13,62 +13,35 @@ from corps.testing.chaos.sizes import Size
 
 @dataclass(frozen=True, slots=True)
 class Injected:
-    """What became of a planned fault.
+    """What became of a planned fault."""
 
-    Attributes:
-        number: From 1.
-        at: Seconds after the beginning of the storm, as planned.
-        late: Seconds after that, when it was done.
-        fault: Its kind.
-        text: What was done; or why it was not.
-        was_missed: Whether it was not done.
-    """
-
-    number: int
-    at: float
-    late: float
-    fault: str
-    text: str
-    was_missed: bool
+    number: int  # from 1
+    at: float  # seconds after the beginning of the storm, as planned
+    late: float  # seconds after that, when it was done
+    fault: str  # its kind
+    text: str  # what was done; or why it was not
+    was_missed: bool  # whether it was not done
 
 
 @dataclass(slots=True)
 class StormReport:
-    """All that is to be said of a storm.
+    """All that is to be said of a storm."""
 
-    Attributes:
-        seed: Of the plan and the load.
-        application: What was booted.
-        replay: The command that does the same again.
-        machine: Cores, kernel, Python.
-        seconds: How long it took in all.
-        injected: The faults.
-        violations: What did not hold; empty if all is well.
-        stories: What the records say of the first requests among them.
-        sections: What the judge has to say beyond that, as lines of Markdown.
-        summary: What was counted.
-        errors: What Futures raised, by type and `executed`.
-        strange: What they should not have raised.
-        sizes: Of the processes.
-        notes: What was not judged, and why.
-        witness: Where the records are; empty if they were thrown away.
-    """
-
-    seed: int
-    application: str
-    replay: str
-    machine: str
-    seconds: float = 0.0
-    injected: list[Injected] = field(default_factory=list)
-    violations: list[Violation] = field(default_factory=list)
-    stories: list[str] = field(default_factory=list)
-    sections: list[str] = field(default_factory=list)
-    summary: Summary = field(default_factory=Summary)
-    errors: dict[str, int] = field(default_factory=dict)
-    strange: list[str] = field(default_factory=list)
-    sizes: list[Size] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    witness: str = ""
+    seed: int  # of the plan and the load
+    application: str  # what was booted
+    replay: str  # the command that does the same again
+    machine: str  # cores, kernel, Python
+    seconds: float = 0.0  # how long it took in all
+    injected: list[Injected] = field(default_factory=list)  # the faults
+    violations: list[Violation] = field(default_factory=list)  # what did not hold; empty if all is well
+    stories: list[str] = field(default_factory=list)  # what the records say of requests among them
+    sections: list[str] = field(default_factory=list)  # what the judge says beyond that, as lines of Markdown
+    summary: Summary = field(default_factory=Summary)  # what was counted
+    errors: dict[str, int] = field(default_factory=dict)  # what Futures raised, by type and `executed`
+    strange: list[str] = field(default_factory=list)  # what they should not have raised
+    sizes: list[Size] = field(default_factory=list)  # of the processes
+    notes: list[str] = field(default_factory=list)  # what else went on; what was not judged, and why
+    witness: str = ""  # where the records are; empty if they were thrown away
 
     @property
     def is_clean(self) -> bool:

@@ -24,8 +24,7 @@ _PAUSE: Final = 1.0  # seconds between two samples
 _ROOM: Final = 64 * _MIB  # bytes above the first sample
 _SLOPE: Final = 1.0 * _MIB  # bytes per hour, over the last half
 _SURE: Final = 3.0  # standard errors that a slope has to lie above its limit
-LEAST_SPAN: Final = 1800.0
-"""Seconds that the last half of the samples has to last for their slope to be judged."""
+LEAST_SPAN: Final = 1800.0  # seconds that the last half of the samples has to last for its slope to be judged
 
 Sample = tuple[float, int]
 """Seconds, and bytes."""
@@ -33,25 +32,15 @@ Sample = tuple[float, int]
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a process was.
+    """How large a process was, in bytes."""
 
-    Attributes:
-        env: The Env; 0 for the process that booted.
-        pid: The process.
-        first: Bytes at first.
-        most: Bytes at most.
-        slope: Bytes per hour over the last half; None if nobody can say.
-        error: Standard error of the slope, in bytes per hour.
-        span: Seconds of the last half.
-    """
-
-    env: int
+    env: int  # 0 for the process that booted
     pid: int
     first: int
     most: int
-    slope: float | None = None
-    error: float = 0.0
-    span: float = 0.0
+    slope: float | None = None  # per hour, over the last half of the samples; None if nobody can say
+    error: float = 0.0  # standard error of the slope
+    span: float = 0.0  # seconds of the last half
 
     @classmethod
     def of(cls, env: int, pid: int, samples: Sequence[Sample]) -> "Size":

@@ -20,7 +20,7 @@ from math import inf
 from pathlib import Path
 from random import Random
 from threading import Event
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import psutil
 
@@ -52,19 +52,11 @@ _END: Final = 60.0  # seconds that the end may take
 _LOOK: Final = 0.2
 _MEASURED: Final = 2.0  # seconds of calm after which the throughput is known well enough to be judged
 
+LoadMaker = Callable[[Ledger, Path, Sequence[int], Random], AbstractContextManager[object]]
+"""Makes work beside that of the application, for a ``with`` block whose end waits for what is under way.
 
-class Load(Protocol):
-    """Work beside that of the application, in the same Envs. The thread of the storm calls both methods."""
-
-    def start(self) -> None:
-        """Begin, inside the ``with`` block of the Corps."""
-
-    def stop(self) -> None:
-        """Send nothing more, and wait for what is under way. Idempotent."""
-
-
-LoadMaker = Callable[[Ledger, Path, Sequence[int], Random], Load]
-"""Gets where to write down what is sent, the directory of witness files, the Envs, and what to draw from."""
+It gets where to write down what is sent, the directory of witness files, the Envs, and what to draw from.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +198,7 @@ class _Storm:
                 hit = [env for env in sorted(household.envs()) if env != FRONT or options.hit_front]
                 if options.load is not None:
                     rng = Random(f"{options.seed}/load")
-                    load = options.load(self._ledger, self._directory, hit, rng)
-                    busy.callback(load.stop)
-                    load.start()
+                    busy.enter_context(options.load(self._ledger, self._directory, hit, rng))
                 if options.visits:
                     parameters = app._running.run_parameters()
                     args = None if parameters is None else read_words(parameters, options.words)

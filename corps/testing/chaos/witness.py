@@ -48,29 +48,22 @@ _NANO: Final = 1_000_000_000
 class Kind(IntEnum):
     """What a record says. A worker writes the first three, the client's side the others."""
 
-    BORN = 1
-    """An incarnation of the worker is constructed."""
-    START = 2
-    """The body of the request begins; `detail` is its `Trait`."""
-    END = 3
-    """The body has ended, with a value or an exception; `detail` is its `Trait`."""
+    BORN = 1  # an incarnation of the worker is constructed
+    START = 2  # the body of the request begins; `detail` is its `Trait`
+    END = 3  # the body has ended, with a value or an exception; `detail` is its `Trait`
     SENT = 4
     """The request is about to be sent; `detail` is its `Trait`, `incarnation` its deadline: nanoseconds
     from now, 0 for none."""
     RESOLVED = 5
     """The Future of the request is settled; `detail` is the `Outcome`, `incarnation` the one that answered,
     where that is known."""
-    ENDED = 6
-    """The client knows that this incarnation of the worker has ended."""
-    PLACED = 7
-    """The worker lives in the Env whose id is `sequence`."""
+    ENDED = 6  # the client knows that this incarnation of the worker has ended
+    PLACED = 7  # the worker lives in the Env whose id is `sequence`
     FAULT = 8
     """A fault begins: its number is `sequence`, the Env that it touches `sender` and the worker `worker`,
     which is 0 if it touches the whole Env. Without an OVER it lasts."""
-    OVER = 9
-    """The fault with the number `sequence` is over, what it broke still has to heal."""
-    PHASE = 10
-    """A phase of the storm begins: `detail` is the `Phase`."""
+    OVER = 9  # the fault with the number `sequence` is over, what it broke still has to heal
+    PHASE = 10  # a phase of the storm begins: `detail` is the `Phase`
 
 
 WORKERS: Final = 1_000_000
@@ -82,47 +75,31 @@ _KINDS: Final = frozenset(int(kind) for kind in Kind)
 class Trait(IntFlag):
     """What is special about a request."""
 
-    IDEMPOTENT = 1
-    """It may be executed more than once."""
-    HASTY = 2
-    """Its deadline is so short that it may miss it without any fault."""
-    CANCELLED = 4
-    """Its client gives it up."""
-    UNWITNESSED = 8
-    """Its worker writes no records, so nothing is known of its execution."""
+    IDEMPOTENT = 1  # it may be executed more than once
+    HASTY = 2  # its deadline is so short that it may miss it without any fault
+    CANCELLED = 4  # its client gives it up
+    UNWITNESSED = 8  # its worker writes no records, so nothing is known of its execution
 
 
 class Outcome(IntEnum):
     """How a Future was settled, as its client saw it."""
 
-    VALUE = 1
-    """With a value, and the right one."""
-    NOT_EXECUTED = 2
-    """With an error that says ``executed="no"``."""
-    EXECUTED = 3
-    """With an error that says ``executed="yes"``, but that is not what the method raised."""
-    UNKNOWN = 4
-    """With an error that says ``executed="unknown"``, or says nothing about it."""
-    STRANGE = 5
-    """With what it should not be settled with: an error that is none of corps, an InternalError, the value
-    of another request."""
-    NEVER = 6
-    """Not at all: the client has given up waiting."""
-    RAISED = 7
-    """With what the method raised: its worker has answered."""
+    VALUE = 1  # with a value, and the right one
+    NOT_EXECUTED = 2  # with an error that says ``executed="no"``
+    EXECUTED = 3  # with an error that says ``executed="yes"``, but that is not what the method raised
+    UNKNOWN = 4  # with an error that says ``executed="unknown"``, or says nothing about it
+    STRANGE = 5  # with the value of another request, an InternalError, or an error that is none of corps
+    NEVER = 6  # not at all: the client has given up waiting
+    RAISED = 7  # with what the method raised: its worker has answered
 
 
 class Phase(IntEnum):
     """What happens to the Corps."""
 
-    CALM = 1
-    """Load alone: the base line."""
-    STORM = 2
-    """Load and faults."""
-    AFTER = 3
-    """Load alone, again."""
-    OVER = 4
-    """No load any more."""
+    CALM = 1  # load alone: the base line
+    STORM = 2  # load and faults
+    AFTER = 3  # load alone, again
+    OVER = 4  # no load any more
 
 
 class Record(NamedTuple):
@@ -153,25 +130,16 @@ class Witness:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def write(
-        self,
-        kind: Kind,
-        *,
-        detail: int = 0,
-        worker: int = 0,
-        sender: int = 0,
-        sequence: int = 0,
-        incarnation: int = 0,
-        time: int | None = None,
-    ) -> None:
-        """Write one record. It is in the file when this returns. `Kind` says what the numbers mean.
+    def write(self, kind: Kind, **numbers: int) -> None:
+        """Write one record. It is in the file when this returns.
+
+        The numbers are those of `Record`, and `Kind` says what they mean; `time` is now if it is not given.
 
         Raises:
             OSError: It could not be written, or not all of it.
         """
-        at = now_ns() if time is None else time
-        data = Record(kind, detail, worker, sender, sequence, incarnation, at).packed()
-        if os.write(self._fd, data) != SIZE:
+        numbers.setdefault("time", now_ns())
+        if os.write(self._fd, Record(kind, **numbers).packed()) != SIZE:
             raise OSError("a witness record was written in part only")
 
     def close(self) -> None:
