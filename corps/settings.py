@@ -8,6 +8,7 @@ are made. They stay in the process that made them; an Env gets EnvOptions instea
 import ipaddress
 import os
 import re
+import sys
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
@@ -21,7 +22,10 @@ ZERO_ADDRESS: Final = re.compile(r"(0x0+|0+)(\.(0x0+|0+)){0,3}", re.IGNORECASE)
 
 
 def _cores() -> int:
-    return min(1024, max(1, os.cpu_count() or 1))
+    """Count the cores on which this process may run, which can be fewer than the machine has."""
+    if sys.version_info >= (3, 13):
+        return min(1024, os.process_cpu_count() or 1)  # or what `python -X cpu_count` says
+    return min(1024, len(os.sched_getaffinity(0)))
 
 
 def _quarter_of_memory() -> int:

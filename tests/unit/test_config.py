@@ -47,8 +47,17 @@ def refusal(config: Any = None, environ: Mapping[str, str] | None = None, **over
 def test_without_any_source_every_value_is_its_default() -> None:
     settings, sources = load()
     assert settings == Settings()
-    assert settings.envs == max(1, os.cpu_count() or 1)
     assert set(sources.values()) == {"default"}
+
+
+def test_there_is_an_env_for_each_core_on_which_the_process_may_run() -> None:
+    before = os.sched_getaffinity(0)
+    assert load()[0].envs == len(before)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        assert load()[0].envs == 1
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def test_each_source_is_stronger_than_the_one_before(tmp_path: Path, save: SaveFile) -> None:
@@ -426,7 +435,10 @@ def test_loading_twice_gives_the_same_and_keeps_nothing() -> None:
 
 def default_in_words(key: str) -> str:
     if all_settings()[key].field.default_factory is not None:
-        return {"envs": "one for each core", "shared_memory.bytes": "a quarter of the machine's memory"}[key]
+        return {
+            "envs": "one for each core that the process may use",
+            "shared_memory.bytes": "a quarter of the machine's memory",
+        }[key]
     value = {row: value for row, value, _ in describe(load())}[key]
     if isinstance(value, str):
         return f'`"{value}"`'
