@@ -84,7 +84,7 @@ class Patience:
             self._looks_at = now() + self._looks_every
             if self._has_threads:  # it takes one to notice that nothing comes
                 # What does not even answer is stopped, or hangs for ever: no later phase could end it.
-                self.killed.update(kill_silent(self.env, self._places(), self.left(_ANSWERS_WITHIN)))
+                kill_silent(self.env, self._places(), self.left(_ANSWERS_WITHIN), self.killed)
 
     def _waited_for(self) -> str:
         if not self._has_threads:  # it takes one to notice that an Env does not answer

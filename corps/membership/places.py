@@ -99,8 +99,8 @@ def stop_all(places: Sequence[Place], grace: float) -> None:
             _log.warning("%s did not stop within %s s: it is killed", env_label(place.process.env_id), grace)
 
 
-def kill_silent(env: Env, places: Sequence[Place], patience: float) -> set[int]:
-    """Kill the processes that are stopped, or whose EnvMgr does not answer in time; return their Envs."""
+def kill_silent(env: Env, places: Sequence[Place], patience: float, killed: set[int]) -> None:
+    """Kill the processes that are stopped, or whose EnvMgr does not answer in time. Note them in `killed`."""
     silent = {place: "is stopped" for place in places if place.process.is_stopped()}
     asked = {
         place: env.ask(CALL, env.manager_of(place.process.env_id), "statistics", (), {}, patience)
@@ -112,8 +112,8 @@ def kill_silent(env: Env, places: Sequence[Place], patience: float) -> set[int]:
             silent[place] = f"gives no answer in {patience:.3g} s"
     for place, why in silent.items():
         _log.warning("%s %s: it is killed", env_label(place.process.env_id), why)
+        killed.add(place.process.env_id)  # before another thread sees that it has ended
         place.process.kill()
-    return {place.process.env_id for place in silent}
 
 
 def to_remove(env_id: object, places: Mapping[int, Place]) -> Place:

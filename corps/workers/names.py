@@ -122,7 +122,8 @@ class Name(Generic[T_co]):
 
         Returns:
             A Future that is done when the worker has ended. It fails with a RemoteError if ``cleanup()``
-            raised. Asking again is no error.
+            raised. Asking again is no error. The Future has no time limit of its own. An Env that hangs is
+            killed after `beat.dead` seconds; if that setting is None, wait with ``result(timeout)``.
         """
         return self._bound().exit(self._addr)
 
