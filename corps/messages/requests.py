@@ -230,7 +230,7 @@ class Request:
         Returns:
             False if it had been settled before.
         """
-        if isinstance(value, concurrent.futures.Future) and self.route is not None:
+        if issubclass(type(value), concurrent.futures.Future) and self.route is not None:
             is_open = not self.promise.done()
             self.route.relay(self, value)
             return is_open

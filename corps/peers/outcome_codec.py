@@ -36,7 +36,7 @@ class OutcomeCodec:
         opened = outcome.opened()
         if isinstance(opened, Value):
             try:
-                if isinstance(opened.value, Streaming):
+                if issubclass(type(opened.value), Streaming):
                     return STREAMED, self._pack_stream(opened.value)
                 return RETURNED, self._packer.pack(opened.value, what="result")
             except BaseException as error:  # whatever the author's classes do: the caller must hear of it

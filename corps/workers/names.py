@@ -383,7 +383,7 @@ class Limited(Future[Any]):
 
     def _opened(self) -> Outcome:
         outcome = super()._opened()
-        if isinstance(outcome, Value) and isinstance(outcome.value, Streaming):
+        if isinstance(outcome, Value) and issubclass(type(outcome.value), Streaming):
             outcome.value.limit(*self._limits)
         return outcome
 

@@ -142,7 +142,8 @@ class Performer:
                 if kind is CoroutineType:
                     self._start(request, value)
                     return
-                if value is not None and isinstance(value, concurrent.futures.Future) and not has_steps:
+                # Not isinstance: that asks a lazy proxy for its `__class__`, which may raise.
+                if value is not None and issubclass(kind, concurrent.futures.Future) and not has_steps:
                     relay(self._cell, request, value)
                     return
                 if kind is GeneratorType or kind is AsyncGeneratorType:
@@ -336,7 +337,7 @@ class Performer:
             outcome = self._last_steps(request, outcome)
         if outcome.failed:
             request.note_time(outcome)
-        elif isinstance(outcome, Value) and isinstance(outcome.value, concurrent.futures.Future):
+        elif isinstance(outcome, Value) and issubclass(type(outcome.value), concurrent.futures.Future):
             relay(self._cell, request, outcome.value)
             return
         if not request.promise.settle(outcome):

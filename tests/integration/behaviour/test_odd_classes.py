@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -166,3 +167,54 @@ def test_an_attribute_of_an_interleaving_worker_is_read_while_coroutines_wait(wa
     assert [staying.done(), computed.done(), left.done()] == [False, False, False]
     staying.cancel()
     assert computed.ret == 1
+
+
+class Lazy:
+    """A proxy whose class nothing may ask for before it is set up."""
+
+    def __init__(self, how: str) -> None:
+        self._how = how
+
+    @property
+    def __class__(self) -> Any:
+        raise SystemExit("not set up") if self._how == "exits" else LookupError("not set up")
+
+    @__class__.setter
+    def __class__(self, value: Any) -> None: ...
+
+
+class WithLazy(corps.Conc):
+    interleave: ClassVar[bool | int] = True
+
+    def take(self, what: object) -> str:
+        return type(what).__name__
+
+    def give(self, how: str) -> Any:
+        return Lazy(how)
+
+    async def agive(self, how: str) -> Any:
+        return Lazy(how)
+
+    def yields(self, how: str) -> Any:
+        yield Lazy(how)
+
+
+@pytest.mark.parametrize("how", ["raises", "exits"])
+def test_an_object_that_will_not_say_its_class_travels_or_is_refused(way: Way, how: str) -> None:
+    """Was a defect: the result of a method was asked for its class, and failed the method or the worker."""
+    worker = way.create(WithLazy)
+    asked: list[Callable[[], Any]] = [
+        lambda: worker.take(Lazy(how)).result(20),
+        lambda: worker.give(how).result(20),
+        lambda: worker.agive(how).result(20),
+        lambda: worker.options(deadline=20.0).give(how).result(),
+        lambda: next(worker.yields(how).ret),
+    ]
+    for ask in asked:
+        if way.is_local:
+            given = ask()
+            assert given == "Lazy" or type(given) is Lazy
+        else:
+            with pytest.raises(corps.PackError, match=r"of type .*Lazy: .*not set up"):
+                ask()
+    assert worker.take(1).result(20) == "int"
