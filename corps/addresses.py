@@ -6,23 +6,17 @@ true when an Env moves or starts again. Values only.
 
 from typing import Final, NamedTuple
 
-BOOT_ENV: Final = 0
-"""Id of the Env inside the process that booted the Corps. It hosts the CorpsMgr."""
-
+BOOT_ENV: Final = 0  # id of the Env inside the process that booted the Corps, which hosts the CorpsMgr
 FRONT: Final = -1
 """Id of the front Env, the one in which the Corps object lives. No worker is placed there unless asked."""
 
-ENV_MGR = 0
-"""Conc id of the EnvMgr, in every Env."""
-
-CORPS_MGR = 1
-"""Conc id of the CorpsMgr, in the Env of the process that booted."""
+ENV_MGR = 0  # conc id of the EnvMgr, in every Env
+CORPS_MGR = 1  # conc id of the CorpsMgr, in the Env of the process that booted
 
 SERVICES: Final = 2**31
 """The first of the conc ids of services, the same in every process of every Env. No other worker has one."""
 
-SERVICES_MGR: Final = SERVICES
-"""Conc id of the Mgr of the services of an Env."""
+SERVICES_MGR: Final = SERVICES  # conc id of the Mgr of the services of an Env
 
 GENERATION: Final = 2**32
 """Workers that one process of an Env can have: the conc ids of its next process begin there."""

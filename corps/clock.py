@@ -9,8 +9,7 @@ from typing import Final
 
 _LONGEST: Final = 1e9  # thirty years: the system refuses to wait for 292, and so for infinity
 
-now = time.monotonic
-"""Seconds on the monotonic clock of this process."""
+now = time.monotonic  # seconds on the monotonic clock of this process
 
 wall_time = time.time
 """Seconds since 1970, for people to read. It may jump, so no duration is computed from it."""

@@ -24,8 +24,7 @@ from corps.truth_words import FALSE_WORDS, TRUE_WORDS
 
 __all__ = ["LoadedSettings", "Setting", "Settings", "all_settings", "describe", "load_settings"]
 
-ENV_PREFIX: Final = "CORPS_"
-"""What every environment variable that is a setting begins with."""
+ENV_PREFIX: Final = "CORPS_"  # what every environment variable that is a setting begins with
 
 _MOST_PROBLEMS: Final = 20
 

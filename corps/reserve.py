@@ -13,8 +13,7 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-FIRST_PAUSE: Final = 0.05
-"""Seconds until the system is asked again for what it did not give."""
+FIRST_PAUSE: Final = 0.05  # seconds until the system is asked again for what it did not give
 _LONGEST_PAUSE: Final = 1.0
 
 _SCARCE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN})

@@ -14,8 +14,7 @@ from corps.errors import ConfigError
 
 MAX_BYTES: Final = 128 * 1024
 """Bytes of a configuration file at most. Large ones of real projects have a fifth of it."""
-MAX_PARTS: Final = 16
-"""Parts of a dotted key at most."""
+MAX_PARTS: Final = 16  # parts of a dotted key at most
 
 # Possessive, and only at the beginning of a part: the number of its steps grows with the text, not faster.
 _PART: Final = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+"""

@@ -42,8 +42,7 @@ from corps.workers.parameters import Parameter, read_assignments
 if TYPE_CHECKING:
     from corps.settings import Settings
 
-LAST_REPORTS: Final = 1.0
-"""Seconds for reports of processes that end last."""
+LAST_REPORTS: Final = 1.0  # seconds for reports of processes that end last
 
 _PRELOAD: Final = ("zmq", "msgpack", "cloudpickle", "asyncio", "corps.launch.child")
 """What the template imports. These are names because this process imports the last one at the same time."""

@@ -11,11 +11,9 @@ from typing import Final, Protocol
 
 from corps.clock import now
 
+# Which thread of an Env gives a sign of life.
 MAIN: Final = 0
-"""Which signs of life the main thread of an Env gives."""
-
-READING: Final = 1
-"""Which ones the thread gives that reads from the links."""
+READING: Final = 1  # the one that reads from the links
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,8 +74,7 @@ class Membership:
         self._restart = restart
         self._vitals = vitals
         self._on_limit = on_limit
-        self._stops = Event()
-        """Set when no process is to be started any more."""
+        self._stops = Event()  # set when no process is to be started any more
         # Protects what follows, and the places in it. What an Env hears of the others is one sequence without
         # gaps, so orders to all are sent under it.
         self._lock = Lock()

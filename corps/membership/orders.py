@@ -21,8 +21,7 @@ from corps.packing.codecs import CODEC_TAGS
 from corps.packing.packer import Packed, Packer
 from corps.supervision.restarts import Restart
 
-Plain: TypeAlias = Sequence[Any]
-"""The fields of a message as the data codec packs them."""
+Plain: TypeAlias = Sequence[Any]  # the fields of a message as the data codec packs them
 
 
 class _Message:
@@ -194,8 +193,7 @@ class Failed(_Message):
 Order: TypeAlias = Start | Members | MemberJoined | Lost | Retired | CorpsCreated | ReleaseOutput | Stop
 """What the booting process says."""
 
-Report: TypeAlias = Ready | Joined | Released | Failed
-"""What an Env says."""
+Report: TypeAlias = Ready | Joined | Released | Failed  # what an Env says
 
 Message: TypeAlias = Order | Report
 

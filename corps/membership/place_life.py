@@ -9,45 +9,28 @@ from typing import Final
 class State(Enum):
     """Where a process stands."""
 
-    STARTING = auto()
-    """It loads the application, and knows no other Env."""
-    INTRODUCED = auto()
-    """It has the list of all others, and hears what happens to them."""
-    JOINED = auto()
-    """It knows all others, and they can reach it."""
-    DOOMED = auto()
-    """The membership kills it, because another Env cannot reach it."""
-    LEAVING = auto()
-    """Its Env is being removed."""
-    ENDING_EARLY = auto()
-    """It got the order to end before it had joined."""
-    ENDING = auto()
-    """It got the order to end."""
-    RETURNING = auto()
-    """It has ended, and its Env gets another process."""
-    GONE = auto()
-    """It has ended, and its Env gets no other process."""
+    STARTING = auto()  # it loads the application, and knows no other Env
+    INTRODUCED = auto()  # it has the list of all others, and hears what happens to them
+    JOINED = auto()  # it knows all others, and they can reach it
+    DOOMED = auto()  # the membership kills it, because another Env cannot reach it
+    LEAVING = auto()  # its Env is being removed
+    ENDING_EARLY = auto()  # it got the order to end before it had joined
+    ENDING = auto()  # it got the order to end
+    RETURNING = auto()  # it has ended, and its Env gets another process
+    GONE = auto()  # it has ended, and its Env gets no other process
 
 
 class Move(Enum):
     """What happens to a process."""
 
-    INTRODUCE = auto()
-    """The membership sends it the list of all others."""
-    JOIN = auto()
-    """It answers that it knows them."""
-    DOOM = auto()
-    """Another Env cannot reach it."""
-    REMOVE = auto()
-    """An author removes its Env."""
-    STOP = auto()
-    """The membership sends it the order to end."""
-    DIE_TO_RETURN = auto()
-    """It has ended, and the Supervisor plans another process."""
-    DIE = auto()
-    """It has ended, and the Supervisor plans none."""
-    GIVE_UP = auto()
-    """The process that should follow it could not be started."""
+    INTRODUCE = auto()  # the membership sends it the list of all others
+    JOIN = auto()  # it answers that it knows them
+    DOOM = auto()  # another Env cannot reach it
+    REMOVE = auto()  # an author removes its Env
+    STOP = auto()  # the membership sends it the order to end
+    DIE_TO_RETURN = auto()  # it has ended, and the Supervisor plans another process
+    DIE = auto()  # it has ended, and the Supervisor plans none
+    GIVE_UP = auto()  # the process that should follow it could not be started
 
 
 _TABLE: Final[Mapping[State, Mapping[Move, State]]] = MappingProxyType(

@@ -20,8 +20,7 @@ _R = TypeVar("_R", Ready, Joined, Released)
 
 _log = logging.getLogger("corps.managers")
 
-_LAST_WORDS: Final = 5.0
-"""Seconds between the last message of a process that fails to start and its end."""
+_LAST_WORDS: Final = 5.0  # seconds between the last message of a process that fails to start and its end
 
 
 class Place:

@@ -17,11 +17,9 @@ from corps.supervision.vitals import Judge, Verdict
 
 _log = logging.getLogger("corps.managers")
 
-_LAST_WORDS: Final = 2.0
-"""Seconds that a process has to write its stacks, and to end by that."""
+_LAST_WORDS: Final = 2.0  # seconds that a process has to write its stacks, and to end by that
 
-_KINDS: Final = ("main thread", "reading thread")
-"""The threads that give the signs, by MAIN and READING."""
+_KINDS: Final = ("main thread", "reading thread")  # the threads that give the signs, by MAIN and READING
 
 
 class Vitals:

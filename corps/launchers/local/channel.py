@@ -17,8 +17,7 @@ import threading
 
 from corps.errors import BrokenError, ClosedError, InternalError, WireError
 
-MAX_MESSAGE = 64 * 1024 * 1024
-"""The longest message in bytes."""
+MAX_MESSAGE = 64 * 1024 * 1024  # the longest message in bytes
 
 _HEADER = struct.Struct("!I")
 _JOIN_BELOW = 64 * 1024

@@ -17,9 +17,7 @@ from typing import Final, TypeAlias, get_args
 
 from corps.errors import InternalError
 
-MAX_PACKET = 64 * 1024
-"""No packet is longer. The kernel's default socket buffer takes several of them."""
-
+MAX_PACKET = 64 * 1024  # the kernel's default socket buffer takes several of them
 _MAX_TEXT = 8 * 1024
 
 

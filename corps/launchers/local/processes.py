@@ -88,8 +88,7 @@ class ProcessHost:
         self._on_exit = on_exit
         self._forward_output = forward_output
         self._core_dumps = core_dumps
-        self.start_timeout = start_timeout
-        """For how many seconds `start` and `spawn` wait for the template."""
+        self.start_timeout = start_timeout  # for how many seconds `start` and `spawn` wait for the template
         self._executable = executable
         self._stdin_env = stdin_env
         self._table = EnvTable()

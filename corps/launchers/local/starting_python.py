@@ -16,8 +16,7 @@ from typing import Any, Final
 
 from corps.errors import EnvStartError
 
-ROLE: Final = "_CORPS_ROLE"
-"""The environment variable with the role of a frozen program."""
+ROLE: Final = "_CORPS_ROLE"  # the environment variable with the role of a frozen program
 
 # No imported object is garbage soon: collecting meanwhile costs a twentieth of the time.
 _BOOTSTRAP: Final = (
