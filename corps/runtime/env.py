@@ -67,8 +67,7 @@ class Env:
         self.registry = Registry(generation)
         self.parts = Parts()
         self.services = Services(self)
-        self.home = BOOT_ENV
-        """Id of the Env in which the services live of which a Corps has one."""
+        self.home = BOOT_ENV  # id of the Env in which the services live of which a Corps has one
         self.lives = Lives(self)
         self.others = OtherEnvs(self)
         self.pool = WorkerPool(
@@ -85,8 +84,7 @@ class Env:
         self.loop = LoopThread(f"{self.label}-loop", self.alarms, self._thread_failed)
         self.pool.later = lambda seconds, function: self.alarms.at(now() + seconds, function)
         self.waits = WaitGraph(self._send_probe)
-        self.errands: Errands | None = None
-        """Of the main thread, where that is the author's."""
+        self.errands: Errands | None = None  # of the main thread, where that is the author's
         self.peers: Peers | None = None
         self.readers: Readers | None = None
         # These four make what lies above the engine; `managers.assembly` sets them before anything runs.
@@ -99,14 +97,13 @@ class Env:
         self.worker_envs: list[int] = [env_id]
         """Ids of the Envs in which workers may be created; replaced as a whole, never changed."""
         self.travels: Travels | None = None  # what of a caller's context goes along
-        self._turns = itertools.count()
+        self.turns = itertools.count()  # for taking the Envs of the Corps in turn
         self.unheard: LogLimit[tuple[str, str]] = LogLimit()  # used by the thread of `dropped` alone
         self.dropped = Dropped(f"{self.label}-dropped", lambda: current.set(self._bringing))
         # Attributes that were named: those that are still wanted are asked for before the next request.
         self.unsent: deque[weakref.ref[caller_side.Unsent]] = deque()
         self.retrying: dict[Retrying, None] = {}  # what is to be sent again in a moment; one step is atomic
-        self.closed = False
-        """Whether `close` was called."""
+        self.closed = False  # whether `close` was called
         self._is_ending = False  # of what plain threads ask for nothing more is taken; or it is closed
         self._is_forked = False  # this is the child of a fork, and has only the thread that forked
         caller_side.when_forked(self, lambda env: env.note_fork())
@@ -434,10 +431,6 @@ class Env:
         if here is not None and here.pooled:
             self.pool.leave_blocked()
 
-    def next_turn(self) -> int:
-        """Return the next of the numbers from 0 on, for taking the Envs of the Corps in turn."""
-        return next(self._turns)
-
     # --- the end ---
 
     def close(self, grace: float) -> list[str]:
@@ -453,7 +446,10 @@ class Env:
         late = self.loop.close(grace)
         self.disconnect()  # after the loop: its last outcomes have gone out
         late += self.pool.close(grace)
-        self._settle_the_rest()
+        for request in self.registry.all_held():  # no worker comes back
+            self.letters.settle(request, caller_side.too_late(self, request.target))
+        for cell in self.registry.cells():  # what still runs is answered now
+            cell.give_up(cell.gone("unknown"))
         self.alarms.close()
         self.dropped.close()
         for waiting in list(self.retrying):
@@ -468,13 +464,6 @@ class Env:
         note_failure(name, error)
         if not self.closed:
             self.on_defect(f"{self.label} cannot go on, because its thread {name} has ended: {error!r}")
-
-    def _settle_the_rest(self) -> None:
-        """Answer now what still runs, or waits for a worker that will not come back."""
-        for request in self.registry.all_held():
-            self.letters.settle(request, caller_side.too_late(self, request.target))
-        for cell in self.registry.cells():
-            cell.give_up(cell.gone("unknown"))
 
     def manager_of(self, env_id: int) -> ConcAddr:
         """Return the address of the EnvMgr of an Env of this Corps."""

@@ -34,14 +34,10 @@ class Lives:
         self._registry = env.registry
         self.kept: Final = KeptStates()
         """States of workers: those of this Env, if it is alone; in the booting process, of all Envs."""
-        self.is_winding_down = False
-        """Nothing begins any more; see `winding_down`."""
-        self.stands_since = 0.0
-        """When that began."""
-        self.hears_last_words = False
-        """But for what workers that end ask of others."""
-        self.abandoned: list[str] = []
-        """Which workers did not end in time, and in what; only appended to."""
+        self.is_winding_down = False  # nothing begins any more; see `winding_down`
+        self.stands_since = 0.0  # when that began
+        self.hears_last_words = False  # but for what workers that end ask of others
+        self.abandoned: list[str] = []  # which workers did not end in time, and in what; only appended to
         self.on_limit: Callable[[Failure], object] | None = None
         """Called when a restart limit was passed that no worker of this Env can heal."""
 

@@ -26,10 +26,8 @@ class Registry(Route):
     be asked is for one that runs.
     """
 
-    readers = None
-    """For requests that wait here: their answers come by no link."""
-    incarnation = 0
-    """For the same: it is not known which one they will meet."""
+    readers = None  # for requests that wait here: their answers come by no link
+    incarnation = 0  # for the same: it is not known which one they will meet
 
     def __init__(self, generation: int = 0) -> None:
         """Know no worker yet. `generation` is how many processes this Env has had before."""

@@ -249,7 +249,7 @@ def _with_deadline(made: Future[Any], seconds: float) -> Future[Any]:
 def _choose(env: Env, where: Where) -> int:
     places = env.worker_envs
     if where is None:
-        return places[env.next_turn() % len(places)]
+        return places[next(env.turns) % len(places)]
     place = resolved(env, where)
     if place not in (*places, env.id, FRONT):
         known = ", ".join(map(str, places))

@@ -51,8 +51,7 @@ class Errands(Route):
     def __init__(self, env: "Env", activity: Activity, failed: Failed = note_failure) -> None:
         """Start the attendants. `activity` is what they do, as the Env sees it: one that must not wait."""
         self.env = env
-        self.main: int | None = main_thread().ident
-        """The ident of the main thread."""
+        self.main: int | None = main_thread().ident  # the ident of the main thread
         self.posted: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         """What is to be done, and what is being done; for others to look whether there is something."""
         self._pool = env.pool  # runs what they do not run themselves

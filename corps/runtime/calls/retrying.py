@@ -71,8 +71,7 @@ class Retrying:
         self._last: RequestError = WorkerGone("it was not sent yet", executed="no")
         self._tries = 0
         self._deaths = 0
-        self.executed: Executed = "no"
-        """As far as is known of all tries that are over."""
+        self.executed: Executed = "no"  # as far as is known of all tries that are over
 
     def next_try(self) -> _Try:
         """Return the promise of the next request."""

@@ -49,8 +49,7 @@ class Ending:
         self._alarm: Alarm | None = None
         self.step: tuple[str, float] | None = None
         """The author's code that its end runs, and since when. For others to read."""
-        self.ended: Ended | None = None
-        """How it ended; None if it has not."""
+        self.ended: Ended | None = None  # how it ended; None if it has not
 
     @property
     def is_over(self) -> bool:

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("corps.workers")
 
-PackedState = tuple[int, bytes]
-"""A codec and packed bytes."""
+PackedState = tuple[int, bytes]  # a codec and packed bytes
 
 
 class KeptStates:

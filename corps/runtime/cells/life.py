@@ -152,8 +152,7 @@ def _turns() -> dict[tuple[TurnName, bool], Turn]:
 
 
 ALL_TURNS: Final[Mapping[tuple[TurnName, bool], Turn]] = _turns()
-NEW: Final = ALL_TURNS["idle", False]
-"""The state of a new cell."""
+NEW: Final = ALL_TURNS["idle", False]  # the state of a new cell
 READY: Final = ALL_TURNS["ready", True]
 
 
@@ -179,8 +178,7 @@ class Door:
 OPEN: Final = Door("open", takes=True, first=True)
 STILL: Final = Door("still", late=True)
 """Nothing more begins until the worker is asked to end, but for last words."""
-DRAINING: Final = Door("draining", first=True)
-"""What waits is run, and then the worker ends."""
+DRAINING: Final = Door("draining", first=True)  # what waits is run, and then the worker ends
 CLOSED: Final = Door("closed")
 
 DOORS: Final[Mapping[Door, Mapping[str, Door | None]]] = {
@@ -218,8 +216,7 @@ STILLED: Final = Stage("stilled", wanted=True)
 ASKED: Final = Stage("asked", wanted=True)
 FINISHING: Final = Stage("finishing", finishing=True)
 """It ends of itself: it has failed, or its `main` has returned."""
-OBEYING: Final = Stage("obeying", wanted=True, finishing=True)
-"""It ends because it was asked to."""
+OBEYING: Final = Stage("obeying", wanted=True, finishing=True)  # it ends because it was asked to
 ABANDONED: Final = Stage("abandoned", over=True)
 """It has left without its last steps. They run if its thread ever comes back."""
 OVER: Final = Stage("over", finishing=True, over=True)

@@ -44,7 +44,7 @@ class Mailbox:
     # --- the caller holds the lock ---
 
     def put(self, request: Request, *, is_taken: bool = False) -> bool:
-        """Add a request; False if the mailbox is not open, unless `is_taken` says that it counts as such."""
+        """Add a request; False if the mailbox is not open, unless `is_taken` says that it is added anyway."""
         if not self._door.takes and not is_taken:
             return False
         if self._last is None:

@@ -27,12 +27,10 @@ class MainThread:
 
     def __init__(self, cell: "Cell") -> None:
         self._cell = cell
-        self.arrival = Condition(cell.mailbox.lock)
-        """Notified, under the cell's lock, when a request arrives."""
+        self.arrival = Condition(cell.mailbox.lock)  # notified, under the cell's lock, when a request arrives
         # Taken, and perhaps not settled yet. Any thread may take one out, in one step of the interpreter.
         self._open: dict[Request, None] = {}
-        self.exiting = False
-        """Whether the worker was asked to end."""
+        self.exiting = False  # whether the worker was asked to end
         self._halt: Request | None = None  # the HALT that ends its `main`
 
     def start(self) -> None:

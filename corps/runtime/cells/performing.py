@@ -104,8 +104,7 @@ class Performer:
 
     def __init__(self, cell: "Cell") -> None:
         self._cell = cell
-        self.cls: type | None = None
-        """The author's class; None before the constructor is called."""
+        self.cls: type | None = None  # the author's class; None before the constructor is called
         self.worker: Any = None
         self._background: Background | None = None  # made by its first coroutine, on the loop's thread
         self._generators: Generators | None = None

@@ -15,8 +15,7 @@ from corps.runtime.threads.alarms import Alarms
 
 _log = logging.getLogger("corps.env")
 
-NO_THREAD: Final = (RuntimeError, MemoryError)
-"""What Python raises when the system gives no thread."""
+NO_THREAD: Final = (RuntimeError, MemoryError)  # what Python raises when the system gives no thread
 
 THREADS_START_AT_EXIT: Final = sys.version_info[:2] != (3, 12)
 """Whether a thread can be started while the interpreter ends. Python 3.12 refuses it."""
