@@ -14,7 +14,7 @@ from corps.testing.chaos.ledger import Ledger
 from corps.testing.chaos.witness import Kind, Trait
 from corps.workers.factory import Options, options
 from corps.workers.names import Name
-from tests.storm.witnessed import Relay, Witnessed, answered
+from tests.storm.witnessed import Answers, Relay, Witnessed
 
 _MIX: Final = {
     "plain": 60.0,
@@ -129,9 +129,17 @@ class Load:
         for number, env in enumerate(self._envs, len(self._workers) + 1):
             name = lasting(env).create(Relay, str(self._directory), number, others)
             relays.append(self._placed(number, env, name))
+        answers = Answers(self._ledger.witness)
         for sender, seed in enumerate(self._seeds, 1):
             client = _Client(
-                sender, Random(seed), self._workers, relays, self._ledger, self._options, self._is_over
+                sender,
+                Random(seed),
+                self._workers,
+                relays,
+                self._ledger,
+                answers,
+                self._options,
+                self._is_over,
             )
             thread = Thread(target=client.run, name=f"chaos-client-{sender}", daemon=True)
             self._threads.append(thread)
@@ -159,6 +167,7 @@ class _Client:
         workers: Sequence[PlacedWorker],
         relays: Sequence[PlacedWorker],
         ledger: Ledger,
+        answers: Answers,
         options: LoadOptions,
         is_over: Event,
     ) -> None:
@@ -167,6 +176,7 @@ class _Client:
         self._workers = workers
         self._relays = relays
         self._ledger = ledger
+        self._answers = answers
         self._options = options
         self._is_over = is_over
         self._sequence = 0
@@ -223,7 +233,7 @@ class _Client:
             call,
             deadline=_HASTY if way == "hasty" else self._options.deadline,
             traits=traits,
-            expected=lambda value: answered(value, ids, *more),
+            expected=lambda value: self._answers.incarnation_of(value, worker.number, ids, *more),
         )
         if way == "cancelled" and future is not None:
             future.cancel()

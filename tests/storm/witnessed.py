@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from typing import Any, ClassVar, Final
 
 from corps.addresses import env_label
@@ -27,6 +27,38 @@ Reply = tuple[int, int, int]
 
 class PlannedFailure(Exception):
     """What a method raises because it was asked to."""
+
+
+class Answers:
+    """Judges the values of witnessed workers, and writes down the ends that follow from them. Thread-safe."""
+
+    def __init__(self, witness: Witness) -> None:
+        self._witness = witness
+        self._lock = Lock()  # protects what follows
+        self._newest: dict[int, int] = {}
+
+    def incarnation_of(self, value: Any, worker: int, ids: tuple[int, int], *more: Any) -> int | None:
+        """Which incarnation of a worker gave a value; an older one has ended, because a younger one answers.
+
+        Args:
+            value: Of the Future.
+            worker: Its number.
+            ids: Sender and sequence of the request.
+            *more: What else the value has to contain.
+
+        Returns:
+            None if the value is the answer to something else.
+        """
+        if not isinstance(value, tuple) or value[1:] != (*ids, *more):
+            return None
+        incarnation: int = value[0]
+        with self._lock:
+            known = self._newest.get(worker, 0)
+            if incarnation > known:
+                self._newest[worker] = incarnation
+                if known:
+                    self._witness.write(Kind.ENDED, worker=worker, incarnation=known)
+        return incarnation
 
 
 class LoadCorps(Corps):
@@ -145,6 +177,7 @@ class Relay(Witnessed):
         super().__init__(directory, number)
         self._others = others
         self._ledger = Ledger(self._witness)
+        self._answers = Answers(self._witness)
         self._sequence = self._incarnation // 1_000_000 & 0xFFFFFFFF
 
     def pass_on(self, sender: int, sequence: int, which: int, deadline: float) -> Reply:
@@ -167,22 +200,8 @@ class Relay(Witnessed):
                 call,
                 deadline=deadline,
                 traits=Trait.HASTY,  # it may have waited so long itself that little of its time is left
-                expected=lambda value: answered(value, ids),
+                expected=lambda value: self._answers.incarnation_of(value, number, ids),
             )
             if asked is not None:
                 asked.failure()
             return self._incarnation, sender, sequence
-
-
-def answered(value: Any, ids: tuple[int, int], *more: Any) -> int | None:
-    """Whether a value is the answer to a request.
-
-    Args:
-        value: Of the Future.
-        ids: Sender and sequence of the request.
-        *more: What else it has to contain.
-
-    Returns:
-        The incarnation of the worker that gave it; None if it is the answer to something else.
-    """
-    return value[0] if isinstance(value, tuple) and value[1:] == (*ids, *more) else None

@@ -158,11 +158,7 @@ def check(records: Iterable[Record], checker: Checker) -> Checker:
 
 
 def check_files(files: Sequence[WitnessFile], checker: Checker) -> Checker:
-    """Judge all witness files of one storm, as `check` does. The summary counts what was torn.
-
-    Raises:
-        OSError: A file cannot be read.
-    """
+    """Judge all witness files of one storm, as `check` does. The summary counts what was torn."""
     check(merged(files), checker)
     checker.summary.torn = sum(file.torn for file in files)
     return checker

@@ -66,11 +66,8 @@ def carry_out(
     """Storm, print the report, write it to its directory if there is one, and end the process.
 
     `program` is what follows ``python -m``, and `change` has the last word on the options. Those in `same`
-    have the names that `StormOptions` gives them.
-
-    Raises:
-        SystemExit: 0 if every invariant held, 1 if one did not.
-        UsageError: The storm could not begin.
+    have the names that `StormOptions` gives them. The exit status is 0 if every invariant held, 1 if one did
+    not, 2 if the storm could not begin.
     """
     given = list(sys.argv[1:])
     if seed is None:

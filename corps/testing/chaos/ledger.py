@@ -50,7 +50,6 @@ class Ledger:
         # down when `drain` returns.
         self._changed = Condition(Lock())
         self._under_way: dict[_Ids, int] = {}
-        self._newest: dict[int, int] = {}
 
     def under_way(self) -> int:
         """Return how many requests are not settled yet."""
@@ -139,7 +138,6 @@ class Ledger:
             if outcome == Outcome.STRANGE and len(self.strange) < 10:
                 self.strange.append(f"{type(error).__module__}.{type(error).__name__}: {error}")
             self.served += outcome in {Outcome.VALUE, Outcome.RAISED}
-            self._note(worker, incarnation)
             sender, sequence = ids
             self.witness.write(
                 Kind.RESOLVED,
@@ -152,11 +150,3 @@ class Ledger:
             )
             del self._under_way[ids]
             self._changed.notify_all()
-
-    def _note(self, worker: int, incarnation: int) -> None:
-        """Note that an older incarnation has ended, because a younger one answers. Caller holds the lock."""
-        known = self._newest.get(worker, 0)
-        if incarnation > known:
-            self._newest[worker] = incarnation
-            if known:
-                self.witness.write(Kind.ENDED, worker=worker, incarnation=known)

@@ -28,11 +28,7 @@ def plan(
     count: int | None = None,
     seconds: float | None = None,
 ) -> Iterator[Planned]:
-    """Plan a storm.
-
-    Raises:
-        ValueError: There are no kinds, or the gap is not above 0.
-    """
+    """Plan a storm, or raise ValueError if there are no kinds, or the gap is not above 0."""
     kinds = sorted(kind for kind, weight in weights.items() if weight > 0)
     if not kinds or mean_gap <= 0:
         raise ValueError(

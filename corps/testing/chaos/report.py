@@ -57,11 +57,7 @@ class StormReport:
         return "\n".join(_lines(self)) + "\n"
 
     def write(self, directory: Path) -> Path:
-        """Write ``report.json`` and ``report.md``.
-
-        Raises:
-            OSError: They cannot be written.
-        """
+        """Write ``report.json`` and ``report.md``; return the path of the latter."""
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "report.json").write_text(self.as_json(), "utf-8")
         path = directory / "report.md"

@@ -65,11 +65,7 @@ class Signals:
             raise KeyboardInterrupt
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal of `HANDLED` to this process, and wait until it was handled.
-
-        Raises:
-            Missed: It was not handled.
-        """
+        """Send a signal of `HANDLED` to this process, and wait until it was handled; raise Missed if not."""
         self._came.clear()
         self._awaited = number
         try:
@@ -83,11 +79,8 @@ class Signals:
 class Target:
     """What faults may do. For the one thread that storms, inside the ``with`` block of the Corps.
 
-    Args:
-        household: Finds the processes.
-        envs: The ids of the Envs that may be hit.
-        directory: Where witness files are.
-        announce: Called with the Env and the worker (0 for the whole Env) before they are hit.
+    It hits the Envs of `envs` alone. `announce` is called with the Env and the worker (0 for the whole Env)
+    before they are hit.
     """
 
     def __init__(
@@ -109,11 +102,7 @@ class Target:
         self._announce(env, worker)
 
     def choose_env(self, rng: Random) -> int:
-        """Choose an Env that lives. The choice depends on the numbers alone as long as all live.
-
-        Raises:
-            Missed: None lives that may be hit.
-        """
+        """Choose an Env that lives, or raise Missed. While all live, the choice depends on `rng` alone."""
         living = self._household.envs()
         for env in rng.sample(self._envs, len(self._envs)):
             if env in living:
@@ -121,23 +110,14 @@ class Target:
         raise Missed("no Env is left that may be hit")
 
     def process(self, env: int) -> psutil.Process:
-        """Return the process of an Env; what is done to it never reaches a later process of the same id.
-
-        Raises:
-            Missed: It has none.
-        """
+        """Return the process of an Env, or raise Missed. It never stands for a later one of the same id."""
         try:
             return self._household.envs()[env]
         except KeyError:
             raise Missed(f"{env_label(env)} has no process") from None
 
     def sabotage(self, env: int, method: str, *args: Any) -> Any:
-        """Call a method of a `Saboteur` in an Env, and wait for its result.
-
-        Raises:
-            Missed: It could not be created there in time.
-            CorpsError: From the request.
-        """
+        """Call a method of a `Saboteur` in an Env, and return its result or raise its CorpsError."""
         saboteur = self._saboteur(env)
         try:
             return getattr(saboteur, method)(*args).result()
@@ -145,12 +125,7 @@ class Target:
             saboteur.exit()
 
     def sabotage_nowait(self, env: int, method: str, *args: Any) -> None:
-        """Call a method of a `Saboteur` in an Env, and do not wait.
-
-        Raises:
-            Missed: It could not be created there in time.
-            CorpsError: It could not be asked.
-        """
+        """Call a method of a `Saboteur` in an Env, and do not wait."""
         saboteur = self._saboteur(env)
         acted = getattr(saboteur, method)(*args)
         # Not before: a worker that is asked to end drops what still waits for it.
@@ -161,7 +136,7 @@ class Target:
         return max((path.stat().st_size for path in self._directory.glob(f"*{SUFFIX}")), default=0)
 
     def _saboteur(self, env: int) -> Name[Saboteur]:
-        """Create a worker that does one thing, within a deadline, and is not restarted."""
+        """Create a worker that does one thing, within a deadline, and is not restarted; or raise Missed."""
         try:
             return options(env=env, deadline=PATIENCE, restart=Restart("temporary")).create(Saboteur)
         except CorpsError as error:

@@ -4,7 +4,7 @@ Nobody writes down what such workers do. So the judge looks only at two things: 
 value or an error of corps; and workers fail only where a fault was.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Event, Thread
 from typing import Any, Final
@@ -27,13 +27,8 @@ _MOST: Final = 200  # workers that are asked in one round
 class Visitors:
     """Ping all workers that can be found from the Corps, and call its ``run`` again and again.
 
-    `start`, `stop` and, when the Corps has ended, `join`, by one thread.
-
-    Args:
-        ledger: What is written down.
-        app: The Name of the Corps.
-        run_args: For ``run``; None if it is not to be called.
-        pause: Seconds between two rounds.
+    `start`, `stop` and, when the Corps has ended, `join`, by one thread. `run_args` are for ``run``, None if
+    it is not to be called; `pause` is in seconds, between two rounds.
     """
 
     def __init__(
@@ -92,7 +87,7 @@ class Visitors:
                 name = known[at]
                 at += 1
                 sequence += 1
-                ask = partial(name.options(deadline=_DEADLINE).my_children)
+                ask = name.options(deadline=_DEADLINE).my_children
                 children = self._ask(_PINGER, sequence, name, ask, _DEADLINE)
                 known += [each for each in children or () if each not in known]
             if at == len(known):
@@ -102,11 +97,10 @@ class Visitors:
 
     def _run(self) -> None:
         sequence = 0
+        run = partial(self._app.run, *(self._run_args or ()))
         while not self._is_over.wait(self._pause):
             sequence += 1
-            value = self._ask(
-                _RUNNER, sequence, self._app, partial(self._app.run, *(self._run_args or ())), None
-            )
+            value = self._ask(_RUNNER, sequence, self._app, run)
             if isinstance(value, RemoteIterator):
                 try:
                     for _ in value:
@@ -122,11 +116,10 @@ class Visitors:
         sender: int,
         sequence: int,
         name: Name[Any],
-        call: "partial[Future[Any]]",
-        deadline: float | None,
+        call: Callable[[], "Future[Any]"],
+        deadline: float | None = None,
     ) -> Any:
         """Return the value; None if there is none."""
-        future = self._ledger.ask(
-            sender, sequence, self._number(name), call, deadline=deadline, traits=Trait.UNWITNESSED
-        )
+        number, traits = self._number(name), Trait.UNWITNESSED
+        future = self._ledger.ask(sender, sequence, number, call, deadline=deadline, traits=traits)
         return None if future is None or future.failure() is not None else future.result()

@@ -134,9 +134,7 @@ class Witness:
         """Write one record. It is in the file when this returns.
 
         The numbers are those of `Record`, and `Kind` says what they mean; `time` is now if it is not given.
-
-        Raises:
-            OSError: It could not be written, or not all of it.
+        An OSError means that it was not written, or not all of it.
         """
         numbers.setdefault("time", now_ns())
         if os.write(self._fd, Record(kind, **numbers).packed()) != SIZE:
@@ -154,23 +152,14 @@ class Witness:
 
 
 class WitnessFile:
-    """Reads the records of one file.
-
-    Attributes:
-        path: The file.
-        torn: Bytes that were no record, as far as it has been read.
-    """
+    """Reads the records of one file."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path: Final = Path(path)
-        self.torn = 0
+        self.torn = 0  # bytes that were no record, as far as it has been read
 
     def __iter__(self) -> Iterator[Record]:
-        """Read the records, in the order in which they were written.
-
-        Raises:
-            OSError: The file cannot be read.
-        """
+        """Read the records, in the order in which they were written."""
         self.torn = 0
         with self.path.open("rb") as file:
             data = file.read(SIZE)

@@ -111,10 +111,3 @@ def test_what_is_never_settled_is_written_down_when_nobody_waits_any_more(desk: 
     future.settle(Value(1))  # too late to count
     assert len(desk.records()) == 2
     assert desk.ledger.drain(0.0) == 0
-
-
-def test_the_answer_of_a_younger_incarnation_is_the_end_of_the_older_one(desk: Desk) -> None:
-    for sequence, incarnation in enumerate((100, 100, 200, 100, 200), 1):
-        desk.ask(sequence, expected=lambda value: int(value)).settle(Value(incarnation))
-    ended = [record for record in desk.records() if record.kind == Kind.ENDED]
-    assert [(record.worker, record.incarnation) for record in ended] == [(9, 100)]
