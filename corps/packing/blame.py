@@ -232,15 +232,7 @@ def _parts_of_function(function: FunctionType) -> Iterator[Part]:
 
 
 def _parts_of_reduction(thing: Any) -> Iterator[Part]:
-    try:
-        reduced: Any = own_reduction(thing)
-    except KeyboardInterrupt:
-        raise
-    # The object itself is to blame then, and packing it has said why already.
-    except BaseException as error:
-        if came_from_a_handler(error):
-            raise
-        return
+    reduced: Any = own_reduction(thing)  # if it raises, that was said already when the object was packed
     if type(reduced) is not tuple:
         return
     function, args, state = (*reduced, None, None, None)[:3]

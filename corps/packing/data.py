@@ -16,7 +16,7 @@ Leans on msgpack, and on the unpacked sizes being bounded by the size of the bod
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, NoReturn
 
 import msgpack
@@ -127,35 +127,27 @@ def _own_kinds_in(value: object) -> Iterator[object]:
                     todo.append(item)
 
 
-class _Mark:
-    """Stand in an array under construction for the extension that says what the array is."""
-
-    __slots__ = ("build",)
-
-    def __init__(self, build: Callable[[Iterable[Any]], Any]) -> None:
-        self.build = build
-
-
 class _Reader:
     """Count the marks of one body: the array that a mark begins uses it up."""
 
     __slots__ = ("marks_open",)
 
-    _marks: Final = {TUPLE: _Mark(tuple), SET: _Mark(set), FROZENSET: _Mark(frozenset)}
+    # No array holds a class, so a class says in its first place what the array is to become.
+    _kinds: Final[Mapping[int, type]] = {TUPLE: tuple, SET: set, FROZENSET: frozenset}
 
     def __init__(self) -> None:
         self.marks_open = 0
 
     def read_array(self, items: list[Any]) -> Any:
-        if not items or type(items[0]) is not _Mark:
+        if not items or type(items[0]) is not type:
             return items
         self.marks_open -= 1
-        return items[0].build(items[1:])
+        return items[0](items[1:])
 
     def read_extension(self, kind: int, content: bytes) -> Any:
         if kind == BIG_INT:
             return int.from_bytes(content, "big", signed=True)
-        mark = self._marks.get(kind)
+        mark = self._kinds.get(kind)
         if mark is None or content:
             _refuse(f"they hold an extension of the unknown type {kind}")
         self.marks_open += 1

@@ -34,7 +34,8 @@ def reduce_exception(error: BaseException) -> Any:
     if _has_own_way(cls):
         return _with_chain(error)
     parts = sendable_parts(error)
-    if parts.keys() <= {"args"} and not _has_constructor(cls):
+    has_constructor = isinstance(cls.__init__, FunctionType) or isinstance(cls.__new__, FunctionType)
+    if parts.keys() <= {"args"} and not has_constructor:
         return NotImplemented
     return _by_parts(cls, parts)
 
@@ -44,10 +45,6 @@ def _has_own_way(cls: type) -> bool:
     names = ("__reduce_ex__", "__reduce__", "__setstate__")
     owners = [next(base for base in cls.__mro__ if name in vars(base)) for name in names]
     return any(owner.__module__ != "builtins" for owner in owners) or cls in copyreg.dispatch_table
-
-
-def _has_constructor(cls: Any) -> bool:
-    return isinstance(cls.__init__, FunctionType) or isinstance(cls.__new__, FunctionType)
 
 
 def _with_chain(error: BaseException) -> Any:

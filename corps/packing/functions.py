@@ -11,6 +11,7 @@ import importlib
 import sys
 from collections.abc import Hashable
 from functools import lru_cache
+from operator import attrgetter
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -38,6 +39,14 @@ _READS: Final = frozenset(
 )
 _NOTHING: Final[FunctionState] = ({}, (), {}, {}, ())
 _OF_MODULES: Final = frozenset({"__name__", "__package__", "__builtins__", "__loader__"})
+
+
+# What makes a code object, in the order that `CodeType` wants.
+_parts_of_code: Final = attrgetter(
+    *("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_nlocals", "co_stacksize", "co_flags"),
+    *("co_code", "co_consts", "co_names", "co_varnames", "co_filename", "co_name", "co_qualname"),
+    *("co_firstlineno", "co_linetable", "co_exceptiontable", "co_freevars", "co_cellvars"),
+)
 
 
 class CodeFacts:
@@ -210,27 +219,7 @@ def _submodules(package: str, names: frozenset[str]) -> list[str]:
 
 def reduce_code(code: CodeType, identities: "Identities") -> Any:
     """Reduce a code object for a pickler, with its file name and its name in all processes."""
-    return make_code, (
-        identities.name_of(code),
-        code.co_argcount,
-        code.co_posonlyargcount,
-        code.co_kwonlyargcount,
-        code.co_nlocals,
-        code.co_stacksize,
-        code.co_flags,
-        code.co_code,
-        code.co_consts,
-        code.co_names,
-        code.co_varnames,
-        code.co_filename,
-        code.co_name,
-        code.co_qualname,
-        code.co_firstlineno,
-        code.co_linetable,
-        code.co_exceptiontable,
-        code.co_freevars,
-        code.co_cellvars,
-    )
+    return make_code, (identities.name_of(code), *_parts_of_code(code))
 
 
 def make_code(identities: "Identities", name: str, *parts: Any) -> CodeType:

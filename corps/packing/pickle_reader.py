@@ -11,7 +11,6 @@ Leans on pickletools for how arguments of opcodes are written. One reader reads 
 
 import pickletools
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from io import BytesIO
 from typing import Any, Final, Protocol
 
@@ -181,7 +180,6 @@ class PickleReader:
 
 _Do = Callable[[PickleReader, Any], object]
 
-_CONSTANTS: Final = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _VALUES: Final = (
     *("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT"),
     *("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
@@ -191,6 +189,9 @@ _OTHERS: Final[Mapping[str, _Do | None]] = {
     "PROTO": lambda _reader, _number: None,
     "FRAME": lambda _reader, _size: None,
     "STOP": None,
+    "NONE": lambda reader, _: reader._push(None),
+    "NEWTRUE": lambda reader, _: reader._push(True),
+    "NEWFALSE": lambda reader, _: reader._push(False),
     "EMPTY_TUPLE": lambda reader, _: reader._push(()),
     "EMPTY_LIST": lambda reader, _: reader._push([]),
     "EMPTY_DICT": lambda reader, _: reader._push({}),
@@ -218,24 +219,11 @@ _OTHERS: Final[Mapping[str, _Do | None]] = {
     "REDUCE": lambda reader, _: reader._call(),
     "BUILD": lambda reader, _: reader._fill(),
 }
+_ALL: Final[Mapping[str, _Do | None]] = {**_OTHERS, **dict.fromkeys(_VALUES, PickleReader._push)}
 
-
-def _push_constant(constant: Any, reader: PickleReader, _: Any) -> None:
-    reader._push(constant)
-
-
-def _steps() -> dict[bytes, tuple[Callable[[Any], Any] | None, _Do | None]]:
-    """Return what to do for each opcode, and how its argument is read."""
-    doing: dict[str, _Do | None] = dict(_OTHERS)
-    for name in _VALUES:
-        doing[name] = PickleReader._push
-    for name, constant in _CONSTANTS.items():
-        doing[name] = partial(_push_constant, constant)
-    return {
-        opcode.code.encode("latin-1"): (opcode.arg.reader if opcode.arg else None, doing[opcode.name])
-        for opcode in pickletools.opcodes
-        if opcode.name in doing
-    }
-
-
-_STEPS: Final = _steps()
+# What to do for each opcode, and how its argument is read.
+_STEPS: Final[Mapping[bytes, tuple[Callable[[Any], Any] | None, _Do | None]]] = {
+    opcode.code.encode("latin-1"): (opcode.arg.reader if opcode.arg else None, _ALL[opcode.name])
+    for opcode in pickletools.opcodes
+    if opcode.name in _ALL
+}

@@ -16,7 +16,7 @@ Policy = Literal["permanent", "transient", "temporary"]
 Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
 """Which children are started again with one that failed: none, all, or those created after it."""
 
-POLICIES: Final = frozenset(get_args(Policy))
+POLICIES: Final = get_args(Policy)
 STRATEGIES: Final = frozenset(get_args(Strategy))
 
 
@@ -47,7 +47,7 @@ class Restart:
     backoff: tuple[float, float] = (0.1, 10.0)
 
     def __post_init__(self) -> None:
-        if not _is_one_of(self.policy, POLICIES):
+        if self.policy not in POLICIES:
             known = ", ".join(sorted(POLICIES))
             raise ConfigError(f"Restart(policy={self.policy!r}): wants one of {known}")
         if type(self.max) is not int or self.max < 0:
@@ -83,10 +83,6 @@ class Restart:
             return 0.0
         shortest, longest = self.backoff
         return min(longest, shortest * 2.0 ** min(nth - 2, 64))
-
-
-def _is_one_of(value: object, known: frozenset[str]) -> bool:
-    return isinstance(value, str) and value in known
 
 
 def _is_number(value: object) -> bool:
