@@ -31,17 +31,9 @@ def journal_path(directory: str, asker: str, runner: str) -> str:
     return f"{directory}/{asker[:12]}-{runner[:12]}.journal"
 
 
-class _Words:
-    """A mapped file as numbers of eight bytes."""
-
-    def __init__(self, fd: int, size: int) -> None:
-        self._map = mmap.mmap(fd, size)
-        self.view = memoryview(self._map).cast("Q")
-
-    def close(self) -> None:
-        """Let go of it. Who looks at `view` afterwards gets a ValueError."""
-        self.view.release()
-        self._map.close()
+def _mapped(fd: int, size: int) -> memoryview:
+    """Return a mapped file as numbers of eight bytes. Once it is released, to look at it is a ValueError."""
+    return memoryview(mmap.mmap(fd, size)).cast("Q")
 
 
 class AskerJournal:
@@ -55,7 +47,7 @@ class AskerJournal:
         """Called with the number of a request whose outcome has come."""
         self._used = _OPENED  # slots up to this one were used
         self._last = 0  # the number that was given last, with slot 0
-        self._words: _Words | None = None
+        self._words: memoryview | None = None
         self._path: str | None = None  # where to open it
         self._made: str | None = None  # where it is
 
@@ -77,7 +69,7 @@ class AskerJournal:
             try:
                 # All of it now: to write to a hole is a SIGBUS if the file system is full then.
                 os.posix_fallocate(fd, 0, self._size * _WORD)
-                self._words = _Words(fd, self._size * _WORD)
+                self._words = _mapped(fd, self._size * _WORD)
             except OSError:
                 self._made = None
                 os.unlink(path)
@@ -103,9 +95,9 @@ class AskerJournal:
         slot = number & _SLOT_MASK
         if self._words is None or slot == _NO_SLOT:
             return "unknown"
-        if not self._words.view[_OPENED]:  # it removes the file's name when it opens it, or cannot
+        if not self._words[_OPENED]:  # it removes the file's name when it opens it, or cannot
             return "no" if self._made is not None and os.path.exists(self._made) else "unknown"
-        word = self._words.view[slot]
+        word = self._words[slot]
         if word & ~_ENDED != number:
             return "no"
         return "yes" if word & _ENDED else "unknown"
@@ -116,7 +108,7 @@ class AskerJournal:
         words, self._words = self._words, None
         made, self._made = self._made, None
         if words is not None:
-            words.close()
+            words.release()
         if made is not None:
             with suppress(OSError):  # as a rule the other side has removed its name
                 os.unlink(made)
@@ -127,17 +119,15 @@ class RunnerJournal:
 
     def __init__(self, path: str | None) -> None:
         """Map the file, if there is one, and remove its name: the asker sees that."""
-        self._words: _Words | None = None
-        self._view = memoryview(b"").cast("Q")
+        self._words = memoryview(b"").cast("Q")
         self._size = 0
         if path is not None:
             with suppress(OSError, ValueError):
                 fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
                 try:
-                    self._words = _Words(fd, 0)
-                    self._view = self._words.view
-                    self._size = len(self._view)
-                    self._view[_OPENED] = 1
+                    self._words = _mapped(fd, 0)
+                    self._size = len(self._words)
+                    self._words[_OPENED] = 1
                 finally:
                     os.close(fd)
             with suppress(OSError):
@@ -148,7 +138,7 @@ class RunnerJournal:
         slot = number & _SLOT_MASK
         if slot < self._size:
             try:
-                self._view[slot] = number
+                self._words[slot] = number
             except ValueError:  # the asker was lost at this very moment, and will not look
                 pass
 
@@ -157,14 +147,12 @@ class RunnerJournal:
         slot = number & _SLOT_MASK
         if slot < self._size:
             try:
-                if self._view[slot] == number:
-                    self._view[slot] = number | _ENDED
+                if self._words[slot] == number:
+                    self._words[slot] = number | _ENDED
             except ValueError:  # as above
                 pass
 
     def close(self) -> None:
         """Let go of it: the peer has gone, and nobody will look. Idempotent."""
         self._size = 0
-        words, self._words = self._words, None
-        if words is not None:
-            words.close()
+        self._words.release()

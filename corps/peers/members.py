@@ -39,7 +39,7 @@ class Peers:
         *,
         window: tuple[int, int],
         patience: float | None,
-        journals: str | None = None,
+        journals: str | None = None,  # the directory of the start journals
         incarnation: str = "",
     ) -> None:
         self._env = env
@@ -110,15 +110,9 @@ class Peers:
         returns: bool = False,
         refusal: VersionMismatch | None = None,
     ) -> None:
-        """Fail all that is unanswered at an Env, because it is gone.
+        """Fail all that is unanswered at an Env, because it is gone. See `Loss`.
 
-        Args:
-            env: Its id.
-            reason: Why, for the texts of the errors.
-            cause: The same in one word.
-            has_died: Its process has certainly ended.
-            returns: It will have another process: what is sent there waits for that. Else it fails.
-            refusal: It has refused the link from its beginning.
+        If it `returns`, it will have another process: what is sent there waits for that. Else it fails.
         """
         with self._lock:
             peer = self._peers.get(env)

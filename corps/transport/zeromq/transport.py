@@ -26,7 +26,7 @@ import zmq
 
 from corps.addresses import env_label
 from corps.clock import now
-from corps.errors import BrokenError, CorpsError, InternalError, Overloaded, VersionMismatch, WireError
+from corps.errors import BrokenError, CorpsError, Overloaded, VersionMismatch, WireError
 from corps.messages.members import Member
 from corps.reserve import Reserve
 from corps.security.admission import Admission
@@ -106,8 +106,8 @@ class ZmqTransport(Transport):
         # Used by the thread that reads alone. A single look-up among the members needs no lock.
         self._inbound = InboundLinks(hello, self._members.get, self.audit, has_keys=self._keys is not None)
         self._admission = Admission(os.getuid())
-        self._on_message: OnMessage | None = None
-        self._on_broken: OnBroken | None = None
+        self._on_message: OnMessage  # both from `start` on: nothing is read before
+        self._on_broken: OnBroken
         self._strangers: ZmqStrangers | None = None  # over `ipc` nobody else gets at the socket
         self._poller = zmq.Poller()
         self._wake_read, self._wake_write = socket.socketpair()
@@ -319,7 +319,7 @@ class ZmqTransport(Transport):
         except BrokenError as error:  # the membership will tell
             _log.debug("a message from or to %s stays behind: %s", env_label(member.env), error)
             return
-        self._deliver(member, frames)
+        self._on_message(member.env, frames)
 
     def _greet(self, routing_id: bytes, user: str | None, frames: Sequence[Frame]) -> None:
         try:
@@ -333,13 +333,7 @@ class ZmqTransport(Transport):
 
     def _refused(self, link: ZmqLink, refusal: VersionMismatch) -> None:
         """Report that a peer has refused a link of this Env from its beginning."""
-        if self._on_broken is not None:
-            self._on_broken(link.member, refusal)
-
-    def _deliver(self, member: Member, frames: Sequence[Frame]) -> None:
-        if self._on_message is None:
-            raise InternalError("the transport reads before it was started")
-        self._on_message(member.env, frames)
+        self._on_broken(link.member, refusal)
 
     def _take_of_connection(self, inbound: InboundLink, frames: Sequence[Frame]) -> None:
         """Take what a member says about what has arrived, and what has not."""
@@ -401,7 +395,7 @@ class ZmqTransport(Transport):
             _log.warning("%s has no memory for a large message now", env_label(self._hello.env))
             self._tries_again = now() + _MEMORY_PAUSE
         if message is not None:
-            self._deliver(member, message)
+            self._on_message(member.env, message)
 
     def _try_again(self) -> None:
         """Take large messages that there was no memory for, if there is some by now."""
@@ -416,7 +410,7 @@ class ZmqTransport(Transport):
             if owed := incoming.owed(at_least=1):
                 self._reply(member, frame_of(TakenHeader(owed)), is_numbered=True)
             for message in messages:
-                self._deliver(member, message)
+                self._on_message(member.env, message)
 
     def _reply(self, member: Member, header: bytes, *, is_numbered: bool = False) -> None:
         with self._lock:
