@@ -4,7 +4,6 @@ Thread-safe.
 """
 
 from opcode import opmap
-from types import TracebackType
 from typing import Final
 
 _OPTIMIZED: Final = 0x1  # inspect.CO_OPTIMIZED: a function
@@ -33,8 +32,6 @@ def came_from_a_handler(error: BaseException) -> bool:
                 if value is caller or (type(value) is tuple and any(each is caller for each in value)):
                     return True
         last, step = step, step.tb_next
-    return isinstance(error, KeyboardInterrupt) and last is not None and not _is_raise(last)
-
-
-def _is_raise(step: TracebackType) -> bool:
-    return step.tb_frame.f_code.co_code[step.tb_lasti] in _RAISING
+    if last is None or not isinstance(error, KeyboardInterrupt):
+        return False
+    return last.tb_frame.f_code.co_code[last.tb_lasti] not in _RAISING

@@ -83,7 +83,8 @@ def run_application(
         remote = remote_of(error) or Remote()
         if isinstance(remote.origin, SystemExit):  # of a generator, or a part of the application
             return _exit_status(remote.origin.code)
-        return _complain_of_application(remote)
+        print(remote.traceback.rstrip() or remote.summary, file=sys.stderr)
+        return APPLICATION_ERROR
     except BootError as error:  # what the processes wrote has been shown when they wrote it
         return _complain(str(error).rstrip(), APPLICATION_ERROR)
     except CorpsError as error:
@@ -208,8 +209,3 @@ def _stopping_signals() -> Iterator[None]:
 def _complain(text: str, status: int) -> int:
     print(f"corps: {text}", file=sys.stderr)
     return status
-
-
-def _complain_of_application(error: Remote) -> int:
-    print(error.traceback.rstrip() or error.summary, file=sys.stderr)
-    return APPLICATION_ERROR

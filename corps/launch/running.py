@@ -31,7 +31,7 @@ class RunningCorps:
     """A Corps that this process has booted. Thread-safe."""
 
     def __init__(self, parts: CorpsParts, end: CorpsEnd, thread: Thread) -> None:
-        """Take a Corps that has started, and the thread that has booted it and calls `live`."""
+        """Take a Corps that has started. `thread` has booted it, and calls `live`."""
         self.name = parts.name
         self.env = parts.env
         self.is_over = end.is_over

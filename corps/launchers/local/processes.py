@@ -158,7 +158,18 @@ class ProcessHost:
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with contextlib.ExitStack() as undo, theirs:
             undo.callback(control.close)
-            command, environ = self._command(theirs.fileno())
+            config = TemplateConfig(
+                control_fd=theirs.fileno(),
+                parent_pid=os.getpid(),
+                runtime_dir=self.runtime_dir,
+                preload=self._preload,
+                core_dumps=self._core_dumps,
+                stdin_env=self._stdin_env,
+                executable=self._executable,
+                path=[os.fspath(item) for item in sys.path],
+                argv=list(sys.argv),
+            )
+            command, environ = python_command(asdict(config), self._executable)
             template = subprocess.Popen(
                 command,
                 env=environ,
@@ -181,20 +192,6 @@ class ProcessHost:
             thread.start()
             undo.pop_all()
         return _Launched(control, template, watcher, thread)
-
-    def _command(self, control_fd: int) -> tuple[list[str], dict[str, str] | None]:
-        config = TemplateConfig(
-            control_fd=control_fd,
-            parent_pid=os.getpid(),
-            runtime_dir=self.runtime_dir,
-            preload=self._preload,
-            core_dumps=self._core_dumps,
-            stdin_env=self._stdin_env,
-            executable=self._executable,
-            path=[os.fspath(item) for item in sys.path],
-            argv=list(sys.argv),
-        )
-        return python_command(asdict(config), self._executable)
 
     def spawn(self, env_id: int, entry: str) -> EnvProcess:
         """Fork an Env. Its process may not have come to its entry function when this returns.

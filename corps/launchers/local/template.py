@@ -233,7 +233,8 @@ class Template:
                 self._bury(env_id, pid)
 
     def _bury(self, env_id: int, pid: int) -> None:
-        _kill_group(pid)
+        with contextlib.suppress(OSError):
+            os.killpg(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         del self._pids[env_id]
         self._send(Exited(env_id, pid, os.waitstatus_to_exitcode(status)))
@@ -347,8 +348,3 @@ def _open_pidfd(pid: int) -> int | None:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):
         return None
-
-
-def _kill_group(pid: int) -> None:
-    with contextlib.suppress(OSError):
-        os.killpg(pid, signal.SIGKILL)
