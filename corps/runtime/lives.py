@@ -91,10 +91,10 @@ class Lives:
         """Free the number of a worker that has ended; return whether it may come back as another cell."""
         # If so, what it has not begun waits for that. Otherwise those requests are the caller's.
         self._env.worker_counters.ended(str(cell), ended.reason, has_failed=failure is not None)
-        mgr = cell.mgr_addr
-        may_return = mgr is not None and failure is not None and comes_back(cell.record, failure)
-        may_return = may_return and not self.is_winding_down
-        mgr_env = mgr.env if may_return and mgr is not None else None
+        mgr_env: int | None = None
+        if cell.mgr_addr is not None and failure is not None and not self.is_winding_down:
+            mgr_env = cell.mgr_addr.env if comes_back(cell.record, failure) else None
+        may_return = mgr_env is not None
         self.refuse(self._registry.remove(cell.addr.conc, ended, mgr_env, waiting))
         if not may_return and cell.record is not None and keeps_state(cell.record.cls):
             forget_state(cell)
