@@ -154,7 +154,7 @@ class Lives:
             self._env.exit(child, EXIT_DOWN)
 
     def escalate(self, cell: Cell, failure: Failure) -> None:
-        """Have a Mgr, that of `cell`, fail, because its child has passed a restart limit."""
+        """Have a Mgr, whose cell this is, fail because a restart limit was passed for its child."""
         if cell.mgr_addr is not None:
             halting.fail(cell, failure)
         elif self.on_limit is not None:
