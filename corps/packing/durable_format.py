@@ -50,7 +50,7 @@ class Manifest(NamedTuple):
 
 
 def build(codec: int, names: set[str], body: Sequence[Part]) -> list[Part]:
-    """Put a stored form together, and return its parts. The parts of the body are not copied."""
+    """Return the parts of a stored form. Those of the body, bytes or views of bytes, are not copied."""
     facts = {
         "codec": codec,
         "corps": _corps_version(),
@@ -59,13 +59,9 @@ def build(codec: int, names: set[str], body: Sequence[Part]) -> list[Part]:
     }
     header = encode_data(facts)
     opening = _OPENING.pack(MAGIC, FORMAT_VERSION)
-    body_size = sum(map(_size, body))
+    body_size = sum(map(len, body))
     rest = [_LENGTHS.pack(len(header), body_size), header, *body]
     return [opening, _digest(opening, *rest), *rest]
-
-
-def _size(part: Part) -> int:
-    return part.nbytes if isinstance(part, memoryview) else len(part)
 
 
 def read_form(file: BinaryIO) -> Manifest:

@@ -38,15 +38,11 @@ def reduce_to_enum(member: Any) -> Any:
     if getattr(own, "__module__", None) != "enum" or own is _BY_GLOBAL_NAME:
         return None
     value = member._value_
-    if own is not _BY_NAME and _is_found(value, cls, member):
+    # Only of atoms it is certain that what arrives finds the member, and nan is not equal to itself.
+    is_found = type(value) in ATOMS and value == value and cls._value2member_map_.get(value) is member
+    if own is not _BY_NAME and is_found:
         return cls, (value,)
     return (find_member, (cls, member._name_)) if is_member(member) else (cls, (value,))
-
-
-def _is_found(value: Any, cls: Any, member: Any) -> bool:
-    """Return whether what arrives of a value finds the member. Only of atoms this is certain."""
-    is_equal = type(value) in ATOMS and value == value  # nan is not equal to itself
-    return is_equal and cls._value2member_map_.get(value) is member
 
 
 def find_member(cls: Any, name: str) -> Any:

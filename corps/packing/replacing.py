@@ -20,7 +20,6 @@ from corps.errors import NotAFile
 from corps.packing import part_files
 
 _OWNER_ONLY: Final = 0o600
-_OF_THE_MODE: Final = 0o7777
 
 
 def replace_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -> None:
@@ -98,7 +97,7 @@ def _write(file: int, parts: Iterable[bytes | memoryview], old: os.stat_result |
     if old is not None:
         with contextlib.suppress(OSError):  # others may give files away to nobody
             os.fchown(file, old.st_uid, old.st_gid)
-        os.fchmod(file, old.st_mode & _OF_THE_MODE)
+        os.fchmod(file, stat.S_IMODE(old.st_mode))
     os.fsync(file)
 
 

@@ -81,8 +81,9 @@ class Answering:
             raise WireError(f"a request names a sender in {env_label(header.sender[0])}")
         corps_id = self._env.corps_id
         if header.optional is not None:
-            for corps in (header.optional.target_corps, header.optional.sender_corps):
-                if corps is not None and corps != corps_id:
+            for name in ("target_corps", "sender_corps"):
+                corps = header.optional.get(name, corps_id)
+                if corps != corps_id:
                     raise WireError(
                         f"a request names the Corps {corps!r}; this link is for {corps_id!r} alone"
                     )

@@ -140,15 +140,6 @@ class Hello(NamedTuple):
         return pack((HELLO, _MAGIC, VERSION, *self))
 
 
-class OptionalFields(NamedTuple):
-    """The optional fields of a request, in the order of the wire; None for one that is not there."""
-
-    trace: bytes | None = None
-    target_corps: str | None = None
-    sender_corps: str | None = None
-    identity: bytes | None = None
-
-
 class RequestHeader(NamedTuple):
     """A request. `number` 0 asks for no answer; `remaining` is the rest of its time, in seconds."""
 
@@ -159,7 +150,7 @@ class RequestHeader(NamedTuple):
     sender: tuple[int, int] | None
     remaining: float | None
     codec: int
-    optional: OptionalFields | None = None
+    optional: Mapping[str, bytes | str] | None = None  # the fields of `OPTIONAL_FIELDS` that are there
 
 
 class OutcomeHeader(NamedTuple):
@@ -296,18 +287,19 @@ def _request(
     return tuple.__new__(RequestHeader, (number, known, conc, method, sender, remaining, codec, optional))
 
 
-def _optional(flags: int, present: tuple[bytes | str, ...]) -> OptionalFields:
+def _optional(flags: int, present: tuple[bytes | str, ...]) -> dict[str, bytes | str]:
     """Read the optional fields of a request."""
     if not 0 <= flags < 2 * FLAGS[-1]:
         raise WireError(f"a request has flags that are unknown here: {flags}")
     names = [name for name, flag in zip(OPTIONAL_FIELDS, FLAGS, strict=True) if flags & flag]
     if len(names) != len(present):
         raise WireError(f"a request with the flags {flags} has {len(present)} optional fields")
-    for name, value in zip(names, present, strict=True):
+    optional = dict(zip(names, present, strict=True))
+    for name, value in optional.items():
         types, least, most = OPTIONAL_FIELDS[name]
         if type(value) not in types or not least <= _size(value) <= most:
             raise WireError(f"the field {name} of a request is not {least} to {most} bytes of its type")
-    return OptionalFields(**dict(zip(names, present, strict=True)))  # type: ignore[arg-type]
+    return optional
 
 
 def _size(value: bytes | str) -> int:

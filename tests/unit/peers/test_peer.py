@@ -26,7 +26,6 @@ from corps.wire.frames import (
     CancelHeader,
     CreditHeader,
     MarkHeader,
-    OptionalFields,
     OutcomeHeader,
     ProbeHeader,
     RequestHeader,
@@ -464,12 +463,12 @@ def test_nothing_of_a_lost_peer_begins() -> None:
 @pytest.mark.parametrize(
     "optional",
     [
-        OptionalFields(target_corps="another"),
-        OptionalFields(sender_corps="another"),
-        OptionalFields(target_corps=CORPS, sender_corps="another"),
+        {"target_corps": "another"},
+        {"sender_corps": "another"},
+        {"target_corps": CORPS, "sender_corps": "another"},
     ],
 )
-def test_a_request_for_or_of_another_corps_is_refused(optional: OptionalFields) -> None:
+def test_a_request_for_or_of_another_corps_is_refused(optional: dict[str, bytes | str]) -> None:
     one, two = pair()
     one.ask()
     header = read_header(one.transport.outbox[0])
@@ -484,7 +483,12 @@ def test_a_request_with_all_optional_fields_is_taken() -> None:
     promise = one.ask("x")
     header = read_header(one.transport.outbox[0])
     assert isinstance(header, RequestHeader)
-    optional = OptionalFields(bytes(25), CORPS, CORPS, b"identity")
+    optional: dict[str, bytes | str] = {
+        "trace": bytes(25),
+        "target_corps": CORPS,
+        "sender_corps": CORPS,
+        "identity": b"identity",
+    }
     one.transport.outbox[0][0] = written(header._replace(optional=optional))
     carry(one, two)
     (request,) = two.delivered

@@ -24,6 +24,7 @@ from corps.wire.frames import (
     MAX_METHOD,
     MAX_NUMBER,
     MAX_REMAINING,
+    OPTIONAL_FIELDS,
     OUTCOME,
     PROBE,
     REQUEST,
@@ -37,7 +38,6 @@ from corps.wire.frames import (
     Header,
     Hello,
     MarkHeader,
-    OptionalFields,
     OutcomeHeader,
     ProbeHeader,
     RequestHeader,
@@ -51,13 +51,15 @@ codecs = st.integers(0, MAX_CODEC)
 texts = st.text(max_size=50)
 
 corps_ids = st.text(min_size=1, max_size=MAX_CORPS_ID // 4)
-optional_fields = st.builds(
-    OptionalFields,
-    st.none() | st.binary(min_size=TRACE_SIZE, max_size=TRACE_SIZE),
-    st.none() | corps_ids,
-    st.none() | corps_ids,
-    st.none() | st.binary(min_size=1, max_size=MAX_IDENTITY),
-).map(lambda fields: fields if any(fields) else None)
+optional_fields = st.fixed_dictionaries(
+    {},
+    optional={
+        "trace": st.binary(min_size=TRACE_SIZE, max_size=TRACE_SIZE),
+        "target_corps": corps_ids,
+        "sender_corps": corps_ids,
+        "identity": st.binary(min_size=1, max_size=MAX_IDENTITY),
+    },
+).map(lambda fields: fields or None)
 
 headers: st.SearchStrategy[Header] = st.one_of(
     st.builds(Hello, texts, numbers, texts),
@@ -166,11 +168,10 @@ def test_any_optional_fields_are_those_of_their_flags_or_a_wire_error(
     except WireError:
         return
     assert isinstance(header, RequestHeader)
-    assert [field for field in header.optional or () if field is not None] == present
+    optional = header.optional or {}
+    assert list(optional.values()) == present
     assert read_header(with_body(header)) == header
-    assert flags == sum(
-        flag for flag, field in zip(FLAGS, header.optional or (), strict=False) if field is not None
-    )
+    assert flags == sum(flag for flag, name in zip(FLAGS, OPTIONAL_FIELDS, strict=True) if name in optional)
 
 
 @pytest.mark.parametrize("flags", [-1, sum(FLAGS) + 1, 2 * FLAGS[-1], 255, 2**40, MAX_NUMBER, True, None])
