@@ -54,6 +54,7 @@ class Answering:
         self, env: LocalSide, way: Way, packer: Packer, outcomes: OutcomeCodec, limits: Limits
     ) -> None:
         self._env = env
+        self.env_id = way.member.env
         self._way = way
         self._packer = packer
         self._outcomes = outcomes
@@ -76,8 +77,7 @@ class Answering:
         """Take a request. Raise WireError if what it names cannot be, or its number is in use."""
         if self._journal_path is not None:
             self._journal, self._journal_path = RunnerJournal(self._journal_path), None
-        env = self._way.member.env
-        if header.sender is not None and header.sender[0] != env:
+        if header.sender is not None and header.sender[0] != self.env_id:
             raise WireError(f"a request names a sender in {env_label(header.sender[0])}")
         corps_id = self._env.corps_id
         if header.optional is not None:
@@ -131,11 +131,6 @@ class Answering:
         packed = Packed(header.codec, bytes(frames[1]), tuple(frames[2:]))
         opened: tuple[object, ...] = self._packer.unpack(packed)
         return opened
-
-    @property
-    def env_id(self) -> int:
-        """Return the Env of the peer."""
-        return self._way.member.env
 
     def on_cancel(self, header: CancelHeader, _: Sequence[Frame] = ()) -> None:
         """Cancel a request, and answer it, because the peer keeps the room until then."""

@@ -92,7 +92,7 @@ class Asking:
         self._max_frame = limits.max_frame
         # Protects everything below. Nothing is packed, settled or sent under it.
         self._lock = Lock()
-        self._room = Room(self._lock, Window(*limits.window))
+        self.room = Room(self._lock, Window(*limits.window))
         self._journal = AskerJournal(_SLOTS * limits.window[0], is_kept=is_journaled)
         # The promise and the size of each request until its outcome comes, and when it was sent. A withdrawn
         # one stays, without its promise: it takes up room at the peer until the peer says that it does not.
@@ -175,12 +175,8 @@ class Asking:
             with self._lock:
                 if self._pending.pop(request.number, None) is not None:
                     self._journal.free(request.number)
-                self._room.give_back(1, size)
+                self.room.give_back(1, size)
             raise
-
-    def is_roomy(self, more: int) -> bool:
-        """Return whether nobody waits for room, and there is plenty: a look without the lock."""
-        return self._room.is_roomy(more)
 
     def take_back(self, request: Request) -> bool:
         """Keep a request from being sent; once it is, only the peer knows whether it has begun."""
@@ -222,7 +218,7 @@ class Asking:
         with self._lock:
             if self._lost is not None:
                 return True
-            has_room = request.kind is WATCH or self._room.take(size)
+            has_room = request.kind is WATCH or self.room.take(size)
             if has_room:
                 self._number(request, size)
             return has_room
@@ -240,14 +236,14 @@ class Asking:
             if request.kind in ASKING and self.env.is_on_foreign_loop():
                 raise self._overloaded(request, ROOM_ON_A_LOOP)
             with self._lock:
-                self._room.window.take(size)  # perhaps more than there is: the caller must not wait
+                self.room.window.take(size)  # perhaps more than there is: the caller must not wait
                 self._number(request, size)
             return
         until = earlier(request.deadline, deadline_after(self._patience))
         self.env.enter_blocked()
         try:
             with self._lock:
-                has_room = self._room.wait(size, remaining(until))
+                has_room = self.room.wait(size, remaining(until))
                 if has_room:
                     self._number(request, size)
                 if has_room or self._lost is not None or request.stage == WITHDRAWN:
@@ -260,18 +256,18 @@ class Asking:
         until = earlier(request.deadline, deadline_after(self._patience))
         turn = Turn()
         with self._lock:
-            ticket = self._room.queue(size, turn.wake)
+            ticket = self.room.queue(size, turn.wake)
         try:
             await turn.wait(remaining(until))
         except BaseException:  # cancelled: the sender will not send
             with self._lock:
-                self._room.leave(ticket)
+                self.room.leave(ticket)
             raise
         with self._lock:
             if ticket.is_granted:
                 self._number(request, size)
                 return
-            self._room.leave(ticket)
+            self.room.leave(ticket)
             if self._lost is not None or request.stage == WITHDRAWN:
                 return
         raise self._overloaded(request, _STAYED_FULL)
@@ -291,7 +287,7 @@ class Asking:
                 request.number = self._journal.number(is_kept=False)
                 self._watches[request.number] = request.promise
         elif self._lost is not None or request.stage == WITHDRAWN:
-            self._room.give_back(1, size)
+            self.room.give_back(1, size)
         elif isinstance(request.promise, NoAnswer):
             request.number = self._journal.number(is_kept=False)
         else:
@@ -305,7 +301,7 @@ class Asking:
         with self._lock:
             pending = self._pending.pop(number, None)
             if pending is not None:
-                self._room.give_back(1, pending[1])
+                self.room.give_back(1, pending[1])
                 self._journal.free(number)
             elif number in self._watches:
                 pending = self._watches.pop(number), 0, None
@@ -328,12 +324,12 @@ class Asking:
     def on_credit(self, header: CreditHeader, _: Sequence[Frame] = ()) -> None:
         """Give back the room of requests that wanted no answer. Raise WireError if there are not so many."""
         with self._lock:
-            window = self._room.window
+            window = self.room.window
             if self._lost is not None:
                 return
             if header.requests > window.requests - len(self._pending) or header.size > window.size:
                 raise WireError(f"credit for {header.requests} requests was given, and fewer were sent")
-            self._room.give_back(header.requests, header.size)
+            self.room.give_back(header.requests, header.size)
         if self._when_answered:
             self._tell_answered()
 
@@ -346,8 +342,8 @@ class Asking:
             pending, self._pending = self._pending, {}
             watches, self._watches = self._watches, {}
             self._withdrawn.clear()
-            wanted_none = self._room.window.requests - len(pending)
-            self._room.close()
+            wanted_none = self.room.window.requests - len(pending)
+            self.room.close()
         for number, (promise, _, sent) in pending.items():
             if promise is not None:
                 outcome = Refused(self._lost_error(loss, self._executed(loss, number)))
@@ -378,7 +374,7 @@ class Asking:
     def when_answered(self, then: Callable[[], object]) -> None:
         """Call `then`, here or in the thread that reads, when the peer owes no answer or is lost."""
         with self._lock:
-            if self._lost is None and self._room.window.requests:
+            if self._lost is None and self.room.window.requests:
                 self._when_answered.append(then)
                 return
         then()
@@ -386,7 +382,7 @@ class Asking:
     def _tell_answered(self) -> None:
         """Call what waits for all answers, if there are all. Without the lock, after room was given back."""
         with self._lock:
-            if self._lost is None and self._room.window.requests:
+            if self._lost is None and self.room.window.requests:
                 return
             waiting, self._when_answered = self._when_answered, []
         for then in waiting:

@@ -166,7 +166,7 @@ class Peers:
     def is_roomy(self, env: int, more: int) -> bool:
         """Return whether an Env is there, and has plenty of room for `more` requests than it has."""
         peer = self._peers.get(env)
-        return peer is not None and peer.asking.is_roomy(more)
+        return peer is not None and peer.asking.room.is_roomy(more)  # without its lock
 
     def probe(self, request: Request, header: ProbeHeader) -> None:
         """Send a probe after a request that was sent to another Env."""
@@ -187,11 +187,6 @@ class Peers:
         for peer in peers:
             peer.asking.when_answered(one_more)
         one_more()
-
-    def members(self) -> list[int]:
-        """Return the ids of the Envs that are there, without this one."""
-        with self._lock:
-            return sorted(self._peers)
 
     def statistics(self) -> dict[int, dict[str, int]]:
         """Return the requests unanswered in both directions, by Env."""

@@ -19,11 +19,14 @@ from corps.security.audit import Audit
 from corps.wire.frames import Frame
 
 OnMessage = Callable[[int, Sequence[Frame]], None]
-"""Called with the id of the Env that sent a message, which is proven, and its frames."""
+"""Called in the thread that reads with the proven id of the Env that sent a message, and its frames.
 
+It must be quick. What it raises is logged, and the reading goes on."""
 
 OnBroken = Callable[[Member, VersionMismatch | None], None]
-"""Called with a peer, and why it has refused the link from its beginning, if it said so."""
+"""Called in the thread that reads when a link has broken for good, as far as that can be seen.
+
+It gets the peer, which as a rule has ended, and why that has refused the link from its beginning."""
 
 Ready = Sequence[Any]
 """What a transport has found to be ready; its own business."""
@@ -63,14 +66,7 @@ class Transport(ABC):
 
     @abstractmethod
     def start(self, on_message: OnMessage, on_broken: OnBroken) -> None:
-        """Get ready for reading. What was sent here before, by members admitted by now, is not lost.
-
-        Args:
-            on_message: Called in the thread that reads for every message of an admitted peer. Must be quick;
-                what it raises is logged, and the reading goes on.
-            on_broken: Called in the thread that reads when a link of this Env has broken for good, as far as
-                that can be seen: as a rule because the peer has ended.
-        """
+        """Get ready for reading. What was sent here before, by members admitted by now, is not lost."""
 
     @abstractmethod
     def await_ready(self, timeout: float | None) -> Ready:

@@ -93,7 +93,7 @@ class Mappings:
     def sweep(self) -> None:
         """Let go of segments that the peer will not use again; a new one makes this happen, too."""
         for segment, mapped in list(self._segments.items()):
-            if mapped.is_retired and not mapped.is_in_use:
+            if mapped.memory[RETIRED] and not mapped.is_in_use:
                 del self._segments[segment]
 
     def forking(self) -> None:
@@ -144,10 +144,6 @@ class _Mapped:
             source, target = ctypes.c_char.from_buffer(self.memory, HEAD), ctypes.c_char.from_buffer(to)
             ctypes.memmove(ctypes.addressof(target), ctypes.addressof(source), size)  # without the GIL
         self.memory[STATE] = FREE
-
-    @property
-    def is_retired(self) -> bool:
-        return self.memory[RETIRED] != 0
 
     def view(self, size: int, forks: _Forks) -> memoryview:
         # All views of a ctypes array, and views of views, refer to the array and to nothing above it. So its

@@ -132,11 +132,6 @@ class UnixLink(Link):
             return None
         return mismatch_in(answers[0]) if answers and not isinstance(answers[0], WithSharedFrames) else None
 
-    @property
-    def has_left(self) -> bool:
-        """Return whether something is left to be flushed."""
-        return bool(self._left)
-
     def close(self, linger: float = 0.0) -> None:
         """See `Link.close`. What is left gets `linger` seconds to leave."""
         until = deadline_after(linger) or 0.0

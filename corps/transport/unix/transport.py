@@ -60,9 +60,9 @@ class UnixTransport(Transport):
         hello: Hello,
         *,
         runtime_dir: str,
-        shared: int = 1024 * _MIB,
-        kept: int = 256 * _MIB,
-        handshake_timeout: float = 3.0,
+        shared: int = 1024 * _MIB,  # bytes of the shared memory that large frames go through, at most
+        kept: int = 256 * _MIB,  # bytes of it that are kept to be used again
+        handshake_timeout: float = 3.0,  # seconds within which a peer must have said who it is
     ) -> None:
         """Bind the Env's socket file in a directory of mode 0700. Raise EnvStartError if that cannot be."""
         self._hello = hello
@@ -417,7 +417,7 @@ class UnixTransport(Transport):
                 self._on_broken(link.member, link.refusal())
         elif link.flush():
             with self._lock:
-                if self._links.get(fd) is link and fd not in self._broken and not link.has_left:
+                if self._links.get(fd) is link and fd not in self._broken and not link.unsent:
                     self._poll.modify(fd, 0)
 
 

@@ -80,23 +80,17 @@ class SocketFactory:
                 dealer.setsockopt(zmq.IPV6, 1)
             dealer.setsockopt(zmq.ROUTING_ID, routing_id_of(self._hello.incarnation, link))
             if self._max_frame is not None:
-                self._detect_silence(dealer)
+                # Both ends give up a connection through which nothing comes any more; a new one is made.
+                # libzmq's own thread answers: that says nothing about the peer. What is lost is sent again.
+                dealer.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
+                dealer.setsockopt(zmq.HEARTBEAT_TIMEOUT, _SILENCE_MS)
+                dealer.setsockopt(zmq.HEARTBEAT_TTL, _SILENCE_MS)
+                dealer.setsockopt(zmq.CONNECT_TIMEOUT, _CONNECT_MS)
             dealer.connect(self._reached(member.endpoint))
         except BaseException:
             dealer.close(linger=0)  # a context with an open socket cannot end
             raise
         return dealer
-
-    @staticmethod
-    def _detect_silence(dealer: "zmq.Socket[bytes]") -> None:
-        """Have both ends give up a connection through which nothing comes any more; a new one is made.
-
-        libzmq's own thread answers: that says nothing about the peer. What is lost by it is sent again.
-        """
-        dealer.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
-        dealer.setsockopt(zmq.HEARTBEAT_TIMEOUT, _SILENCE_MS)
-        dealer.setsockopt(zmq.HEARTBEAT_TTL, _SILENCE_MS)
-        dealer.setsockopt(zmq.CONNECT_TIMEOUT, _CONNECT_MS)
 
     def bind_ipc(self, router: "zmq.Socket[bytes]", runtime_dir: str) -> str:
         """Bind a socket file in a directory of mode 0700, and return the endpoint."""

@@ -80,10 +80,10 @@ class ZmqTransport(Transport):
         *,
         runtime_dir: str | None,
         host: str = "127.0.0.1",
-        ports: Sequence[int] = (0,),
-        keys: KeyPair | None = None,
-        max_frame: int = 64 * 1024 * 1024,
-        handshake_timeout: float = 3.0,
+        ports: Sequence[int] = (0,),  # to try; 0 stands for any
+        keys: KeyPair | None = None,  # needed over `tcp`
+        max_frame: int = 64 * 1024 * 1024,  # bytes of the longest frame that is taken over `tcp`
+        handshake_timeout: float = 3.0,  # seconds within which a peer must have proved who it is
     ) -> None:
         """Bind the Env's endpoint: over `ipc` if there is a runtime directory, else over `tcp`, with keys."""
         self._hello = hello

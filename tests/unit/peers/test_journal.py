@@ -397,7 +397,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.two.alarms.ring_all()
         carry(self.one, self.two)
         assert all(len(promise.outcomes) == 1 for promise in self.promises)
-        window = self.one.peer.asking._room.window
+        window = self.one.peer.asking.room.window
         assert (window.requests, window.size) == (0, 0)
         assert not self.one.peers.audit.counts
         assert not self.two.peers.audit.counts

@@ -104,7 +104,7 @@ def test_learning_of_oneself_or_of_the_same_member_again_changes_nothing() -> No
     promise = one.ask()
     one.peers.learn(member(2))
     one.peers.learn(member(1))
-    assert one.peers.members() == [2]
+    assert list(one.peers.statistics()) == [2]
     assert promise.outcomes == []
     assert one.transport.admitted == [member(2)]
 
@@ -116,7 +116,7 @@ def test_closing_hands_back_the_last_credit_before_the_links_close() -> None:
     two.delivered[0].answer(None)
     two.peers.close()
     carry(one, two)
-    assert one.peer.asking._room.window.requests == 0
+    assert one.peer.asking.room.window.requests == 0
 
 
 def test_closing_settles_what_is_unanswered() -> None:
@@ -156,7 +156,7 @@ def test_a_peer_of_another_version_is_lost_at_once_and_says_that_nothing_ran() -
     assert isinstance(error, EnvLost)
     assert (error.executed, str(error)) == ("no", f"env2 is lost: {refusal}")
     assert isinstance(error.__cause__, VersionMismatch)
-    assert (reported, one.peers.members()) == ([(2, str(refusal))], [])
+    assert (reported, list(one.peers.statistics())) == ([(2, str(refusal))], [])
 
 
 def test_a_refusal_of_a_former_process_says_nothing_of_the_present_one() -> None:
@@ -164,7 +164,7 @@ def test_a_refusal_of_a_former_process_says_nothing_of_the_present_one() -> None
     assert one.transport.on_broken is not None
     one.peers.learn(replace(member(2), incarnation="another"))
     one.transport.on_broken(member(2), VersionMismatch("planted"))
-    assert one.peers.members() == [2]
+    assert list(one.peers.statistics()) == [2]
 
 
 def test_a_broken_link_says_nothing_of_a_peer_that_was_started_again() -> None:
@@ -173,4 +173,4 @@ def test_a_broken_link_says_nothing_of_a_peer_that_was_started_again() -> None:
     one.transport.on_broken(member(2), None)
     one.peers.learn(replace(member(2), incarnation="another"))
     one.alarms.ring_all()
-    assert one.peers.members() == [2]
+    assert list(one.peers.statistics()) == [2]

@@ -36,7 +36,7 @@ from tests.unit.wire.writing import written
 
 
 def sent(side: Side) -> tuple[int, int]:
-    window = side.peer.asking._room.window
+    window = side.peer.asking.room.window
     return window.requests, window.size
 
 
