@@ -77,7 +77,7 @@ def main(child: ChildSide) -> int:
     mark_descendants(source)
     sys.modules["__main__"].__file__ = pool_main.__file__  # for the processes that workers start
     try:
-        cls = load_class(source, everywhere=True, stopped=partial(_give_up_soon, orders))
+        cls = load_class(source, stopped=partial(_give_up_soon, orders))
         logging.basicConfig(level=options.log_level, format=form)  # unless the application has set it up
         if child.has_stdin:
             let_run_exit(cls)

@@ -36,13 +36,10 @@ class StopLoading(BaseException):
     """
 
 
-def load_class(
-    source: Source, *, everywhere: bool = False, stopped: Callable[[str], object] | None = None
-) -> type[Corps]:
-    """Load the application, and find its Corps class.
+def load_class(source: Source, stopped: Callable[[str], object] | None = None) -> type[Corps]:
+    """Load the application in an Env, and find its Corps class. All that goes wrong is a LoadError.
 
-    In an Env no thread may boot meanwhile: it loads `everywhere`. `stopped` is called with the place of each
-    call of `corps.boot` that comes meanwhile. All that goes wrong is a LoadError.
+    No thread may boot meanwhile: `stopped` is called with the place of each such call of `corps.boot`.
     """
     if source.by_value:
         try:
@@ -50,7 +47,7 @@ def load_class(
         except UnpackError as error:
             raise LoadError(f"the class {source.qualname} could not be unpacked: {error}") from error
     where = source.path or source.module
-    loading = Loading(where, everywhere=everywhere, stopped=stopped)
+    loading = Loading(where, everywhere=True, stopped=stopped)
     try:
         module = _load(source, loading)
     except (Exception, SystemExit, StopLoading, BaseExceptionGroup) as error:  # an author's, at its import

@@ -126,11 +126,7 @@ class Hosts:
         self.made: list[ProcessHost] = []
 
     def start(self, **options: Any) -> ProcessHost:
-        settings: dict[str, Any] = {
-            "preload": ["entries", "csv"],
-            "on_exit": self.ends.append,
-            "forward_output": False,
-        }
+        settings: dict[str, Any] = {"preload": ["entries", "csv"], "on_exit": self.ends.append}
         host = ProcessHost(make_runtime_dir(), **(settings | options))
         self.made.append(host)
         host.start()

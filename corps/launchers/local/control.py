@@ -29,7 +29,6 @@ class TemplateConfig:
     parent_pid: int  # the booting process
     runtime_dir: str  # which it removes at its end
     preload: list[str]  # names of the modules to import before the first fork
-    core_dumps: bool  # whether Envs may write core files
     stdin_env: int | None  # the Env that has the stdin of the booting process
     executable: str | None  # the interpreter to start others with; None for its own
     path: list[str]
@@ -44,7 +43,6 @@ class EnvConfig:
     entry: str
     fds: list[int]  # as in `Spawn`
     template_pid: int
-    core_dumps: bool
     stdin_env: int | None
     path: list[str]
     argv: list[str]

@@ -64,9 +64,6 @@ class ProcessHost:
         preload: Names of the modules to import once for all Envs. If one starts a thread, no Env is a fork.
         on_exit: Called with the end of each process that `spawn` returned, in the watcher's thread, when its
             output is complete. Not called for a process that `spawn` gave up.
-        forward_output: Whether output goes to this process's stderr as well while it is captured.
-        core_dumps: Whether this process and those of the Envs may write core files, which would hold keys.
-        start_timeout: For how many seconds `start` and `spawn` wait for the template.
         executable: The interpreter to start processes with; None for that of this process.
         stdin_env: The Env that has this process's stdin; None: all have an empty one.
     """
@@ -77,18 +74,13 @@ class ProcessHost:
         *,
         preload: Sequence[str],
         on_exit: Callable[[Exit], None],
-        forward_output: bool = True,
-        core_dumps: bool = False,
-        start_timeout: float = 30.0,
         executable: str | None = None,
         stdin_env: int | None = None,
     ) -> None:
         self.runtime_dir = runtime_dir
         self._preload = list(preload)
         self._on_exit = on_exit
-        self._forward_output = forward_output
-        self._core_dumps = core_dumps
-        self.start_timeout = start_timeout  # for how many seconds `start` and `spawn` wait for the template
+        self.start_timeout = 30.0  # seconds that `wait_ready` and `spawn` wait for the template
         self._executable = executable
         self._stdin_env = stdin_env
         self._table = EnvTable()
@@ -121,8 +113,7 @@ class ProcessHost:
             if self._launched is not None or self._table.is_closed:
                 raise ClosedError("a ProcessHost starts once, and not after close")
             try:
-                if not self._core_dumps:
-                    turn_off_core_files()
+                turn_off_core_files()  # they would hold keys
                 open_standard_fds()
                 self._reserve = Reserve(_RESERVE)
                 self._launched = self._start_template()
@@ -163,7 +154,6 @@ class ProcessHost:
                 parent_pid=os.getpid(),
                 runtime_dir=self.runtime_dir,
                 preload=self._preload,
-                core_dumps=self._core_dumps,
                 stdin_env=self._stdin_env,
                 executable=self._executable,
                 path=[os.fspath(item) for item in sys.path],
@@ -179,13 +169,7 @@ class ProcessHost:
             )
             undo.callback(template.wait)
             undo.callback(template.kill)
-            watcher = Watcher(
-                control,
-                template,
-                self._table,
-                on_exit=self._on_exit,
-                forward_output=self._forward_output,
-            )
+            watcher = Watcher(control, template, self._table, self._on_exit)
             undo.callback(watcher.discard)
             # A daemon: a main program that forgets to close must end, and takes its processes with it.
             thread = threading.Thread(target=watcher.run, name="corps-host", daemon=True)

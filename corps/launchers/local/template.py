@@ -174,7 +174,6 @@ class Template:
             request.entry,
             list(fds),
             self._pid,
-            config.core_dumps,
             config.stdin_env,
             config.path,
             config.argv,
@@ -275,7 +274,7 @@ def be_env(env: EnvConfig, *, is_wanted: bool) -> NoReturn:
                 with open(os.devnull) as nothing:
                     os.dup2(nothing.fileno(), 0)
             saved = capture_output(output_fd)
-            become_env(env.env_id, core_dumps=env.core_dumps)
+            become_env(env.env_id)
             pulse = Pulse(pulse_fd)
             os.close(pulse_fd)
             channel = Channel(socket.socket(fileno=channel_fd))
@@ -301,7 +300,7 @@ def capture_output(output_fd: int) -> tuple[int, int]:
     return saved
 
 
-def become_env(env_id: int, *, core_dumps: bool) -> None:
+def become_env(env_id: int) -> None:
     """Make a fresh fork a process of its own. Signals come through from here on.
 
     The `random` module reseeds itself in every fork; `secrets` and `uuid` ask the kernel.
@@ -309,8 +308,7 @@ def become_env(env_id: int, *, core_dumps: bool) -> None:
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
     set_process_name(f"corps-{env_label(env_id)}")
-    if not core_dumps:
-        turn_off_core_files()
+    turn_off_core_files()
     # On fd 2, whatever that is at the time of a crash.
     faulthandler.enable(file=2)
     dump_stacks_at_signal()

@@ -50,15 +50,12 @@ class Watcher:
         control: socket.socket,
         template: subprocess.Popen[bytes],
         table: EnvTable,
-        *,
         on_exit: Callable[[Exit], None],
-        forward_output: bool,
     ) -> None:
         self._control = control
         self._template = template
         self._table = table
         self._on_exit = on_exit
-        self._forward_output = forward_output
         self._selector = selectors.DefaultSelector()
         self._memory_kills = MemoryKills()
         self.is_ready = threading.Event()
@@ -145,8 +142,7 @@ class Watcher:
             self._close_output(entry)
             return 0
         entry.process.tail.append(data)
-        if self._forward_output:
-            forward(data)
+        forward(data)
         return len(data)
 
     def _drain(self, entry: EnvEntry) -> None:

@@ -96,7 +96,7 @@ def test_a_boot_that_does_not_end_the_loading_is_told_with_its_place(write: Writ
     )
     places: list[str] = []
     with pytest.raises(LoadError, match=r"unit_app\.py, line 5: corps\.boot .* in another thread"):
-        load_class(Source("unit_app", str(in_thread)), everywhere=True, stopped=places.append)
+        load_class(Source("unit_app", str(in_thread)), stopped=places.append)
     assert places == [f"{in_thread}, line 5"]
     del sys.modules["unit_app"]
     caught = write(text + "try: go()\nexcept BaseException: raise SystemExit(3)\n")
