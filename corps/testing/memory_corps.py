@@ -95,35 +95,25 @@ class MemoryEnv:
             reason: What the others hear.
             returns: It will come back, by `revive`.
         """
-        self.is_dead, self.returns = True, returns
+        self.is_dead = True
         for cell in self.env.registry.cells():
             cell.close_mailbox(None)
             if cell.has_family:
                 cell.family.close()
         self.env.disconnect()
-        self._tell_lost(reason)
+        self.tell_lost(reason, returns=returns)
 
-    def _tell_lost(self, reason: str) -> None:
+    def tell_lost(self, reason: str, *, returns: bool) -> None:
+        """Let the others know once more that it is dead, as when a next process dies before they have met it.
+
+        Args:
+            reason: What the others hear.
+            returns: It will come back, by `revive`.
+        """
+        self.returns = returns
         for other in self._others:
             if not other.is_dead:
-                other.env.others.lost(self.id, Failure("killed", reason), returns=self.returns)
-
-    def die_again(self, reason: str = "it was killed by the test while it started") -> None:
-        """Let the next process die before the others have met it. After `die(returns=True)`.
-
-        Args:
-            reason: What the others hear.
-        """
-        self._tell_lost(reason)
-
-    def give_up(self, reason: str = "it cannot be started again") -> None:
-        """Let the others know that it will not come back after all.
-
-        Args:
-            reason: What the others hear.
-        """
-        self.returns = False
-        self._tell_lost(reason)
+                other.env.others.lost(self.id, Failure("killed", reason), returns=returns)
 
     def revive(self) -> None:
         """Come back as another process of the same Env, as `managers.membership` brings it back."""

@@ -321,7 +321,7 @@ class AnyOrder(RuleBasedStateMachine):
     def revive(self, env: int, gives_up: bool) -> None:
         each = self.envs[env - 1]
         if each.returns and gives_up:
-            each.give_up()
+            each.tell_lost("it cannot be started again", returns=False)
             self.gone.add(env)
         elif each.returns:
             each.revive()
@@ -329,7 +329,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(env=st.sampled_from([2, 3]))
     def die_again(self, env: int) -> None:
         if self.envs[env - 1].returns:
-            self.envs[env - 1].die_again()
+            self.envs[env - 1].tell_lost("it was killed while it started", returns=True)
 
     @rule(env=st.sampled_from([2, 3]))
     def cut(self, env: int) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from rich.console import Console
 
 from corps.errors import BootError, ConfigError
 from corps.testing.chaos.judgement import Limits
@@ -82,13 +81,12 @@ def carry_out(
         replay=shlex.join(["python", "-m", program, *given]),
         **same,
     )
-    console = Console(stderr=True, highlight=False)
-    console.print(f"seed {seed}")
+    click.echo(f"seed {seed}", err=True)
     try:
-        done = storm(change(options), lambda text: console.print(text, style="dim"))
+        done = storm(change(options), lambda text: click.secho(text, err=True, dim=True))
     except (BootError, ConfigError, ValueError) as error:
         raise click.UsageError(str(error)) from error
     click.echo(done.as_markdown(), nl=False)
     if report is not None:
-        console.print(f"written to {done.write(report)}")
+        click.echo(f"written to {done.write(report)}", err=True)
     raise SystemExit(0 if done.is_clean else 1)

@@ -299,7 +299,7 @@ class _Storm:
 
     def _wait(self, is_over: Event, until: float) -> None:
         """Wait, and undo meanwhile what is due."""
-        self._undo_until(is_over, until)
+        self._undo_until(is_over, max(until, now()))
         is_over.wait(max(0.0, until - now()))
 
     def _undo_until(self, is_over: Event, until: float) -> None:
@@ -315,9 +315,8 @@ class _Storm:
         if base <= 0 or limits.recovery_share <= 0:
             return
         deadline = now() + limits.recovery + limits.allowance + 1.0
-        wanted = (
-            base * (1.0 + limits.recovery_share) / 2
-        )  # more than the judge wants, which counts for itself
+        # More than the judge wants, which counts for itself.
+        wanted = base * (1.0 + limits.recovery_share) / 2
         rate = 0.0
         while rate < wanted and now() < deadline:
             served, since = self._ledger.served, now()

@@ -101,8 +101,8 @@ def test_a_process_that_dies_before_it_was_met_does_not_count_again() -> None:
     with memory_corps(2) as (one, two):
         child = one.options(env=two.id).create(Child)
         two.die(returns=True)
-        two.die_again()
-        two.die_again()
+        two.tell_lost("it was killed while it started", returns=True)
+        two.tell_lost("it was killed while it started", returns=True)
         two.revive()
         assert child.number().result(LONG) == 2
         for number in range(3, 6):
