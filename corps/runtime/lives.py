@@ -70,15 +70,11 @@ class Lives:
         return construct_again(cell, cell.record, incarnation)
 
     def _cell(self, number: int, record: Record, mgr: Any, mgr_addr: ConcAddr | None) -> Cell:
-        env, options, interface = self._env, record.options, record.interface
+        env = self._env
         if env.closed or (self.is_winding_down and not is_service(number)):  # a cleanup() may need a service
             state = "has closed" if env.closed else "ends"
             raise ClosedError(f"{env.label} {state}: no worker can be created there any more")
-        addr = ConcAddr(env.corps_id, env.id, number)
-        mailbox = options.mailbox if options.mailbox is not None else env.options.mailbox
-        cell = Cell(env, addr, interface, options.tag, mailbox, mgr, mgr_addr, record.corps_name)
-        cell.name = env.make_name(addr, interface, 1)
-        return cell
+        return Cell(env, ConcAddr(env.corps_id, env.id, number), record, mgr, mgr_addr)
 
     # --- ends ---
 

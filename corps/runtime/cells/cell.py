@@ -19,7 +19,6 @@ from corps.addresses import ConcAddr
 from corps.clock import now
 from corps.errors import Cancelled, ContextError, DeadlineExceeded, InternalError, WorkerGone
 from corps.messages.endings import Ended
-from corps.messages.interfaces import Interface
 from corps.messages.originals import text_of
 from corps.messages.outcomes import Refused, Value
 from corps.messages.promises import Promise, Unheard
@@ -97,28 +96,21 @@ class Cell:
     readers = None  # its answers come by no link
 
     def __init__(
-        self,
-        env: "Env",
-        addr: ConcAddr,
-        interface: Interface,
-        tag: str,
-        mailbox: int,
-        mgr: Any,
-        mgr_addr: ConcAddr | None,
-        corps_name: Any,
+        self, env: "Env", addr: ConcAddr, record: Record, mgr: Any, mgr_addr: ConcAddr | None
     ) -> None:
         """Make a cell without a worker in it. Its first request must be CREATE."""
         self.env = env
         self.addr = addr
-        self.interface = interface  # what may be called
-        self.tag = tag  # the author's own mark
+        self.interface = record.interface  # what may be called
+        self.tag = record.options.tag  # the author's own mark
         self.mgr = mgr  # Name of the worker that created it
         self.mgr_addr = mgr_addr  # None for the managers, which no worker created
-        self.corps_name = corps_name  # Name of the Corps it belongs to
-        self.name: Any = None
+        self.corps_name = record.corps_name  # Name of the Corps it belongs to
+        self.name = env.make_name(addr, self.interface, 1)
         self.incarnation = 1  # number of its present life; it changes while no thread runs the cell
         self.record: Record | None = None  # None if it is never restarted; set before it runs
-        self.mailbox = Mailbox(mailbox)
+        limit = record.options.mailbox
+        self.mailbox = Mailbox(env.options.mailbox if limit is None else limit)
         # The lock of the mailbox protects what follows too: one step decides whether a request begins.
         self._lock = self.mailbox.lock
         self._family: Family | None = None
