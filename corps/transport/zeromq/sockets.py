@@ -115,8 +115,8 @@ class SocketFactory:
         return f"{_IPC}{self._directory.reach(endpoint.removeprefix(_IPC))}"
 
     def close(self) -> None:
-        """Close the sockets that are not closed yet, and end the context: nobody is admitted any more."""
-        self.context.destroy(linger=0)
+        """End the context. All sockets are closed, or about to be by the threads that use them."""
+        self.context.term()
         if self._directory is not None:
             self._directory.remove(self._name)  # libzmq leaves it there
             self._directory.close()

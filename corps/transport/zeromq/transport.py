@@ -218,6 +218,10 @@ class ZmqTransport(Transport):
         self._reserve.close()
         if self._strangers is not None:
             self._strangers.close()
+        if hasattr(self, "_router"):  # else the constructor has failed
+            self._router.close(linger=0)
+        if hasattr(self, "_zap"):  # without it nobody is admitted
+            self._zap.socket.close()
         self._wake_read.close()
         self._wake_write.close()
         self._sockets.close()
