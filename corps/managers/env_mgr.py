@@ -44,12 +44,12 @@ class EnvMgr(Conc):
     async def run_parameters(self) -> list[list[Any]] | None:
         """List the parameters of the application's method ``run``, as lists; None if it has none."""
         run = getattr(self._application, "run", None)
-        return [each.as_list() for each in parameters_of(run)] if callable(run) else None
+        return [list(each) for each in parameters_of(run)] if callable(run) else None
 
     async def init_parameters(self) -> list[list[Any]]:
         """List the parameters of the application's constructor that can be given by name, as lists."""
         init = getattr(self._application, "__init__", object.__init__)
-        return [each.as_list() for each in keywords_of(init)]
+        return [list(each) for each in keywords_of(init)]
 
     async def create(self, record: Record, mgr: Name[Any], mgr_addr: ConcAddr) -> Name[Any]:
         """Create a worker here, whose Mgr will be its creator."""

@@ -7,9 +7,8 @@ the words by that description.
 import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from corps.handlers import came_from_a_handler
 from corps.truth_words import FALSE_WORDS, TRUE_WORDS
@@ -48,18 +47,13 @@ _IN_WORDS: Final[Mapping[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One parameter. One that `is_repeated` takes all words, or all names, that are left."""
 
     name: str
     kind: str  # what a word is read as: a key of `_READERS`
     is_optional: bool
     is_repeated: bool
-
-    def as_list(self) -> list[Any]:
-        """Return it as plain data, for the way between Envs."""
-        return [self.name, self.kind, self.is_optional, self.is_repeated]
 
     def __str__(self) -> str:
         shown = self.name.upper()
@@ -138,7 +132,7 @@ def read_assignments(parameters: Sequence[Parameter], words: Mapping[str, str]) 
         parameter = known.get(name, others)
         if parameter is None:
             raise ValueError(f"{name} is no argument of it; it takes: {usage}")
-        values[name] = _read(replace(parameter, name=name), word)
+        values[name] = _read(parameter._replace(name=name), word)
     return values
 
 

@@ -106,7 +106,8 @@ import json, os, signal, sys
 from corps.launchers.local.processes import ProcessHost
 from corps.launchers.local.runtime_dir import make_runtime_dir
 host = ProcessHost(make_runtime_dir(), preload=["entries"], on_exit=lambda how: None)
-host.start()
+host.launch()
+host.wait_ready(30.0)
 """
 
 
@@ -129,7 +130,8 @@ class Hosts:
         settings: dict[str, Any] = {"preload": ["entries", "csv"], "on_exit": self.ends.append}
         host = ProcessHost(make_runtime_dir(), **(settings | options))
         self.made.append(host)
-        host.start()
+        host.launch()
+        host.wait_ready(30.0)
         return host
 
 
@@ -601,7 +603,7 @@ def test_a_closed_host_spawns_nothing(hosts: Hosts) -> None:
     with pytest.raises(ClosedError):
         host.spawn(1, "entries:serves")
     with pytest.raises(ClosedError):
-        host.start()
+        host.launch()
 
 
 def test_a_host_that_was_not_started_spawns_nothing_and_can_be_closed() -> None:

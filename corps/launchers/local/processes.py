@@ -55,17 +55,13 @@ class _Launched:
 class ProcessHost:
     """The processes of one Corps on this host. Linux only.
 
-    Call `start`, or `launch` and `wait_ready`, first and once. Any thread may call `close` at any time, and
-    `spawn` after the start, except inside `on_exit`: both wait for what only the watcher's thread can see. A
-    host that is not closed ends with its process.
+    Call `launch` and `wait_ready` first and once. Any thread may call `close` at any time, and `spawn` after
+    the start, except inside `on_exit`: both wait for what only the watcher's thread can see. A host that is
+    not closed ends with its process. `runtime_dir`, of `make_runtime_dir`, is removed then.
 
-    Args:
-        runtime_dir: From `make_runtime_dir`. It is removed when the host is closed or this process dies.
-        preload: Names of the modules to import once for all Envs. If one starts a thread, no Env is a fork.
-        on_exit: Called with the end of each process that `spawn` returned, in the watcher's thread, when its
-            output is complete. Not called for a process that `spawn` gave up.
-        executable: The interpreter to start processes with; None for that of this process.
-        stdin_env: The Env that has this process's stdin; None: all have an empty one.
+    If a module in `preload` starts a thread, no Env is a fork. `on_exit` is called with the end of each
+    process that `spawn` returned, in the watcher's thread, when its output is complete. `stdin_env` has this
+    process's stdin, and the other Envs an empty one.
     """
 
     def __init__(
@@ -80,7 +76,7 @@ class ProcessHost:
         self.runtime_dir = runtime_dir
         self._preload = list(preload)
         self._on_exit = on_exit
-        self.start_timeout = 30.0  # seconds that `wait_ready` and `spawn` wait for the template
+        self.start_timeout = 30.0  # seconds that `spawn` waits for the template
         self._executable = executable
         self._stdin_env = stdin_env
         self._table = EnvTable()
@@ -95,13 +91,8 @@ class ProcessHost:
 
     @property
     def template_pid(self) -> int | None:
-        """The template process; None before `start`."""
+        """The template process; None before `launch`."""
         return None if self._launched is None else self._launched.template.pid
-
-    def start(self) -> None:
-        """Start the template process, and wait until it has imported everything."""
-        self.launch()
-        self.wait_ready()
 
     def launch(self) -> None:
         """Start the template process, which takes a while to import everything. Call `wait_ready` next.
@@ -123,8 +114,8 @@ class ProcessHost:
         self.close(0.0)
         raise EnvStartError(f"the template process could not be started: {problem}") from problem
 
-    def wait_ready(self, timeout: float | None = None) -> None:
-        """Wait until the template has imported everything, by default for `start_timeout` seconds.
+    def wait_ready(self, timeout: float) -> None:
+        """Wait until the template has imported everything.
 
         If a module to preload cannot be used, `output` has the traceback. After an EnvStartError the host is
         closed.
@@ -132,12 +123,11 @@ class ProcessHost:
         if self._launched is None:
             raise ClosedError("a ProcessHost that was not launched never gets ready")
         watcher = self._launched.watcher
-        limit = self.start_timeout if timeout is None else timeout
-        is_answered = watcher.is_ready.wait(limit)
+        is_answered = watcher.is_ready.wait(timeout)
         if is_answered and not watcher.problem:
             return
         self.close(0.0)
-        late = f"it was not ready in {limit:.3g} s (setting boot_timeout)"
+        late = f"it was not ready in {timeout:.3g} s (setting boot_timeout)"
         problem = watcher.problem if is_answered else late
         raise EnvStartError(
             f"the template process, started as {self._executable or sys.executable}, did not start: {problem}"

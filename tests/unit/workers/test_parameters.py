@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from corps.packing.data import decode_data, encode_data
 from corps.workers.parameters import Parameter, keywords_of, parameters_of, read_assignments, read_words
 
 
@@ -32,7 +33,8 @@ def test_annotations_that_cannot_be_resolved_take_the_word_as_it_is() -> None:
 
 def test_a_description_survives_the_way_as_a_list() -> None:
     described = parameters_of(Methods.typed)
-    assert [Parameter(*each.as_list()) for each in described] == described
+    arrived = decode_data(encode_data([list(each) for each in described]))
+    assert [Parameter(*fields) for fields in arrived] == described
 
 
 def test_words_become_what_the_annotations_say() -> None:
