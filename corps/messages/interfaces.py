@@ -62,6 +62,6 @@ class Interface:
             interleave,
             has_steps,
             has_main,
-            tuple((method, retries) for method, retries in idempotent),
+            tuple([(method, retries) for method, retries in idempotent]),
             frozenset(computed),
         )
