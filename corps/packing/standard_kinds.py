@@ -23,9 +23,7 @@ _SINGLE_KINDS: Final = frozenset(
     type(thing) for thing in vars(dataclasses).values() if type(thing).__module__ == "dataclasses"
 )
 
-_VARIABLES: Final = tuple(
-    getattr(typing, name) for name in ("TypeVar", "ParamSpec", "TypeVarTuple") if hasattr(typing, name)
-)
+_VARIABLES: Final = (typing.TypeVar, typing.ParamSpec, typing.TypeVarTuple)
 _NEW_TYPE: Final[Any] = NewType
 NAMED_KINDS: Final = frozenset({_CACHED, NewType, *_VARIABLES})  # they reduce to their name
 
