@@ -37,17 +37,12 @@ class Arenas:
     """All shared memory that one process fills for others. Thread-safe.
 
     A lease ends when the receiver is done with the memory, without a message: `place` looks at segments.
-
-    Args:
-        limit: Bytes of all segments together, leased or kept.
-        kept: Bytes of free segments that are kept to be used again.
-        most: Segments that there may be; each takes two descriptors here and one at each receiver.
     """
 
     def __init__(self, limit: int, kept: int, *, most: int = 256) -> None:
-        self._limit = limit
-        self._kept = kept
-        self._most = most
+        self._limit = limit  # bytes of all segments together, leased or kept
+        self._kept = kept  # bytes of free segments that are kept to be used again
+        self._most = most  # segments; each takes two descriptors here and one at each receiver
         # Protects all below, and who holds a segment; nothing is copied and no memory is given back under it.
         self._lock = Lock()
         self._leased: dict[int, Segment] = {}  # by id, the oldest lease first

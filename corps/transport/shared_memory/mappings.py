@@ -31,15 +31,11 @@ class Mappings:
 
     The views that it gives, and all that is made of them, may live and end in any thread, and longer than
     this object, the connection, and the peer.
-
-    Args:
-        most: Segments that the peer may have here at a time. Each takes a descriptor before Python 3.13.
-        most_in_use: Segments that may be in use here at a time. What comes beyond is copied, so that an
-            author who keeps all that comes never stops the sender.
     """
 
     def __init__(self, *, most: int = 1024, most_in_use: int = 64) -> None:
-        self._most = most
+        self._most = most  # segments that the peer may have here; each takes a descriptor before Python 3.13
+        # What comes beyond is copied, so that an author who keeps all that comes never stops the sender.
         self._most_in_use = most_in_use
         self._in_use: set[int] = set()  # numbers of segments; adding and discarding is atomic
         self._segments: dict[int, _Mapped] = {}
