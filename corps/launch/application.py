@@ -1,6 +1,7 @@
 """The application's Corps: its creation, the last step of a boot, and its end."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from corps.addresses import FRONT, ConcAddr
@@ -49,18 +50,13 @@ def end_workers(env: Env, addrs: Sequence[ConcAddr], patience: Patience) -> list
 
     What cannot end in order ends with its process, which is no failure.
     """
-    asked = [] if patience.is_over else [_exit(env, addr) for addr in addrs]
-    outcomes: list[Outcome] = [Value(None)] * (len(addrs) - len(asked))
-    for ended in asked:
+    outcomes: list[Outcome] = [Value(None)] * len(addrs)
+    asked: dict[int, Future[Any]] = {}
+    for index, addr in enumerate(() if patience.is_over else addrs):
+        with suppress(CorpsError):
+            asked[index] = env.exit(addr)
+    for index, ended in asked.items():
         error = ended.failure() if patience.wait(ended) else None
-        outcomes.append(Refused(error) if isinstance(error, RemoteError) else Value(None))
+        if isinstance(error, RemoteError):
+            outcomes[index] = Refused(error)
     return outcomes
-
-
-def _exit(env: Env, addr: ConcAddr) -> Future[Any]:
-    try:
-        return env.exit(addr)
-    except CorpsError as error:
-        failed: Future[Any] = Future()
-        failed.settle(Refused(error))
-        return failed

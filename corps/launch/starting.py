@@ -8,11 +8,15 @@ from corps.addresses import BOOT_ENV
 from corps.launch.loading import ModuleFinder
 from corps.launch.main_names import MainNames
 from corps.launch.sources import Source
-from corps.launch.transports import make_transport
 from corps.managers.assembly import CodeNames, build_env
 from corps.messages.members import Member
 from corps.runtime.env import Env
 from corps.runtime.options import EnvOptions
+from corps.security.keys import new_key_pair
+from corps.transport.link import Transport
+from corps.transport.unix.transport import UnixTransport
+from corps.transport.zeromq.transport import ZmqTransport
+from corps.wire.frames import Hello
 from corps.workers.corps import Corps
 
 
@@ -32,7 +36,7 @@ def start_env(
     """
     incarnation = secrets.token_hex(16)
     boots_itself = source.is_main and env_id == BOOT_ENV
-    transport, public_key = make_transport(corps_id, env_id, incarnation, options, runtime_dir)
+    transport, public_key = _make_transport(corps_id, env_id, incarnation, options, runtime_dir)
     try:
         env = build_env(
             corps_id,
@@ -61,3 +65,36 @@ def start_env(
         env.close(0.0)
         raise
     return env, Member(env_id, incarnation, transport.endpoint, public_key, generation)
+
+
+def _make_transport(
+    corps_id: str, env_id: int, incarnation: str, options: EnvOptions, runtime_dir: str
+) -> tuple[Transport, str]:
+    """Make an Env's end of all its links, and its public key. `runtime_dir` is for the socket files.
+
+    The key is empty inside the host: the kernel vouches for peers.
+    """
+    hello = Hello(corps_id, env_id, incarnation)
+    if options.transport == "unix":
+        unix = UnixTransport(
+            hello,
+            runtime_dir=runtime_dir,
+            shared=options.shared_memory_bytes,
+            kept=options.shared_memory_kept,
+            handshake_timeout=options.handshake_timeout,
+        )
+        return unix, ""
+    if options.transport == "ipc":
+        return ZmqTransport(hello, runtime_dir=runtime_dir, handshake_timeout=options.handshake_timeout), ""
+    keys = new_key_pair()
+    first, last = options.tcp_ports
+    transport = ZmqTransport(
+        hello,
+        runtime_dir=None,
+        host=options.tcp_host,
+        ports=list(range(first, last + 1)),
+        keys=keys,
+        max_frame=options.max_message,
+        handshake_timeout=options.handshake_timeout,
+    )
+    return transport, keys.public
