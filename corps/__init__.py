@@ -22,6 +22,8 @@ modules of the package may change without notice.
     calls          Name, Future, Promise, RemoteIterator, call, ask, asking
     waiting        wait_any, wait_all, as_completed, gather, shield
     looking on     watch, unwatch, Ended, statistics, dead_letters, DeadLetters, DeadLetter, Subscription
+    finding        register, unregister, find, find_all, watch_dir, aregister, aunregister, afind, Dir,
+                   DirWatch, Entered, Left, Changed
     request steps  Request, Outcome
     files          store, load
     settings       Settings
@@ -52,15 +54,18 @@ from corps.errors import InternalError as InternalError
 from corps.errors import JoinRefused as JoinRefused
 from corps.errors import LoadError as LoadError
 from corps.errors import LoopBlocked as LoopBlocked
+from corps.errors import NameTaken as NameTaken
 from corps.errors import NewerFormat as NewerFormat
 from corps.errors import NoSuchMethod as NoSuchMethod
 from corps.errors import NoSuchWorker as NoSuchWorker
 from corps.errors import NotAFile as NotAFile
+from corps.errors import NotFound as NotFound
 from corps.errors import NotPermitted as NotPermitted
 from corps.errors import Overloaded as Overloaded
 from corps.errors import PackError as PackError
 from corps.errors import PackingError as PackingError
 from corps.errors import PoisonRequest as PoisonRequest
+from corps.errors import PropertyError as PropertyError
 from corps.errors import RemoteError as RemoteError
 from corps.errors import RequestError as RequestError
 from corps.errors import RestartLimit as RestartLimit
@@ -89,6 +94,19 @@ from corps.runtime.calls.waiting import gather as gather
 from corps.runtime.calls.waiting import shield as shield
 from corps.runtime.calls.waiting import wait_all as wait_all
 from corps.runtime.calls.waiting import wait_any as wait_any
+from corps.services.dirs.dir_watch import DirWatch as DirWatch
+from corps.services.dirs.entries import Changed as Changed
+from corps.services.dirs.entries import Entered as Entered
+from corps.services.dirs.entries import Left as Left
+from corps.services.dirs.finding import afind as afind
+from corps.services.dirs.finding import aregister as aregister
+from corps.services.dirs.finding import aunregister as aunregister
+from corps.services.dirs.finding import find as find
+from corps.services.dirs.finding import find_all as find_all
+from corps.services.dirs.finding import register as register
+from corps.services.dirs.finding import unregister as unregister
+from corps.services.dirs.finding import watch_dir as watch_dir
+from corps.services.dirs.service import Dir as Dir
 from corps.supervision.restarts import Restart as Restart
 from corps.workers.asking import asking as asking
 from corps.workers.calling import ask as ask
@@ -123,6 +141,7 @@ __all__ = [
     "BrokenError",
     "BrokenPromise",
     "Cancelled",
+    "Changed",
     "ClosedError",
     "Conc",
     "ConfigError",
@@ -137,7 +156,10 @@ __all__ = [
     "DeadlineExceeded",
     "DeadlockError",
     "DefinitionError",
+    "Dir",
+    "DirWatch",
     "Ended",
+    "Entered",
     "EnvLost",
     "EnvStartError",
     "Fail",
@@ -145,14 +167,17 @@ __all__ = [
     "Group",
     "InternalError",
     "JoinRefused",
+    "Left",
     "LoadError",
     "LocalEnv",
     "LoopBlocked",
     "Name",
+    "NameTaken",
     "NewerFormat",
     "NoSuchMethod",
     "NoSuchWorker",
     "NotAFile",
+    "NotFound",
     "NotPermitted",
     "Options",
     "Outcome",
@@ -161,6 +186,7 @@ __all__ = [
     "PackingError",
     "PoisonRequest",
     "Promise",
+    "PropertyError",
     "RemoteError",
     "RemoteIterator",
     "Request",
@@ -177,27 +203,35 @@ __all__ = [
     "WireError",
     "WorkerGone",
     "aboot",
+    "afind",
+    "aregister",
     "as_completed",
     "ask",
     "asking",
+    "aunregister",
     "boot",
     "call",
     "create",
     "dead_letters",
     "env",
     "envs",
+    "find",
+    "find_all",
     "freeze_support",
     "gather",
     "idempotent",
     "load",
     "options",
+    "register",
     "shield",
     "statistics",
     "store",
+    "unregister",
     "unwatch",
     "wait_all",
     "wait_any",
     "watch",
+    "watch_dir",
 ]
 
 # Public things say that they are from `corps`: files can move, and peers of another version still find them.

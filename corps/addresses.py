@@ -18,6 +18,12 @@ SERVICES: Final = 2**31
 
 SERVICES_MGR: Final = SERVICES  # conc id of the Mgr of the services of an Env
 
+CORPS_DIR: Final = SERVICES + 1
+"""Conc id of the service that keeps the Dir of the Corps, in the Env `Env.home`."""
+
+ENV_DIR: Final = SERVICES + 2
+"""Conc id of the service that keeps the Dir of an Env, and a copy of that of the Corps."""
+
 GENERATION: Final = 2**32
 """Workers that one process of an Env can have: the conc ids of its next process begin there."""
 

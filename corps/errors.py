@@ -33,6 +33,9 @@
     ├── SupervisionError
     │   ├── CorpsLost                the process of the Corps object died, and nothing brings it back
     │   └── RestartLimit             a worker failed more often than its policy allows
+    ├── NotFound                 no worker of a Dir is meant by what is asked              (LookupError)
+    ├── NameTaken                another worker has this place in a Dir alone
+    ├── PropertyError            a property of an entry in a Dir cannot be                    (ValueError)
     ├── Fail                     an author raises it: the worker fails, and may be restarted
     ├── ConfigError              a setting is unknown or has a bad value                      (ValueError)
     ├── DefinitionError          a class cannot be a worker as it is written                  (TypeError)
@@ -337,6 +340,24 @@ class CorpsLost(SupervisionError):
 
     The Corps ends. The end of its ``with`` block raises this, and so does ``app.exit()``.
     """
+
+
+class NotFound(CorpsError, LookupError):
+    """No worker that is registered in the Dirs is meant by what was asked. The text lists near misses."""
+
+
+class NameTaken(CorpsError):
+    """Another worker is registered under this tag or class, and one of the two is to be the only one.
+
+    Attributes:
+        holder: The Name of the other worker.
+    """
+
+    holder: Any = None
+
+
+class PropertyError(CorpsError, ValueError):
+    """A property has a name that cannot be, is no immutable data, or all of an entry are too large."""
 
 
 class Fail(CorpsError):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, TypeVarTuple, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, TypeVarTuple, overload
 
 from corps.errors import CorpsError
 from corps.launch.building import CorpsPlan
@@ -21,13 +21,16 @@ from corps.launch.sources import find_source
 from corps.launchers.local.starting_python import take_role
 from corps.runtime.calls.futures import Future
 from corps.runtime.context import Block
+from corps.runtime.env import Env
 from corps.runtime.threads.running_loop import running_loop
+from corps.services.dirs.handle import DirHandle
 from corps.supervision.restarts import Restart
 from corps.workers.dead_letters import DeadLetters
 from corps.workers.everywhere import ask_everywhere
 from corps.workers.factory import Options, Where, options
 from corps.workers.groups import Group
 from corps.workers.names import Name
+from corps.workers.properties import Properties
 
 if TYPE_CHECKING:
     from typing import Self
@@ -50,15 +53,23 @@ _OF_HANDLE: Final = (
     "envs",
     "statistics",
     "dead_letters",
+    "find",
+    "afind",
+    "find_all",
+    "register",
+    "aregister",
+    "unregister",
+    "aunregister",
+    "watch_dir",
 )
 """What a booted Name offers beside the methods of its Corps, if that has none of the same name."""
 
 
-class BootedName(Name[T_co]):
+class BootedName(Name[T_co], DirHandle):
     """The Name of a Corps in the process that booted it: its end is the end of the whole Corps.
 
     Leaving its ``with`` or ``async with`` block, in any thread, task or context, ends the Corps in order; a
-    second Ctrl-C meanwhile ends it at once. Its methods `create`, `envs`, `statistics` and `dead_letters` do
+    second Ctrl-C meanwhile ends it at once. Its methods `create`, `envs`, `find`, `statistics` and so on do
     everywhere what `corps.create` and the others do inside the block. A method of the Corps with such a name
     goes before.
     """
@@ -87,6 +98,8 @@ class BootedName(Name[T_co]):
         env: Where = None,
         mailbox: int | None = None,
         restart: Restart | None = None,
+        register: bool | Literal["unique"] = False,
+        properties: Properties | None = None,
     ) -> "BootedName[T_co]":
         """Return a Name of the same Corps that calls it, and creates workers, in another way.
 
@@ -98,6 +111,8 @@ class BootedName(Name[T_co]):
             env: Where to create them.
             mailbox: How many requests may wait for each.
             restart: What to do when one fails.
+            register: Whether to register each in the Dir of the Corps.
+            properties: Those of its entry there.
 
         Returns:
             Another Name of the Corps, equal to this one.
@@ -105,7 +120,15 @@ class BootedName(Name[T_co]):
         Raises:
             ConfigError: A value is out of range.
         """
-        chosen = options(tag=tag, env=env, mailbox=mailbox, deadline=deadline, restart=restart)
+        chosen = options(
+            tag=tag,
+            env=env,
+            mailbox=mailbox,
+            deadline=deadline,
+            restart=restart,
+            register=register,
+            properties=properties,
+        )
         limited = super().options(deadline=deadline, prefetch=prefetch)
         return BootedName(limited, self._running, replace(chosen, _of=self._running.env))
 
@@ -142,6 +165,9 @@ class BootedName(Name[T_co]):
     def dead_letters(self, env: Where = None) -> DeadLetters:
         """Give the messages that did not arrive; see `corps.dead_letters`."""
         return DeadLetters.of(self._running.env, env)
+
+    def _dirs_of(self) -> Env:
+        return self._running.env
 
     def exit(self) -> Future[None]:
         """End the Corps: its workers in order, then its processes.

@@ -207,6 +207,8 @@ def _learn(env: Env, others: Members) -> None:
         env.others.meet(member)
     ids = {*(member.env for member in others.members), *others.awaited, env.id} - {BOOT_ENV, FRONT}
     env.worker_envs = in_turn(ids, env.id)
+    if others.is_late:
+        env.parts.tell(lambda part: part.joins_late())
 
 
 def _stop(env: Env) -> None:

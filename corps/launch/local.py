@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from corps.clock import now
 from corps.errors import ClosedError, ConfigError, RestartLimit, SupervisionError
@@ -23,10 +23,12 @@ from corps.runtime.context import Block, current
 from corps.runtime.env import Env
 from corps.runtime.this_process import this_process
 from corps.runtime.threads.thread_starts import THREADS_START_AT_EXIT
+from corps.services.dirs.handle import DirHandle
 from corps.supervision.restarts import Restart
 from corps.workers.dead_letters import DeadLetters
 from corps.workers.factory import Options, Where, options
 from corps.workers.names import Name
+from corps.workers.properties import Properties
 
 if TYPE_CHECKING:
     from corps.settings import Settings
@@ -42,7 +44,7 @@ class _Nothing:
         """See `Runnable.run`."""
 
 
-class LocalEnv:
+class LocalEnv(DirHandle):
     """One Env in this process. Any thread may use it; leaving its ``with`` block, from anywhere, ends it.
 
     In a coroutine ``async with`` ends it without blocking the event loop.
@@ -77,10 +79,20 @@ class LocalEnv:
         mailbox: int | None = None,
         deadline: float | None = None,
         restart: Restart | None = None,
+        register: bool | Literal["unique"] = False,
+        properties: Properties | None = None,
     ) -> Options:
         """Say how workers are to be created here; see `corps.options`."""
         self._check_open()
-        chosen = options(tag=tag, env=env, mailbox=mailbox, deadline=deadline, restart=restart)
+        chosen = options(
+            tag=tag,
+            env=env,
+            mailbox=mailbox,
+            deadline=deadline,
+            restart=restart,
+            register=register,
+            properties=properties,
+        )
         return replace(chosen, _of=self._env)
 
     def _check_open(self) -> None:
@@ -90,6 +102,10 @@ class LocalEnv:
     def envs(self) -> list[int]:
         """List the Envs in which workers can be created: this one. See `corps.envs`."""
         return list(self._env.worker_envs)
+
+    def _dirs_of(self) -> Env:
+        self._check_open()
+        return self._env
 
     def dead_letters(self) -> DeadLetters:
         """Give the messages that did not arrive here; see `corps.dead_letters`."""

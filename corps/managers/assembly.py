@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
+from functools import partial
 from threading import RLock
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from corps.runtime.cells.keeping import PackedState
 from corps.runtime.cells.records import Record
 from corps.runtime.env import Env
 from corps.runtime.options import EnvOptions, WorkerOptions
+from corps.services.dirs.finding import register_in
 from corps.transport.link import Transport
 from corps.workers.corps import Corps
 from corps.workers.iterators import RemoteIterator
@@ -113,6 +115,7 @@ def _give_names_and_packers(env: Env, code: CodeNames) -> Packer:
         packed = of_states.pack(value, what="state")
         return packed.codec, packed.body
 
+    env.register = partial(register_in, env)
     env.make_name = make_name
     env.make_iterator = RemoteIterator
     env.pack = pack

@@ -58,6 +58,8 @@ class EnvMgr(Conc):
         if self._is_leaving:
             text = f"{self._env.label} is being removed: no worker is created there any more"
             raise WorkerGone(text, executed="no")
+        for ready in self._env.parts.held:
+            await ready
         record = self._loaded(record)
         cell = self._env.lives.new_cell(record, mgr, mgr_addr)
         made = construct_soon(cell, record)
@@ -83,6 +85,8 @@ class EnvMgr(Conc):
 
         `create` says how it was created, with Name and address of its Mgr, if its cell may be gone.
         """
+        for ready in self._env.parts.held:
+            await ready
         cell = self._env.registry.find(number)
         if cell is not None and cell.incarnation < incarnation:  # its Mgr counts it as failed
             await halting.halt(cell)

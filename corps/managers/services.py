@@ -3,11 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from corps.addresses import SERVICES_MGR
+from corps.addresses import CORPS_DIR, ENV_DIR, SERVICES_MGR
 from corps.runtime.cells.records import Record
 from corps.runtime.env import Env
 from corps.runtime.options import WorkerOptions
 from corps.runtime.parts import Part
+from corps.services.dirs.dir_copy import DirCopy
+from corps.services.dirs.primary import DirPrimary
+from corps.services.dirs.service import CorpsDir, EnvDir
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 
@@ -30,7 +33,10 @@ class Service(NamedTuple):
     is_corps_wide: bool = False
 
 
-SERVICES_OF_EACH: Final[Sequence[Service]] = ()
+SERVICES_OF_EACH: Final[Sequence[Service]] = (
+    Service(DirCopy, ENV_DIR, EnvDir),
+    Service(DirPrimary, CORPS_DIR, CorpsDir, is_corps_wide=True),
+)
 """All services."""
 
 

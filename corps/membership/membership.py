@@ -120,7 +120,7 @@ class Membership:
         for place in places:
             with self._lock:
                 place.life.on(Move.INTRODUCE)
-            place.tell(Members(members, ()))
+            place.tell(Members(members, (), is_late=False))
         for place in places:
             place.expect(Joined, late)
             with self._lock:

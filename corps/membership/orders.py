@@ -54,19 +54,20 @@ class Start(_Message):
 
 @dataclass(frozen=True, slots=True)
 class Members(_Message):
-    """Connect to all others; answered by Joined. `awaited` are the Envs that will have another process."""
+    """Connect to all others; answered by Joined."""
 
     members: tuple[Member, ...]
-    awaited: tuple[int, ...]
+    awaited: tuple[int, ...]  # Envs that will have another process
+    is_late: bool  # the Corps runs already
     word: ClassVar = "members"
 
     def _plain(self) -> Plain:
-        return [each.as_list() for each in self.members], list(self.awaited)
+        return [each.as_list() for each in self.members], list(self.awaited), self.is_late
 
     @classmethod
     def _of(cls, *plain: Any) -> Self:
-        members, awaited = plain
-        return cls(tuple(Member(*fields) for fields in members), tuple(awaited))
+        members, awaited, is_late = plain
+        return cls(tuple(Member(*fields) for fields in members), tuple(awaited), is_late)
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,4 +135,4 @@ def listed(me: Member, places: Iterable[Place]) -> Members:
             awaited.append(place.process.env_id)
         elif place.life.knows_all and place.member is not None:
             there.append(place.member)
-    return Members(tuple(there), tuple(awaited))
+    return Members(tuple(there), tuple(awaited), is_late=True)

@@ -68,6 +68,8 @@ class Env:
         self.parts = Parts()
         self.services = Services(self)
         self.home = BOOT_ENV  # id of the Env in which the services live of which a Corps has one
+        self.main_alias: str | None = None
+        """What all other Envs call the module ``__main__`` of the booting process, if they have it."""
         self.lives = Lives(self)
         self.others = OtherEnvs(self)
         self.pool = WorkerPool(
@@ -87,11 +89,12 @@ class Env:
         self.errands: Errands | None = None  # of the main thread, where that is the author's
         self.peers: Peers | None = None
         self.readers: Readers | None = None
-        # These four make what lies above the engine; `managers.assembly` sets them before anything runs.
+        # These five make what lies above the engine; `managers.assembly` sets them before anything runs.
         self.make_name: Callable[[ConcAddr, Interface, int], Any]
         self.make_iterator: Callable[..., Any]
         self.pack: Callable[[Any], PackedState]
         self.unpack: Callable[[PackedState], Any]
+        self.register: Callable[..., Future[None]]
         self.corps_name: Any = None
         """Name of the application's Corps, for workers that no other Corps created."""
         self.worker_envs: list[int] = [env_id]
@@ -464,6 +467,12 @@ class Env:
         note_failure(name, error)
         if not self.closed:
             self.on_defect(f"{self.label} cannot go on, because its thread {name} has ended: {error!r}")
+
+    def class_key(self, class_name: str) -> str:
+        """Return what all Envs call a class, by the name in its Interface."""
+        if self.main_alias is not None and class_name.startswith("__main__:"):
+            return self.main_alias + class_name[len("__main__") :]
+        return class_name
 
     def manager_of(self, env_id: int) -> ConcAddr:
         """Return the address of the EnvMgr of an Env of this Corps."""

@@ -132,8 +132,13 @@ class OtherEnvs:
     def adopted(self, family: Family, child: ConcAddr) -> None:
         """Tell a Mgr's family of a child in another Env that was adopted after its process had died."""
         loss = self._losses.get(child.env)
-        if loss is not None and generation_of(child.conc) <= loss.generation:
+        if loss is not None and self.has_died(child):
             family.child_lost(child, loss.failure, returns=loss.returns)
+
+    def has_died(self, worker: ConcAddr) -> bool:
+        """Return whether the process of another Env has died that gave a worker its address."""
+        loss = self._losses.get(worker.env)
+        return loss is not None and generation_of(worker.conc) <= loss.generation
 
     # --- where workers can be created ---
 

@@ -9,7 +9,7 @@ request for it, so that a service which nobody uses costs nothing.
 import logging
 from collections.abc import Callable, Mapping
 from threading import RLock
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from corps.addresses import SERVICES_MGR, ConcAddr
 from corps.errors import ClosedError, ContextError
@@ -41,6 +41,9 @@ class Part:
     def env_lost(self, env_id: int, *, returns: bool) -> None:
         """Hear that the process of another Env has died. `returns`: the Env gets another one."""
 
+    def joins_late(self) -> None:
+        """Hear that this Env joins a Corps that runs already, before workers can be created here."""
+
     def env_left(self, env_id: int) -> None:
         """Hear that no worker is created in an Env any more: it is removed, or does not come back."""
 
@@ -56,6 +59,9 @@ class Parts:
 
     def __init__(self) -> None:
         self._all: tuple[Part, ...] = ()  # replaced as a whole, so that reading takes no lock
+        self._found: dict[type, Any] = {}  # by the class that was asked for
+        self.held: tuple[Future[None], ...] = ()
+        """What workers wait for that other Envs create here."""
 
     def add(self, part: Part) -> None:
         """Take in a service. Before the Env runs anything."""
@@ -67,10 +73,23 @@ class Parts:
         Raises:
             ContextError: The Env has none.
         """
+        found: P | None = self._found.get(kind)
+        if found is not None:
+            return found
         for part in self._all:
             if isinstance(part, kind):
+                self._found[kind] = part
                 return part
         raise ContextError(f"this Env has no {kind.__name__}")
+
+    def hold(self, until: Future[None]) -> None:
+        """Have no worker begin that another Env creates or starts here, until this is done."""
+        self.held = (*self.held, until)
+
+        def done(_: object) -> None:
+            self.held = tuple(each for each in self.held if each is not until)
+
+        until.when_settled(done)
 
     def tell(self, hear: Callable[[Part], None]) -> None:
         """Say something to all of them. What one raises is logged, and the others hear it all the same."""
@@ -102,6 +121,11 @@ class Services:
 
     def __contains__(self, number: int) -> bool:
         return number in self._offered
+
+    def name_of(self, number: int) -> Any:
+        """Return the Name of a service of this Env."""
+        addr = ConcAddr(self._env.corps_id, self._env.id, number)
+        return self._env.make_name(addr, self._offered[number].interface, 1)
 
     def deliver(self, request: Request) -> None:
         """Take a request for a service, which begins if it is not there yet. Never blocks."""

@@ -90,6 +90,11 @@ class Registry(Route):
                 self._presences.forgotten(oldest)
             return self._in_vain()
 
+    def may_come(self, number: int) -> bool:
+        """Return whether a worker that is not here may come back."""
+        with self._lock:
+            return self._presences.may_come(number)
+
     def ended(self, number: int) -> Ended | None:
         """Return how the worker with this number ended, if it has, and not too long ago."""
         # Without the lock, because what `add` hands on calls it. Each look-up is atomic.

@@ -127,6 +127,8 @@ class MemoryEnv:
         for other in there:
             self.env.others.meet(other.member)
         self.env.worker_envs = [self.id, *(other.id for other in self._others)]
+        if not self._others or not self._others[0].is_dead:  # the first Env has the Dir of the Corps
+            self.env.parts.tell(lambda part: part.joins_late())
         self.env.start_reading()
         self.is_dead = self.returns = False
         for other in there:

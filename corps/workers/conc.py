@@ -3,6 +3,7 @@
 import socket
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
+from corps.addresses import ENV_DIR
 from corps.errors import ContextError, PackError
 from corps.messages.endings import Ended
 from corps.messages.interfaces import Interface
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from corps.workers.names import Name
 
 _OFFERED: Final = frozenset(
-    {"my_name", "my_self", "my_mgr", "my_corps", "my_tag", "my_class", "my_host", "my_children"}
+    {"my_name", "my_self", "my_mgr", "my_corps", "my_tag", "my_class", "my_host", "my_children", "my_dir"}
 )
 
 
@@ -90,6 +91,12 @@ class Conc:
         """Return the Name of the Corps that this worker belongs to."""
         cell = self._corps_own_cell()
         name: Name[Any] = cell.corps_name if cell.corps_name is not None else cell.env.corps_name
+        return name
+
+    def my_dir(self) -> "Name[Any]":
+        """Return the Name of the `corps.Dir` of this worker's Env; it finds what the Corps has, too."""
+        cell = self._corps_own_cell()
+        name: Name[Any] = cell.env.services.name_of(ENV_DIR)
         return name
 
     def my_env(self) -> int:
@@ -255,6 +262,15 @@ class Conc:
 
         Args:
             event: Which incarnation, and why it ended.
+        """
+
+    def on_dir_change(self, event: Any) -> None:
+        """Do something when there is a change in the Dirs that this worker watches; see `corps.watch_dir`.
+
+        The runtime calls it like a request.
+
+        Args:
+            event: A `corps.Entered`, `corps.Left` or `corps.Changed`.
         """
 
     def cleanup(self) -> None:

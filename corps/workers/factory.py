@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, get_o
 
 from corps.addresses import ENV_MGR, FRONT
 from corps.errors import ClosedError, ConfigError, CorpsError, DefinitionError
-from corps.messages.outcomes import Value
+from corps.messages.outcomes import Refused, Value
 from corps.messages.requests import CALL
 from corps.runtime.calls.futures import Future, by_others
 from corps.runtime.calls.waiting import wait_all
@@ -22,6 +22,7 @@ from corps.workers.corps import Corps
 from corps.workers.everywhere import env_here, resolved
 from corps.workers.groups import Group
 from corps.workers.names import Name
+from corps.workers.properties import NONE, Properties, checked_properties
 
 if TYPE_CHECKING:
     from corps.runtime.cells.cell import Cell
@@ -49,6 +50,9 @@ class Options:
         deadline: Seconds within which the worker must be constructed, and then each request through the
             Name that is returned must be answered. None for no limit.
         restart: What to do when the worker fails; None for what its class declares.
+        register: Whether to register the worker in the Dir of the Corps, under `tag`, as soon as it is
+            constructed. ``"unique"``: as the only one.
+        properties: Those of its entry there; see `corps.register`.
     """
 
     tag: str = ""
@@ -56,6 +60,8 @@ class Options:
     mailbox: int | None = None
     deadline: float | None = None
     restart: Restart | None = None
+    register: bool | Literal["unique"] = False
+    properties: Properties | None = None
     _of: Env | None = None
 
     def create(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
@@ -205,7 +211,45 @@ class Options:
             family = mgr.family
             made = env.ask(CALL, env.manager_of(place), "create", order, {}, self.deadline, retries=_TRIES)
             made.when_settled(lambda done: _adopt(env, family, done, if_needed(record)))
+        if self.register:
+            made = self._registered(env, made)
         return made if self.deadline is None else _with_deadline(made, self.deadline)
+
+    def _registered(self, env: Env, made: Future[Any]) -> Future[Any]:
+        """Return a Future of the same Name that is done when all Envs find the worker."""
+        registered: Future[Any] = Future()
+
+        def constructed(done: Future[Any]) -> None:
+            outcome = done.outcome
+            assert outcome is not None
+            opened = outcome.opened()
+            if not isinstance(opened, Value):
+                registered.settle(opened)
+                return
+            is_unique = self.register == "unique"
+            try:
+                entered = env.register(opened.value, self.tag, is_unique, "corps", self.properties or NONE)
+            except CorpsError as error:
+                failed(opened.value, error)
+                return
+            entered.when_settled(lambda entered: is_entered(opened, entered.failure()))
+
+        def is_entered(name: Value, error: BaseException | None) -> None:
+            if error is None:
+                registered.settle(name)
+            else:
+                failed(name.value, error)
+
+        def failed(name: Name[Any], error: BaseException) -> None:
+            token = current.set(None)  # it is not this thread's worker that wants the end
+            try:
+                env.exit(name._addr)
+            finally:
+                current.reset(token)
+            registered.settle(Refused(error if isinstance(error, CorpsError) else CorpsError(str(error))))
+
+        made.when_settled(constructed)
+        return registered
 
 
 def _mgr_here(env: Env) -> "Cell":
@@ -279,6 +323,8 @@ def options(
     mailbox: int | None = None,
     deadline: float | None = None,
     restart: Restart | None = None,
+    register: bool | Literal["unique"] = False,
+    properties: Properties | None = None,
 ) -> Options:
     """Choose how workers are created: ``corps.options(tag="a").create(Counter, 10)``.
 
@@ -291,12 +337,17 @@ def options(
         deadline: Seconds within which the worker must be constructed, and then each request through the
             Name that is returned must be answered. None for no limit.
         restart: What to do when the worker fails; None for what its class declares.
+        register: Whether to register the worker in the Dir of the Corps, under `tag`, as soon as it is
+            constructed. ``"unique"``: as the only one; otherwise it ends again, and its creation fails with
+            NameTaken.
+        properties: Those of its entry there; see `corps.register`.
 
     Returns:
         Options with the methods `create`, `create_nowait`, `create_many`, `create_per_env` and `replicate`.
 
     Raises:
         ConfigError: A value is out of range.
+        PropertyError: A property cannot be.
     """
     if mailbox is not None and not _is_number(mailbox, int, least=1):
         raise ConfigError(f"mailbox={mailbox!r}: wants the number of requests that have room, from 1")
@@ -304,7 +355,12 @@ def options(
         raise ConfigError(f"deadline={deadline!r}: wants a number of seconds above 0, or None")
     if restart is not None and not isinstance(restart, Restart):
         raise ConfigError(f"restart={restart!r}: wants a corps.Restart, or None")
-    return Options(tag, env, mailbox, deadline, restart)
+    if register not in (True, False, "unique"):
+        raise ConfigError(f'register={register!r:.80}: wants True, False or "unique"')
+    if properties is not None and not register:
+        raise ConfigError("options(properties=...) are those of an entry in a Dir: say register=True as well")
+    kept = None if properties is None else checked_properties(properties)
+    return Options(tag, env, mailbox, deadline, restart, register, kept)
 
 
 def _is_number(value: object, *types: type, least: float) -> bool:

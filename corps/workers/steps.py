@@ -36,6 +36,7 @@ RECOGNISED: Final[Mapping[str, tuple[str, ...]]] = {**STEPS, **OF_MAIN}
 HOOKS: Final[Mapping[str, tuple[str, ...]]] = {
     "cleanup": (),
     "on_ended": ("event",),
+    "on_dir_change": ("event",),
     "keep_state": (),
     "before_restart": ("error",),
     "after_restart": ("state",),

@@ -97,10 +97,10 @@ def _hears(cell: "Cell") -> bool:
 def _tell(env: Env, worker: ConcAddr, done: Future[Ended]) -> None:
     # It goes past the limit of the mailbox: it must arrive, however much waits there.
     if not done.cancelled():
-        env.deliver(Request(TOLD, worker, "on_ended", (done,), {}, _Told(f"'on_ended' of {worker}")))
+        env.deliver(Request(TOLD, worker, "on_ended", (done,), {}, Told(f"'on_ended' of {worker}")))
 
 
-class _Told(NoAnswer):
+class Told(NoAnswer):
     """The promise of a call of `on_ended`. It is no failure if the watcher has ended, too."""
 
     __slots__ = ()

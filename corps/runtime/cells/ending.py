@@ -233,6 +233,7 @@ class Ending:
                 if outcome is not None:
                     cell.env.exit(child, EXIT_NOW)
                 cell.env.exit(child, EXIT_DOWN)  # also one that is not there, and would be started again
+                cell.family.disown(child)
         finally:
             current.reset(token)
         self._leave(Refused(error) if outcome is None else outcome, waiting, letter, text)
@@ -288,3 +289,4 @@ def end_children(cell: "Cell") -> None:
             except CorpsError as error:  # one that cannot end must not keep its siblings from it
                 text = "while %s ended, %s, which it created, did not end in order: %s"
                 _log.warning(text, cell, child, error)
+            cell.family.disown(child)  # one whose process has died cannot report its end

@@ -129,6 +129,10 @@ class Family:
             if self.on_end is not None:
                 self.on_end()
 
+    def has(self, child: ConcAddr) -> bool:
+        """Return whether a worker is one of those that have not ended."""
+        return child in self._children
+
     def children(self) -> list[Any]:
         """Return the Names of those that have not ended, oldest first."""
         with self._lock:

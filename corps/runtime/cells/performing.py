@@ -200,7 +200,7 @@ class Performer:
             self._unpin(request)
             return self._work(request)
         if kind is TOLD:
-            return self._tell(request.args[0])
+            return self._tell(request.method, request.args[0])
         if kind is KEEP:
             return self._keeping.keep() if self._keeping is not None else None
         raise _Refusal(InternalError(f"{self._cell} was sent a request of the unknown kind {kind}"))
@@ -251,10 +251,10 @@ class Performer:
         """Whether generators of its methods are open."""
         return self._generators is not None and self._generators.are_open
 
-    def _tell(self, watch: Any) -> None:
-        """Report to the worker the end of one that it watches, unless it has given that watch up."""
+    def _tell(self, method: str, watch: Any) -> None:
+        """Report to the worker what it watches for, unless it has given that watch up."""
         if watch.is_wanted:
-            hook(self.worker, "on_ended")(watch.result())
+            hook(self.worker, method)(watch.result())
 
     def invoke(self, request: Request) -> Any:
         """Take the middle of the step `process`: call the method, read the attribute, or set it."""

@@ -12,7 +12,17 @@ from corps.workers.conc import Conc
 from corps.workers.corps import Corps
 from corps.workers.idempotence import retries_of
 
-OFFERED = {"my_name", "my_self", "my_mgr", "my_corps", "my_tag", "my_class", "my_host", "my_children"}
+OFFERED = {
+    "my_name",
+    "my_self",
+    "my_mgr",
+    "my_corps",
+    "my_tag",
+    "my_class",
+    "my_host",
+    "my_children",
+    "my_dir",
+}
 
 
 class Mixin:

@@ -1,0 +1,1 @@
+"""What a Corps offers beside workers: Dirs, in which workers are found."""

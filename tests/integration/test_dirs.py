@@ -1,0 +1,100 @@
+"""Claims about Dirs over real processes, which are killed."""
+
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import corps
+
+LIMIT = 30.0
+
+
+class Index(corps.Conc):
+    def pid(self) -> int:
+        return os.getpid()
+
+    def find(self, what: Any) -> Any:
+        return corps.find_all(what)
+
+    def wait_until_gone(self, what: Any) -> None:
+        with corps.watch_dir() as changes:
+            while corps.find_all(what):
+                changes.take(LIMIT)
+
+
+class Lasting(Index):
+    restart = corps.Restart(max=100)
+
+
+class App(corps.Corps):
+    def make(self, env: int, cls: type[Any], tag: str) -> Any:
+        return corps.options(env=env, tag=tag, register=True).create(cls)
+
+    def look(self, what: Any) -> Any:
+        return corps.find_all(what)
+
+
+@pytest.fixture
+def app() -> Iterator[corps.BootedName[App]]:
+    with corps.boot(App, envs=2) as app:
+        yield app
+
+
+def kill(name: corps.Name[Any]) -> None:
+    ended = corps.watch(name)
+    os.kill(corps.call(name, Index.pid).result(LIMIT), signal.SIGKILL)
+    assert ended.result(LIMIT).reason == "killed"
+
+
+def test_what_one_env_registers_every_env_finds(app: corps.BootedName[App]) -> None:
+    one, two = (corps.options(env=env).create(Index) for env in (1, 2))
+    app.register(one, tag="index", zone="a")
+    assert app.find("index", zone="a") == one
+    assert app.find(Index) == one
+    assert two.find("index").ret == two.find(Index).ret == app.find_all(Index) == [one]
+    assert corps.call(app, App.look, "index").ret == [one]
+    made = app.make(2, Lasting, "made").ret
+    assert corps.find("made") == corps.find(Lasting) == made
+    assert one.find("made").ret == [made]
+
+
+def test_an_env_that_was_added_finds_what_there_is(app: corps.BootedName[App]) -> None:
+    one = corps.options(env=1, tag="index", register=True).create(Index)
+    added = app.add_env().result(LIMIT)
+    other = corps.options(env=added, tag="other", register=True).create(Index)
+    assert other.find("index").ret == [one]
+    assert one.find("other").ret == [other]
+    app.remove_env(added).result(LIMIT)
+    one.wait_until_gone("other").result(LIMIT)
+    corps.register(one, tag="after")
+    assert one.find("after").ret == [one]
+
+
+def test_the_entries_of_a_killed_env_go_unless_its_workers_come_back(app: corps.BootedName[App]) -> None:
+    lasting = corps.options(env=2, tag="lasting", register=True).create(Lasting)
+    passing = corps.options(env=2, tag="passing", register=True).create(Index)
+    one = corps.options(env=1).create(Index)
+    kill(passing)
+    with corps.watch_dir() as changes:
+        while corps.find_all("passing"):
+            changes.take(LIMIT)
+    one.wait_until_gone("passing").result(LIMIT)
+    assert corps.find("lasting") == lasting
+    assert one.find("lasting").ret == [lasting]
+    assert lasting.find("lasting").result(LIMIT) == [lasting]
+    corps.register(lasting, tag="again")
+    assert one.find("again").ret == [lasting]
+
+
+def test_a_registration_waits_for_no_env_that_is_killed_meanwhile(app: corps.BootedName[App]) -> None:
+    one = corps.options(env=1).create(Index)
+    for round_ in range(3):
+        two = corps.options(env=2).create(Index)
+        os.kill(corps.call(two, Index.pid).result(LIMIT), signal.SIGKILL)
+        corps.aregister(one, tag=f"round {round_}").result(LIMIT)
+        assert corps.find(f"round {round_}") == one
+        three = corps.options(env=2).create_nowait(Index).result(LIMIT)
+        assert three.find(f"round {round_}").result(LIMIT) == [one]
