@@ -188,6 +188,10 @@ class Peers:
             peer.asking.when_answered(one_more)
         one_more()
 
+    def ids(self) -> list[int]:
+        """Return the ids of the other Envs that are there, or will have another process."""
+        return list(self._peers)
+
     def statistics(self) -> dict[int, dict[str, int]]:
         """Return the requests unanswered in both directions, by Env."""
         with self._lock:

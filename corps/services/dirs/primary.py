@@ -103,7 +103,7 @@ class DirPrimary(Part):
 
     def _note(self, number: int, entry: Entry | None, answer: Future[Any] | None) -> None:
         if self._env.peers is not None:
-            self._ledger.meet(env_id for env_id in self._env.peers.members() if env_id != self._env.id)
+            self._ledger.meet(env_id for env_id in self._env.peers.ids() if env_id != self._env.id)
         change = self._ledger.add(number, entry)
         if answer is not None:
             self._waiting.append((change, answer, None))
