@@ -110,9 +110,8 @@ class Services:
     def __init__(self, env: "Env") -> None:
         """Offer none yet."""
         self._env = env
-        self._lock = (
-            RLock()
-        )  # so that each begins once; the constructors run under it, which do next to nothing
+        # So that each begins once. The constructors run under it: they do next to nothing.
+        self._lock = RLock()
         self._offered: Mapping[int, Record] = {}
 
     def offer(self, records: Mapping[int, Record]) -> None:
