@@ -18,7 +18,8 @@ What is public is here, in `corps.__all__`, and in `corps.testing`, which is imp
 modules of the package may change without notice.
 
     applications   boot, aboot, BootedName, env, LocalEnv, freeze_support
-    workers        Conc, Corps, create, options, Options, envs, Group, Restart, idempotent
+    workers        Conc, Funcs, Corps, create, create_funcs, options, Options, envs, Group
+    declaring      Restart, idempotent, interleave, readonly
     calls          Name, Future, Promise, RemoteIterator, call, ask, asking
     waiting        wait_any, wait_all, as_completed, gather, shield
     looking on     watch, unwatch, Ended, statistics, dead_letters, DeadLetters, DeadLetter, Subscription
@@ -119,11 +120,15 @@ from corps.workers.dead_letters import dead_letters as dead_letters
 from corps.workers.everywhere import statistics as statistics
 from corps.workers.factory import Options as Options
 from corps.workers.factory import create as create
+from corps.workers.factory import create_funcs as create_funcs
 from corps.workers.factory import envs as envs
 from corps.workers.factory import options as options
+from corps.workers.funcs import Funcs as Funcs
 from corps.workers.groups import Group as Group
 from corps.workers.idempotence import idempotent as idempotent
 from corps.workers.iterators import RemoteIterator as RemoteIterator
+from corps.workers.marks import interleave as interleave
+from corps.workers.marks import readonly as readonly
 from corps.workers.names import Name as Name
 from corps.workers.promise import Promise as Promise
 from corps.workers.watching import unwatch as unwatch
@@ -163,6 +168,7 @@ __all__ = [
     "EnvLost",
     "EnvStartError",
     "Fail",
+    "Funcs",
     "Future",
     "Group",
     "InternalError",
@@ -212,6 +218,7 @@ __all__ = [
     "boot",
     "call",
     "create",
+    "create_funcs",
     "dead_letters",
     "env",
     "envs",
@@ -220,8 +227,10 @@ __all__ = [
     "freeze_support",
     "gather",
     "idempotent",
+    "interleave",
     "load",
     "options",
+    "readonly",
     "register",
     "shield",
     "statistics",

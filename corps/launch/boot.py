@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, TypeVarTuple, overload
 
 from corps.errors import CorpsError
@@ -50,6 +50,7 @@ _OF_HANDLE: Final = (
     "create_many",
     "create_per_env",
     "replicate",
+    "create_funcs",
     "envs",
     "statistics",
     "dead_letters",
@@ -100,6 +101,7 @@ class BootedName(Name[T_co], DirHandle):
         restart: Restart | None = None,
         register: bool | Literal["unique"] = False,
         properties: Properties | None = None,
+        at_once: int | None = None,
     ) -> "BootedName[T_co]":
         """Return a Name of the same Corps that calls it, and creates workers, in another way.
 
@@ -113,6 +115,7 @@ class BootedName(Name[T_co], DirHandle):
             restart: What to do when one fails.
             register: Whether to register each in the Dir of the Corps.
             properties: Those of its entry there.
+            at_once: Of a `corps.Funcs`, how many of its functions may run at a time.
 
         Returns:
             Another Name of the Corps, equal to this one.
@@ -128,6 +131,7 @@ class BootedName(Name[T_co], DirHandle):
             restart=restart,
             register=register,
             properties=properties,
+            at_once=at_once,
         )
         limited = super().options(deadline=deadline, prefetch=prefetch)
         return BootedName(limited, self._running, replace(chosen, _of=self._running.env))
@@ -153,6 +157,12 @@ class BootedName(Name[T_co], DirHandle):
     def replicate(self, n: int, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Group[T]:
         """Create `n` workers in each Env, and keep it so; see `corps.Options.replicate`."""
         return self._chosen.replicate(n, cls, *args, **kwargs)
+
+    def create_funcs(
+        self, /, *functions: Callable[..., Any] | ModuleType, **named: Callable[..., Any]
+    ) -> Name[Any]:
+        """Create a worker that is a set of functions; see `corps.create_funcs`."""
+        return self._chosen.create_funcs(*functions, **named)
 
     def envs(self) -> list[int]:
         """List the Envs in which workers can be created; see `corps.envs`."""

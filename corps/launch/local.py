@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from corps.clock import now
@@ -71,6 +72,13 @@ class LocalEnv(DirHandle):
         self._check_open()
         return self._plain.create(cls, *args, **kwargs)
 
+    def create_funcs(
+        self, /, *functions: Callable[..., Any] | ModuleType, **named: Callable[..., Any]
+    ) -> Name[Any]:
+        """Create a worker that is a set of functions; see `corps.create_funcs`."""
+        self._check_open()
+        return self._plain.create_funcs(*functions, **named)
+
     def options(
         self,
         *,
@@ -81,6 +89,7 @@ class LocalEnv(DirHandle):
         restart: Restart | None = None,
         register: bool | Literal["unique"] = False,
         properties: Properties | None = None,
+        at_once: int | None = None,
     ) -> Options:
         """Say how workers are to be created here; see `corps.options`."""
         self._check_open()
@@ -92,6 +101,7 @@ class LocalEnv(DirHandle):
             restart=restart,
             register=register,
             properties=properties,
+            at_once=at_once,
         )
         return replace(chosen, _of=self._env)
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from corps.messages.requests import ANEXT, NEXT
+
 
 @dataclass(frozen=True, slots=True)
 class Interface:
@@ -23,6 +25,11 @@ class Interface:
     idempotent: tuple[tuple[str, int], ...] = ()  # methods that may be sent again, each with how often
     # Attributes that run code of the author's when they are read: properties and their like.
     computed: frozenset[str] = frozenset()
+    read_only: frozenset[str] = frozenset()  # methods that may run beside each other: they change nothing
+    # Coroutine functions that may run beside other coroutines, whatever the class says.
+    interleaving: frozenset[str] = frozenset()
+    # Whether all methods are functions that run beside each other on threads, `interleave` of them at once.
+    is_free: bool = False
     # The class itself where the Interface was made from it, for help and signatures; never travels.
     author: type | None = field(default=None, compare=False, repr=False)
 
@@ -36,6 +43,19 @@ class Interface:
         """The author's methods, for texts; not those that every worker has."""
         return ", ".join(sorted(name for name in self.methods if not name.startswith("my_"))) or "none"
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether single methods say what may run beside them."""
+        return self.is_free or bool(self.read_only or self.interleaving)
+
+    def runs_apart(self, method: str) -> bool:
+        """Return whether requests for a method may be under way beside others."""
+        if self.is_free:
+            return method in self.methods or method in (NEXT, ANEXT)
+        if method in self.async_methods and (self.interleave != 1 or self.is_shared):
+            return True
+        return method in self.read_only or method in self.interleaving
+
     def as_tuple(self) -> tuple[object, ...]:
         """Return it as plain data: a Name travels with it, so it packs small and fast."""
         return (
@@ -48,12 +68,14 @@ class Interface:
             self.has_main,
             self.idempotent,
             tuple(self.computed),
+            *((tuple(self.read_only), tuple(self.interleaving), self.is_free) if self.is_shared else ()),
         )
 
     @classmethod
     def from_tuple(cls, *facts: Any) -> "Interface":
         """Undo `as_tuple`."""
-        name, methods, reserved, async_methods, interleave, has_steps, has_main, idempotent, computed = facts
+        name, methods, reserved, async_methods, interleave, has_steps, has_main, idempotent = facts[:8]
+        computed, read_only, interleaving, is_free = (*facts[8:], (), (), False)[:4]
         return cls(
             name,
             frozenset(methods),
@@ -64,4 +86,7 @@ class Interface:
             has_main,
             tuple([(method, retries) for method, retries in idempotent]),
             frozenset(computed),
+            frozenset(read_only),
+            frozenset(interleaving),
+            is_free,
         )

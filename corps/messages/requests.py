@@ -33,6 +33,7 @@ class Kind(IntEnum):
     KEEP = 12  # have the worker's state kept. Only its own Env sends it
     AHEAD = 13  # make an item of the generator number ``args[0]`` ahead. Only the worker itself sends it
     STILL = 14  # answer when what the worker runs has ended; begin nothing else. Only its own Env sends it
+    BACK = 15  # a coroutine has its turn again, which it had given up. Only the worker itself sends it
 
 
 # Constants, because Python 3.11 takes 40 ns to find a member in its class. Compare them by `is`: `==` of two
@@ -51,6 +52,7 @@ TOLD: Final = Kind.TOLD
 KEEP: Final = Kind.KEEP
 AHEAD: Final = Kind.AHEAD
 STILL: Final = Kind.STILL
+BACK: Final = Kind.BACK
 
 NEXT: Final = "next"  # method of a PULL
 ANEXT: Final = "anext()"  # the same for an asynchronous generator. No method of an author can be called so
@@ -66,6 +68,7 @@ EXIT_DOWN: Final = "exit:shutdown"  # method of an EXIT: the Mgr ends. No author
 WAITING: Final = 0  # in a mailbox, or on its way there
 BEGUN: Final = 1  # taken out of the mailbox to be run
 WITHDRAWN: Final = 2  # taken back by its caller: it never begins
+AWAY: Final = 3  # begun, and its coroutine has given up its turn
 
 
 class Route(Protocol):
@@ -132,7 +135,7 @@ class Request:
         travelling: Values of its caller's context variables, by name: `runtime.travelling`. None for none.
         route: What holds it now; set when it is sent.
         number: Its number on the link it left by.
-        stage: WAITING, BEGUN or WITHDRAWN; changed under the lock of the cell that has it.
+        stage: WAITING, BEGUN, WITHDRAWN or AWAY; changed under the lock of the cell that has it.
         behind: The request behind it in the mailbox.
         cancel_run: Ends the coroutine that runs it; None while nothing of that kind runs.
         relayed: The Future of another request whose answer is its own; None if that is not so.

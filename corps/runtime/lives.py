@@ -19,6 +19,7 @@ from corps.runtime.cells.constructing import construct_again
 from corps.runtime.cells.family import ChildEnd
 from corps.runtime.cells.keeping import KeptStates, forget_state, keeps_state
 from corps.runtime.cells.records import Record, comes_back
+from corps.runtime.cells.shared import SharedCell
 
 if TYPE_CHECKING:
     from corps.runtime.env import Env
@@ -74,7 +75,8 @@ class Lives:
         if env.closed or (self.is_winding_down and not is_service(number)):  # a cleanup() may need a service
             state = "has closed" if env.closed else "ends"
             raise ClosedError(f"{env.label} {state}: no worker can be created there any more")
-        return Cell(env, ConcAddr(env.corps_id, env.id, number), record, mgr, mgr_addr)
+        kind = SharedCell if record.interface.is_shared else Cell
+        return kind(env, ConcAddr(env.corps_id, env.id, number), record, mgr, mgr_addr)
 
     # --- ends ---
 

@@ -49,3 +49,4 @@ class WorkerOptions(NamedTuple):
     tag: str = ""  # the author's own mark
     mailbox: int | None = None  # requests that may wait for it; None for the Env's default
     restart: Restart | None = None  # what is declared about its failures; None: it is not restarted
+    at_once: int | None = None  # how many functions of a Funcs may run; None for what its class says

@@ -1,6 +1,7 @@
 """The Conc: a worker written as a class."""
 
 import socket
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from corps.addresses import ENV_DIR
@@ -9,17 +10,19 @@ from corps.messages.endings import Ended
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Outcome
 from corps.messages.requests import Request
+from corps.runtime.cells.aside import Aside
 from corps.supervision.restarts import Restart, Strategy
 from corps.workers.interface import interface_of
-from corps.workers.steps import steps_of
+from corps.workers.steps import starts, steps_of
 
 if TYPE_CHECKING:
     from typing import Self
 
     from corps.runtime.cells.cell import Cell
+    from corps.runtime.cells.records import Record
     from corps.workers.names import Name
 
-_OFFERED: Final = frozenset(
+OFFERED: Final = frozenset(
     {"my_name", "my_self", "my_mgr", "my_corps", "my_tag", "my_class", "my_host", "my_children", "my_dir"}
 )
 
@@ -31,6 +34,9 @@ class Conc:
     call its public methods, and read and set its public data attributes. A subclass need not call
     ``super().__init__()``. ``async def`` methods run on the event loop of the Env. For a method that yields
     the caller gets an iterator that pulls items.
+
+    What the constructor cannot await is for ``async def start(self) -> None``, if the class has that: it runs
+    after the constructor and before the first request, and what it raises fails the creation.
 
     Inside one Env arguments and results are handed over as they are, so both sides have the same object.
 
@@ -57,6 +63,7 @@ class Conc:
     _corps_steps: ClassVar[frozenset[str]] = frozenset()
     _corps_declared: ClassVar[frozenset[str]] = frozenset()
     _corps_keeps_state: ClassVar[bool] = False
+    _corps_starts: ClassVar[bool] = False
     _corps_cell: "Cell"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -67,11 +74,26 @@ class Conc:
                 called as such, or what it declares has a bad value.
         """
         super().__init_subclass__(**kwargs)
-        cls._corps_steps = steps_of(cls, Conc)
-        cls._corps_interface = interface_of(cls, Conc, _OFFERED, cls._corps_steps, cls._corps_declared)
+        cls._corps_steps = cls._corps_find_steps()
+        cls._corps_starts = cls._corps_find_start()
+        declared = cls._corps_declared | ({"start"} if cls._corps_starts else set())
+        cls._corps_interface = interface_of(cls, Conc, OFFERED, cls._corps_steps, declared)
         cls._corps_keeps_state = cls.keep_state is not Conc.keep_state
 
-    # --- who I am: in the worker itself, and through its Name but for my_env ---
+    @classmethod
+    def _corps_find_steps(cls) -> frozenset[str]:
+        return steps_of(cls, Conc)
+
+    @classmethod
+    def _corps_find_start(cls) -> bool:
+        return starts(cls)
+
+    @classmethod
+    def _corps_interface_of(cls, record: "Record") -> Interface:
+        """Return the interface of a worker of this class."""
+        return cls._corps_interface
+
+    # --- who I am: in the worker itself, and through its Name but for my_env and my_turn_given_up ---
 
     def my_name(self) -> "Name[Self]":
         """Return the Name of this worker, to pass it to others."""
@@ -115,6 +137,18 @@ class Conc:
     def my_host(self) -> str:
         """Return the name of the host on which this worker lives."""
         return socket.gethostname()
+
+    def my_turn_given_up(self) -> Aside:
+        """Let other requests begin while an ``async def`` method waits, by ``async with`` around that.
+
+        Inside the block they run as if this request were over. Behind the block it has its turn again, as
+        soon as what runs then lets it, and before all that waits. The worker may have changed meanwhile.
+
+        Raises:
+            ContextError: When the block is entered: not in an ``async def`` method that the worker runs, or
+                in such a block.
+        """
+        return Aside(self._corps_own_cell())
 
     def my_children(self) -> "list[Name[Any]]":
         """Return the Names of the workers that this one created and that have not ended, oldest first."""
@@ -228,14 +262,16 @@ class Conc:
 
     # --- failing, and coming back ---
 
-    def before_restart(self, error: BaseException | None) -> None:
+    def before_restart(self, error: BaseException | None) -> Awaitable[None] | None:
         """Do something when this incarnation has failed, before the next one is constructed.
 
-        The workers that it created have ended. If its process has died, the runtime cannot call this.
+        The workers that it created have ended. If its process has died, the runtime cannot call this. It may
+        be a coroutine function.
 
         Args:
             error: What a method raised; None if it failed in another way.
         """
+        return None
 
     def keep_state(self) -> Any:
         """Override it so that the next incarnation begins with what this one knew.
@@ -273,8 +309,12 @@ class Conc:
             event: A `corps.Entered`, `corps.Left` or `corps.Changed`.
         """
 
-    def cleanup(self) -> None:
-        """Clean up, once, when the worker ends in order. The workers that it created have ended already."""
+    def cleanup(self) -> Awaitable[None] | None:
+        """Clean up, once, when the worker ends in order. The workers that it created have ended already.
+
+        It may be a coroutine function.
+        """
+        return None
 
 
-Conc._corps_interface = interface_of(Conc, Conc, _OFFERED, Conc._corps_steps, Conc._corps_declared)
+Conc._corps_interface = interface_of(Conc, Conc, OFFERED, Conc._corps_steps, Conc._corps_declared)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, get_origin
 
 from corps.addresses import ENV_MGR, FRONT
@@ -20,6 +21,7 @@ from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
 from corps.workers.everywhere import env_here, resolved
+from corps.workers.funcs import Funcs, Functions, functions_of
 from corps.workers.groups import Group
 from corps.workers.names import Name
 from corps.workers.properties import NONE, Properties, checked_properties
@@ -53,6 +55,7 @@ class Options:
         register: Whether to register the worker in the Dir of the Corps, under `tag`, as soon as it is
             constructed. ``"unique"``: as the only one.
         properties: Those of its entry there; see `corps.register`.
+        at_once: How many functions of a `corps.Funcs` may run at a time; None for what its class declares.
     """
 
     tag: str = ""
@@ -62,6 +65,7 @@ class Options:
     restart: Restart | None = None
     register: bool | Literal["unique"] = False
     properties: Properties | None = None
+    at_once: int | None = None
     _of: Env | None = None
 
     def create(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
@@ -181,6 +185,23 @@ class Options:
         group.fill(list(env.worker_envs))
         return group
 
+    def create_funcs(
+        self, /, *functions: Callable[..., Any] | ModuleType, **named: Callable[..., Any]
+    ) -> Name[Any]:
+        """Create one worker that is a set of functions, and wait for it; see `corps.create_funcs`.
+
+        Args:
+            *functions: Functions, and modules with public functions.
+            **named: Functions by the names that they shall have.
+
+        Returns:
+            The worker's Name.
+
+        Raises:
+            CorpsError: As `corps.create_funcs`.
+        """
+        return self.create(Functions, functions_of(functions, named))
+
     def _env(self) -> Env:
         return self._of or env_here("to create a worker in")
 
@@ -189,9 +210,12 @@ class Options:
         cls = get_origin(cls) or cls  # of Box[int] the class Box
         if not (isinstance(cls, type) and issubclass(cls, Conc)):
             raise DefinitionError(f"{cls!r} cannot be created: a worker's class is a subclass of corps.Conc")
+        if self.at_once is not None and not issubclass(cls, Funcs):
+            text = f"at_once={self.at_once}: {cls.__qualname__} is no subclass of corps.Funcs, and so runs"
+            raise ConfigError(f"{text} one request at a time; see `interleave` of corps.Conc")
         of_mgr = mgr.performer.cls
         corps_name = mgr.name if of_mgr is not None and issubclass(of_mgr, Corps) else mgr.corps_name
-        options = WorkerOptions(self.tag, self.mailbox, self.restart or cls.restart)
+        options = WorkerOptions(self.tag, self.mailbox, self.restart or cls.restart, self.at_once)
         return Record(cls, args, kwargs, options, corps_name)
 
     def _begin(self, env: Env, where: Where, mgr: "Cell", record: Record) -> Future[Any]:
@@ -325,6 +349,7 @@ def options(
     restart: Restart | None = None,
     register: bool | Literal["unique"] = False,
     properties: Properties | None = None,
+    at_once: int | None = None,
 ) -> Options:
     """Choose how workers are created: ``corps.options(tag="a").create(Counter, 10)``.
 
@@ -341,9 +366,11 @@ def options(
             constructed. ``"unique"``: as the only one; otherwise it ends again, and its creation fails with
             NameTaken.
         properties: Those of its entry there; see `corps.register`.
+        at_once: How many functions of a `corps.Funcs` may run at a time; None for what its class declares.
 
     Returns:
-        Options with the methods `create`, `create_nowait`, `create_many`, `create_per_env` and `replicate`.
+        Options with the methods `create`, `create_nowait`, `create_many`, `create_per_env`, `replicate` and
+        `create_funcs`.
 
     Raises:
         ConfigError: A value is out of range.
@@ -360,7 +387,9 @@ def options(
     if properties is not None and not register:
         raise ConfigError("options(properties=...) are those of an entry in a Dir: say register=True as well")
     kept = None if properties is None else checked_properties(properties)
-    return Options(tag, env, mailbox, deadline, restart, register, kept)
+    if at_once is not None and not _is_number(at_once, int, least=1):
+        raise ConfigError(f"at_once={at_once!r}: wants the number of functions that may run, from 1, or None")
+    return Options(tag, env, mailbox, deadline, restart, register, kept, at_once)
 
 
 def _is_number(value: object, *types: type, least: float) -> bool:
@@ -404,3 +433,32 @@ def create(cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]
         LoopBlocked: Called in a coroutine: use ``await corps.options().create_nowait(...)`` there.
     """
     return Options().create(cls, *args, **kwargs)
+
+
+def create_funcs(
+    *functions: Callable[..., Any] | ModuleType,
+    **named: Callable[..., Any],
+) -> Name[Any]:
+    """Create a worker that is a set of functions, and wait for it.
+
+    The functions run beside each other, at most so many at a time as ``options(at_once=...)`` says; what is
+    above that waits, first come, first served. A coroutine function runs on the event loop of the Env. For a
+    function that yields the caller gets an iterator.
+
+    Example:
+        ``stats = corps.create_funcs(mean, median, spread=lambda xs: max(xs) - min(xs))``; then
+        ``stats.mean([1, 2, 6]).ret`` is 3.
+
+    Args:
+        *functions: Functions, and modules, of which it takes the public functions.
+        **named: Functions by the names that they shall have.
+
+    Returns:
+        The worker's Name. Its methods are the functions.
+
+    Raises:
+        DefinitionError: Something cannot be called, two functions have the same name, or a name begins with
+            an underscore or belongs to all Names.
+        CorpsError: As `corps.create`.
+    """
+    return Options().create_funcs(*functions, **named)

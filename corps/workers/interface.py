@@ -12,6 +12,7 @@ from corps.messages.interfaces import Interface
 from corps.messages.requests import ANEXT
 from corps.supervision.restarts import STRATEGIES, Restart
 from corps.workers.idempotence import retries_of
+from corps.workers.marks import mark_of
 from corps.workers.steps import RECOGNISED, STEPS, differs
 
 OF_NAME: Final = frozenset({"options", "exit", "drain", "kill", "pinned"})
@@ -35,6 +36,7 @@ def interface_of(
     coroutines = set()
     computed = set()
     idempotent = []
+    marked: dict[str, set[str]] = {"interleaving": set(), "reading": set()}
     for name in dir(cls):
         if name.startswith("_") or name in own:
             continue
@@ -49,9 +51,17 @@ def interface_of(
                 idempotent.append((name, retries))
             if _is_coroutine_function(raw):
                 coroutines.add(name)
+            if (mark := mark_of(raw)) is not None:
+                marked[mark].add(name)
         elif hasattr(raw, "__get__") and not isinstance(raw, type | MemberDescriptorType | functools.partial):
             computed.add(name)
     interleave = _interleave(cls)
+    if "main" in steps and any(marked.values()):
+        names = ", ".join(sorted(set().union(*marked.values())))
+        raise DefinitionError(
+            f"{cls.__qualname__} has a main() of its own, which runs one request at a time: nothing can run "
+            f"beside {names}, so take its mark away"
+        )
     if interleave != 1:
         coroutines.add(ANEXT)  # beside other coroutines, an asynchronous generator may be stepped
     return Interface(
@@ -64,6 +74,8 @@ def interface_of(
         has_main="main" in steps,
         idempotent=tuple(idempotent),
         computed=frozenset(computed),
+        read_only=frozenset(marked["reading"]),
+        interleaving=frozenset(marked["interleaving"]),
         author=cls,
     )
 

@@ -43,6 +43,9 @@ HOOKS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What the runtime calls at one moment of a worker's life."""
 
+MAY_BE_ASYNC: Final = frozenset({"cleanup", "before_restart"})
+"""Hooks that may be coroutine functions: nothing else of the worker runs meanwhile."""
+
 
 def steps_of(cls: type, root: type) -> frozenset[str]:
     """Return the names of the steps that a class overrides, of `STEPS` and `OF_MAIN`.
@@ -61,17 +64,40 @@ def steps_of(cls: type, root: type) -> frozenset[str]:
             "place of the method that was asked for, so it has to `return super().process(request)`. If you "
             "mean a method of your own, name its parameter otherwise"
         )
+    check_hooks(cls, root)
+    return frozenset(steps)
+
+
+def check_hooks(cls: type, root: type) -> None:
+    """Check that what a class has under the names of hooks can be called as such.
+
+    Raises:
+        DefinitionError: One cannot.
+    """
     for name, parameters in HOOKS.items():
         if differs(cls, root, name):
             raw = inspect.getattr_static(cls, name)
-            _refuse_async(cls, name, raw)
-            if not _accepts(raw, len(parameters)):
+            if name not in MAY_BE_ASYNC:
+                _refuse_async(cls, name, raw)
+            if not accepts(raw, len(parameters)):
                 wanted = ", ".join(("self", *parameters))
                 raise DefinitionError(
                     f"{cls.__qualname__}.{name} is {raw!r:.200}: the runtime calls {name}({wanted}) of a "
                     "worker; rename yours if you mean something else"
                 )
-    return frozenset(steps)
+
+
+def starts(cls: type) -> bool:
+    """Return whether a class has the hook ``async def start(self) -> None``.
+
+    Another method of that name is the author's own: a plain one, and one that takes or gives something.
+    """
+    raw = inspect.getattr_static(cls, "start", None)
+    function = getattr(raw, "__func__", raw)
+    if not inspect.iscoroutinefunction(function) or not accepts(raw, 0):
+        return False
+    given = inspect.signature(function).return_annotation
+    return not _own_parameters(raw) and given in (inspect.Signature.empty, None, "None")
 
 
 def differs(cls: type, root: type, name: str) -> bool:
@@ -123,7 +149,7 @@ def _own_parameters(raw: Any) -> list[inspect.Parameter] | None:
     return parameters if isinstance(raw, staticmethod) else parameters[1:]
 
 
-def _accepts(raw: Any, count: int) -> bool:
+def accepts(raw: Any, count: int) -> bool:
     """Return whether a method can be called with so many arguments."""
     own = _own_parameters(raw)
     if own is None:

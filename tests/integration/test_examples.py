@@ -37,6 +37,13 @@ PRINTED: Final = {
         "DeadlineExceeded - the audit itself goes on",
         "Bert is gone; executed: no",
     ],
+    "funcs.py": [
+        "means:   [3, 5, 6.666666666666667]",
+        "medians: [2, 3, 8]",
+        "spread:  5",
+        "primes:  [2, 3, 5, 7, 11, 13, 17, 19]",
+        "totals:  [25, 25, 25]",
+    ],
     "async_fetch.py": [
         *[f"the page /{number}" for number in range(10)],
         "at most under way at once: 10",

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeGuard
 
 from corps.addresses import ConcAddr
 from corps.errors import DeadlockError
-from corps.messages.requests import BEGUN, Awaited, Request, Route
-from corps.runtime.context import acting
+from corps.messages.manners import goes_beside, manner_of
+from corps.messages.requests import AWAY, BEGUN, Awaited, Request, Route
+from corps.runtime.context import Activity, acting
 
 if TYPE_CHECKING:
     from corps.messages.interfaces import Interface
@@ -39,6 +40,11 @@ class Worker(Protocol):
     """A worker, as the search for circles sees it."""
 
     wait: "Wait | None"
+    away: int
+
+    @property
+    def activity(self) -> Activity:
+        """What its turn does."""
 
     @property
     def addr(self) -> ConcAddr:
@@ -151,10 +157,12 @@ def _is_worker(route: Route | Worker | None) -> TypeGuard[Worker]:
 
 def _standing_still(cell: Worker) -> Worker | Request:
     """Return what stands still while the caller waits: all of its cell, or one request of a coroutine."""
-    if cell.interface.interleave != 1:
+    interface = cell.interface
+    if interface.interleave != 1 or interface.is_shared or cell.away:
         here = acting()
-        if here is not None and here.task is not None and here.request is not None:
-            return here.request
+        request = here.request if here is not None and here is not cell.activity else None
+        if request is not None and _is_apart(request):
+            return request
     return cell
 
 
@@ -198,17 +206,17 @@ def _may_close(futures: tuple[Awaited, ...], cell: Worker) -> bool:
             continue
         if route is cell or route.wait is not None or request.relayed is not None:
             return True
-        if route.interface.interleave != 1:  # then each coroutine has a wait of its own
-            return True
+        if route.away or route.interface.interleave != 1 or route.interface.is_shared:
+            return True  # what is under way there has waits of its own
     return False
 
 
 def _is_apart(request: Request) -> bool:
     """Return whether a coroutine of its own runs the request, beside others of its worker."""
     route = request.route
-    if not _is_worker(route) or route.interface.interleave == 1:
+    if not _is_worker(route):
         return False
-    return request.stage == BEGUN and request.method in route.interface.async_methods
+    return request.stage == AWAY or (request.stage == BEGUN and route.interface.runs_apart(request.method))
 
 
 def _behind(request: Request) -> Wait | None:
@@ -229,8 +237,16 @@ def _closes(request: Request, goal: Wait) -> bool:
         return False
     if _is_apart(request):
         return request is goal.holder
-    # Further coroutines may begin beside a coroutine that waits, but a plain method runs alone.
-    return goal.holder is cell or request.method not in cell.interface.async_methods
+    return goal.holder is cell or not _may_begin_beside(request, goal.holder, cell.interface)
+
+
+def _may_begin_beside(request: Request, other: Worker | Request, interface: "Interface") -> bool:
+    """Return whether a request need not wait for the end of another one of the same worker."""
+    assert isinstance(other, Request)
+    if other.stage == AWAY:
+        return True
+    manner = manner_of(interface, request.kind, request.method)
+    return goes_beside(manner, (manner_of(interface, other.kind, other.method),))
 
 
 def _with_parts(futures: tuple[Awaited, ...]) -> tuple[Awaited, ...]:

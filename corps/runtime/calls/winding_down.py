@@ -56,7 +56,7 @@ def unfinished(env: "Env") -> list[Unfinished]:
     """Return what the end of an Env waits for."""
     at, found = now(), []
     for cell in env.registry.cells():
-        request, step = cell.activity.request, cell.step
+        request, step = cell.running, cell.step
         if cell.mgr_addr is None or is_service(cell.addr.conc):
             continue
         if step is not None:

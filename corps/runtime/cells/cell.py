@@ -25,6 +25,8 @@ from corps.messages.promises import Promise, Unheard
 from corps.messages.requests import (
     AHEAD,
     ANEXT,
+    AWAY,
+    BACK,
     CALL,
     CREATE,
     DROP,
@@ -39,7 +41,7 @@ from corps.messages.requests import (
 )
 from corps.runtime.calls.deadlock import Wait
 from corps.runtime.calls.relaying import relay
-from corps.runtime.cells import halting
+from corps.runtime.cells import aside, halting
 from corps.runtime.cells.ending import Ending
 from corps.runtime.cells.family import Family
 from corps.runtime.cells.life import NEW, READY, Turn
@@ -59,6 +61,8 @@ _log = logging.getLogger("corps.workers")
 # After so many requests a thread goes on to the next cell: a flooded one must not keep others waiting.
 _TURN = 64
 
+_LAST = frozenset({EXIT, HALT, STILL})  # they wait for the end of all that is under way
+
 T = TypeVar("T")
 
 # A waiting thread runs the worker that it waits for, and so on, up to so many calls deep.
@@ -76,6 +80,7 @@ class Cell:
         "_turn",
         "activity",
         "addr",
+        "away",
         "context",
         "corps_name",
         "env",
@@ -117,7 +122,8 @@ class Cell:
         self._ending: Ending | None = None
         self.watchers: Watchers | None = None  # for the end of its incarnation; None if there never was one
         self._turn: Turn = NEW
-        self._inflight = 0  # coroutines under way
+        self._inflight = 0  # requests under way outside of the turn: coroutines
+        self.away = 0  # those of them that have given up their turn
         self.wait: Wait | None = None  # what it waits for; protected by the lock of the Env's WaitGraph
         self._begin_life()
 
@@ -184,7 +190,7 @@ class Cell:
             return
         with self._lock:
             taken = self.mailbox.put(request)
-            wake = taken and self._turn is not READY and self._arrived()  # for a burst a call less: 0.05 µs
+            wake = taken and self._turn is not READY and self.arrived()  # for a burst a call less: 0.05 µs
         if not taken:
             self.env.lives.pass_on(self, request)
         elif wake:
@@ -208,12 +214,12 @@ class Cell:
         request.route = self
         with self._lock:
             taken = not self._turn.is_halted and self.mailbox.put_first(request)
-            wake = taken and self._arrived()
+            wake = taken and self.arrived()
         if wake:
             self.env.pool.submit(self)
         return taken
 
-    def _arrived(self) -> bool:
+    def arrived(self) -> bool:
         """Note that a request waits; return whether the pool must get the cell. Caller holds the lock."""
         turn = self._turn
         move = turn.blocked if self._inflight and not self._may_begin() else turn.offered
@@ -224,15 +230,22 @@ class Cell:
 
     def _may_begin(self) -> bool:
         """Return whether the first request may begin. Caller holds the lock."""
-        # Coroutines under way let only further coroutines begin, up to the class's limit. In a class that
-        # interleaves, a data attribute is read at once, because that runs no author's code.
         first = self.mailbox.first
         if first is None or not self._inflight:
             return first is not None
+        if first.kind in _LAST:
+            return False
+        return self._inflight == self.away or self._goes_beside(first)
+
+    def _goes_beside(self, request: Request) -> bool:
+        """Return whether a request may begin beside those that are under way. Caller holds the lock."""
+        # Coroutines under way let only further coroutines begin, up to the class's limit. In a class that
+        # interleaves, a data attribute is read at once, because that runs no author's code.
         interface = self.interface
-        if first.kind is GET and interface.interleave > 1 and not interface.has_steps:
-            return first.method not in interface.computed
-        return self._inflight < interface.interleave and first.method in interface.async_methods
+        if request.kind is GET and interface.interleave > 1 and not interface.has_steps:
+            return request.method not in interface.computed
+        has_room = self._inflight - self.away < interface.interleave
+        return has_room and request.method in interface.async_methods
 
     def take_back(self, request: Request) -> bool:
         """See `Mailbox.take_back`."""
@@ -331,7 +344,7 @@ class Cell:
         """Give the cell up, or make it ready again if more waits. Owner of the cell only."""
         with self._lock:
             self._turn = self._turn.released.to
-            wake = self.mailbox.first is not None and self._arrived()
+            wake = self.mailbox.first is not None and self.arrived()
         if wake:
             self.env.pool.submit(self)
 
@@ -362,6 +375,9 @@ class Cell:
                 return halting.stop(self, request)
             if kind is STILL:
                 self.ending.stands_still(request)
+                return True
+            if kind is BACK:
+                aside.come_back(self, request)
                 return True
         if not self.is_wanted(request):
             return True
@@ -412,20 +428,37 @@ class Cell:
         promise = Unheard(f"an item of {self}")
         self.deliver(Request(AHEAD, self.addr, ANEXT if is_async else NEXT, (number,), {}, promise))
 
-    def coroutine_started(self) -> None:
-        """Count a coroutine that begins. Owner of the cell only."""
+    def coroutine_started(self, request: Request) -> None:
+        """Count the coroutine of a request that begins. Owner of the cell only."""
         with self._lock:
             self._inflight += 1
+            self.counted(request, 1)
 
-    def coroutine_ended(self) -> None:
-        """Count a coroutine that is done, and let begin what it held back. Event loop only."""
+    def coroutine_ended(self, request: Request) -> None:
+        """Count the coroutine of a request as done, and let begin what it held back. Event loop only."""
         with self._lock:
             self._inflight -= 1
-            wake = self._turn.is_held and self._may_begin() and self._arrived()
+            if request.stage == AWAY:
+                self.away -= 1
+            else:
+                self.counted(request, -1)
+            wake = self.let_go_on()
             if not self._inflight and not self._turn.is_busy:
                 self.activity.request = None
         if wake:
             self.env.pool.submit(self)
+
+    def counted(self, request: Request, change: int) -> None:
+        """Count what is under way and not away, where that makes a difference. Caller holds the lock."""
+
+    def let_go_on(self) -> bool:
+        """Note that what was held may begin; return as `arrived` does. Caller holds the lock."""
+        return self._turn.is_held and self._may_begin() and self.arrived()
+
+    @property
+    def running(self) -> Request | None:
+        """A request that runs; None if none does."""
+        return self.activity.request
 
     @property
     def has_coroutines(self) -> bool:
@@ -461,7 +494,7 @@ class Cell:
                 others.append(self.mailbox.take())
             if first is not None and first.kind is EXIT:  # which came while it was halted
                 self._turn = self._turn.woken.to
-                wake = self._arrived()
+                wake = self.arrived()
         for request in others:  # they asked for just that
             request.settle(Value(None))
         if wake:
@@ -475,7 +508,7 @@ class Cell:
             self.incarnation = incarnation
             self.name = name
             self._turn = self._turn.woken.to
-            wake = self._arrived()
+            wake = self.arrived()
         if wake:
             self.env.pool.submit(self)
         return True
@@ -489,7 +522,7 @@ class Cell:
         with self._lock:
             is_busy = self._turn.is_busy or self._inflight > 0
             waiting = self.mailbox.still(request if is_busy else None)
-            wake = waiting is not None and is_busy and self._arrived()
+            wake = waiting is not None and is_busy and self.arrived()
         if wake:
             self.env.pool.submit(self)
         return waiting, is_busy
@@ -498,7 +531,7 @@ class Cell:
         """Take a request of a worker that ends; False if this one ends already."""
         with self._lock:
             taken = self.mailbox.put_late(request)
-            wake = taken and self._arrived()
+            wake = taken and self.arrived()
         if wake:
             self.env.pool.submit(self)
         return taken
@@ -514,7 +547,7 @@ class Cell:
                 waiting = None
             if self._turn.is_halted and not drains:
                 self._turn = self._turn.woken.to
-            wake = waiting is not None and last is not None and self._arrived()
+            wake = waiting is not None and last is not None and self.arrived()
         if wake:
             self.env.pool.submit(self)
         return waiting

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def construct_here(cell: "Cell", record: Record, *, is_ours: bool = False) -> Future[Any]:
     """Run the constructor in this thread, or in one of the pool if this one may not be lent."""
-    if not is_ours and (is_deep() or not may_lend()):
+    if not is_ours and (is_deep() or not may_lend() or _must_wait_elsewhere(record)):
         return construct_soon(cell, record)
     cell.record = if_needed(record)
     future, request = _creation(cell, record)
@@ -28,6 +28,13 @@ def construct_here(cell: "Cell", record: Record, *, is_ours: bool = False) -> Fu
         if waiter is not None:
             waiter.env.waits.end(waiter)
     return future
+
+
+def _must_wait_elsewhere(record: Record) -> bool:
+    """Return whether a coroutine creates the worker, and the worker has one of its own to be awaited."""
+    here = acting()
+    may_not_wait = here is not None and (here.task is not None or here.reading)
+    return may_not_wait and getattr(record.cls, "_corps_starts", False)
 
 
 def construct_soon(cell: "Cell", record: Record) -> Future[Any]:

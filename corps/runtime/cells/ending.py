@@ -21,8 +21,8 @@ from corps.messages.dead_letters import DeadReason
 from corps.messages.endings import Ended, Failure, Reason
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.requests import EXIT, EXIT_DOWN, EXIT_LAST, EXIT_NOW, HALT, STILL, Request
+from corps.runtime.cells.awaited_hooks import call_hook
 from corps.runtime.cells.family import ChildEnd
-from corps.runtime.cells.hooks import hook
 from corps.runtime.cells.life import LIVING, Stage
 from corps.runtime.cells.records import comes_back
 from corps.runtime.context import current
@@ -161,7 +161,7 @@ class Ending:
             self._set_limit("cleanup()", finishing=True)
             cell.performer.close_generators()
             self.step = "cleanup()", now()
-            hook(cell.performer.worker, "cleanup")()
+            call_hook(cell, cell.performer.worker, "cleanup")
 
     def _drop(self, waiting: Any, letter: DeadReason) -> None:
         for dropped in waiting:

@@ -13,12 +13,15 @@ import itertools
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context
+from threading import Lock
 from types import AsyncGeneratorType, GeneratorType
 from typing import TYPE_CHECKING, Any, Final
 
 from corps.clock import now
 from corps.messages.streams import NOBODY, WHOLE
+from corps.runtime.context import current
 
 if TYPE_CHECKING:
     from corps.runtime.cells.cell import Cell
@@ -36,6 +39,28 @@ _Item = tuple[bool, Any] | BaseException
 """What one step of a generator gave: ``(True, item)``, or at its end ``(False, value)`` or an error."""
 
 
+class _Turn:
+    """The turn of one generator of a worker whose functions run beside each other."""
+
+    def __init__(self, cell: "Cell") -> None:
+        self._env = cell.env
+        self._lock = Lock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            self._env.enter_blocked()
+            try:
+                self._lock.acquire()
+            finally:
+                self._env.leave_blocked()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+_ALONE: Final = nullcontext()  # the worker runs one request at a time
+
+
 class _Stream:
     """One generator. Owner of the cell only, and for an asynchronous one its coroutines."""
 
@@ -50,15 +75,19 @@ class _Stream:
         "returned",
         "source",
         "took",
+        "turn",
     )
 
-    def __init__(self, source: Any, holder: int, context: Context | None) -> None:
+    def __init__(
+        self, source: Any, holder: int, context: Context | None, turn: "AbstractContextManager[Any]"
+    ) -> None:
         self.source: Generator[Any, Any, Any] | AsyncGenerator[Any, Any] | None = source
         # Of an asynchronous one, and of one whose request came with travelling values: each step finds them,
         # and finds what the step before has set, as in `async for`.
         self.context = context
         # One step at a time.
         self.lock = asyncio.Lock() if isinstance(source, AsyncGeneratorType) else None
+        self.turn = turn  # of a plain one: entered by the thread that steps or closes it
         self.ahead: deque[_Item] = deque()
         self.allowed: int | None = None
         # Its last iterator was given up. Set before the request that says so has a turn.
@@ -92,7 +121,10 @@ class _Stream:
 
     def run(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call what runs the author's code of a plain generator, in its own context if it has one."""
-        return function(*args) if self.context is None else self.context.run(function, *args)
+        if self.context is None:
+            return function(*args)
+        self.context.run(current.set, current.get())  # each step is one of another request
+        return self.context.run(function, *args)
 
     async def astep(self) -> _Item:
         """Let an asynchronous generator make its next item."""
@@ -126,7 +158,8 @@ class Generators:
     def keep(self, source: Any, holder: int, context: Context | None = None) -> Any:
         """Keep a generator, and return an iterator that pulls its items, for the Env `holder`."""
         number = next(self._numbers)
-        stream = self._streams[number] = _Stream(source, holder, context)
+        turn = _Turn(self._cell) if self._cell.interface.is_free else _ALONE
+        stream = self._streams[number] = _Stream(source, holder, context, turn)
         return self._cell.env.make_iterator(
             self._cell.name, number, WHOLE, holder, is_async=stream.lock is not None, is_fresh=True
         )
@@ -169,12 +202,15 @@ class Generators:
         stream = self._streams.get(number)
         if stream is None:
             return False, None
-        stream.allowed = allowed
-        if stream.ahead:
-            return self._given(number, stream, stream.ahead.popleft())
-        if stream.lock is not None:
-            return self._pull_async(number, stream, stream.lock)
-        return self._given(number, stream, stream.step())
+        with stream.turn:
+            stream.allowed = allowed
+            if stream.ahead:
+                return self._given(number, stream, stream.ahead.popleft())
+            if stream.lock is not None:
+                return self._pull_async(number, stream, stream.lock)
+            if stream.source is None:  # closed meanwhile
+                return False, None
+            return self._given(number, stream, stream.step())
 
     async def _pull_async(self, number: int, stream: _Stream, lock: asyncio.Lock) -> tuple[bool, Any]:
         async with lock:
@@ -200,9 +236,10 @@ class Generators:
             return None
         if stream.lock is not None:
             return self._go_ahead_async(number, stream, stream.lock)
-        stream.is_due = False
-        if stream.wants_more:
-            self._made_ahead(number, stream, stream.step())
+        with stream.turn:
+            stream.is_due = False
+            if stream.wants_more:
+                self._made_ahead(number, stream, stream.step())
         return None
 
     async def _go_ahead_async(self, number: int, stream: _Stream, lock: asyncio.Lock) -> None:
@@ -225,18 +262,20 @@ class Generators:
         stream = self._streams.get(number)
         if stream is None:
             return None
-        stream.returned += share
-        if holder != NOBODY:
-            count = stream.holders.get(holder, 0) + change
-            stream.holders[holder] = count
-            if not count:
-                del stream.holders[holder]
-        return self._close([number]) if stream.returned >= WHOLE else None
+        with stream.turn:
+            stream.returned += share
+            if holder != NOBODY:
+                count = stream.holders.get(holder, 0) + change
+                stream.holders[holder] = count
+                if not count:
+                    del stream.holders[holder]
+            is_left = stream.returned >= WHOLE
+        return self._close([number]) if is_left else None
 
     def lose(self, env: int) -> Any:
         """Close what only the Env has held whose process has died; otherwise as `note`."""
         lost = []
-        for number, stream in self._streams.items():
+        for number, stream in list(self._streams.items()):
             if stream.holders.pop(env, None) is not None and not stream.holders:
                 lost.append(number)
         self._forsaken.update(lost)
@@ -244,7 +283,8 @@ class Generators:
 
     def _close(self, numbers: list[int]) -> Any:
         """Close generators; return a coroutine that does it, if one of them is asynchronous."""
-        streams = [self._streams.pop(number) for number in numbers]
+        popped = [self._streams.pop(number, None) for number in numbers]
+        streams = [stream for stream in popped if stream is not None]
         asynchronous = [stream for stream in streams if stream.lock is not None]
         for stream in streams:
             if stream.lock is None:
@@ -258,11 +298,12 @@ class Generators:
             await_on_loop(closing)
 
     def _close_plain(self, stream: _Stream) -> None:
-        source, stream.source = stream.source, None
-        assert source is None or isinstance(source, GeneratorType)
         try:
-            if source is not None:
-                stream.run(source.close)
+            with stream.turn:
+                source, stream.source = stream.source, None
+                assert source is None or isinstance(source, GeneratorType)
+                if source is not None:
+                    stream.run(source.close)
         except Exception:  # an author's `finally` must not stop the end of the worker
             _log.exception("closing a generator of %s raised", self._cell)
 

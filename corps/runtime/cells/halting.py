@@ -27,9 +27,9 @@ from corps.messages.outcomes import Raised, Refused, Value
 from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import EXIT, HALT, WAITING, Request
 from corps.runtime.calls.futures import Future
+from corps.runtime.cells.awaited_hooks import call_hook
 from corps.runtime.cells.ending import end_children
 from corps.runtime.cells.family import ChildEnd
-from corps.runtime.cells.hooks import hook
 from corps.runtime.cells.records import comes_back
 from corps.runtime.threads.alarms import Alarm
 
@@ -152,9 +152,9 @@ def _call_last_hook(cell: "Cell", failure: Failure | None, error: BaseException 
     try:
         cell.performer.close_generators()
         if failure is None:
-            hook(worker, "cleanup")()
+            call_hook(cell, worker, "cleanup")
         else:
-            hook(worker, "before_restart")(error)
+            call_hook(cell, worker, "before_restart", error)
     except BaseException:  # it comes back, whatever the author's hook did
         _log.exception("%s of %s raised", what, cell)
     finally:

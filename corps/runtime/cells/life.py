@@ -23,6 +23,7 @@ TurnEvent = Literal[
     "helped",  # a caller that waits for an answer would run it
     "entered",  # the thread that creates the worker is about to construct it
     "released",  # the thread that ran it gives it up
+    "resumed",  # a thread that has run a request of it outside of its turn would go on
     "owned",  # the worker gets a thread of its own
     "halted",  # its incarnation has ended, and the next one has not begun
     "woken",  # the next incarnation begins, or the end
@@ -36,6 +37,7 @@ TURNS: Final[Mapping[TurnName, Mapping[TurnEvent, TurnName]]] = {
         "helped": "idle",
         "entered": "running",
         "released": "idle",
+        "resumed": "running",
         "halted": "halted",  # a cell that is made for a further incarnation
     },
     "ready": {
@@ -45,6 +47,7 @@ TURNS: Final[Mapping[TurnName, Mapping[TurnEvent, TurnName]]] = {
         "helped": "running",
         "entered": "running",  # its end was asked for before its creator came to construct it
         "released": "ready",
+        "resumed": "running",
     },
     "running": {
         "offered": "running",
@@ -53,6 +56,7 @@ TURNS: Final[Mapping[TurnName, Mapping[TurnEvent, TurnName]]] = {
         "helped": "running",
         "entered": "running",
         "released": "idle",
+        "resumed": "running",
         "owned": "own",
         "halted": "halted",
     },
@@ -62,6 +66,7 @@ TURNS: Final[Mapping[TurnName, Mapping[TurnEvent, TurnName]]] = {
         "called": "own",
         "helped": "own",
         "released": "own",
+        "resumed": "own",
         "halted": "halted",
     },
     "held": {
@@ -70,6 +75,7 @@ TURNS: Final[Mapping[TurnName, Mapping[TurnEvent, TurnName]]] = {
         "called": "held",
         "helped": "held",
         "released": "held",
+        "resumed": "running",
     },
     "halted": {
         "offered": "halted",
@@ -77,6 +83,7 @@ TURNS: Final[Mapping[TurnName, Mapping[TurnEvent, TurnName]]] = {
         "called": "halted",
         "helped": "halted",
         "released": "halted",
+        "resumed": "halted",
         "woken": "idle",
     },
 }
@@ -94,6 +101,7 @@ class Turn:
     helped: "Move"
     entered: "Move"
     released: "Move"
+    resumed: "Move"
     owned: "Move"
     halted: "Move"
     woken: "Move"

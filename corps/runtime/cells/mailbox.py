@@ -77,10 +77,28 @@ class Mailbox:
         """Add a request before all others, whatever room there is; False if the mailbox is closed."""
         if not (self._door.takes_first if if_drained else self._door.takes):
             return False
+        self.put_back(request)
+        return True
+
+    def put_back(self, request: Request) -> None:
+        """Add what belongs to a request that has begun before all others, whatever the door says."""
         request.behind, self.first = self.first, request
         if self._last is None:
             self._last = request
         self._count += 1
+
+    def put_ahead(self, request: Request, behind: Request | None) -> bool:
+        """Add a request before all others, or behind one that waits; False if the mailbox is not open."""
+        if not self._door.takes:
+            return False
+        if behind is self._last:
+            return self.put(request)
+        if behind is None:
+            self.put_back(request)
+        else:
+            request.behind, behind.behind = behind.behind, request
+            self._count += 1
+        self.is_full = self._count >= self._limit
         return True
 
     def close_behind(self, last: Request) -> bool:

@@ -48,6 +48,7 @@ from corps.messages.requests import (
 from corps.runtime.calls.relaying import relay
 from corps.runtime.calls.travelling import leave
 from corps.runtime.cells import halting
+from corps.runtime.cells.awaited_hooks import call_hook
 from corps.runtime.cells.generators import PER_INCARNATION, Generators
 from corps.runtime.cells.hooks import hook, steps_of
 from corps.runtime.cells.keeping import Keeping, keeps_state, kept_state
@@ -139,7 +140,7 @@ class Performer:
                     value = self._work(request)
                 kind = type(value)
                 if kind is CoroutineType:
-                    self._start(request, value)
+                    self.start(request, value)
                     return
                 # Not isinstance: that asks a lazy proxy for its `__class__`, which may raise.
                 if value is not None and issubclass(kind, concurrent.futures.Future) and not has_steps:
@@ -313,6 +314,8 @@ class Performer:
             self._keeping = Keeping(cell, cls.keep_every)
         if cell.incarnation > 1:
             hook(worker, "after_restart")(kept_state(cell) if self._keeping is not None else None)
+        if getattr(cls, "_corps_starts", False):
+            call_hook(cell, worker, "start")
         self.worker = worker
         if cell.incarnation > 1:
             cell.env.worker_counters.restarted(str(cell))
@@ -354,7 +357,7 @@ class Performer:
             steps = steps_of(self.cls)
             if "after" in steps and (changed := hook(self.worker, "after")(request, outcome)) is not None:
                 outcome = _checked(changed)
-            if self._keeping is not None:
+            if self._keeping is not None and request.method not in self._cell.interface.read_only:
                 self._keeping.ran()
             if "reply" in steps:
                 hook(self.worker, "reply")(request, outcome)
@@ -417,10 +420,10 @@ class Performer:
 
     # --- coroutines ---
 
-    def _start(self, request: Request, coroutine: Coroutine[Any, Any, Any]) -> None:
+    def start(self, request: Request, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine on the Env's loop. The cell is held, or goes on with others if it interleaves."""
         cell = self._cell
-        cell.coroutine_started()
+        cell.coroutine_started(request)
         has_begun = False
         try:
             # Here and not on the loop: there the worker's context may be that of its next request already.
@@ -429,7 +432,7 @@ class Performer:
         finally:
             if not has_begun:
                 coroutine.close()
-                cell.coroutine_ended()
+                cell.coroutine_ended(request)
         if not has_begun:
             self._finish(request, self._refused(request, cell.gone("no"), "closed"))
 
@@ -459,7 +462,7 @@ class Performer:
             context = self._generators.context_of(request.args[0])
             if context is not None:
                 return context
-        return self._cell.context.copy()
+        return copy_context() if self._cell.interface.is_shared else self._cell.context.copy()
 
     def _task_ended(
         self, task: "asyncio.Task[None]", request: Request, coroutine: Coroutine[Any, Any, Any]
@@ -495,7 +498,7 @@ class Performer:
         finally:
             if self._cell.main_thread is not None:
                 self._cell.main_thread.forget(request)
-            self._cell.coroutine_ended()
+            self._cell.coroutine_ended(request)
 
     def cancel_coroutines(self) -> None:
         """Cancel all coroutines under way, because the incarnation ends. Thread-safe."""
@@ -511,13 +514,19 @@ class Performer:
         kind = type(value)
         if kind is not GeneratorType and kind is not AsyncGeneratorType:
             return value
-        if self._generators is None:
-            self._generators = Generators(self._cell)
+        generators = self._generators or self._make_generators()
         context: Context | None = None
-        if kind is AsyncGeneratorType or request.travelling is not None:
+        is_shared = self._cell.interface.is_shared
+        if kind is AsyncGeneratorType or request.travelling is not None or is_shared:
             context = copy_context()
             context.run(current.set, self._cell.activity)  # a coroutine's own ends with it
-        return self._generators.keep(value, getattr(request.promise, "env", self._cell.env.id), context)
+        return generators.keep(value, getattr(request.promise, "env", self._cell.env.id), context)
+
+    def _make_generators(self) -> Generators:
+        made = Generators(self._cell)
+        with self._cell.mailbox.lock:  # threads may run several methods of a worker
+            self._generators = self._generators or made
+        return self._generators
 
     def close_generators(self) -> None:
         """Close the generators that are left, and wait for that. Not on the loop's thread."""

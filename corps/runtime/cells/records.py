@@ -10,7 +10,9 @@ from corps.runtime.options import WorkerOptions
 class Application:
     """Stands for the class of the application's Corps, which only the Envs have loaded."""
 
-    _corps_interface = Interface("corps:Corps", frozenset())
+    @classmethod
+    def _corps_interface_of(cls, record: "Record") -> Interface:
+        return Interface("corps:Corps", frozenset())
 
 
 class Record(NamedTuple):
@@ -24,8 +26,8 @@ class Record(NamedTuple):
 
     @property
     def interface(self) -> Interface:
-        """That of its class."""
-        interface: Interface = self.cls._corps_interface  # type: ignore[attr-defined]  # of Conc, which stands above
+        """That of its class, or what its class makes of this record."""
+        interface: Interface = self.cls._corps_interface_of(self)  # type: ignore[attr-defined]  # of Conc, above
         return interface
 
 

@@ -136,11 +136,41 @@ def test_a_hook_may_take_more_than_it_gets(hook: Any) -> None:
     assert "cleanup" in shaped(cleanup=hook)._corps_interface.reserved
 
 
-@pytest.mark.parametrize("name", ["before", "main", "cleanup", "on_ended"])
-def test_no_step_and_no_hook_is_async(name: str) -> None:
+@pytest.mark.parametrize("name", ["before", "main", "keep_state", "on_ended"])
+def test_a_step_and_most_hooks_are_not_async(name: str) -> None:
     async def request_step(self: Any, request: Any) -> None: ...
 
     async def bare(self: Any) -> None: ...
 
     with pytest.raises(DefinitionError, match="cannot be async"):
         shaped(**{name: request_step if name in ("before", "on_ended") else bare})
+
+
+def test_a_hook_that_nothing_waits_behind_may_be_async() -> None:
+    async def bare(self: Any) -> None: ...
+
+    async def told(self: Any, error: Any) -> None: ...
+
+    assert "cleanup" in shaped(cleanup=bare, before_restart=told)._corps_interface.reserved
+
+
+def test_start_is_a_hook_if_it_is_async_and_takes_and_gives_nothing() -> None:
+    async def bare(self: Any) -> None: ...
+
+    async def unsaid(self: Any): ...  # type: ignore[no-untyped-def]
+
+    async def taking(self: Any, what: Any = None) -> None: ...
+
+    async def giving(self: Any) -> bool:
+        return True
+
+    def plain(self: Any) -> None: ...
+
+    for hook in (bare, unsaid):
+        cls = shaped(start=hook)
+        assert cls._corps_starts
+        assert "start" in cls._corps_interface.reserved
+    for own in (taking, giving, plain):
+        cls = shaped(start=own)
+        assert not cls._corps_starts
+        assert "start" in cls._corps_interface.methods

@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from corps.addresses import ConcAddr
 from corps.errors import DeadlockError
+from corps.messages.interfaces import Interface
 from corps.messages.requests import BEGUN, CALL, Request
 from corps.runtime.calls.deadlock import Probe, WaitGraph
 from corps.runtime.calls.futures import Future
@@ -25,7 +25,11 @@ class Cell:
     def __init__(self, place: int, number: int, graph: WaitGraph, interleave: int) -> None:
         self.addr = ConcAddr("0" * 16, place, number)
         self.graph = graph
-        self.interface: Any = SimpleNamespace(interleave=interleave, async_methods={"soft"})
+        self.interface = Interface(
+            "m:C", frozenset(), async_methods=frozenset({"soft"}), interleave=interleave
+        )
+        self.activity: Any = None
+        self.away = 0
         self.wait: Any = None
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from corps.messages.interfaces import Interface
 from corps.messages.streams import NOBODY, WHOLE, part_of
 from corps.runtime.cells.generators import Generators
 
@@ -20,6 +21,7 @@ class Cell:
     def __init__(self) -> None:
         self.incarnation = 1
         self.name = "a name"
+        self.interface = Interface("m:C", frozenset())
         self.context = Context()
         self.env = types.SimpleNamespace(make_iterator=lambda name, number, *_, **__: number)
         self.due: list[int] = []
