@@ -18,7 +18,7 @@ What is public is here, in `corps.__all__`, and in `corps.testing`, which is imp
 modules of the package may change without notice.
 
     applications   boot, aboot, BootedName, env, LocalEnv, freeze_support
-    workers        Conc, Funcs, Corps, create, create_funcs, options, Options, envs, Group
+    workers        Conc, Funcs, Corps, create, create_funcs, singleton, options, Options, envs, Group
     declaring      Restart, idempotent, interleave, readonly
     calls          Name, Future, Promise, RemoteIterator, call, ask, asking
     waiting        wait_any, wait_all, as_completed, gather, shield
@@ -123,6 +123,7 @@ from corps.workers.factory import create as create
 from corps.workers.factory import create_funcs as create_funcs
 from corps.workers.factory import envs as envs
 from corps.workers.factory import options as options
+from corps.workers.factory import singleton as singleton
 from corps.workers.funcs import Funcs as Funcs
 from corps.workers.groups import Group as Group
 from corps.workers.idempotence import idempotent as idempotent
@@ -233,6 +234,7 @@ __all__ = [
     "readonly",
     "register",
     "shield",
+    "singleton",
     "statistics",
     "store",
     "unregister",

@@ -27,7 +27,7 @@ from corps.services.dirs.handle import DirHandle
 from corps.supervision.restarts import Restart
 from corps.workers.dead_letters import DeadLetters
 from corps.workers.everywhere import ask_everywhere
-from corps.workers.factory import Options, Where, options
+from corps.workers.factory import Options, Per, Where, options
 from corps.workers.groups import Group
 from corps.workers.names import Name
 from corps.workers.properties import Properties
@@ -54,6 +54,7 @@ _OF_HANDLE: Final = (
     "envs",
     "statistics",
     "dead_letters",
+    "singleton",
     "find",
     "afind",
     "find_all",
@@ -102,6 +103,7 @@ class BootedName(Name[T_co], DirHandle):
         register: bool | Literal["unique"] = False,
         properties: Properties | None = None,
         at_once: int | None = None,
+        per: Per = "corps",
     ) -> "BootedName[T_co]":
         """Return a Name of the same Corps that calls it, and creates workers, in another way.
 
@@ -116,6 +118,7 @@ class BootedName(Name[T_co], DirHandle):
             register: Whether to register each in the Dir of the Corps.
             properties: Those of its entry there.
             at_once: Of a `corps.Funcs`, how many of its functions may run at a time.
+            per: For `singleton`: whether there is one in the ``"corps"``, or one in each ``"env"``.
 
         Returns:
             Another Name of the Corps, equal to this one.
@@ -132,6 +135,7 @@ class BootedName(Name[T_co], DirHandle):
             register=register,
             properties=properties,
             at_once=at_once,
+            per=per,
         )
         limited = super().options(deadline=deadline, prefetch=prefetch)
         return BootedName(limited, self._running, replace(chosen, _of=self._running.env))
@@ -163,6 +167,10 @@ class BootedName(Name[T_co], DirHandle):
     ) -> Name[Any]:
         """Create a worker that is a set of functions; see `corps.create_funcs`."""
         return self._chosen.create_funcs(*functions, **named)
+
+    def singleton(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
+        """Return the only worker of a class, created first if it is not there; see `corps.singleton`."""
+        return self._chosen.singleton(cls, *args, **kwargs)
 
     def envs(self) -> list[int]:
         """List the Envs in which workers can be created; see `corps.envs`."""

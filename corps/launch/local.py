@@ -27,7 +27,7 @@ from corps.runtime.threads.thread_starts import THREADS_START_AT_EXIT
 from corps.services.dirs.handle import DirHandle
 from corps.supervision.restarts import Restart
 from corps.workers.dead_letters import DeadLetters
-from corps.workers.factory import Options, Where, options
+from corps.workers.factory import Options, Per, Where, options
 from corps.workers.names import Name
 from corps.workers.properties import Properties
 
@@ -79,6 +79,11 @@ class LocalEnv(DirHandle):
         self._check_open()
         return self._plain.create_funcs(*functions, **named)
 
+    def singleton(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
+        """Return the only worker of a class, created first if it is not there; see `corps.singleton`."""
+        self._check_open()
+        return self._plain.singleton(cls, *args, **kwargs)
+
     def options(
         self,
         *,
@@ -90,6 +95,7 @@ class LocalEnv(DirHandle):
         register: bool | Literal["unique"] = False,
         properties: Properties | None = None,
         at_once: int | None = None,
+        per: Per = "corps",
     ) -> Options:
         """Say how workers are to be created here; see `corps.options`."""
         self._check_open()
@@ -102,6 +108,7 @@ class LocalEnv(DirHandle):
             register=register,
             properties=properties,
             at_once=at_once,
+            per=per,
         )
         return replace(chosen, _of=self._env)
 

@@ -23,6 +23,7 @@ from corps.runtime.cells.records import Record
 from corps.runtime.env import Env
 from corps.runtime.options import EnvOptions, WorkerOptions
 from corps.services.dirs.finding import register_in
+from corps.services.dirs.singletons import singleton_in
 from corps.transport.link import Transport
 from corps.workers.corps import Corps
 from corps.workers.iterators import RemoteIterator
@@ -116,6 +117,7 @@ def _give_names_and_packers(env: Env, code: CodeNames) -> Packer:
         return packed.codec, packed.body
 
     env.register = partial(register_in, env)
+    env.singleton = partial(singleton_in, env)
     env.make_name = make_name
     env.make_iterator = RemoteIterator
     env.pack = pack

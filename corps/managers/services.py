@@ -11,6 +11,7 @@ from corps.runtime.parts import Part
 from corps.services.dirs.dir_copy import DirCopy
 from corps.services.dirs.primary import DirPrimary
 from corps.services.dirs.service import CorpsDir, EnvDir
+from corps.services.dirs.singletons import Singletons
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 
@@ -35,6 +36,7 @@ class Service(NamedTuple):
 
 SERVICES_OF_EACH: Final[Sequence[Service]] = (
     Service(DirCopy, ENV_DIR, EnvDir),
+    Service(Singletons),
     Service(DirPrimary, CORPS_DIR, CorpsDir, is_corps_wide=True),
 )
 """All services."""

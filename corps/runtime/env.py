@@ -89,12 +89,13 @@ class Env:
         self.errands: Errands | None = None  # of the main thread, where that is the author's
         self.peers: Peers | None = None
         self.readers: Readers | None = None
-        # These five make what lies above the engine; `managers.assembly` sets them before anything runs.
+        # These six make what lies above the engine; `managers.assembly` sets them before anything runs.
         self.make_name: Callable[[ConcAddr, Interface, int], Any]
         self.make_iterator: Callable[..., Any]
         self.pack: Callable[[Any], PackedState]
         self.unpack: Callable[[PackedState], Any]
         self.register: Callable[..., Future[None]]
+        self.singleton: Callable[..., Future[Any]]
         self.corps_name: Any = None
         """Name of the application's Corps, for workers that no other Corps created."""
         self.worker_envs: list[int] = [env_id]

@@ -35,6 +35,9 @@ P = ParamSpec("P")
 
 _TRIES: Final = 3  # a worker that dies with its Env before its Mgr knows it is created again
 
+Per = Literal["corps", "env"]
+"""Where there is one singleton: in the whole Corps, or in each Env."""
+
 Where = int | Literal["here", "front"] | None
 """An Env's id; the Env of the creator; that of the Corps object; or each Env of the Corps in turn."""
 
@@ -56,6 +59,7 @@ class Options:
             constructed. ``"unique"``: as the only one.
         properties: Those of its entry there; see `corps.register`.
         at_once: How many functions of a `corps.Funcs` may run at a time; None for what its class declares.
+        per: For `singleton`: whether there is one in the ``"corps"``, or one in each ``"env"``.
     """
 
     tag: str = ""
@@ -66,6 +70,7 @@ class Options:
     register: bool | Literal["unique"] = False
     properties: Properties | None = None
     at_once: int | None = None
+    per: Per = "corps"
     _of: Env | None = None
 
     def create(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
@@ -202,14 +207,51 @@ class Options:
         """
         return self.create(Functions, functions_of(functions, named))
 
+    def singleton(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
+        """Return the only worker of this class and this tag, which is created first if it is not there.
+
+        See `corps.singleton`.
+
+        Args:
+            cls: A subclass of Conc.
+            *args: For its constructor, if it is created.
+            **kwargs: For its constructor, if it is created.
+
+        Returns:
+            The worker's Name.
+
+        Raises:
+            CorpsError: As `corps.singleton`.
+        """
+        return self.singleton_nowait(cls, *args, **kwargs).result()
+
+    def singleton_nowait(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[Name[T]]:
+        """Do as `singleton` without waiting, as coroutines must.
+
+        Args:
+            cls: A subclass of Conc.
+            *args: For its constructor, if it is created.
+            **kwargs: For its constructor, if it is created.
+
+        Returns:
+            A Future of the worker's Name.
+
+        Raises:
+            CorpsError: As `create_nowait`.
+        """
+        env = self._env()
+        cls = get_origin(cls) or cls
+        _check_class(cls)
+        found: Future[Name[T]] = env.singleton(self, cls, args, kwargs)
+        return found if self.deadline is None else _with_deadline(found, self.deadline)
+
     def _env(self) -> Env:
         return self._of or env_here("to create a worker in")
 
     def _record(self, mgr: "Cell", cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Record:
         """Return how a worker of this Mgr is constructed. One record serves many workers."""
         cls = get_origin(cls) or cls  # of Box[int] the class Box
-        if not (isinstance(cls, type) and issubclass(cls, Conc)):
-            raise DefinitionError(f"{cls!r} cannot be created: a worker's class is a subclass of corps.Conc")
+        _check_class(cls)
         if self.at_once is not None and not issubclass(cls, Funcs):
             text = f"at_once={self.at_once}: {cls.__qualname__} is no subclass of corps.Funcs, and so runs"
             raise ConfigError(f"{text} one request at a time; see `interleave` of corps.Conc")
@@ -274,6 +316,11 @@ class Options:
 
         made.when_settled(constructed)
         return registered
+
+
+def _check_class(cls: object) -> None:
+    if not (isinstance(cls, type) and issubclass(cls, Conc)):
+        raise DefinitionError(f"{cls!r} cannot be created: a worker's class is a subclass of corps.Conc")
 
 
 def _mgr_here(env: Env) -> "Cell":
@@ -350,6 +397,7 @@ def options(
     register: bool | Literal["unique"] = False,
     properties: Properties | None = None,
     at_once: int | None = None,
+    per: Per = "corps",
 ) -> Options:
     """Choose how workers are created: ``corps.options(tag="a").create(Counter, 10)``.
 
@@ -367,10 +415,11 @@ def options(
             NameTaken.
         properties: Those of its entry there; see `corps.register`.
         at_once: How many functions of a `corps.Funcs` may run at a time; None for what its class declares.
+        per: For `singleton`: whether there is one in the ``"corps"``, or one in each ``"env"``.
 
     Returns:
-        Options with the methods `create`, `create_nowait`, `create_many`, `create_per_env`, `replicate` and
-        `create_funcs`.
+        Options with the methods `create`, `create_nowait`, `create_many`, `create_per_env`, `replicate`,
+        `create_funcs`, `singleton` and `singleton_nowait`.
 
     Raises:
         ConfigError: A value is out of range.
@@ -386,10 +435,14 @@ def options(
         raise ConfigError(f'register={register!r:.80}: wants True, False or "unique"')
     if properties is not None and not register:
         raise ConfigError("options(properties=...) are those of an entry in a Dir: say register=True as well")
+    if per not in ("corps", "env"):
+        raise ConfigError(f'per={per!r:.80}: wants "corps" or "env"')
+    if per == "env" and env not in (None, "here"):
+        raise ConfigError(f'per="env" with env={env!r}: each Env has its own singleton, so say no env')
     kept = None if properties is None else checked_properties(properties)
     if at_once is not None and not _is_number(at_once, int, least=1):
         raise ConfigError(f"at_once={at_once!r}: wants the number of functions that may run, from 1, or None")
-    return Options(tag, env, mailbox, deadline, restart, register, kept, at_once)
+    return Options(tag, env, mailbox, deadline, restart, register, kept, at_once, per)
 
 
 def _is_number(value: object, *types: type, least: float) -> bool:
@@ -462,3 +515,28 @@ def create_funcs(
         CorpsError: As `corps.create`.
     """
     return Options().create_funcs(*functions, **named)
+
+
+def singleton(cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
+    """Return the only worker of a class in the Corps. The first caller has it created.
+
+    All others get the same worker, from whichever Env they call, and however many call at once. It is
+    registered in the Dir, so `corps.find` finds it too. Its Mgr is that of the Env of the Corps object, so it
+    outlives the worker that called first. When it has ended, the next call creates another one. With
+    ``corps.options(tag="a").singleton(...)`` there is one for each tag; with ``per="env"`` one in each Env.
+
+    Args:
+        cls: A subclass of Conc.
+        *args: For its constructor, if it is created.
+        **kwargs: For its constructor, if it is created.
+
+    Returns:
+        The worker's Name.
+
+    Raises:
+        RemoteError: The constructor raised; then the next call tries again.
+        CorpsError: As `corps.create`.
+        NameTaken: Another worker is registered under its tag, and wants to be the only one.
+        LoopBlocked: Called in a coroutine: use ``await corps.options().singleton_nowait(...)`` there.
+    """
+    return Options().singleton(cls, *args, **kwargs)

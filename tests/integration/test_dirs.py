@@ -29,6 +29,11 @@ class Lasting(Index):
     restart = corps.Restart(max=100)
 
 
+class Alone(Index):
+    def ask(self) -> Any:
+        return corps.singleton(Index)
+
+
 class App(corps.Corps):
     def make(self, env: int, cls: type[Any], tag: str) -> Any:
         return corps.options(env=env, tag=tag, register=True).create(cls)
@@ -98,3 +103,17 @@ def test_a_registration_waits_for_no_env_that_is_killed_meanwhile(app: corps.Boo
         assert corps.find(f"round {round_}") == one
         three = corps.options(env=2).create_nowait(Index).result(LIMIT)
         assert three.find(f"round {round_}").result(LIMIT) == [one]
+
+
+def test_there_is_one_singleton_whichever_env_asks_and_another_one_when_it_was_killed(
+    app: corps.BootedName[App],
+) -> None:
+    asking = [corps.options(env=env).create(Alone) for env in (1, 2, 1, 2)]
+    [index] = {each.result(LIMIT) for each in [worker.ask() for worker in asking]}
+    assert app.singleton(Index) == index == app.find_all(Index)[0]
+    survivor = corps.options(env=3 - index._addr.env).create(Alone)
+    kill(index)
+    survivor.wait_until_gone(Index).result(LIMIT)
+    again = survivor.ask().result(LIMIT)
+    assert again != index
+    assert app.singleton(Index) == again

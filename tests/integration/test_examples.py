@@ -48,6 +48,13 @@ PRINTED: Final = {
         *[f"the page /{number}" for number in range(10)],
         "at most under way at once: 10",
     ],
+    "dirs.py": [
+        "1: a book about tea",
+        "2: a book about bees",
+        "shelves: 2",
+        "no worker with the tag 'shelves' is registered in the Dirs; there is 'shelf'",
+        "the shelf with tea: Left",
+    ],
     "stream.py": [
         "2 3 5 7 11 13 17 19 23 29 ",
         "numbers looked at: 30",

@@ -196,3 +196,28 @@ async def coroutines_boot_too() -> None:
     assert_type(await corps.aboot(Pool, 4, envs=2), corps.BootedName[Pool])
     async with corps.boot(Pool, 4) as app:
         assert_type(app, corps.BootedName[Pool])
+
+
+def dirs_keep_the_class() -> None:
+    assert_type(corps.find(Counter), corps.Name[Counter])
+    assert_type(corps.find(Counter, tag="a", zone="b", timeout=1.0), corps.Name[Counter])
+    assert_type(corps.find("a", zone=...), corps.Name[Any])
+    assert_type(corps.afind(Counter, timeout=1.0), corps.Future[corps.Name[Counter]])
+    assert_type(corps.find_all(Counter), list[corps.Name[Counter]])
+    assert_type(corps.find_all(), list[corps.Name[Any]])
+    assert_type(corps.singleton(Counter, 1, step=2), corps.Name[Counter])
+    assert_type(corps.options(per="env").singleton_nowait(Counter, 1), corps.Future[corps.Name[Counter]])
+    corps.singleton(Counter, "one")  # type: ignore[arg-type]
+    corps.find(5)  # type: ignore[call-overload]
+    corps.options(register="alone")  # type: ignore[arg-type]
+    with corps.env() as env:
+        assert_type(env.find(Counter), corps.Name[Counter])
+        assert_type(env.find_all(Counter), list[corps.Name[Counter]])
+        assert_type(env.singleton(Counter, 1), corps.Name[Counter])
+    with corps.boot(App) as app:
+        assert_type(app.find(Counter), corps.Name[Counter])
+        assert_type(app.singleton(Counter, 1), corps.Name[Counter])
+    with corps.watch_dir(Counter) as changes:
+        for change in changes:
+            if isinstance(change, corps.Entered):
+                assert_type(change.name, corps.Name[Any])

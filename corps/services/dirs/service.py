@@ -11,6 +11,7 @@ from corps.services.dirs.finding import Match, query_in
 from corps.services.dirs.ledger import Push
 from corps.services.dirs.primary import DirPrimary
 from corps.services.dirs.registering import begin_register, begin_unregister, registration
+from corps.services.dirs.singletons import Order, Singletons
 from corps.workers.conc import Conc
 from corps.workers.names import Name
 from corps.workers.properties import Properties
@@ -135,6 +136,7 @@ class EnvDir(Dir):
     def __init__(self, env: Env) -> None:
         """Serve an Env."""
         self._copy = env.parts.get(DirCopy)
+        self._singletons = env.parts.get(Singletons)
 
     def _owner(self) -> ConcAddr | None:
         return None
@@ -161,6 +163,11 @@ class EnvDir(Dir):
     async def enter(self, conc: int, wanted: Registration) -> Answer:
         """Register a worker of this Env."""
         return await self._copy.enter(conc, wanted)
+
+    async def singleton(self, order: tuple[Any, ...]) -> Name[Any]:
+        """Give the only worker of a class and tag, and make it if it is not there."""
+        name: Name[Any] = await self._singletons.get(Order(*order))
+        return name
 
     async def leave_own(self, conc: int, tag: str | None) -> int:
         """Take a worker of this Env out of its Dir; return how many entries that were."""
