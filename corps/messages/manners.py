@@ -47,7 +47,7 @@ def manner_of(interface: Interface, kind: Kind, method: str) -> Manner:
             return "interleaving"
     if kind is GET and not interface.has_steps and method not in interface.computed:
         return "reading"  # that runs no author's code
-    if method in interface.async_methods and (kind in REACHING or kind in (PINNED, PULL, AHEAD)):
+    if method in interface.async_methods and (kind in REACHING or kind in (PINNED, PULL, AHEAD, DROP)):
         return "turn" if interface.interleave == 1 else "interleaving"
     return "alone"
 

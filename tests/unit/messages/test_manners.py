@@ -7,7 +7,7 @@ import pytest
 
 from corps.messages.interfaces import Interface
 from corps.messages.manners import ANY_NUMBER, BESIDE, Manner, goes_beside, manner_of
-from corps.messages.requests import ANEXT, CALL, CREATE, EXIT, GET, KEEP, NEXT, PINNED, PULL, SET, Kind
+from corps.messages.requests import ANEXT, CALL, CREATE, DROP, EXIT, GET, KEEP, NEXT, PINNED, PULL, SET, Kind
 
 PLAIN = Interface("m:C", frozenset({"plain", "soft"}), async_methods=frozenset({"soft"}))
 OPEN = Interface(
@@ -43,6 +43,8 @@ def test_what_writes_runs_beside_nothing_that_reads() -> None:
         (OPEN, CALL, "soft", "interleaving"),
         (OPEN, PULL, ANEXT, "interleaving"),
         (OPEN, PULL, NEXT, "alone"),
+        (OPEN, DROP, ANEXT, "interleaving"),
+        (OPEN, DROP, "close", "alone"),
         (MARKED, CALL, "look", "reading"),
         (MARKED, PINNED, "look", "reading"),
         (MARKED, CALL, "meet", "interleaving"),
