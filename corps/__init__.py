@@ -39,6 +39,7 @@ from corps.errors import BrokenError as BrokenError
 from corps.errors import BrokenPromise as BrokenPromise
 from corps.errors import Cancelled as Cancelled
 from corps.errors import ClosedError as ClosedError
+from corps.errors import ComponentError as ComponentError
 from corps.errors import ConfigError as ConfigError
 from corps.errors import ContextError as ContextError
 from corps.errors import CorpsError as CorpsError
@@ -149,6 +150,7 @@ __all__ = [
     "Cancelled",
     "Changed",
     "ClosedError",
+    "ComponentError",
     "Conc",
     "ConfigError",
     "ContextError",

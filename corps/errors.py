@@ -29,6 +29,7 @@
     ├── BootError                a Corps did not start; carries the last output of its processes
     │   ├── LoadError                the application could not be loaded
     │   ├── EnvStartError            a process did not start, or ended while it started
+    │   ├── ComponentError           a component that is required did not start
     │   └── CorpsStartError          the constructor of the Corps raised
     ├── SupervisionError
     │   ├── CorpsLost                the process of the Corps object died, and nothing brings it back
@@ -321,6 +322,16 @@ class EnvStartError(BootError):
 
 class CorpsStartError(BootError):
     """The constructor of the Corps raised. The ``__cause__`` is its RemoteError."""
+
+
+class ComponentError(BootError):
+    """A component that the settings require did not start.
+
+    Attributes:
+        component: Its name, as the settings give it.
+    """
+
+    component: str = ""
 
 
 class SupervisionError(CorpsError):

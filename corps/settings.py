@@ -188,6 +188,46 @@ class Tcp(_Group):
         return range(int(first), int(last or first) + 1)
 
 
+def _listed(value: Any) -> Any:
+    """Let a text of names with commas between them, or a list, be a tuple; a name alone be a component."""
+    if isinstance(value, str):
+        value = [each.strip() for each in value.split(",") if each.strip()]
+    if not isinstance(value, list | tuple):
+        return value
+    return tuple({"use": each} if isinstance(each, str) else each for each in value)
+
+
+def _names(value: Any) -> Any:
+    """Let a list be a tuple."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+class Component(_Group):
+    """A worker that a Corps starts with itself."""
+
+    use: str = Field(min_length=1, max_length=1000)  # "package.module:Class", or the name of an entry point
+    name: str | None = Field(default=None, min_length=1)  # its tag in the Dir; None for that of the class
+    needs: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+    required: bool = True
+    where: Literal["env", "corps"] = "env"
+    arguments: dict[str, Any] = Field(default_factory=dict)  # for its constructor, by name
+
+
+class Autoload(_Group):
+    """Workers that a Corps starts with itself, before the Corps object: see the guide on components."""
+
+    components: Annotated[tuple[Component, ...], BeforeValidator(_listed)] = _setting(
+        (),
+        "What to start, as `package.module:Class`, or as tables with `use`, `name`, `needs`, `required`, "
+        "`where` and `arguments`.",
+        allowed='a list of texts such as "package.module:Class", and of tables with the keys use, name, '
+        'needs, required, where ("env" or "corps") and arguments',
+    )
+    entry_points: bool = _setting(
+        False, "Start what installed packages offer in the entry point group `corps.autoload`, too."
+    )
+
+
 class Settings(_Group):
     """All settings of a Corps. Immutable.
 
@@ -223,6 +263,7 @@ class Settings(_Group):
     )
     shared_memory: SharedMemory = SharedMemory()
     tcp: Tcp = Tcp()
+    autoload: Autoload = Autoload()
     max_message: int = _setting(
         64 * MIB, "Bytes of a frame at most. What is larger is refused.", ge=1024, le=2**40
     )

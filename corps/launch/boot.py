@@ -339,6 +339,7 @@ def boot(  # type: ignore[misc]  # it takes whatever a constructor takes
         LoadError: The application could not be found or loaded, or has not exactly one Corps class.
         EnvStartError: A process did not start, or a port is taken.
         CorpsStartError: The constructor raised.
+        ComponentError: A component that the settings require did not start.
         ConfigError: A setting is unknown or has a bad value.
         PackError: An argument cannot be packed.
         BootError: A worker asks, or a process that it has started is importing this very application.

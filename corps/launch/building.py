@@ -1,17 +1,18 @@
 """From a plan to a Corps that runs, in one thread. Where a step fails, what the steps before it made ends."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from corps.addresses import BOOT_ENV, FRONT
+from corps.addresses import BOOT_ENV, FRONT, ConcAddr
 from corps.clock import now
 from corps.errors import BootError, ConfigError
 from corps.launch.application import create_application
+from corps.launch.autoloading import Autoloading, installed
 from corps.launch.corps_end import CorpsEnd
 from corps.launch.death_follower import DeathFollower
 from corps.launch.sources import Source
@@ -21,6 +22,7 @@ from corps.launchers.local.launcher import LocalLauncher
 from corps.launchers.local.processes import ProcessHost
 from corps.launchers.local.runtime_dir import make_runtime_dir
 from corps.managers.assembly import env_options
+from corps.managers.components import Component, components_of
 from corps.managers.corps_mgr import CorpsMgr
 from corps.membership.membership import Membership
 from corps.membership.orders import CorpsCreated, Start
@@ -71,6 +73,7 @@ class CorpsParts:
     membership: Membership
     deaths: DeathFollower
     mgr: Cell  # the CorpsMgr
+    autoloading: Autoloading  # has started the components
     name: Name[Any]  # the application's Corps
     finish_timeout: float  # seconds that requests of the script may take when the end begins
 
@@ -108,16 +111,23 @@ class CorpsBuilder:
         until = began + settings.boot_timeout
         host.start_timeout = settings.boot_timeout
         host.wait_ready(max(0.0, until - now()))
-        membership = self._gather(env, me, LocalLauncher(host, child.main), host.runtime_dir, settings)
+        components = components_of(settings.autoload, installed)
+        start = self._first_order(env, host.runtime_dir, components)
+        membership = self._gather(env, me, LocalLauncher(host, child.main), start, settings)
         front = membership.start(settings.envs, until)
         env.travels = Travels(places=front.travels) if front.travels else None
         deaths = self._follow_deaths(env, membership, front.restart)
         mgr = self._make_mgr(env, membership)
+        own: set[ConcAddr] = set()
+        # The Corps object has ended, and does not return.
+        mgr.family.on_end = lambda child: None if child in own else self._end.is_wanted.set()
+        autoloading = Autoloading(env, mgr, FRONT, [FRONT, *env.worker_envs], own.add)
+        autoloading.start(components, until)
         kwargs = {**kwargs, **self._read_arguments(env)}
         application = Record(Application, args, kwargs, WorkerOptions(settings.tag, restart=front.restart))
         name = create_application(env, mgr, application)
         self._make_known(env, membership, name, front.interface)
-        return CorpsParts(host, env, membership, deaths, mgr, name, settings.finish_timeout)
+        return CorpsParts(host, env, membership, deaths, mgr, autoloading, name, settings.finish_timeout)
 
     def _launch_host(self) -> ProcessHost:
         host = ProcessHost(
@@ -140,16 +150,21 @@ class CorpsBuilder:
         env.attend()
         return env, me
 
+    def _first_order(self, env: Env, runtime_dir: str, components: Sequence[Component]) -> Start:
+        in_each = [list(each) for each in components if each.where == "env"]
+        source, where = self._plan.source.as_list(), os.fsencode(runtime_dir)
+        return Start(self._corps_id, asdict(env.options), source, where, 0, in_each)
+
     def _gather(
-        self, env: Env, me: Member, launcher: LocalLauncher, runtime_dir: str, settings: "Settings"
+        self, env: Env, me: Member, launcher: LocalLauncher, start: Start, settings: "Settings"
     ) -> Membership:
         """Make the Membership. It starts no process yet."""
-        source, beat = self._plan.source.as_list(), settings.beat
+        beat = settings.beat
         membership = Membership(
             env,
             me,
             launcher,
-            Start(self._corps_id, asdict(env.options), source, os.fsencode(runtime_dir), 0),
+            start,
             boot_timeout=settings.boot_timeout,
             restart=Restart(max=settings.env_restart.max, within=settings.env_restart.within),
             vitals=Vitals(beat.every, beat.suspect, beat.dead),
@@ -185,7 +200,6 @@ class CorpsBuilder:
     def _make_mgr(self, env: Env, membership: Membership) -> Cell:
         manager = Record(CorpsMgr, (env, membership), {}, WorkerOptions("CorpsMgr"))
         cell = env.lives.new_cell(manager)
-        cell.family.on_end = self._end.is_wanted.set  # the Corps object has ended, and does not return
         env.lives.on_limit = self._end.limit_passed
         construct_here(cell, manager).result()
         return cell

@@ -12,7 +12,7 @@ import sys
 import traceback
 from functools import partial
 from threading import Timer
-from typing import Final
+from typing import Any, Final
 
 from corps.addresses import BOOT_ENV, FRONT, env_label
 from corps.errors import BootError, CorpsError, LoadError
@@ -40,6 +40,7 @@ from corps.membership.orders import (
     Start,
     Stop,
 )
+from corps.runtime.calls.futures import Future
 from corps.runtime.calls.travelling import places_of
 from corps.runtime.env import Env
 from corps.runtime.options import EnvOptions
@@ -54,6 +55,7 @@ with contextlib.suppress(ImportError):  # not made for every platform
 _log = logging.getLogger("corps.env")
 
 _STOPS_WITHIN: Final = 2.0
+_COMPONENTS: Final = 30.0  # seconds that all components may take in an Env that joins late
 _ABANDONED: Final = 0.1  # seconds for the other threads, if some are given up already
 
 # Exit statuses.
@@ -101,7 +103,7 @@ def main(child: ChildSide) -> int:
     env.others.on_unreachable = partial(_report_or_end, env)
     env.on_defect = _end_at_once
     orders.send(Ready(member, cls._corps_interface, cls.restart, places))
-    return _serve(child, orders, env)
+    return _serve(child, orders, env, first.components)
 
 
 def _places(cls: type[Corps]) -> dict[str, list[str]]:
@@ -162,13 +164,15 @@ def _allow_descriptors() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _serve(child: ChildSide, orders: Orders, env: Env) -> int:
+def _serve(child: ChildSide, orders: Orders, env: Env, components: list[list[Any]]) -> int:
     """Follow orders until the last one, and return the exit status."""
     signs = VitalSigns(env, child.pulse)
     while (order := _next_order(orders, signs, env.options.beat_every)) is not None:
         match order:
             case Members():
                 _learn(env, order)
+                if order.is_late and components:
+                    _start_components(env, components)
                 orders.send(Joined())
             case MemberJoined(member):
                 env.others.joined(member)
@@ -209,6 +213,18 @@ def _learn(env: Env, others: Members) -> None:
     env.worker_envs = in_turn(ids, env.id)
     if others.is_late:
         env.parts.tell(lambda part: part.joins_late())
+
+
+def _start_components(env: Env, components: list[list[Any]]) -> None:
+    """Start components, before any other worker. If a required one fails, this process ends."""
+
+    def over(started: Future[None]) -> None:
+        error = started.failure()
+        if error is not None and not env.closed and not env.lives.is_winding_down:
+            _log.critical("%s ends, and is started again: %s", env.label, error)
+            _end_at_once("")
+
+    env.ask_manager(env.id, "start_components", components, seconds=_COMPONENTS).when_settled(over)
 
 
 def _stop(env: Env) -> None:

@@ -11,12 +11,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
+from corps.addresses import ENV_MGR
 from corps.clock import now
 from corps.errors import ClosedError, ConfigError, RestartLimit, SupervisionError
+from corps.launch.autoloading import Autoloading, installed
 from corps.launch.ending_alone import end_alone
 from corps.launch.found_settings import find_settings
 from corps.launch.interrupted import is_interrupt
 from corps.managers.assembly import build_env, env_options
+from corps.managers.components import Component, components_of
 from corps.messages.endings import Failure
 from corps.messages.requests import EXIT_NOW
 from corps.runtime.calls.travelling import fault_of
@@ -227,8 +230,28 @@ def env(
 
     Raises:
         ConfigError: A setting is unknown or has a bad value, or `travels` has.
+        ComponentError: A component that the settings require did not start.
     """
     if fault := fault_of(travels):
         raise ConfigError(f"corps.env got travels={travels!r:.200}: {fault}")
     settings = find_settings(config, {"threads.max": threads}).settings
-    return LocalEnv(build_env(secrets.token_hex(8), 0, env_options(settings), travels=travels))
+    components = components_of(settings.autoload, installed)
+    local = LocalEnv(build_env(secrets.token_hex(8), 0, env_options(settings), travels=travels))
+    if components:
+        try:
+            _start_components(local._env, components, now() + settings.boot_timeout)
+        except BaseException:
+            local.close()
+            raise
+    return local
+
+
+def _start_components(env: Env, components: list[Component], until: float) -> None:
+    """Start components, in a thread that may wait for them. What they raise is raised."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    mgr = env.registry.find(ENV_MGR)
+    assert mgr is not None
+    autoloading = Autoloading(env, mgr, env.id, [env.id], lambda _: None)
+    with ThreadPoolExecutor(1, "corps-components") as thread:
+        thread.submit(autoloading.start, components, until).result()

@@ -1,9 +1,9 @@
 """The end of a Corps in order, phase by phase.
 
 Nothing more is accepted, and what was asked is finished. Then the workers end that the script created, the
-class that came last first; the application, its children first; the CorpsMgr; the processes; at last the
-links and threads of this process. This follows Pekko's Coordinated Shutdown. What does not end in its phase
-is left to the next one, which has less regard for it: at last its process is killed.
+class that came last first; the application, its children first; components; the CorpsMgr; the processes; at
+last the links and threads of this process. This follows Pekko's Coordinated Shutdown. What does not end in
+its phase is left to the next one, which has less regard for it: at last its process is killed.
 """
 
 import logging
@@ -86,7 +86,7 @@ class OrderlyEnd:
                 self._patience.wait(answer)
 
     def _end_workers(self) -> None:
-        """End the script's workers, the application, what plain threads of Envs created, and the CorpsMgr."""
+        """End the script's workers, the application, those of plain threads, components, and the CorpsMgr."""
         manager = self._env.registry.find(ENV_MGR)
         for turn in manager.family.close_in_turns() if manager is not None else ():
             end_workers(self._env, turn, self._patience)
@@ -99,6 +99,8 @@ class OrderlyEnd:
         if not self._patience.is_over:
             for ended in [self._env.ask_manager(env_id, "end_children") for env_id in there]:
                 self._patience.wait(ended)
+        for ended in self._parts.autoloading.ends(there):
+            self._patience.wait(ended)
         for addr in (self._parts.mgr.addr, self._env.manager_of(self._env.id)):
             end_workers(self._env, [addr], self._patience)
 

@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 from corps.addresses import ConcAddr, is_service
 from corps.errors import CorpsError, LoadError, WorkerGone
+from corps.managers.autoloading import Components, class_of, loaded, restart_of
+from corps.managers.components import Component
 from corps.messages.dead_letters import DeadLetter
 from corps.messages.members import Member
 from corps.messages.requests import EXIT_LAST
@@ -14,7 +16,9 @@ from corps.runtime.cells import halting
 from corps.runtime.cells.constructing import construct_soon
 from corps.runtime.cells.family import ChildEnd
 from corps.runtime.cells.records import Application, Record
+from corps.runtime.cells.records import Component as Named
 from corps.runtime.env import Env
+from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
 from corps.workers.names import Name
@@ -36,6 +40,7 @@ class EnvMgr(Conc):
         self._env = env
         self._application = application
         self._is_leaving = False
+        self._components = Components(env)
 
     async def has_worker(self, worker: ConcAddr) -> bool:
         """Return whether the address still leads to a worker of this Env."""
@@ -60,7 +65,7 @@ class EnvMgr(Conc):
             raise WorkerGone(text, executed="no")
         for ready in self._env.parts.held:
             await ready
-        record = self._loaded(record)
+        record = await self._loaded(record)
         cell = self._env.lives.new_cell(record, mgr, mgr_addr)
         made = construct_soon(cell, record)
         try:
@@ -70,13 +75,33 @@ class EnvMgr(Conc):
             raise
         return name
 
-    def _loaded(self, record: Record) -> Record:
-        """Put the application's class into a record that stands for it."""
+    async def _loaded(self, record: Record) -> Record:
+        """Put the class of the application, or of a component, into a record that stands for it."""
+        if record.cls is Named:
+            with_class: Record = await loaded(self._env, record)
+            return with_class
         if record.cls is not Application:
             return record
         if self._application is None:
             raise LoadError(f"no application was loaded in {self._env.label}")
         return record._replace(cls=self._application)
+
+    async def component_restart(self, use: str, is_required: bool) -> Restart:
+        """Find the class of a component, and return its restart policy."""
+        return restart_of(await class_of(self._env, use), is_required=is_required)
+
+    async def start_component(self, fields: list[Any]) -> None:
+        """Start a component here. `fields` are those of a `Component`, as a list."""
+        await self._components.start(Component(*fields), self._corps_own_cell())
+
+    async def end_component(self, name: str) -> None:
+        """End a component, if this Env has it."""
+        await self._components.end(name)
+
+    async def start_components(self, components: list[list[Any]]) -> None:
+        """Start components in their order, because this Env has joined a Corps that runs already."""
+        found = [Component(*fields) for fields in components]
+        await self._components.start_late(found, self._corps_own_cell())
 
     async def start(
         self, number: int, incarnation: int, create: tuple[Record, Name[Any], ConcAddr] | None
@@ -93,7 +118,7 @@ class EnvMgr(Conc):
         if cell is None and create is None and self._env.registry.ended(number) is None:
             return None
         if create is not None:
-            create = (self._loaded(create[0]), *create[1:])
+            create = (await self._loaded(create[0]), *create[1:])
         started = self._env.lives.start(number, incarnation, create)
         if started is None:
             raise WorkerGone(
@@ -144,10 +169,12 @@ class EnvMgr(Conc):
     async def end_children(self) -> None:
         """End the workers that plain threads of this Env have created. They create none any more.
 
-        The other Envs are still there, because some of these workers live in them.
+        Components go on, because those workers may need them. The other Envs are still there, because some
+        of these workers live in them.
         """
         for turn in self._corps_own_cell().family.close_in_turns():
-            for child, ended in [(child, self._env.exit(child)) for child in turn]:
+            children = [child for child in turn if child not in self._components]
+            for child, ended in [(child, self._env.exit(child)) for child in children]:
                 try:
                     await ended
                 except CorpsError as error:  # it has ended all the same, or does with its process

@@ -49,6 +49,7 @@ class Start(_Message):
     source: list[str]  # from `Source.as_list`
     runtime_dir: bytes  # where the sockets of this host are
     generation: int  # how many processes the Env has had before
+    components: list[list[Any]]  # what it starts with itself if it joins late: the fields of `Component`s
     word: ClassVar = "start"
 
 

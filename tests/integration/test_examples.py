@@ -60,6 +60,11 @@ PRINTED: Final = {
         "numbers looked at: 30",
         "the generator has ended: True",
     ],
+    "components.py": [
+        "Hello, world!",
+        "the application ends",
+        "the store is closed",
+    ],
     "failing/permanent.py": [
         "5 kWh",
         "7 kWh",

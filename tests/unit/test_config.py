@@ -454,6 +454,7 @@ def reference_page() -> str:
         "window": [],
         "shared_memory": [],
         "tcp": [],
+        "autoload": [],
     }
     for key, setting in all_settings().items():
         rows = groups[key.rpartition(".")[0]]

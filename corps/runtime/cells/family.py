@@ -57,7 +57,7 @@ class Family:
         self._closed = False
         self._supervising: Supervising | None = None
         # Called after a child has ended for good, by the thread that reports it.
-        self.on_end: Callable[[], object] | None = None
+        self.on_end: Callable[[ConcAddr], object] | None = None
         self.groups: list[ChildGroup] = []  # of so many children in each Env; only appended to
 
     def adopt(self, child: ConcAddr, name: Any, record: Record | None = None) -> bool:
@@ -127,7 +127,7 @@ class Family:
         if known is not None:
             self._cell.env.parts.tell(lambda part: part.child_gone(child))
             if self.on_end is not None:
-                self.on_end()
+                self.on_end(child)
 
     def has(self, child: ConcAddr) -> bool:
         """Return whether a worker is one of those that have not ended."""

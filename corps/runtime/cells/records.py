@@ -15,6 +15,12 @@ class Application:
         return Interface("corps:Corps", frozenset())
 
 
+class Component:
+    """Stands for a class that its Env finds by its name, which is the first of the arguments."""
+
+    _corps_interface = Interface("corps:Conc", frozenset())
+
+
 class Record(NamedTuple):
     """How a worker was created. Its Env and its Mgr keep that if it may be restarted."""
 

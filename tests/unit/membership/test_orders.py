@@ -54,7 +54,14 @@ class FakeChannel:
 ME = Member(1, "a" * 32, "ipc:///x", "key", 2)
 INTERFACE = Interface("app:App", frozenset({"add"}), interleave=3, idempotent=(("add", 2),))
 MESSAGES: Final[tuple[Message, ...]] = (
-    Start("0" * 16, {"envs": 2, "deadline": None}, ["file", "app.py"], b"/run/\xff", 1),
+    Start(
+        "0" * 16,
+        {"envs": 2, "deadline": None},
+        ["file", "app.py"],
+        b"/run/\xff",
+        1,
+        [["m:C", "C", [], True, "env", {}]],
+    ),
     Members((ME, Member(2, "b" * 32, "")), (3, 4), is_late=True),
     MemberJoined(ME),
     Lost(2, Failure("killed", "by SIGKILL"), returns=True),
