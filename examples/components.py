@@ -24,7 +24,7 @@ class Greeter(corps.Conc):
 
 class App(corps.Corps):
     def greet(self, whom: str) -> str:
-        return corps.find(Greeter).greet(whom).ret  # that of its own Env
+        return str(corps.find(Greeter).greet(whom).ret)  # that of its own Env
 
     def cleanup(self) -> None:
         print("the application ends", flush=True)
