@@ -36,4 +36,4 @@ if __name__ == "__main__":
         {"use": "components:Store", "name": "store", "where": "corps", "arguments": {"greeting": "Hello"}},
     ]
     with corps.boot(App, envs=1, config={"autoload": {"components": components}}) as app:
-        print(app.greet("world").ret)
+        print(app.greet("world").ret, flush=True)
