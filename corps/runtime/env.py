@@ -96,6 +96,7 @@ class Env:
         self.unpack: Callable[[PackedState], Any]
         self.register: Callable[..., Future[None]]
         self.singleton: Callable[..., Future[Any]]
+        self.dirs: Any = None  # the Dirs as this Env has them, for look-ups that are to be fast
         self.corps_name: Any = None
         """Name of the application's Corps, for workers that no other Corps created."""
         self.worker_envs: list[int] = [env_id]

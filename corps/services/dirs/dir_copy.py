@@ -72,6 +72,7 @@ class DirCopy(Part):
     def __init__(self, env: Env) -> None:
         """Begin empty, as all Envs of a Corps that starts."""
         self.env = env
+        env.dirs = self
         self.primary: DirPrimary | None = None
         self.lock = RLock()
         self.corps = Book(env.id)
@@ -83,9 +84,9 @@ class DirCopy(Part):
         self._gone: list[tuple[int, int]] = []  # addresses that the primary is to hear of
         self._is_telling = False
         self._ready: Future[None] | None = None
-        # For `find`, which is to be fast.
-        self._tags = (self.own.listing.by_tag, self.corps.listing.by_tag)
-        self._classes = (self.own.listing.by_class, self.corps.listing.by_class)
+        # For `find`, which is to be fast: what it gives for a tag, and for a class.
+        self.by_tag: dict[str, Entry] = {}
+        self.by_class: dict[str, Entry] = {}
 
     # --- looking up ---
 
@@ -93,18 +94,6 @@ class DirCopy(Part):
         """Return the Name of one worker that is meant; None if there is none."""
         entry = next(self._select(query), None)
         return None if entry is None else self.name_of(entry)
-
-    def by_tag(self, tag: str) -> Name[Any] | None:
-        """Do as `find`, for a tag alone."""
-        own, corps = self._tags
-        entry = own.get(tag) or corps.get(tag)
-        return None if entry is None else entry.name or self.name_of(entry)
-
-    def by_class(self, cls: str) -> Name[Any] | None:
-        """Do as `find`, for a class alone."""
-        own, corps = self._classes
-        entry = own.get(cls) or corps.get(cls)
-        return None if entry is None else entry.name or self.name_of(entry)
 
     def find_all(self, query: Query) -> list[Name[Any]]:
         """Return the Names of all workers that are meant, each once."""
@@ -168,13 +157,30 @@ class DirCopy(Part):
     def put(self, book: Book, entry: Entry) -> None:
         """Take an entry into a Book. Caller holds the lock."""
         entry.interface = self._interfaces.setdefault(entry.interface, entry.interface)
-        self._tell(book, book.put(entry), entry)
+        former = book.put(entry)
+        self._choose(entry)
+        self._tell(book, former, entry)
 
     def take_out(self, book: Book, number: int) -> None:
         """Take an entry out of a Book, if it is there. Caller holds the lock."""
         entry = book.remove(number)
         if entry is not None:
+            self._choose(entry)
             self._tell(book, entry, None)
+
+    def _choose(self, entry: Entry) -> None:
+        """Choose anew what `find` gives, because an entry has come or gone. Caller holds the lock."""
+        if entry.owner is not None:
+            return
+        own, corps = self.own.listing, self.corps.listing
+        for firsts, key, first in (
+            (self.by_tag, entry.tag, own.by_tag.get(entry.tag) or corps.by_tag.get(entry.tag)),
+            (self.by_class, entry.cls, own.by_class.get(entry.cls) or corps.by_class.get(entry.cls)),
+        ):
+            if first is not None:
+                firsts[key] = first
+            else:
+                firsts.pop(key, None)
 
     def take(self, push: Push[Entry]) -> bool:
         """Take what the Dir of the Corps has sent; False if it does not follow on what is here."""
@@ -293,7 +299,8 @@ class DirCopy(Part):
     def leave_own(self, worker: ConcAddr, tag: str | None) -> int:
         """Take a worker out of the Dir of this Env; return how many entries that were."""
         with self.lock:
-            found = [each for each in self.own.by_worker.get(worker, ()) if tag is None or each.tag == tag]
+            of_worker = self.own.by_worker.get(worker, {}).values()
+            found = [each for each in of_worker if tag is None or each.tag == tag]
             for entry in found:
                 self.take_out(self.own, entry.number)
             return len(found)

@@ -57,10 +57,6 @@ class Entry:
     owner: ConcAddr | None = None
     name: Name[Any] | None = None
 
-    def is_like(self, other: "Entry") -> bool:
-        """Return whether two entries are for the same worker under the same tag of the same Dir."""
-        return self.addr == other.addr and self.tag == other.tag and self.owner == other.owner
-
     def row(self, interface: int) -> Row:
         """Return it as plain data, with the place of its interface in a table of those."""
         addr, mgr, owner = self.addr, self.mgr, self.owner

@@ -1,12 +1,13 @@
 """The functions of Dirs that authors call."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar, get_origin, overload
+from typing import Any, TypeVar, overload
 
 from corps.errors import ConfigError
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Refused, Value
 from corps.runtime.calls.futures import Future, by_others
+from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.services.dirs.dir_copy import DirCopy, found_later
 from corps.services.dirs.dir_watch import DirWatch
@@ -28,7 +29,7 @@ def key_of(env: Env, cls: Any) -> str:
     Raises:
         ConfigError: It is none.
     """
-    interface = getattr(get_origin(cls) or cls, "_corps_interface", None)
+    interface = getattr(cls, "_corps_interface", None)  # which Box[int] has from Box
     if not isinstance(interface, Interface):
         raise ConfigError(f"{cls!r:.80} cannot be looked up in a Dir: wants a tag, or a class of workers")
     return env.class_key(interface.class_name)
@@ -52,10 +53,6 @@ def find_in(
 ) -> Name[Any]:
     """Do as `find`, in a given Env."""
     copy = env.parts.get(DirCopy)
-    if where is None and tag is None and match is None and not properties:  # the most common, and fast
-        name = copy.by_tag(what) if type(what) is str else copy.by_class(key_of(env, what))
-        if name is not None:
-            return name
     query = query_in(env, what, tag, where, match, properties)
     name = copy.find(query)
     if name is not None:
@@ -171,7 +168,14 @@ def find(
         ContextError: There is no Env here, or several are open and it is not clear which is meant.
         LoopBlocked: Called with `timeout` in a coroutine: use `afind` there.
     """
-    return find_in(env_here(_WHERE), what, tag, where, timeout, match, properties)
+    here = current.get()
+    env: Env = here.env if here is not None and here.cell is not None else env_here(_WHERE)
+    if where is None and tag is None and match is None and not properties:  # the most common, and fast
+        copy: DirCopy = env.dirs
+        entry = copy.by_tag.get(what) if type(what) is str else copy.by_class.get(key_of(env, what))
+        if entry is not None:
+            return entry.name or copy.name_of(entry)
+    return find_in(env, what, tag, where, timeout, match, properties)
 
 
 @overload

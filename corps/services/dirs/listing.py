@@ -118,7 +118,8 @@ class Book:
         self.owned: dict[ConcAddr, Listing] = {}
         """Of each `corps.Dir`."""
         self.entries: dict[int, Entry] = {}
-        self.by_worker: dict[ConcAddr, list[Entry]] = {}
+        self.by_worker: dict[ConcAddr, dict[tuple[str, Owner], Entry]] = {}
+        """Of each worker its entries, by tag and owner."""
 
     def _new(self) -> Listing:
         env_id = self._env_id
@@ -132,13 +133,13 @@ class Book:
 
     def known(self, entry: Entry) -> Entry | None:
         """Return the entry of the same worker under the same tag of the same Dir."""
-        return next((each for each in self.by_worker.get(entry.addr, ()) if each.is_like(entry)), None)
+        return self.by_worker.get(entry.addr, {}).get((entry.tag, entry.owner))
 
     def put(self, entry: Entry) -> Entry | None:
         """Take in an entry, and return its former version if it had one."""
         former = self.remove(entry.number) if entry.number in self.entries else None
         self.entries[entry.number] = entry
-        self.by_worker.setdefault(entry.addr, []).append(entry)
+        self.by_worker.setdefault(entry.addr, {})[entry.tag, entry.owner] = entry
         listing = self.listing if entry.owner is None else self.owned.setdefault(entry.owner, self._new())
         listing.add(entry)
         return former
@@ -149,7 +150,7 @@ class Book:
         if entry is None:
             return None
         of_worker = self.by_worker[entry.addr]
-        of_worker.remove(entry)
+        del of_worker[entry.tag, entry.owner]
         if not of_worker:
             del self.by_worker[entry.addr]
         self.of(entry.owner).remove(entry)
@@ -157,7 +158,7 @@ class Book:
 
     def of_worker(self, worker: ConcAddr) -> list[int]:
         """Return the numbers of the entries of a worker that has ended, and of those in a Dir that it was."""
-        found = [entry.number for entry in self.by_worker.get(worker, ())]
+        found = [entry.number for entry in self.by_worker.get(worker, {}).values()]
         if worker in self.owned:
             found += [entry.number for entry in self.entries.values() if entry.owner == worker]
         return found

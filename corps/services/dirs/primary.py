@@ -77,7 +77,7 @@ class DirPrimary(Part):
         with self._lock:
             found = [
                 entry.number
-                for entry in self._book.by_worker.get(worker, ())
+                for entry in self._book.by_worker.get(worker, {}).values()
                 if entry.owner == owner and (tag is None or entry.tag == tag)
             ]
             if not found:

@@ -120,7 +120,7 @@ class Books(RuleBasedStateMachine):
 
     @invariant()
     def each_worker_is_known_by_its_entries(self) -> None:
-        of_workers = [each for entries in self.book.by_worker.values() for each in entries]
+        of_workers = [each for entries in self.book.by_worker.values() for each in entries.values()]
         assert set(map(id, of_workers)) == set(map(id, self.book.entries.values()))
         assert len(of_workers) == len(self.book.entries)
 
