@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from weakref import WeakSet
 
 from corps.addresses import CORPS_DIR, ConcAddr
 from corps.clock import now
@@ -32,6 +33,7 @@ _log = logging.getLogger("corps.services")
 
 Event = Entered[Any] | Left[Any] | Changed[Any]
 
+_SPARE: Final = 100  # interfaces of classes that have no entry any more
 _PATIENCE: Final = 1.0  # seconds until an Env that joins asks again for the full listing
 
 
@@ -79,7 +81,8 @@ class DirCopy(Part):
         self.own = Book(env.id)
         self._follower: Follower[Entry] = Follower()
         self._interfaces: dict[Interface, Interface] = {}  # one object for equal ones
-        self._watchers: dict[Watcher, None] = {}
+        self._watchers: set[Watcher] = set()
+        self._loose_watchers: WeakSet[Watcher] = WeakSet()  # which end when nothing holds them any more
         self._own_numbers = 0
         self._gone: list[tuple[int, int]] = []  # addresses that the primary is to hear of
         self._is_telling = False
@@ -134,7 +137,7 @@ class DirCopy(Part):
     def watch(self, watcher: "Watcher") -> None:
         """Give a watcher all that there is, and then what changes."""
         with self.lock:
-            self._watchers[watcher] = None
+            (self._loose_watchers if watcher.is_loose else self._watchers).add(watcher)
             for book in self._books(watcher.query.where):
                 for entry in book.of(watcher.query.owner).select(watcher.query._replace(match=None)):
                     watcher.hear(self, None, entry)
@@ -142,12 +145,15 @@ class DirCopy(Part):
     def unwatch(self, watcher: "Watcher") -> None:
         """Give a watcher nothing more. Idempotent."""
         with self.lock:
-            self._watchers.pop(watcher, None)
+            self._watchers.discard(watcher)
+            self._loose_watchers.discard(watcher)
 
     def _tell(self, book: Book, former: Entry | None, entry: Entry | None) -> None:
         """Tell the watchers what becomes of an entry. Caller holds the lock."""
+        if not self._watchers and not len(self._loose_watchers):
+            return
         own = book is self.own
-        for watcher in list(self._watchers):
+        for watcher in (*self._watchers, *self._loose_watchers):
             where = watcher.query.where
             if where is None or own is (where == "env"):
                 watcher.hear(self, former, entry)
@@ -164,9 +170,13 @@ class DirCopy(Part):
     def take_out(self, book: Book, number: int) -> None:
         """Take an entry out of a Book, if it is there. Caller holds the lock."""
         entry = book.remove(number)
-        if entry is not None:
-            self._choose(entry)
-            self._tell(book, entry, None)
+        if entry is None:
+            return
+        self._choose(entry)
+        self._tell(book, entry, None)
+        if len(self._interfaces) > _SPARE + len(self.corps.entries) + len(self.own.entries):
+            entries = (*self.corps.entries.values(), *self.own.entries.values())
+            self._interfaces = {each.interface: each.interface for each in entries}
 
     def _choose(self, entry: Entry) -> None:
         """Choose anew what `find` gives, because an entry has come or gone. Caller holds the lock."""
@@ -365,7 +375,9 @@ class DirCopy(Part):
     def close(self) -> None:
         """See `Part.close`."""
         with self.lock:
-            watchers, self._watchers = list(self._watchers), {}
+            watchers = (*self._watchers, *self._loose_watchers)
+            self._watchers.clear()
+            self._loose_watchers.clear()
         for watcher in watchers:
             watcher.end()
 
@@ -375,7 +387,10 @@ class Watcher:
 
     Attributes:
         query: Which entries it wants to hear of.
+        is_loose: It ends when nothing else holds it.
     """
+
+    is_loose = False
 
     def __init__(self, query: Query) -> None:
         self.query = query

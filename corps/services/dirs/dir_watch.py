@@ -121,6 +121,8 @@ class DirWatch:
 class _Queue(Watcher):
     """Changes that wait to be taken: of each entry what it was and what it is, so at most one."""
 
+    is_loose = True
+
     def __init__(self, query: Query) -> None:
         super().__init__(query)
         self._lock = Lock()  # protects what follows

@@ -69,6 +69,13 @@ class Ledger(Generic[T]):
         """Return the ids of the Envs whose copies are known."""
         return list(self._links)
 
+    def is_complete(self, env_id: int) -> bool:
+        """Return whether a copy is there, and no full listing, nor the rest of one, is on its way to it."""
+        link = self._links.get(env_id)
+        if link is None or link.is_away or link.is_anew or link.rest is not None:
+            return False
+        return link.under_way is None or link.under_way.since >= 0
+
     def is_under_way(self, env_id: int, push: Push[T]) -> bool:
         """Return whether a Push is the one to which a copy has not answered."""
         return self._links[env_id].under_way is push

@@ -173,6 +173,13 @@ class DirPrimary(Part):
             self._ledger.came(env_id)
         self._push()
 
+    def asked_anew(self, env_id: int) -> None:
+        """Send everything to an Env that waits for it, unless that is on its way."""
+        with self._lock:
+            is_on_its_way = not self._ledger.is_complete(env_id)
+        if not is_on_its_way:
+            self.env_came(env_id)
+
     def env_lost(self, env_id: int, *, returns: bool) -> None:
         """See `Part.env_lost`."""
         with self._lock:

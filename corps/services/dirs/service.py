@@ -200,4 +200,4 @@ class CorpsDir(Conc):
 
     async def came(self, env_id: int) -> None:
         """Send everything to an Env that has not got it."""
-        self._primary.env_came(env_id)
+        self._primary.asked_anew(env_id)

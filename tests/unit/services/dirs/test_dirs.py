@@ -1,6 +1,7 @@
 """Claims about Dirs in one Env, and in Envs that a test lets die and come back, all in one process."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -377,6 +378,25 @@ def test_a_watch_is_iterated_in_coroutines_too(env: corps.LocalEnv) -> None:
         return seen
 
     assert [type(each) for each in asyncio.run(watch())] == [corps.Entered, corps.Left]
+
+
+def test_a_watch_that_is_garbage_hears_nothing_more(env: corps.LocalEnv) -> None:
+    copy = env._env.parts.get(DirCopy)
+    changes: Any = corps.watch_dir("index")
+    assert len(copy._loose_watchers) == 1
+    del changes
+    gc.collect()
+    corps.register(env.create(Index), tag="index")
+    assert len(copy._loose_watchers) == 0
+
+
+def test_interfaces_of_what_has_gone_are_forgotten(env: corps.LocalEnv) -> None:
+    copy = env._env.parts.get(DirCopy)
+    for number in range(150):
+        made = env.create(type(f"Made{number}", (corps.Conc,), {}))
+        corps.register(made)
+        corps.unregister(made)
+    assert len(copy._interfaces) <= 101
 
 
 class Watching(corps.Conc):

@@ -182,3 +182,19 @@ def test_changes_that_come_twice_are_taken_once() -> None:
     follower: Follower[str] = Follower()
     assert follower.take(Push(0, 2, [(1, "a"), (2, "b")])) == [(1, "a"), (2, "b")]
     assert follower.take(Push(0, 3, [(1, "a"), (2, "b"), (3, "c")])) == [(3, "c")]
+
+
+def test_a_listing_that_is_on_its_way_is_not_begun_again() -> None:
+    changes: Ledger[str] = Ledger()
+    changes.meet([1])
+    assert changes.is_complete(1)
+    assert not changes.is_complete(2)
+    changes.lost(1)
+    assert not changes.is_complete(1)
+    changes.came(1)
+    assert not changes.is_complete(1)
+    push = changes.next_push(1, {1: "a"})
+    assert push is not None
+    assert not changes.is_complete(1)
+    changes.answered(1, push, is_taken=True)
+    assert changes.is_complete(1)
