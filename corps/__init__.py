@@ -58,6 +58,7 @@ from corps.errors import LoadError as LoadError
 from corps.errors import LoopBlocked as LoopBlocked
 from corps.errors import NameTaken as NameTaken
 from corps.errors import NewerFormat as NewerFormat
+from corps.errors import NoSuchEnv as NoSuchEnv
 from corps.errors import NoSuchMethod as NoSuchMethod
 from corps.errors import NoSuchWorker as NoSuchWorker
 from corps.errors import NotAFile as NotAFile
@@ -183,6 +184,7 @@ __all__ = [
     "Name",
     "NameTaken",
     "NewerFormat",
+    "NoSuchEnv",
     "NoSuchMethod",
     "NoSuchWorker",
     "NotAFile",

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -118,7 +118,11 @@ class _Found:
         for name, value in values.items():
             key = f"{prefix}{name}"
             where = f"{source} {key}" if names_key else source
-            if key in self.known:
+            if key == "envs" and _has_tables(value):
+                tables = {each: table for each, table in value.items() if each != "count"}
+                count = {"envs": value["count"]} if "count" in value else {}
+                self.add({**count, "per_env": tables}, source, names_key=names_key)
+            elif key in self.known:
                 self.values[key] = (value, where)
             elif key not in self.groups:
                 self.problems.append(partial(self._unknown, key, where, prefix))
@@ -190,11 +194,24 @@ class _Found:
         for detail in error.errors(include_url=False):
             # A location may go on below the key, to the branch of a union that was tried.
             key = next(k for k in self.known if tuple(k.split(".")) == detail["loc"][: k.count(".") + 1])
-            if key not in seen:
+            inside = [str(part) for part in detail["loc"][key.count(".") + 1 :]]
+            if inside and get_origin(self.known[key].field.annotation) in (dict, tuple):  # of tables
+                yield (
+                    f"{'.'.join([key, *inside])} = {detail['input']!r:.80} ({sources[key]}): "
+                    f"{detail['msg']}; {key} wants {self.known[key].allowed()}"
+                )
+            elif key not in seen:
                 seen.add(key)
                 reason = detail.get("ctx", {}).get("error")
                 claim = reason if isinstance(reason, ValueError) else f"must be {self.known[key].allowed()}"
                 yield f"{key} = {detail['input']!r:.80} ({sources[key]}): {claim}"
+
+
+def _has_tables(value: Any) -> bool:
+    """Return whether this is ``[envs]`` with a table for each Env, as ``[envs.2]``, and not their number."""
+    if not isinstance(value, Mapping) or not value:
+        return False
+    return all(each in ("count", "front") or (isinstance(each, str) and each.isdecimal()) for each in value)
 
 
 def _walk(model: type[BaseModel], prefix: str) -> Iterator[Setting]:

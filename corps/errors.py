@@ -34,6 +34,7 @@
     ├── SupervisionError
     │   ├── CorpsLost                the process of the Corps object died, and nothing brings it back
     │   └── RestartLimit             a worker failed more often than its policy allows
+    ├── NoSuchEnv                no Env of the Corps has the label                         (LookupError)
     ├── NotFound                 no worker of a Dir is meant by what is asked              (LookupError)
     ├── NameTaken                another worker has this place in a Dir alone
     ├── PropertyError            a property of an entry in a Dir cannot be                    (ValueError)
@@ -351,6 +352,16 @@ class CorpsLost(SupervisionError):
 
     The Corps ends. The end of its ``with`` block raises this, and so does ``app.exit()``.
     """
+
+
+class NoSuchEnv(CorpsError, LookupError):
+    """No Env in which workers are created has the label that was asked for. The text lists the labels.
+
+    Attributes:
+        label: The one that was asked for.
+    """
+
+    label: str = ""
 
 
 class NotFound(CorpsError, LookupError):

@@ -9,6 +9,7 @@ import ipaddress
 import os
 import re
 import sys
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
@@ -19,6 +20,9 @@ MIB: Final = 1024 * 1024
 
 # Spellings of 0.0.0.0 that the system's own parser accepts and `ipaddress` does not: "0", "0.0", "0x0".
 ZERO_ADDRESS: Final = re.compile(r"(0x0+|0+)(\.(0x0+|0+)){0,3}", re.IGNORECASE)
+
+
+ENV_ID: Final = re.compile(r"[1-9][0-9]{0,2}|10[01][0-9]|102[0-4]")  # of an Env with workers, as a key
 
 
 def _cores() -> int:
@@ -228,6 +232,33 @@ class Autoload(_Group):
     )
 
 
+def _variables(value: Any) -> Any:
+    """Let a variable be a number."""
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        name: str(each) if isinstance(each, int | float) and not isinstance(each, bool) else each
+        for name, each in value.items()
+    }
+
+
+class EnvSettings(_Group):
+    """What one Env has, and the others have not."""
+
+    env: Annotated[dict[str, str], BeforeValidator(_variables)] = Field(default_factory=dict)
+    nice: int | None = Field(default=None, ge=-20, le=19)
+    cpus: Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_names)] = ()
+    labels: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_names)] = ()
+
+    @field_validator("env")
+    @classmethod
+    def _are_variables(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, text in value.items():
+            if not name or "=" in name or "\0" in name or "\0" in text:
+                raise ValueError(f"has an environment variable that cannot be: {name!r:.80} = {text!r:.80}")
+        return value
+
+
 class Settings(_Group):
     """All settings of a Corps. Immutable.
 
@@ -241,6 +272,14 @@ class Settings(_Group):
         "A label of this run, to tell its processes and log lines from those of others.",
         allowed="at most 64 letters, digits, dots, underscores and hyphens",
         pattern=r"^[A-Za-z0-9._-]{0,64}$",
+    )
+    per_env: dict[str, EnvSettings] = _setting(
+        dict,
+        "What single Envs have: tables by the id of the Env or `front`. `env` are environment variables, "
+        "`nice` is the priority, `cpus` are the cores that it may use, `labels` say what it is for. A file "
+        "writes `[envs.2]`, too, and then the number of Envs as `count` in `[envs]`.",
+        allowed='tables for ids from "1" to "1024" or "front", each with some of the keys env, nice, cpus '
+        "and labels",
     )
     threads: Threads = Threads()
     env_restart: EnvRestart = EnvRestart()
@@ -312,6 +351,14 @@ class Settings(_Group):
         "What is logged at least, in Envs whose application has not set up logging when it was loaded.",
         allowed=f"one of {', '.join(LOG_LEVELS)}",
     )
+
+    @field_validator("per_env")
+    @classmethod
+    def _are_ids(cls, value: dict[str, EnvSettings]) -> dict[str, EnvSettings]:
+        for each in value:
+            if each != "front" and not ENV_ID.fullmatch(each):
+                raise ValueError(f'has a table for {each!r:.80}: wants ids from "1" to "1024", or "front"')
+        return value
 
     @field_validator("log_level")
     @classmethod

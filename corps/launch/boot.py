@@ -27,9 +27,10 @@ from corps.services.dirs.handle import DirHandle
 from corps.supervision.restarts import Restart
 from corps.workers.dead_letters import DeadLetters
 from corps.workers.everywhere import ask_everywhere
-from corps.workers.factory import Options, Per, Where, options
+from corps.workers.factory import Options, Per, options
 from corps.workers.groups import Group
 from corps.workers.names import Name
+from corps.workers.placement import Where, with_label
 from corps.workers.properties import Properties
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class BootedName(Name[T_co], DirHandle):
         properties: Properties | None = None,
         at_once: int | None = None,
         per: Per = "corps",
+        label: str | None = None,
     ) -> "BootedName[T_co]":
         """Return a Name of the same Corps that calls it, and creates workers, in another way.
 
@@ -119,6 +121,7 @@ class BootedName(Name[T_co], DirHandle):
             properties: Those of its entry there.
             at_once: Of a `corps.Funcs`, how many of its functions may run at a time.
             per: For `singleton`: whether there is one in the ``"corps"``, or one in each ``"env"``.
+            label: Take only Envs with this label.
 
         Returns:
             Another Name of the Corps, equal to this one.
@@ -136,6 +139,7 @@ class BootedName(Name[T_co], DirHandle):
             properties=properties,
             at_once=at_once,
             per=per,
+            label=label,
         )
         limited = super().options(deadline=deadline, prefetch=prefetch)
         return BootedName(limited, self._running, replace(chosen, _of=self._running.env))
@@ -172,9 +176,10 @@ class BootedName(Name[T_co], DirHandle):
         """Return the only worker of a class, created first if it is not there; see `corps.singleton`."""
         return self._chosen.singleton(cls, *args, **kwargs)
 
-    def envs(self) -> list[int]:
+    def envs(self, label: str | None = None) -> list[int]:
         """List the Envs in which workers can be created; see `corps.envs`."""
-        return list(self._running.env.worker_envs)
+        env = self._running.env
+        return with_label(env, env.worker_envs, label)
 
     def statistics(self, timeout: float | None = 5.0) -> dict[int, dict[str, Any]]:
         """Tell what goes on in each Env; see `corps.statistics`."""

@@ -17,6 +17,7 @@ from corps.launch.corps_end import CorpsEnd
 from corps.launch.death_follower import DeathFollower
 from corps.launch.sources import Source
 from corps.launch.starting import start_env
+from corps.launch.surroundings import labels_of, of_envs
 from corps.launchers.launcher import Exit
 from corps.launchers.local.launcher import LocalLauncher
 from corps.launchers.local.processes import ProcessHost
@@ -112,7 +113,8 @@ class CorpsBuilder:
         host.start_timeout = settings.boot_timeout
         host.wait_ready(max(0.0, until - now()))
         components = components_of(settings.autoload, installed)
-        start = self._first_order(env, host.runtime_dir, components)
+        start = self._first_order(env, host.runtime_dir, components, settings)
+        env.labels = labels_of(start.of_envs)
         membership = self._gather(env, me, LocalLauncher(host, child.main), start, settings)
         front = membership.start(settings.envs, until)
         env.travels = Travels(places=front.travels) if front.travels else None
@@ -150,10 +152,12 @@ class CorpsBuilder:
         env.attend()
         return env, me
 
-    def _first_order(self, env: Env, runtime_dir: str, components: Sequence[Component]) -> Start:
+    def _first_order(
+        self, env: Env, runtime_dir: str, components: Sequence[Component], settings: "Settings"
+    ) -> Start:
         in_each = [list(each) for each in components if each.where == "env"]
         source, where = self._plan.source.as_list(), os.fsencode(runtime_dir)
-        return Start(self._corps_id, asdict(env.options), source, where, 0, in_each)
+        return Start(self._corps_id, asdict(env.options), source, where, 0, in_each, of_envs(settings))
 
     def _gather(
         self, env: Env, me: Member, launcher: LocalLauncher, start: Start, settings: "Settings"

@@ -22,6 +22,7 @@ from corps.launch.loading import GUARD, load_class
 from corps.launch.may_boot import mark_descendants
 from corps.launch.sources import Source
 from corps.launch.starting import start_env
+from corps.launch.surroundings import labels_of, take_on
 from corps.launch.vital_signs import VitalSigns
 from corps.launchers.local.child import ChildSide, flush_output
 from corps.membership.orders import (
@@ -79,6 +80,7 @@ def main(child: ChildSide) -> int:
     mark_descendants(source)
     sys.modules["__main__"].__file__ = pool_main.__file__  # for the processes that workers start
     try:
+        take_on(child.env_id, first.of_envs)
         cls = load_class(source, stopped=partial(_give_up_soon, orders))
         logging.basicConfig(level=options.log_level, format=form)  # unless the application has set it up
         if child.has_stdin:
@@ -99,6 +101,7 @@ def main(child: ChildSide) -> int:
     except Exception as error:  # a defect, but the booting process must hear of it
         orders.send(Failed("EnvStartError", f"{error}\n{traceback.format_exc()}"))
         return 1
+    env.labels = labels_of(first.of_envs)
     this_process.has_opened(env)
     env.others.on_unreachable = partial(_report_or_end, env)
     env.on_defect = _end_at_once

@@ -30,8 +30,9 @@ from corps.runtime.threads.thread_starts import THREADS_START_AT_EXIT
 from corps.services.dirs.handle import DirHandle
 from corps.supervision.restarts import Restart
 from corps.workers.dead_letters import DeadLetters
-from corps.workers.factory import Options, Per, Where, options
+from corps.workers.factory import Options, Per, options
 from corps.workers.names import Name
+from corps.workers.placement import Where, with_label
 from corps.workers.properties import Properties
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class LocalEnv(DirHandle):
         properties: Properties | None = None,
         at_once: int | None = None,
         per: Per = "corps",
+        label: str | None = None,
     ) -> Options:
         """Say how workers are to be created here; see `corps.options`."""
         self._check_open()
@@ -112,6 +114,7 @@ class LocalEnv(DirHandle):
             properties=properties,
             at_once=at_once,
             per=per,
+            label=label,
         )
         return replace(chosen, _of=self._env)
 
@@ -119,9 +122,9 @@ class LocalEnv(DirHandle):
         if self._env.closed:
             raise ClosedError("this Env has been closed: it can create no more workers")
 
-    def envs(self) -> list[int]:
+    def envs(self, label: str | None = None) -> list[int]:
         """List the Envs in which workers can be created: this one. See `corps.envs`."""
-        return list(self._env.worker_envs)
+        return with_label(self._env, self._env.worker_envs, label)
 
     def _dirs_of(self) -> Env:
         self._check_open()
@@ -237,6 +240,8 @@ def env(
     settings = find_settings(config, {"threads.max": threads}).settings
     components = components_of(settings.autoload, installed)
     local = LocalEnv(build_env(secrets.token_hex(8), 0, env_options(settings), travels=travels))
+    # It is alone, so it is where each Env would be.
+    local._env.labels = {0: {label for each in settings.per_env.values() for label in each.labels}}
     if components:
         try:
             _start_components(local._env, components, now() + settings.boot_timeout)

@@ -50,6 +50,8 @@ class Start(_Message):
     runtime_dir: bytes  # where the sockets of this host are
     generation: int  # how many processes the Env has had before
     components: list[list[Any]]  # what it starts with itself if it joins late: the fields of `Component`s
+    # What single Envs have: id, environment variables, nice, cpus, and labels, which all Envs know.
+    of_envs: list[list[Any]]
     word: ClassVar = "start"
 
 

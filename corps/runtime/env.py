@@ -7,7 +7,7 @@ Everything of an Env hangs on its object, so that several can live in one proces
 import itertools
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from threading import Lock, get_ident
 from typing import Any
 
@@ -101,6 +101,7 @@ class Env:
         """Name of the application's Corps, for workers that no other Corps created."""
         self.worker_envs: list[int] = [env_id]
         """Ids of the Envs in which workers may be created; replaced as a whole, never changed."""
+        self.labels: Mapping[int, Collection[str]] = {}  # of Envs, from the settings
         self.travels: Travels | None = None  # what of a caller's context goes along
         self.turns = itertools.count()  # for taking the Envs of the Corps in turn
         self.unheard: LogLimit[tuple[str, str]] = LogLimit()  # used by the thread of `dropped` alone

@@ -24,8 +24,9 @@ from corps.settings import Settings
 from corps.testing.network import MemoryNetwork
 from corps.transport.link import Transport
 from corps.wire.frames import Hello
-from corps.workers.factory import Options, Where, options
+from corps.workers.factory import Options, options
 from corps.workers.names import Name
+from corps.workers.placement import Where
 
 T = TypeVar("T")
 P = ParamSpec("P")

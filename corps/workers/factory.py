@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, get_origin
 
-from corps.addresses import ENV_MGR, FRONT
+from corps.addresses import ENV_MGR
 from corps.errors import ClosedError, ConfigError, CorpsError, DefinitionError
 from corps.messages.outcomes import Refused, Value
 from corps.messages.requests import CALL
@@ -20,10 +20,11 @@ from corps.runtime.threads.lending import check_reserve
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
-from corps.workers.everywhere import env_here, resolved
+from corps.workers.everywhere import env_here
 from corps.workers.funcs import Funcs, Functions, functions_of
 from corps.workers.groups import Group
 from corps.workers.names import Name
+from corps.workers.placement import Where, choose, labelled, with_label
 from corps.workers.properties import NONE, Properties, checked_properties
 
 if TYPE_CHECKING:
@@ -37,9 +38,6 @@ _TRIES: Final = 3  # a worker that dies with its Env before its Mgr knows it is 
 
 Per = Literal["corps", "env"]
 """Where there is one singleton: in the whole Corps, or in each Env."""
-
-Where = int | Literal["here", "front"] | None
-"""An Env's id; the Env of the creator; that of the Corps object; or each Env of the Corps in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +58,7 @@ class Options:
         properties: Those of its entry there; see `corps.register`.
         at_once: How many functions of a `corps.Funcs` may run at a time; None for what its class declares.
         per: For `singleton`: whether there is one in the ``"corps"``, or one in each ``"env"``.
+        label: Only Envs with this label are taken.
     """
 
     tag: str = ""
@@ -71,6 +70,7 @@ class Options:
     properties: Properties | None = None
     at_once: int | None = None
     per: Per = "corps"
+    label: str | None = None
     _of: Env | None = None
 
     def create(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
@@ -156,7 +156,7 @@ class Options:
         env = self._env()
         mgr = _mgr_here(env)
         record = self._record(mgr, cls, args, kwargs)
-        places = [place for place in env.worker_envs for _ in range(n)]
+        places = [place for place in labelled(env, self.label) for _ in range(n)]
         return _all_or_none([self._begin(env, place, mgr, record) for place in places])
 
     def replicate(self, n: int, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Group[T]:
@@ -185,9 +185,9 @@ class Options:
         restart = self.restart or getattr(cls, "restart", None) or Restart()
         chosen = replace(self, restart=restart)
         record = chosen._record(mgr, cls, args, kwargs)
-        group: Group[T] = Group(env, n, lambda place: chosen._begin(env, place, mgr, record))
+        group: Group[T] = Group(env, n, lambda place: chosen._begin(env, place, mgr, record), self.label)
         mgr.family.groups.append(group)
-        group.fill(list(env.worker_envs))
+        group.fill(labelled(env, self.label))
         return group
 
     def create_funcs(
@@ -265,7 +265,7 @@ class Options:
         return by_others(env.errands, self._create, env, where, mgr, record)
 
     def _create(self, env: Env, where: Where, mgr: "Cell", record: Record) -> Future[Any]:
-        place = _choose(env, where)
+        place = choose(env, where, self.label)
         if place == env.id:
             cell = env.lives.new_cell(record, mgr.name, mgr.addr)
             if not mgr.family.adopt(cell.addr, cell.name, if_needed(record)):
@@ -361,19 +361,6 @@ def _with_deadline(made: Future[Any], seconds: float) -> Future[Any]:
     return limited
 
 
-def _choose(env: Env, where: Where) -> int:
-    places = env.worker_envs
-    if where is None:
-        return places[next(env.turns) % len(places)]
-    place = resolved(env, where)
-    if place not in (*places, env.id, FRONT):
-        known = ", ".join(map(str, places))
-        raise ConfigError(
-            f"env={where!r}: this Corps creates workers in the Envs {known}; or say env='here', or 'front'"
-        )
-    return place
-
-
 def _all_or_none(made: list[Future[Any]]) -> list[Any]:
     wait_all(made)
     failed = next((future for future in made if future.outcome is not None and future.outcome.failed), None)
@@ -398,6 +385,7 @@ def options(
     properties: Properties | None = None,
     at_once: int | None = None,
     per: Per = "corps",
+    label: str | None = None,
 ) -> Options:
     """Choose how workers are created: ``corps.options(tag="a").create(Counter, 10)``.
 
@@ -416,6 +404,8 @@ def options(
         properties: Those of its entry there; see `corps.register`.
         at_once: How many functions of a `corps.Funcs` may run at a time; None for what its class declares.
         per: For `singleton`: whether there is one in the ``"corps"``, or one in each ``"env"``.
+        label: Take only Envs to which the settings give this label, in turn; `create_per_env` and `replicate`
+            take each of them.
 
     Returns:
         Options with the methods `create`, `create_nowait`, `create_many`, `create_per_env`, `replicate`,
@@ -442,15 +432,20 @@ def options(
     kept = None if properties is None else checked_properties(properties)
     if at_once is not None and not _is_number(at_once, int, least=1):
         raise ConfigError(f"at_once={at_once!r}: wants the number of functions that may run, from 1, or None")
-    return Options(tag, env, mailbox, deadline, restart, register, kept, at_once, per)
+    if label is not None and (type(label) is not str or not label or env is not None):
+        raise ConfigError(f"label={label!r:.80} with env={env!r}: wants a label of Envs, and then no env")
+    return Options(tag, env, mailbox, deadline, restart, register, kept, at_once, per, label)
 
 
 def _is_number(value: object, *types: type, least: float) -> bool:
     return type(value) in types and value >= least  # type: ignore[operator]  # a number
 
 
-def envs() -> list[int]:
+def envs(label: str | None = None) -> list[int]:
     """Return the Envs in which workers are created in turn, for ``corps.options(env=...)``.
+
+    Args:
+        label: Only those to which the settings give this label.
 
     Returns:
         Their ids. In a worker its own Env comes first. The front is not among them.
@@ -458,7 +453,8 @@ def envs() -> list[int]:
     Raises:
         ContextError: There is no Env here, or several are open and it is not clear which is meant.
     """
-    return list(env_here("whose Corps has Envs").worker_envs)
+    env = env_here("whose Corps has Envs")
+    return with_label(env, env.worker_envs, label)
 
 
 def create(cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:

@@ -12,6 +12,7 @@ from corps.runtime.calls.waiting import wait_all
 from corps.runtime.context import Activity, current
 from corps.runtime.env import Env
 from corps.workers.names import Name
+from corps.workers.placement import with_label
 
 T = TypeVar("T")
 _log = logging.getLogger("corps.workers")
@@ -24,17 +25,21 @@ class Group(Generic[T]):
     A worker that fails comes back by its restart policy. All of them end with the worker that made the group.
     """
 
-    def __init__(self, env: Env, n: int, begin: Callable[[int], Future[Name[T]]]) -> None:
+    def __init__(
+        self, env: Env, n: int, begin: Callable[[int], Future[Name[T]]], label: str | None = None
+    ) -> None:
         """Make an empty group; `Options.replicate` calls this.
 
         Args:
             env: Where the group is kept.
             n: How many workers each Env has.
             begin: Creates one in an Env.
+            label: Only Envs with this label have workers.
         """
         self._env = env
         self._n = n
         self._begin = begin
+        self._label = label
         self._lock = Lock()  # protects _names
         self._names: dict[int, list[Name[T]]] = {}
 
@@ -54,6 +59,7 @@ class Group(Generic[T]):
         Raises:
             CorpsError: One was not created; those that were remain in the group.
         """
+        env_ids = with_label(self._env, env_ids, self._label)
         with self._lock:  # an Env may come while the group is made
             fresh = [env_id for env_id in env_ids if env_id not in self._names]
             self._names.update((env_id, []) for env_id in fresh)

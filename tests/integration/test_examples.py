@@ -65,6 +65,10 @@ PRINTED: Final = {
         "the application ends",
         "the store is closed",
     ],
+    "labels.py": [
+        "['devices: 1', 'devices: 1', 'devices: none']",
+        "no Env of this Corps has the label 'tpu' (env2: gpu)",
+    ],
     "failing/permanent.py": [
         "5 kWh",
         "7 kWh",

@@ -70,7 +70,9 @@ def options_keep_the_check() -> None:
     chosen.create(Counter, "one")  # type: ignore[arg-type]
     chosen.create_many(3, Counter)  # type: ignore[call-arg]
     chosen.create_per_env(3, Counter, 1, 2)  # type: ignore[call-arg]
-    corps.options(label="a")  # type: ignore[call-arg]
+    corps.options(colour="a")  # type: ignore[call-arg]
+    corps.options(label="gpu").create(Counter, 1)
+    corps.options(label=1)  # type: ignore[arg-type]
     corps.options(env="there")  # type: ignore[arg-type]
 
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from corps.config import LoadedSettings, all_settings, describe, load_settings
 from corps.errors import ConfigError
-from corps.settings import Settings, Tcp, Threads
+from corps.settings import EnvSettings, Settings, Tcp, Threads
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 
@@ -341,6 +341,41 @@ def test_the_beat_can_be_switched_off(dead: str | None) -> None:
     assert load({"beat.dead": dead, "beat.suspect": 100.0}).settings.beat.dead is None
 
 
+# What single Envs have
+
+
+def test_a_file_has_a_table_for_each_env_of_which_it_says_something(save: SaveFile) -> None:
+    own = '[envs.2]\nenv = { DEVICES = 1 }\nnice = 5\ncpus = [0, 1]\nlabels = ["gpu"]\n'
+    loaded = load(save(f"[envs]\ncount = 3\n{own}[envs.front]\nnice = 1\n"))
+    assert loaded.settings.envs == 3
+    expected = EnvSettings(env={"DEVICES": "1"}, nice=5, cpus=(0, 1), labels=("gpu",))
+    assert loaded.settings.per_env == {"2": expected, "front": EnvSettings(nice=1)}
+    assert load(save("envs = 3\n" + own.replace("envs.2", "per_env.2"))).settings.per_env == {"2": expected}
+
+
+def test_the_number_of_envs_can_come_from_elsewhere(save: SaveFile) -> None:
+    settings = load(save("[envs.2]\nnice = 5\n"), envs=4).settings
+    assert (settings.envs, list(settings.per_env)) == (4, ["2"])
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ({"2": {"nice": 30}}, "per_env.2.nice = 30 "),
+        ({"2": {"nise": 3}}, "per_env.2.nise = 3 "),
+        ({"2": {"cpus": [-1]}}, "per_env.2.cpus.0 = -1 "),
+        ({"2": {"labels": "gpu"}}, "per_env.2.labels = 'gpu' "),
+        ({"2": {"env": {"A": True}}}, "per_env.2.env.A = True "),
+        ({"2": {"env": {"A=B": "1"}}}, "an environment variable that cannot be: 'A=B' = '1'"),
+        ({"0": {}}, "has a table for '0': wants ids"),
+        ({"1025": {}}, "has a table for '1025': wants ids"),
+        ({"back": {}}, "has a table for 'back': wants ids"),
+    ],
+)
+def test_a_bad_table_of_an_env_is_refused_with_its_place(table: Any, complaint: str) -> None:
+    assert complaint in refusal({"per_env": table})
+
+
 # What an environment variable means
 
 
@@ -437,6 +472,7 @@ def default_in_words(key: str) -> str:
     if all_settings()[key].field.default_factory is not None:
         return {
             "envs": "one for each core that the process may use",
+            "per_env": "none",
             "shared_memory.bytes": "a quarter of the machine's memory",
         }[key]
     value = {row: value for row, value, _ in describe(load())}[key]

@@ -23,7 +23,7 @@ from corps.observing.counters import Counters
 from corps.runtime.threads.alarms import Alarms
 from corps.supervision.restarts import Restart
 
-START: Final = Start("0" * 16, {}, [], b"", 0, [])
+START: Final = Start("0" * 16, {}, [], b"", 0, [], [])
 
 
 class Channel:

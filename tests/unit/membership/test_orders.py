@@ -61,6 +61,7 @@ MESSAGES: Final[tuple[Message, ...]] = (
         b"/run/\xff",
         1,
         [["m:C", "C", [], True, "env", {}]],
+        [[2, {"DEVICES": "1"}, None, [], ["gpu"]]],
     ),
     Members((ME, Member(2, "b" * 32, "")), (3, 4), is_late=True),
     MemberJoined(ME),

@@ -1,0 +1,30 @@
+"""Envs that differ: one has a variable of its own, and a label by which workers are placed.
+
+python examples/labels.py
+"""
+
+import os
+
+import corps
+
+
+class Model(corps.Conc):
+    def place(self) -> str:
+        return f"devices: {os.environ.get('DEVICES', 'none')}"
+
+
+class App(corps.Corps):
+    def places(self) -> list[str]:
+        models = corps.options(label="gpu").create_many(2, Model)
+        other = corps.options(env=1).create(Model)
+        return [str(each.place().ret) for each in (*models, other)]
+
+
+if __name__ == "__main__":
+    per_env = {"2": {"env": {"DEVICES": "1"}, "labels": ["gpu"]}}
+    with corps.boot(App, envs=2, config={"per_env": per_env}) as app:
+        print(app.places().ret)
+        try:
+            corps.options(label="tpu").create(Model)
+        except corps.NoSuchEnv as error:
+            print(error)
