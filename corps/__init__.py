@@ -25,6 +25,7 @@ modules of the package may change without notice.
     looking on     watch, unwatch, Ended, statistics, dead_letters, DeadLetters, DeadLetter, Subscription
     finding        register, unregister, find, find_all, watch_dir, aregister, aunregister, afind, Dir,
                    DirWatch, Entered, Left, Changed
+    timers         after, every, timers, Timer, Timers
     request steps  Request, Outcome
     files          store, load
     settings       Settings
@@ -110,6 +111,11 @@ from corps.services.dirs.finding import register as register
 from corps.services.dirs.finding import unregister as unregister
 from corps.services.dirs.finding import watch_dir as watch_dir
 from corps.services.dirs.service import Dir as Dir
+from corps.services.timers.setting import Timers as Timers
+from corps.services.timers.setting import after as after
+from corps.services.timers.setting import every as every
+from corps.services.timers.setting import timers as timers
+from corps.services.timers.timer import Timer as Timer
 from corps.supervision.restarts import Restart as Restart
 from corps.workers.asking import asking as asking
 from corps.workers.calling import ask as ask
@@ -207,6 +213,8 @@ __all__ = [
     "Settings",
     "Subscription",
     "SupervisionError",
+    "Timer",
+    "Timers",
     "UnpackError",
     "Untrusted",
     "VersionMismatch",
@@ -215,6 +223,7 @@ __all__ = [
     "WorkerGone",
     "aboot",
     "afind",
+    "after",
     "aregister",
     "as_completed",
     "ask",
@@ -227,6 +236,7 @@ __all__ = [
     "dead_letters",
     "env",
     "envs",
+    "every",
     "find",
     "find_all",
     "freeze_support",
@@ -241,6 +251,7 @@ __all__ = [
     "singleton",
     "statistics",
     "store",
+    "timers",
     "unregister",
     "unwatch",
     "wait_all",

@@ -24,6 +24,9 @@ CORPS_DIR: Final = SERVICES + 1
 ENV_DIR: Final = SERVICES + 2
 """Conc id of the service that keeps the Dir of an Env, and a copy of that of the Corps."""
 
+ENV_TIMERS: Final = SERVICES + 3
+"""Conc id of the service that calls workers of an Env for the timers of other Envs."""
+
 GENERATION: Final = 2**32
 """Workers that one process of an Env can have: the conc ids of its next process begin there."""
 

@@ -24,6 +24,7 @@ from corps.runtime.env import Env
 from corps.runtime.options import EnvOptions, WorkerOptions
 from corps.services.dirs.finding import register_in
 from corps.services.dirs.singletons import singleton_in
+from corps.services.timers.setting import Timers
 from corps.transport.link import Transport
 from corps.workers.corps import Corps
 from corps.workers.iterators import RemoteIterator
@@ -112,12 +113,13 @@ def _give_names_and_packers(env: Env, code: CodeNames) -> Packer:
     def make_name(addr: ConcAddr, interface: Interface, incarnation: int = 1) -> Name[Any]:
         return Name(addr, interface, env, incarnation=incarnation)
 
-    def pack(value: Any) -> PackedState:
-        packed = of_states.pack(value, what="state")
+    def pack(value: Any, what: str = "state") -> PackedState:
+        packed = of_states.pack(value, what=what)
         return packed.codec, packed.body
 
     env.register = partial(register_in, env)
     env.singleton = partial(singleton_in, env)
+    env.timers_of = partial(Timers, env)
     env.make_name = make_name
     env.make_iterator = RemoteIterator
     env.pack = pack

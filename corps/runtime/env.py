@@ -89,14 +89,15 @@ class Env:
         self.errands: Errands | None = None  # of the main thread, where that is the author's
         self.peers: Peers | None = None
         self.readers: Readers | None = None
-        # These six make what lies above the engine; `managers.assembly` sets them before anything runs.
+        # These seven make what lies above the engine; `managers.assembly` sets them before anything runs.
         self.make_name: Callable[[ConcAddr, Interface, int], Any]
         self.make_iterator: Callable[..., Any]
-        self.pack: Callable[[Any], PackedState]
+        self.pack: Callable[..., PackedState]
         self.unpack: Callable[[PackedState], Any]
         self.register: Callable[..., Future[None]]
         self.singleton: Callable[..., Future[Any]]
         self.dirs: Any = None  # the Dirs as this Env has them, for look-ups that are to be fast
+        self.timers_of: Callable[[Any], Any]  # of the worker of a cell
         self.corps_name: Any = None
         """Name of the application's Corps, for workers that no other Corps created."""
         self.worker_envs: list[int] = [env_id]
@@ -476,6 +477,18 @@ class Env:
         if self.main_alias is not None and class_name.startswith("__main__:"):
             return self.main_alias + class_name[len("__main__") :]
         return class_name
+
+    def more_alarms(self, name: str) -> Alarms:
+        """Make alarms with a thread of their own, for what must keep no deadline waiting."""
+        return Alarms(f"{self.label}-{name}", lambda: current.set(self._bringing), self._thread_failed)
+
+    def dispatch_at_once(self, request: Request) -> None:
+        """Send a request as `dispatch`, for a thread that may not wait: it enters even a full mailbox."""
+        token = current.set(self._bringing)
+        try:
+            self.dispatch(request)
+        finally:
+            current.reset(token)
 
     def manager_of(self, env_id: int) -> ConcAddr:
         """Return the address of the EnvMgr of an Env of this Corps."""

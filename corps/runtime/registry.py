@@ -130,6 +130,11 @@ class Registry(Route):
             self._presences.mgr_env_lost(mgr_env)
             return self._in_vain()
 
+    def is_gone(self, number: int) -> bool:
+        """Return whether no worker has this number, and none will come back to it."""
+        with self._lock:
+            return number not in self._cells and not self._presences.may_come(number)
+
     def hold(self, request: Request) -> bool:
         """Keep a request for a worker that is not here, if that may come back; False if it will not."""
         number = request.target.conc

@@ -121,6 +121,11 @@ class Conc:
         name: Name[Any] = cell.env.services.name_of(ENV_DIR)
         return name
 
+    def my_timer(self) -> Any:
+        """Return the `corps.Timers` of this worker: what it sets belongs to this worker, in any thread."""
+        cell = self._corps_own_cell()
+        return cell.env.timers_of(cell)
+
     def my_env(self) -> int:
         """Return the id of the Env in which this worker lives."""
         env: int = self._corps_own_cell().env.id

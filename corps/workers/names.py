@@ -280,6 +280,20 @@ class Method:
         """Return the kind of the request, and its arguments."""
         return CALL, args
 
+    def as_request(self, args: tuple[Any, ...]) -> tuple[Env, ConcAddr, str, Kind, tuple[Any, ...]]:
+        """Return the Env that asks, the worker, the method, the kind of request and its arguments."""
+        env = self._env or _no_env(self)
+        return env, self._addr, self._method, *self._as_sent(args)
+
+    def takes(self, keyword: str) -> bool:
+        """Return whether the author's method has this parameter; False if its class is not loaded here."""
+        # No code of the author's runs, and `inspect.signature` would take 20 µs.
+        cls = self._interface.author or _loaded(self._interface.class_name)
+        for each in () if cls is None else cls.__mro__:
+            if self._method in vars(each):
+                return _has_parameter(vars(each)[self._method], keyword)
+        return False
+
     def __repr__(self) -> str:
         return f"<method {self._method!r} of {_text_of(self._addr, self._interface)}>"
 
@@ -350,6 +364,23 @@ class PinnedMethod(Method):
 
 
 _SHOWN: Final = frozenset({"__name__", "__qualname__", "__signature__", "__annotations__"})
+
+
+def _has_parameter(function: Any, keyword: str) -> bool:
+    while (inner := _inside(function)) is not None:
+        function = inner
+    if not isinstance(function, FunctionType):
+        return False
+    code = function.__code__
+    named = code.co_varnames[code.co_posonlyargcount : code.co_argcount + code.co_kwonlyargcount]
+    return keyword in named
+
+
+def _inside(function: Any) -> Any:
+    """Return what is decorated; None if nothing is."""
+    if isinstance(function, FunctionType):
+        return vars(function).get("__wrapped__")
+    return function.__func__ if isinstance(function, staticmethod | classmethod) else None
 
 
 def _text_of(addr: ConcAddr, interface: Interface) -> str:

@@ -137,6 +137,7 @@ def _rest(cell: "Cell", failure: Failure | None, failed_at: float) -> None:
         return
     cell.env.worker_counters.ended(str(cell), end.reason, has_failed=failure is not None)
     cell.forget_worker()
+    cell.env.parts.tell(lambda part: part.worker_ended(cell.addr, returns=True))
     if cell.watchers is not None:
         cell.watchers.tell(Ended(cell.name, number, end.reason, end.text))
     cell.halted(number + 1)

@@ -1,0 +1,1 @@
+"""Timers: workers are called at a time."""

@@ -1,0 +1,181 @@
+"""One call of a timer, from the moment at which it is due until it is over. A worker gets it as a request.
+
+A tick that has not begun can be withdrawn for certain. For a worker of this Env its mailbox decides that. For
+one of another Env the service of that Env does, to which all ticks for its workers go. So a withdrawal never
+overtakes its tick.
+"""
+
+from collections.abc import Callable
+from threading import RLock
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from corps.addresses import ENV_TIMERS, ConcAddr
+from corps.errors import ClosedError, CorpsError, NoSuchMethod, NoSuchWorker, WorkerGone
+from corps.messages.outcomes import Outcome, Raised, Refused
+from corps.messages.promises import NoAnswer
+from corps.messages.requests import Kind, Request
+from corps.runtime.calls.futures import Future
+from corps.runtime.cells.keeping import PackedState
+
+if TYPE_CHECKING:
+    from corps.runtime.env import Env
+
+Origin = tuple[int, int, int]
+"""Which tick it is: the Env of its timer, the generation of that Env, and a number."""
+
+Then = Callable[[bool], object]
+"""Called when a tick is over; True if no other one can reach the worker."""
+
+
+class Target(NamedTuple):
+    """What a timer calls."""
+
+    worker: ConcAddr
+    method: str
+    kind: Kind
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    takes_skipped: bool = False  # whether the method wants to know how many ticks were missed
+    packed: PackedState | None = None  # the arguments, for a worker of another Env; then they are empty above
+
+
+class LocalTick(NoAnswer):
+    """A tick for a worker of this Env: the promise of its request. Thread-safe."""
+
+    __slots__ = ("_env", "_sender", "_target", "_then", "request")
+
+    def __init__(self, env: "Env", target: Target, skipped: int, sender: ConcAddr | None, then: Then) -> None:
+        self._open = [True]
+        self._env = env
+        self._target = target
+        self._sender = sender
+        self._then = then
+        kwargs, packed = target.kwargs, None
+        if target.packed is not None:
+            packed = _opening(env, target.packed, skipped if target.takes_skipped else None)
+        elif target.takes_skipped:
+            kwargs = {**kwargs, "skipped": skipped}
+        request = Request(
+            target.kind, target.worker, target.method, target.args, kwargs, self, sender, packed=packed
+        )
+        # What decides whether it begins is known before it is sent, so that it can be withdrawn at any time.
+        request.route = env.registry.find(target.worker.conc) or env.registry
+        self.request = request
+
+    def send(self) -> None:
+        """Send it. It never waits."""
+        try:
+            self._env.dispatch_at_once(self.request)
+        except CorpsError as error:  # in a fork of the process
+            self.settle(Refused(error))
+
+    def withdraw(self, *, waits: bool = False) -> bool:
+        """Keep it from ever beginning; False if it has begun, or is over."""
+        request = self.request
+        if request.route is None or not self._open:
+            return False
+        if request.route is self._env.registry:
+            self._open.clear()  # before a worker can come that looks
+        never_begins = request.route.take_back(request)
+        if never_begins:
+            self._open.clear()
+        return never_begins
+
+    def settle(self, outcome: Outcome) -> bool:
+        """See `Promise.settle`."""
+        try:
+            self._open.pop()
+        except IndexError:
+            return False
+        if outcome.failed:
+            self._failed(outcome)
+        self._then(is_final(outcome))
+        return True
+
+    def _failed(self, outcome: Outcome) -> None:
+        target, letters = self._target, self._env.letters
+        if isinstance(outcome, Refused) and is_final(outcome):
+            if target.worker != self._sender:  # else it ends, and its timers with it
+                letters.note(outcome.letter or "ended", self._sender, target.worker, target.method)
+        else:
+            letters.unanswered(self._sender, target.worker, target.method, outcome)
+
+
+def _opening(env: "Env", packed: PackedState, skipped: int | None) -> Callable[[], tuple[Any, ...]]:
+    def unpack() -> tuple[Any, ...]:
+        args, kwargs = env.unpack(packed)
+        return args, kwargs if skipped is None else {**kwargs, "skipped": skipped}
+
+    return unpack
+
+
+def is_final(outcome: Outcome) -> bool:
+    """Return whether an outcome says that nothing more can reach its worker."""
+    if not isinstance(outcome, Refused):
+        return False
+    error = outcome.error
+    is_gone = isinstance(error, WorkerGone | NoSuchWorker | NoSuchMethod | ClosedError)
+    return is_gone and getattr(error, "executed", "no") == "no"
+
+
+class FarTick:
+    """A tick for a worker of another Env, by way of the service there. Thread-safe."""
+
+    __slots__ = ("_env", "_is_sent", "_is_withdrawn", "_lock", "_origin", "_skipped", "_target", "_then")
+
+    def __init__(self, env: "Env", target: Target, skipped: int, number: int, then: Then) -> None:
+        self._env = env
+        self._target = target
+        self._skipped = skipped
+        self._origin: Origin = (env.id, env.generation, number)
+        self._then = then
+        # Protects what follows; held while it is sent, which never waits, so that no withdrawal overtakes it.
+        self._lock = RLock()
+        self._is_sent = self._is_withdrawn = False
+
+    def send(self) -> None:
+        """Send it. It never waits."""
+        with self._lock:
+            if self._is_withdrawn:
+                return
+            self._is_sent = True
+            try:
+                answer = self._ask("tick", self._target, self._skipped)
+            except CorpsError as error:
+                failed = Refused(error)
+                answer = Future()
+                answer.settle(failed)
+        answer.when_settled(self._over)
+
+    def _ask(self, what: str, *args: Any) -> Future[Any]:
+        return self._env.ask_service(self._target.worker.env, ENV_TIMERS, what, self._origin, *args)
+
+    def _over(self, answer: Future[bool]) -> None:
+        error = answer.failure()
+        if error is None:
+            self._then(answer.result())
+            return
+        outcome = answer.outcome
+        target, letters = self._target, self._env.letters
+        if isinstance(outcome, Raised):  # a defect of the service there
+            letters.unanswered(None, target.worker, target.method, outcome)
+        elif isinstance(outcome, Refused) and not self._is_withdrawn:
+            letters.note(outcome.letter or "lost", None, target.worker, target.method)
+        self._then(outcome is not None and is_final(outcome))
+
+    def withdraw(self, *, waits: bool = False) -> bool | None:
+        """Keep it from ever beginning; False if it has begun, None if that is not known without waiting."""
+        with self._lock:
+            if not self._is_sent:
+                self._is_withdrawn = True
+                return True
+            try:
+                answer: Future[bool] = self._ask("withdraw")
+            except CorpsError:
+                return None
+            self._is_withdrawn = True
+        if not waits or not self._env.may_wait_for_room():
+            return None
+        # The process that was to run it may have died. What it had not begun is not begun by the next one:
+        # both requests are lost, or both arrive.
+        return answer.result() if answer.failure() is None else True

@@ -1,0 +1,93 @@
+"""Claims about timers over real processes, which are killed."""
+
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import corps
+
+LIMIT = 30.0
+
+
+class Counter(corps.Conc):
+    """Counts its ticks. `reached` answers when there were so many."""
+
+    restart = corps.Restart(max=100)
+
+    def __init__(self) -> None:
+        self.ticks = 0
+        self.wanted: list[tuple[int, corps.Promise[int]]] = []
+
+    def tick(self, *, skipped: int) -> None:
+        assert skipped >= 0
+        self.ticks += 1
+        for number, promise in self.wanted:
+            if self.ticks >= number and not promise.done():
+                promise.set_result(self.ticks)
+
+    def reached(self, number: int) -> Any:
+        if self.ticks >= number:
+            return self.ticks
+        promise: corps.Promise[int] = corps.Promise()
+        self.wanted.append((number, promise))
+        return promise
+
+    def pid(self) -> int:
+        return os.getpid()
+
+    def calls(self, name: "corps.Name[Counter]") -> None:
+        corps.every(0.01, name.tick, key="calls")
+
+    def stops(self) -> list[bool]:
+        return [timer.cancel() for timer in corps.timers()]
+
+    def calls_by_my_timer(self, name: "corps.Name[Counter]") -> None:
+        self.my_timer().every(0.01, name.tick, key="calls")
+
+
+@pytest.fixture
+def app() -> Iterator[corps.BootedName[corps.Corps]]:
+    with corps.boot(corps.Corps, envs=2) as app:
+        yield app
+
+
+def kill(name: corps.Name[Any]) -> None:
+    ended = corps.watch(name)
+    os.kill(corps.call(name, Counter.pid).result(LIMIT), signal.SIGKILL)
+    assert ended.result(LIMIT).reason == "killed"
+
+
+def test_timers_call_workers_of_other_envs(app: corps.BootedName[corps.Corps]) -> None:
+    one, two = (corps.options(env=env).create(Counter) for env in (1, 2))
+    one.calls(two).result(LIMIT)
+    two.calls_by_my_timer(one).result(LIMIT)
+    timer = corps.every(0.01, one.tick)
+    for name in (one, two):
+        assert name.reached(5).result(LIMIT) >= 5
+    assert timer.cancel() is True
+    assert one.stops().result(LIMIT) == two.stops().result(LIMIT) == [True]
+    seen = [name.ticks.ret for name in (one, two)]
+    assert [name.ticks.ret for name in (one, two)] == seen
+
+
+def test_a_timer_goes_on_when_the_env_of_its_target_comes_back(app: corps.BootedName[corps.Corps]) -> None:
+    name = corps.options(env=1).create(Counter)
+    timer = corps.every(0.01, name.tick)
+    assert name.reached(3).result(LIMIT) >= 3
+    kill(name)
+    assert name.reached(3).result(LIMIT) >= 3
+    assert timer.cancel() is True
+
+
+def test_a_timer_ends_with_the_env_of_its_owner(app: corps.BootedName[corps.Corps]) -> None:
+    owner, name = (corps.options(env=env).create(Counter) for env in (1, 2))
+    owner.calls(name).result(LIMIT)
+    assert name.reached(3).result(LIMIT) >= 3
+    kill(owner)
+    owner.pid().result(LIMIT)  # it has come back, and has set no timer
+    seen = name.ticks.ret
+    assert owner.stops().result(LIMIT) == []
+    assert name.ticks.ret == seen
