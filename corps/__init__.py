@@ -22,7 +22,8 @@ modules of the package may change without notice.
     declaring      Restart, idempotent, interleave, readonly
     calls          Name, Future, Promise, RemoteIterator, call, ask, asking
     waiting        wait_any, wait_all, as_completed, gather, shield
-    looking on     watch, unwatch, Ended, statistics, dead_letters, DeadLetters, DeadLetter, Subscription
+    looking on     watch, unwatch, Ended, env_events, EnvEvent, News, statistics, dead_letters, DeadLetters,
+                   DeadLetter, Subscription
     finding        register, unregister, find, find_all, watch_dir, aregister, aunregister, afind, Dir,
                    DirWatch, Entered, Left, Changed
     timers         after, every, timers, Timer, Timers
@@ -88,6 +89,7 @@ from corps.launch.local import LocalEnv as LocalEnv
 from corps.launch.local import env as env
 from corps.messages.dead_letters import DeadLetter as DeadLetter
 from corps.messages.endings import Ended as Ended
+from corps.messages.env_event import EnvEvent as EnvEvent
 from corps.messages.outcomes import Outcome as Outcome
 from corps.messages.requests import Request as Request
 from corps.packing.storage import load as load
@@ -125,6 +127,7 @@ from corps.workers.corps import Corps as Corps
 from corps.workers.dead_letters import DeadLetters as DeadLetters
 from corps.workers.dead_letters import Subscription as Subscription
 from corps.workers.dead_letters import dead_letters as dead_letters
+from corps.workers.env_events import env_events as env_events
 from corps.workers.everywhere import statistics as statistics
 from corps.workers.factory import Options as Options
 from corps.workers.factory import create as create
@@ -139,6 +142,7 @@ from corps.workers.iterators import RemoteIterator as RemoteIterator
 from corps.workers.marks import interleave as interleave
 from corps.workers.marks import readonly as readonly
 from corps.workers.names import Name as Name
+from corps.workers.news import News as News
 from corps.workers.promise import Promise as Promise
 from corps.workers.watching import unwatch as unwatch
 from corps.workers.watching import watch as watch
@@ -175,6 +179,7 @@ __all__ = [
     "DirWatch",
     "Ended",
     "Entered",
+    "EnvEvent",
     "EnvLost",
     "EnvStartError",
     "Fail",
@@ -190,6 +195,7 @@ __all__ = [
     "Name",
     "NameTaken",
     "NewerFormat",
+    "News",
     "NoSuchEnv",
     "NoSuchMethod",
     "NoSuchWorker",
@@ -235,6 +241,7 @@ __all__ = [
     "create_funcs",
     "dead_letters",
     "env",
+    "env_events",
     "envs",
     "every",
     "find",

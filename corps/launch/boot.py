@@ -19,6 +19,7 @@ from corps.launch.may_boot import check_before, check_source, line_of
 from corps.launch.running import RunningCorps, StartingCorps, start_corps
 from corps.launch.sources import find_source
 from corps.launchers.local.starting_python import take_role
+from corps.messages.env_event import EnvEvent
 from corps.runtime.calls.futures import Future
 from corps.runtime.context import Block
 from corps.runtime.env import Env
@@ -26,10 +27,12 @@ from corps.runtime.threads.running_loop import running_loop
 from corps.services.dirs.handle import DirHandle
 from corps.supervision.restarts import Restart
 from corps.workers.dead_letters import DeadLetters
+from corps.workers.env_events import EnvEvents
 from corps.workers.everywhere import ask_everywhere
 from corps.workers.factory import Options, Per, options
 from corps.workers.groups import Group
 from corps.workers.names import Name
+from corps.workers.news import News
 from corps.workers.placement import Where, with_label
 from corps.workers.properties import Properties
 
@@ -53,6 +56,7 @@ _OF_HANDLE: Final = (
     "replicate",
     "create_funcs",
     "envs",
+    "env_events",
     "statistics",
     "dead_letters",
     "singleton",
@@ -180,6 +184,10 @@ class BootedName(Name[T_co], DirHandle):
         """List the Envs in which workers can be created; see `corps.envs`."""
         env = self._running.env
         return with_label(env, env.worker_envs, label)
+
+    def env_events(self) -> News[EnvEvent]:
+        """Hear of the Envs of this Corps from now on; see `corps.env_events`."""
+        return self._running.env.parts.get(EnvEvents).listen()
 
     def statistics(self, timeout: float | None = 5.0) -> dict[int, dict[str, Any]]:
         """Tell what goes on in each Env; see `corps.statistics`."""

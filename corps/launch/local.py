@@ -21,6 +21,7 @@ from corps.launch.interrupted import is_interrupt
 from corps.managers.assembly import build_env, env_options
 from corps.managers.components import Component, components_of
 from corps.messages.endings import Failure
+from corps.messages.env_event import EnvEvent
 from corps.messages.requests import EXIT_NOW
 from corps.runtime.calls.travelling import fault_of
 from corps.runtime.context import Block, current
@@ -30,8 +31,10 @@ from corps.runtime.threads.thread_starts import THREADS_START_AT_EXIT
 from corps.services.dirs.handle import DirHandle
 from corps.supervision.restarts import Restart
 from corps.workers.dead_letters import DeadLetters
+from corps.workers.env_events import EnvEvents
 from corps.workers.factory import Options, Per, options
 from corps.workers.names import Name
+from corps.workers.news import News
 from corps.workers.placement import Where, with_label
 from corps.workers.properties import Properties
 
@@ -133,6 +136,10 @@ class LocalEnv(DirHandle):
     def dead_letters(self) -> DeadLetters:
         """Give the messages that did not arrive here; see `corps.dead_letters`."""
         return DeadLetters.of(self._env, "here")
+
+    def env_events(self) -> News[EnvEvent]:
+        """Hear of the Envs of this Corps from now on; see `corps.env_events`."""
+        return self._env.parts.get(EnvEvents).listen()
 
     def statistics(self) -> dict[str, Any]:
         """Tell what goes on here, and what went wrong so far.

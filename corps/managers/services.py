@@ -16,6 +16,7 @@ from corps.services.timers.env_timers import EnvTimers
 from corps.services.timers.service import TimersOfOthers
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
+from corps.workers.env_events import EnvEvents
 
 _ROOM: Final = 1_000_000  # requests that may wait: those of other Envs must never meet a full mailbox
 
@@ -39,6 +40,7 @@ class Service(NamedTuple):
 SERVICES_OF_EACH: Final[Sequence[Service]] = (
     Service(DirCopy, ENV_DIR, EnvDir),
     Service(Singletons),
+    Service(EnvEvents),
     Service(DirPrimary, CORPS_DIR, CorpsDir, is_corps_wide=True),
     Service(EnvTimers, ENV_TIMERS, TimersOfOthers),
 )

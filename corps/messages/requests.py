@@ -29,7 +29,7 @@ class Kind(IntEnum):
     HALT = 8  # end this incarnation; the others wait for the next one. Only the worker's own Env sends it
     WATCH = 9  # answer when this incarnation of the worker has ended
     PINNED = 10  # the kind with the number ``args[1]``, for the incarnation ``args[0]`` alone
-    TOLD = 11  # call `on_ended`, because a worker that this one watches has ended. Only its own Env sends it
+    TOLD = 11  # call `on_ended` or its like, because something has happened. Only its own Env sends it
     KEEP = 12  # have the worker's state kept. Only its own Env sends it
     AHEAD = 13  # make an item of the generator number ``args[0]`` ahead. Only the worker itself sends it
     STILL = 14  # answer when what the worker runs has ended; begin nothing else. Only its own Env sends it

@@ -124,6 +124,14 @@ class OtherEnvs:
                 cell.family.env_lost(env_id, failure, returns=returns)
         env.parts.tell(lambda part: part.env_lost(env_id, returns=returns))
 
+    def generation(self, env_id: int) -> int:
+        """Return how many processes another Env has had before the one that it has."""
+        return self._generations.get(env_id, 0)
+
+    def last_failure(self, env_id: int) -> Failure:
+        """Return why a process of an Env has died that was lost."""
+        return self._losses[env_id].failure
+
     def is_gone(self, env_id: int) -> bool:
         """Return whether an Env has died, and gets no other process."""
         loss = self._losses.get(env_id)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 from corps.addresses import ENV_DIR
 from corps.errors import ContextError, PackError
 from corps.messages.endings import Ended
+from corps.messages.env_event import EnvEvent
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Outcome
 from corps.messages.requests import Request
@@ -312,6 +313,15 @@ class Conc:
 
         Args:
             event: A `corps.Entered`, `corps.Left` or `corps.Changed`.
+        """
+
+    def on_env_event(self, event: EnvEvent) -> None:
+        """Do something when an Env of the Corps was added, lost, replaced or removed.
+
+        The runtime calls it like a request, from the constructor on; see `corps.env_events`.
+
+        Args:
+            event: What has happened to which Env.
         """
 
     def cleanup(self) -> Awaitable[None] | None:

@@ -37,6 +37,7 @@ HOOKS: Final[Mapping[str, tuple[str, ...]]] = {
     "cleanup": (),
     "on_ended": ("event",),
     "on_dir_change": ("event",),
+    "on_env_event": ("event",),
     "keep_state": (),
     "before_restart": ("error",),
     "after_restart": ("state",),

@@ -65,6 +65,12 @@ PRINTED: Final = {
         "the application ends",
         "the store is closed",
     ],
+    "env_events.py": [
+        "env2 is lost; returns: True",
+        "env2 is replaced; returns: False",
+        "added removed",
+        "['lost', 'replaced', 'added', 'removed']",
+    ],
     "labels.py": [
         "['devices: 1', 'devices: 1', 'devices: none']",
         "no Env of this Corps has the label 'tpu' (env2: gpu)",
