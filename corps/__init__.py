@@ -18,8 +18,9 @@ What is public is here, in `corps.__all__`, and in `corps.testing`, which is imp
 modules of the package may change without notice.
 
     applications   boot, aboot, BootedName, env, LocalEnv, freeze_support
-    workers        Conc, Funcs, Corps, create, create_funcs, singleton, options, Options, envs, Group
-    declaring      Restart, idempotent, interleave, readonly
+    workers        Conc, Funcs, Corps, create, create_funcs, singleton, options, Options, envs
+    several        Group, pool, Pool
+    declaring      Restart, idempotent, interleave, readonly, func
     calls          Name, Future, Promise, RemoteIterator, call, ask, asking
     waiting        wait_any, wait_all, as_completed, gather, shield
     looking on     watch, unwatch, Ended, env_events, EnvEvent, News, statistics, dead_letters, DeadLetters,
@@ -135,6 +136,7 @@ from corps.workers.factory import create_funcs as create_funcs
 from corps.workers.factory import envs as envs
 from corps.workers.factory import options as options
 from corps.workers.factory import singleton as singleton
+from corps.workers.func import func as func
 from corps.workers.funcs import Funcs as Funcs
 from corps.workers.groups import Group as Group
 from corps.workers.idempotence import idempotent as idempotent
@@ -143,6 +145,8 @@ from corps.workers.marks import interleave as interleave
 from corps.workers.marks import readonly as readonly
 from corps.workers.names import Name as Name
 from corps.workers.news import News as News
+from corps.workers.pools import Pool as Pool
+from corps.workers.pools import pool as pool
 from corps.workers.promise import Promise as Promise
 from corps.workers.watching import unwatch as unwatch
 from corps.workers.watching import watch as watch
@@ -208,6 +212,7 @@ __all__ = [
     "PackError",
     "PackingError",
     "PoisonRequest",
+    "Pool",
     "Promise",
     "PropertyError",
     "RemoteError",
@@ -247,11 +252,13 @@ __all__ = [
     "find",
     "find_all",
     "freeze_support",
+    "func",
     "gather",
     "idempotent",
     "interleave",
     "load",
     "options",
+    "pool",
     "readonly",
     "register",
     "shield",

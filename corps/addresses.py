@@ -27,6 +27,9 @@ ENV_DIR: Final = SERVICES + 2
 ENV_TIMERS: Final = SERVICES + 3
 """Conc id of the service that calls workers of an Env for the timers of other Envs."""
 
+ROUTES: Final = SERVICES + 4
+"""Conc id of the service that knows which workers are behind a Name of "any of them"."""
+
 GENERATION: Final = 2**32
 """Workers that one process of an Env can have: the conc ids of its next process begin there."""
 

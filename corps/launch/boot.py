@@ -55,6 +55,7 @@ _OF_HANDLE: Final = (
     "create_per_env",
     "replicate",
     "create_funcs",
+    "replicate_funcs",
     "envs",
     "env_events",
     "statistics",
@@ -110,6 +111,7 @@ class BootedName(Name[T_co], DirHandle):
         at_once: int | None = None,
         per: Per = "corps",
         label: str | None = None,
+        where: Literal["corps"] | None = None,
     ) -> "BootedName[T_co]":
         """Return a Name of the same Corps that calls it, and creates workers, in another way.
 
@@ -124,6 +126,7 @@ class BootedName(Name[T_co], DirHandle):
             register: Whether to register each in the Dir of the Corps.
             properties: Those of its entry there.
             at_once: Of a `corps.Funcs`, how many of its functions may run at a time.
+            where: ``"corps"``: the Corps object is their Mgr.
             per: For `singleton`: whether there is one in the ``"corps"``, or one in each ``"env"``.
             label: Take only Envs with this label.
 
@@ -144,6 +147,7 @@ class BootedName(Name[T_co], DirHandle):
             at_once=at_once,
             per=per,
             label=label,
+            where=where,
         )
         limited = super().options(deadline=deadline, prefetch=prefetch)
         return BootedName(limited, self._running, replace(chosen, _of=self._running.env))
@@ -179,6 +183,12 @@ class BootedName(Name[T_co], DirHandle):
     def singleton(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
         """Return the only worker of a class, created first if it is not there; see `corps.singleton`."""
         return self._chosen.singleton(cls, *args, **kwargs)
+
+    def replicate_funcs(
+        self, n: int, /, *functions: Callable[..., Any] | ModuleType, **named: Callable[..., Any]
+    ) -> Name[Any]:
+        """Create `n` workers of functions in each Env; see `corps.Options.replicate_funcs`."""
+        return self._chosen.replicate_funcs(n, *functions, **named)
 
     def envs(self, label: str | None = None) -> list[int]:
         """List the Envs in which workers can be created; see `corps.envs`."""

@@ -104,6 +104,7 @@ class LocalEnv(DirHandle):
         at_once: int | None = None,
         per: Per = "corps",
         label: str | None = None,
+        where: Literal["corps"] | None = None,
     ) -> Options:
         """Say how workers are to be created here; see `corps.options`."""
         self._check_open()
@@ -118,6 +119,7 @@ class LocalEnv(DirHandle):
             at_once=at_once,
             per=per,
             label=label,
+            where=where,
         )
         return replace(chosen, _of=self._env)
 

@@ -29,6 +29,7 @@ from corps.transport.link import Transport
 from corps.workers.corps import Corps
 from corps.workers.iterators import RemoteIterator
 from corps.workers.names import Name, restore_name
+from corps.workers.routed_names import restore_routed_name
 
 if TYPE_CHECKING:
     from corps.settings import Settings
@@ -95,10 +96,16 @@ def _give_names_and_packers(env: Env, code: CodeNames) -> Packer:
     def restore_here(addr: tuple[str, int, int], interface: tuple[Any, ...], *how: Any) -> Name[Any]:
         return Name(ConcAddr(*addr), Interface.from_tuple(*interface), env, *how)
 
+    def restore_routed_here(*parts: Any) -> Name[Any]:
+        return restore_routed_name(*parts).used_from(env)
+
     def make_packer(out_of_band: int) -> Packer:
         return Packer(
             codec=env.options.codec,
-            rebind={(restore_name.__module__, restore_name.__qualname__): restore_here},
+            rebind={
+                (restore_name.__module__, restore_name.__qualname__): restore_here,
+                (restore_routed_name.__module__, restore_routed_name.__qualname__): restore_routed_here,
+            },
             resolve_module=code.resolve_module,
             main_alias=code.main_alias,
             has_of_main=code.has_of_main,

@@ -21,6 +21,7 @@ from corps.runtime.env import Env
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
+from corps.workers.creating import corps_here, create_at
 from corps.workers.names import Name
 from corps.workers.parameters import keywords_of, parameters_of
 
@@ -73,6 +74,14 @@ class EnvMgr(Conc):
         except asyncio.CancelledError:  # its creator has given up, and never gets the Name
             self._env.exit(cell.addr)
             raise
+        return name
+
+    async def create_for_corps(self, record: Record, place: int) -> Name[Any]:
+        """Create a worker whose Mgr is the Corps object, which lives here, or in a lone Env the EnvMgr."""
+        mgr = corps_here(self._env)
+        if mgr is not self._corps_own_cell():
+            record = record._replace(corps_name=mgr.name)
+        name: Name[Any] = await create_at(self._env, place, mgr, record, None, is_soon=True)
         return name
 
     async def _loaded(self, record: Record) -> Record:

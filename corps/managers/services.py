@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from corps.addresses import CORPS_DIR, ENV_DIR, ENV_TIMERS, SERVICES_MGR
+from corps.addresses import CORPS_DIR, ENV_DIR, ENV_TIMERS, ROUTES, SERVICES_MGR
 from corps.runtime.cells.records import Record
 from corps.runtime.env import Env
 from corps.runtime.options import WorkerOptions
@@ -17,6 +17,8 @@ from corps.services.timers.service import TimersOfOthers
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 from corps.workers.env_events import EnvEvents
+from corps.workers.func import Asked
+from corps.workers.routes import Routes, RoutesService
 
 _ROOM: Final = 1_000_000  # requests that may wait: those of other Envs must never meet a full mailbox
 
@@ -43,6 +45,8 @@ SERVICES_OF_EACH: Final[Sequence[Service]] = (
     Service(EnvEvents),
     Service(DirPrimary, CORPS_DIR, CorpsDir, is_corps_wide=True),
     Service(EnvTimers, ENV_TIMERS, TimersOfOthers),
+    Service(Routes, ROUTES, RoutesService),
+    Service(Asked),
 )
 """All services."""
 

@@ -134,7 +134,12 @@ def reduce_rest(thing: Any, elsewhere: Elsewhere) -> Any:
     if type(reduced) is str:
         reduced = reduce_name(thing, reduced, elsewhere)
         if reduced is None:
-            raise Refusal(thing, NAME_OF_NO_MODULE)
+            by_value = getattr(
+                kind, "_corps_by_value", None
+            )  # of a `corps.func`, which is code as functions are
+            if by_value is None:
+                raise Refusal(thing, NAME_OF_NO_MODULE)
+            return by_value(thing)
     return reduced
 
 

@@ -9,7 +9,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from threading import Lock, get_ident
-from typing import Any
+from typing import Any, TypeVar
 
 from corps.addresses import BOOT_ENV, ENV_MGR, ConcAddr, env_label
 from corps.clock import earlier, now
@@ -47,6 +47,8 @@ from corps.runtime.threads.thread_starts import NO_THREAD
 from corps.runtime.threads.watched_thread import note_failure
 from corps.transport.link import Transport
 from corps.wire.frames import ProbeHeader
+
+T = TypeVar("T")
 
 
 class Env:
@@ -244,9 +246,14 @@ class Env:
         kwargs: dict[str, Any],
         seconds: float | None,
     ) -> Future[Any]:
+        future: Future[Any] = self.at_once(self.ask, CALL, target, what, args, kwargs, seconds)
+        return future
+
+    def at_once(self, function: Callable[..., T], *args: Any) -> T:
+        """Call what sends requests, and have it wait for no room, whichever thread this is."""
         token = current.set(self._bringing)  # which must not wait
         try:
-            return self.ask(CALL, target, what, args, kwargs, seconds)
+            return function(*args)
         finally:
             current.reset(token)
 

@@ -1,5 +1,6 @@
 """The Conc: a worker written as a class."""
 
+import inspect
 import socket
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
@@ -14,6 +15,7 @@ from corps.messages.requests import Request
 from corps.runtime.cells.aside import Aside
 from corps.supervision.restarts import Restart, Strategy
 from corps.workers.interface import interface_of
+from corps.workers.routing import named_parameters
 from corps.workers.steps import starts, steps_of
 
 if TYPE_CHECKING:
@@ -93,6 +95,16 @@ class Conc:
     def _corps_interface_of(cls, record: "Record") -> Interface:
         """Return the interface of a worker of this class."""
         return cls._corps_interface
+
+    @classmethod
+    def _corps_parameters(cls, record: "Record") -> dict[str, list[str]]:
+        """Return the names of the parameters of each method of a worker of this class."""
+        own = [name for name in cls._corps_interface.methods if name not in OFFERED]
+        raws = {name: inspect.getattr_static(cls, name) for name in own}
+        return {
+            name: named_parameters(getattr(raw, "__func__", raw), is_bound=not isinstance(raw, staticmethod))
+            for name, raw in raws.items()
+        }
 
     # --- who I am: in the worker itself, and through its Name but for my_env and my_turn_given_up ---
 

@@ -3,16 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, get_origin
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, get_origin
 
-from corps.addresses import ENV_MGR
-from corps.errors import ClosedError, ConfigError, CorpsError, DefinitionError
+from corps.errors import ConfigError, CorpsError, DefinitionError
 from corps.messages.outcomes import Refused, Value
-from corps.messages.requests import CALL
 from corps.runtime.calls.futures import Future, by_others
 from corps.runtime.calls.waiting import wait_all
-from corps.runtime.cells.constructing import construct_here
-from corps.runtime.cells.records import Record, if_needed
+from corps.runtime.cells.records import Record
 from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.runtime.options import WorkerOptions
@@ -20,8 +17,9 @@ from corps.runtime.threads.lending import check_reserve
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
+from corps.workers.creating import create_at, create_for_corps, mgr_here, with_deadline
 from corps.workers.everywhere import env_here
-from corps.workers.funcs import Funcs, Functions, functions_of
+from corps.workers.funcs import Funcs, Functions, functions_of, room_in
 from corps.workers.groups import Group
 from corps.workers.names import Name
 from corps.workers.placement import Where, choose, labelled, with_label
@@ -29,12 +27,9 @@ from corps.workers.properties import NONE, Properties, checked_properties
 
 if TYPE_CHECKING:
     from corps.runtime.cells.cell import Cell
-    from corps.runtime.cells.family import Family
 
 T = TypeVar("T")
 P = ParamSpec("P")
-
-_TRIES: Final = 3  # a worker that dies with its Env before its Mgr knows it is created again
 
 Per = Literal["corps", "env"]
 """Where there is one singleton: in the whole Corps, or in each Env."""
@@ -59,6 +54,8 @@ class Options:
         at_once: How many functions of a `corps.Funcs` may run at a time; None for what its class declares.
         per: For `singleton`: whether there is one in the ``"corps"``, or one in each ``"env"``.
         label: Only Envs with this label are taken.
+        where: ``"corps"``: the Corps object is the Mgr of the worker, whichever worker creates it; in
+            `corps.env` it is the EnvMgr. None: the worker that creates it.
     """
 
     tag: str = ""
@@ -71,6 +68,7 @@ class Options:
     at_once: int | None = None
     per: Per = "corps"
     label: str | None = None
+    where: Literal["corps"] | None = None
     _of: Env | None = None
 
     def create(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
@@ -104,7 +102,7 @@ class Options:
             CorpsError: As `create`. What the constructor raises is in the Future.
         """
         env = self._env()
-        mgr = _mgr_here(env)
+        mgr = mgr_here(env)
         return self._begin(env, self.env, mgr, self._record(mgr, cls, args, kwargs))
 
     def create_many(self, n: int, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> list[Name[T]]:
@@ -127,7 +125,7 @@ class Options:
         if type(n) is not int or n < 0:
             raise ConfigError(f"create_many({n!r}, ...): wants the number of workers first, from 0")
         env = self._env()
-        mgr = _mgr_here(env)
+        mgr = mgr_here(env)
         record = self._record(mgr, cls, args, kwargs)
         return _all_or_none([self._begin(env, self.env, mgr, record) for _ in range(n)])
 
@@ -154,7 +152,7 @@ class Options:
                 f"create_per_env({n!r}, ...) with env={self.env!r}: wants a number from 0, and no env"
             )
         env = self._env()
-        mgr = _mgr_here(env)
+        mgr = mgr_here(env)
         record = self._record(mgr, cls, args, kwargs)
         places = [place for place in labelled(env, self.label) for _ in range(n)]
         return _all_or_none([self._begin(env, place, mgr, record) for place in places])
@@ -176,16 +174,26 @@ class Options:
             CorpsError: As `create_many`, but the workers that were created remain until their Mgr ends.
             ConfigError: `n` is no number from 1, or these options name an Env.
         """
-        if type(n) is not int or n < 1 or self.env is not None:
+        if type(n) is not int or n < 1 or self.env is not None or self.where is not None:
+            given = f"env={self.env!r}, where={self.where!r}"
             raise ConfigError(
-                f"replicate({n!r}, ...) with env={self.env!r}: wants a number from 1, and no env"
+                f"replicate({n!r}, ...) with {given}: wants a number from 1, and neither of these"
             )
         env = self._env()
-        mgr = _mgr_here(env)
+        mgr = mgr_here(env)
         restart = self.restart or getattr(cls, "restart", None) or Restart()
         chosen = replace(self, restart=restart)
         record = chosen._record(mgr, cls, args, kwargs)
-        group: Group[T] = Group(env, n, lambda place: chosen._begin(env, place, mgr, record), self.label)
+        interface = record.interface
+        group: Group[T] = Group(
+            env,
+            n,
+            lambda place: chosen._begin(env, place, mgr, record),
+            interface,
+            room_in(interface, env.options.threads_max),
+            lambda: record.cls._corps_parameters(record),  # type: ignore[attr-defined]  # of a Conc
+            self.label,
+        )
         mgr.family.groups.append(group)
         group.fill(labelled(env, self.label))
         return group
@@ -243,7 +251,29 @@ class Options:
         cls = get_origin(cls) or cls
         _check_class(cls)
         found: Future[Name[T]] = env.singleton(self, cls, args, kwargs)
-        return found if self.deadline is None else _with_deadline(found, self.deadline)
+        return found if self.deadline is None else with_deadline(found, self.deadline)
+
+    def replicate_funcs(
+        self, n: int, /, *functions: Callable[..., Any] | ModuleType, **named: Callable[..., Any]
+    ) -> Name[Any]:
+        """Create `n` workers of the same functions in each Env, behind one Name.
+
+        It stays so when Envs come and go. Each call goes to a worker in the caller's own Env if that has
+        room, or otherwise to one with few requests under way, as with `Group.any`. `Group.any_by` of a
+        replicated class of Funcs chooses in other ways.
+
+        Args:
+            n: How many in each Env.
+            *functions: Functions, and modules with public functions.
+            **named: Functions by the names that they shall have.
+
+        Returns:
+            The Name of any of them.
+
+        Raises:
+            CorpsError: As `replicate` and `corps.create_funcs`.
+        """
+        return self.replicate(n, Functions, functions_of(functions, named)).any
 
     def _env(self) -> Env:
         return self._of or env_here("to create a worker in")
@@ -266,20 +296,13 @@ class Options:
 
     def _create(self, env: Env, where: Where, mgr: "Cell", record: Record) -> Future[Any]:
         place = choose(env, where, self.label)
-        if place == env.id:
-            cell = env.lives.new_cell(record, mgr.name, mgr.addr)
-            if not mgr.family.adopt(cell.addr, cell.name, if_needed(record)):
-                cell.ending.finish()
-                raise ClosedError(f"{mgr} ends, and its workers with it: it can create no more")
-            made = construct_here(cell, record)
+        if self.where == "corps":
+            made = create_for_corps(env, place, record, self.deadline)
         else:
-            order = (record, mgr.name, mgr.addr)
-            family = mgr.family
-            made = env.ask(CALL, env.manager_of(place), "create", order, {}, self.deadline, retries=_TRIES)
-            made.when_settled(lambda done: _adopt(env, family, done, if_needed(record)))
+            made = create_at(env, place, mgr, record, self.deadline)
         if self.register:
             made = self._registered(env, made)
-        return made if self.deadline is None else _with_deadline(made, self.deadline)
+        return made if self.deadline is None else with_deadline(made, self.deadline)
 
     def _registered(self, env: Env, made: Future[Any]) -> Future[Any]:
         """Return a Future of the same Name that is done when all Envs find the worker."""
@@ -323,44 +346,6 @@ def _check_class(cls: object) -> None:
         raise DefinitionError(f"{cls!r} cannot be created: a worker's class is a subclass of corps.Conc")
 
 
-def _mgr_here(env: Env) -> "Cell":
-    """Return the cell of the worker that creates others here: the one that runs, or else the EnvMgr."""
-    here = current.get()
-    if here is not None and here.env is env and here.cell is not None:
-        return here.cell
-    mgr = env.registry.find(ENV_MGR)
-    if mgr is None:
-        raise ClosedError(f"the workers of {env.label} have ended: none can be created there any more")
-    return mgr
-
-
-def _adopt(env: Env, family: "Family", made: Future[Name[Any]], record: Record | None) -> None:
-    """Let the Mgr of a worker in another Env know it, or end the worker if its Mgr is ending."""
-    if made.outcome is None or made.outcome.failed:
-        return
-    name = made.result()
-    if family.adopt(name._addr, name, record):
-        env.others.adopted(family, name._addr)
-    else:
-        env.exit(name._addr)
-
-
-def _with_deadline(made: Future[Any], seconds: float) -> Future[Any]:
-    """Return a Future of the same Name whose requests have a deadline."""
-    limited: Future[Any] = Future()
-
-    def arrived(done: Future[Any]) -> None:
-        outcome = done.outcome
-        assert outcome is not None
-        opened = outcome.opened()
-        if isinstance(opened, Value):
-            opened = Value(opened.value.options(deadline=seconds))
-        limited.settle(opened)
-
-    made.when_settled(arrived)
-    return limited
-
-
 def _all_or_none(made: list[Future[Any]]) -> list[Any]:
     wait_all(made)
     failed = next((future for future in made if future.outcome is not None and future.outcome.failed), None)
@@ -386,6 +371,7 @@ def options(
     at_once: int | None = None,
     per: Per = "corps",
     label: str | None = None,
+    where: Literal["corps"] | None = None,
 ) -> Options:
     """Choose how workers are created: ``corps.options(tag="a").create(Counter, 10)``.
 
@@ -406,6 +392,8 @@ def options(
         per: For `singleton`: whether there is one in the ``"corps"``, or one in each ``"env"``.
         label: Take only Envs to which the settings give this label, in turn; `create_per_env` and `replicate`
             take each of them.
+        where: ``"corps"``: the Corps object is the Mgr of the worker, whichever worker creates it; in
+            `corps.env` it is the EnvMgr. None: the worker that creates it.
 
     Returns:
         Options with the methods `create`, `create_nowait`, `create_many`, `create_per_env`, `replicate`,
@@ -434,7 +422,9 @@ def options(
         raise ConfigError(f"at_once={at_once!r}: wants the number of functions that may run, from 1, or None")
     if label is not None and (type(label) is not str or not label or env is not None):
         raise ConfigError(f"label={label!r:.80} with env={env!r}: wants a label of Envs, and then no env")
-    return Options(tag, env, mailbox, deadline, restart, register, kept, at_once, per, label)
+    if where not in (None, "corps"):
+        raise ConfigError(f'where={where!r:.80}: wants "corps", for a worker of the Corps object, or None')
+    return Options(tag, env, mailbox, deadline, restart, register, kept, at_once, per, label, where)
 
 
 def _is_number(value: object, *types: type, least: float) -> bool:

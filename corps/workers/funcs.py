@@ -11,10 +11,13 @@ from corps.messages.interfaces import Interface
 from corps.messages.manners import ANY_NUMBER
 from corps.workers.conc import OFFERED, Conc
 from corps.workers.interface import OF_NAME
+from corps.workers.routing import named_parameters
 from corps.workers.steps import accepts, check_hooks
 
 if TYPE_CHECKING:
     from corps.runtime.cells.records import Record
+
+_NAME: Final = "corps:Funcs"
 
 _REFUSED: Final = frozenset({"keep_state", "after_restart", "interleave"})
 """What means something in a Conc, and nothing in functions without a worker's own state."""
@@ -93,12 +96,28 @@ class Functions(Funcs):
         functions: Mapping[str, Callable[..., Any]] = record.args[0]
         coroutines = frozenset(name for name, each in functions.items() if inspect.iscoroutinefunction(each))
         interface = Interface(
-            "corps:Funcs",
-            OFFERED | functions.keys(),
-            cls._corps_interface.reserved - functions.keys(),
+            _NAME,
+            OFFERED.union(functions),
+            cls._corps_interface.reserved.difference(functions),
             async_methods=coroutines,
         )
         return _freed(interface, record.options.at_once)
+
+    @classmethod
+    def _corps_parameters(cls, record: "Record") -> dict[str, list[str]]:
+        functions: Mapping[str, Callable[..., Any]] = record.args[0]
+        return {name: named_parameters(each, is_bound=False) for name, each in functions.items()}
+
+
+# A worker without a class of the author's is a Funcs in texts and in Dirs.
+for _cls in (Funcs, Functions):
+    _cls._corps_interface = replace(_cls._corps_interface, class_name=_NAME)
+del _cls
+
+
+def room_in(interface: Interface, most: int) -> int:
+    """Return how many requests may be under way in a worker before it is full; `most` if it does not say."""
+    return most if interface.is_free and interface.interleave == ANY_NUMBER else interface.interleave
 
 
 def _freed(interface: Interface, at_once: int | None) -> Interface:

@@ -197,7 +197,7 @@ class Name(Generic[T_co]):
         self._bound().ask(kind, self._addr, name, args, {}, self._deadline).result()
 
     def _bound(self) -> Env:
-        return self._env or _no_env(self)
+        return self._env or no_env(self)
 
     def __dir__(self) -> list[str]:
         """Return the methods, for completion. Only the worker knows its data attributes."""
@@ -249,7 +249,7 @@ class Method:
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Ask the worker to call the method; return the Future of what it returns."""
-        env = self._env or _no_env(self)
+        env = self._env or no_env(self)
         future = None if self.limits is None else Limited(*self.limits)
         return env.ask(CALL, self._addr, self._method, args, kwargs, self._deadline, future, self._retries)
 
@@ -259,18 +259,18 @@ class Method:
         Nothing waits for the answer, so the deadline of `Name.options` does not count. If the worker ends
         first, the request is dropped.
         """
-        env = self._env or _no_env(self)
+        env = self._env or no_env(self)
         env.dispatch(env.one_way(CALL, self._addr, self._method, args, kwargs))
 
     async def asend(self, /, *args: Any, **kwargs: Any) -> None:
         """Send from a coroutine. Where there is no room it waits, and its event loop goes on."""
-        env = self._env or _no_env(self)
+        env = self._env or no_env(self)
         kind, args = self._as_sent(args)
         await env.dispatch_when_room(env.one_way(kind, self._addr, self._method, args, kwargs))
 
     async def _ask_when_room(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Call the method, and wait where there is no room; for `corps.asking`."""
-        env = self._env or _no_env(self)
+        env = self._env or no_env(self)
         kind, args = self._as_sent(args)
         return await env.ask_when_room(
             kind, self._addr, self._method, args, kwargs, self._deadline, retries=self._retries
@@ -282,7 +282,7 @@ class Method:
 
     def as_request(self, args: tuple[Any, ...]) -> tuple[Env, ConcAddr, str, Kind, tuple[Any, ...]]:
         """Return the Env that asks, the worker, the method, the kind of request and its arguments."""
-        env = self._env or _no_env(self)
+        env = self._env or no_env(self)
         return env, self._addr, self._method, *self._as_sent(args)
 
     def takes(self, keyword: str) -> bool:
@@ -349,14 +349,14 @@ class PinnedMethod(Method):
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """See `Method.__call__`."""
-        env = self._env or _no_env(self)
+        env = self._env or no_env(self)
         args = self._pin, _CALL, *args
         future = None if self.limits is None else Limited(*self.limits)
         return env.ask(PINNED, self._addr, self._method, args, kwargs, self._deadline, future)
 
     def send(self, /, *args: Any, **kwargs: Any) -> None:
         """See `Method.send`."""
-        env = self._env or _no_env(self)
+        env = self._env or no_env(self)
         env.dispatch(env.one_way(PINNED, self._addr, self._method, (self._pin, _CALL, *args), kwargs))
 
     def _as_sent(self, args: tuple[Any, ...]) -> tuple[Kind, tuple[Any, ...]]:
@@ -396,7 +396,8 @@ def _loaded(class_name: str) -> Any:
     return found if isinstance(found, type) else None
 
 
-def _no_env(owner: object) -> NoReturn:
+def no_env(owner: object) -> NoReturn:
+    """Refuse to use what was unpacked where there is no way to its worker."""
     raise ContextError(
         f"{owner!r} was unpacked where no Env of its Corps was open, so there is no way to its worker: "
         "unpack it inside a worker, or while what `corps.boot(...)` or `corps.env()` has returned is open"

@@ -111,6 +111,12 @@ PRINTED: Final = {
         "['Anna: error', 'Bert: normal']",
         "['another Anna', 'another Bert']",
     ],
+    "failing/routed.py": [
+        "a.png at 10 - a.png at 10",
+        "processes: 3",
+        "failed because they ran there: at most 2",
+        "answered: the others",
+    ],
     "failing/process.py": [
         "1 item",
         "EnvLost unknown",

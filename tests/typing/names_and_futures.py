@@ -223,3 +223,87 @@ def dirs_keep_the_class() -> None:
         for change in changes:
             if isinstance(change, corps.Entered):
                 assert_type(change.name, corps.Name[Any])
+
+
+@corps.func
+def resize(path: str, width: int = 10) -> Path:
+    return Path(path)
+
+
+@corps.func
+async def fetch(path: str) -> bytes:
+    return path.encode()
+
+
+@corps.func(at_once=4)
+def pages(path: str) -> Generator[str, None, int]:
+    yield path
+    return 1
+
+
+@corps.func
+async def chunks(path: str) -> AsyncIterator[bytes]:
+    yield path.encode()
+
+
+async def functions_that_can_be_asked_keep_their_types() -> None:
+    assert_type(resize("a.png", 10), Path)
+    assert_type(resize.ask("a.png", width=10), corps.Future[Path])
+    assert_type(await fetch("a"), bytes)
+    assert_type(fetch.ask("a"), corps.Future[bytes])
+    assert_type(pages.ask("a"), corps.Future[corps.RemoteIterator[str]])
+    assert_type(chunks.ask("a"), corps.Future[corps.RemoteIterator[bytes]])
+    resize.send("a")
+    resize(1)  # type: ignore[arg-type]
+    resize.ask("a.png", height=10)  # type: ignore[call-arg]
+    fetch.send()  # type: ignore[call-arg]
+
+
+class Tools(corps.Funcs):
+    at_once = 8
+
+    @staticmethod
+    def scale(path: str, width: int) -> Path:
+        return Path(path)
+
+
+def sets_of_functions_and_any_of_a_group_are_names() -> None:
+    tools = corps.create(Tools)
+    assert_type(tools, corps.Name[Tools])
+    assert_type(Tools.scale("a", 1), Path)
+    assert_type(corps.ask(tools, lambda t: t.scale("a", 1)), corps.Future[Path])
+    assert_type(corps.create_funcs(len, sorted), corps.Name[Any])
+    assert_type(corps.options(at_once=2).replicate_funcs(2, len), corps.Name[Any])
+    group = corps.options().replicate(2, Counter, 1)
+    assert_type(group.any, corps.Name[Counter])
+    assert_type(corps.call(group.any_by("round", key="n"), Counter.add, 1), corps.Future[int])
+    group.any_by("nearest")  # type: ignore[arg-type]
+
+
+def pools_know_what_their_workers_can_do() -> None:
+    pool = corps.pool(8, Counter, 1)
+    assert_type(pool, corps.Pool[Counter])
+    assert_type(pool.submit(Counter.add, 3), corps.Future[int])
+    assert_type(pool.submit(Counter.later, "a"), corps.Future[bytes])
+    assert_type(pool.submit(Counter.numbers), corps.Future[corps.RemoteIterator[int]])
+    pool.submit(Counter.add, "3")  # type: ignore[call-overload]
+
+
+class Marked(corps.Conc):
+    @corps.readonly
+    def look(self, n: int) -> str:
+        return str(n)
+
+    @corps.interleave
+    async def meet(self) -> int:
+        async with self.my_turn_given_up():
+            return 1
+
+    async def start(self) -> None: ...
+    async def cleanup(self) -> None: ...
+    async def before_restart(self, error: BaseException | None) -> None: ...
+
+
+def marks_keep_the_types_of_methods(name: corps.Name[Marked]) -> None:
+    assert_type(corps.call(name, Marked.look, 1), corps.Future[str])
+    assert_type(corps.call(name, Marked.meet), corps.Future[int])

@@ -5,8 +5,9 @@ import random
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
+from corps.addresses import ConcAddr
 from corps.clock import now
-from corps.errors import EnvLost, Executed, PoisonRequest, RequestError, WorkerGone
+from corps.errors import CorpsError, EnvLost, Executed, PoisonRequest, RequestError, WorkerGone
 from corps.messages.outcomes import Outcome, Refused
 from corps.messages.requests import Request
 from corps.runtime.calls.futures import Future
@@ -15,8 +16,8 @@ from corps.supervision.restarts import spread
 if TYPE_CHECKING:
     from corps.runtime.env import Env
 
-_FIRST_DELAY: Final = 0.05  # seconds; doubled each time
-_CHANCE: Final = random.SystemRandom().random  # the generator of the module is the same in all forked Envs
+FIRST_DELAY: Final = 0.05  # seconds; doubled each time
+CHANCE: Final = random.SystemRandom().random  # the generator of the module is the same in all forked Envs
 _POISONOUS: Final = 3  # processes that died while they ran it
 
 
@@ -29,6 +30,11 @@ class _Try:
         self._of = of
         self._lock = Lock()  # protects _is_over
         self._is_over = False
+
+    @property
+    def answers(self) -> Future[Any]:
+        """The Future of the caller."""
+        return self._of.future
 
     @property
     def may_have_run(self) -> bool:
@@ -56,14 +62,14 @@ class Retrying:
     that was running when three processes died is not sent again.
     """
 
-    __slots__ = ("_args", "_deaths", "_env", "_future", "_kwargs", "_last", "_left", "_tries", "executed")
+    __slots__ = ("_args", "_deaths", "_env", "_kwargs", "_last", "_left", "_tries", "executed", "future")
 
     def __init__(
         self, env: "Env", future: Future[Any], args: tuple[Any, ...], kwargs: dict[str, Any], retries: int
     ) -> None:
         """Make it for a request that is about to be sent. The arguments must not change before the answer."""
         self._env = env
-        self._future = future
+        self.future = future
         self._args = args
         self._kwargs = kwargs
         # There is one try at a time, so what follows needs no lock.
@@ -79,11 +85,11 @@ class Retrying:
 
     def done(self) -> bool:
         """Return whether the caller waits no more."""
-        return self._future.done()
+        return self.future.done()
 
     def tried(self, outcome: Outcome) -> bool:
         """Take the outcome of a try; return whether that made a difference."""
-        request = self._future.request
+        request = self.future.request
         if outcome.failed and request is not None:
             outcome = outcome.opened()
             if isinstance(outcome, Refused) and isinstance(outcome.error, RequestError):
@@ -98,7 +104,7 @@ class Retrying:
                     error = copy.copy(error)  # others may have the same one
                     error.executed = self.executed
                     outcome = Refused(error)
-        return self._future.settle(outcome)
+        return self.future.settle(outcome)
 
     def _note(self, error: RequestError) -> None:
         if isinstance(error, EnvLost):
@@ -119,29 +125,41 @@ class Retrying:
         return PoisonRequest(text, executed=self.executed, target=str(request.target))
 
     def _again_later(self, request: Request, error: RequestError) -> None:
-        self._left -= 1
         self._last = error
         self._env.retrying[self] = None
-        delay = spread(_FIRST_DELAY * 2**self._tries, _CHANCE)
-        self._tries += 1
+        delay = self._delay(error)
         self._env.alarms.at(now() + delay, lambda: self._again(request))
         if self._env.closed:  # at this very moment
             self.give_up()
+
+    def _next_target(self, former: Request) -> ConcAddr | None:
+        """Return the worker that gets the request that follows on `former`; None if there is none."""
+        return former.target
+
+    def _delay(self, error: RequestError) -> float:
+        """Count a further try, and return after how many seconds it is due."""
+        self._left -= 1
+        self._tries += 1
+        return spread(FIRST_DELAY * 2 ** (self._tries - 1), CHANCE)
 
     def give_up(self) -> None:
         """Send nothing again, because the Env has closed. Thread-safe."""
         error = copy.copy(self._last)
         error.executed = self.executed
-        self._future.settle(Refused(error))
+        self.future.settle(Refused(error))
 
     def _again(self, former: Request) -> None:
         """Send it again. In the alarm thread, which may not block, so it never waits for room."""
         self._env.retrying.pop(self, None)
-        if self._future.done() or (former.deadline is not None and now() >= former.deadline):
+        if self.future.done() or (former.deadline is not None and now() >= former.deadline):
             return  # its deadline has an alarm of its own
+        target = self._next_target(former)
+        if target is None:
+            self.give_up()
+            return
         request = Request(
             former.kind,
-            former.target,
+            target,
             former.method,
             self._args,
             self._kwargs,
@@ -150,12 +168,12 @@ class Retrying:
             former.deadline,
         )
         request.sent, request.travelling = former.sent, former.travelling  # it is one request for its caller
-        self._future.request = request
+        self.future.request = request
         try:
             self._env.dispatch(request)
         except Exception as error:  # the caller must hear of it
-            failure = error if isinstance(error, RequestError) else RequestError(str(error), executed="no")
+            failure = error if isinstance(error, CorpsError) else RequestError(str(error), executed="no")
             request.settle(Refused(failure))
-        if self._future.done() and request.route is not None:  # given up at this very moment
+        if self.future.done() and request.route is not None:  # given up at this very moment
             request.route.take_back(request)
             request.route.withdraw(request)

@@ -80,7 +80,7 @@ class SharedCell(Cell):
         """Do as `Cell.help`, if the very request that the caller waits for is the next one."""
         with self._lock:
             first = self.mailbox.first
-            if first is None or first.promise is not promise or not self._may_begin():
+            if first is None or not _answers(first.promise, promise) or not self._may_begin():
                 return  # others run the ones before it at the same time
         super().help(promise, here)
 
@@ -149,3 +149,8 @@ class SharedCell(Cell):
         super().give_up(error)
         for request in list(self._on_threads):
             request.settle(Refused(error))
+
+
+def _answers(promise: Promise, future: Promise) -> bool:
+    """Return whether a caller that waits for `future` waits for the request with this promise."""
+    return promise is future or getattr(promise, "answers", None) is future

@@ -207,7 +207,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.env = Env()
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(retrying, "now", self.env.now)
-        self.patch.setattr(retrying, "_CHANCE", lambda: 0.5)
+        self.patch.setattr(retrying, "CHANCE", lambda: 0.5)
         self.retries = retries
         self.deadline = None if seconds is None else self.env.time + seconds
         self.settled: list[Outcome] = []

@@ -1,0 +1,378 @@
+"""Claims about functions in several Envs behind one Name, and what becomes of them when an Env dies."""
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+import corps
+
+LIMIT = 30.0
+
+
+def pid() -> int:
+    return os.getpid()
+
+
+def work(log: str, number: int) -> int:
+    """Write down that this number is worked at, which takes a while."""
+    with Path(log).open("a") as file:
+        file.write(f"{number}\n")
+    time.sleep(0.005)
+    return number
+
+
+def wait_for(path: str) -> int:
+    while not Path(path).exists():
+        threading.Event().wait(0.01)
+    return os.getpid()
+
+
+class Echo(corps.Conc):
+    def pid(self) -> int:
+        return os.getpid()
+
+    def of(self, user: str, more: int = 0) -> int:
+        return os.getpid()
+
+
+class App(corps.Corps):
+    def __init__(self) -> None:
+        self.pool = corps.options(at_once=2).replicate_funcs(1, pid, work, wait_for)
+        self.group = corps.options().replicate(2, Echo)
+
+    def funcs(self) -> corps.Name[Any]:
+        return self.pool
+
+    def any(self, routing: Any = "local", key: Any = None) -> corps.Name[Echo]:
+        return self.group.any_by(routing, key=key)
+
+    def pids_of_all(self) -> list[int]:
+        return self.group.gather.pid().ret  # type: ignore[no-any-return]
+
+    def near(self, env: int) -> corps.Name["Near"]:
+        return corps.options(env=env).create(Near, self.pool)
+
+
+class Near(corps.Conc):
+    """Uses the Name of any function from an Env that has functions itself."""
+
+    def __init__(self, pool: corps.Name[Any]) -> None:
+        self._pool = pool
+
+    def pids(self, number: int) -> tuple[int, list[int]]:
+        return os.getpid(), [self._pool.pid().ret for _ in range(number)]
+
+    def while_full(self, path: str) -> tuple[int, list[int]]:
+        """Fill the functions of this Env, and see where further ones run."""
+        filling = [self._pool.wait_for(path) for _ in range(2)]
+        pids = [self._pool.pid().ret for _ in range(10)]
+        Path(path).touch()
+        return os.getpid(), [*pids, *{future.ret for future in filling}]
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_a_call_goes_to_the_own_env_while_that_has_room_and_then_to_another(tmp_path: Path) -> None:
+    with corps.boot(App, envs=2) as app:
+        near = app.near(2).ret
+        own, pids = near.pids(10).ret
+        assert set(pids) == {own}
+        own, pids = near.while_full(str(tmp_path / "go")).ret
+        assert own not in pids[:10]
+        assert pids[10:] == [own]
+
+
+def test_a_key_reaches_the_same_worker_from_everywhere() -> None:
+    with corps.boot(App, envs=2) as app:
+        by_user, by_place = app.any(key="user").ret, app.any("round", key=0).ret
+        for user in ("ann", "bert", "cleo"):
+            found = {by_user.of(user).ret for _ in range(3)} | {by_user.of(more=1, user=user).ret}
+            assert found == {by_place.of(user).ret}
+        assert len({by_user.of(str(n)).ret for n in range(40)}) == 2
+        in_turn = app.any("round").ret
+        assert set(Counter(in_turn.pid().ret for _ in range(8)).values()) == {4}
+        with pytest.raises(corps.ConfigError):
+            app.any(key="colour").result()
+
+
+def test_all_are_asked_and_an_env_that_comes_has_its_share() -> None:
+    with corps.boot(App, envs=1) as app:
+        pool = app.funcs().ret
+        assert len(app.pids_of_all().ret) == 2
+        assert len({pool.pid().ret for _ in range(20)}) == 1
+        app.add_env().result(LIMIT)
+        deadline = time.monotonic() + LIMIT
+        while len({pool.pid().ret for _ in range(40)}) < 2:
+            assert time.monotonic() < deadline
+        assert len(app.pids_of_all().ret) == 4
+
+
+def test_nothing_is_lost_and_nothing_runs_twice_when_an_env_dies_under_load(tmp_path: Path) -> None:
+    log, number = tmp_path / "log", 400
+    with corps.boot(App, envs=3) as app:
+        pool = app.funcs().ret
+        pids = sorted({pool.pid().ret for _ in range(60)})
+        assert len(pids) == 3
+        futures = [pool.work(str(log), n) for n in range(number)]
+        corps.wait_any(futures)
+        kill(pids[0])
+        failed = []
+        for n, future in enumerate(futures):
+            try:
+                assert future.result(LIMIT) == n
+            except corps.EnvLost as error:
+                failed.append((n, error.executed))
+        assert "no" not in dict(failed).values()
+        assert len(failed) <= 2  # what ran, at most two at once
+        ran = Counter(map(int, log.read_text().split()))
+        assert max(ran.values()) == 1
+        assert set(range(number)) - ran.keys() <= dict(failed).keys()
+
+
+def test_a_message_without_an_answer_is_not_lost_either(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with corps.boot(App, envs=2) as app:
+        pool = app.funcs().ret
+        pids = sorted({pool.pid().ret for _ in range(40)})
+        for n in range(100):
+            pool.work.send(str(log), n)
+        kill(pids[0])
+        deadline = time.monotonic() + LIMIT
+        while not log.exists() or len(set(log.read_text().split())) < 98:
+            assert time.monotonic() < deadline
+            threading.Event().wait(0.05)
+        assert max(Counter(log.read_text().split()).values()) == 1
+
+
+def test_a_name_of_any_has_methods_alone_and_its_end_is_that_of_all() -> None:
+    with corps.env() as env:
+        group = env.options().replicate(3, Echo)
+        name = group.any
+        assert name == group.any
+        assert "any Echo" in repr(name)
+        assert name.options(deadline=5).pid().ret == os.getpid()
+        with pytest.raises(corps.NoSuchMethod):
+            getattr(name, "value")  # noqa: B009
+        with pytest.raises(corps.NoSuchMethod):
+            name.value = 1
+        with pytest.raises(corps.NoSuchMethod):
+            getattr(name, "pinned")  # noqa: B009
+        group.broadcast.pid()
+        assert group.gather.pid().ret == [os.getpid()] * 3
+        name.exit().result(LIMIT)
+        with pytest.raises(corps.WorkerGone) as caught:
+            name.pid().result()
+        assert caught.value.executed == "no"
+        assert group.names() == []
+
+
+def test_a_worker_that_fails_is_waited_for_and_the_others_go_on() -> None:
+    class Frail(corps.Conc):
+        restart: ClassVar[corps.Restart | None] = corps.Restart(backoff=(0.01, 0.02))
+
+        def fail(self) -> None:
+            raise corps.Fail("on purpose")
+
+        def pid(self) -> int:
+            return os.getpid()
+
+    with corps.env() as env:
+        name = env.options().replicate(2, Frail).any
+        with pytest.raises(corps.Fail):
+            name.fail().result()
+        assert corps.gather(*[name.pid() for _ in range(20)]).ret == [os.getpid()] * 20
+
+
+async def ask(name: Any) -> int:
+    answer: int = await corps.asking(name.pid)
+    await name.pid.asend()
+    return answer
+
+
+def test_a_coroutine_asks_any() -> None:
+    with corps.env() as env:
+        asker = env.create_funcs(ask)
+        assert asker.ask(env.options().replicate_funcs(2, pid)).result(LIMIT) == os.getpid()
+
+
+# --- corps.func ---
+
+
+@corps.func
+def place(number: int) -> tuple[int, int]:
+    return number, os.getpid()
+
+
+@corps.func
+async def later(number: int) -> int:
+    return number + 1
+
+
+@corps.func(at_once=2)
+def items(number: int) -> Iterator[int]:
+    yield from range(number)
+
+
+@corps.func
+def broken() -> None:
+    raise KeyError("on purpose")
+
+
+class Asker(corps.Conc):
+    restart: ClassVar[corps.Restart | None] = corps.Restart()
+
+    def ask(self, number: int) -> tuple[int, int]:
+        return place.ask(number).ret
+
+    async def ask_softly(self, number: int) -> tuple[int, int]:
+        return await place.ask(number)
+
+
+class Asking(corps.Corps):
+    def __init__(self) -> None:
+        self.first = place.ask(0).ret
+        self.askers = corps.options().create_per_env(1, Asker)
+
+    def names(self) -> list[corps.Name[Asker]]:
+        return self.askers
+
+    def make(self) -> corps.Name[Asker]:
+        return corps.options(where="corps", tag="made").create(Asker)
+
+    def tags(self) -> list[str]:
+        return [name.my_tag().ret for name in self.my_children()]
+
+
+def test_a_function_stays_one_and_can_be_asked() -> None:
+    assert place(1) == (1, os.getpid())
+    assert place.__name__ == "place"
+    with pytest.raises(corps.ContextError):
+        place.ask(1)
+    with corps.env():
+        assert place.ask(2).ret == (2, os.getpid())
+        assert later.ask(2).ret == 3
+        assert list(items.ask(3).ret) == [0, 1, 2]
+        with pytest.raises(KeyError):
+            broken.ask().result()
+        place.send(3)
+        captured = []
+
+        @corps.func
+        def local(x: int) -> None:
+            captured.append(x)
+
+        local.ask(4).result()
+        assert captured == [4]
+
+
+def test_all_who_ask_in_a_corps_meet_in_one_worker() -> None:
+    with corps.boot(Asking, envs=2) as app:
+        askers = app.names().ret
+        pids = {place.ask(n).ret[1] for n in range(3)}
+        pids |= {asker.ask(1).ret[1] for asker in askers} | {asker.ask_softly(1).ret[1] for asker in askers}
+        assert len(pids) == 1
+        assert os.getpid() not in pids
+        asked: list[corps.Future[int]] = []
+        threads = [threading.Thread(target=lambda: asked.append(later.ask(1))) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert corps.gather(*asked).result(LIMIT) == [2] * 8
+        assert len(corps.find_all(corps.Funcs)) == 2
+
+
+def test_a_function_goes_on_in_another_process_after_the_death_of_its_own() -> None:
+    with corps.boot(Asking, envs=2) as app:
+        asker = app.names().ret[0]
+        pid = place.ask(1).ret[1]
+        kill(pid)
+        deadline = time.monotonic() + LIMIT
+        found = pid
+        while found == pid:
+            try:
+                found = place.ask(1).result(LIMIT)[1]
+            except corps.EnvLost:
+                assert time.monotonic() < deadline
+        assert asker.ask(2).result(LIMIT) == (2, found)
+
+
+def test_a_worker_of_the_corps_outlives_the_one_that_has_created_it() -> None:
+    with corps.boot(Asking, envs=2) as app:
+        name = app.make().ret
+        assert "made" in app.tags().ret
+        assert corps.options(where="corps", tag="other").create(Echo).my_mgr().ret == app
+        assert name.ask(3).ret[0] == 3
+    with corps.env() as env:
+        assert env.options(where="corps").create(Echo).pid().ret == os.getpid()
+        with pytest.raises(corps.ConfigError):
+            env.options(where="corps").replicate(1, Echo)
+        with pytest.raises(corps.ConfigError):
+            env.options(where="env")  # type: ignore[arg-type]
+
+
+# --- corps.pool ---
+
+
+class Crew(corps.Conc):
+    def __init__(self) -> None:
+        self.most = 0
+
+    def work(self, number: int, seconds: float = 0.0) -> tuple[int, int]:
+        threading.Event().wait(seconds)
+        return number, self.my_name()._addr.conc
+
+    def log(self, path: str, number: int) -> int:
+        return work(path, number)
+
+
+def test_a_pool_gives_each_worker_one_request_at_a_time() -> None:
+    with corps.env():
+        pool = corps.pool(3, Crew)
+        assert len(pool.names()) == 3
+        futures = [pool.submit(Crew.work, n, 0.001) for n in range(60)]
+        answers = corps.gather(*futures).result(LIMIT)
+        assert [number for number, _ in answers] == list(range(60))
+        assert len({worker for _, worker in answers}) == 3
+        slow = [pool.submit(Crew.work, n, 0.2) for n in range(3)]
+        waiting = pool.submit(Crew.work, 3)
+        taken_back = pool.submit(Crew.work, 4)
+        assert taken_back.cancel()
+        assert waiting.result(LIMIT)[0] == 3
+        assert corps.gather(*slow).result(LIMIT)
+        with pytest.raises(corps.NoSuchMethod):
+            pool.submit(Echo.of, 1)  # type: ignore[call-overload]
+        pool.exit().result(LIMIT)
+        with pytest.raises(corps.WorkerGone):
+            pool.submit(Crew.work, 5).result(LIMIT)
+    with pytest.raises(corps.ConfigError):
+        corps.pool(0, Crew)
+
+
+def test_a_pool_loses_nothing_that_had_not_begun(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with corps.boot(App, envs=2) as app:
+        pool = corps.pool(4, Crew)
+        pids = app.pids_of_all().ret
+        futures = [pool.submit(Crew.log, str(log), n) for n in range(200)]
+        corps.wait_any(futures)
+        kill(pids[0])
+        failed = []
+        for n, future in enumerate(futures):
+            error = future.exception(LIMIT)
+            if error is not None:
+                failed.append((n, getattr(error, "executed", error)))
+        assert "no" not in dict(failed).values()
+        assert len(failed) <= 2  # what ran
+        ran = Counter(map(int, log.read_text().split()))
+        assert max(ran.values()) == 1
+        assert set(range(200)) - ran.keys() <= dict(failed).keys()
