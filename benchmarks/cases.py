@@ -104,6 +104,7 @@ class Subject:
 ONE: Final = "in one process"
 BETWEEN: Final = "between two processes"
 BOOT: Final = "boot"
+DIRS: Final = "dirs"
 GROWTH: Final = "growth"
 MEMORY: Final = "memory"
 PACKING: Final = "packing"
@@ -126,6 +127,9 @@ BESIDE: Final = "call to one worker, beside many idle ones"
 AMONG: Final = "call to each of many workers, in any order"
 BESIDE_ENVS: Final = "call to one Env, beside many idle ones"
 AMONG_ENVS: Final = "call to each of many Envs, in any order"
+FIND: Final = "find by a tag, among 10 000 entries"
+FIND_CLASS: Final = "find by a class, among 10 000 entries"
+REGISTER: Final = "register, until 4 Envs and 2 more find it"
 RECOVERED: Final = "kill -9 to the first answer of the worker, called in a loop"
 SENT_AFTER: Final = "kill -9 to the answer of one request, sent right after it"
 DETECTED: Final = "kill -9 to the error of a request under way"
@@ -211,6 +215,7 @@ SECTIONS: Final = (
     ),
     Section(BOOT, (Work(BOOT_2, 1, 1), Work(BOOT_8, 1, 1))),
     Section(GROWTH, tuple(Work(name, 1000, 20) for name in (BESIDE, AMONG, BESIDE_ENVS, AMONG_ENVS))),
+    Section(DIRS, (Work(FIND, 100_000, 1000), Work(FIND_CLASS, 100_000, 1000), Work(REGISTER, 500, 5))),
     Section(
         MEMORY,
         tuple(Work(name, 1, 1, unit="B", warms_up=False) for name in (IDLE, RESIDENT, PROPORTIONAL)),

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from benchmarks import floors, ours, packing, recovery, sizes
+from benchmarks import dirs, floors, ours, packing, recovery, sizes
 from benchmarks.peers import table
 
 WITHOUT_PEERS: Final = (
@@ -11,5 +11,6 @@ WITHOUT_PEERS: Final = (
     *sizes.SUBJECTS,
     *packing.SUBJECTS,
     *recovery.SUBJECTS,
+    *dirs.SUBJECTS,
 )
 PEERS: Final = table.SUBJECTS
