@@ -91,14 +91,15 @@ def check_hooks(cls: type, root: type) -> None:
 def starts(cls: type) -> bool:
     """Return whether a class has the hook ``async def start(self) -> None``.
 
-    Another method of that name is the author's own: a plain one, and one that takes or gives something.
+    Another method of that name is the author's own: a plain one, one that takes or gives something, and one
+    that does not say ``-> None``. Workers with a method `start` that others call are older than the hook.
     """
     raw = inspect.getattr_static(cls, "start", None)
     function = getattr(raw, "__func__", raw)
     if not inspect.iscoroutinefunction(function) or not accepts(raw, 0):
         return False
     given = inspect.signature(function).return_annotation
-    return not _own_parameters(raw) and given in (inspect.Signature.empty, None, "None")
+    return not _own_parameters(raw) and given in (None, "None")
 
 
 def differs(cls: type, root: type, name: str) -> bool:
