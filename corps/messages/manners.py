@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
 from corps.messages.interfaces import Interface
-from corps.messages.requests import AHEAD, CALL, DROP, GET, PINNED, PULL, REACHING, Kind
+from corps.messages.requests import AHEAD, BACK, CALL, DROP, GET, PINNED, PULL, REACHING, Kind
 
 Manner = Literal[
     "alone",  # a plain method, and all that the runtime asks for
@@ -38,6 +38,8 @@ _OF_FUNCTIONS: Final[frozenset[Kind]] = frozenset({CALL, PINNED, GET, PULL, AHEA
 
 def manner_of(interface: Interface, kind: Kind, method: str) -> Manner:
     """Return the manner of a request for a worker with this interface."""
+    if kind is BACK:  # the manner is that of the coroutine that comes back
+        kind = CALL
     if interface.is_free:
         return "free" if kind in _OF_FUNCTIONS else "alone"
     if kind is CALL or kind is PINNED:

@@ -14,7 +14,7 @@ from corps.errors import WorkerGone
 from corps.messages.manners import ANY_NUMBER, ON_ITS_OWN, Manner, goes_beside, manner_of
 from corps.messages.outcomes import Refused
 from corps.messages.promises import Promise
-from corps.messages.requests import CALL, GET, PINNED, WAITING, Request
+from corps.messages.requests import BACK, CALL, GET, PINNED, WAITING, Request
 from corps.runtime.cells.cell import Cell
 from corps.runtime.context import Activity, current
 
@@ -86,7 +86,7 @@ class SharedCell(Cell):
 
     def _handle(self, request: Request) -> bool:
         manner = manner_of(self.interface, request.kind, request.method)
-        if manner not in ON_ITS_OWN or request.kind is GET:
+        if manner not in ON_ITS_OWN or request.kind is GET or request.kind is BACK:
             return super()._handle(request)
         if not self.is_wanted(request):
             return True

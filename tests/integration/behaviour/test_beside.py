@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from threading import Condition, get_ident
+from threading import Condition, Lock, get_ident
 from typing import Any, ClassVar
 
 import pytest
 
 import corps
 from tests.integration.behaviour.paths import Way, local
-from tests.integration.behaviour.workers import Holder, Latch
+from tests.integration.behaviour.workers import TENANT, Holder, Latch, tenant
 
 
 class Shelf(corps.Conc):
@@ -357,6 +357,103 @@ def test_a_coroutine_aside_is_cancelled_by_its_caller_and_by_a_kill(way: Way) ->
         other.result()
 
 
+class Lobby(corps.Conc):
+    """Its coroutines interleave by their marks, and give up their turn besides."""
+
+    @corps.interleave
+    async def stay(self, latch: corps.Name[Latch]) -> str:
+        await latch.arrive()
+        return str(await latch.wait())
+
+    @corps.interleave
+    async def step_aside(self, latch: corps.Name[Latch]) -> str:
+        async with self.my_turn_given_up():
+            await latch.arrive()
+            return str(await latch.wait())
+
+    def look(self) -> str:
+        return "looked"
+
+
+def test_a_coroutine_comes_back_beside_those_that_it_goes_with(way: Way) -> None:
+    lobby, first, second = way.create(Lobby), way.create(Latch), way.create(Latch)
+    aside, staying = lobby.step_aside(first), lobby.stay(second)
+    first.arrived().result()
+    second.arrived().result()
+    first.open().result()
+    assert aside.result(20) == "opened"
+    assert not staying.done()
+    second.open().result()
+    assert staying.result(20) == "opened"
+    assert lobby.look().result(20) == "looked"
+
+
+def test_a_plain_method_waits_for_a_coroutine_that_has_come_back(way: Way) -> None:
+    first, second = way.create(Latch), way.create(Latch)
+
+    class Both(Host):
+        async def aside_and_on(self, first: corps.Name[Latch], second: corps.Name[Latch]) -> list[str]:
+            async with self.my_turn_given_up():
+                await first.arrive()
+                await first.wait()
+            await second.arrive()
+            await second.wait()
+            self.log.append("over")
+            return list(self.log)
+
+    host = way.create(Both)
+    on = host.aside_and_on(first, second)
+    first.arrived().result()
+    host.note("meanwhile").result()
+    first.open().result()
+    second.arrived().result()
+    late = host.note("late")
+    second.open().result()
+    assert on.ret == ["meanwhile", "over"]
+    late.result()
+
+
+class Kept(corps.Conc):
+    """Has a step of each request, keeps its state, and reads beside it."""
+
+    restart: ClassVar[corps.Restart | None] = corps.Restart()
+    keep_every = 0
+
+    def __init__(self) -> None:
+        self._words: list[str] = []
+        self._seen = 0
+
+    def before(self, request: corps.Request) -> None:
+        self._seen += 1
+
+    def keep_state(self) -> list[str]:
+        return self._words
+
+    def after_restart(self, state: Any) -> None:
+        self._words = state or []
+
+    def add(self, word: str) -> None:
+        self._words.append(word)
+
+    @corps.readonly
+    def words(self, latch: corps.Name[Latch], number: int) -> list[str]:
+        latch.arrive().result()
+        latch.arrived(number).result()
+        return list(self._words)
+
+    def fail(self) -> None:
+        raise corps.Fail("on purpose")
+
+
+def test_reading_methods_of_a_class_with_steps_run_beside_each_other_too(way: Way) -> None:
+    kept, latch = way.create(Kept), way.create(Latch)
+    kept.add("a").result()
+    assert corps.gather(*[kept.words(latch, 2) for _ in range(2)]).result(20) == [["a"], ["a"]]
+    with pytest.raises(corps.Fail):
+        kept.fail().result()
+    assert kept.words(latch, 1).result(20) == ["a"]
+
+
 # --- hooks that are awaited ---
 
 
@@ -501,6 +598,8 @@ def test_a_function_may_ask_its_own_worker_while_there_is_room(way: Way) -> None
 
     funcs = way.options(at_once=2).create_funcs(ask, answer)
     assert funcs.ask(funcs).result(20) == "answered"
+    many = way.options(at_once=9).create_funcs(ask, answer)
+    assert corps.gather(*[many.ask(many) for _ in range(8)]).result(20) == ["answered"] * 8
     alone = way.options(at_once=1).create_funcs(ask, answer)
     with pytest.raises(corps.DeadlockError):
         alone.ask(alone).result(20)
@@ -554,3 +653,54 @@ def test_a_class_of_functions_has_what_they_share_in_it(way: Way) -> None:
     again = way.create(Tools)
     assert again.learn("c").ret == ["start", "c"]
     again.exit().result()
+
+
+def test_what_cannot_be_packed_is_refused_before_anything_is_created(way: Way) -> None:
+    if way.is_local:
+        pytest.skip("nothing is packed inside an Env")
+    lock = Lock()
+
+    def locked() -> bool:
+        return lock.locked()
+
+    with pytest.raises(corps.PackError, match="lock"):
+        way.options().create_funcs(locked)
+    asked = corps.func(locked).ask()
+    with pytest.raises(corps.PackError):
+        asked.result(20)
+
+
+def test_context_variables_travel_to_functions_and_stay_apart(way: Way) -> None:
+    funcs, latch = way.options().create_funcs(tenant), way.create(Latch)
+    futures = []
+    for name in ("ann", "bert"):
+        token = TENANT.set(name)
+        futures.append(funcs.tenant(latch, 2))
+        TENANT.reset(token)
+    assert corps.gather(*futures).result(20) == ["ann", "bert"]
+    assert funcs.tenant(latch, 1).ret == "nobody"
+
+
+def test_what_a_function_creates_belongs_to_its_worker(way: Way) -> None:
+    def make() -> corps.Name[Holder]:
+        return corps.create(Holder)
+
+    funcs = way.options().create_funcs(make)
+    made = corps.gather(funcs.make(), funcs.make()).ret
+    assert {name.my_mgr().ret for name in made} == {funcs}
+    funcs.exit().result()
+    for name in made:
+        assert isinstance(name.note("x").exception(), corps.WorkerGone)
+
+
+def test_a_worker_of_functions_comes_back_when_it_fails(way: Way) -> None:
+    def fail() -> None:
+        raise corps.Fail("on purpose")
+
+    def answer() -> str:
+        return "answered"
+
+    funcs = way.options(restart=corps.Restart()).create_funcs(fail, answer)
+    with pytest.raises(corps.Fail):
+        funcs.fail().result()
+    assert funcs.answer().result(20) == "answered"

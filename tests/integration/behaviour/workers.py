@@ -40,6 +40,13 @@ class Latch(corps.Conc):
             return self._came
 
 
+def tenant(latch: corps.Name[Latch], number: int) -> str:
+    """The tenant that has travelled here, read while so many are here."""
+    latch.arrive().result()
+    latch.arrived(number).result()
+    return TENANT.get()
+
+
 class Holder(corps.Conc):
     """Can be kept busy from outside."""
 
