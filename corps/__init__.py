@@ -27,7 +27,7 @@ modules of the package may change without notice.
                    DeadLetter, Subscription
     finding        register, unregister, find, find_all, watch_dir, aregister, aunregister, afind, Dir,
                    DirWatch, Entered, Left, Changed
-    timers         after, every, timers, Timer, Timers
+    timers         after, every, at, timers, Timer, Timers
     request steps  Request, Outcome
     files          store, load
     settings       Settings
@@ -116,6 +116,7 @@ from corps.services.dirs.finding import watch_dir as watch_dir
 from corps.services.dirs.service import Dir as Dir
 from corps.services.timers.setting import Timers as Timers
 from corps.services.timers.setting import after as after
+from corps.services.timers.setting import at as at
 from corps.services.timers.setting import every as every
 from corps.services.timers.setting import timers as timers
 from corps.services.timers.timer import Timer as Timer
@@ -239,6 +240,7 @@ __all__ = [
     "as_completed",
     "ask",
     "asking",
+    "at",
     "aunregister",
     "boot",
     "call",

@@ -22,7 +22,7 @@ from corps.runtime.parts import Part
 from corps.runtime.threads.alarms import Alarm
 from corps.runtime.threads.thread_starts import NO_THREAD
 from corps.services.timers.schedules import SET_BACK, Schedule
-from corps.services.timers.ticks import FarTick, LocalTick, Origin, Target
+from corps.services.timers.ticks import End, FarTick, LocalTick, Origin, Target
 from corps.services.timers.timer import Timer, as_utc
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class EnvTimers(Part):
         self._by_wall: dict[EnvTimer, None] = {}
         self._ahead = 0.0  # how far the wall clock was ahead of the other one at the last look
         self._numbers = itertools.count()
-        self._of_others: dict[Origin, tuple[LocalTick, Future[bool]]] = {}
+        self._of_others: dict[Origin, tuple[LocalTick, Future[int]]] = {}
         self._is_closed = False
 
     # --- setting and ending ---
@@ -236,8 +236,8 @@ class EnvTimers(Part):
         env, target = self._env, timer.target
         tick: LocalTick | FarTick
 
-        def over(is_final: bool) -> None:
-            self._over(timer, tick, is_final=is_final)
+        def over(end: End) -> None:
+            self._over(timer, tick, end)
 
         if target.worker.env == env.id:
             tick = LocalTick(env, target, skipped, timer.owner, over)
@@ -246,13 +246,13 @@ class EnvTimers(Part):
         timer.tick = tick
         return tick
 
-    def _over(self, timer: EnvTimer, tick: LocalTick | FarTick, *, is_final: bool) -> None:
+    def _over(self, timer: EnvTimer, tick: LocalTick | FarTick, end: End) -> None:
         """Note that a tick is over. In the thread that has run it, or that brings the answer."""
         with self._lock:
             if timer.tick is not tick:
                 return
             timer.tick = None
-            if is_final or not (timer.schedule.after_end or timer.alarm is not None):
+            if end is End.GONE or not (timer.schedule.after_end or timer.alarm is not None):
                 self._end(timer)
             elif timer.schedule.after_end:
                 following = timer.schedule.follow(timer.next, self._now())
@@ -290,14 +290,14 @@ class EnvTimers(Part):
 
     # --- ticks of other Envs ---
 
-    def take(self, origin: Origin, target: Target, skipped: int) -> Future[bool]:
-        """Call a worker of this Env for a timer of another one; see `Then` for what the Future gives."""
-        over: Future[bool] = Future()
+    def take(self, origin: Origin, target: Target, skipped: int) -> Future[int]:
+        """Call a worker of this Env for a timer of another one; the Future gives the `End`."""
+        over: Future[int] = Future()
 
-        def then(is_final: bool) -> None:
+        def then(end: End) -> None:
             with self._lock:
                 self._of_others.pop(origin, None)
-            over.settle(Value(is_final))
+            over.settle(Value(int(end)))
 
         tick = LocalTick(self._env, target, skipped, None, then)
         with self._lock:
@@ -313,7 +313,7 @@ class EnvTimers(Part):
             return False
         with self._lock:
             self._of_others.pop(origin, None)
-        over.settle(Value(False))
+        over.settle(Value(int(End.NOT_RUN)))
         return True
 
     # --- what the engine says ---

@@ -14,7 +14,7 @@ class TimersOfOthers(Conc):
         """Serve an Env."""
         self._timers = env.parts.get(EnvTimers)
 
-    def tick(self, origin: Origin, target: Target, skipped: int) -> Future[bool]:
+    def tick(self, origin: Origin, target: Target, skipped: int) -> Future[int]:
         """Call a worker of this Env; see `EnvTimers.take`."""
         return self._timers.take(origin, target, skipped)
 

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Hashable
+from datetime import datetime, tzinfo
 from math import inf, nan
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
@@ -12,9 +13,10 @@ from corps.runtime.calls.futures import Future
 from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.services.timers.env_timers import EnvTimers
-from corps.services.timers.schedules import FixedDelay, FixedRate, Once, Schedule
+from corps.services.timers.schedules import FixedDelay, FixedRate, Once, OnceAt, Recurring, Schedule
 from corps.services.timers.ticks import Target
 from corps.services.timers.timer import Timer
+from corps.services.timers.wall_times import CronTimes, wall_of, zone_of
 from corps.workers.everywhere import env_here
 from corps.workers.names import Attribute, Method
 
@@ -59,6 +61,18 @@ class Timers:
         schedule = FixedRate(period) if rate == "fixed" else FixedDelay(period)
         return self._set("every", method, args, schedule, jitter=spread, key=key)
 
+    def at(
+        self,
+        when: datetime | str,
+        method: Callable[..., Any],
+        /,
+        *args: Any,
+        zone: str | tzinfo | None = None,
+        key: Hashable = None,
+    ) -> Timer:
+        """Set a timer of this worker; see `corps.at`."""
+        return self._set("at", method, args, _schedule_at(when, zone), key=key)
+
     def timers(self) -> list[Timer]:
         """Return the timers of this worker that have not ended; see `corps.timers`."""
         return [*self._env.parts.get(EnvTimers).of(None if self._owner is None else self._owner.addr)]
@@ -94,6 +108,16 @@ def _number(what: str, name: str, value: object, *, least: float, most: float = 
         )
         raise ConfigError(f"corps.{what}({name}={value!r:.80}): wants a number of seconds {limits}")
     return number
+
+
+def _schedule_at(when: object, zone: str | tzinfo | None) -> Schedule:
+    if isinstance(when, datetime):
+        return OnceAt(wall_of(when, zone))
+    if isinstance(when, str):
+        return Recurring(CronTimes(when, zone_of(zone)).next_after)
+    raise ConfigError(
+        f"corps.at({when!r:.80}): wants a datetime, or a cron expression such as '0 3 * * mon-fri'"
+    )
 
 
 def _method_of(
@@ -219,6 +243,45 @@ def every(
         ConfigError, WorkerGone, NoSuchWorker, PackError, ContextError, ClosedError, Overloaded: As `after`.
     """
     return _here("every", method).every(seconds, method, *args, rate=rate, jitter=jitter, key=key)
+
+
+def at(
+    when: datetime | str,
+    method: Callable[..., Any],
+    /,
+    *args: Any,
+    zone: str | tzinfo | None = None,
+    key: Hashable = None,
+) -> Timer:
+    """Have a method of a worker called at a time of the wall clock, or at the times of a cron expression.
+
+    When the clock of the system is set, what is due is found anew within about a second. Times that it jumps
+    over, or that pass while the system sleeps, make one tick, and count as `skipped` (see `every`; up to
+    10 000). A clock that is set back by less than three hours makes no time come twice. One that is set back
+    further was wrong, and the times are found anew.
+
+    A time that daylight saving skips comes when the skipped hour is over. In an hour that comes twice, what
+    is due at a time of the day comes once, and what is due every few minutes or every hour comes in both.
+
+    Example:
+        ``corps.at("0 3 * * mon-fri", name.nightly, zone="Europe/Berlin")``
+
+    Args:
+        when: A datetime; if it is past, the tick is due at once. Or minute, hour, day of the month, month and
+            day of the week, as cron has them. This needs the extra ``corps[cron]``.
+        method: As `after`.
+        *args: As `after`.
+        zone: The time zone of a datetime that has none, or of an expression: its name, or a tzinfo. None:
+            UTC, for an expression.
+        key: As `after`.
+
+    Returns:
+        The timer, as `after`.
+
+    Raises:
+        ConfigError, WorkerGone, NoSuchWorker, PackError, ContextError, ClosedError, Overloaded: As `after`.
+    """
+    return _here("at", method).at(when, method, *args, zone=zone, key=key)
 
 
 def timers() -> list[Timer]:

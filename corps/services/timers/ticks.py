@@ -6,6 +6,7 @@ overtakes its tick.
 """
 
 from collections.abc import Callable
+from enum import IntEnum
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,8 +24,17 @@ if TYPE_CHECKING:
 Origin = tuple[int, int, int]
 """Which tick it is: the Env of its timer, the generation of that Env, and a number."""
 
-Then = Callable[[bool], object]
-"""Called when a tick is over; True if no other one can reach the worker."""
+
+class End(IntEnum):
+    """How a tick ended. Its number is what goes over a link."""
+
+    OVER = 0  # the worker has run it, or may have
+    NOT_RUN = 1  # it certainly was not run
+    GONE = 2  # the same, and no other one can reach the worker
+
+
+Then = Callable[[End], object]
+"""Called when a tick is over, unless it was withdrawn."""
 
 
 class Target(NamedTuple):
@@ -89,12 +99,12 @@ class LocalTick(NoAnswer):
             return False
         if outcome.failed:
             self._failed(outcome)
-        self._then(is_final(outcome))
+        self._then(end_of(outcome))
         return True
 
     def _failed(self, outcome: Outcome) -> None:
         target, letters = self._target, self._env.letters
-        if isinstance(outcome, Refused) and is_final(outcome):
+        if isinstance(outcome, Refused) and end_of(outcome) is End.GONE:
             if target.worker != self._sender:  # else it ends, and its timers with it
                 letters.note(outcome.letter or "ended", self._sender, target.worker, target.method)
         else:
@@ -109,13 +119,12 @@ def _opening(env: "Env", packed: PackedState, skipped: int | None) -> Callable[[
     return unpack
 
 
-def is_final(outcome: Outcome) -> bool:
-    """Return whether an outcome says that nothing more can reach its worker."""
-    if not isinstance(outcome, Refused):
-        return False
-    error = outcome.error
-    is_gone = isinstance(error, WorkerGone | NoSuchWorker | NoSuchMethod | ClosedError)
-    return is_gone and getattr(error, "executed", "no") == "no"
+def end_of(outcome: Outcome) -> End:
+    """Return what an outcome means for its timer."""
+    if not isinstance(outcome, Refused) or getattr(outcome.error, "executed", "no") != "no":
+        return End.OVER
+    is_gone = isinstance(outcome.error, WorkerGone | NoSuchWorker | NoSuchMethod | ClosedError)
+    return End.GONE if is_gone else End.NOT_RUN
 
 
 class FarTick:
@@ -150,18 +159,18 @@ class FarTick:
     def _ask(self, what: str, *args: Any) -> Future[Any]:
         return self._env.ask_service(self._target.worker.env, ENV_TIMERS, what, self._origin, *args)
 
-    def _over(self, answer: Future[bool]) -> None:
-        error = answer.failure()
-        if error is None:
-            self._then(answer.result())
+    def _over(self, answer: Future[int]) -> None:
+        if answer.failure() is None:
+            self._then(End(answer.result()))
             return
         outcome = answer.outcome
+        assert outcome is not None
         target, letters = self._target, self._env.letters
         if isinstance(outcome, Raised):  # a defect of the service there
             letters.unanswered(None, target.worker, target.method, outcome)
         elif isinstance(outcome, Refused) and not self._is_withdrawn:
             letters.note(outcome.letter or "lost", None, target.worker, target.method)
-        self._then(outcome is not None and is_final(outcome))
+        self._then(end_of(outcome))
 
     def withdraw(self, *, waits: bool = False) -> bool | None:
         """Keep it from ever beginning; False if it has begun, None if that is not known without waiting."""

@@ -485,6 +485,36 @@ def test_nothing_looks_at_the_wall_clock_without_such_timers(bench: Bench) -> No
     assert bench.time.armed == 0
 
 
+def test_at_calls_at_a_time(bench: Bench) -> None:
+    name = corps.create(Worker)
+    corps.at(datetime(2027, 1, 1, 1, tzinfo=UTC), name.tick, 1)
+    corps.at(datetime(2027, 1, 1, 3), name.tick, 2, zone="Europe/Berlin")
+    assert run(bench, name, HOUR) == [(1,)]
+    assert run(bench, name, HOUR) == [(1,), (2,)]
+    corps.at(datetime(2026, 1, 1, tzinfo=UTC), name.tick, "past")
+    assert run(bench, name, 0.0) == [(1,), (2,), ("past",)]
+    assert corps.timers() == []
+
+
+def test_at_calls_at_the_times_of_a_cron_expression(bench: Bench) -> None:
+    name = corps.create(Worker)
+    timer = corps.at("0 3 * * *", name.counted, zone="Europe/Berlin", key="nightly")
+    assert timer.due == datetime(2027, 1, 1, 2, tzinfo=UTC)
+    assert run(bench, name, 3 * HOUR) == [0]
+    bench.set_clock(72 * HOUR)
+    assert run(bench, name, 2.0) == [0, 2]
+    assert timer.cancel() is True
+    assert run(bench, name, 48 * HOUR) == [0, 2]
+
+
+def test_at_wants_a_time(bench: Bench) -> None:
+    name = corps.create(Worker)
+    with pytest.raises(ConfigError, match="wants a datetime, or a cron expression"):
+        corps.at(5.0, name.tick)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="is no cron expression"):
+        corps.at("at night", name.tick)
+
+
 # --- what is refused ---
 
 
