@@ -155,7 +155,7 @@ class AnyOrder(RuleBasedStateMachine):
             living = {made.name for made in self.made.values()}
             for env in self.envs:
                 if not env.is_dead:
-                    with DirWatch(env.env, Query()) as changes:
+                    with DirWatch[Any](env.env, Query()) as changes:
                         while self.found(env.id) != living:
                             changes.take(LONG)
         finally:

@@ -222,7 +222,9 @@ def dirs_keep_the_class() -> None:
     with corps.watch_dir(Counter) as changes:
         for change in changes:
             if isinstance(change, corps.Entered):
-                assert_type(change.name, corps.Name[Any])
+                assert_type(change.name, corps.Name[Counter])
+    with corps.watch_dir("a") as others:
+        assert_type(others.take().name, corps.Name[Any])
 
 
 @corps.func

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from corps.clock import deadline_after, remaining
 from corps.errors import ContextError, WaitTimeout
@@ -13,15 +13,17 @@ from corps.runtime.calls.futures import Future, by_others
 from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.services.dirs.dir_copy import DirCopy, Event, Watcher
-from corps.services.dirs.entries import Entry, Query
+from corps.services.dirs.entries import Changed, Entered, Entry, Left, Query
 from corps.workers.conc import Conc
 from corps.workers.watching import Told
 
 if TYPE_CHECKING:
     from corps.runtime.cells.cell import Cell
 
+T = TypeVar("T")
 
-class DirWatch:
+
+class DirWatch(Generic[T]):
     """What changes in Dirs, as `corps.watch_dir` gives it: `Entered`, `Left` and `Changed`. Thread-safe.
 
     First comes an `Entered` for each worker that is registered already. Iterate over it in a thread with
@@ -41,7 +43,7 @@ class DirWatch:
             self._watcher = _Queue(query)
         by_others(env.errands, self._copy.watch, self._watcher)
 
-    def take(self, timeout: float | None = None) -> Event:
+    def take(self, timeout: float | None = None) -> Entered[T] | Left[T] | Changed[T]:
         """Wait for the next change, and take it.
 
         Args:
@@ -69,19 +71,19 @@ class DirWatch:
             except WaitTimeout:
                 raise WaitTimeout(f"nothing has changed in the Dirs within {timeout} s") from None
 
-    def __iter__(self) -> Iterator[Event]:
+    def __iter__(self) -> Iterator[Entered[T] | Left[T] | Changed[T]]:
         return self
 
-    def __next__(self) -> Event:
+    def __next__(self) -> Entered[T] | Left[T] | Changed[T]:
         try:
             return self.take()
         except EOFError:
             raise StopIteration from None
 
-    def __aiter__(self) -> AsyncIterator[Event]:
+    def __aiter__(self) -> AsyncIterator[Entered[T] | Left[T] | Changed[T]]:
         return self
 
-    async def __anext__(self) -> Event:
+    async def __anext__(self) -> Entered[T] | Left[T] | Changed[T]:
         queue = self._queue()
         while True:
             event, arrival = queue.take(self._copy)
@@ -104,13 +106,13 @@ class DirWatch:
         self._copy.unwatch(self._watcher)
         self._watcher.end()
 
-    def __enter__(self) -> "DirWatch":
+    def __enter__(self) -> "DirWatch[T]":
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    async def __aenter__(self) -> "DirWatch":
+    async def __aenter__(self) -> "DirWatch[T]":
         return self
 
     async def __aexit__(self, *exc: object) -> None:

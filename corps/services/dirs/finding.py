@@ -93,7 +93,7 @@ def find_all_in(
 
 def watch_in(
     env: Env, what: Any, tag: str | None, where: Scope | None, match: Match, properties: Properties
-) -> DirWatch:
+) -> DirWatch[Any]:
     """Do as `watch_dir`, in a given Env."""
     return DirWatch(env, query_in(env, what, tag, where, match, properties))
 
@@ -378,15 +378,34 @@ def aunregister(name: Name[Any], /, *, tag: str | None = None, where: Scope | No
     return unregister_in(env_here("in whose Dirs it stands"), name, tag, where)
 
 
+@overload
 def watch_dir(
-    what: str | type | None = None,
+    what: type[T],
     /,
     *,
     tag: str | None = None,
     where: Scope | None = None,
     match: Match = None,
     **properties: Any,
-) -> DirWatch:
+) -> DirWatch[T]: ...
+@overload
+def watch_dir(
+    what: str | None = None,
+    /,
+    *,
+    where: Scope | None = None,
+    match: Match = None,
+    **properties: Any,
+) -> DirWatch[Any]: ...
+def watch_dir(
+    what: Any = None,
+    /,
+    *,
+    tag: str | None = None,
+    where: Scope | None = None,
+    match: Match = None,
+    **properties: Any,
+) -> DirWatch[Any]:
     """Watch what changes in the Dirs: first all that is registered, then what comes, changes and goes.
 
     ``with corps.watch_dir("index") as changes: ...`` iterates over `Entered`, `Left` and `Changed`. Inside a

@@ -170,15 +170,36 @@ class DirHandle:
         """Take a worker out without blocking; see `corps.aunregister`."""
         return unregister_in(self._dirs_of(), name, tag, where)
 
+    @overload
     def watch_dir(
         self,
-        what: str | type | None = None,
+        what: type[T],
         /,
         *,
         tag: str | None = None,
         where: Scope | None = None,
         match: Match = None,
         **properties: Any,
-    ) -> DirWatch:
+    ) -> DirWatch[T]: ...
+    @overload
+    def watch_dir(
+        self,
+        what: str | None = None,
+        /,
+        *,
+        where: Scope | None = None,
+        match: Match = None,
+        **properties: Any,
+    ) -> DirWatch[Any]: ...
+    def watch_dir(
+        self,
+        what: Any = None,
+        /,
+        *,
+        tag: str | None = None,
+        where: Scope | None = None,
+        match: Match = None,
+        **properties: Any,
+    ) -> DirWatch[Any]:
         """Watch what changes; see `corps.watch_dir`."""
         return watch_in(self._dirs_of(), what, tag, where, match, properties)

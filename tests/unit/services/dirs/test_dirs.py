@@ -76,7 +76,7 @@ def found(env: MemoryEnv, what: Any = None) -> list[Any]:
 
 def soon(env: MemoryEnv, what: Any, wanted: list[Any]) -> bool:
     """Wait until an Env finds just these workers."""
-    with DirWatch(env.env, Query()) as changes:
+    with DirWatch[Any](env.env, Query()) as changes:
         while found(env, what) != wanted:
             changes.take(LIMIT)
     return True
