@@ -25,6 +25,7 @@ from corps.supervision.restarts import Restart
 from corps.workers.everywhere import env_here
 from corps.workers.factory import Options
 from corps.workers.funcs import Functions
+from corps.workers.idempotence import retries_of
 from corps.workers.iterators import RemoteIterator
 from corps.workers.names import Name
 
@@ -196,7 +197,7 @@ class _Asking(Retrying):
         kwargs: dict[str, Any],
         func: Func[Any, Any, Any],
     ) -> None:
-        super().__init__(env, future, args, kwargs, 0)
+        super().__init__(env, future, args, kwargs, retries_of(func))
         self._func = func
         self._renewals = 0
 
@@ -224,12 +225,15 @@ class _Asking(Retrying):
                 self.future.settle(Refused(error))
 
     def _is_worth_it(self, error: RequestError) -> bool:
-        if error.executed != "no" or not isinstance(error, WorkerGone | EnvLost) or self._env.closed:
-            return False
+        if error.executed != "no" or not isinstance(error, WorkerGone | EnvLost):
+            return super()._is_worth_it(error)
         self._renewals += 1
-        return self._renewals <= _RENEWALS
+        return self._renewals <= _RENEWALS and not self._env.closed
 
     def _again_later(self, request: Request, error: RequestError) -> None:
+        if error.executed != "no":
+            super()._again_later(request, error)
+            return
         self._last = error
         self.find_worker(request)
 

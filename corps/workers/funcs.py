@@ -10,6 +10,7 @@ from corps.errors import DefinitionError
 from corps.messages.interfaces import Interface
 from corps.messages.manners import ANY_NUMBER
 from corps.workers.conc import OFFERED, Conc
+from corps.workers.idempotence import retries_of
 from corps.workers.interface import OF_NAME
 from corps.workers.routing import named_parameters
 from corps.workers.steps import accepts, check_hooks
@@ -100,6 +101,7 @@ class Functions(Funcs):
             OFFERED.union(functions),
             cls._corps_interface.reserved.difference(functions),
             async_methods=coroutines,
+            idempotent=tuple((name, n) for name, each in functions.items() if (n := retries_of(each))),
         )
         return _freed(interface, record.options.at_once)
 

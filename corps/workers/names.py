@@ -196,6 +196,11 @@ class Name(Generic[T_co]):
         kind, args = self._as_pinned(SET, (value,))
         self._bound().ask(kind, self._addr, name, args, {}, self._deadline).result()
 
+    @property
+    def _of_one(self) -> ConcAddr:
+        """Return the address of the one worker that it stands for."""
+        return self._addr
+
     def _bound(self) -> Env:
         return self._env or no_env(self)
 

@@ -3,7 +3,7 @@
 from typing import Any, NoReturn, TypeVar
 
 from corps.addresses import ROUTES, ConcAddr
-from corps.errors import CorpsError, NoSuchMethod
+from corps.errors import ConfigError, CorpsError, NoSuchMethod
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Refused, Value
 from corps.messages.promises import Sent
@@ -61,6 +61,10 @@ class RoutedName(Name[T_co]):
         plain = super().options(deadline=deadline, prefetch=prefetch)
         parts = self._addr, self._interface, self._env, self._how, self._listing
         return RoutedName(*parts, plain._deadline, prefetch)
+
+    @property
+    def _of_one(self) -> ConcAddr:
+        raise ConfigError(f"{self!r} stands for several workers: take each of `Group.names()` here")
 
     def used_from(self, env: Env) -> "RoutedName[T_co]":
         """Return the same Name for use in an Env. For the runtime."""

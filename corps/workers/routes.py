@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakValueDictionary
 
 from corps.addresses import ROUTES, ConcAddr
@@ -21,8 +21,6 @@ from corps.workers.routing import Choice, How, choose
 
 if TYPE_CHECKING:
     from corps.workers.groups import Group
-
-_CHANCE: Final = random.SystemRandom().randrange  # the generator of the module is the same in all forked Envs
 
 Listing = tuple[int, tuple[ConcAddr, ...]]
 """A number that grows with each change, and the workers."""
@@ -41,6 +39,8 @@ class Route:
         self._members: tuple[ConcAddr, ...] = ()
         self._loads: dict[ConcAddr, int] = {}
         self._turn = 0
+        # One of its own, because that of the module is the same in all forked Envs. No secret hangs on it.
+        self._chance = random.Random().randrange  # noqa: S311
 
     def update(self, listing: Listing) -> None:
         """Take over a listing, unless a newer one has come before."""
@@ -74,7 +74,7 @@ class Route:
             usable = others or living or members
             if not usable:
                 return None
-            chosen = choose(how, key, Choice(usable, self._here, self._loads, self._turn), _CHANCE)
+            chosen = choose(how, key, Choice(usable, self._here, self._loads, self._turn), self._chance)
             self._turn += 1
             self._loads[chosen] = self._loads.get(chosen, 0) + 1
             return chosen

@@ -74,17 +74,18 @@ def watch(name: Name[Any]) -> Future[Ended]:
     Raises:
         ContextError: The Name was unpacked where no Env of its Corps was open.
         TypeError: It is no Name.
+        ConfigError: The Name stands for any of several workers.
     """
     if not isinstance(name, Name):
         raise TypeError(f"corps.watch({name!r:.80}): wants the Name of a worker, as `create` returns it")
-    env = name._bound()
+    env, addr = name._bound(), name._of_one
     future = Watch(name)
     here = current.get()
     if here is not None and here.cell is not None and _hears(here.cell) and here.env is env:
         worker = here.cell.addr
         future.when_settled(lambda done: _tell(env, worker, done))
-    env.ask(WATCH, name._addr, "watch", (), {}, future=future)
-    asked = env.ask(CALL, env.manager_of(name._addr.env), "incarnation_of", (name._addr.conc,), {})
+    env.ask(WATCH, addr, "watch", (), {}, future=future)
+    asked = env.ask(CALL, env.manager_of(addr.env), "incarnation_of", (addr.conc,), {})
     asked.when_settled(future.learn)
     return future
 

@@ -166,6 +166,9 @@ def test_a_name_of_any_has_methods_alone_and_its_end_is_that_of_all() -> None:
             name.value = 1
         with pytest.raises(corps.NoSuchMethod):
             getattr(name, "pinned")  # noqa: B009
+        for refused in (corps.watch, corps.register):
+            with pytest.raises(corps.ConfigError, match="several workers"):
+                refused(name)
         group.broadcast.pid()
         assert group.gather.pid().ret == [os.getpid()] * 3
         name.exit().result(LIMIT)
@@ -220,6 +223,16 @@ async def later(number: int) -> int:
 @corps.func(at_once=2)
 def items(number: int) -> Iterator[int]:
     yield from range(number)
+
+
+@corps.func
+@corps.idempotent
+def again(path: str) -> int:
+    """End its own process when it is run first."""
+    if not Path(path).exists():
+        Path(path).touch()
+        kill(os.getpid())
+    return os.getpid()
 
 
 @corps.func
@@ -304,6 +317,14 @@ def test_a_function_goes_on_in_another_process_after_the_death_of_its_own() -> N
             except corps.EnvLost:
                 assert time.monotonic() < deadline
         assert asker.ask(2).result(LIMIT) == (2, found)
+
+
+def test_what_is_idempotent_is_run_again_in_another_process(tmp_path: Path) -> None:
+    with corps.boot(Asking, envs=2) as app:
+        assert app.names().ret
+        assert again.ask(str(tmp_path / "func")).result(LIMIT)
+        group = corps.options().replicate_funcs(1, again=again.__wrapped__)
+        assert group.again(str(tmp_path / "group")).result(LIMIT)
 
 
 def test_a_worker_of_the_corps_outlives_the_one_that_has_created_it() -> None:

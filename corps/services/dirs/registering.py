@@ -105,4 +105,4 @@ def _addr_of(env: Env, name: Name[Any]) -> ConcAddr:
         raise ConfigError(f"{name!r:.80} cannot be registered: wants the Name of a worker")
     if name._addr.corps != env.corps_id:
         raise ConfigError(f"{name!r} cannot be registered here: it is of another Corps")
-    return name._addr
+    return name._of_one
