@@ -98,3 +98,30 @@ def test_a_mailbox_that_is_still_can_be_drained() -> None:
     assert mailbox.close_behind(last)
     assert not mailbox.put_late(request(10))
     assert [mailbox.take(), mailbox.take()] == [words, last]
+
+
+def test_what_overtakes_comes_before_the_others_in_its_own_order(mailbox: Mailbox) -> None:
+    waiting = put_all(mailbox, 2)
+    first, second, third = (request(number) for number in (7, 8, 9))
+    assert mailbox.put_ahead(first, None)
+    assert mailbox.put_ahead(second, first)
+    assert mailbox.put_ahead(third, second)
+    assert mailbox.is_full
+    assert [mailbox.take() for _ in range(5)] == [first, second, third, *waiting]
+    assert (mailbox.first, len(mailbox), mailbox.is_full) == (None, 0, False)
+
+
+def test_what_overtakes_nothing_is_the_last_and_others_follow_it(mailbox: Mailbox) -> None:
+    first, second = request(7), request(8)
+    assert mailbox.put_ahead(first, None)
+    assert mailbox.put_ahead(second, first)
+    (third,) = put_all(mailbox, 1)
+    assert [mailbox.take() for _ in range(3)] == [first, second, third]
+
+
+def test_what_comes_back_is_first_though_the_mailbox_takes_nothing_more(mailbox: Mailbox) -> None:
+    last, back = request(8), request(9)
+    assert mailbox.close(last) == []
+    assert not mailbox.put_ahead(request(7), None)
+    mailbox.put_back(back)
+    assert [mailbox.take(), mailbox.take()] == [back, last]
