@@ -122,9 +122,10 @@ class Services:
         return number in self._offered
 
     def name_of(self, number: int) -> Any:
-        """Return the Name of a service of this Env."""
+        """Return the Name of a service of this Env, with what authors may call of it."""
         addr = ConcAddr(self._env.corps_id, self._env.id, number)
-        return self._env.make_name(addr, self._offered[number].interface, 1)
+        offered = self._offered[number]
+        return self._env.make_name(addr, getattr(offered.cls, "_corps_face", offered.interface), 1)
 
     def deliver(self, request: Request) -> None:
         """Take a request for a service, which begins if it is not there yet. Never blocks."""

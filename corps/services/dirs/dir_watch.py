@@ -1,6 +1,5 @@
 """Watching Dirs: all that there is, and then what changes."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -116,7 +115,6 @@ class DirWatch(Generic[T]):
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await asyncio.sleep(0)
         self._close()
 
 

@@ -133,6 +133,8 @@ class Dir(Conc):
 class EnvDir(Dir):
     """The Dir of an Env, for the Envs of others."""
 
+    _corps_face: ClassVar[Interface] = Dir._corps_interface  # the rest is for the runtime
+
     def __init__(self, env: Env) -> None:
         """Serve an Env."""
         self._copy = env.parts.get(DirCopy)

@@ -459,7 +459,10 @@ class Asking(corps.Conc):
 def test_the_dir_of_a_worker_is_that_of_its_env(env: corps.LocalEnv) -> None:
     index = env.create(Index)
     corps.register(index, tag="index")
-    assert env.create(Asking).ask().ret == index
+    asking = env.create(Asking)
+    assert asking.ask().ret == index
+    with pytest.raises(corps.NoSuchMethod):
+        asking.my_dir().ret.take.send()
 
 
 # Several Envs
