@@ -28,6 +28,7 @@ modules of the package may change without notice.
     finding        register, unregister, find, find_all, watch_dir, aregister, aunregister, afind, Dir,
                    DirWatch, Entered, Left, Changed
     timers         after, every, at, timers, Timer, Timers
+    the log        log_to, log_level, LogSink
     request steps  Request, Outcome
     files          store, load
     settings       Settings
@@ -114,6 +115,9 @@ from corps.services.dirs.finding import register as register
 from corps.services.dirs.finding import unregister as unregister
 from corps.services.dirs.finding import watch_dir as watch_dir
 from corps.services.dirs.service import Dir as Dir
+from corps.services.logs.choosing import LogSink as LogSink
+from corps.services.logs.choosing import log_level as log_level
+from corps.services.logs.choosing import log_to as log_to
 from corps.services.timers.setting import Timers as Timers
 from corps.services.timers.setting import after as after
 from corps.services.timers.setting import at as at
@@ -196,6 +200,7 @@ __all__ = [
     "Left",
     "LoadError",
     "LocalEnv",
+    "LogSink",
     "LoopBlocked",
     "Name",
     "NameTaken",
@@ -259,6 +264,8 @@ __all__ = [
     "idempotent",
     "interleave",
     "load",
+    "log_level",
+    "log_to",
     "options",
     "pool",
     "readonly",

@@ -30,6 +30,9 @@ ENV_TIMERS: Final = SERVICES + 3
 ROUTES: Final = SERVICES + 4
 """Conc id of the service that knows which workers are behind a Name of "any of them"."""
 
+LOGS: Final = SERVICES + 7  # conc id of the service that takes log records, in the Env `Env.home`
+LOG_AGENT: Final = SERVICES + 8  # conc id of the service that says to an Env what log records are wanted
+
 GENERATION: Final = 2**32
 """Workers that one process of an Env can have: the conc ids of its next process begin there."""
 

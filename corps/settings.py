@@ -259,6 +259,49 @@ class EnvSettings(_Group):
         return value
 
 
+class Log(_Group):
+    """Where the log records of all Envs go together. Without a sink here, each Env logs for itself."""
+
+    console: bool = _setting(
+        False, "Show the records of all Envs on the stderr of the process that boots, with their workers."
+    )
+    file: Annotated[str | None, BeforeValidator(_none_word)] = _setting(
+        None, "A file to which the records are appended as lines for people.", allowed="a path", min_length=1
+    )
+    json_lines: Annotated[str | None, BeforeValidator(_none_word)] = _setting(
+        None, "A file to which the records are appended as lines of JSON.", allowed="a path", min_length=1
+    )
+    publish: Annotated[str | None, BeforeValidator(_none_word)] = _setting(
+        None,
+        "Where a ZeroMQ PUB socket publishes the records, as PyZMQ's own handler of `logging` does.",
+        allowed='an address to bind to, such as "tcp://127.0.0.1:5557"',
+        min_length=1,
+    )
+    rotate_bytes: int = _setting(
+        16 * MIB, "Bytes at which such a file is renamed, and another one begun; 0: never.", ge=0
+    )
+    rotate_kept: int = _setting(5, "Renamed files that are kept.", ge=0, le=10_000)
+    queue: int = _setting(
+        10_000,
+        "Records that may wait in an Env, and at a sink. What comes on top is dropped, and counted.",
+        ge=1,
+        le=10_000_000,
+    )
+    last_bytes: int = _setting(
+        262_144,
+        "Bytes of a file in which each Env has its last records, so that its sudden end loses none; 0: none.",
+        ge=0,
+        le=2**30,
+    )
+    warnings: bool = _setting(False, "Make log records of what `warnings` shows, in the Envs.")
+    uncaught: bool = _setting(
+        True, "Make log records of exceptions that end a thread of the application, in the Envs."
+    )
+    output: bool = _setting(
+        False, "Make log records of the lines that Envs print, which then are shown by the sinks alone."
+    )
+
+
 class Settings(_Group):
     """All settings of a Corps. Immutable.
 
@@ -359,6 +402,8 @@ class Settings(_Group):
             if each != "front" and not ENV_ID.fullmatch(each):
                 raise ValueError(f'has a table for {each!r:.80}: wants ids from "1" to "1024", or "front"')
         return value
+
+    log: Log = Log()
 
     @field_validator("log_level")
     @classmethod

@@ -38,6 +38,7 @@ from corps.runtime.cells.constructing import construct_here
 from corps.runtime.cells.records import Application, Record
 from corps.runtime.env import Env
 from corps.runtime.options import WorkerOptions
+from corps.services.logs.hub import LogHub
 from corps.supervision.restarts import Restart
 from corps.workers.names import Name
 from corps.workers.parameters import Parameter, read_assignments
@@ -129,6 +130,10 @@ class CorpsBuilder:
         application = Record(Application, args, kwargs, WorkerOptions(settings.tag, restart=front.restart))
         name = create_application(env, mgr, application)
         self._make_known(env, membership, name, front.interface)
+        if env.options.log_output:
+            host.hand_over_lines(env.parts.get(LogHub).take_line)
+        else:
+            membership.release_output()
         return CorpsParts(host, env, membership, deaths, mgr, autoloading, name, settings.finish_timeout)
 
     def _launch_host(self) -> ProcessHost:
@@ -157,7 +162,10 @@ class CorpsBuilder:
     ) -> Start:
         in_each = [list(each) for each in components if each.where == "env"]
         source, where = self._plan.source.as_list(), os.fsencode(runtime_dir)
-        return Start(self._corps_id, asdict(env.options), source, where, 0, in_each, of_envs(settings))
+        options = asdict(env.options)
+        # A process that starts later knows from its start what log records are wanted.
+        env.parts.get(LogHub).on_chosen = lambda chosen: options.update(log_now=chosen.as_plain())
+        return Start(self._corps_id, options, source, where, 0, in_each, of_envs(settings))
 
     def _gather(
         self, env: Env, me: Member, launcher: LocalLauncher, start: Start, settings: "Settings"
@@ -225,7 +233,6 @@ class CorpsBuilder:
         alive.when_settled(self._end_if_gone)
         env.corps_name = name
         membership.tell_all(CorpsCreated(name._addr, interface))
-        membership.release_output()
         # While the interpreter ends no thread can be started any more (3.12): have a worker thread, and the
         # loop that hears of the ends of workers, before that.
         env.ask(CALL, env.manager_of(env.id), "statistics", (), {}).result()

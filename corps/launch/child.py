@@ -47,6 +47,8 @@ from corps.runtime.env import Env
 from corps.runtime.options import EnvOptions
 from corps.runtime.other_envs import in_turn
 from corps.runtime.this_process import this_process
+from corps.services.logs import sending as sending  # once, in the template: Envs need it if there is a sink
+from corps.services.logs.outlet import LogOutlet
 from corps.workers.corps import Corps
 from corps.workers.names import Name
 
@@ -82,7 +84,7 @@ def main(child: ChildSide) -> int:
     try:
         take_on(child.env_id, first.of_envs)
         cls = load_class(source, stopped=partial(_give_up_soon, orders))
-        logging.basicConfig(level=options.log_level, format=form)  # unless the application has set it up
+        own = _set_up_logging(options.log_level, form)
         if child.has_stdin:
             let_run_exit(cls)
         places = _places(cls)
@@ -95,6 +97,8 @@ def main(child: ChildSide) -> int:
             application=cls,
             generation=first.generation,
         )
+        if own is not None:
+            env.parts.get(LogOutlet).take_over(own)
     except BootError as error:
         orders.send(Failed(type(error).__name__, str(error)))
         return 1
@@ -127,6 +131,14 @@ def _show_warnings(form: str) -> None:
     last.setLevel(logging.WARNING)
     last.setFormatter(logging.Formatter(form))
     logging.lastResort = last
+
+
+def _set_up_logging(level: str, form: str) -> logging.Handler | None:
+    """Have log lines on stderr, unless the application has set up logging; return the handler of that."""
+    if logging.root.handlers:
+        return None
+    logging.basicConfig(level=level, format=form)
+    return logging.root.handlers[0]
 
 
 def _give_up_soon(orders: Orders, where: str) -> None:

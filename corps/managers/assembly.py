@@ -69,6 +69,7 @@ def build_env(
     """
     env = Env(corps_id, env_id, options, generation)
     env.home = env_id if transport is None else home
+    env.runtime_dir = journals
     env.travels = Travels(travels) if travels else None
     packer = _give_names_and_packers(env, code or CodeNames())
     if transport is not None:
@@ -144,6 +145,7 @@ def env_options(settings: "Settings") -> EnvOptions:
             said[key] = value
     ports = settings.tcp.port_range()
     said["tcp_ports"] = ports[0], ports[-1]
+    said["log_now"] = ()
     if settings.beat.dead is None:
         said["beat_every"] = None
     return EnvOptions(**{each.name: said[each.name] for each in fields(EnvOptions)})

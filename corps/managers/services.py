@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from corps.addresses import CORPS_DIR, ENV_DIR, ENV_TIMERS, ROUTES, SERVICES_MGR
+from corps.addresses import CORPS_DIR, ENV_DIR, ENV_TIMERS, LOG_AGENT, LOGS, ROUTES, SERVICES_MGR
 from corps.runtime.cells.records import Record
 from corps.runtime.env import Env
 from corps.runtime.options import WorkerOptions
@@ -12,6 +12,8 @@ from corps.services.dirs.dir_copy import DirCopy
 from corps.services.dirs.primary import DirPrimary
 from corps.services.dirs.service import CorpsDir, EnvDir
 from corps.services.dirs.singletons import Singletons
+from corps.services.logs.hub import LogCollector, LogHub
+from corps.services.logs.outlet import LogAgent, LogOutlet
 from corps.services.timers.env_timers import EnvTimers
 from corps.services.timers.service import TimersOfOthers
 from corps.supervision.restarts import Restart
@@ -47,6 +49,8 @@ SERVICES_OF_EACH: Final[Sequence[Service]] = (
     Service(EnvTimers, ENV_TIMERS, TimersOfOthers),
     Service(Routes, ROUTES, RoutesService),
     Service(Asked),
+    Service(LogHub, LOGS, LogCollector, is_corps_wide=True),
+    Service(LogOutlet, LOG_AGENT, LogAgent),
 )
 """All services."""
 

@@ -142,6 +142,7 @@ class Request:
         wait: What its coroutine waits for, beside others of an interleaving worker; of the WaitGraph.
         sent: When it was sent, on this process's monotonic clock; None if it came from another Env.
         came: When it came from another Env, on this process's monotonic clock; unset if it did not.
+        mark: What its log records have in common; unset until the first of them.
         errands: Of the Env that sends it, where the main thread has any: a `runtime.calls.errands.Errands`.
         is_given_up: Its caller wants no outcome any more. Set before its promise is done, for that reason.
     """
@@ -156,6 +157,7 @@ class Request:
         "is_given_up",
         "kind",
         "kwargs",
+        "mark",
         "method",
         "number",
         "packed",
@@ -171,6 +173,7 @@ class Request:
     )
 
     came: float
+    mark: str
 
     def __init__(
         self,

@@ -72,6 +72,7 @@ class Env:
         self.home = BOOT_ENV  # id of the Env in which the services live of which a Corps has one
         self.main_alias: str | None = None
         """What all other Envs call the module ``__main__`` of the booting process, if they have it."""
+        self.runtime_dir: str | None = None  # of the files that the processes of the Corps share; None: alone
         self.lives = Lives(self)
         self.others = OtherEnvs(self)
         self.pool = WorkerPool(

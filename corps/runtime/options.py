@@ -1,7 +1,8 @@
 """The options of an Env, and of a worker. Values only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from corps.supervision.restarts import Restart
 
@@ -10,9 +11,9 @@ from corps.supervision.restarts import Restart
 class EnvOptions:
     """What an Env needs to know of the settings. Plain data, because it crosses to its process.
 
-    Each is the setting of that name, which `corps.settings` explains: `threads_min` is `threads.min`. Two
+    Each is the setting of that name, which `corps.settings` explains: `threads_min` is `threads.min`. Three
     differ: `tcp_ports` is the first and the last port, 0 and 0 for any; `beat_every` is None where
-    `beat_dead` is.
+    `beat_dead` is; `log_now` is what was chosen while the Corps ran, for a process that comes late.
     """
 
     threads_min: int
@@ -41,6 +42,18 @@ class EnvOptions:
     beat_every: float | None
     beat_dead: float | None
     log_level: str
+    log_now: Sequence[Any]
+    log_console: bool
+    log_file: str | None
+    log_json_lines: str | None
+    log_rotate_bytes: int
+    log_rotate_kept: int
+    log_publish: str | None
+    log_queue: int
+    log_last_bytes: int
+    log_warnings: bool
+    log_uncaught: bool
+    log_output: bool
 
 
 class WorkerOptions(NamedTuple):

@@ -16,6 +16,7 @@ from corps.errors import ClosedError, ContextError
 from corps.messages.outcomes import Refused, Value
 from corps.messages.requests import EXIT, WATCH, Request
 from corps.runtime.calls.futures import Future
+from corps.runtime.calls.waiting import gather
 from corps.runtime.cells.cell import Cell
 from corps.runtime.cells.constructing import construct_here
 from corps.runtime.cells.records import Record, if_needed
@@ -46,6 +47,10 @@ class Part:
 
     def env_left(self, env_id: int) -> None:
         """Hear that no worker is created in an Env any more: it is removed, or does not come back."""
+
+    def last_words(self) -> "Future[None] | None":
+        """Say what is left to say, because the workers of this Env have ended; done when that has arrived."""
+        return None
 
     def close(self) -> None:
         """End: the Env closes, and its workers have ended."""
@@ -90,6 +95,17 @@ class Parts:
             self.held = tuple(each for each in self.held if each is not until)
 
         until.when_settled(done)
+
+    def last_words(self) -> list[Future[None]]:
+        """Have each say what is left to say; return what has to be waited for."""
+        said: list[Future[None]] = []
+
+        def ask(part: Part) -> None:
+            if (future := part.last_words()) is not None:
+                said.append(future)
+
+        self.tell(ask)
+        return said
 
     def tell(self, hear: Callable[[Part], None]) -> None:
         """Say something to all of them. What one raises is logged, and the others hear it all the same."""
@@ -156,6 +172,18 @@ class Services:
 
     def end(self) -> Future[None]:
         """End those that have begun, when all other workers have ended; done when that is over."""
+        over: Future[None] = Future()
+
+        def end(_: object) -> None:
+            self._end_workers().when_settled(lambda ended: over.settle(ended.outcome or Value(None)))
+
+        said = self._env.parts.last_words()
+        if not said:
+            return self._end_workers()
+        gather(*said).when_settled(end)
+        return over
+
+    def _end_workers(self) -> Future[None]:
         if self._env.registry.find(SERVICES_MGR) is not None:
             return self._env.exit(ConcAddr(self._env.corps_id, self._env.id, SERVICES_MGR))
         over: Future[None] = Future()

@@ -1,1 +1,1 @@
-"""What a Corps offers beside workers: Dirs, in which workers are found."""
+"""What a Corps offers beside workers: Dirs, in which workers are found, and one log of all Envs."""

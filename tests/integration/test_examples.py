@@ -75,6 +75,13 @@ PRINTED: Final = {
         "['devices: 1', 'devices: 1', 'devices: none']",
         "no Env of this Corps has the label 'tpu' (env2: gpu)",
     ],
+    "one_log.py": [
+        "env1 Till debug the till is open",
+        "env1 Till warning sold: lamp",
+        "env2 Cellar error water in the cellar",
+        "env1 Till debug the till is open",
+        "env1 Till warning sold: bucket",
+    ],
     "failing/permanent.py": [
         "5 kWh",
         "7 kWh",

@@ -4,6 +4,7 @@ A ``type: ignore`` here is a claim: the line is wrong, and the checker has to sa
 """
 
 import concurrent.futures
+import logging
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import Any, assert_type
@@ -309,3 +310,14 @@ class Marked(corps.Conc):
 def marks_keep_the_types_of_methods(name: corps.Name[Marked]) -> None:
     assert_type(corps.call(name, Marked.look, 1), corps.Future[str])
     assert_type(corps.call(name, Marked.meet), corps.Future[int])
+
+
+def the_log(counter: corps.Name[Counter], handler: logging.Handler) -> None:
+    assert_type(corps.log_to(console=True), corps.LogSink)
+    assert_type(corps.log_to(handler, level="INFO"), corps.LogSink)
+    with corps.log_to(worker=counter, method="take") as sink:
+        assert_type(sink, corps.LogSink)
+    corps.log_level("DEBUG", "app", env=2, cls=Counter, tag="eu")
+    corps.log_level(None, env="front")
+    corps.log_level(1.5)  # type: ignore[arg-type]
+    corps.log_to(worker=Counter(1))  # type: ignore[arg-type]

@@ -491,6 +491,7 @@ def reference_page() -> str:
         "shared_memory": [],
         "tcp": [],
         "autoload": [],
+        "log": [],
     }
     for key, setting in all_settings().items():
         rows = groups[key.rpartition(".")[0]]

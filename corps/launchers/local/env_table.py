@@ -7,6 +7,7 @@ from corps.addresses import env_label
 from corps.errors import ClosedError, EnvStartError
 from corps.launchers.local.channel import Channel
 from corps.launchers.local.env_process import EnvProcess
+from corps.launchers.local.output import Lines
 
 
 class EnvEntry:
@@ -18,6 +19,7 @@ class EnvEntry:
     def __init__(self, process: EnvProcess, output_fd: int) -> None:
         self.process = process
         self.output_fd: int | None = output_fd
+        self.lines = Lines()
         self.is_answered = threading.Event()
         self.is_abandoned = False
         self.problem = ""

@@ -1,4 +1,4 @@
-"""OutputTail: the last lines that a process wrote."""
+"""What a process wrote: its last lines, and its lines one by one."""
 
 import threading
 
@@ -27,3 +27,22 @@ class OutputTail:
         with self._lock:
             data = bytes(self._data[-MAX_BYTES:])
         return "".join(data.decode(errors="replace").splitlines(keepends=True)[-MAX_LINES:])
+
+
+class Lines:
+    """Divides a stream of bytes into lines. One thread."""
+
+    def __init__(self) -> None:
+        self._open = b""  # the line whose end has not come
+
+    def feed(self, data: bytes) -> list[str]:
+        """Add what was just read; return the lines that it has completed, without their ends."""
+        *lines, self._open = (self._open + data).split(b"\n")
+        if len(self._open) > MAX_BYTES:
+            lines.append(self._open)
+            self._open = b""
+        return [line.decode(errors="replace").removesuffix("\r") for line in lines]
+
+    def rest(self) -> list[str]:
+        """Return the line without an end, if there is one: no more will come."""
+        return self.feed(b"\n") if self._open else []

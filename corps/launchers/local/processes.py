@@ -135,6 +135,14 @@ class ProcessHost:
             output=problem,
         )
 
+    def hand_over_lines(self, on_line: Callable[[int, int, str], object]) -> None:
+        """Call `on_line` with each line that a process writes, instead of showing it.
+
+        It gets the ids of the Env and of the process, in the watcher's thread, and must not block.
+        """
+        if self._launched is not None:
+            self._launched.watcher.on_line = on_line
+
     def _start_template(self) -> _Launched:
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with contextlib.ExitStack() as undo, theirs:

@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from corps.clock import deadline_after, remaining
 from corps.launchers.launcher import Exit
@@ -60,6 +60,8 @@ class Watcher:
         self._memory_kills = MemoryKills()
         self.is_ready = threading.Event()
         self.problem = ""
+        self.on_line: Callable[[int, int, str], object] | None = None
+        """Called with each line of a process instead of showing it, with the id of its Env and its own."""
 
     def discard(self) -> None:
         """Close what it has opened, because it will never run."""
@@ -142,8 +144,17 @@ class Watcher:
             self._close_output(entry)
             return 0
         entry.process.tail.append(data)
-        forward(data)
+        if self.on_line is None:
+            forward(data)
+        else:
+            self._hand_over(entry, entry.lines.feed(data))
         return len(data)
+
+    def _hand_over(self, entry: EnvEntry, lines: Sequence[str]) -> None:
+        on_line = self.on_line
+        for line in lines:
+            if on_line is not None:
+                on_line(entry.process.env_id, entry.process.pid, line)
 
     def _drain(self, entry: EnvEntry) -> None:
         # The process has ended, so all its output is in the pipe. An empty pipe is the end, even if a process
@@ -159,6 +170,7 @@ class Watcher:
             with contextlib.suppress(KeyError, RuntimeError, ValueError):
                 self._selector.unregister(entry.output_fd)
             entry.close_output()
+            self._hand_over(entry, entry.lines.rest())
 
     def _finish(self, entry: EnvEntry, how: Exit) -> None:
         entry.process.mark_ended(how)
