@@ -14,7 +14,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-BATCH: Final = 500
+BATCH: Final = 2000
 """The most changes in one message."""
 
 
@@ -46,6 +46,7 @@ class _Link(Generic[T]):
     rest: Iterator[tuple[int, T]] | None = None  # of the full listing that is being sent
     upto: int = 0  # of the same
     is_away: bool = False
+    is_counted: bool = True  # what changes waits for it
 
 
 class Ledger(Generic[T]):
@@ -89,7 +90,8 @@ class Ledger(Generic[T]):
 
     def came(self, env_id: int) -> None:
         """Know a copy that is new, or was made anew, and needs everything."""
-        self._links[env_id] = _Link(is_anew=True)
+        # No worker begins there before it has everything, so until then nothing has to wait for it.
+        self._links[env_id] = _Link(is_anew=True, is_counted=False)
 
     def lost(self, env_id: int) -> None:
         """Count a copy no more until it comes again."""
@@ -116,8 +118,10 @@ class Ledger(Generic[T]):
         assert link.rest is not None
         part: list[tuple[int, T | None]] = list(islice(link.rest, BATCH))
         ends = len(part) < BATCH
-        if ends:
-            link.rest = None
+        if ends:  # with what has changed meanwhile, because nothing has waited for this copy
+            start = link.upto - (self.number - len(self._log))
+            part += islice(self._log, start, None)
+            link.upto, link.rest, link.is_counted = self.number, None, True
         return Push(-1, link.upto, part, begins, ends)
 
     def answered(self, env_id: int, push: Push[T], *, is_taken: bool) -> None:
@@ -133,8 +137,12 @@ class Ledger(Generic[T]):
         self._trim()
 
     def has_all(self) -> int:
-        """Return the number up to which every copy that is there has all changes."""
-        return min((link.acked for link in self._links.values() if not link.is_away), default=self.number)
+        """Return the number up to which every copy that is there has all changes.
+
+        A copy that is new does not count before the end of its full listing is sent.
+        """
+        counted = [link.acked for link in self._links.values() if link.is_counted and not link.is_away]
+        return min(counted, default=self.number)
 
     def _trim(self) -> None:
         """Forget the changes that no copy needs."""
@@ -142,9 +150,8 @@ class Ledger(Generic[T]):
         for link in self._links.values():
             if link.is_anew or link.is_away:
                 continue
-            needed.append(link.upto if link.rest is not None else link.acked)
-            if link.under_way is not None and link.under_way.since < 0:
-                needed.append(link.upto)
+            is_listed = link.rest is not None or (link.under_way is not None and link.under_way.since < 0)
+            needed.append(link.upto if is_listed else link.acked)
         while self._log and self.number - len(self._log) < min(needed):
             self._log.popleft()
 

@@ -1,5 +1,6 @@
 """Claims about numbered changes: every copy comes to what the Dir of the Corps has, whatever happens."""
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -41,6 +42,8 @@ class Copies(RuleBasedStateMachine):
         self.was: dict[int, dict[int, str]] = {0: {}}
         self.copies = {env: Copy() for env in ENVS}
         self.away: set[int] = set()
+        self.new: set[int] = set()  # copies without a first full listing
+        self.acknowledged = 0
         self.missing: set[int] = set()  # copies with a gap that the next change shows
         self.ledger.meet(ENVS)
 
@@ -76,19 +79,25 @@ class Copies(RuleBasedStateMachine):
         copy = self.copies[env]
         if copy.coming:
             push = copy.coming.pop(0)
-            self.ledger.answered(env, push, is_taken=copy.take(push))
+            is_taken = copy.take(push)
+            if is_taken and push.since < 0 and push.ends and env in self.new:
+                self.new.discard(env)  # workers may begin there: all that was acknowledged is there
+                assert copy.follower.number >= self.acknowledged
+            self.ledger.answered(env, push, is_taken=is_taken)
 
     @rule(env=st.sampled_from(ENVS))
     def die(self, env: int) -> None:
         self.away.add(env)
         self.copies[env] = Copy()
         self.missing.discard(env)
+        self.new.discard(env)
         self.ledger.lost(env)
 
     @rule(env=st.sampled_from(ENVS))
     def come(self, env: int) -> None:
         if env in self.away:
             self.away.discard(env)
+            self.new.add(env)
             self.ledger.came(env)
 
     @rule(env=st.sampled_from(ENVS))
@@ -110,8 +119,9 @@ class Copies(RuleBasedStateMachine):
     @invariant()
     def what_all_have_they_have(self) -> None:
         upto = self.ledger.has_all()
+        self.acknowledged = max(self.acknowledged, upto)
         for env in ENVS:
-            if env not in self.away | self.missing:
+            if env not in self.away | self.missing | self.new:
                 assert self.copies[env].follower.number >= upto
 
     @invariant()
@@ -167,7 +177,39 @@ def test_a_copy_that_is_away_holds_nothing_up() -> None:
     assert changes.has_all() == 1
     assert changes.next_push(2, {}) is None
     changes.came(2)
-    assert changes.has_all() == 0
+    assert changes.has_all() == 1
+
+
+def test_what_changes_waits_for_a_new_copy_from_the_end_of_its_listing_on() -> None:
+    changes: Ledger[str] = Ledger()
+    changes.meet([1])
+    changes.came(2)
+    changes.add(1, "a")
+    for env in (1, 2):
+        push = changes.next_push(env, {1: "a"})
+        assert push is not None
+        if env == 2:
+            assert push == Push(-1, 1, [(1, "a")], begins=True, ends=True)
+            assert changes.has_all() == 0  # it counts
+        changes.answered(env, push, is_taken=True)
+    assert changes.has_all() == 1
+
+
+def test_the_end_of_a_listing_has_what_has_changed_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "BATCH", 2)
+    changes: Ledger[str] = Ledger()
+    changes.came(1)
+    there = {1: "a", 2: "b", 3: "c"}
+    first = changes.next_push(1, there)
+    assert first == Push(-1, 0, [(1, "a"), (2, "b")], begins=True, ends=False)
+    changes.add(2, None)
+    changes.answered(1, first, is_taken=True)
+    last = changes.next_push(1, {})
+    assert last == Push(-1, 1, [(3, "c"), (2, None)], begins=False, ends=True)
+    follower: Follower[str] = Follower()
+    assert follower.take(first) == []
+    assert follower.take(last) == [(1, "a"), (2, "b"), (3, "c"), (2, None)]
+    assert follower.number == 1
 
 
 def test_a_follower_refuses_the_middle_of_a_listing_that_it_does_not_know() -> None:
