@@ -138,7 +138,8 @@ class Request:
         stage: WAITING, BEGUN, WITHDRAWN or AWAY; changed under the lock of the cell that has it.
         behind: The request behind it in the mailbox.
         cancel_run: Ends the coroutine that runs it; None while nothing of that kind runs.
-        relayed: The Future of another request whose answer is its own; None if that is not so.
+        relayed: The Future of another request whose answer is its own, or those of its arguments before it
+            is sent; None if it waits for none.
         wait: What its coroutine waits for, beside others of an interleaving worker; of the WaitGraph.
         sent: When it was sent, on this process's monotonic clock; None if it came from another Env.
         came: When it came from another Env, on this process's monotonic clock; unset if it did not.

@@ -23,6 +23,7 @@ from corps.observing.counters import Counters
 from corps.observing.log_limit import LogLimit
 from corps.peers.members import Peers
 from corps.runtime.calls import caller_side
+from corps.runtime.calls.arguments import AwaitedArguments
 from corps.runtime.calls.deadlock import Probe, Waiter, WaitGraph
 from corps.runtime.calls.errands import Errands
 from corps.runtime.calls.futures import Future
@@ -112,7 +113,10 @@ class Env:
         self.dropped = Dropped(f"{self.label}-dropped", lambda: current.set(self._bringing))
         # Attributes that were named: those that are still wanted are asked for before the next request.
         self.unsent: deque[weakref.ref[caller_side.Unsent]] = deque()
-        self.retrying: dict[Retrying, None] = {}  # what is to be sent again in a moment; one step is atomic
+        self.awaiting: dict[
+            AwaitedArguments, None
+        ] = {}  # of requests; one step is atomic, as of what follows
+        self.retrying: dict[Retrying, None] = {}  # what is to be sent again in a moment
         self.closed = False  # whether `close` was called
         self._is_ending = False  # of what plain threads ask for nothing more is taken; or it is closed
         self._is_forked = False  # this is the child of a fork, and has only the thread that forked
@@ -469,6 +473,8 @@ class Env:
         self.dropped.close()
         for waiting in list(self.retrying):
             waiting.give_up()
+        for awaited in list(self.awaiting):
+            awaited.close()
         self.letters.close()
         errands, self.errands = self.errands, None
         if errands is not None:

@@ -16,6 +16,7 @@ from corps.errors import CorpsError, DefinitionError, EnvLost, RequestError, Wor
 from corps.messages.outcomes import Refused
 from corps.messages.promises import Sent
 from corps.messages.requests import CALL, Request
+from corps.runtime.calls.arguments import await_arguments
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.retrying import Retrying
 from corps.runtime.context import acting
@@ -102,6 +103,8 @@ class Func(Generic[P, C_co, R_co]):
             return
         asking = _Asking(env, future, args, kwargs, self)
         request.promise = asking.next_try()
+        if await_arguments(env, request, None if name is not None else asking.find_worker):
+            return
         if name is None:
             asking.find_worker(request)
             return

@@ -19,8 +19,9 @@ from corps.addresses import ConcAddr
 from corps.errors import ConfigError, ContextError, CorpsError, LoopBlocked, NoSuchMethod
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Outcome, Refused, Value
-from corps.messages.requests import CALL, EXIT_LAST, EXIT_NOW, GET, PINNED, SET, Kind
+from corps.messages.requests import CALL, EXIT_LAST, EXIT_NOW, GET, PINNED, SET, Kind, Request
 from corps.messages.streams import Streaming
+from corps.runtime.calls.arguments import await_arguments, is_future
 from corps.runtime.calls.futures import Future
 from corps.runtime.context import acting
 from corps.runtime.env import Env
@@ -255,8 +256,35 @@ class Method:
     def __call__(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Ask the worker to call the method; return the Future of what it returns."""
         env = self._env or no_env(self)
+        for each in (*args, *kwargs.values()) if kwargs else args:
+            if issubclass(type(each), Future):
+                return self._ask_when_there(args, kwargs)
         future = None if self.limits is None else Limited(*self.limits)
         return env.ask(CALL, self._addr, self._method, args, kwargs, self._deadline, future, self._retries)
+
+    def _ask_when_there(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Future[Any]:
+        """Call the method when all Futures that are arguments have given their values."""
+        env = self._env or no_env(self)
+        kind, args = self._as_sent(args)
+        given = None if self.limits is None else Limited(*self.limits)
+        how = self._deadline, given, self._retries
+        future = env.ask(kind, self._addr, self._method, args, kwargs, *how, is_held=True)
+        request = future.request
+        if request is None or await_arguments(env, request):  # or it was too late already
+            return future
+        try:
+            env.dispatch(request)
+        except BaseException:
+            future.cancel()  # nobody holds the request
+            raise
+        return future
+
+    def _to_be_sent(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request | None:
+        """Return a request that wants no answer; None if it waits for its arguments."""
+        env = self._env or no_env(self)
+        kind, args = self._as_sent(args)
+        request = env.one_way(kind, self._addr, self._method, args, kwargs)
+        return None if await_arguments(env, request) else request
 
     def send(self, /, *args: Any, **kwargs: Any) -> None:
         """Ask the worker to call the method, and want no answer. A failure goes to the log of its Env.
@@ -265,17 +293,28 @@ class Method:
         first, the request is dropped.
         """
         env = self._env or no_env(self)
-        env.dispatch(env.one_way(CALL, self._addr, self._method, args, kwargs))
+        for each in (*args, *kwargs.values()) if kwargs else args:
+            if issubclass(type(each), Future):
+                request = self._to_be_sent(args, kwargs)
+                break
+        else:
+            kind, args = self._as_sent(args)
+            request = env.one_way(kind, self._addr, self._method, args, kwargs)
+        if request is not None:
+            env.dispatch(request)
 
     async def asend(self, /, *args: Any, **kwargs: Any) -> None:
         """Send from a coroutine. Where there is no room it waits, and its event loop goes on."""
         env = self._env or no_env(self)
-        kind, args = self._as_sent(args)
-        await env.dispatch_when_room(env.one_way(kind, self._addr, self._method, args, kwargs))
+        request = self._to_be_sent(args, kwargs)
+        if request is not None:
+            await env.dispatch_when_room(request)
 
     async def _ask_when_room(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Call the method, and wait where there is no room; for `corps.asking`."""
         env = self._env or no_env(self)
+        if any(map(is_future, (*args, *kwargs.values()))):
+            return self._ask_when_there(args, kwargs)
         kind, args = self._as_sent(args)
         return await env.ask_when_room(
             kind, self._addr, self._method, args, kwargs, self._deadline, retries=self._retries
@@ -355,14 +394,11 @@ class PinnedMethod(Method):
     def __call__(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """See `Method.__call__`."""
         env = self._env or no_env(self)
+        if any(map(is_future, (*args, *kwargs.values()))):
+            return self._ask_when_there(args, kwargs)
         args = self._pin, _CALL, *args
         future = None if self.limits is None else Limited(*self.limits)
         return env.ask(PINNED, self._addr, self._method, args, kwargs, self._deadline, future)
-
-    def send(self, /, *args: Any, **kwargs: Any) -> None:
-        """See `Method.send`."""
-        env = self._env or no_env(self)
-        env.dispatch(env.one_way(PINNED, self._addr, self._method, (self._pin, _CALL, *args), kwargs))
 
     def _as_sent(self, args: tuple[Any, ...]) -> tuple[Kind, tuple[Any, ...]]:
         return PINNED, (self._pin, _CALL, *args)

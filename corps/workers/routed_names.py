@@ -8,6 +8,7 @@ from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Refused, Value
 from corps.messages.promises import Sent
 from corps.messages.requests import EXIT_LAST, EXIT_NOW
+from corps.runtime.calls.arguments import await_arguments
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.waiting import gather
 from corps.runtime.context import acting
@@ -168,11 +169,11 @@ class RoutedMethod(Method):
         return future
 
     def _dispatch(self, future: Future[Any]) -> None:
-        if future.request is None:
+        env, request = self._env or no_env(self), future.request
+        if request is None or await_arguments(env, request):
             return
-        env = self._env or no_env(self)
         try:
-            env.dispatch(future.request)
+            env.dispatch(request)
         except BaseException:
             future.cancel()  # nobody holds the request
             raise
@@ -200,11 +201,11 @@ class RoutedMethod(Method):
         return future
 
     async def _dispatch_when_room(self, future: Future[Any]) -> None:
-        request = future.request
-        if request is None:
+        env, request = self._env or no_env(self), future.request
+        if request is None or await_arguments(env, request):
             return
         try:
-            await (self._env or no_env(self)).dispatch_when_room(request)
+            await env.dispatch_when_room(request)
         except CorpsError as error:
             future.settle(Refused(error))
             raise

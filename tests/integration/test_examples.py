@@ -71,6 +71,10 @@ PRINTED: Final = {
         "added removed",
         "['lost', 'replaced', 'added', 'removed']",
     ],
+    "chain.py": [
+        "words: 10",
+        "there is no page 3",
+    ],
     "labels.py": [
         "['devices: 1', 'devices: 1', 'devices: none']",
         "no Env of this Corps has the label 'tpu' (env2: gpu)",

@@ -186,6 +186,13 @@ def _search(start: list[Wait], goal: Wait | None, path: tuple[str, ...]) -> tupl
             if request is None or request.route is None:  # answered meanwhile, or not a request
                 continue
             edge = index if first is None else first
+            awaited = request.relayed
+            if awaited is not None and not _is_worker(request.route):  # not sent: it waits for its arguments
+                if -id(request) not in seen:
+                    seen.add(-id(request))
+                    on = Wait(-id(request), wait.cell, request, _with_parts((awaited,)))
+                    todo.append((on, trail, edge))
+                continue
             if not _is_worker(request.route):
                 if (request.target, request.method) not in asked:
                     asked.add((request.target, request.method))
@@ -202,9 +209,13 @@ def _may_close(futures: tuple[Awaited, ...], cell: Worker) -> bool:
     """Return whether a wait for these can be in a circle inside this Env; a cheap look before a search."""
     for future in futures:
         request = future.request
-        if request is None or not _is_worker(route := request.route):  # answered, or not in this Env
+        if request is None:  # answered
             continue
-        if route is cell or route.wait is not None or request.relayed is not None:
+        if request.relayed is not None:
+            return True
+        if not _is_worker(route := request.route):  # not in this Env
+            continue
+        if route is cell or route.wait is not None:
             return True
         if route.away or route.interface.interleave != 1 or route.interface.is_shared:
             return True  # what is under way there has waits of its own

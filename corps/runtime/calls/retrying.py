@@ -45,6 +45,10 @@ class _Try:
         """Return whether this try is over, or the caller waits no more."""
         return self._is_over or self._of.done()
 
+    def note_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Take the arguments for the next tries. Before the first one is sent."""
+        self._of.note_arguments(args, kwargs)
+
     def settle(self, outcome: Outcome) -> bool:
         """Settle this try. What comes later, such as the end of a worker that hung, does not count."""
         with self._lock:
@@ -78,6 +82,10 @@ class Retrying:
         self._tries = 0
         self._deaths = 0
         self.executed: Executed = "no"  # as far as is known of all tries that are over
+
+    def note_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Take the arguments for the next tries, because Futures stood in their places."""
+        self._args, self._kwargs = args, kwargs
 
     def next_try(self) -> _Try:
         """Return the promise of the next request."""
