@@ -47,7 +47,7 @@ if __name__ == "__main__":
             corps.find("shelves")
         except corps.NotFound as error:
             print(error)
-        with corps.watch_dir("shelf", topic="tea") as changes:
+        with corps.watch_dir(Shelf, topic="tea") as changes:
             shelf = changes.take().name  # what there is comes first
             shelf.exit().result()
             print("the shelf with tea:", type(changes.take()).__name__)

@@ -59,7 +59,6 @@ def start_env(
     except BaseException:
         transport.close()
         raise
-    env.main_alias = source.module if source.is_main else None
     try:
         env.start_reading()
     except BaseException:

@@ -71,7 +71,9 @@ def build_env(
     env.home = env_id if transport is None else home
     env.runtime_dir = journals
     env.travels = Travels(travels) if travels else None
-    packer = _give_names_and_packers(env, code or CodeNames())
+    code = code or CodeNames()
+    env.main_alias, env.has_of_main = code.main_alias, code.has_of_main
+    packer = _give_names_and_packers(env, code)
     if transport is not None:
         peers = Peers(
             env,

@@ -72,7 +72,9 @@ class Env:
         self.services = Services(self)
         self.home = BOOT_ENV  # id of the Env in which the services live of which a Corps has one
         self.main_alias: str | None = None
-        """What all other Envs call the module ``__main__`` of the booting process, if they have it."""
+        """What all other Envs call the module ``__main__`` of this process, if they have it."""
+        self.has_of_main: Callable[[str], bool] = bool
+        """Whether the others have what stands under a name at the top of ``__main__``."""
         self.runtime_dir: str | None = None  # of the files that the processes of the Corps share; None: alone
         self.lives = Lives(self)
         self.others = OtherEnvs(self)
@@ -488,9 +490,11 @@ class Env:
 
     def class_key(self, class_name: str) -> str:
         """Return what all Envs call a class, by the name in its Interface."""
-        if self.main_alias is not None and class_name.startswith("__main__:"):
-            return self.main_alias + class_name[len("__main__") :]
-        return class_name
+        module, _, qualname = class_name.partition(":")
+        if self.main_alias is None or module != "__main__" or "<locals>" in qualname:
+            return class_name
+        has_it = self.has_of_main(qualname.partition(".")[0])  # else it is the same class, sent by value
+        return f"{self.main_alias}:{qualname}" if has_it else class_name
 
     def more_alarms(self, name: str) -> Alarms:
         """Make alarms with a thread of their own, for what must keep no deadline waiting."""

@@ -2,7 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,3 +120,40 @@ def test_there_is_one_singleton_whichever_env_asks_and_another_one_when_it_was_k
     again = survivor.ask().result(LIMIT)
     assert again != index
     assert app.singleton(Index) == again
+
+
+SCRIPT = """
+import corps
+
+
+class Shared(corps.Conc):
+    def look(self, what):
+        return corps.find_all(what)
+
+
+class App(corps.Corps):
+    def look(self, what):
+        return corps.find_all(what)
+
+
+if __name__ == "__main__":
+
+    class OfTheScript(Shared):
+        pass
+
+    with corps.boot(App, envs=1) as app:
+        for cls in (Shared, OfTheScript):
+            chosen = [corps.options(env=env, register=True) for env in (1, "here")]
+            far, near = [options.create(cls) for options in chosen]
+            assert corps.find_all(cls) == [near, far]
+            assert far.look(cls).ret == [far, near]
+            assert sorted(map(str, app.look(cls).ret)) == sorted(map(str, [near, far]))
+    print("found")
+"""
+
+
+def test_classes_of_the_running_script_are_found_wherever_they_are(tmp_path: Path) -> None:
+    script = tmp_path / "of_the_script.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.returncode) == ("found\n", 0), done.stderr
