@@ -283,7 +283,14 @@ class Env:
     def exit(self, target: ConcAddr, how: str = "exit") -> Future[Any]:
         """Ask a worker to end, as EXIT_LAST and its like say; return a Future of None, done when it has."""
         # One that has ended is no error.
-        return self.ask(EXIT, target, how, (), {})
+        ended = self.ask(EXIT, target, how, (), {})
+        ended.when_settled(lambda done: self._heard_of_end(target, done))
+        return ended
+
+    def _heard_of_end(self, target: ConcAddr, ended: Future[Any]) -> None:
+        """Say it to the services here, so that no look-up gives the Name when the caller knows of the end."""
+        if ended.outcome is not None and not ended.outcome.failed:
+            self.parts.tell(lambda part: part.worker_gone(target))
 
     def _send_unsent(self) -> None:
         wanted = []

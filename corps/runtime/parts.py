@@ -33,8 +33,8 @@ class Part:
     def worker_ended(self, worker: ConcAddr, *, returns: bool) -> None:
         """Hear that an incarnation of a worker of this Env has ended. `returns`: another may follow."""
 
-    def child_gone(self, child: ConcAddr) -> None:
-        """Hear that a worker has ended for good that a worker of this Env has created, here or elsewhere."""
+    def worker_gone(self, worker: ConcAddr) -> None:
+        """Hear that a worker has ended for good: a worker here has created it, or has asked it to end."""
 
     def env_came(self, env_id: int) -> None:
         """Hear that another Env of the Corps has a process, a first one or another one."""

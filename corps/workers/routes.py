@@ -188,12 +188,12 @@ class Routes(Part):
 
     # --- what the engine says ---
 
-    def child_gone(self, child: ConcAddr) -> None:
-        """See `Part.child_gone`."""
+    def worker_gone(self, worker: ConcAddr) -> None:
+        """See `Part.worker_gone`."""
         with self._lock:
             groups = list(self._groups.values())
         for group in groups:
-            group.forget(child)
+            group.forget(worker)
 
     def env_came(self, env_id: int) -> None:
         """See `Part.env_came`."""

@@ -180,8 +180,13 @@ class Retrying:
         try:
             self._env.dispatch(request)
         except Exception as error:  # the caller must hear of it
-            failure = error if isinstance(error, CorpsError) else RequestError(str(error), executed="no")
-            request.settle(Refused(failure))
+            request.settle(Refused(self._not_sent(error)))
         if self.future.done() and request.route is not None:  # given up at this very moment
             request.route.take_back(request)
             request.route.withdraw(request)
+
+    def _not_sent(self, error: Exception) -> CorpsError:
+        """Return what the caller gets if a further try cannot be sent, with what is known of the others."""
+        if isinstance(error, RequestError) or (isinstance(error, CorpsError) and self.executed == "no"):
+            return error
+        return RequestError(str(error), executed="no")  # `tried` says what was executed

@@ -125,7 +125,7 @@ class Family:
         if supervising is not None:
             supervising.remove(child)
         if known is not None:
-            self._cell.env.parts.tell(lambda part: part.child_gone(child))
+            self._cell.env.parts.tell(lambda part: part.worker_gone(child))
             if self.on_end is not None:
                 self.on_end(child)
 

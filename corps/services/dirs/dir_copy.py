@@ -337,12 +337,12 @@ class DirCopy(Part):
             with self.lock:
                 for number in self.own.of_worker(worker):
                     self.take_out(self.own, number)
-        self.child_gone(worker)
+        self.worker_gone(worker)
 
-    def child_gone(self, child: ConcAddr) -> None:
-        """See `Part.child_gone`."""
-        if child in self.corps.by_worker or child in self.corps.owned:
-            self.gone((child,))
+    def worker_gone(self, worker: ConcAddr) -> None:
+        """See `Part.worker_gone`."""
+        if worker in self.corps.by_worker or worker in self.corps.owned:
+            self.gone((worker,))
 
     def env_lost(self, env_id: int, *, returns: bool) -> None:
         """See `Part.env_lost`."""

@@ -19,8 +19,8 @@ class Hearing(Part):
     def worker_ended(self, worker: ConcAddr, *, returns: bool) -> None:
         self.heard.append(f"worker {worker.env}/{worker.conc} ended, returns: {returns}")
 
-    def child_gone(self, child: ConcAddr) -> None:
-        self.heard.append(f"child {child.env}/{child.conc} gone")
+    def worker_gone(self, worker: ConcAddr) -> None:
+        self.heard.append(f"child {worker.env}/{worker.conc} gone")
 
     def env_came(self, env_id: int) -> None:
         self.heard.append(f"env {env_id} came")
@@ -117,3 +117,10 @@ def test_services_are_closed_with_their_env() -> None:
     with memory_corps(1) as envs:
         heard = listen(envs[0])
     assert heard[-1] == "closed"
+
+
+def test_services_hear_of_an_end_before_the_caller_that_has_asked_for_it(pair: list[MemoryEnv]) -> None:
+    mine = listen(pair[0])
+    name = pair[1].create(Plain)
+    pair[0].name(name).exit().result()
+    assert mine == [f"child {name._addr.env}/{name._addr.conc} gone"]

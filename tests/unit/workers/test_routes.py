@@ -115,7 +115,7 @@ def test_envs_that_are_lost_come_back_or_leave() -> None:
 def test_a_group_hears_of_workers_that_are_gone_and_of_its_end() -> None:
     corps, group = Corps(1), Group(FIRST)
     owners = corps.routes[1].own(cast("Any", group), group.listing)
-    corps.routes[1].child_gone(FIRST)
+    corps.routes[1].worker_gone(FIRST)
     corps.routes[1].close_group(owners.addr.conc)
     corps.routes[1].close_group(1234)
     assert group.forgotten == [FIRST]
