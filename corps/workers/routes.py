@@ -64,7 +64,9 @@ class Route:
         """
         with self._lock:
             members = self._members
-            living: Sequence[ConcAddr] = [member for member in members if member.env not in self._lost]
+            living: Sequence[ConcAddr] = members
+            if self._lost:
+                living = [member for member in members if member.env not in self._lost]
             if but is None:
                 others = living
             elif is_lost:

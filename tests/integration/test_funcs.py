@@ -379,6 +379,14 @@ def test_a_pool_gives_each_worker_one_request_at_a_time() -> None:
         corps.pool(0, Crew)
 
 
+def test_what_a_pool_cannot_send_fails_and_its_worker_is_free_again() -> None:
+    with corps.boot(App, envs=1):
+        pool = corps.pool(1, Crew)
+        with pytest.raises(corps.PackError):
+            pool.submit(Crew.log, threading.Lock(), 1).result(LIMIT)  # type: ignore[call-overload]
+        assert pool.submit(Crew.work, 2).result(LIMIT)[0] == 2
+
+
 def test_a_pool_loses_nothing_that_had_not_begun(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with corps.boot(App, envs=2) as app:

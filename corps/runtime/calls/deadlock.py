@@ -41,6 +41,7 @@ class Worker(Protocol):
 
     wait: "Wait | None"
     away: int
+    is_shared: bool
 
     @property
     def activity(self) -> Activity:
@@ -157,8 +158,7 @@ def _is_worker(route: Route | Worker | None) -> TypeGuard[Worker]:
 
 def _standing_still(cell: Worker) -> Worker | Request:
     """Return what stands still while the caller waits: all of its cell, or one request of a coroutine."""
-    interface = cell.interface
-    if interface.interleave != 1 or interface.is_shared or cell.away:
+    if cell.away or cell.is_shared or cell.interface.interleave != 1:
         here = acting()
         request = here.request if here is not None and here is not cell.activity else None
         if request is not None and _is_apart(request):
@@ -217,7 +217,7 @@ def _may_close(futures: tuple[Awaited, ...], cell: Worker) -> bool:
             continue
         if route is cell or route.wait is not None:
             return True
-        if route.away or route.interface.interleave != 1 or route.interface.is_shared:
+        if route.away or route.is_shared or route.interface.interleave != 1:
             return True  # what is under way there has waits of its own
     return False
 

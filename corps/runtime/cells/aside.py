@@ -27,12 +27,11 @@ class Aside:
         self._request: Request | None = None
 
     async def __aenter__(self) -> None:
-        here, cell = acting(), self._cell
-        request = here.request if here is not None and here.cell is cell else None
-        is_coroutine = here is not None and here.task is not None and cell.main_thread is None
-        if here is None or request is None or not is_coroutine or here.task is not asyncio.current_task():
+        cell = self._cell
+        request = _request_of_coroutine(cell)
+        if request is None:
             raise ContextError(f"{cell} has a turn to give up only in an `async def` method that it runs")
-        if request.stage != BEGUN:
+        if request.stage == AWAY:
             raise ContextError(f"{request.method!r} of {cell} has given up its turn already")
         self._request = request
         _step_aside(cell, request)
@@ -53,6 +52,15 @@ class Aside:
                 continue
         if cancelled is not None:
             raise cancelled
+
+
+def _request_of_coroutine(cell: "Cell") -> Request | None:
+    """Return the request whose coroutine calls this; None if that is none, or a task that it has started."""
+    here = acting()
+    if here is None or here.cell is not cell or here.task is None or cell.main_thread is not None:
+        return None
+    request = here.request if here.task is asyncio.current_task() else None
+    return request if request is not None and request.stage in (BEGUN, AWAY) else None
 
 
 def _step_aside(cell: "Cell", request: Request) -> None:

@@ -99,6 +99,7 @@ class Cell:
     )
 
     readers = None  # its answers come by no link
+    is_shared = False  # methods of its worker may run beside each other on threads
 
     def __init__(
         self, env: "Env", addr: ConcAddr, record: Record, mgr: Any, mgr_addr: ConcAddr | None

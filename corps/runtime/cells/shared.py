@@ -22,6 +22,8 @@ from corps.runtime.context import Activity, current
 class SharedCell(Cell):
     """One worker whose interface is shared. Thread-safe, unless a method says otherwise."""
 
+    is_shared = True
+
     __slots__ = ("_counts", "_last_ahead", "_on_threads")
 
     def __init__(self, *parts: Any) -> None:

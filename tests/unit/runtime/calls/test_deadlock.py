@@ -30,6 +30,7 @@ class Cell:
         )
         self.activity: Any = None
         self.away = 0
+        self.is_shared = False
         self.wait: Any = None
 
     def __str__(self) -> str:
