@@ -284,7 +284,9 @@ class Env:
         """Ask a worker to end, as EXIT_LAST and its like say; return a Future of None, done when it has."""
         # One that has ended is no error.
         ended = self.ask(EXIT, target, how, (), {})
-        ended.when_settled(lambda done: self._heard_of_end(target, done))
+        here = current.get()
+        if here is None or here.cell is None or here.cell.addr != target:  # that one may come back
+            ended.when_settled(lambda done: self._heard_of_end(target, done))
         return ended
 
     def _heard_of_end(self, target: ConcAddr, ended: Future[Any]) -> None:

@@ -100,8 +100,7 @@ class DirCopy(Part):
 
     def find_all(self, query: Query) -> list[Name[Any]]:
         """Return the Names of all workers that are meant, each once."""
-        with self.lock:
-            return list(dict.fromkeys(map(self.name_of, self._select(query))))
+        return list(dict.fromkeys(map(self.name_of, self._select(query))))
 
     def _select(self, query: Query) -> Iterator[Entry]:
         with self.lock:  # what `match` does is the author's, and runs without it
@@ -202,12 +201,14 @@ class DirCopy(Part):
                 there = {number for number, _ in changes}
                 gone = [number for number in self.corps.entries if number not in there]
                 changes = [*((number, None) for number in gone), *changes]
+            doubtful = []
             for number, entry in changes:
                 if entry is None:
                     self.take_out(self.corps, number)
+                elif self.has_gone(entry):
+                    doubtful.append(entry.addr)
                 elif not self._is_known(number, entry):
                     self.put(self.corps, entry)
-            doubtful = [entry.addr for _, entry in changes if entry is not None and self.has_gone(entry)]
             ready, self._ready = (self._ready, None) if push.ends and push.since < 0 else (None, self._ready)
         self.gone(doubtful)
         if ready is not None:

@@ -32,6 +32,9 @@ class Lasting(corps.Conc):
     def fall(self) -> None:
         raise corps.Fail("it fell")
 
+    def leave(self) -> None:
+        self.my_name().exit()
+
 
 class Parent(corps.Conc):
     restart = corps.Restart(backoff=(0.0, 0.0))
@@ -273,6 +276,15 @@ def test_a_worker_that_comes_back_is_found_all_the_time(env: corps.LocalEnv) -> 
     stop.set()
     looking.join()
     assert set(seen) == {name}
+
+
+def test_a_worker_that_ends_of_itself_and_comes_back_keeps_its_entry(three: list[MemoryEnv]) -> None:
+    name = three[0].options(env=2).create(Lasting)
+    register(three[0], name, "a")
+    name.leave().result(LIMIT)
+    for _ in range(20):
+        assert [found(env, "a") for env in three] == [[name]] * 3
+        assert name.number().result(LIMIT) == 1
 
 
 # Waiting and watching
