@@ -76,6 +76,7 @@ from corps.errors import PropertyError as PropertyError
 from corps.errors import RemoteError as RemoteError
 from corps.errors import RequestError as RequestError
 from corps.errors import RestartLimit as RestartLimit
+from corps.errors import StorageError as StorageError
 from corps.errors import SupervisionError as SupervisionError
 from corps.errors import UnpackError as UnpackError
 from corps.errors import Untrusted as Untrusted
@@ -228,6 +229,7 @@ __all__ = [
     "Restart",
     "RestartLimit",
     "Settings",
+    "StorageError",
     "Subscription",
     "SupervisionError",
     "Timer",

@@ -33,6 +33,9 @@ ROUTES: Final = SERVICES + 4
 LOGS: Final = SERVICES + 7  # conc id of the service that takes log records, in the Env `Env.home`
 LOG_AGENT: Final = SERVICES + 8  # conc id of the service that says to an Env what log records are wanted
 
+CORPS_TIMERS: Final = SERVICES + 5
+"""Conc id of the service that keeps the durable timers of the Corps, in the Env `Env.home`."""
+
 GENERATION: Final = 2**32
 """Workers that one process of an Env can have: the conc ids of its next process begin there."""
 

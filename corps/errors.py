@@ -38,6 +38,7 @@
     ├── NotFound                 no worker of a Dir is meant by what is asked              (LookupError)
     ├── NameTaken                another worker has this place in a Dir alone
     ├── PropertyError            a property of an entry in a Dir cannot be                    (ValueError)
+    ├── StorageError             what has to last could not be written to its file            (OSError)
     ├── Fail                     an author raises it: the worker fails, and may be restarted
     ├── ConfigError              a setting is unknown or has a bad value                      (ValueError)
     ├── DefinitionError          a class cannot be a worker as it is written                  (TypeError)
@@ -380,6 +381,10 @@ class NameTaken(CorpsError):
 
 class PropertyError(CorpsError, ValueError):
     """A property has a name that cannot be, is no immutable data, or all of an entry are too large."""
+
+
+class StorageError(CorpsError, OSError):
+    """What has to last, such as a durable timer, could not be written to its file, or read from it."""
 
 
 class Fail(CorpsError):

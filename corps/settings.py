@@ -206,6 +206,18 @@ def _names(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+class Timers(_Group):
+    """Timers that are kept while the Corps does not run."""
+
+    path: str | None = _setting(
+        None,
+        "The file in which durable timers are kept (SQLite), which is made if it is not there. Each Corps "
+        "needs its own. `None`: there can be none.",
+        allowed="a path",
+        min_length=1,
+    )
+
+
 class Component(_Group):
     """A worker that a Corps starts with itself."""
 
@@ -346,6 +358,7 @@ class Settings(_Group):
     shared_memory: SharedMemory = SharedMemory()
     tcp: Tcp = Tcp()
     autoload: Autoload = Autoload()
+    timers: Timers = Timers()
     max_message: int = _setting(
         64 * MIB, "Bytes of a frame at most. What is larger is refused.", ge=1024, le=2**40
     )

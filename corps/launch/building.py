@@ -236,6 +236,7 @@ class CorpsBuilder:
         # While the interpreter ends no thread can be started any more (3.12): have a worker thread, and the
         # loop that hears of the ends of workers, before that.
         env.ask(CALL, env.manager_of(env.id), "statistics", (), {}).result()
+        env.parts.tell(lambda part: part.corps_runs())
 
     def _end_if_gone(self, alive: Future[bool]) -> None:
         if alive.failure() is None and not alive.result():

@@ -68,6 +68,7 @@ class LocalEnv(DirHandle):
         self._blocks: list[Block] = []
         env.attend()
         this_process.has_opened(env)
+        env.parts.tell(lambda part: part.corps_runs())
         self._pid = os.getpid()
         atexit.register(self._at_exit)
         if not THREADS_START_AT_EXIT:

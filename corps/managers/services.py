@@ -3,7 +3,16 @@
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from corps.addresses import CORPS_DIR, ENV_DIR, ENV_TIMERS, LOG_AGENT, LOGS, ROUTES, SERVICES_MGR
+from corps.addresses import (
+    CORPS_DIR,
+    CORPS_TIMERS,
+    ENV_DIR,
+    ENV_TIMERS,
+    LOG_AGENT,
+    LOGS,
+    ROUTES,
+    SERVICES_MGR,
+)
 from corps.runtime.cells.records import Record
 from corps.runtime.env import Env
 from corps.runtime.options import WorkerOptions
@@ -15,7 +24,7 @@ from corps.services.dirs.singletons import Singletons
 from corps.services.logs.hub import LogCollector, LogHub
 from corps.services.logs.outlet import LogAgent, LogOutlet
 from corps.services.timers.env_timers import EnvTimers
-from corps.services.timers.service import TimersOfOthers
+from corps.services.timers.service import CorpsTimers, TimersOfCorps, TimersOfOthers
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 from corps.workers.env_events import EnvEvents
@@ -47,6 +56,7 @@ SERVICES_OF_EACH: Final[Sequence[Service]] = (
     Service(EnvEvents),
     Service(DirPrimary, CORPS_DIR, CorpsDir, is_corps_wide=True),
     Service(EnvTimers, ENV_TIMERS, TimersOfOthers),
+    Service(TimersOfCorps, CORPS_TIMERS, CorpsTimers, is_corps_wide=True),
     Service(Routes, ROUTES, RoutesService),
     Service(Asked),
     Service(LogHub, LOGS, LogCollector, is_corps_wide=True),

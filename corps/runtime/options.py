@@ -39,6 +39,7 @@ class EnvOptions:
     spin: float
     dead_letters: int
     switch_interval: float
+    timers_path: str | None
     beat_every: float | None
     beat_dead: float | None
     log_level: str

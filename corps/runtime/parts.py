@@ -52,6 +52,9 @@ class Part:
         """Say what is left to say, because the workers of this Env have ended; done when that has arrived."""
         return None
 
+    def corps_runs(self) -> None:
+        """Hear that the Corps has started, in the Env `Env.home`."""
+
     def close(self) -> None:
         """End: the Env closes, and its workers have ended."""
 

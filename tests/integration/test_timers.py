@@ -2,14 +2,19 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import corps
+from tests.integration.durable_app import App
 
 LIMIT = 30.0
+ROOT = Path(__file__).parents[2]
 
 
 class Counter(corps.Conc):
@@ -91,3 +96,41 @@ def test_a_timer_ends_with_the_env_of_its_owner(app: corps.BootedName[corps.Corp
     seen = name.ticks.ret
     assert owner.stops().result(LIMIT) == []
     assert name.ticks.ret == seen
+
+
+def durable(path: Path, log: Path, what: str) -> list[str]:
+    return [sys.executable, "-m", "tests.integration.durable_run", str(path), str(log), what]
+
+
+@pytest.mark.parametrize("acknowledged", [1, 100])
+def test_a_kill_loses_no_durable_timer_that_was_acknowledged(tmp_path: Path, acknowledged: int) -> None:
+    path, log = tmp_path / "timers.sqlite", tmp_path / "log"
+    with subprocess.Popen(durable(path, log, "set"), cwd=ROOT, stdout=subprocess.PIPE, text=True) as script:
+        assert script.stdout is not None
+        keys = [script.stdout.readline().strip() for _ in range(acknowledged)]
+        script.kill()
+        keys += [line.strip() for line in script.stdout if line.endswith("\n")]
+    done = subprocess.run(
+        durable(path, log, "wait"), cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "done\n"
+    assert set(keys) <= set(log.read_text().split())
+    assert len(keys) >= acknowledged
+
+
+def test_a_durable_timer_of_the_corps_object_outlives_its_env(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    config = {"timers": {"path": str(tmp_path / "timers.sqlite")}}
+    with corps.boot(App, str(log), envs=1, config=config) as app:
+        [yearly] = corps.timers(durable=True)
+        assert yearly.due is not None
+        assert (yearly.due.month, yearly.due.day) == (1, 1)
+        name = corps.options(tag="counter", register=True).create(Counter)
+        timer = corps.at("* * * * * *", name.tick, durable=True, key="every second")
+        assert name.reached(1).result(LIMIT) >= 1
+        kill(name)
+        assert name.reached(1).result(LIMIT) >= 1
+        assert timer.cancel() is True
+        assert yearly.cancel() is True
+        assert corps.timers(durable=True) == []
+        assert app.my_tag().ret == ""

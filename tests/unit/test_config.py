@@ -492,6 +492,7 @@ def reference_page() -> str:
         "tcp": [],
         "autoload": [],
         "log": [],
+        "timers": [],
     }
     for key, setting in all_settings().items():
         rows = groups[key.rpartition(".")[0]]

@@ -22,7 +22,7 @@ from corps.runtime.parts import Part
 from corps.runtime.threads.alarms import Alarm
 from corps.runtime.threads.thread_starts import NO_THREAD
 from corps.services.timers.schedules import SET_BACK, Schedule
-from corps.services.timers.ticks import End, FarTick, LocalTick, Origin, Target
+from corps.services.timers.ticks import End, FarTick, LocalTick, Origin, Target, Then
 from corps.services.timers.timer import Timer, as_utc
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ class EnvTimers(Part):
             return list(self._owned.get(owner, {}).values())
 
     def everyones(self) -> list[EnvTimer]:
-        """Return all timers of this Env."""
+        """Return all timers of this Env, those of services among them."""
         with self._lock:
             return [timer for owned in self._owned.values() for timer in owned.values()]
 
@@ -233,18 +233,20 @@ class EnvTimers(Part):
 
     def _tick_of(self, timer: EnvTimer, skipped: int) -> LocalTick | FarTick:
         """Make the next tick of a timer. Caller holds the lock."""
-        env, target = self._env, timer.target
-        tick: LocalTick | FarTick
 
         def over(end: End) -> None:
             self._over(timer, tick, end)
 
-        if target.worker.env == env.id:
-            tick = LocalTick(env, target, skipped, timer.owner, over)
-        else:
-            tick = FarTick(env, target, skipped, next(self._numbers), over)
-        timer.tick = tick
+        tick = timer.tick = self.tick_to(timer.target, skipped, timer.owner, over)
         return tick
+
+    def tick_to(
+        self, target: Target, skipped: int, sender: ConcAddr | None, then: Then
+    ) -> LocalTick | FarTick:
+        """Make a tick, which is not sent yet."""
+        if target.worker.env == self._env.id:
+            return LocalTick(self._env, target, skipped, sender, then)
+        return FarTick(self._env, target, skipped, next(self._numbers), then)
 
     def _over(self, timer: EnvTimer, tick: LocalTick | FarTick, end: End) -> None:
         """Note that a tick is over. In the thread that has run it, or that brings the answer."""

@@ -4,7 +4,6 @@ The times of a schedule are seconds: on the monotonic clock of a process, or sin
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import floor
 from typing import ClassVar, Final, NamedTuple
 
@@ -24,6 +23,9 @@ class Following(NamedTuple):
 class Schedule:
     """The times of one timer. Immutable."""
 
+    # No dataclasses: to make the five of them would take 2 ms of each import of corps.
+    __slots__ = ()
+
     by_wall: ClassVar[bool] = False
     after_end: ClassVar[bool] = False  # whether `follow` wants the time at which the tick before was over
     repeats: ClassVar[bool] = True
@@ -41,91 +43,105 @@ class Schedule:
         return due
 
 
-@dataclass(frozen=True, slots=True)
 class Once(Schedule):
     """One tick, so many seconds ahead."""
 
-    seconds: float
+    __slots__ = ("_seconds",)
+
     repeats: ClassVar[bool] = False
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
 
     def begin(self, moment: float) -> float:
         """See `Schedule.begin`."""
-        return moment + self.seconds
+        return moment + self._seconds
 
     def follow(self, due: float, moment: float) -> Following:
         """See `Schedule.follow`."""
         return Following(None, 0)
 
 
-@dataclass(frozen=True, slots=True)
 class FixedRate(Schedule):
     """A tick each so many seconds, counted from the beginning: a late tick makes no other one late."""
 
-    seconds: float
+    __slots__ = ("_seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
 
     def begin(self, moment: float) -> float:
         """See `Schedule.begin`."""
-        return moment + self.seconds
+        return moment + self._seconds
 
     def follow(self, due: float, moment: float) -> Following:
         """See `Schedule.follow`."""
-        missed = max(0, floor((moment - due) / self.seconds))
-        return Following(due + (missed + 1) * self.seconds, missed)
+        missed = max(0, floor((moment - due) / self._seconds))
+        return Following(due + (missed + 1) * self._seconds, missed)
 
 
-@dataclass(frozen=True, slots=True)
 class FixedDelay(Schedule):
     """A tick so many seconds after the one before was over."""
 
-    seconds: float
+    __slots__ = ("_seconds",)
+
     after_end: ClassVar[bool] = True
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
 
     def begin(self, moment: float) -> float:
         """See `Schedule.begin`."""
-        return moment + self.seconds
+        return moment + self._seconds
 
     def follow(self, due: float, moment: float) -> Following:
         """See `Schedule.follow`."""
-        return Following(moment + self.seconds, 0)
+        return Following(moment + self._seconds, 0)
 
 
-@dataclass(frozen=True, slots=True)
 class OnceAt(Schedule):
     """One tick at a time of the wall clock; at once if that is past."""
 
-    wall: float
+    __slots__ = ("_wall",)
+
     by_wall: ClassVar[bool] = True
     repeats: ClassVar[bool] = False
 
+    def __init__(self, wall: float) -> None:
+        self._wall = wall
+
     def begin(self, moment: float) -> float:
         """See `Schedule.begin`."""
-        return self.wall
+        return self._wall
 
     def follow(self, due: float, moment: float) -> Following:
         """See `Schedule.follow`."""
         return Following(None, 0)
 
 
-@dataclass(frozen=True, slots=True)
 class Recurring(Schedule):
     """Ticks at times of the wall clock, each found from the one before."""
 
-    next_after: Callable[[float], float | None]  # the first time after this one; None if there is none
+    __slots__ = ("_next_after",)
+
     by_wall: ClassVar[bool] = True
+
+    def __init__(self, next_after: Callable[[float], float | None]) -> None:
+        self._next_after = next_after  # the first time after this one; None if there is none
 
     def begin(self, moment: float) -> float | None:
         """See `Schedule.begin`."""
-        return self.next_after(moment)
+        return self._next_after(moment)
 
     def follow(self, due: float, moment: float) -> Following:
         """See `Schedule.follow`. It counts from `due`, so no time comes twice if the clock is set back."""
         missed = 0
-        following = self.next_after(due)
+        following = self._next_after(due)
         while following is not None and following <= moment:
             missed += 1
-            following = self.next_after(following if missed < MOST_COUNTED else moment)
+            following = self._next_after(following if missed < MOST_COUNTED else moment)
         return Following(following, missed)
 
     def set_back(self, due: float, moment: float) -> float | None:
         """See `Schedule.set_back`."""
-        return self.next_after(moment)
+        return self._next_after(moment)

@@ -7,18 +7,17 @@ from math import inf, nan
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
-from corps.addresses import ConcAddr
-from corps.errors import ConfigError, NoSuchWorker, WorkerGone
-from corps.runtime.calls.futures import Future
+from corps.addresses import is_runtimes_own
+from corps.errors import ConfigError
 from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.services.timers.env_timers import EnvTimers
 from corps.services.timers.schedules import FixedDelay, FixedRate, Once, OnceAt, Recurring, Schedule
-from corps.services.timers.ticks import Target
+from corps.services.timers.targets import method_of, target_of
 from corps.services.timers.timer import Timer
 from corps.services.timers.wall_times import CronTimes, wall_of, zone_of
 from corps.workers.everywhere import env_here
-from corps.workers.names import Attribute, Method
+from corps.workers.names import Method
 
 if TYPE_CHECKING:
     from corps.runtime.cells.cell import Cell
@@ -68,9 +67,14 @@ class Timers:
         /,
         *args: Any,
         zone: str | tzinfo | None = None,
+        durable: bool = False,
         key: Hashable = None,
     ) -> Timer:
-        """Set a timer of this worker; see `corps.at`."""
+        """Set a timer of this worker, or a durable one; see `corps.at`."""
+        if durable:
+            from corps.services.timers.durable import set_durable  # here, as most programs have none
+
+            return set_durable(when, zone, *method_of("at", method, args), key)
         return self._set("at", method, args, _schedule_at(when, zone), key=key)
 
     def timers(self) -> list[Timer]:
@@ -91,8 +95,8 @@ class Timers:
             hash(key)
         except TypeError:
             raise ConfigError(f"corps.{what}(key={key!r:.80}): wants what can be hashed, or None") from None
-        called, args, kwargs = _method_of(what, method, args)
-        env, target = _target_of(called, args, kwargs)
+        called, args, kwargs = method_of(what, method, args)
+        env, target = target_of(called, args, kwargs)
         owner = self._owner if self._env is env else None
         return env.parts.get(EnvTimers).set(owner, target, schedule, jitter=jitter, key=key)
 
@@ -118,50 +122,6 @@ def _schedule_at(when: object, zone: str | tzinfo | None) -> Schedule:
     raise ConfigError(
         f"corps.at({when!r:.80}): wants a datetime, or a cron expression such as '0 3 * * mon-fri'"
     )
-
-
-def _method_of(
-    what: str, method: object, args: tuple[Any, ...]
-) -> tuple[Method, tuple[Any, ...], dict[str, Any]]:
-    """Return the method of a Name that a timer is to call, with its arguments."""
-    if isinstance(method, Method):
-        return method, args, {}
-    if isinstance(method, functools.partial) and isinstance(method.func, Method):
-        return method.func, (*method.args, *args), dict(method.keywords)
-    if isinstance(method, Attribute):
-        method()  # raises what says which methods there are
-    if isinstance(method, Future):
-        advice = "a Future, because it was called here: give the method itself, without its parentheses"
-    elif callable(method):
-        advice = (
-            f"{method!r:.100}: a timer calls a worker, so that what it does runs in the turn of one. Give a "
-            "method of a Name, such as name.refresh; self.my_name().refresh inside a worker"
-        )
-    else:
-        advice = f"{method!r:.100}: give a method of a Name, such as name.refresh"
-    raise ConfigError(f"corps.{what}() wants a method of a worker, and got {advice}")
-
-
-def _target_of(method: Method, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Env, Target]:
-    """Return the Env that calls, and what it calls; raise if the worker is known to be gone."""
-    env, worker, name, kind, args = method.as_request(args)
-    if worker.corps != env.corps_id:
-        raise NoSuchWorker(f"{worker} is not in this Corps ({env.corps_id[:6]})", target=str(worker))
-    packed = None
-    if worker.env == env.id:
-        _check_is_there(env, worker)
-    elif env.peers is None:
-        raise NoSuchWorker(f"{worker} is in another Env, and this one is alone", target=str(worker))
-    elif args or kwargs:
-        packed = env.pack((args, kwargs), what="arguments")
-        args, kwargs = (), {}
-    return env, Target(worker, name, kind, args, kwargs, method.takes("skipped"), packed)
-
-
-def _check_is_there(env: Env, worker: ConcAddr) -> None:
-    if env.registry.find(worker.conc) is None and env.registry.is_gone(worker.conc):
-        text = f"the worker {worker} has ended: no timer can call it"
-        raise WorkerGone(text, executed="no", target=str(worker))
 
 
 def _here(what: str, method: object) -> Timers:
@@ -251,6 +211,7 @@ def at(
     /,
     *args: Any,
     zone: str | tzinfo | None = None,
+    durable: bool = False,
     key: Hashable = None,
 ) -> Timer:
     """Have a method of a worker called at a time of the wall clock, or at the times of a cron expression.
@@ -273,6 +234,12 @@ def at(
         *args: As `after`.
         zone: The time zone of a datetime that has none, or of an expression: its name, or a tzinfo. None:
             UTC, for an expression.
+        durable: Keep it in the file that the setting `timers.path` names, until it has called for the last
+            time or is cancelled. It needs a `key`, which is a text. The method is one of the Corps object, or
+            of a worker that is registered in the Dir of the Corps. Its arguments are stored, as `store` does.
+            It belongs to the Corps. This returns when it is on the disk. When a Corps starts with this file,
+            what was missed meanwhile is one tick. A durable timer that is set again with the same key and the
+            same times stays as due as it is.
         key: As `after`.
 
     Returns:
@@ -280,20 +247,32 @@ def at(
 
     Raises:
         ConfigError, WorkerGone, NoSuchWorker, PackError, ContextError, ClosedError, Overloaded: As `after`.
+        StorageError: A durable timer cannot be written down.
+        Damaged, NewerFormat: The file of durable timers is none, or that of a newer release.
+        LoopBlocked: A durable timer is set in a coroutine: use `asyncio.to_thread`.
     """
-    return _here("at", method).at(when, method, *args, zone=zone, key=key)
+    return _here("at", method).at(when, method, *args, zone=zone, durable=durable, key=key)
 
 
-def timers() -> list[Timer]:
+def timers(*, durable: bool = False) -> list[Timer]:
     """Return the timers that have not ended: those of the worker that calls this; elsewhere all of the Env.
+
+    Args:
+        durable: The durable timers of the Corps instead. It asks the booting process, and waits.
 
     Returns:
         The timers, oldest first.
 
     Raises:
         ContextError: There is no Env here, or it is not clear which.
+        LoopBlocked: Durable timers are asked for in a coroutine.
     """
+    if durable:
+        from corps.services.timers.durable import all_durable
+
+        return [*all_durable(env_here("whose timers are asked for"))]
     here = current.get()
     if here is not None and here.cell is not None:
         return Timers(here.env, here.cell).timers()
-    return [*env_here("whose timers are asked for").parts.get(EnvTimers).everyones()]
+    everyones = env_here("whose timers are asked for").parts.get(EnvTimers).everyones()
+    return [timer for timer in everyones if timer.owner is None or not is_runtimes_own(timer.owner.conc)]

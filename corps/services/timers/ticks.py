@@ -91,6 +91,10 @@ class LocalTick(NoAnswer):
             self._open.clear()
         return never_begins
 
+    def withdrawal(self) -> bool:
+        """Do as `withdraw`; see `FarTick.withdrawal`."""
+        return self.withdraw()
+
     def settle(self, outcome: Outcome) -> bool:
         """See `Promise.settle`."""
         try:
@@ -172,8 +176,8 @@ class FarTick:
             letters.note(outcome.letter or "lost", None, target.worker, target.method)
         self._then(end_of(outcome))
 
-    def withdraw(self, *, waits: bool = False) -> bool | None:
-        """Keep it from ever beginning; False if it has begun, None if that is not known without waiting."""
+    def withdrawal(self) -> "Future[bool] | bool | None":
+        """Keep it from ever beginning, and return whether that was done. None: it cannot be asked."""
         with self._lock:
             if not self._is_sent:
                 self._is_withdrawn = True
@@ -183,6 +187,13 @@ class FarTick:
             except CorpsError:
                 return None
             self._is_withdrawn = True
+            return answer
+
+    def withdraw(self, *, waits: bool = False) -> bool | None:
+        """Keep it from ever beginning; False if it has begun, None if that is not known without waiting."""
+        answer = self.withdrawal()
+        if not isinstance(answer, Future):
+            return answer
         if not waits or not self._env.may_wait_for_room():
             return None
         # The process that was to run it may have died. What it had not begun is not begun by the next one:
