@@ -44,6 +44,20 @@ PRINTED: Final = {
         "primes:  [2, 3, 5, 7, 11, 13, 17, 19]",
         "totals:  [25, 25, 25]",
     ],
+    "groups.py": [
+        "Anna has ['bread', 'milk']",
+        "customers: 4 in 3 workers",
+        "left: 0",
+        "primes: [10007, 10009, 10037, 10039, 10061, 10067, 10069, 10079, 10091, 10093, 10099]",
+    ],
+    "turns.py": [
+        "bread is done",
+        "lit",
+        "bread goes in",
+        "a guest comes",
+        "bread comes out",
+        "the kitchen is clean",
+    ],
     "async_fetch.py": [
         *[f"the page /{number}" for number in range(10)],
         "at most under way at once: 10",
