@@ -213,7 +213,24 @@ class Options:
         Raises:
             CorpsError: As `corps.create_funcs`.
         """
-        return self.create(Functions, functions_of(functions, named))
+        return self.create_funcs_nowait(*functions, **named).result()
+
+    def create_funcs_nowait(
+        self, /, *functions: Callable[..., Any] | ModuleType, **named: Callable[..., Any]
+    ) -> Future[Name[Any]]:
+        """Create one worker that is a set of functions, without waiting for it, as coroutines must.
+
+        Args:
+            *functions: Functions, and modules with public functions.
+            **named: Functions by the names that they shall have.
+
+        Returns:
+            A Future of the worker's Name.
+
+        Raises:
+            CorpsError: As `corps.create_funcs`.
+        """
+        return self.create_nowait(Functions, functions_of(functions, named))
 
     def singleton(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
         """Return the only worker of this class and this tag, which is created first if it is not there.

@@ -10,6 +10,7 @@ from corps.clock import now
 from corps.errors import ConfigError, EnvLost, NoSuchMethod, RequestError, WorkerGone
 from corps.messages.outcomes import Refused
 from corps.messages.requests import CALL, Request
+from corps.runtime.calls.arguments import await_arguments
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.retrying import Retrying
 from corps.runtime.calls.waiting import gather
@@ -116,7 +117,8 @@ class Pool(Generic[T]):
         if future.request is not None:  # else it was too late already
             task = _Task(self, env, future, args, kwargs)
             future.request.promise = task.next_try()
-            self.take(task)
+            if not await_arguments(env, future.request, lambda _: self.take(task)):
+                self.take(task)
         return future
 
     def take(self, task: "_Task", *, is_first: bool = False) -> None:

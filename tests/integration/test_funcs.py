@@ -196,6 +196,8 @@ def test_a_worker_that_fails_is_waited_for_and_the_others_go_on() -> None:
 
 
 async def ask(name: Any) -> int:
+    own = await corps.options().create_funcs_nowait(pid)
+    assert await own.pid() == os.getpid()
     answer: int = await corps.asking(name.pid)
     await name.pid.asend()
     return answer
@@ -364,6 +366,9 @@ def test_a_pool_gives_each_worker_one_request_at_a_time() -> None:
         answers = corps.gather(*futures).result(LIMIT)
         assert [number for number, _ in answers] == list(range(60))
         assert len({worker for _, worker in answers}) == 3
+        first: Any = pool.submit(Crew.work, 0)
+        second: Any = pool.submit(Crew.work, first, 0.001)  # the value of a Future is the argument
+        assert second.result(LIMIT)[0] == first.result(LIMIT)
         slow = [pool.submit(Crew.work, n, 0.2) for n in range(3)]
         waiting = pool.submit(Crew.work, 3)
         taken_back = pool.submit(Crew.work, 4)
