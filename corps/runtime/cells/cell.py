@@ -308,7 +308,7 @@ class Cell:
         request: Request | None = None
         try:
             while (request := self._next()) is not None and self._handle(request):
-                if promise.done():
+                if promise.done() or self.is_shared:  # there the others need not wait for this thread
                     activity.depth = 0
                     self.release()
                     break

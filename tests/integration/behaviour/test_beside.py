@@ -704,3 +704,23 @@ def test_a_worker_of_functions_comes_back_when_it_fails(way: Way) -> None:
     with pytest.raises(corps.Fail):
         funcs.fail().result()
     assert funcs.answer().result(20) == "answered"
+
+
+async def soft() -> str:
+    await asyncio.sleep(0.001)
+    return "soft"
+
+
+class Waiter(corps.Conc):
+    def ask_and_leave(self, funcs: corps.Name[Any], latch: corps.Name[Latch]) -> str:
+        future = funcs.soft()
+        funcs.hold.send(latch)
+        return str(future.ret)  # this thread may run what it waits for
+
+
+def test_a_thread_that_waits_for_one_function_runs_no_other_one(way: Way) -> None:
+    funcs, waiter = way.options().create_funcs(soft, hold), way.create(Waiter)
+    for _ in range(20):
+        latch = way.create(Latch)
+        assert waiter.ask_and_leave(funcs, latch).result(20) == "soft"
+        latch.open().result()
