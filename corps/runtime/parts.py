@@ -33,6 +33,9 @@ class Part:
     def worker_ended(self, worker: ConcAddr, *, returns: bool) -> None:
         """Hear that an incarnation of a worker of this Env has ended. `returns`: another may follow."""
 
+    def worker_came_back(self, worker: ConcAddr, incarnation: int) -> None:
+        """Hear that a worker of this Env that has failed is there again, as this incarnation."""
+
     def worker_gone(self, worker: ConcAddr) -> None:
         """Hear that a worker has ended for good: a worker here has created it, or has asked it to end."""
 

@@ -7,6 +7,7 @@ that a child of a worker here is gone, or that a process has died.
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakSet
@@ -217,7 +218,9 @@ class DirCopy(Part):
 
     def _is_known(self, number: int, entry: Entry) -> bool:
         known = self.corps.entries.get(number)
-        return known is not None and known.properties == entry.properties and known.unique == entry.unique
+        if known is None or known.properties != entry.properties:
+            return False
+        return known.unique == entry.unique and known.incarnation == entry.incarnation
 
     def has_gone(self, entry: Entry) -> bool:
         """Return whether this Env knows that the worker of an entry is gone for good."""
@@ -339,6 +342,24 @@ class DirCopy(Part):
                 for number in self.own.of_worker(worker):
                     self.take_out(self.own, number)
         self.worker_gone(worker)
+
+    def worker_came_back(self, worker: ConcAddr, incarnation: int) -> None:
+        """See `Part.worker_came_back`."""
+        with self.lock:
+            self.renew(self.own, worker, incarnation)
+        if self.primary is not None:
+            self.primary.renew(worker, incarnation)
+        elif worker in self.corps.by_worker:
+            args = ((worker.env, worker.conc), incarnation)
+            self.env.ask_service(self.env.home, CORPS_DIR, "renew", *args)
+
+    def renew(self, book: Book, worker: ConcAddr, incarnation: int) -> list[Entry]:
+        """Put the incarnation into the entries of a worker, and return them. Caller holds the lock."""
+        known = list(book.by_worker.get(worker, {}).values())
+        fresh = [replace(entry, incarnation=incarnation, name=None) for entry in known]
+        for entry in fresh:
+            self.put(book, entry)
+        return fresh
 
     def worker_gone(self, worker: ConcAddr) -> None:
         """See `Part.worker_gone`."""

@@ -34,7 +34,7 @@ class Entry:
     Attributes:
         number: Of the entry; unique in the Corps, or in the Env for what its own Dir holds.
         addr: Of the worker.
-        incarnation: Which it was in when it was registered.
+        incarnation: Which it is in, as far as that is known.
         interface: Of its class.
         cls: Name of its class, the same in every process.
         tag: Empty for none.

@@ -88,6 +88,13 @@ class DirPrimary(Part):
         self._push()
         return left
 
+    def renew(self, worker: ConcAddr, incarnation: int) -> None:
+        """Put the incarnation of a worker that came back into its entries, for all Envs."""
+        with self._lock:
+            for entry in self._copy.renew(self._book, worker, incarnation):
+                self._note(entry.number, entry, None)
+        self._push()
+
     def gone(self, workers: Iterable[ConcAddr]) -> None:
         """Take out all entries of workers that are gone for good."""
         with self._lock:

@@ -196,6 +196,10 @@ class CorpsDir(Conc):
         owned_by = None if owner is None else ConcAddr(self._corps_id, *owner)
         return await self._primary.leave(ConcAddr(self._corps_id, *worker), tag, owned_by)
 
+    async def renew(self, worker: tuple[int, int], incarnation: int) -> None:
+        """Hear in which incarnation a worker came back."""
+        self._primary.renew(ConcAddr(self._corps_id, *worker), incarnation)
+
     async def gone(self, workers: list[tuple[int, int]]) -> None:
         """Hear that workers are gone for good."""
         self._primary.gone([ConcAddr(self._corps_id, *worker) for worker in workers])

@@ -1,5 +1,6 @@
 """Claims about the workers of services: they begin with a first request, come back, and end last."""
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -80,6 +81,24 @@ def test_a_service_begins_with_the_first_request_of_its_own_env_or_of_another(en
     assert notes(one) == ["a"]
     assert notes(two) == ["b", "c"]
     assert numbers(one) == numbers(two) == [ENV_MGR, SERVICES_MGR, EACH]
+
+
+def test_many_first_requests_at_once_find_one_service(envs: list[MemoryEnv]) -> None:
+    one, two = envs
+    barrier = threading.Barrier(8)
+    counts: list[int] = []
+
+    def ask(env: MemoryEnv) -> None:
+        barrier.wait()
+        counts.append(env.env.ask_service(1, EACH, "note", "x").result())
+
+    threads = [threading.Thread(target=ask, args=(env,)) for env in (one, two) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(counts) == list(range(1, 9))
+    assert numbers(one) == [ENV_MGR, SERVICES_MGR, EACH]
 
 
 def test_a_corps_wide_service_is_in_one_env_alone(envs: list[MemoryEnv]) -> None:

@@ -19,6 +19,9 @@ class Hearing(Part):
     def worker_ended(self, worker: ConcAddr, *, returns: bool) -> None:
         self.heard.append(f"worker {worker.env}/{worker.conc} ended, returns: {returns}")
 
+    def worker_came_back(self, worker: ConcAddr, incarnation: int) -> None:
+        self.heard.append(f"worker {worker.env}/{worker.conc} came back as {incarnation}")
+
     def worker_gone(self, worker: ConcAddr) -> None:
         self.heard.append(f"child {worker.env}/{worker.conc} gone")
 
@@ -124,3 +127,17 @@ def test_services_hear_of_an_end_before_the_caller_that_has_asked_for_it(pair: l
     name = pair[1].create(Plain)
     pair[0].name(name).exit().result()
     assert mine == [f"child {name._addr.env}/{name._addr.conc} gone"]
+
+
+class Falling(Permanent):
+    def fall(self) -> None:
+        raise corps.Fail("it fell")
+
+
+def test_it_is_heard_which_incarnation_came_back(pair: list[MemoryEnv]) -> None:
+    others = listen(pair[1])
+    name = pair[0].options(env=pair[1].id).create(Falling)
+    with pytest.raises(corps.Fail):
+        corps.call(name, Falling.fall).result(timeout=30.0)
+    assert corps.call(name, Falling.value).result(timeout=30.0) == 1
+    assert others == [f"worker {name._addr.env}/{name._addr.conc} came back as 2"]

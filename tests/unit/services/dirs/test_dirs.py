@@ -278,6 +278,25 @@ def test_a_worker_that_comes_back_is_found_all_the_time(env: corps.LocalEnv) -> 
     assert set(seen) == {name}
 
 
+def test_a_name_that_is_found_after_a_return_means_the_new_incarnation(three: list[MemoryEnv]) -> None:
+    name = three[0].options(env=2).create(Lasting)
+    register(three[0], name, "a", size=1)
+    register_in(three[0].env, name, "a", False, "env", {}).result(LIMIT)
+    with DirWatch[Any](three[2].env, Query()) as changes:
+        changes.take(LIMIT)
+        with pytest.raises(corps.Fail):
+            name.fall().result(LIMIT)
+        assert name.number().result(LIMIT) == 1
+        register(three[1], name, "b")  # whatever was said before it has arrived
+        for env in three:
+            [again] = found(env, "a")
+            assert again.pinned.number().result(LIMIT) == 1
+            assert again == name
+        assert changes.take(LIMIT).tag == "b"  # to come back is no change
+    with pytest.raises(corps.WorkerGone):
+        name.pinned.number().result(LIMIT)
+
+
 def test_a_worker_that_ends_of_itself_and_comes_back_keeps_its_entry(three: list[MemoryEnv]) -> None:
     name = three[0].options(env=2).create(Lasting)
     register(three[0], name, "a")
