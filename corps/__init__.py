@@ -27,7 +27,7 @@ modules of the package may change without notice.
                    DeadLetter, Subscription
     finding        register, unregister, find, find_all, watch_dir, aregister, aunregister, afind, Dir,
                    DirWatch, Entered, Left, Changed
-    timers         after, every, at, timers, Timer, Timers
+    timers         after, every, at, timers, Timer, Timers, clock_offset, ClockOffset
     the log        log_to, log_level, LogSink
     request steps  Request, Outcome
     files          store, load
@@ -67,6 +67,7 @@ from corps.errors import NoSuchMethod as NoSuchMethod
 from corps.errors import NoSuchWorker as NoSuchWorker
 from corps.errors import NotAFile as NotAFile
 from corps.errors import NotFound as NotFound
+from corps.errors import NoTimeServer as NoTimeServer
 from corps.errors import NotPermitted as NotPermitted
 from corps.errors import Overloaded as Overloaded
 from corps.errors import PackError as PackError
@@ -119,6 +120,8 @@ from corps.services.dirs.service import Dir as Dir
 from corps.services.logs.choosing import LogSink as LogSink
 from corps.services.logs.choosing import log_level as log_level
 from corps.services.logs.choosing import log_to as log_to
+from corps.services.timers.clock_offset import ClockOffset as ClockOffset
+from corps.services.timers.clock_offset import clock_offset as clock_offset
 from corps.services.timers.setting import Timers as Timers
 from corps.services.timers.setting import after as after
 from corps.services.timers.setting import at as at
@@ -170,6 +173,7 @@ __all__ = [
     "BrokenPromise",
     "Cancelled",
     "Changed",
+    "ClockOffset",
     "ClosedError",
     "ComponentError",
     "Conc",
@@ -210,6 +214,7 @@ __all__ = [
     "NoSuchEnv",
     "NoSuchMethod",
     "NoSuchWorker",
+    "NoTimeServer",
     "NotAFile",
     "NotFound",
     "NotPermitted",
@@ -251,6 +256,7 @@ __all__ = [
     "aunregister",
     "boot",
     "call",
+    "clock_offset",
     "create",
     "create_funcs",
     "dead_letters",

@@ -38,6 +38,7 @@
     ├── NotFound                 no worker of a Dir is meant by what is asked              (LookupError)
     ├── NameTaken                another worker has this place in a Dir alone
     ├── PropertyError            a property of an entry in a Dir cannot be                    (ValueError)
+    ├── NoTimeServer             no server said what time it is                               (OSError)
     ├── StorageError             what has to last could not be written to its file            (OSError)
     ├── Fail                     an author raises it: the worker fails, and may be restarted
     ├── ConfigError              a setting is unknown or has a bad value                      (ValueError)
@@ -381,6 +382,10 @@ class NameTaken(CorpsError):
 
 class PropertyError(CorpsError, ValueError):
     """A property has a name that cannot be, is no immutable data, or all of an entry are too large."""
+
+
+class NoTimeServer(CorpsError, OSError):
+    """No time server gave an answer that can be used. The text says of each what was wrong."""
 
 
 class StorageError(CorpsError, OSError):

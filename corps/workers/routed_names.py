@@ -191,6 +191,14 @@ class RoutedMethod(Method):
         future.when_settled(lambda done: _note(Sent(env.letters, sender, self._addr, self._method), done))
         return ask_any(env, self._route, self._how, self._method, args, kwargs, None, self._retries, future)
 
+    def as_request(self, args: tuple[Any, ...]) -> NoReturn:
+        """Refuse: a timer calls one worker.
+
+        Raises:
+            ConfigError: Always.
+        """
+        raise ConfigError(f"{self!r}: a timer calls one worker; set one for each of `Group.names()`")
+
     async def asend(self, /, *args: Any, **kwargs: Any) -> None:
         """See `Method.asend`."""
         await self._dispatch_when_room(self._sent(args, kwargs))
