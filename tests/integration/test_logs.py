@@ -1,5 +1,6 @@
 """Claims about the one log of a Corps: over several processes, and when one of them is killed."""
 
+import asyncio
 import json
 import logging
 import os
@@ -78,6 +79,13 @@ class Talker(corps.Conc):
         thread = threading.Thread(target=lambda: 1 / 0, name="the lost one")
         thread.start()
         thread.join()
+
+    async def lose_a_task(self) -> None:
+        async def fail() -> None:
+            raise RuntimeError("of a task")
+
+        asyncio.get_running_loop().create_task(fail())
+        await asyncio.sleep(0)
 
     def print(self) -> None:
         print("printed", "by Python")
@@ -319,6 +327,16 @@ def test_the_exception_that_ends_a_thread_is_a_record() -> None:
     assert record.exc_text is not None
     assert record.exc_text.endswith("ZeroDivisionError: division by zero")
     assert record.name == "corps.uncaught"
+
+
+def test_the_exception_of_a_task_that_nobody_asks_for_is_a_record() -> None:
+    heard = Heard()
+    with corps.boot(App, envs=1) as app:
+        corps.log_to(heard)
+        app.make(Talker, 1).ret.lose_a_task().result(LIMIT)
+        [record] = heard.wait_for("Task exception was never retrieved")
+    assert record.exc_text is not None
+    assert record.exc_text.endswith("RuntimeError: of a task")
 
 
 def test_what_envs_print_is_a_record_line_by_line_also_of_a_crash() -> None:

@@ -31,7 +31,8 @@ class LogOutlet(Part):
         self._sender: LogSender | None = None
         self._levels: Levels | None = None
         self._captures: Captures | None = None  # in the processes that were booted for Envs
-        self._own: logging.Handler | None = None
+        self._own: logging.Handler | None = None  # that shows records on the stderr of this Env
+        self._own_rests = False
         if env.options.log_now:
             self.choose(Chosen.from_plain(env.options.log_now))
         elif has_sinks(env.options):
@@ -70,8 +71,20 @@ class LogOutlet(Part):
             self._captures = self._captures or Captures(handler.handle)
             self._captures.start(warnings=options.log_warnings, uncaught=options.log_uncaught)
         logging.root.addHandler(handler)  # once more makes no difference
-        if self._own is not None:
-            (logging.root.removeHandler if is_shown else logging.root.addHandler)(self._own)
+        self._let_own_rest(rests=is_shown)
+
+    def _let_own_rest(self, *, rests: bool) -> None:
+        """Do without the handler that corps has made for this Env, or with it again."""
+        own = self._own
+        if own is None or self._own_rests is rests:
+            return
+        if not rests:
+            logging.root.addHandler(own)
+        elif own in logging.root.handlers:  # else the application has another one meanwhile
+            logging.root.removeHandler(own)
+        else:
+            return
+        self._own_rests = rests
 
     def _detach(self) -> None:
         """Take no more."""
@@ -79,15 +92,13 @@ class LogOutlet(Part):
             self._captures.end()
         if self._sender is not None:
             logging.root.removeHandler(self._sender.handler)
-        if self._own is not None:
-            logging.root.addHandler(self._own)
+        self._let_own_rest(rests=False)
 
     def take_over(self, own: logging.Handler) -> None:
         """Do without the handler that corps has made for this Env, while a sink shows the records."""
         with self._choosing:
             self._own = own
-            if self._chosen.is_shown:
-                logging.root.removeHandler(own)
+            self._let_own_rest(rests=self._chosen.is_wanted and self._chosen.is_shown)
 
     def note_fork(self) -> None:
         """Take no more, because this is the child of a fork."""

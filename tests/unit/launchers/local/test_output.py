@@ -1,6 +1,6 @@
-"""Claims about OutputTail: it keeps the end, and no more than that."""
+"""Claims about what a process wrote: the tail keeps the end, and no more than that; lines are whole."""
 
-from corps.launchers.local.output import MAX_BYTES, MAX_LINES, OutputTail
+from corps.launchers.local.output import MAX_BYTES, MAX_LINES, Lines, OutputTail
 
 
 def test_what_fits_is_kept_as_it_was_written() -> None:
@@ -29,3 +29,25 @@ def test_bytes_that_are_no_text_are_replaced() -> None:
     tail = OutputTail()
     tail.append(b"caf\xc3\xa9 \xff\n")
     assert tail.text() == "caf\u00e9 \ufffd\n"
+
+
+def test_lines_are_whole_however_they_were_read() -> None:
+    lines = Lines()
+    assert lines.feed(b"one\ntw") == ["one"]
+    assert lines.feed(b"o") == []
+    assert lines.feed(b"\r\n\nthree") == ["two", ""]
+    assert lines.rest() == ["three"]
+    assert lines.rest() == []
+
+
+def test_a_character_may_be_divided_and_bytes_that_are_no_text_are_replaced() -> None:
+    lines = Lines()
+    assert lines.feed(b"caf\xc3") == []
+    assert lines.feed(b"\xa9 \xff\n") == ["caf\u00e9 \ufffd"]
+
+
+def test_a_line_without_an_end_is_handed_over_when_it_is_too_long() -> None:
+    lines = Lines()
+    assert lines.feed(b"x" * MAX_BYTES) == []
+    assert lines.feed(b"y") == ["x" * MAX_BYTES + "y"]
+    assert lines.rest() == []

@@ -269,6 +269,25 @@ def test_the_records_of_several_envs_in_one_process_are_not_mixed() -> None:
     }
 
 
+def test_the_handler_of_the_env_rests_while_a_console_shows_the_records(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with corps.env():
+        outlet, own = only_env().parts.get(LogOutlet), Heard()
+        logging.root.addHandler(own)
+        outlet.take_over(own)
+        for _ in range(2):
+            with corps.log_to(console=True):
+                assert own not in logging.root.handlers
+            assert own in logging.root.handlers
+        with corps.log_to(Heard()):
+            assert own in logging.root.handlers
+        logging.root.removeHandler(own)  # as `dictConfig` of the application
+        with corps.log_to(console=True):
+            pass
+        assert own not in logging.root.handlers
+
+
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
