@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from corps.addresses import LOGS
 from corps.clock import now
-from corps.errors import CorpsError, EnvLost
+from corps.errors import EnvLost
 from corps.messages.outcomes import Refused, Value
 from corps.runtime.calls.futures import Future
 from corps.runtime.env import Env
@@ -74,19 +74,22 @@ class LogSender:
 
     def _hand_over(self, batch: list[bytes]) -> None:
         source = self._env.corps_id, self._env.id, self._env.generation, os.getpid()
-        if self._hub is not None:
-            self._hub.take(source, batch)
-            self._go_on()
-            return
+        asked: Future[Any] | None = None
         self.handler.sending = get_ident()
         try:
-            asked = self._env.ask_service(self._env.home, LOGS, "take", list(source), batch)
-        except CorpsError as error:
+            if self._hub is not None:
+                self._hub.take(source, batch)
+            else:
+                asked = self._env.ask_service(self._env.home, LOGS, "take", list(source), batch)
+        except Exception as error:  # whatever it is, the next batch has to go
             self._fail(error)
-        else:
-            asked.when_settled(self._answered)
+            return
         finally:
             self.handler.sending = None
+        if asked is None:
+            self._go_on()
+        else:
+            asked.when_settled(self._answered)
 
     def _answered(self, asked: Future[Any]) -> None:
         outcome = asked.outcome

@@ -3,8 +3,9 @@
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -186,6 +187,26 @@ def test_a_slow_sink_keeps_no_worker_waiting_and_what_it_loses_is_counted() -> N
     written = [text for text in heard.texts if "log records were dropped" not in text]
     assert dropped > 0
     assert len(written) + dropped == 1_000
+
+
+def test_a_batch_that_cannot_be_taken_is_counted_and_the_next_one_goes() -> None:
+    with alone() as (env, heard):
+        hub = only_env().parts.get(LogHub)
+        take, failures = hub.take, [OSError("once"), MemoryError()]
+
+        def fail(source: Sequence[Any], bodies: list[bytes]) -> None:
+            if failures:
+                raise failures.pop()
+            take(source, bodies)
+
+        hub.take = fail  # type: ignore[method-assign]
+        talker = env.create(Talker)
+        talker.say("lost").result()
+        while failures:  # with what is said of the first one, or by itself
+            talker.say("lost").result()
+        talker.say("not lost").result()
+        texts = heard.wait_for("not lost")
+    assert any("log records were dropped" in text for text in heard.texts), texts
 
 
 def test_a_slow_sink_does_not_hold_up_another_one() -> None:
