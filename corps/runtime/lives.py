@@ -68,14 +68,7 @@ class Lives:
         if cell is None:
             return None
         assert cell.record is not None  # a Mgr starts only what has one
-        started = construct_again(cell, cell.record, incarnation)
-        if started is not None:
-            started.when_settled(lambda done: self._came_back(cell.addr, incarnation, done))
-        return started
-
-    def _came_back(self, worker: ConcAddr, incarnation: int, started: Future[Any]) -> None:
-        if started.outcome is not None and not started.outcome.failed:
-            self._env.parts.tell(lambda part: part.worker_came_back(worker, incarnation))
+        return construct_again(cell, cell.record, incarnation)
 
     def _cell(self, number: int, record: Record, mgr: Any, mgr_addr: ConcAddr | None) -> Cell:
         env = self._env

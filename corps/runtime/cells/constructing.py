@@ -49,6 +49,12 @@ def construct_again(cell: "Cell", record: Record, incarnation: int) -> Future[An
     """Have a thread start the next incarnation; None if the worker is not halted. Thread-safe."""
     future, request = _creation(cell, record)
     name = cell.env.make_name(cell.addr, cell.interface, incarnation)
+
+    def started(done: Future[Any]) -> None:
+        if done.outcome is not None and not done.outcome.failed:
+            cell.env.parts.tell(lambda part: part.worker_came_back(cell.addr, incarnation))
+
+    future.when_settled(started)  # before it begins, so that services hear it before any answer of it leaves
     return future if cell.begin(incarnation, name, request) else None
 
 

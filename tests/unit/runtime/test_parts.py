@@ -140,4 +140,4 @@ def test_it_is_heard_which_incarnation_came_back(pair: list[MemoryEnv]) -> None:
     with pytest.raises(corps.Fail):
         corps.call(name, Falling.fall).result(timeout=30.0)
     assert corps.call(name, Falling.value).result(timeout=30.0) == 1
-    assert others == [f"worker {name._addr.env}/{name._addr.conc} came back as 2"]
+    assert others[-1] == f"worker {name._addr.env}/{name._addr.conc} came back as 2"
