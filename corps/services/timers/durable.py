@@ -5,6 +5,7 @@ that is registered in the Dir of the Corps.
 """
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from typing import Any, Final, NamedTuple
 
@@ -40,7 +41,7 @@ def kept_of(
     zone: str | tzinfo | None,
     method: Method,
     args: tuple[Any, ...],
-    kwargs: dict[str, Any],
+    kwargs: Mapping[str, Any],
 ) -> Kept:
     """Make what is kept of a timer; raise ConfigError or PackError if that cannot be."""
     env, worker, name, kind, args = method.as_request(args)
@@ -48,7 +49,7 @@ def kept_of(
         raise ConfigError(
             "corps.at(durable=True): an incarnation ends with its Corps; use a Name without `pinned`"
         )
-    form = b"".join(stored_parts((args, kwargs), "pickle"))
+    form = b"".join(stored_parts((args, dict(kwargs)), "pickle"))
     target = json.dumps(_target_of(env, worker))
     return Kept(_times_of(when, zone), target, name, method.takes("skipped"), form)
 
@@ -155,7 +156,7 @@ def set_durable(
     zone: str | tzinfo | None,
     method: Method,
     args: tuple[Any, ...],
-    kwargs: dict[str, Any],
+    kwargs: Mapping[str, Any],
     key: object,
 ) -> DurableTimer:
     """Set a durable timer, and wait until it is written down."""

@@ -22,7 +22,7 @@ from corps.runtime.parts import Part
 from corps.runtime.threads.alarms import Alarm
 from corps.runtime.threads.thread_starts import NO_THREAD
 from corps.services.timers.schedules import SET_BACK, Schedule
-from corps.services.timers.ticks import End, FarTick, LocalTick, Origin, Target, Then
+from corps.services.timers.ticks import End, FarTick, LocalTick, Origin, Target, Then, Tick
 from corps.services.timers.timer import Timer, as_utc
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class EnvTimer(Timer):
         self.jitter = jitter
         self.next = 0.0  # when the next tick is due, by the clock of the schedule, without jitter
         self.alarm: Alarm | None = None
-        self.tick: LocalTick | FarTick | None = None  # until it is over
+        self.tick: Tick | None = None  # until it is over
         self.missed = 0
         self.has_ended = False
 
@@ -83,6 +83,14 @@ class EnvTimer(Timer):
     def cancel(self) -> bool:
         """See `Timer.cancel`."""
         return self._timers.cancel(self)
+
+    def __call__(self) -> None:
+        """Ring: what an alarm calls. Without a function for each alarm, a timer takes 150 bytes less."""
+        self._timers.ring(self)
+
+    def over(self, tick: Tick, end: End) -> None:
+        """Hear that a tick is over."""
+        self._timers.over(self, tick, end)
 
     def __repr__(self) -> str:
         key = "" if self._key is None else f" {self._key!r}"
@@ -123,7 +131,7 @@ class EnvTimers(Part):
         """Set a timer, in place of one of the same owner that has this key."""
         addr = None if owner is None else owner.addr
         timer = EnvTimer(self, addr, target, schedule, jitter, key)
-        former: LocalTick | FarTick | None = None
+        former: Tick | None = None
         with self._lock:
             if owner is not None and owner.ended is not None:
                 raise WorkerGone(f"{owner} has ended, so it can have no timers", executed="no")
@@ -160,7 +168,7 @@ class EnvTimers(Part):
         never_begins = True if tick is None else tick.withdraw(waits=True)
         return bool(never_begins) or (never_begins is False and timer.schedule.repeats)
 
-    def _end(self, timer: EnvTimer) -> LocalTick | FarTick | None:
+    def _end(self, timer: EnvTimer) -> Tick | None:
         """End a timer; return a tick that is not over, for the caller to withdraw. Caller holds the lock."""
         timer.has_ended = True
         if timer.alarm is not None:
@@ -204,10 +212,11 @@ class EnvTimers(Part):
         at = due if not timer.schedule.by_wall else self._now() + due - self._wall_time()
         if timer.jitter:
             at += timer.jitter * random.random()  # noqa: S311  # no secret
-        timer.alarm = self._alarms.at(at, lambda: self._ring(timer))
+        timer.alarm = self._alarms.at(at, timer)
 
-    def _ring(self, timer: EnvTimer) -> None:
-        tick: LocalTick | FarTick | None = None
+    def ring(self, timer: EnvTimer) -> None:
+        """Send a tick that is due, unless the one before is not over. In the thread of the alarms."""
+        tick: Tick | None = None
         with self._lock:
             if timer.has_ended:
                 return
@@ -231,24 +240,18 @@ class EnvTimers(Part):
         if tick is not None:
             tick.send()
 
-    def _tick_of(self, timer: EnvTimer, skipped: int) -> LocalTick | FarTick:
+    def _tick_of(self, timer: EnvTimer, skipped: int) -> Tick:
         """Make the next tick of a timer. Caller holds the lock."""
-
-        def over(end: End) -> None:
-            self._over(timer, tick, end)
-
-        tick = timer.tick = self.tick_to(timer.target, skipped, timer.owner, over)
+        tick = timer.tick = self.tick_to(timer.target, skipped, timer.owner, timer.over)
         return tick
 
-    def tick_to(
-        self, target: Target, skipped: int, sender: ConcAddr | None, then: Then
-    ) -> LocalTick | FarTick:
+    def tick_to(self, target: Target, skipped: int, sender: ConcAddr | None, then: Then) -> Tick:
         """Make a tick, which is not sent yet."""
         if target.worker.env == self._env.id:
             return LocalTick(self._env, target, skipped, sender, then)
         return FarTick(self._env, target, skipped, next(self._numbers), then)
 
-    def _over(self, timer: EnvTimer, tick: LocalTick | FarTick, end: End) -> None:
+    def over(self, timer: EnvTimer, tick: Tick, end: End) -> None:
         """Note that a tick is over. In the thread that has run it, or that brings the answer."""
         with self._lock:
             if timer.tick is not tick:
@@ -296,7 +299,7 @@ class EnvTimers(Part):
         """Call a worker of this Env for a timer of another one; the Future gives the `End`."""
         over: Future[int] = Future()
 
-        def then(end: End) -> None:
+        def then(_: Tick, end: End) -> None:
             with self._lock:
                 self._of_others.pop(origin, None)
             over.settle(Value(int(end)))

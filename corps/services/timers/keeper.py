@@ -22,7 +22,7 @@ from corps.services.timers.env_timers import EnvTimer, EnvTimers
 from corps.services.timers.schedules import Once, OnceAt, Schedule
 from corps.services.timers.store import Row, TimerStore
 from corps.services.timers.targets import target_of
-from corps.services.timers.ticks import End, FarTick, LocalTick, Target
+from corps.services.timers.ticks import End, Target, Tick
 
 _log = logging.getLogger("corps.services")
 
@@ -38,7 +38,7 @@ class _Durable:
         self.schedule: Schedule = schedule_of(row.times)
         self.following: float | None = None  # what comes after the tick that is under way
         self.alarm: EnvTimer | None = None
-        self.tick: LocalTick | FarTick | None = None
+        self.tick: Tick | None = None
         self.number = 0  # of the tick that is under way
         self.tries = 0  # of a tick that was not run
 
@@ -140,7 +140,7 @@ class Keeper:
             self._try_again(durable)
             return
 
-        def then(end: End) -> None:
+        def then(_: Tick, end: End) -> None:
             self._ask_itself("over", key, serial, number, int(end))
 
         durable.tick = self._timers.tick_to(target, following.missed, None, then)

@@ -5,10 +5,10 @@ one of another Env the service of that Env does, to which all ticks for its work
 overtakes its tick.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from threading import RLock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from corps.addresses import ENV_TIMERS, ConcAddr
 from corps.errors import ClosedError, CorpsError, NoSuchMethod, NoSuchWorker, WorkerGone
@@ -33,7 +33,7 @@ class End(IntEnum):
     GONE = 2  # the same, and no other one can reach the worker
 
 
-Then = Callable[[End], object]
+Then: TypeAlias = "Callable[[Tick, End], object]"
 """Called when a tick is over, unless it was withdrawn."""
 
 
@@ -44,7 +44,7 @@ class Target(NamedTuple):
     method: str
     kind: Kind
     args: tuple[Any, ...]
-    kwargs: dict[str, Any]
+    kwargs: Mapping[str, Any]  # never changed
     takes_skipped: bool = False  # whether the method wants to know how many ticks were missed
     packed: PackedState | None = None  # the arguments, for a worker of another Env; then they are empty above
 
@@ -60,20 +60,22 @@ class LocalTick(NoAnswer):
         self._target = target
         self._sender = sender
         self._then = then
-        kwargs, packed = target.kwargs, None
+        # A dict of its own for each: a step `before` of the worker may change it.
+        kwargs, packed = dict(target.kwargs), None
         if target.packed is not None:
             packed = _opening(env, target.packed, skipped if target.takes_skipped else None)
         elif target.takes_skipped:
-            kwargs = {**kwargs, "skipped": skipped}
+            kwargs["skipped"] = skipped
         request = Request(
             target.kind, target.worker, target.method, target.args, kwargs, self, sender, packed=packed
         )
         # What decides whether it begins is known before it is sent, so that it can be withdrawn at any time.
         request.route = env.registry.find(target.worker.conc) or env.registry
-        self.request = request
+        self.request: Request | None = request  # None when it is over
 
     def send(self) -> None:
         """Send it. It never waits."""
+        assert self.request is not None
         try:
             self._env.dispatch_at_once(self.request)
         except CorpsError as error:  # in a fork of the process
@@ -82,7 +84,7 @@ class LocalTick(NoAnswer):
     def withdraw(self, *, waits: bool = False) -> bool:
         """Keep it from ever beginning; False if it has begun, or is over."""
         request = self.request
-        if request.route is None or not self._open:
+        if request is None or request.route is None or not self._open:
             return False
         if request.route is self._env.registry:
             self._open.clear()  # before a worker can come that looks
@@ -103,7 +105,10 @@ class LocalTick(NoAnswer):
             return False
         if outcome.failed:
             self._failed(outcome)
-        self._then(end_of(outcome))
+        self._then(self, end_of(outcome))
+        self.request = (
+            None  # which holds this as its promise: else both would wait for the garbage collection
+        )
         return True
 
     def _failed(self, outcome: Outcome) -> None:
@@ -165,7 +170,7 @@ class FarTick:
 
     def _over(self, answer: Future[int]) -> None:
         if answer.failure() is None:
-            self._then(End(answer.result()))
+            self._then(self, End(answer.result()))
             return
         outcome = answer.outcome
         assert outcome is not None
@@ -174,7 +179,7 @@ class FarTick:
             letters.unanswered(None, target.worker, target.method, outcome)
         elif isinstance(outcome, Refused) and not self._is_withdrawn:
             letters.note(outcome.letter or "lost", None, target.worker, target.method)
-        self._then(end_of(outcome))
+        self._then(self, end_of(outcome))
 
     def withdrawal(self) -> "Future[bool] | bool | None":
         """Keep it from ever beginning, and return whether that was done. None: it cannot be asked."""
@@ -199,3 +204,6 @@ class FarTick:
         # The process that was to run it may have died. What it had not begun is not begun by the next one:
         # both requests are lost, or both arrive.
         return answer.result() if answer.failure() is None else True
+
+
+Tick = LocalTick | FarTick
