@@ -3,6 +3,7 @@
 import itertools
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from threading import Lock
 from typing import Final
 
@@ -162,6 +163,10 @@ class Peers:
         text = f"{env_label(request.target.env)} is lost: {reason}"
         error = EnvLost(text, executed="no", target=str(request.target))
         self._env.letters.settle(request, Refused(error, "lost"))
+
+    def lending(self, frames: Sequence[Frame]) -> AbstractContextManager[None]:
+        """Let what lies in the memory of frames be sent on without a copy; see `Transport.lending`."""
+        return self._transport.lending(frames)
 
     def is_roomy(self, env: int, more: int) -> bool:
         """Return whether an Env is there, and has plenty of room for `more` requests than it has."""

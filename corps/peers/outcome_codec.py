@@ -191,6 +191,25 @@ class ReceivedOutcome:
     _codec: int
     _frames: Sequence[Frame]
     _elapsed: float | None
+    _is_opened: bool = False
+
+    def lend(self) -> tuple[Any, Sequence[Frame]] | None:
+        """Return the value, made on memory that may be lent, and its buffers, to be sent on and dropped.
+
+        None if it has none, or if it was opened: then an author may write to them. What is made of it here
+        afterwards gets memory of its own.
+        """
+        if self._status != RETURNED or len(self._frames) < 2:
+            return None
+        frames = self._frames
+        if type(frames) is not LentFrames:
+            # A thread that opens it says so, and then takes the frames: so one of the two sees the other.
+            self._frames = LentFrames(frames)
+            if self._is_opened:
+                self._frames = frames
+                return None
+        outcome = self._outcomes.open(self._status, self._codec, frames)
+        return (outcome.value, frames[1:]) if isinstance(outcome, Value) else None
 
     @property
     def failed(self) -> bool:
@@ -204,7 +223,11 @@ class ReceivedOutcome:
 
     def opened(self) -> Outcome:
         """See `Outcome.opened`."""
-        outcome = self._outcomes.open(self._status, self._codec, self._frames)
+        self._is_opened = True  # before its frames are read: see `lend`
+        frames = self._frames
+        if type(frames) is LentFrames:
+            frames = frames.copied()
+        outcome = self._outcomes.open(self._status, self._codec, frames)
         if self._elapsed is not None:
             note_time(outcome, self._elapsed)
         return outcome
@@ -212,6 +235,16 @@ class ReceivedOutcome:
     def unwrap(self) -> Any:
         """See `Outcome.unwrap`."""
         return self.opened().unwrap()
+
+
+class LentFrames(tuple[Frame, ...]):
+    """The frames of an outcome whose memory was lent: what is made of them here gets memory of its own."""
+
+    __slots__ = ()
+
+    def copied(self) -> list[Frame]:
+        """Return the same frames, of which the buffers are copies."""
+        return [self[0], *(memoryview(bytearray(frame)) for frame in self[1:])]
 
 
 class ReceivedStream(ReceivedOutcome):

@@ -11,6 +11,7 @@ The suite in `tests/contract` holds every transport to this.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from corps.errors import VersionMismatch
@@ -63,6 +64,13 @@ class Transport(ABC):
     audit: Audit  # counts what was admitted and refused; used by the thread that reads
     endpoint: str  # where this Env listens: what goes into its `Member`
     max_frame: int | None = None  # bytes of the longest frame that peers take; None for no limit
+
+    def lending(self, frames: Sequence[Frame]) -> AbstractContextManager[None]:
+        """Let what lies in the memory of frames that came be sent on without a copy meanwhile, if it can be.
+
+        Nothing in this process may write to that memory any more. Thread-safe.
+        """
+        return nullcontext()
 
     @abstractmethod
     def start(self, on_message: OnMessage, on_broken: OnBroken) -> None:

@@ -17,7 +17,7 @@ from corps.addresses import FRONT
 from corps.errors import VersionMismatch, WireError
 from corps.messages.requests import CALL, DROP, EXIT, GET, PINNED, PULL, SET, WATCH, Kind
 
-VERSION: Final = 5  # of the protocol. Peers with another one are refused
+VERSION: Final = 6  # of the protocol. Peers with another one are refused
 
 HELLO: Final = 1
 REQUEST: Final = 2

@@ -18,6 +18,8 @@ OWN_MEMORY: Final = 64 * 1024  # bytes from which a message is read straight int
 _COUNT: Final = Struct("<I")
 _SHARED: Final = 1 << 63
 _SHARED_FRAME: Final = Struct("<QQQQQ")
+_IS_FIRST: Final = 1
+_IS_LENT: Final = 2
 _FEW: Final = tuple(Struct(f"<{count}Q") for count in range(9))
 _HEADS: Final = tuple(Struct(f"<I{count}Q") for count in range(9))
 
@@ -30,6 +32,7 @@ class SharedFrame(NamedTuple):
     offset: int  # where in it the frame begins
     size: int  # bytes of the frame
     is_first: bool  # its descriptor comes with this message
+    is_lent: bool = False  # it is that of a third process: to be mapped for the receiver alone
 
 
 AnyFrame = Frame | SharedFrame  # a frame, or where it is
@@ -50,10 +53,15 @@ def as_bytes(frames: Sequence[AnyFrame]) -> bytes:
     """Return what stands in the stream for a message some of whose frames lie in shared memory."""
     lengths, parts = [], []
     for frame in frames:
-        part = _SHARED_FRAME.pack(*frame) if isinstance(frame, SharedFrame) else frame
+        part = _packed(frame) if isinstance(frame, SharedFrame) else frame
         lengths.append(len(part) | (_SHARED if isinstance(frame, SharedFrame) else 0))
         parts.append(part)
     return b"".join((Struct(f"<I{len(lengths)}Q").pack(len(lengths), *lengths), *parts))
+
+
+def _packed(frame: SharedFrame) -> bytes:
+    *place, is_first, is_lent = frame
+    return _SHARED_FRAME.pack(*place, is_first * _IS_FIRST | is_lent * _IS_LENT)
 
 
 class Cutter:
@@ -166,6 +174,9 @@ def _with_shared_frames(data: bytes | memoryview, begin: int, lengths: Sequence[
         elif size != _SHARED_FRAME.size:
             raise WireError(f"{size} bytes are said to tell where a frame is; it takes {_SHARED_FRAME.size}")
         else:
-            segment, capacity, offset, frame_size, is_first = _SHARED_FRAME.unpack(part)
-            frames.append(SharedFrame(segment, capacity, offset, frame_size, bool(is_first)))
+            segment, capacity, offset, frame_size, flags = _SHARED_FRAME.unpack(part)
+            if flags > _IS_FIRST | _IS_LENT:
+                raise WireError(f"the flags of a frame in shared memory are {flags}")
+            is_first, is_lent = bool(flags & _IS_FIRST), bool(flags & _IS_LENT)
+            frames.append(SharedFrame(segment, capacity, offset, frame_size, is_first, is_lent))
     return frames

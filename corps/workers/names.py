@@ -270,10 +270,11 @@ class Method:
         how = self._deadline, given, self._retries
         future = env.ask(kind, self._addr, self._method, args, kwargs, *how, is_held=True)
         request = future.request
-        if request is None or await_arguments(env, request):  # or it was too late already
+        if request is None:  # it was too late already
             return future
         try:
-            env.dispatch(request)
+            if not await_arguments(env, request):
+                env.dispatch(request)
         except BaseException:
             future.cancel()  # nobody holds the request
             raise
@@ -313,12 +314,21 @@ class Method:
     async def _ask_when_room(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Call the method, and wait where there is no room; for `corps.asking`."""
         env = self._env or no_env(self)
-        if any(map(is_future, (*args, *kwargs.values()))):
-            return self._ask_when_there(args, kwargs)
         kind, args = self._as_sent(args)
-        return await env.ask_when_room(
-            kind, self._addr, self._method, args, kwargs, self._deadline, retries=self._retries
+        if not any(map(is_future, (*args, *kwargs.values()))):
+            how = self._deadline, None, self._retries
+            return await env.ask_when_room(kind, self._addr, self._method, args, kwargs, *how)
+        future = env.ask(
+            kind, self._addr, self._method, args, kwargs, self._deadline, None, self._retries, is_held=True
         )
+        request = future.request
+        if request is not None and not await_arguments(env, request):
+            try:
+                await env.dispatch_when_room(request)
+            except BaseException:
+                future.cancel()
+                raise
+        return future
 
     def _as_sent(self, args: tuple[Any, ...]) -> tuple[Kind, tuple[Any, ...]]:
         """Return the kind of the request, and its arguments."""

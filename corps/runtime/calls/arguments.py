@@ -5,12 +5,12 @@ and its worker goes on with other requests. If one of them fails, the request fa
 not been executed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
 from itertools import chain
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from corps.errors import CorpsError, RequestError
 from corps.messages.outcomes import Outcome, Raised, Refused
@@ -22,9 +22,6 @@ from corps.runtime.context import Activity, current
 if TYPE_CHECKING:
     from corps.runtime.env import Env
 
-Arguments: TypeAlias = tuple[Any, ...]
-Keywords: TypeAlias = dict[str, Any]
-
 
 def is_future(value: object) -> bool:
     """Return whether an argument is the answer to a request, and no promise that an author settles."""
@@ -32,37 +29,53 @@ def is_future(value: object) -> bool:
     return issubclass(kind, Future) and not kind.is_authors
 
 
-def filled_in(args: Arguments, kwargs: Keywords) -> tuple[Arguments, Keywords] | None:
-    """Put values in the places of Futures; None if one of them is not there yet, or has failed."""
-    for each in filter(is_future, chain(args, kwargs.values())):
-        if not each.done() or each.failure() is not None:
-            return None
-    filled = tuple(each.result() if is_future(each) else each for each in args)
-    return filled, {key: each.result() if is_future(each) else each for key, each in kwargs.items()}
-
-
 def await_arguments(env: "Env", request: Request, send: Callable[[Request], object] | None = None) -> bool:
     """Have a request, which was made and not sent yet, sent when the values of its arguments are there.
 
-    Return False if none is missing: then they are in their places, and the caller sends it.
-    `send` is by default `Env.dispatch`.
+    Return False if none is missing: then they are in their places, and the caller sends it. `send` is by
+    default `Env.dispatch`, whose errors it raises if all are there.
     """
-    if not any(map(is_future, chain(request.args, request.kwargs.values()))):
+    parts = tuple(filter(is_future, chain(request.args, request.kwargs.values())))
+    if not parts:
         return False
-    filled = filled_in(request.args, request.kwargs)
-    if filled is not None:
-        _take(request, *filled)
-        return False
+    send = send or env.dispatch
+    if all(each.done() for each in parts):
+        filled = _fill_in(env, request, parts)
+        if filled == []:
+            return False
+        if isinstance(filled, list) and env.peers is not None and env.may_wait_for_room():
+            with env.peers.lending(filled):
+                send(request)
+            return True
     request.errands = env.errands
-    by_others(env.errands, AwaitedArguments(env, request, send or env.dispatch).begin)
+    by_others(env.errands, AwaitedArguments(env, request, parts, send).begin)
     return True
 
 
-def _take(request: Request, args: Arguments, kwargs: Keywords) -> None:
-    request.args, request.kwargs = args, kwargs
+def _fill_in(env: "Env", request: Request, parts: Sequence[Future[Any]]) -> Outcome | list[Any]:
+    """Put the values in their places; return buffers that may be lent, or the error of an argument."""
+    for part in parts:
+        if part.outcome is not None and part.outcome.failed:
+            return _not_executed(part.outcome)
+    buffers: list[Any] = []
+    values: dict[int, Any] = {}
+    for part in parts:
+        if id(part) in values:
+            continue
+        lent = None if request.target.env == env.id else _lent(part)
+        if lent is not None:
+            values[id(part)] = lent[0]
+            buffers += lent[1]
+        elif part.failure() is None:
+            values[id(part)] = part.result()
+        elif part.outcome is not None:  # it cannot be unpacked
+            return _not_executed(part.outcome)
+    request.args = tuple(values.get(id(each), each) for each in request.args)
+    request.kwargs = {key: values.get(id(each), each) for key, each in request.kwargs.items()}
     note = getattr(request.promise, "note_arguments", None)
     if note is not None:  # it is sent again if its worker dies
-        note(args, kwargs)
+        note(request.args, request.kwargs)
+    return buffers
 
 
 class AwaitedArguments(Route):
@@ -73,13 +86,18 @@ class AwaitedArguments(Route):
     request = None
     """As the search for circles sees it: this is no request, but has parts."""
 
-    def __init__(self, env: "Env", request: Request, send: Callable[[Request], object]) -> None:
+    def __init__(
+        self,
+        env: "Env",
+        request: Request,
+        parts: "tuple[Future[Any], ...]",
+        send: Callable[[Request], object],
+    ) -> None:
         """Wait for nothing yet."""
         self._env = env
         self._request = request
         self._send = send
-        given = chain(request.args, request.kwargs.values())
-        self.parts: tuple[Future[Any], ...] = tuple(filter(is_future, given))
+        self.parts = parts
         # Protects _missing and _is_over, and makes sending and taking back exclude each other.
         self._lock = Lock()
         self._missing = len(self.parts)
@@ -117,11 +135,14 @@ class AwaitedArguments(Route):
         token = current.set(Activity(env, pooled=True))
         try:
             self._forget()
-            failed = self._fill_in()
-            if failed is not None:
-                env.letters.settle(request, failed)
-                return
-            self._send(request)
+            filled = _fill_in(env, request, self.parts)
+            if not isinstance(filled, list):
+                env.letters.settle(request, filled)
+            elif filled and env.peers is not None:
+                with env.peers.lending(filled):
+                    self._send(request)
+            else:
+                self._send(request)
         except CorpsError as error:  # PackError or Overloaded, which an ordinary call raises
             env.letters.settle(request, Refused(error))
         except BaseException as error:  # what an author's class raises when it is unpacked
@@ -132,17 +153,6 @@ class AwaitedArguments(Route):
         if route is not None and request.promise.done() and request.is_given_up:  # at this very moment
             route.take_back(request)
             route.withdraw(request)
-
-    def _fill_in(self) -> Outcome | None:
-        """Put the values in their places; return the outcome of the request if there is an error instead."""
-        request = self._request
-        filled = filled_in(request.args, request.kwargs)
-        if filled is None:
-            failed = next(each for each in self.parts if each.done() and each.failure() is not None)
-            assert failed.outcome is not None
-            return _not_executed(failed.outcome)
-        _take(request, *filled)
-        return None
 
     def _forget(self) -> None:
         self._request.relayed = None
@@ -172,6 +182,12 @@ class AwaitedArguments(Route):
             self._is_over = True
         self._forget()
         self._env.letters.settle(self._request, caller_side.too_late(self._env, self._request.target))
+
+
+def _lent(part: Future[Any]) -> tuple[Any, Sequence[Any]] | None:
+    """Return the value of a Future, and its buffers, if these may be sent on without a copy; else None."""
+    lender = getattr(part.outcome, "lend", None)  # of one that came from another Env
+    return None if lender is None else lender()
 
 
 def _not_executed(outcome: Outcome) -> Outcome:

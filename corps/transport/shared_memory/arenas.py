@@ -81,6 +81,10 @@ class Arenas:
             raise
         return placed
 
+    def lent_number(self) -> int:
+        """Return a number for a segment of another process, which no segment of this one has."""
+        return next(self._numbers)
+
     def take_back(self, placed: Placed) -> None:
         """End a lease, unless it has ended: what was placed was not sent, not even its descriptor."""
         segment = placed.segment

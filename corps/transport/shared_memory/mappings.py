@@ -9,6 +9,7 @@ import ctypes
 import gc
 import mmap
 import os
+from contextlib import suppress
 from typing import Any
 
 from corps.errors import WireError
@@ -21,6 +22,7 @@ from corps.transport.shared_memory.segments import (
     SPOILED,
     STATE,
     check_segment,
+    map_privately,
     map_segment,
 )
 from corps.wire.memory import new_memory
@@ -38,14 +40,17 @@ class Mappings:
         # What comes beyond is copied, so that an author who keeps all that comes never stops the sender.
         self._most_in_use = most_in_use
         self._in_use: set[int] = set()  # numbers of segments; adding and discarding is atomic
-        self._segments: dict[int, _Mapped] = {}
+        self._segments: dict[int, Mapped] = {}
         self._forks = _Forks()
 
-    def open(self, segment: int, fd: int | None, capacity: int, size: int) -> memoryview:
+    def open(
+        self, segment: int, fd: int | None, capacity: int, size: int, *, is_lent: bool = False
+    ) -> memoryview:
         """Give access to what the peer has placed, through `fd` if this is the first use of the segment here.
 
         These are the bytes themselves, or a copy if too many segments are in use. The segment is free for the
         next message when the last object that uses this memory is gone. The caller closes the descriptor.
+        What is written to a segment that is lent stays in this process.
 
         Raises:
             WireError: The peer says what cannot be; nothing has changed.
@@ -54,13 +59,18 @@ class Mappings:
         if not 0 <= size <= capacity or capacity == 0:
             raise WireError(f"{size} bytes are said to be in a segment for {capacity}")
         copied = new_memory(size) if len(self._in_use) >= self._most_in_use else None
-        mapped = self._known(segment, capacity) if fd is None else self._map(segment, fd, capacity)
+        if fd is None:
+            mapped = self._known(segment, capacity)
+        elif is_lent:
+            mapped = self._map_lent(segment, fd, capacity)
+        else:
+            mapped = self._map(segment, fd, capacity)
         if copied is None:
             return mapped.view(size, self._forks)
         mapped.copy_out(copied)
         return copied
 
-    def _known(self, segment: int, capacity: int) -> "_Mapped":
+    def _known(self, segment: int, capacity: int) -> "Mapped":
         mapped = self._segments.get(segment)
         if mapped is None:
             raise WireError(f"segment {segment} is used before its descriptor has come")
@@ -70,21 +80,38 @@ class Mappings:
             raise WireError(f"segment {segment} is used again while its last buffer is still in use here")
         return mapped
 
-    def _map(self, segment: int, fd: int, capacity: int) -> "_Mapped":
+    def _map(self, segment: int, fd: int, capacity: int) -> "Mapped":
         if segment in self._segments:
             raise WireError(f"the descriptor of segment {segment} came a second time")
         check_segment(fd, capacity)
         self.sweep()
         if len(self._segments) >= self._most:
             raise WireError(f"the peer uses more than {self._most} segments")
+        mapped = self._segments[segment] = self._mapped(segment, fd, capacity)
+        return mapped
+
+    def _map_lent(self, segment: int, fd: int, capacity: int) -> "Mapped":
+        """Map a segment of a third process, which is used for one message, and whose state is not ours."""
+        if segment in self._segments or segment in self._in_use:
+            raise WireError(f"segment {segment} is lent, and was used before")
+        check_segment(fd, capacity)
+        return self._mapped(segment, fd, capacity, is_lent=True)
+
+    def _mapped(self, segment: int, fd: int, capacity: int, *, is_lent: bool = False) -> "Mapped":
         try:
-            mapped = self._segments[segment] = _Mapped(fd, capacity, segment, self._in_use)
+            return Mapped(fd, capacity, segment, self._in_use, is_private=is_lent)
         except OSError as error:
             text = f"segment {segment} of {capacity} bytes cannot be mapped: {error}"
             if may_pass(error):
                 raise MemoryError(text) from error
             raise WireError(text) from error
-        return mapped
+
+    def find(self, address: int, size: int) -> "Mapped | None":
+        """Return the segment in which so many bytes at an address lie, if it can be lent. Thread-safe."""
+        for mapped in list(self._segments.values()):  # one step is atomic
+            if mapped.holds(address, size):
+                return mapped if mapped.fd is not None else None
+        return None
 
     def sweep(self) -> None:
         """Let go of segments that the peer will not use again; a new one makes this happen, too."""
@@ -114,22 +141,48 @@ class _Forks:
         self.last = object()
 
 
-class _Mapped:
+class Mapped:
     """One segment of the peer, in the memory of this process."""
 
-    __slots__ = ("_array_type", "all_in_use", "capacity", "memory", "number")
+    __slots__ = (
+        "_array_type",
+        "address",
+        "all_in_use",
+        "capacity",
+        "fd",
+        "is_lent",
+        "memory",
+        "number",
+    )
 
-    def __init__(self, fd: int, capacity: int, number: int, all_in_use: set[int]) -> None:
+    def __init__(
+        self, fd: int, capacity: int, number: int, all_in_use: set[int], *, is_private: bool = False
+    ) -> None:
+        self.fd: int | None = None  # to lend it by; None: it cannot be lent
         self.capacity = capacity
-        self.memory: mmap.mmap = map_segment(fd, capacity)
+        self.memory: mmap.mmap = (map_privately if is_private else map_segment)(fd, capacity)
+        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory, HEAD))
         self.number = number
+        self.is_lent = False  # to another process: then the peer may not use it again
+        if not is_private:
+            with suppress(OSError):
+                self.fd = os.dup(fd)
         # The thread that opens adds, where it is not in; the end of that view discards, in any thread.
         self.all_in_use = all_in_use
         self._array_type: Any = ctypes.c_ubyte * capacity
 
+    def __del__(self) -> None:
+        if getattr(self, "fd", None) is not None:
+            os.close(self.fd)  # type: ignore[arg-type]  # it is a number
+
     @property
     def is_in_use(self) -> bool:
+        """Whether views of it are left."""
         return self.number in self.all_in_use
+
+    def holds(self, address: int, size: int) -> bool:
+        """Return whether so many bytes at an address lie in it."""
+        return self.address <= address and address + size <= self.address + self.capacity
 
     def copy_out(self, to: memoryview) -> None:
         """Copy what was placed, and free the segment at once."""
@@ -142,6 +195,7 @@ class _Mapped:
         self.memory[STATE] = FREE
 
     def view(self, size: int, forks: _Forks) -> memoryview:
+        """Return so many bytes, at the end of whose use the segment is given back."""
         # All views of a ctypes array, and views of views, refer to the array and to nothing above it. So its
         # end is the end of the last of them. A memoryview or an mmap tells nobody of such an end.
         array = self._array_type.from_buffer(self.memory, HEAD)
@@ -162,7 +216,7 @@ class _End:
 
     __slots__ = ("_fork", "_forks", "_mapped", "_pid", "_successor")
 
-    def __init__(self, mapped: _Mapped, forks: _Forks, fork: object, pid: int) -> None:
+    def __init__(self, mapped: Mapped, forks: _Forks, fork: object, pid: int) -> None:
         self._mapped = mapped
         self._forks = forks
         self._fork = fork  # the last one when the view was made
@@ -179,4 +233,5 @@ class _End:
         mapped = self._mapped
         # First what this process knows: as soon as the peer knows, it may use the segment again.
         mapped.all_in_use.discard(mapped.number)
-        mapped.memory[STATE] = FREE if self._forks.last is self._fork else SPOILED
+        is_clean = self._forks.last is self._fork and not mapped.is_lent
+        mapped.memory[STATE] = FREE if is_clean else SPOILED

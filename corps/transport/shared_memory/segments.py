@@ -58,9 +58,18 @@ def capacity_for(size: int) -> int:
 
 def map_segment(fd: int, capacity: int) -> mmap.mmap:
     """Map the head and the buffer of a segment, whose descriptor is not needed afterwards."""
+    return _map(fd, capacity, mmap.ACCESS_WRITE)
+
+
+def map_privately(fd: int, capacity: int) -> mmap.mmap:
+    """Do the same, so that no other process sees what is written to it."""
+    return _map(fd, capacity, mmap.ACCESS_COPY)
+
+
+def _map(fd: int, capacity: int, access: int) -> mmap.mmap:
     if sys.version_info >= (3, 13):  # earlier ones keep a copy of the descriptor for as long as the mapping
-        return mmap.mmap(fd, HEAD + capacity, trackfd=False)
-    return mmap.mmap(fd, HEAD + capacity)
+        return mmap.mmap(fd, HEAD + capacity, access=access, trackfd=False)
+    return mmap.mmap(fd, HEAD + capacity, access=access)
 
 
 def check_segment(fd: int, capacity: int) -> None:

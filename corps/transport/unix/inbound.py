@@ -17,7 +17,7 @@ from corps.wire.stream import Cutter, SharedFrame, WithSharedFrames, head
 
 _AT_ONCE: Final = 64 * 1024  # bytes that are read at once
 _MAX_MESSAGE: Final = 2**40  # of a member; what does not fit into memory is refused too
-_FDS_OF_SEGMENT: Final = 2  # that it takes to map one
+_FDS_OF_SEGMENT: Final = 3  # that it takes to map one
 _RIGHTS: Final = socket.CMSG_SPACE(4)  # one descriptor
 _CLOSED_ON_EXEC: Final = int(socket.MSG_CMSG_CLOEXEC)  # as enumerations they cost 2 µs for each read
 
@@ -110,7 +110,7 @@ class InboundConnection:
 
     def _descriptor_of(self, segment: int) -> int:
         """Return the descriptor of a segment that is used for the first time; it is still to be taken."""
-        # Before Python 3.13 a mapping has one more of its own.
+        # One is kept to lend it; before Python 3.13 a mapping has one more of its own.
         if not self._reserve.make_room(_FDS_OF_SEGMENT if self._fd is None else _FDS_OF_SEGMENT - 1):
             raise MemoryError(f"there is no descriptor left for segment {segment}")
         if self._fd is None:
@@ -136,7 +136,7 @@ class InboundConnection:
             raise WireError("the frames of a message are said to lie in several segments")
         fd = self._descriptor_of(first.segment) if first.is_first else None
         size = max(place.offset + place.size for place in shared)
-        memory = self.mappings.open(first.segment, fd, first.capacity, size)
+        memory = self.mappings.open(first.segment, fd, first.capacity, size, is_lent=first.is_lent)
         self._close_descriptor()
         return [
             memory[frame.offset : frame.offset + frame.size] if isinstance(frame, SharedFrame) else frame

@@ -18,6 +18,7 @@ from corps.messages.members import Member
 from corps.transport.hello import mismatch_in
 from corps.transport.link import Link
 from corps.transport.shared_memory.arenas import Arenas, Placed
+from corps.transport.unix.lending import Lent, Loans, find_lent
 from corps.wire.frames import MAX_HELLO, Frame
 from corps.wire.stream import AnyFrame, Cutter, SharedFrame, WithSharedFrames, as_bytes, head
 
@@ -44,6 +45,7 @@ class UnixLink(Link):
         member: Member,
         arenas: Arenas,
         number: int,  # none of this process has it again
+        loans: Loans,  # what may be lent to the peer
         wait_writable: "Callable[[UnixLink], None]",  # has `flush` called when there is room in the socket
         forget: "Callable[[UnixLink], None]",  # called before the socket is closed
     ) -> None:
@@ -55,6 +57,7 @@ class UnixLink(Link):
         """The peer."""
         self._arenas = arenas
         self._number = number
+        self._loans = loans
         self._wait_writable = wait_writable
         self._forget_me = forget
         # Protects what follows, and the order of what is sent.
@@ -66,8 +69,14 @@ class UnixLink(Link):
 
     def send(self, frames: Sequence[Frame], lane: int | None = None) -> None:
         """See `Link.send`."""
-        placed = self._placed(frames) if sum(map(len, frames)) >= _SHARED_FROM else None
-        message = _joined(frames) if placed is None else as_bytes(_where(frames, placed))
+        lent = placed = None
+        if sum(map(len, frames)) >= _SHARED_FROM:
+            lent = self._lent(frames) if self._loans else None
+            placed = self._placed(frames) if lent is None else None
+        if lent is not None:
+            message = as_bytes(lent.frames)
+        else:
+            message = _joined(frames) if placed is None else as_bytes(_where(frames, placed))
         with self._lock:
             if self._is_closed:
                 if placed is not None:
@@ -75,7 +84,9 @@ class UnixLink(Link):
                 raise BrokenError(f"the link to {env_label(self.member.env)} is closed")
             if self._is_dead:
                 return
-            if placed is not None and placed.is_first and not self._offer(placed):
+            if lent is not None and not (lent.segment.fd and self._offer(lent.segment.fd)):
+                message = _joined(frames)
+            if placed is not None and placed.is_first and not self._offer(placed.segment.fd):
                 self._arenas.take_back(placed)
                 message = _joined(frames)
             had_left = bool(self._left)
@@ -89,7 +100,7 @@ class UnixLink(Link):
 
     def _placed(self, frames: Sequence[Frame]) -> Placed | None:
         """Put the large frames of a message into shared memory; None if it goes through the socket."""
-        large = [frame for frame in frames if len(frame) >= _FRAME_SHARED_FROM]
+        large = list(filter(_is_large, frames))
         if sum(map(len, large)) < _SHARED_FROM:
             return None
         try:
@@ -98,9 +109,13 @@ class UnixLink(Link):
             _log.debug("a message to env%d goes through the socket: %s", self.member.env, error)
             return None
 
-    def _offer(self, placed: Placed) -> bool:
+    def _lent(self, frames: Sequence[Frame]) -> Lent | None:
+        """Find the large frames of a message in one segment that may be lent; None if they are not there."""
+        return find_lent(self._loans, frames, _is_large, self._arenas.lent_number)
+
+    def _offer(self, fd: int) -> bool:
         """Send the descriptor of a segment ahead of its first message; return whether that was possible."""
-        rights = array("i", [placed.segment.fd])
+        rights = array("i", [fd])
         try:
             self._descriptors.sendmsg([b"d"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)], _NO_SIGNAL)
         except OSError:  # too many are under way, or the peer has gone
@@ -184,6 +199,10 @@ class UnixLink(Link):
             return 0
 
 
+def _is_large(frame: Frame) -> bool:
+    return len(frame) >= _FRAME_SHARED_FROM
+
+
 def _joined(frames: Sequence[Frame]) -> bytes:
     return b"".join((head(frames), *frames))
 
@@ -194,7 +213,7 @@ def _where(frames: Sequence[Frame], placed: Placed) -> list[AnyFrame]:
     offsets = iter(placed.offsets)
     segment, is_first = placed.segment, placed.is_first
     for frame in frames:
-        if len(frame) < _FRAME_SHARED_FROM:
+        if not _is_large(frame):
             found.append(frame)
             continue
         found.append(SharedFrame(segment.number, segment.capacity, next(offsets), len(frame), is_first))

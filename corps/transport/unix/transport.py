@@ -16,7 +16,7 @@ import socket
 import weakref
 from array import array
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from threading import Lock, current_thread, main_thread
 from typing import Final
 
@@ -35,6 +35,7 @@ from corps.transport.socket_dir import SocketDir
 from corps.transport.strangers import Strangers
 from corps.transport.timetable import until
 from corps.transport.unix.inbound import InboundConnection
+from corps.transport.unix.lending import Loans, lending
 from corps.transport.unix.link import UnixLink
 from corps.transport.unix.stalls import Stalls
 from corps.wire.frames import Frame, Hello
@@ -76,6 +77,7 @@ class UnixTransport(Transport):
         self._broken: set[int] = set()  # descriptors of links that are not watched any more
         self._numbers = itertools.count(1)
         self._arenas = Arenas(shared, kept)
+        self._loans: Loans = {}
         self._closed = False
         self._awaited: dict[str, Callable[[], object]] = {}  # by incarnation: what its last word sets off
         self._inbound: dict[int, InboundConnection] = {}  # by descriptor; used by the thread that reads alone
@@ -118,6 +120,11 @@ class UnixTransport(Transport):
 
         os.register_at_fork(before=forking, after_in_parent=forking)  # for ever, but it holds nothing
 
+    def lending(self, frames: Sequence[Frame]) -> AbstractContextManager[None]:
+        """See `Transport.lending`."""
+        mappings = [inbound.mappings for inbound in list(self._inbound.values())]  # one step is atomic
+        return lending(self._loans, mappings, frames)
+
     def admit(self, member: Member) -> None:
         """See `Transport.admit`."""
         with self._lock:
@@ -149,7 +156,14 @@ class UnixTransport(Transport):
             if not verdict.admitted:
                 raise BrokenError(f"the socket of {env_label(member.env)} is not its own: {verdict.reason}")
             link = UnixLink(
-                sock, mine, member, self._arenas, next(self._numbers), self._wait_writable, self._forget
+                sock,
+                mine,
+                member,
+                self._arenas,
+                next(self._numbers),
+                self._loans,
+                self._wait_writable,
+                self._forget,
             )
             rights = array("i", [theirs.fileno()])
             hello = [head([self._hello.header()]), self._hello.header()]

@@ -186,3 +186,12 @@ def test_a_large_message_may_have_places_too() -> None:
 def test_a_place_of_a_wrong_length_is_refused() -> None:
     with pytest.raises(WireError, match="3 bytes are said to tell where a frame is; it takes 40"):
         Cutter(100, 100).cut((1).to_bytes(4, "little") + (3 | 1 << 63).to_bytes(8, "little") + b"abc")
+
+
+@pytest.mark.parametrize("flags", [4, 255, 2**63])
+def test_flags_of_a_shared_frame_that_are_unknown_are_refused(flags: int) -> None:
+    frames = with_places([b"header", SharedFrame(1, 4096, 0, 10, is_first=True)])
+    damaged = frames[:-8] + flags.to_bytes(8, "little")
+    cutter = Cutter(1000, 1000)
+    with pytest.raises(WireError, match=f"are {flags}"):
+        cutter.cut(damaged)

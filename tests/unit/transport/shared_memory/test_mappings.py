@@ -1,5 +1,6 @@
 """Claims about the side that uses shared memory where it lies, and about the end of its use."""
 
+import ctypes
 import fcntl
 import gc
 import os
@@ -440,3 +441,75 @@ def test_the_state_is_one_byte_of_the_head(line: Line) -> None:
     assert sum(head) == LEASED
     del view
     assert sum(os.pread(segment.fd, 4096, 0)) == FREE
+
+
+# What is lent
+
+
+def lent(line: Line, data: bytes, number: int = 1000) -> tuple[memoryview, Segment, Mappings]:
+    """Bring something, and lend it on to a third process; return that one's view of it."""
+    view, segment = line.bring(data)
+    mapped = line.mappings.find(address_of(view), view.nbytes)
+    assert mapped is not None
+    assert mapped.fd is not None
+    mapped.is_lent = True
+    third = Mappings()
+    return third.open(number, mapped.fd, mapped.capacity, view.nbytes, is_lent=True), segment, third
+
+
+def address_of(view: memoryview) -> int:
+    return ctypes.addressof(ctypes.c_char.from_buffer(view))
+
+
+def test_what_is_lent_is_read_there_and_what_is_written_stays_there(line: Line) -> None:
+    view, segment, _ = lent(line, b"x" * KIB64)
+    assert view == b"x" * KIB64
+    view[0] = ord("y")
+    again, _ = line.bring(b"z" * KIB64)
+    assert again == b"z" * KIB64
+    assert bytes(view[:2]) == b"yx"
+    assert segment.state != FREE
+
+
+def test_a_segment_that_was_lent_is_spoiled_when_its_view_ends_and_not_when_the_other_one_does(
+    line: Line,
+) -> None:
+    view, segment = line.bring(b"x" * KIB64)
+    mapped = line.mappings.find(address_of(view), KIB64)
+    assert mapped is not None
+    assert mapped.fd is not None
+    mapped.is_lent = True
+    other = Mappings().open(1000, mapped.fd, mapped.capacity, KIB64, is_lent=True)
+    del other
+    assert segment.state == LEASED
+    del view, mapped
+    assert segment.state == SPOILED
+
+
+def test_the_receiver_keeps_what_was_lent_though_both_others_let_go(line: Line) -> None:
+    view, segment, _ = lent(line, b"x" * KIB64)
+    line.arenas.tidy()
+    line.mappings.sweep()
+    segment.retire()
+    assert view == b"x" * KIB64
+
+
+def test_a_segment_is_lent_once(line: Line) -> None:
+    view, _ = line.bring(b"x" * KIB64)
+    mapped = line.mappings.find(address_of(view), KIB64)
+    assert mapped is not None
+    assert mapped.fd is not None
+    third = Mappings()
+    kept = third.open(1000, mapped.fd, mapped.capacity, KIB64, is_lent=True)
+    with pytest.raises(WireError, match="segment 1000 is lent, and was used before"):
+        third.open(1000, mapped.fd, mapped.capacity, KIB64, is_lent=True)
+    with pytest.raises(WireError, match="before its descriptor has come"):
+        third.open(1000, None, mapped.capacity, KIB64, is_lent=True)
+    assert kept == b"x" * KIB64
+
+
+def test_memory_of_ones_own_is_not_found(line: Line) -> None:
+    view, _ = line.bring(b"x" * KIB64)
+    own = memoryview(bytearray(KIB64))
+    assert line.mappings.find(address_of(own), KIB64) is None
+    assert line.mappings.find(address_of(view), 100 * MIB) is None
