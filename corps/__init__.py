@@ -24,7 +24,7 @@ modules of the package may change without notice.
     calls          Name, Future, Promise, RemoteIterator, call, ask, asking
     waiting        wait_any, wait_all, as_completed, gather, shield
     looking on     watch, unwatch, Ended, env_events, EnvEvent, News, statistics, dead_letters, DeadLetters,
-                   DeadLetter, Subscription
+                   DeadLetter, Subscription, undelivered_to, aundelivered_to
     finding        register, unregister, find, find_all, watch_dir, aregister, aunregister, afind, Dir,
                    DirWatch, Entered, Left, Changed
     timers         after, every, at, timers, Timer, Timers, clock_offset, ClockOffset
@@ -128,6 +128,8 @@ from corps.services.timers.setting import at as at
 from corps.services.timers.setting import every as every
 from corps.services.timers.setting import timers as timers
 from corps.services.timers.timer import Timer as Timer
+from corps.services.undelivered import aundelivered_to as aundelivered_to
+from corps.services.undelivered import undelivered_to as undelivered_to
 from corps.supervision.restarts import Restart as Restart
 from corps.workers.asking import asking as asking
 from corps.workers.calling import ask as ask
@@ -253,6 +255,7 @@ __all__ = [
     "ask",
     "asking",
     "at",
+    "aundelivered_to",
     "aunregister",
     "boot",
     "call",
@@ -283,6 +286,7 @@ __all__ = [
     "statistics",
     "store",
     "timers",
+    "undelivered_to",
     "unregister",
     "unwatch",
     "wait_all",

@@ -25,6 +25,7 @@ from corps.services.logs.hub import LogCollector, LogHub
 from corps.services.logs.outlet import LogAgent, LogOutlet
 from corps.services.timers.env_timers import EnvTimers
 from corps.services.timers.service import CorpsTimers, TimersOfCorps, TimersOfOthers
+from corps.services.undelivered import UndeliveredBox
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 from corps.workers.env_events import EnvEvents
@@ -54,6 +55,7 @@ SERVICES_OF_EACH: Final[Sequence[Service]] = (
     Service(DirCopy, ENV_DIR, EnvDir),
     Service(Singletons),
     Service(EnvEvents),
+    Service(UndeliveredBox),
     Service(DirPrimary, CORPS_DIR, CorpsDir, is_corps_wide=True),
     Service(EnvTimers, ENV_TIMERS, TimersOfOthers),
     Service(TimersOfCorps, CORPS_TIMERS, CorpsTimers, is_corps_wide=True),

@@ -1,10 +1,10 @@
 """What another Env asks of this one: the requests under way, their outcomes, and the credit for more."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Event, Lock
-from typing import Final
+from typing import Any, Final
 
 from corps.addresses import ConcAddr, env_label
 from corps.clock import deadline_after, now
@@ -128,6 +128,10 @@ class Answering:
             # then its place in the journal may be another one's already.
             if header.number in self._incoming:
                 self._journal.began(header.number)
+        return self.unpack(header, frames)
+
+    def unpack(self, header: RequestHeader, frames: Sequence[Frame]) -> tuple[object, ...]:
+        """Return what `Asking` has packed."""
         packed = Packed(header.codec, bytes(frames[1]), tuple(frames[2:]))
         opened: tuple[object, ...] = self._packer.unpack(packed)
         return opened
@@ -251,3 +255,13 @@ class Answering:
         """Return how many of its requests were not answered."""
         with self._lock:
             return len(self._incoming)
+
+
+def contents_of(packed: Callable[[], tuple[Any, ...]]) -> Callable[[], tuple[Any, ...]]:
+    """Return what unpacks the arguments of a request that is over, and so does not begin it.
+
+    `packed` is that of the request.
+    """
+    if isinstance(packed, partial) and isinstance(of := getattr(packed.func, "__self__", None), Answering):
+        return partial(of.unpack, *packed.args)
+    return packed

@@ -49,6 +49,8 @@ class DeadLetterBox:
         self._limit: LogLimit[tuple[DeadReason, int]] = LogLimit()
         self._listeners: tuple[Listener, ...] = ()  # replaced as a whole, never changed
         self._is_closed = False
+        self.hand_over: Callable[[Request, DeadReason], object] | None = None
+        """Called with a request that reached no worker, and has its arguments still. It must be quick."""
 
     # --- what is found: see LetterBox ---
 
@@ -68,6 +70,8 @@ class DeadLetterBox:
     def undelivered(self, request: Request, outcome: Refused) -> None:
         """Keep a request that reached no worker, as its outcome says; but for one that wants no answer."""
         # The promise of that one calls `unanswered` itself.
+        if outcome.letter is not None and self.hand_over is not None:
+            self.hand_over(request, outcome.letter)
         is_authors = request.kind in _AUTHORS and not isinstance(request.promise, NoAnswer)
         if outcome.letter is not None and is_authors:
             self.note(outcome.letter, request.sender, request.target, request.method, str(outcome.error))

@@ -334,6 +334,11 @@ class Method:
         """Return the kind of the request, and its arguments."""
         return CALL, args
 
+    @property
+    def interface(self) -> Interface:
+        """What is known of the worker's class."""
+        return self._interface
+
     def as_request(self, args: tuple[Any, ...]) -> tuple[Env, ConcAddr, str, Kind, tuple[Any, ...]]:
         """Return the Env that asks, the worker, the method, the kind of request and its arguments."""
         env = self._env or no_env(self)

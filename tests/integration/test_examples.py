@@ -89,6 +89,10 @@ PRINTED: Final = {
         "words: 10",
         "there is no page 3",
     ],
+    "undelivered.py": [
+        "WorkerGone",
+        "print_page('a poem',) {'copies': 3}, because: ended",
+    ],
     "labels.py": [
         "['devices: 1', 'devices: 1', 'devices: none']",
         "no Env of this Corps has the label 'tpu' (env2: gpu)",

@@ -99,6 +99,10 @@ class DirCopy(Part):
         entry = next(self._select(query), None)
         return None if entry is None else self.name_of(entry)
 
+    def by_tag_in_corps(self, tag: str) -> Entry | None:
+        """Return an entry of the Dir of the Corps, for a tag alone."""
+        return self.corps.listing.by_tag.get(tag)
+
     def find_all(self, query: Query) -> list[Name[Any]]:
         """Return the Names of all workers that are meant, each once."""
         return list(dict.fromkeys(map(self.name_of, self._select(query))))
