@@ -122,12 +122,10 @@ from corps.services.logs.choosing import log_level as log_level
 from corps.services.logs.choosing import log_to as log_to
 from corps.services.timers.clock_offset import ClockOffset as ClockOffset
 from corps.services.timers.clock_offset import clock_offset as clock_offset
-from corps.services.timers.setting import Timers as Timers
 from corps.services.timers.setting import after as after
 from corps.services.timers.setting import at as at
 from corps.services.timers.setting import every as every
 from corps.services.timers.setting import timers as timers
-from corps.services.timers.timer import Timer as Timer
 from corps.services.undelivered import aundelivered_to as aundelivered_to
 from corps.services.undelivered import undelivered_to as undelivered_to
 from corps.supervision.restarts import Restart as Restart
@@ -159,6 +157,8 @@ from corps.workers.news import News as News
 from corps.workers.pools import Pool as Pool
 from corps.workers.pools import pool as pool
 from corps.workers.promise import Promise as Promise
+from corps.workers.timers import Timer as Timer
+from corps.workers.timers import Timers as Timers
 from corps.workers.watching import unwatch as unwatch
 from corps.workers.watching import watch as watch
 

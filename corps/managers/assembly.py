@@ -24,7 +24,7 @@ from corps.runtime.env import Env
 from corps.runtime.options import EnvOptions, WorkerOptions
 from corps.services.dirs.finding import register_in
 from corps.services.dirs.singletons import singleton_in
-from corps.services.timers.setting import Timers
+from corps.services.timers.setting import TimersOf
 from corps.transport.link import Transport
 from corps.workers.corps import Corps
 from corps.workers.iterators import RemoteIterator
@@ -129,7 +129,7 @@ def _give_names_and_packers(env: Env, code: CodeNames) -> Packer:
 
     env.register = partial(register_in, env)
     env.singleton = partial(singleton_in, env)
-    env.timers_of = partial(Timers, env)
+    env.timers_of = partial(TimersOf, env)
     env.make_name = make_name
     env.make_iterator = RemoteIterator
     env.pack = pack

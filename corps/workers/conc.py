@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from corps.runtime.cells.cell import Cell
     from corps.runtime.cells.records import Record
     from corps.workers.names import Name
+    from corps.workers.timers import Timers
 
 OFFERED: Final = frozenset(
     {"my_name", "my_self", "my_mgr", "my_corps", "my_tag", "my_class", "my_host", "my_children", "my_dir"}
@@ -134,10 +135,11 @@ class Conc:
         name: Name[Any] = cell.env.services.name_of(ENV_DIR)
         return name
 
-    def my_timer(self) -> Any:
-        """Return the `corps.Timers` of this worker: what it sets belongs to this worker, in any thread."""
+    def my_timer(self) -> "Timers":
+        """Return the timers of this worker. What they set belongs to this worker, in any thread."""
         cell = self._corps_own_cell()
-        return cell.env.timers_of(cell)
+        timers: Timers = cell.env.timers_of(cell)
+        return timers
 
     def my_env(self) -> int:
         """Return the id of the Env in which this worker lives."""

@@ -62,6 +62,11 @@ PRINTED: Final = {
         *[f"the page /{number}" for number in range(10)],
         "at most under way at once: 10",
     ],
+    "timers.py": [
+        "values: [0, 1, 2]",
+        "the last words: good night",
+        "the backup: everything is saved",
+    ],
     "dirs.py": [
         "1: a book about tea",
         "2: a book about bees",

@@ -6,6 +6,7 @@ A ``type: ignore`` here is a claim: the line is wrong, and the checker has to sa
 import concurrent.futures
 import logging
 from collections.abc import AsyncIterator, Generator, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -321,3 +322,23 @@ def the_log(counter: corps.Name[Counter], handler: logging.Handler) -> None:
     corps.log_level(None, env="front")
     corps.log_level(1.5)  # type: ignore[arg-type]
     corps.log_to(worker=Counter(1))  # type: ignore[arg-type]
+
+
+class Timed(corps.Conc):
+    def __init__(self, other: "corps.Name[Other]") -> None:
+        assert_type(self.my_timer(), corps.Timers)
+        assert_type(self.my_timer().after(1.0, other.size), corps.Timer)
+        assert_type(self.my_timer().timers(), list[corps.Timer])
+
+
+def timers_are_typed(other: corps.Name[Other]) -> None:
+    timer = corps.every(1.0, other.size, rate="delay", jitter=0.1, key=("a", 1))
+    assert_type(timer, corps.Timer)
+    assert_type(timer.cancel(), bool)
+    assert_type(timer.due, datetime | None)
+    assert_type(corps.at("0 3 * * *", other.size, zone="Europe/Berlin", durable=True, key="k"), corps.Timer)
+    assert_type(corps.timers(durable=True), list[corps.Timer])
+    assert_type(corps.clock_offset(["localhost"]).bound, float)
+    corps.every(1.0, other.size, rate="often")  # type: ignore[arg-type]
+    corps.after("soon", other.size)  # type: ignore[arg-type]
+    corps.at(3.0, other.size)  # type: ignore[arg-type]

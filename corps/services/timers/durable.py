@@ -18,10 +18,10 @@ from corps.runtime.env import Env
 from corps.services.dirs.dir_copy import DirCopy
 from corps.services.dirs.entries import Query
 from corps.services.timers.schedules import OnceAt, Recurring, Schedule
-from corps.services.timers.timer import Timer, as_utc
-from corps.services.timers.wall_times import CronTimes, wall_of, zone_of
+from corps.services.timers.wall_times import CronTimes, as_utc, wall_of, zone_of
 from corps.workers.corps import Corps
 from corps.workers.names import Method, Name
+from corps.workers.timers import Timer
 
 _OF_CORPS: Final = {"corps": True}  # the Corps object, as a target
 

@@ -23,7 +23,8 @@ from corps.runtime.threads.alarms import Alarm
 from corps.runtime.threads.thread_starts import NO_THREAD
 from corps.services.timers.schedules import SET_BACK, Schedule
 from corps.services.timers.ticks import End, FarTick, LocalTick, Origin, Target, Then, Tick
-from corps.services.timers.timer import Timer, as_utc
+from corps.services.timers.wall_times import as_utc
+from corps.workers.timers import Timer
 
 if TYPE_CHECKING:
     from corps.runtime.env import Env

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable
 from datetime import datetime, tzinfo
 from math import inf, nan
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from corps.addresses import is_runtimes_own
 from corps.errors import ConfigError
@@ -14,23 +14,22 @@ from corps.runtime.env import Env
 from corps.services.timers.env_timers import EnvTimers
 from corps.services.timers.schedules import FixedDelay, FixedRate, Once, OnceAt, Recurring, Schedule
 from corps.services.timers.targets import method_of, target_of
-from corps.services.timers.timer import Timer
 from corps.services.timers.wall_times import CronTimes, wall_of, zone_of
 from corps.workers.everywhere import env_here
 from corps.workers.names import Method
+from corps.workers.timers import Rate, Timer, Timers
 
 if TYPE_CHECKING:
     from corps.runtime.cells.cell import Cell
-
-Rate = Literal["fixed", "delay"]
-"""``fixed``: ticks are due at equal distances. ``delay``: each distance counts from the end of a tick."""
 
 _RATES: Final = get_args(Rate)
 _LEAST: Final = 0.001  # seconds between two ticks: nothing that is due more often keeps its times
 
 
-class Timers:
-    """The timers of one worker, or of an Env: what `my_timer` gives. Thread-safe."""
+class TimersOf(Timers):
+    """The timers of one worker, or of an Env. Thread-safe."""
+
+    __slots__ = ("_env", "_owner")
 
     def __init__(self, env: Env, owner: "Cell | None") -> None:
         """Serve a worker, or an Env if there is no `owner`."""
@@ -38,7 +37,7 @@ class Timers:
         self._owner = owner
 
     def after(self, seconds: float, method: Callable[..., Any], /, *args: Any, key: Hashable = None) -> Timer:
-        """Set a timer of this worker; see `corps.after`."""
+        """See `Timers.after`."""
         schedule = Once(_number("after", "seconds", seconds, least=0.0))
         return self._set("after", method, args, schedule, key=key)
 
@@ -52,7 +51,7 @@ class Timers:
         jitter: float = 0.0,
         key: Hashable = None,
     ) -> Timer:
-        """Set a timer of this worker; see `corps.every`."""
+        """See `Timers.every`."""
         period = _number("every", "seconds", seconds, least=_LEAST)
         spread = _number("every", "jitter", jitter, least=0.0, most=period)
         if rate not in _RATES:
@@ -70,7 +69,7 @@ class Timers:
         durable: bool = False,
         key: Hashable = None,
     ) -> Timer:
-        """Set a timer of this worker, or a durable one; see `corps.at`."""
+        """See `Timers.at`."""
         if durable:
             from corps.services.timers.durable import set_durable  # here, as most programs have none
 
@@ -78,7 +77,7 @@ class Timers:
         return self._set("at", method, args, _schedule_at(when, zone), key=key)
 
     def timers(self) -> list[Timer]:
-        """Return the timers of this worker that have not ended; see `corps.timers`."""
+        """See `Timers.timers`."""
         return [*self._env.parts.get(EnvTimers).of(None if self._owner is None else self._owner.addr)]
 
     def _set(
@@ -124,15 +123,15 @@ def _schedule_at(when: object, zone: str | tzinfo | None) -> Schedule:
     )
 
 
-def _here(what: str, method: object) -> Timers:
+def _here(what: str, method: object) -> TimersOf:
     """Return the timers of the worker that runs, or of the Env of a method."""
     here = current.get()
     if here is not None and here.cell is not None:
-        return Timers(here.env, here.cell)
+        return TimersOf(here.env, here.cell)
     if isinstance(method, functools.partial):
         method = method.func
     env = method.as_request(())[0] if isinstance(method, Method) else env_here(f"for corps.{what}")
-    return Timers(env, None)
+    return TimersOf(env, None)
 
 
 def after(seconds: float, method: Callable[..., Any], /, *args: Any, key: Hashable = None) -> Timer:
@@ -273,6 +272,6 @@ def timers(*, durable: bool = False) -> list[Timer]:
         return [*all_durable(env_here("whose timers are asked for"))]
     here = current.get()
     if here is not None and here.cell is not None:
-        return Timers(here.env, here.cell).timers()
+        return TimersOf(here.env, here.cell).timers()
     everyones = env_here("whose timers are asked for").parts.get(EnvTimers).everyones()
     return [timer for timer in everyones if timer.owner is None or not is_runtimes_own(timer.owner.conc)]

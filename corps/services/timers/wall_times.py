@@ -100,3 +100,11 @@ def _reader() -> Callable[[str, datetime], Any]:
             "corps.at() with a cron expression needs the package cronsim: pip install 'corps[cron]'"
         ) from error
     return read
+
+
+def as_utc(wall: float) -> datetime:
+    """Return a time of the wall clock as a datetime, or the last one that there is."""
+    try:
+        return datetime.fromtimestamp(wall, UTC)
+    except (OverflowError, ValueError, OSError):
+        return datetime.max.replace(tzinfo=UTC)

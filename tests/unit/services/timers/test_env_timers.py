@@ -19,11 +19,10 @@ from corps.runtime.env import Env
 from corps.runtime.threads.alarms import Alarm
 from corps.services.timers.env_timers import EnvTimers
 from corps.services.timers.schedules import OnceAt, Recurring, Schedule
-from corps.services.timers.setting import Timers
 from corps.services.timers.ticks import Target
-from corps.services.timers.timer import Timer
 from corps.testing.memory_corps import MemoryEnv, memory_corps
 from corps.workers.everywhere import env_here
+from corps.workers.timers import Timer, Timers
 
 HOUR = 3600.0
 

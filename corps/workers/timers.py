@@ -1,0 +1,90 @@
+"""What stands for timers in the code that sets them. `services.timers` does what is said here."""
+
+from collections.abc import Callable, Hashable
+from datetime import datetime, tzinfo
+from typing import Any, Literal, NoReturn, TypeAlias
+
+from corps.errors import PackError
+
+Rate: TypeAlias = Literal["fixed", "delay"]
+"""``fixed``: ticks are due at equal distances. ``delay``: each distance counts from the end of a tick."""
+
+
+class Timer:
+    """A timer that `corps.after`, `every` or `at` has set. Thread-safe. It stays in its Env."""
+
+    __slots__ = ()
+
+    @property
+    def key(self) -> Hashable:
+        """The key that it was set with; None without one."""
+        raise NotImplementedError
+
+    @property
+    def due(self) -> datetime | None:
+        """When its next tick is due, in UTC by the wall clock as it is now; None if it has ended.
+
+        While a worker runs the only tick, or the one after which a delay begins, this is the past time of it.
+        """
+        raise NotImplementedError
+
+    def cancel(self) -> bool:
+        """End the timer. Nothing of it begins any more if this returns True, not even a tick that waits.
+
+        A tick that a worker has begun goes on. A tick on its way to another Env is asked back there, and this
+        waits for the answer.
+
+        Returns:
+            True if this call has ended it. False if it had ended before: it was cancelled, its only tick has
+            begun, its worker has gone, or what has set it. In a coroutine, which cannot wait, also if a tick
+            is on its way to another Env, and may begin still.
+        """
+        raise NotImplementedError
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to pack: a timer belongs to what has set it.
+
+        Raises:
+            PackError: Always.
+        """
+        raise PackError(f"{self!r} cannot be packed: it belongs to the worker or Env that has set it")
+
+
+class Timers:
+    """The timers of one worker: what `my_timer` gives. Any thread may use it. They belong to the worker."""
+
+    __slots__ = ()
+
+    def after(self, seconds: float, method: Callable[..., Any], /, *args: Any, key: Hashable = None) -> Timer:
+        """Have a method called once, so many seconds from now; see `corps.after`."""
+        raise NotImplementedError
+
+    def every(
+        self,
+        seconds: float,
+        method: Callable[..., Any],
+        /,
+        *args: Any,
+        rate: Rate = "fixed",
+        jitter: float = 0.0,
+        key: Hashable = None,
+    ) -> Timer:
+        """Have a method called again and again; see `corps.every`."""
+        raise NotImplementedError
+
+    def at(
+        self,
+        when: datetime | str,
+        method: Callable[..., Any],
+        /,
+        *args: Any,
+        zone: str | tzinfo | None = None,
+        durable: bool = False,
+        key: Hashable = None,
+    ) -> Timer:
+        """Have a method called at a time, or at the times of a cron expression; see `corps.at`."""
+        raise NotImplementedError
+
+    def timers(self) -> list[Timer]:
+        """Return those that have not ended, oldest first."""
+        raise NotImplementedError
