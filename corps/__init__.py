@@ -23,6 +23,7 @@ modules of the package may change without notice.
     declaring      Restart, idempotent, interleave, readonly, func
     calls          Name, Future, Promise, RemoteIterator, call, ask, asking
     waiting        wait_any, wait_all, as_completed, gather, shield
+    many items     map, amap, starmap, imap_unordered, filter, reduce, Results
     looking on     watch, unwatch, Ended, env_events, EnvEvent, News, statistics, dead_letters, DeadLetters,
                    DeadLetter, Subscription, undelivered_to, aundelivered_to
     finding        register, unregister, find, find_all, watch_dir, aregister, aunregister, afind, Dir,
@@ -98,6 +99,13 @@ from corps.messages.outcomes import Outcome as Outcome
 from corps.messages.requests import Request as Request
 from corps.packing.storage import load as load
 from corps.packing.storage import store as store
+from corps.parallel.awaiting import amap as amap
+from corps.parallel.mapping import Results as Results
+from corps.parallel.mapping import map as map
+from corps.parallel.others import filter as filter
+from corps.parallel.others import imap_unordered as imap_unordered
+from corps.parallel.others import reduce as reduce
+from corps.parallel.others import starmap as starmap
 from corps.runtime.calls.futures import Future as Future
 from corps.runtime.calls.waiting import as_completed as as_completed
 from corps.runtime.calls.waiting import gather as gather
@@ -235,6 +243,7 @@ __all__ = [
     "RequestError",
     "Restart",
     "RestartLimit",
+    "Results",
     "Settings",
     "StorageError",
     "Subscription",
@@ -250,6 +259,7 @@ __all__ = [
     "aboot",
     "afind",
     "after",
+    "amap",
     "aregister",
     "as_completed",
     "ask",
@@ -267,22 +277,27 @@ __all__ = [
     "env_events",
     "envs",
     "every",
+    "filter",
     "find",
     "find_all",
     "freeze_support",
     "func",
     "gather",
     "idempotent",
+    "imap_unordered",
     "interleave",
     "load",
     "log_level",
     "log_to",
+    "map",
     "options",
     "pool",
     "readonly",
+    "reduce",
     "register",
     "shield",
     "singleton",
+    "starmap",
     "statistics",
     "store",
     "timers",

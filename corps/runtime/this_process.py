@@ -64,6 +64,10 @@ class ThisProcess:
                 self._opened.pop(known, None)
         self._opened[weakref.ref(env)] = None
 
+    def forget(self, env: "Env") -> None:
+        """Leave an Env to the code that has opened it: no other code means it."""
+        self._opened.pop(weakref.ref(env), None)
+
     def open_envs(self) -> "list[Env]":
         """Return the Envs that take requests now, in the order of their opening."""
         there = [known() for known in list(self._opened)]

@@ -242,7 +242,7 @@ def _outcome_of(given: AnyFuture[Any]) -> Outcome:
 
 def _completed(items: list[AnyFuture[Any]], timeout: float | None) -> Iterator[AnyFuture[Any]]:
     given_as = {_adopted(given): given for given in dict.fromkeys(items)}
-    arrivals = _Arrivals(list(given_as)).within(timeout)
+    arrivals = Arrivals(list(given_as)).within(timeout)
     return (given_as.pop(future) for future in arrivals)  # what was given is kept no longer
 
 
@@ -304,7 +304,7 @@ def _wait_for(missing: list[Future[Any]], timeout: float | None) -> bool:
                 future.remove_callback(arrived)
 
 
-class _Arrivals:
+class Arrivals:
     """Futures in the order in which they are done. One thread iterates, any thread settles."""
 
     def __init__(self, futures: list[Future[Any]]) -> None:
@@ -315,11 +315,19 @@ class _Arrivals:
         self._readers: Readers | None = None
 
     def within(self, timeout: float | None) -> Iterator[Future[Any]]:
+        """Return the iterator. It raises WaitTimeout when so many seconds have passed."""
         deadline = deadline_after(timeout)
         self._readers = readers_of(self._waiting)
         for future in self._waiting:
             future.when_settled(self._arrive)
         return self._iterate(deadline, timeout)
+
+    def add(self, future: Future[Any]) -> None:
+        """Wait for one more. The thread that iterates only, and before the iteration is over."""
+        self._waiting[future] = None
+        if self._readers is None:
+            self._readers = readers_of((future,))
+        future.when_settled(self._arrive)
 
     def _iterate(self, deadline: float | None, timeout: float | None) -> Iterator[Future[Any]]:
         total = len(self._waiting)
