@@ -92,12 +92,13 @@ def load_settings(
 
 
 def describe(loaded: LoadedSettings) -> list[tuple[str, Any, str]]:
-    """Return rows of dotted key, value and source, in the order of the reference."""
+    """Return rows of dotted key, value as plain data, and source, in the order of the reference."""
     rows = []
+    plain = loaded.settings.model_dump()
     for key, source in loaded.sources.items():
-        value: Any = loaded.settings
+        value: Any = plain
         for part in key.split("."):
-            value = getattr(value, part)
+            value = value[part]
         rows.append((key, value, source))
     return rows
 

@@ -1,5 +1,6 @@
 """Settings: defaults < file < environment < arguments, and what is said about a wrong one."""
 
+import json
 import os
 import pickle
 import re
@@ -351,6 +352,16 @@ def test_a_file_has_a_table_for_each_env_of_which_it_says_something(save: SaveFi
     expected = EnvSettings(env={"DEVICES": "1"}, nice=5, cpus=(0, 1), labels=("gpu",))
     assert loaded.settings.per_env == {"2": expected, "front": EnvSettings(nice=1)}
     assert load(save("envs = 3\n" + own.replace("envs.2", "per_env.2"))).settings.per_env == {"2": expected}
+
+
+def test_tables_are_described_as_plain_data() -> None:
+    component = {"use": "m:C", "needs": ["a"]}
+    loaded = load({"per_env": {"2": {"labels": ["gpu"]}}, "autoload": {"components": [component, "n:D"]}})
+    rows = {key: value for key, value, _ in describe(loaded)}
+    assert json.loads(json.dumps(rows))["per_env"] == {
+        "2": {"env": {}, "nice": None, "cpus": [], "labels": ["gpu"]}
+    }
+    assert [each["use"] for each in rows["autoload.components"]] == ["m:C", "n:D"]
 
 
 def test_the_number_of_envs_can_come_from_elsewhere(save: SaveFile) -> None:

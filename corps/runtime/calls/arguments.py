@@ -106,8 +106,9 @@ class AwaitedArguments(Route):
     def begin(self) -> None:
         """Wait for all of them."""
         request = self._request
-        request.route, request.relayed = self, self
         self._env.awaiting[self] = None
+        request.relayed = self
+        request.route = self  # from here on it can be given up
         for part in self.parts:
             part.when_settled(self._came)
         if request.promise.done():  # it was given up at this very moment
