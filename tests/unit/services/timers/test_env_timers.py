@@ -1,5 +1,6 @@
 """Claims about the timers of one Env, by clocks that stand until a test moves them."""
 
+import asyncio
 import functools
 import heapq
 import itertools
@@ -664,6 +665,25 @@ def test_a_coroutine_cannot_wait_for_the_word_of_another_env(pair: list[MemoryEn
     wait_until(lambda: bool(other._of_others))
     assert setter.cancels().ret is False
     wait_until(lambda: not other._of_others)  # else it may begin still
+    worker.go_on.set()
+    blocked.result(30.0)
+    assert name.seen.ret == [-1]
+
+
+def test_a_coroutine_has_a_thread_wait_for_the_word_of_another_env(pair: list[MemoryEnv]) -> None:
+    class Sets(corps.Conc):
+        def __init__(self, name: corps.Name[Worker]) -> None:
+            self.timer = corps.after(1.0, name.tick)
+
+        async def cancels(self) -> bool:
+            return await asyncio.to_thread(self.timer.cancel)
+
+    bench, name, worker = in_other(pair)
+    blocked = name.blocked()
+    assert worker.begun.wait(30.0)
+    setter = pair[0].options(env="here").create(Sets, name)
+    bench.time.advance(1.0)
+    assert setter.cancels().ret is True
     worker.go_on.set()
     blocked.result(30.0)
     assert name.seen.ret == [-1]
