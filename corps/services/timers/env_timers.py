@@ -113,6 +113,7 @@ class EnvTimers(Part):
         # By owner, then by key; one without a key is its own key.
         self._owned: dict[ConcAddr | None, dict[Hashable, EnvTimer]] = {}
         self._by_wall: dict[EnvTimer, None] = {}
+        self._looks = False  # whether it is looked again and again whether the wall clock was set
         self._ahead = 0.0  # how far the wall clock was ahead of the other one at the last look
         self._numbers = itertools.count()
         self._of_others: dict[Origin, tuple[LocalTick, Future[int]]] = {}
@@ -138,16 +139,15 @@ class EnvTimers(Part):
                 raise WorkerGone(f"{owner} has ended, so it can have no timers", executed="no")
             if self._is_closed:
                 raise ClosedError(f"{self._env.label} has been closed: it can have no more timers")
-            owned = self._owned.get(addr)
-            if owned is None:
-                owned = self._owned[addr] = {}
-            if key is not None and key in owned:
-                former = self._end(owned[key])
-                owned = self._owned.setdefault(addr, owned)
+            if key is not None and (there := self._owned.get(addr, {}).get(key)) is not None:
+                former = self._end(there)
             due = schedule.begin(self._moment(schedule))
             if due is None:
                 timer.has_ended = True
                 return timer
+            owned = self._owned.get(addr)
+            if owned is None:
+                owned = self._owned[addr] = {}
             owned[timer if key is None else key] = timer
             if schedule.by_wall:
                 self._note_by_wall(timer)
@@ -271,6 +271,8 @@ class EnvTimers(Part):
         """Take in a timer that goes by the wall clock. Caller holds the lock."""
         if not self._by_wall:
             self._ahead = self._wall_time() - self._now()
+        if not self._looks:
+            self._looks = True
             self._alarms.at(self._now() + _LOOK, self._look)
         self._by_wall[timer] = None
 
@@ -278,6 +280,7 @@ class EnvTimers(Part):
         """See whether the wall clock was set; if so, let the timers that go by it ring at other times."""
         with self._lock:
             if not self._by_wall:
+                self._looks = False
                 return
             wall = self._wall_time()
             ahead = wall - self._now()

@@ -29,6 +29,20 @@ _log = logging.getLogger("corps.services")
 _PAUSES: Final = (0.5, 60.0)  # seconds before a tick that was not run is tried again: the first, the longest
 
 
+class _Awaited(OnceAt):
+    """The next tick of a durable timer."""
+
+    __slots__ = ("_schedule",)
+
+    def __init__(self, due: float, schedule: Schedule) -> None:
+        super().__init__(due)
+        self._schedule = schedule
+
+    def set_back(self, due: float, moment: float) -> float | None:
+        """See `Schedule.set_back`."""
+        return self._schedule.set_back(due, moment)
+
+
 class _Durable:
     """One durable timer that has not ended."""
 
@@ -127,7 +141,8 @@ class Keeper:
         if durable is None or durable.tick is not None:
             return
         durable.number += 1
-        following = durable.schedule.follow(durable.due, wall_time())
+        wall = wall_time()
+        following = durable.schedule.follow(min(durable.due, wall), wall)  # less if the clock was set back
         durable.following = following.due
         try:
             target = self._target_of(durable.row)
@@ -167,7 +182,7 @@ class Keeper:
             del self._durable[key]
         else:
             durable.due = durable.following
-            self._arm(durable, OnceAt(durable.due), "fire")
+            self._arm(durable, _Awaited(durable.due, durable.schedule), "fire")
 
     # --- how ---
 
@@ -181,7 +196,7 @@ class Keeper:
     def _begin(self, row: Row) -> None:
         if row.due is not None:
             durable = self._durable[row.key] = _Durable(row, row.due)
-            self._arm(durable, OnceAt(row.due), "fire")
+            self._arm(durable, _Awaited(row.due, durable.schedule), "fire")
 
     def _stop(self, durable: _Durable) -> "Future[bool] | bool | None":
         """End what a timer does; return whether its tick, if there is one, is withdrawn."""

@@ -230,6 +230,16 @@ def test_the_service_that_fails_goes_on(clockwork: Clockwork) -> None:
         clockwork.seen(name, [("a",)], HOUR)
 
 
+def test_a_clock_that_was_wrong_by_days_begins_anew(clockwork: Clockwork) -> None:
+    with clockwork.run() as name:
+        clockwork.time.wall += 1000 * HOUR
+        timer = corps.at("0 * * * *", name.counted, durable=True, key="hourly")
+        assert timer.due == datetime(2027, 2, 11, 17, tzinfo=UTC)
+        clockwork.time.wall -= 1000 * HOUR
+        clockwork.seen(name, [0], HOUR + 2.0)
+        clockwork.seen(name, [0, 0], HOUR)
+
+
 # --- what is refused ---
 
 

@@ -515,6 +515,16 @@ def test_at_wants_a_time(bench: Bench) -> None:
         corps.at("at night", name.tick)
 
 
+def test_the_wall_clock_is_looked_at_once_a_second_however_often_such_timers_come(bench: Bench) -> None:
+    name = corps.create(Worker)
+    for _ in range(5):
+        timer = bench.wall_timer(name, OnceAt(bench.time.wall + HOUR))
+        assert bench.time.armed == 2
+        assert timer.cancel() is True
+    bench.time.advance(2.0)
+    assert bench.time.armed == 0
+
+
 # --- what is refused ---
 
 
