@@ -37,7 +37,8 @@ class Timer:
         Returns:
             True if this call has ended it. False if it had ended before: it was cancelled, its only tick has
             begun, its worker has gone, or what has set it. In a coroutine, which cannot wait, also if a tick
-            is on its way to another Env, and may begin still; ``await asyncio.to_thread(timer.cancel)`` waits.
+            is on its way to another Env, and may begin still: ``await asyncio.to_thread(timer.cancel)`` is
+            for that.
         """
         raise NotImplementedError
 
