@@ -238,6 +238,8 @@ class DirCopy(Part):
 
     def gone(self, workers: Iterable[ConcAddr]) -> None:
         """Take out the entries of workers that are gone for good, here and everywhere."""
+        if self.env.lives.is_winding_down:  # all of them end now, and the Dirs with them
+            return
         if self.primary is not None:
             self.primary.gone(list(workers))
             return

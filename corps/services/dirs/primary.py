@@ -97,6 +97,8 @@ class DirPrimary(Part):
 
     def gone(self, workers: Iterable[ConcAddr]) -> None:
         """Take out all entries of workers that are gone for good."""
+        if self._env.lives.is_winding_down:
+            return
         with self._lock:
             for worker in workers:
                 self._take_out(self._book.of_worker(worker))

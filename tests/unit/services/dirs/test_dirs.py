@@ -306,6 +306,22 @@ def test_a_worker_that_ends_of_itself_and_comes_back_keeps_its_entry(three: list
         assert name.number().result(LIMIT) == 1
 
 
+class Looking(corps.Conc):
+    def __init__(self, seen: list[Any]) -> None:
+        self._seen = seen
+
+    def cleanup(self) -> None:
+        self._seen += corps.find_all("index")
+
+
+def test_while_an_env_ends_its_dirs_stay_as_they_are() -> None:
+    seen: list[Any] = []
+    with corps.env() as env:
+        env.create(Looking, seen)
+        made = corps.options(tag="index", register=True).create_many(2, Index)  # which end before it
+    assert seen == made
+
+
 # Waiting and watching
 
 
