@@ -546,6 +546,19 @@ def test_what_is_no_method_of_a_worker_is_refused(bench: Bench, what: Any, advic
         corps.after(1.0, what)
 
 
+def test_a_name_of_any_of_several_workers_is_refused(bench: Bench) -> None:
+    group = corps.options().replicate(2, Worker)
+    with pytest.raises(ConfigError, match="a timer calls one worker; set one for each"):
+        corps.after(1.0, group.any.tick)
+
+
+def test_a_function_of_funcs_is_called(bench: Bench) -> None:
+    called = Event()
+    corps.after(1.0, corps.create_funcs(tell=called.set).tell)
+    bench.time.advance(1.0)
+    assert called.wait(30.0)
+
+
 def test_a_call_in_place_of_a_method_is_refused(bench: Bench) -> None:
     name = corps.create(Worker)
     with pytest.raises(ConfigError, match="without its parentheses"):
