@@ -23,7 +23,8 @@ modules of the package may change without notice.
     declaring      Restart, idempotent, interleave, readonly, func
     calls          Name, Future, Promise, RemoteIterator, call, ask, asking
     waiting        wait_any, wait_all, as_completed, gather, shield
-    many items     map, amap, starmap, imap_unordered, filter, reduce, Results
+    many items     map, amap, starmap, imap_unordered, filter, reduce, Results, Executor,
+                   register_joblib
     looking on     watch, unwatch, Ended, env_events, EnvEvent, News, statistics, dead_letters, DeadLetters,
                    DeadLetter, Subscription, undelivered_to, aundelivered_to
     finding        register, unregister, find, find_all, watch_dir, aregister, aunregister, afind, Dir,
@@ -100,6 +101,8 @@ from corps.messages.requests import Request as Request
 from corps.packing.storage import load as load
 from corps.packing.storage import store as store
 from corps.parallel.awaiting import amap as amap
+from corps.parallel.executor import Executor as Executor
+from corps.parallel.joblib_backend import register_joblib as register_joblib
 from corps.parallel.mapping import Results as Results
 from corps.parallel.mapping import map as map
 from corps.parallel.others import filter as filter
@@ -206,6 +209,7 @@ __all__ = [
     "EnvEvent",
     "EnvLost",
     "EnvStartError",
+    "Executor",
     "Fail",
     "Funcs",
     "Future",
@@ -295,6 +299,7 @@ __all__ = [
     "readonly",
     "reduce",
     "register",
+    "register_joblib",
     "shield",
     "singleton",
     "starmap",

@@ -52,14 +52,15 @@ class Place:
             self._booted.exit().when_settled(lambda done: done.hear())
 
 
-def find_place(what: str, envs: int | None = None) -> Place:
+def find_place(what: str, envs: int | None = None, *, otherwise: int | None = None) -> Place:
     """Return the Env that is here; where there is none, or so many Envs are asked for, boot a Corps.
 
-    `what` ends the sentence of an error: "there is no Env here" and so on.
+    That has `otherwise` Envs if `envs` does not say it. `what` ends the sentence of an error: "there is no
+    Env here" and so on.
     """
     if envs is None and has_env():
         return Place(env_here(what))
-    booted = boot(ParallelCorps, envs=envs or cores(), config=_config())
+    booted = boot(ParallelCorps, envs=envs or otherwise or cores(), config=_config())
     env = booted._running.env
     this_process.forget(env)  # no other code means this one
     return Place(env, booted)

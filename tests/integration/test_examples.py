@@ -74,6 +74,14 @@ PRINTED: Final = {
         "no worker with the tag 'shelves' is registered in the Dirs; there is 'shelf'",
         "the shelf with tea: Left",
     ],
+    "parallel.py": [
+        "steps: [0, 1, 7, 2, 5, 8, 16, 3, 19, 6]",
+        "longest below 20000: 17673 with 278",
+        "more than 250 steps: 29",
+        "sum: 4999950000",
+        "an error in the place of a result: division by zero",
+        "submitted: 111",
+    ],
     "stream.py": [
         "2 3 5 7 11 13 17 19 23 29 ",
         "numbers looked at: 30",
