@@ -315,7 +315,11 @@ class Asking:
         if promise is None and header.status == STREAMED:  # to be given up as garbage
             self._outcomes.receive(header.status, header.codec, frames[1:])
         if promise is not None:
-            promise.settle(self._outcomes.receive(header.status, header.codec, frames[1:], sent))
+            outcome = self._outcomes.receive(header.status, header.codec, frames[1:], sent)
+            if len(frames) > 2 and getattr(promise, "is_argument", False):
+                outcome.reserve()
+                promise.received = outcome  # type: ignore[attr-defined]  # of a Future
+            promise.settle(outcome)
         elif withdrawn is not None and header.status != REFUSED:  # else the peer says that it will not come
             self.env.letters.note("late", *withdrawn)
         if self._when_answered:

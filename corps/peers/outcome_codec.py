@@ -193,21 +193,26 @@ class ReceivedOutcome:
     _elapsed: float | None
     _is_opened: bool = False
 
-    def lend(self) -> tuple[Any, Sequence[Frame]] | None:
-        """Return the value, made on memory that may be lent, and its buffers, to be sent on and dropped.
-
-        None if it has none, or if it was opened: then an author may write to them. What is made of it here
-        afterwards gets memory of its own.
-        """
-        if self._status != RETURNED or len(self._frames) < 2:
-            return None
+    def reserve(self) -> bool:
+        """Keep its buffers as they came: what is made of it here gets memory of its own. False: too late."""
         frames = self._frames
         if type(frames) is not LentFrames:
             # A thread that opens it says so, and then takes the frames: so one of the two sees the other.
             self._frames = LentFrames(frames)
             if self._is_opened:
                 self._frames = frames
-                return None
+                return False
+        return True
+
+    def lend(self) -> tuple[Any, Sequence[Frame]] | None:
+        """Return the value, made on memory that may be lent, and its buffers, to be sent on and dropped.
+
+        None if it has none, or if it was opened: then an author may write to them. What is made of it here
+        afterwards gets memory of its own.
+        """
+        if self._status != RETURNED or len(self._frames) < 2 or not self.reserve():
+            return None
+        frames = self._frames
         outcome = self._outcomes.open(self._status, self._codec, frames)
         return (outcome.value, frames[1:]) if isinstance(outcome, Value) else None
 

@@ -135,6 +135,15 @@ def test_what_the_caller_writes_afterwards_the_receiver_does_not_see(three: list
     assert last.sums_of_kept().ret == [7.0 * SIZE]
 
 
+def test_what_the_caller_does_with_the_value_while_the_call_waits_is_not_seen(three: list[Any]) -> None:
+    _, one, two, last = three
+    for n in range(10):
+        made, other = one.make(float(n)), last.make(1.0, 10)
+        total = two.total(made, other)
+        made.ret[:] = -1.0
+        assert total.result(LIMIT) == [n * SIZE, 10.0]
+
+
 def test_memory_that_was_lent_is_not_used_for_what_comes_next(three: list[Any]) -> None:
     _, one, two, last = three
     for n in range(5):

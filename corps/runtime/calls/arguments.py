@@ -5,7 +5,7 @@ and its worker goes on with other requests. If one of them fails, the request fa
 not been executed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from copy import copy
 from dataclasses import replace
 from itertools import chain
@@ -39,8 +39,10 @@ def await_arguments(env: "Env", request: Request, send: Callable[[Request], obje
     if not parts:
         return False
     send = send or env.dispatch
+    # Of these an author has the values already, and the call gets them as they are now.
+    opened = {id(each) for each in parts if each.outcome is not None and _lender(each.outcome) is None}
     if all(each.done() for each in parts):
-        filled = _fill_in(env, request, parts)
+        filled = _fill_in(env, request, parts, opened)
         if filled == []:
             return False
         if isinstance(filled, list) and env.peers is not None and env.may_wait_for_room():
@@ -48,12 +50,15 @@ def await_arguments(env: "Env", request: Request, send: Callable[[Request], obje
                 send(request)
             return True
     request.errands = env.errands
-    by_others(env.errands, AwaitedArguments(env, request, parts, send).begin)
+    by_others(env.errands, AwaitedArguments(env, request, parts, opened, send).begin)
     return True
 
 
-def _fill_in(env: "Env", request: Request, parts: Sequence[Future[Any]]) -> Outcome | list[Any]:
+def _fill_in(
+    env: "Env", request: Request, parts: Sequence[Future[Any]], opened: Collection[int]
+) -> Outcome | list[Any]:
     """Put the values in their places; return buffers that may be lent, or the error of an argument."""
+    # `opened` are the ids of those whose values an author had before the call.
     for part in parts:
         if part.outcome is not None and part.outcome.failed:
             return _not_executed(part.outcome)
@@ -62,7 +67,8 @@ def _fill_in(env: "Env", request: Request, parts: Sequence[Future[Any]]) -> Outc
     for part in parts:
         if id(part) in values:
             continue
-        lent = None if request.target.env == env.id else _lent(part)
+        is_lent = request.target.env != env.id and id(part) not in opened
+        lent = _lent(part) if is_lent else None
         if lent is not None:
             values[id(part)] = lent[0]
             buffers += lent[1]
@@ -91,6 +97,7 @@ class AwaitedArguments(Route):
         env: "Env",
         request: Request,
         parts: "tuple[Future[Any], ...]",
+        opened: Collection[int],
         send: Callable[[Request], object],
     ) -> None:
         """Wait for nothing yet."""
@@ -98,6 +105,7 @@ class AwaitedArguments(Route):
         self._request = request
         self._send = send
         self.parts = parts
+        self._opened = opened
         # Protects _missing and _is_over, and makes sending and taking back exclude each other.
         self._lock = Lock()
         self._missing = len(self.parts)
@@ -110,6 +118,7 @@ class AwaitedArguments(Route):
         request.relayed = self
         request.route = self  # from here on it can be given up
         for part in self.parts:
+            part.is_argument = True
             part.when_settled(self._came)
         if request.promise.done():  # it was given up at this very moment
             self.take_back(request)
@@ -136,7 +145,7 @@ class AwaitedArguments(Route):
         token = current.set(Activity(env, pooled=True))
         try:
             self._forget()
-            filled = _fill_in(env, request, self.parts)
+            filled = _fill_in(env, request, self.parts, self._opened)
             if not isinstance(filled, list):
                 env.letters.settle(request, filled)
             elif filled and env.peers is not None:
@@ -187,8 +196,13 @@ class AwaitedArguments(Route):
 
 def _lent(part: Future[Any]) -> tuple[Any, Sequence[Any]] | None:
     """Return the value of a Future, and its buffers, if these may be sent on without a copy; else None."""
-    lender = getattr(part.outcome, "lend", None)  # of one that came from another Env
+    lender = _lender(part.received or part.outcome)
     return None if lender is None else lender()
+
+
+def _lender(outcome: Outcome | None) -> Any:
+    """Return what lends the buffers of an outcome that came from another Env, and was not opened."""
+    return getattr(outcome, "lend", None)
 
 
 def _not_executed(outcome: Outcome) -> Outcome:

@@ -48,6 +48,12 @@ class Future(concurrent.futures.Future[R]):
     is_authors = False
     """Whether an author settles it, as with a `corps.Promise`, and only the author may give it up."""
 
+    is_argument: bool = False
+    """Whether a call waits for it: then its value is taken as it came, whatever is done with it here."""
+
+    received: Outcome | None = None
+    """Then: its outcome as it came from another Env, with buffers that nothing here writes to."""
+
     parts: "tuple[Future[Any], ...]" = ()
     """The Futures that `gather` has joined in this one."""
 

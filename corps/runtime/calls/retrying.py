@@ -41,6 +41,20 @@ class _Try:
         """Return whether a try that is over may have begun."""
         return self._of.executed != "no"
 
+    @property
+    def is_argument(self) -> bool:
+        """See `Future.is_argument`."""
+        return self._of.future.is_argument
+
+    @property
+    def received(self) -> Outcome | None:
+        """See `Future.received`."""
+        return self._of.future.received
+
+    @received.setter
+    def received(self, outcome: Outcome) -> None:
+        self._of.future.received = outcome
+
     def done(self) -> bool:
         """Return whether this try is over, or the caller waits no more."""
         return self._is_over or self._of.done()
