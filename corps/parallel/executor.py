@@ -14,6 +14,7 @@ from corps.parallel.place import Place, cores, find_place
 from corps.parallel.task_workers import TaskFuture, TaskWorker
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.waiting import wait_all
+from corps.runtime.context import current
 from corps.workers.factory import Options
 from corps.workers.names import Name
 
@@ -145,8 +146,14 @@ class _Tasks:
         self._place.end()
 
     def _end_workers(self) -> None:
-        for name in self._names:
-            name.exit().when_settled(_hear)
+        token = current.set(
+            None
+        )  # a worker that answered the last task would seem to end itself, and come back
+        try:
+            for name in self._names:
+                name.exit().when_settled(_hear)
+        finally:
+            current.reset(token)
         self._place.end_soon()
 
 

@@ -167,3 +167,20 @@ def test_an_executor_that_is_dropped_runs_what_it_has() -> None:
         futures = [executor.submit(square, n) for n in range(20)]
         del executor
         assert [future.result() for future in futures] == [n * n for n in range(20)]
+
+
+def test_the_workers_of_an_executor_end_for_good_whichever_task_is_the_last(tmp_path: Path) -> None:
+    gate = str(tmp_path / "gate")
+    with corps.env():
+        executor = corps.Executor(2)
+        last = executor.submit(wait_for, gate)
+        tasks: Any = executor._tasks
+        names = tasks._names
+        ends = [corps.watch(name) for name in names]
+        executor.shutdown(wait=False)
+        Path(gate).touch()
+        assert last.result() == gate
+        corps.wait_all(ends)
+        for name in names:
+            with pytest.raises(corps.WorkerGone):
+                name.my_tag().result()

@@ -12,7 +12,7 @@ import pytest
 
 import corps
 
-SKLEARN: Final = "CORPS_TEST_SKLEARN"
+SKLEARN: Final = "INSTALL_SKLEARN"
 GRID: Final = """
 import corps, joblib
 from sklearn.datasets import load_iris
