@@ -89,6 +89,8 @@ def limit(env: "Env", future: Future[Any], request: Request, deadline: float) ->
         target = request.target
         text = f"no answer to {request.method!r} from {target} before its deadline"
         error = DeadlineExceeded(text, target=str(target))
+        if request.route is None:  # it was not sent, and none begins after its deadline
+            error.executed = "no"
         if future.give_up(error) and error.executed == "no":
             env.letters.undelivered(request, Refused(error, "expired"))
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import corps
+from corps.messages.requests import CALL
 from tests.integration.behaviour.paths import Way
 from tests.integration.behaviour.workers import Holder, Latch
 
@@ -180,6 +181,15 @@ def test_its_deadline_counts_from_the_call(way: Way) -> None:
     latch.open().result(LIMIT)
     assert later.result(LIMIT) == 1
     assert two.log.ret == []
+
+
+def test_a_deadline_that_passes_before_the_request_is_sent_says_that_it_did_not_run() -> None:
+    with corps.env() as env:
+        cook = env.create(Cook)
+        held = env._env.ask(CALL, cook._addr, "make", (1,), {}, 0.001, is_held=True)
+        error = held.failure(LIMIT)
+        assert isinstance(error, corps.DeadlineExceeded)
+        assert error.executed == "no"
 
 
 def test_what_cannot_be_packed_fails_the_call(way: Way) -> None:
