@@ -91,7 +91,8 @@ class OtherEnvs:
     def unreachable(self, env_id: int, reason: str) -> None:
         """Have something done about an Env to which the link is broken for good."""
         env = self._env
-        _log.warning("%s cannot reach %s: %s", env.label, env_label(env_id), reason)
+        level = logging.DEBUG if env.lives.is_winding_down else logging.WARNING  # the Envs do not end at once
+        _log.log(level, "%s cannot reach %s: %s", env.label, env_label(env_id), reason)
         if self.on_unreachable is not None:
             self.on_unreachable(env_id, self._generations.get(env_id, 0), reason)
 
