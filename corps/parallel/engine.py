@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from itertools import compress, islice
-from typing import Any
+from typing import Any, Final
 
-from corps.errors import RemoteError, RequestError
+from corps.errors import EnvLost, RemoteError, RequestError, WorkerGone
 from corps.parallel.crew import Asked, Chunkers
 from corps.parallel.feeder import Chunk, Feeder, Result
 from corps.parallel.place import Place
@@ -12,7 +12,8 @@ from corps.parallel.progress import Progress
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.waiting import Arrivals
 
-_SHOWN = 60  # characters of an item in an error
+_SHOWN: Final = 60  # characters of an item in an error
+_HINT: Final = ". With idempotent=True corps runs such items once more"
 
 
 class Engine:
@@ -116,7 +117,7 @@ class Engine:
         failure = future.failure()
         error: BaseException | None = None
         if isinstance(self._crew, Asked):
-            result = self._asked(future, failure)
+            result = self._asked(future, failure, chunk)
         elif failure is None:
             values, error, seconds = future.result()
             self._feeder.pace.measured(len(values) or 1, seconds)
@@ -127,7 +128,7 @@ class Engine:
             lost = None
             if isinstance(failure, RequestError) and not isinstance(failure, RemoteError):
                 lost = failure
-                error = self._named(lost, chunk)
+                error = self._named(lost, chunk, _HINT)
             else:
                 error = failure
             self._crew.answered(future, lost)
@@ -144,9 +145,11 @@ class Engine:
         if self._progress is not None:
             self._progress.advance(len(chunk.items))
 
-    def _asked(self, future: Future[Any], failure: BaseException | None) -> Result:
+    def _asked(self, future: Future[Any], failure: BaseException | None, chunk: Chunk) -> Result:
         if failure is None:
             return Result([future.result()])
+        if isinstance(failure, EnvLost | WorkerGone) and not isinstance(failure, RemoteError):
+            failure = self._named(failure, chunk, "")
         return Result([failure]) if self._returns_errors else Result([], failure)
 
     def _kept(self, chunk: Chunk, flags: list[Any]) -> list[Any]:
@@ -155,13 +158,12 @@ class Engine:
         pairs = zip(chunk.items, flags, strict=True)
         return [flag if isinstance(flag, BaseException) else item for item, flag in pairs if flag]
 
-    def _named(self, error: RequestError, chunk: Chunk) -> BaseException:
+    def _named(self, error: RequestError, chunk: Chunk, hint: str) -> BaseException:
         """Return an error that names the items whose work may be done or not."""
         last = chunk.first + len(chunk.items) - 1
         which = f"item {last}" if last == chunk.first else f"items {chunk.first} to {last}"
         named = type(error)(
-            f"{self._what}: {which}, the first of them {_short(chunk.items[0])}, got no answer: {error}. "
-            "With idempotent=True corps runs such items once more"
+            f"{self._what}: {which}, the first of them {_short(chunk.items[0])}, got no answer: {error}{hint}"
         )
         named.__dict__.update({**vars(error), "items": tuple(chunk.items)})
         return named

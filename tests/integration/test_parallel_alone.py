@@ -84,3 +84,17 @@ def test_two_maps_of_a_plain_process_do_not_meet() -> None:
         with corps.map(square, itertools.count()) as inner:
             assert [next(inner), next(inner)] == [0, 1]
         assert next(outer) == 1
+
+
+class Mortal(corps.Conc):
+    def die(self, path: str) -> str:
+        return die_once(path)
+
+
+def test_a_method_whose_worker_has_died_names_its_item_too(tmp_path: Path) -> None:
+    with corps.boot(App, envs=2) as app:
+        name = app.create(Mortal)
+        path = str(tmp_path / "dead")
+        with pytest.raises(corps.EnvLost, match="item 0, the first of them") as raised:
+            list(corps.map(name.die, [path]))
+        assert vars(raised.value)["items"] == (path,)
