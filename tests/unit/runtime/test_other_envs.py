@@ -2,6 +2,8 @@
 
 from typing import Any, cast
 
+import pytest
+
 from corps.addresses import ConcAddr, first_number
 from corps.messages.endings import Failure
 from corps.runtime.other_envs import in_turn
@@ -56,3 +58,13 @@ def test_who_waits_until_an_env_can_or_cannot_be_used_hears_of_it_once_it_is_so(
 def test_envs_are_taken_in_turn_from_that_of_the_creator_on() -> None:
     assert in_turn([3, 1, 2], 2) == [2, 3, 1]
     assert in_turn([3, 1, 2], 7) == [1, 2, 3]
+
+
+def test_an_env_that_has_ended_before_this_one_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    with memory_corps(2) as (one, two):
+        one.env.others.unreachable(two.id, "planted")
+        assert "cannot reach" in caplog.text
+        caplog.clear()
+        one.env.lives.is_winding_down = True
+        one.env.others.unreachable(two.id, "planted")
+        assert caplog.text == ""
