@@ -196,6 +196,8 @@ class ReceivedOutcome:
     def reserve(self) -> bool:
         """Keep its buffers as they came: what is made of it here gets memory of its own. False: too late."""
         frames = self._frames
+        if self._status != RETURNED or len(frames) < 2:
+            return False
         if type(frames) is not LentFrames:
             # A thread that opens it says so, and then takes the frames: so one of the two sees the other.
             self._frames = LentFrames(frames)
@@ -210,7 +212,7 @@ class ReceivedOutcome:
         None if it has none, or if it was opened: then an author may write to them. What is made of it here
         afterwards gets memory of its own.
         """
-        if self._status != RETURNED or len(self._frames) < 2 or not self.reserve():
+        if not self.reserve():
             return None
         frames = self._frames
         outcome = self._outcomes.open(self._status, self._codec, frames)
@@ -270,6 +272,10 @@ class ReceivedStream(ReceivedOutcome):
         self._forsake = forsake
         self._lock = Lock()  # protects _opened: unpacked twice, it would be given up twice
         self._opened: Outcome | None = None
+
+    def reserve(self) -> bool:
+        """Return False: it is unpacked once. See `ReceivedOutcome.reserve`."""
+        return False
 
     def opened(self) -> Outcome:
         """See `Outcome.opened`."""

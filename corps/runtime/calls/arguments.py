@@ -119,6 +119,7 @@ class AwaitedArguments(Route):
         request.route = self  # from here on it can be given up
         for part in self.parts:
             part.is_argument = True
+            _keep(part)  # it may be here already
             part.when_settled(self._came)
         if request.promise.done():  # it was given up at this very moment
             self.take_back(request)
@@ -128,6 +129,8 @@ class AwaitedArguments(Route):
         has_failed = outcome is not None and outcome.failed
         if has_failed:
             part.hear()  # the caller of the request will look at it, or will not
+        else:
+            _keep(part)
         with self._lock:
             self._missing -= 1
             goes = not self._is_over and (not self._missing or has_failed)
@@ -198,6 +201,14 @@ def _lent(part: Future[Any]) -> tuple[Any, Sequence[Any]] | None:
     """Return the value of a Future, and its buffers, if these may be sent on without a copy; else None."""
     lender = _lender(part.received or part.outcome)
     return None if lender is None else lender()
+
+
+def _keep(part: Future[Any]) -> None:
+    """Keep the outcome of a Future as it came from another Env, if it is there and was not opened."""
+    outcome = part.outcome
+    reserve = getattr(outcome, "reserve", None)
+    if part.received is None and reserve is not None and reserve():
+        part.received = outcome
 
 
 def _lender(outcome: Outcome | None) -> Any:
