@@ -117,9 +117,9 @@ class Works(corps.Conc):
     async def raises_too(self, error: BaseException) -> None:
         raise error
 
-    async def never(self, begun: threading.Event, open_future: corps.Future[None]) -> None:
+    async def never(self, begun: threading.Event) -> None:
         begun.set()
-        await open_future
+        await corps.Future[None]()
 
     async def ring_and_stay(self, bell: corps.Name[Bell]) -> None:
         await bell.ring()
@@ -233,7 +233,7 @@ def coroutine_under_way(_: Path) -> Any:
     with corps.env(config={"exit_timeout": 0.05}) as env:
         for fails in (True, False):
             worker, begun = env.create(Works), threading.Event()
-            running = worker.never(begun, corps.Future())
+            running = worker.never(begun)
             assert begun.wait(LIMIT)
             ending = worker.raises_too(corps.Fail("no")) if fails else worker.exit()
             ending.exception(LIMIT)
@@ -464,7 +464,7 @@ def deadline_in_the_mailbox(_: Path) -> Any:
 @row("its deadline passes otherwise")
 def deadline_while_it_runs(_: Path) -> Any:
     with corps.env() as env:
-        running = env.create(Works).options(deadline=0.05).never(threading.Event(), corps.Future())
+        running = env.create(Works).options(deadline=0.05).never(threading.Event())
         return running.exception(LIMIT)
 
 

@@ -15,6 +15,7 @@ import pytest
 
 import corps
 from corps.errors import ContextError, DefinitionError
+from corps.runtime.this_process import this_process
 from corps.workers.func import Func
 
 ENV: Any = SimpleNamespace(class_key=lambda name: name.replace("__main__", "app"))
@@ -127,7 +128,8 @@ def test_at_once_is_a_number_from_1(at_once: Any) -> None:
         corps.func(at_once=cast("Any", at_once))
 
 
-def test_outside_of_every_env_there_is_nobody_to_ask() -> None:
+def test_outside_of_every_env_there_is_nobody_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(this_process, "open_envs", list)  # whatever other tests leave open
     with pytest.raises(ContextError):
         plain.ask(1)
     with pytest.raises(ContextError):
