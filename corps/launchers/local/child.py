@@ -1,15 +1,23 @@
 """The Env's side of its start: what its entry function gets, and how its end becomes an exit status."""
 
 import contextlib
+import fcntl
 import importlib
 import os
 import sys
+import termios
 import threading
+import time
 import traceback
 from collections.abc import Callable
+from typing import Final
 
+from corps.clock import now
 from corps.launchers.local.channel import Channel
 from corps.launchers.local.pulse import Pulse
+
+_READ_WITHIN: Final = 0.5  # seconds for the booting process to read what was written before the release
+_LOOKS_EVERY: Final = 0.0005
 
 
 class ChildSide:
@@ -43,6 +51,7 @@ class ChildSide:
         with self._lock:
             flush_output()
             for saved, fd in self._saved:
+                _wait_until_read(fd)
                 os.dup2(saved, fd)
                 os.close(saved)
             self._saved.clear()
@@ -74,6 +83,15 @@ def _status_of(code: object) -> int:
         return code & 0xFF
     sys.stderr.write(f"{code}\n")
     return 1
+
+
+def _wait_until_read(fd: int) -> None:
+    """Wait until the booting process has read what is in a pipe, so that it is shown before what follows."""
+    unread = bytearray(4)
+    until = now() + _READ_WITHIN
+    with contextlib.suppress(OSError):  # it is no pipe
+        while not fcntl.ioctl(fd, termios.FIONREAD, unread) and any(unread) and now() < until:
+            time.sleep(_LOOKS_EVERY)
 
 
 def flush_output() -> None:
