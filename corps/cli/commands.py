@@ -32,6 +32,8 @@ OK: Final = 0
 APPLICATION_ERROR: Final = 1
 USAGE_ERROR: Final = 2
 BY_SIGNAL: Final = 128
+
+_LOOKS_EVERY: Final = 1.0  # seconds
 """The exit status of a command that a signal cut short is this and the number of the signal."""
 
 
@@ -181,7 +183,8 @@ def _serve(running: RunningCorps, words: Sequence[str]) -> int:
         raise UsageProblem(f"{words[0]!r} is one too many: the application has no method run to take it")
     try:
         print("corps: serving; Ctrl-C or SIGTERM ends it", file=sys.stderr, flush=True)
-        running.is_over.wait()
+        while not running.is_over.wait(_LOOKS_EVERY):  # a signal may come while this thread falls asleep
+            pass
     except KeyboardInterrupt:
         running.end(interrupted=True)
     return OK  # unless the end of the block raises why it is over

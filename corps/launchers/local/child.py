@@ -7,7 +7,6 @@ import os
 import sys
 import termios
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from typing import Final
@@ -88,10 +87,11 @@ def _status_of(code: object) -> int:
 def _wait_until_read(fd: int) -> None:
     """Wait until the booting process has read what is in a pipe, so that it is shown before what follows."""
     unread = bytearray(4)
+    pause = threading.Event()
     until = now() + _READ_WITHIN
     with contextlib.suppress(OSError):  # it is no pipe
         while not fcntl.ioctl(fd, termios.FIONREAD, unread) and any(unread) and now() < until:
-            time.sleep(_LOOKS_EVERY)
+            pause.wait(_LOOKS_EVERY)
 
 
 def flush_output() -> None:

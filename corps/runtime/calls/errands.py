@@ -23,6 +23,7 @@ from corps.messages.requests import DROP, EXIT, Request, Route
 from corps.runtime.calls import caller_side
 from corps.runtime.calls.futures import Pull
 from corps.runtime.context import Activity, current
+from corps.runtime.threads.gates import PART
 from corps.runtime.threads.pool import Runnable
 from corps.runtime.threads.running_loop import running_loop, set_running_loop
 from corps.runtime.threads.watched_thread import Failed, WatchedThread, note_failure
@@ -277,7 +278,8 @@ class _Errand(Generic[T]):
 
     def result(self) -> T:
         """Wait for it; return or raise what came of it."""
-        self._is_done.acquire()
+        while not self._is_done.acquire(timeout=PART):  # see `Gate.sleep`
+            pass
         if self._error is not None:
             try:
                 raise self._error

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 from threading import TIMEOUT_MAX, Lock
+from typing import Final
+
+PART: Final = 1.0  # seconds
 
 
 class Gate:
@@ -41,7 +44,14 @@ class Gate:
 
     def sleep(self, timeout: float | None) -> bool:
         """Block until the gate is opened, or its thread called; False if so many seconds were over first."""
-        return self._permit.acquire(timeout=-1 if timeout is None else min(max(0.0, timeout), TIMEOUT_MAX))
+        # A signal that comes while the main thread falls asleep does not wake it, and CPython would run the
+        # handler at the end of the sleep. So a long one is taken in parts.
+        left = TIMEOUT_MAX if timeout is None else max(0.0, timeout)
+        while not self._permit.acquire(timeout=min(left, PART)):
+            left -= PART
+            if left <= 0:
+                return False
+        return True
 
     def read_instead(self, interrupt: Callable[[], object] | None) -> bool:
         """Have `open` interrupt the coming read; None for no more reads. Return whether it is still shut."""
