@@ -32,9 +32,9 @@ OK: Final = 0
 APPLICATION_ERROR: Final = 1
 USAGE_ERROR: Final = 2
 BY_SIGNAL: Final = 128
+"""The exit status of a command that a signal cut short is this and the number of the signal."""
 
 _LOOKS_EVERY: Final = 1.0  # seconds
-"""The exit status of a command that a signal cut short is this and the number of the signal."""
 
 
 class Stopped(KeyboardInterrupt):
