@@ -11,6 +11,7 @@ from corps.clock import now
 from corps.errors import CorpsError, remote_of
 from corps.messages.originals import remote_error
 from corps.messages.outcomes import Raised
+from corps.runtime.env import Env
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 
@@ -104,7 +105,7 @@ class AsyncChunkWorker(Conc):
         return values, None, now() - began
 
 
-def sendable(env: Any, target: str, error: BaseException) -> BaseException:
+def sendable(env: Env, target: str, error: BaseException) -> BaseException:
     """Return an error as a caller gets it, with what of it can be packed."""
     remote = Raised.capture(error, target).remote
     made = remote_error(remote)

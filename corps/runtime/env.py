@@ -115,10 +115,9 @@ class Env:
         self.dropped = Dropped(f"{self.label}-dropped", lambda: current.set(self._bringing))
         # Attributes that were named: those that are still wanted are asked for before the next request.
         self.unsent: deque[weakref.ref[caller_side.Unsent]] = deque()
-        self.awaiting: dict[
-            AwaitedArguments, None
-        ] = {}  # of requests; one step is atomic, as of what follows
-        self.retrying: dict[Retrying, None] = {}  # what is to be sent again in a moment
+        # One step of these two is atomic: what waits for its arguments, and what is sent again in a moment.
+        self.awaiting: dict[AwaitedArguments, None] = {}
+        self.retrying: dict[Retrying, None] = {}
         self.closed = False  # whether `close` was called
         self._is_ending = False  # of what plain threads ask for nothing more is taken; or it is closed
         self._is_forked = False  # this is the child of a fork, and has only the thread that forked
