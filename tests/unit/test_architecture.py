@@ -37,7 +37,7 @@ BANDS: Final[Mapping[str, int]] = {
     ),
     **dict.fromkeys(("security", "packing", "wire", "supervision", "observing"), 1),
     **dict.fromkeys(("transport", "peers", "runtime", "launchers"), 2),
-    **dict.fromkeys(("workers", "services"), 3),
+    **dict.fromkeys(("workers", "services", "federation"), 3),
     **dict.fromkeys(("membership", "managers", "launch", "parallel", "admin", "cli", "__main__"), 4),
 }
 """Folders and top-level files with their bands: words, rules, engine, actors, system. Imports point down."""
@@ -55,6 +55,7 @@ SIDEWAYS: Final[Mapping[str, frozenset[str]]] = {
     "peers": frozenset({"transport"}),
     "runtime": frozenset({"transport", "peers"}),
     "services": frozenset({"workers"}),
+    "federation": frozenset({"workers"}),
     "managers": frozenset({"membership"}),
     "launch": frozenset({"managers", "membership"}),
     "parallel": frozenset({"launch"}),
