@@ -222,9 +222,15 @@ class PoisonRequest(RequestError):
 
 
 class Overloaded(RequestError):
-    """There was no room for the request: the mailbox or the link's window stayed full too long."""
+    """There was no room for the request: the mailbox or the link's window stayed full too long.
+
+    Attributes:
+        retry_after: Seconds after which another try may find room, as far as the receiver can tell; None if
+            it cannot.
+    """
 
     executed: Executed = "no"
+    retry_after: float | None = None
 
 
 class DeadlockError(RequestError, RuntimeError):

@@ -5,7 +5,6 @@ generated, and `runtime.options.EnvOptions` has the same names. The values are f
 are made. They stay in the process that made them; an Env gets EnvOptions instead, and so needs no pydantic.
 """
 
-import ipaddress
 import os
 import re
 import sys
@@ -14,13 +13,11 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
+from corps.endpoints import is_wildcard, read_host, read_ports
+
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 MIB: Final = 1024 * 1024
-
-# Spellings of 0.0.0.0 that the system's own parser accepts and `ipaddress` does not: "0", "0.0", "0x0".
-ZERO_ADDRESS: Final = re.compile(r"(0x0+|0+)(\.(0x0+|0+)){0,3}", re.IGNORECASE)
-
 
 ENV_ID: Final = re.compile(r"[1-9][0-9]{0,2}|10[01][0-9]|102[0-4]")  # of an Env with workers, as a key
 
@@ -44,19 +41,6 @@ def _number_as_text(value: Any) -> Any:
 def _none_word(value: Any) -> Any:
     """Let files and variables, which know no None, write "none"."""
     return None if isinstance(value, str) and value.strip().lower() == "none" else value
-
-
-def _is_wildcard(host: str) -> bool:
-    """Return whether a socket bound to this host would listen on every interface."""
-    bare = host.removeprefix("[").removesuffix("]")
-    if bare == "*" or ZERO_ADDRESS.fullmatch(bare):
-        return True
-    try:
-        address = ipaddress.ip_address(bare)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return address.is_unspecified or (mapped is not None and mapped.is_unspecified)
 
 
 def _setting(default: Any, doc: str, *, allowed: str | None = None, **limits: Any) -> Any:
@@ -169,27 +153,23 @@ class Tcp(_Group):
     @field_validator("host")
     @classmethod
     def _no_wildcard(cls, host: str, info: ValidationInfo) -> str:
-        if _is_wildcard(host) and not info.data.get("allow_wildcard", True):
+        if is_wildcard(host) and not info.data.get("allow_wildcard", True):
             raise ValueError(
                 "would listen on every interface of the machine; name one address, "
                 "or set tcp.allow_wildcard to true"
             )
+        read_host(host)
         return host
 
     @field_validator("ports")
     @classmethod
     def _is_range(cls, text: str) -> str:
-        first, _, last = text.partition("-")
-        if int(last or first) > 65535:
-            raise ValueError("must name ports from 1 to 65535")
-        if int(first) > int(last or first):
-            raise ValueError(f"is a range that ends before it begins: {first} is more than {last}")
+        read_ports(text)
         return text
 
     def port_range(self) -> range:
         """Return the ports that may be used, in the order in which to try them; ``range(0, 1)``: any port."""
-        first, _, last = self.ports.partition("-")
-        return range(int(first), int(last or first) + 1)
+        return read_ports(self.ports)
 
 
 def _listed(value: Any) -> Any:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from corps.addresses import BOOT_ENV
+from corps.endpoints import Listening, read_host
 from corps.launch.loading import ModuleFinder
 from corps.launch.main_names import MainNames
 from corps.launch.sources import Source
@@ -91,8 +92,7 @@ def _make_transport(
     transport = ZmqTransport(
         hello,
         runtime_dir=None,
-        host=options.tcp_host,
-        ports=list(range(first, last + 1)),
+        listening=Listening(read_host(options.tcp_host), range(first, last + 1)),
         keys=keys,
         max_frame=options.max_message,
         handshake_timeout=options.handshake_timeout,

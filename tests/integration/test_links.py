@@ -10,6 +10,7 @@ import pytest
 
 import corps.transport.zeromq.link as zmq_link
 import corps.transport.zeromq.sockets as zmq_sockets
+from corps.endpoints import Listening, TcpEndpoint, read_endpoint, read_listening
 from corps.errors import BrokenError, EnvStartError
 from corps.launchers.local.runtime_dir import make_runtime_dir, remove_runtime_dir
 from corps.messages.members import Member
@@ -265,7 +266,11 @@ class TestZmqTcp(ZmqContract):
 
     def make_transport(self, hello: Hello) -> tuple[Transport, str]:
         keys = new_key_pair()
-        return ZmqTransport(hello, runtime_dir=None, host=self.host, keys=keys), keys.public
+        transport = ZmqTransport(hello, runtime_dir=None, listening=self.listening(), keys=keys)
+        return transport, keys.public
+
+    def listening(self) -> Listening:
+        return Listening(self.host)
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
@@ -273,14 +278,81 @@ class TestZmqTcpOverIpv6(TestZmqTcp):
     host: ClassVar = "::1"
 
 
+class TestZmqTcpOnEveryInterface(TestZmqTcp):
+    """It listens on all, and one address is said to others."""
+
+    def listening(self) -> Listening:
+        return read_listening("*", advertise="127.0.0.1", allow_wildcard=True, where="tcp")
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
+def test_the_wildcard_listens_for_both_families() -> None:
+    listening = read_listening("*", advertise="localhost", allow_wildcard=True, where="tcp")
+    with listener(listening) as endpoint:
+        assert str(endpoint) == f"tcp://localhost:{endpoint.port}"
+        for host in ("127.0.0.1", "::1"):
+            socket.create_connection((host, endpoint.port)).close()
+
+
+def test_one_address_listens_for_no_other() -> None:
+    with listener(Listening("127.0.0.1")) as endpoint, pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", endpoint.port))
+
+
+def test_the_first_free_port_of_a_range_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        first = taken.getsockname()[1]
+        with listener(Listening("127.0.0.1", range(first, first + 10))) as endpoint:
+            assert first < endpoint.port < first + 10
+        with pytest.raises(EnvStartError, match=f"port {first} is taken; free one, or widen"):
+            make_listener(Listening("127.0.0.1", range(first, first + 1)))
+
+
+def test_a_forwarded_port_is_said_to_others() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with listener(read_listening("127.0.0.1", str(port), "[2001:db8::7]:7000", where="tcp")) as endpoint:
+        assert str(endpoint) == "tcp://[2001:db8::7]:7000"
+        socket.create_connection(("127.0.0.1", port)).close()
+
+
+def test_what_is_no_address_of_this_machine_is_named() -> None:
+    with pytest.raises(EnvStartError, match=r"env1 cannot listen on \[2001:db8::7\]:5000: "):
+        make_listener(Listening("2001:db8::7", range(5000, 5001)))
+
+
+def make_listener(listening: Listening) -> ZmqTransport:
+    hello = Hello("c" * 16, 1, "1" * 32)
+    return ZmqTransport(hello, runtime_dir=None, listening=listening, keys=new_key_pair())
+
+
+@contextmanager
+def listener(listening: Listening) -> Iterator[TcpEndpoint]:
+    """What others are to connect to, where a transport listens."""
+    transport = make_listener(listening)
+    try:
+        endpoint = read_endpoint(transport.endpoint)
+        assert isinstance(endpoint, TcpEndpoint)
+        yield endpoint
+    finally:
+        transport.close()
+
+
 class TestBrokenTcp(HalfBrokenLineContract):
+    host: ClassVar = "127.0.0.1"
+
     @pytest.fixture(autouse=True)
     def impatience(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(zmq_sockets, "_HEARTBEAT_MS", 200)
         monkeypatch.setattr(zmq_sockets, "_SILENCE_MS", 1_000)
 
     def make_network(self) -> ProxiedNetwork:
-        return ProxiedNetwork()
+        return ProxiedNetwork(host=self.host)
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
+class TestBrokenTcpOverIpv6(TestBrokenTcp):
+    host: ClassVar = "::1"
 
 
 class TestBrokenIpc(BrokenLineContract):

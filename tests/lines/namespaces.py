@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
 
+from corps.endpoints import Listening
 from corps.messages.members import Member
 from corps.security.keys import new_key_pair
 from corps.transport.link import Transport
@@ -85,7 +86,7 @@ class NamespaceNetwork:
 
         def make() -> ZmqTransport:
             _enter(host)
-            return ZmqTransport(hello, runtime_dir=None, host=address, keys=keys)
+            return ZmqTransport(hello, runtime_dir=None, listening=Listening(address), keys=keys)
 
         # Sockets belong to the namespace of the thread that makes them, and so do those of the threads it
         # starts: libzmq's are.

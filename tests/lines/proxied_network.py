@@ -1,5 +1,6 @@
 """Real connections between Envs of one process, each by way of a proxy, so that a test can break them."""
 
+from corps.endpoints import Listening
 from corps.messages.members import Member
 from corps.security.keys import new_key_pair
 from corps.transport.link import Transport
@@ -39,7 +40,9 @@ class ProxiedNetwork:
             Its transport, which whoever joins has to close, and the record by which the others reach it.
         """
         keys = new_key_pair() if self._runtime_dir is None else None
-        transport = ZmqTransport(hello, runtime_dir=self._runtime_dir, host=self._host, keys=keys)
+        transport = ZmqTransport(
+            hello, runtime_dir=self._runtime_dir, listening=Listening(self._host), keys=keys
+        )
         proxy = Proxy(transport.endpoint)
         self.proxies.append(proxy)
         public_key = "" if keys is None else keys.public

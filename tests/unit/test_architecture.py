@@ -24,6 +24,7 @@ BANDS: Final[Mapping[str, int]] = {
             "errors",
             "clock",
             "addresses",
+            "endpoints",
             "truth_words",
             "settings",
             "toml_reading",
@@ -44,7 +45,8 @@ BANDS: Final[Mapping[str, int]] = {
 
 SIDEWAYS: Final[Mapping[str, frozenset[str]]] = {
     "addresses": frozenset({"errors"}),
-    "settings": frozenset({"errors"}),
+    "endpoints": frozenset({"errors"}),
+    "settings": frozenset({"errors", "endpoints"}),
     "toml_reading": frozenset({"errors"}),
     "config_files": frozenset({"errors", "toml_reading"}),
     "config": frozenset({"errors", "settings", "config_files", "truth_words"}),

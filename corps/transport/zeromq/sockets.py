@@ -1,12 +1,13 @@
 """Sockets of ZeroMQ, with all their options: who may connect, how long things take, how large they are."""
 
-from collections.abc import Sequence
+import errno
 from struct import Struct
 from typing import Final
 
 import zmq
 
 from corps.addresses import env_label
+from corps.endpoints import Listening, TcpEndpoint
 from corps.errors import EnvStartError
 from corps.messages.members import Member
 from corps.security.keys import KeyPair
@@ -31,6 +32,8 @@ _SLACK: Final = 128 * 1024
 # glibc keeps freed memory up to twice the largest block that it has unmapped so far. Without that, each chunk
 # is given back to the system and asked for again: 85 000 page faults per GiB, and 0.8 GiB/s, not 1.2.
 _KEPT: Final = 16 * 1024 * 1024
+
+_NO_IPV6: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
 class SocketFactory:
@@ -121,25 +124,26 @@ class SocketFactory:
             self._directory.remove(self._name)  # libzmq leaves it there
             self._directory.close()
 
-    def bind_tcp(self, router: "zmq.Socket[bytes]", host: str, ports: Sequence[int]) -> str:
-        """Bind the first port that is free, and return the endpoint. 0 stands for any port."""
-        if ":" in host:
-            router.setsockopt(zmq.IPV6, 1)
-            host = f"[{host}]"
-        for port in ports:
+    def bind_tcp(self, router: "zmq.Socket[bytes]", listening: Listening) -> TcpEndpoint:
+        """Bind the first port that is free, and return what was bound."""
+        host = listening.host
+        for port in listening.ports:
             try:
-                router.bind(f"tcp://{host}:{port}")
+                _bind(router, TcpEndpoint(host, port))
             except zmq.ZMQError as error:
                 if error.errno != zmq.EADDRINUSE:
+                    where = str(TcpEndpoint(host, port)).removeprefix("tcp://")
                     raise EnvStartError(
-                        f"{env_label(self._hello.env)} cannot listen on {host}:{port}: {error}"
+                        f"{env_label(self._hello.env)} cannot listen on {where}: {error}"
                     ) from error
             else:
-                return router.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0").decode()  # type: ignore[union-attr]
-        tried = f"{ports[0]}" if len(ports) == 1 else f"{ports[0]} to {ports[-1]}"
+                bound: bytes = router.getsockopt(zmq.LAST_ENDPOINT)  # type: ignore[assignment]
+                return _bound_endpoint(bound.rstrip(b"\0").decode())
+        first, last = listening.ports[0], listening.ports[-1]
+        tried = f"port {first} is" if first == last else f"all ports from {first} to {last} are"
         raise EnvStartError(
-            f"{env_label(self._hello.env)} cannot listen on {host}: port {tried} is taken; free it, "
-            "or widen the setting tcp.ports"
+            f"{env_label(self._hello.env)} cannot listen on {host}: {tried} taken; free one, "
+            "or widen the setting that names the ports"
         )
 
     def _new(self, kind: int) -> "zmq.Socket[bytes]":
@@ -154,6 +158,23 @@ class SocketFactory:
         if self._max_frame is not None:
             made.setsockopt(zmq.TCP_KEEPALIVE, 1)
         return made
+
+
+def _bind(router: "zmq.Socket[bytes]", endpoint: TcpEndpoint) -> None:
+    """Bind a socket. The wildcard `*` stands for IPv6 and IPv4, as far as this system has both."""
+    router.setsockopt(zmq.IPV6, int(":" in endpoint.host or endpoint.host == "*"))
+    try:
+        router.bind(str(endpoint))
+    except zmq.ZMQError as error:
+        if endpoint.host != "*" or error.errno not in _NO_IPV6:
+            raise
+        router.setsockopt(zmq.IPV6, 0)
+        router.bind(str(endpoint))
+
+
+def _bound_endpoint(text: str) -> TcpEndpoint:
+    host, _, port = text.removeprefix("tcp://").rpartition(":")
+    return TcpEndpoint(host.strip("[]"), int(port))
 
 
 def routing_id_of(incarnation: str, link: int) -> bytes:

@@ -26,6 +26,7 @@ import zmq
 
 from corps.addresses import env_label
 from corps.clock import now
+from corps.endpoints import Listening
 from corps.errors import BrokenError, CorpsError, Overloaded, VersionMismatch, WireError
 from corps.messages.members import Member
 from corps.reserve import Reserve
@@ -69,6 +70,7 @@ _FDS_OF_LINK: Final = 3  # that a socket takes to be made, and its connection la
 _RESERVE: Final = 4 * _FDS_OF_LINK
 _MEMORY_PAUSE: Final = 0.1  # seconds until memory is asked for again
 _BATCH: Final = 256  # messages read before connections are judged again
+_LOOPBACK: Final = Listening()
 
 
 class ZmqTransport(Transport):
@@ -79,8 +81,7 @@ class ZmqTransport(Transport):
         hello: Hello,
         *,
         runtime_dir: str | None,
-        host: str = "127.0.0.1",
-        ports: Sequence[int] = (0,),  # to try; 0 stands for any
+        listening: Listening = _LOOPBACK,  # where, over `tcp`
         keys: KeyPair | None = None,  # needed over `tcp`
         max_frame: int = 64 * 1024 * 1024,  # bytes of the longest frame that is taken over `tcp`
         handshake_timeout: float = 3.0,  # seconds within which a peer must have proved who it is
@@ -121,7 +122,8 @@ class ZmqTransport(Transport):
                     self._sockets.context, self._router, handshake_timeout, self._reserve, self.audit
                 )
             if runtime_dir is None:
-                self.endpoint = self._sockets.bind_tcp(self._router, host, ports)
+                bound = self._sockets.bind_tcp(self._router, listening)
+                self.endpoint = str(listening.advertise(bound))
             else:
                 self.endpoint = self._sockets.bind_ipc(self._router, runtime_dir)
         except BaseException:
