@@ -5,6 +5,8 @@ corps.
 """
 
 import contextlib
+import dataclasses
+import itertools
 import json
 import logging
 import os
@@ -15,6 +17,7 @@ from pathlib import Path
 from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any, Final
 
+from corps.endpoints import read_endpoint
 from corps.errors import BootError, ConfigError, CorpsError, LoadError, Remote, RemoteError, remote_of
 from corps.launch.boot import BootedName, start
 from corps.launch.building import CorpsPlan
@@ -116,6 +119,45 @@ def show_settings(
             print(f"{key:{width}} = {value!r}  # {origin}")
     sys.stdout.flush()  # here, where `main` can still report a full disk
     return OK
+
+
+def examine(
+    address: str | None,
+    version: str,
+    *,
+    config: Path | None,
+    settings: Mapping[str, str],
+    time_servers: Sequence[str],
+    as_json: bool,
+) -> int:
+    """Print what of this host, or of an address, would stop a Corps; return the exit status."""
+    from corps.launch.doctor.address import examine_address
+    from corps.launch.doctor.findings import Finding
+    from corps.launch.doctor.host import examine as examine_host
+    from corps.settings import Settings
+
+    try:
+        endpoint = None if address is None else read_endpoint(address, "ADDRESS")
+    except ConfigError as error:
+        return _complain(str(error), USAGE_ERROR)
+    first: list[Finding] = []
+    try:
+        found = find_settings(config, {}, source=Source(""), texts=settings).settings
+    except ConfigError as error:
+        found = Settings()
+        first = [Finding("settings", "wrong", " and ".join(str(error).splitlines()), "mend them")]
+    findings = (
+        examine_host(found, version, time_servers) if endpoint is None else examine_address(endpoint, found)
+    )
+    seen = []
+    for each in itertools.chain(first, findings):
+        seen.append(each)
+        if not as_json:  # each at once: some take seconds
+            what_to_do = f". To do: {each.do}" if each.do else ""
+            print(f"{each.state:<5}  {each.check:<13}  {each.says}{what_to_do}", flush=True)
+    if as_json:
+        print(json.dumps([dataclasses.asdict(each) for each in seen], indent=2), flush=True)
+    return APPLICATION_ERROR if any(each.state == "wrong" for each in seen) else OK
 
 
 def _print_table(rows: Sequence[tuple[str, Any, str]]) -> None:

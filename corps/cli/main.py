@@ -145,5 +145,41 @@ def config(application: str | None, config: Path | None, settings: dict[str, str
     raise SystemExit(show_settings(application, config=config, settings=settings, as_json=as_json))
 
 
+@main.command(short_help="Say what of this host, or at an address, would stop a Corps.")
+@click.argument("address", required=False)
+@_config
+@_set
+@click.option(
+    "--time-server",
+    "time_servers",
+    metavar="HOST",
+    multiple=True,
+    help="A time server to compare the clock with. May be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list: each finding as an object.")
+def doctor(
+    address: str | None,
+    config: Path | None,
+    settings: dict[str, str],
+    time_servers: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Look at all that a Corps needs of this host, or of the way to ADDRESS: one line each.
+
+    A line begins with "ok", "note" (something that only some programs need is not there) or "wrong", and says
+    what to do. ADDRESS is like tcp://host:5000, tcp://[::1]:5000 or unix:/path.
+
+    The exit status is 1 if something is wrong; 2 after an error of usage.
+    """
+    from corps.cli.commands import examine
+
+    version = sys.modules["corps"].__version__  # of the package around this file
+    raise SystemExit(
+        examine(
+            address, version, config=config, settings=settings, time_servers=time_servers, as_json=as_json
+        )
+    )
+
+
 if __name__ == "__main__":
     main()
