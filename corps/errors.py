@@ -278,7 +278,14 @@ class NotAFile(PackingError, OSError):
 
 
 class UnpackError(PackingError, ValueError):
-    """Bytes could not be turned back into an object."""
+    """Bytes could not be turned back into an object.
+
+    Attributes:
+        path: Where inside the arguments or the result the culprit sits, such as ``"order.items[2]"``; empty
+            where that is not known.
+    """
+
+    path: str = ""
 
 
 class Untrusted(UnpackError):

@@ -193,8 +193,8 @@ def parts(thing: Any) -> Iterator[Part]:
 def _items(thing: Any, kind: type) -> Iterator[Part]:
     if issubclass(kind, dict):
         for key, item in thing.items():
-            yield f".<key {_label(key)}>", key
-            yield f"[{_label(key)}]", item
+            yield f".<key {label(key)}>", key
+            yield f"[{label(key)}]", item
     elif issubclass(kind, tuple) and hasattr(kind, "_fields"):
         for name, item in zip(thing._fields, thing, strict=False):
             yield f".{name}", item
@@ -203,10 +203,11 @@ def _items(thing: Any, kind: type) -> Iterator[Part]:
             yield f"[{index}]", item
     elif issubclass(kind, set | frozenset):
         for item in thing:
-            yield f".<element {_label(item)}>", item
+            yield f".<element {label(item)}>", item
 
 
-def _label(key: Any) -> str:
+def label(key: Any) -> str:
+    """Return a key as it stands in a path."""
     # The repr of anything but an atom is code of the application, and may be as long as it likes.
     text = repr(key) if type(key) in ATOMS else f"<{type(key).__qualname__}>"
     return text if len(text) <= 60 else f"{text[:57]}..."
@@ -253,6 +254,6 @@ def _parts_of_state(state: Any) -> Iterator[Part]:
     if all(half is None or type(half) is dict for half in halves):
         for half in halves:
             for name, part in (half or {}).items():
-                yield f".{name}" if isinstance(name, str) else f".<state {_label(name)}>", part
+                yield f".{name}" if isinstance(name, str) else f".<state {label(name)}>", part
     else:
         yield ".<state>", state
