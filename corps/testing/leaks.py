@@ -6,12 +6,14 @@ Processes, threads, descriptors, shared memory and directories:
     ...
     assert before.leaks() == []
 
-It looks at this process and its descendants only. The kernel knows no owner of shared memory and directories,
-so there a new entry counts unless a process outside of this family uses it.
+It looks at this process and its descendants only. The kernel does not say which process has made a piece of
+shared memory or a directory. So a new one counts if its name holds the id of a process of this family, or if one
+has it open. It does not count if the same is true of another living process.
 """
 
 import contextlib
 import os
+import re
 import tempfile
 import threading
 from collections import Counter
@@ -25,6 +27,7 @@ _SHARED_MEMORY = "/dev/shm"  # noqa: S108  # only looked at
 _PREFIX = "corps-"
 # `multiprocessing` removes the name of a semaphore as soon as it is made: another process makes this one now.
 _SEMAPHORE = "sem.mp-"
+_NUMBER = re.compile(r"(?:^|[-_.])(\d+)(?=[-_.]|$)")
 _FIRST_PAUSE = 0.002
 _LONGEST_PAUSE = 0.1
 
@@ -142,18 +145,24 @@ def _describe_process(process: psutil.Process) -> str:
 
 
 def _is_foreign(path: str) -> bool:
-    """Return whether a process outside of our family made or uses this path."""
+    """Return whether a process outside of our family made or uses this path, and none of ours does."""
     family = {os.getpid(), *(child.pid for child in psutil.Process().children(recursive=True))}
-    name = os.path.basename(path)
-    maker = name.removeprefix(_PREFIX).split("-")[0] if name.startswith(_PREFIX) else ""
-    if maker.isdecimal():
-        return int(maker) not in family and psutil.pid_exists(int(maker))
-    return path.startswith(_SHARED_MEMORY) and any(
-        _uses(pid, path) for pid in psutil.pids() if pid not in family
-    )
+    maker = _NUMBER.search(os.path.basename(path))
+    if maker is not None and (int(maker[1]) in family or psutil.pid_exists(int(maker[1]))):
+        return int(maker[1]) not in family
+    if not path.startswith(_SHARED_MEMORY) or any(_uses(pid, path) for pid in family):
+        return False
+    return any(_uses(pid, path) for pid in psutil.pids() if pid not in family)
 
 
 def _uses(pid: int, path: str) -> bool:
+    """Return whether a process has this path, or something below it, in memory or open."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as maps:
-        return any(path in line for line in maps)
+        if any(path in line for line in maps):
+            return True
+    with contextlib.suppress(OSError):
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/{pid}/fd/{name}").startswith(path):
+                    return True
     return False

@@ -97,6 +97,48 @@ def test_shared_memory_is_named(before: Snapshot) -> None:
         os.unlink(path)
 
 
+@pytest.mark.parametrize("name", ["joblib_memmapping_folder_{}_1f_2e", "sem.loky-{}-1a2b", "psm_{}"])
+def test_shared_memory_counts_for_the_process_that_it_names(before: Snapshot, name: str) -> None:
+    # Those of processes that run beside us come and go while a test runs.
+    mine, foreign = (Path("/dev/shm", name.format(pid)) for pid in (os.getpid(), os.getppid()))
+    foreign.touch()
+    mine.touch()
+    try:
+        assert before.leaks(0.0) == [f"path {mine}"]
+    finally:
+        mine.unlink()
+        foreign.unlink()
+
+
+# It starts another process and ends, so that this one is not of our family.
+OUTSIDE = """
+import subprocess, sys
+subprocess.Popen([sys.executable, "-c", sys.argv[1], sys.argv[2]])
+"""
+HOLDER = """
+import sys
+with open(sys.argv[1], "w"):
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_shared_memory_that_another_process_holds_open_is_no_leak(before: Snapshot) -> None:
+    path = Path("/dev/shm/psm_of_another")
+    command = [sys.executable, "-c", OUTSIDE, HOLDER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as outside:
+        assert outside.stdin is not None
+        assert outside.stdout is not None
+        try:
+            assert outside.stdout.readline() == "open\n"
+            outside.wait()
+            assert not [line for line in before.leaks(0.0) if line.startswith("path")]
+        finally:
+            outside.stdin.close()
+            outside.stdout.read()
+            path.unlink(missing_ok=True)
+
+
 def test_what_ends_while_it_is_waited_for_is_no_leak(before: Snapshot) -> None:
     thread = threading.Timer(0.1, lambda: None)
     thread.start()

@@ -18,10 +18,11 @@ from corps.testing.chaos.checker import Checker
 from corps.testing.chaos.judgement import Invariant, Limits
 from corps.testing.chaos.witness import Kind, Outcome, Record, Trait
 from tests.storm.episodes import Episodes
+from tests.storm.keeping import Keeping
 
 _NANO: Final = 1_000_000_000
 _EXECUTED: Final = frozenset({Outcome.EXECUTED, Outcome.RAISED})
-_OF_AN_INCARNATION: Final = frozenset({Kind.BORN, Kind.START, Kind.END, Kind.ENDED})
+_OF_AN_INCARNATION: Final = frozenset({Kind.BORN, Kind.START, Kind.END, Kind.ENDED, Kind.TICKED, Kind.LOGGED})
 
 _Id = tuple[int, int]
 
@@ -71,6 +72,7 @@ class Executions(Checker):
     def __init__(self, limits: Limits) -> None:
         super().__init__(limits)
         self.episodes = Episodes(limits.settle)
+        self.keeping = Keeping(self.find, self.excuses, self.summary)
         self._requests: dict[_Id, _Request] = {}
         self._settled: deque[tuple[int, _Id]] = deque()
         self._sent_up_to: dict[int, int] = {}
@@ -83,12 +85,15 @@ class Executions(Checker):
             Kind.START: self._start,
             Kind.END: self._end,
             Kind.ENDED: self._ended,
+            Kind.TICKED: self._live,
+            Kind.LOGGED: self._live,
         }
 
     def feed(self, record: Record) -> None:
         """Take the next record."""
         super().feed(record)
         self.episodes.feed(record)
+        self.keeping.feed(record)
         handler = self._handlers.get(Kind(record.kind))
         if handler is not None:
             handler(record)
@@ -100,6 +105,7 @@ class Executions(Checker):
         for key, request in self._requests.items():
             self._judge(key, request)
         self._requests.clear()
+        self.keeping.finish()
         super().finish()
 
     def sections(self, kinds: dict[int, str]) -> list[str]:

@@ -112,7 +112,7 @@ class Checker:
             self._liveness.count(record.time)
         elif not (
             sent.detail & _EXCUSED
-            or self._excuses(sent.worker, sent.time, record.time)
+            or self.excuses(sent.worker, sent.time, record.time)
             or self._excuses_sender(sent, record.time)
         ):
             self.find(Invariant.ISOLATION, f"{outcome.name.lower()} where no fault was", record)
@@ -132,7 +132,7 @@ class Checker:
         elif late > self.limits.lateness:
             self.summary.late += 1
 
-    def _excuses(self, worker: int, sent: int, resolved: int) -> bool:
+    def excuses(self, worker: int, sent: int, resolved: int) -> bool:
         """Return whether a fault may be why a request failed. One to an unplaced worker may always fail."""
         env = self._env_of.get(worker)
         latest = sent - int(self.limits.settle * _NANO)
@@ -146,7 +146,7 @@ class Checker:
 
     def _excuses_sender(self, sent: Record, until: int) -> bool:
         """Return whether a fault may have kept a worker from its answer. Clients have no excuse."""
-        return sent.sender > WORKERS and self._excuses(sent.sender - WORKERS, sent.time, until)
+        return sent.sender > WORKERS and self.excuses(sent.sender - WORKERS, sent.time, until)
 
 
 def check(records: Iterable[Record], checker: Checker) -> Checker:

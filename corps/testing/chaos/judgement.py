@@ -21,6 +21,9 @@ class Invariant(StrEnum):
     BOUNDED_MEMORY = "I10"
     ISOLATION = "I11"
     LIVENESS = "I12"
+    REGISTERED = "I13"
+    TIMELY = "I14"
+    LOGGED = "I15"
 
 
 MEANINGS: Final[Mapping[Invariant, str]] = {
@@ -36,6 +39,9 @@ MEANINGS: Final[Mapping[Invariant, str]] = {
     Invariant.BOUNDED_MEMORY: "memory is bounded",
     Invariant.ISOLATION: "failures stay where the fault is",
     Invariant.LIVENESS: "the throughput comes back",
+    Invariant.REGISTERED: "what is registered is found",
+    Invariant.TIMELY: "timers call, and once",
+    Invariant.LOGGED: "every log record is kept, once",
 }
 
 OF_EXECUTIONS: Final = frozenset(
@@ -93,6 +99,9 @@ class Summary:
 
     requests: int = 0
     outcomes: Mapping[str, int] = field(default_factory=dict)  # by the name of the `Outcome` in small letters
+    looks: int = 0  # how often a registered worker was looked for
+    timers: int = 0  # that were set
+    records: int = 0  # that were logged
     starts: int = 0  # bodies that began
     ends: int = 0  # bodies that ended
     incarnations: int = 0  # of workers that write down what they do

@@ -84,6 +84,8 @@ def _lines(report: StormReport) -> Iterator[str]:
     worked = f", {summary.starts} executions by {summary.incarnations} incarnations of workers"
     yield f"- {summary.requests} requests{worked if summary.incarnations else ''}"
     yield f"- again: `{report.replay}`"
+    if summary.looks or summary.timers or summary.records:
+        yield f"- {summary.looks} looks into Dirs, {summary.timers} timers, {summary.records} log records"
     if report.is_clean and done:
         bound = f"fewer than {300 / done:.2g} % of faults cause one"
         yield f"- no violation in {done} faults: with 95 % confidence, {bound}"
@@ -126,7 +128,12 @@ def _lines(report: StormReport) -> Iterator[str]:
 
 def _counted(report: StormReport, invariant: Invariant) -> str:
     listed = sum(violation.invariant == invariant for violation in report.violations)
-    count = max(listed, report.summary.counts.get(invariant, 0))
-    if not count and invariant in OF_EXECUTIONS and not report.summary.incarnations:
-        return "not judged"
-    return str(count)
+    summary = report.summary
+    count = max(listed, summary.counts.get(invariant, 0))
+    seen = {
+        Invariant.REGISTERED: summary.looks,
+        Invariant.TIMELY: summary.timers,
+        Invariant.LOGGED: summary.records,
+        **dict.fromkeys(OF_EXECUTIONS, summary.incarnations),
+    }
+    return str(count) if count or seen.get(invariant, 1) else "not judged"

@@ -79,7 +79,7 @@ class StormOptions:
         load: Makes more load; None for none.
         checker: Judges the witness files.
         limits: How strict it is.
-        config: Settings for the boot.
+        config: Settings for the boot; or what makes them, of the directory of witness files.
         directory: Where witness files go and stay; None for a directory that is thrown away.
         replay: The command that does the same again, for the report.
     """
@@ -99,7 +99,7 @@ class StormOptions:
     load: LoadMaker | None = None
     checker: type[Checker] = Checker
     limits: Limits = field(default_factory=Limits)
-    config: Mapping[str, Any] | None = None
+    config: Mapping[str, Any] | Callable[[Path], Mapping[str, Any]] | None = None
     directory: Path | None = None
     replay: str = ""
 
@@ -192,7 +192,8 @@ class _Storm:
         options = self._options
         with unlimited():
             source: Any = options.source
-            app = boot(source, envs=options.envs, config=options.config)
+            config = options.config(self._directory) if callable(options.config) else options.config
+            app = boot(source, envs=options.envs, config=config)
         try:
             with ExitStack() as after, app, ExitStack() as busy:
                 hit = [env for env in sorted(household.envs()) if env != FRONT or options.hit_front]

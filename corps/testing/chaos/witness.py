@@ -64,6 +64,24 @@ class Kind(IntEnum):
     which is 0 if it touches the whole Env. Without an OVER it lasts."""
     OVER = 9  # the fault with the number `sequence` is over, what it broke still has to heal
     PHASE = 10  # a phase of the storm begins: `detail` is the `Phase`
+    ENTERED = 11  # the worker is in the Dir of the Corps, as the entry `sequence`
+    LEFT = 12  # the entry `sequence` was taken out
+    LOOKED = 13  # the worker looked for the entry `sequence`; `detail` is the `Look`
+    ARMING = 14  # the timer `sequence` is about to be set for the worker; 0 for one that repeats
+    ARMED = 15
+    """The timer `sequence` is set for the worker: `detail` is 1 for a durable one, `incarnation` the time
+    before which it must not call, in nanoseconds."""
+    TICKED = 16  # the timer `sequence` has called this incarnation of the worker
+    LOGGED = 17  # this incarnation of the worker has logged the record `sequence`
+    KEPT = 18  # the record `sequence` has come to the sink of the log
+
+
+class Look(IntEnum):
+    """What a worker has found in the Dirs."""
+
+    FOUND = 1  # the worker that was registered
+    MISSING = 2  # none
+    OTHER = 3  # another one
 
 
 WORKERS: Final = 1_000_000
