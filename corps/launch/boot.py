@@ -127,7 +127,8 @@ class BootedName(Name[T_co], DirHandle):
             properties: Those of its entry there.
             at_once: Of a `corps.Funcs`, how many of its functions may run at a time.
             where: ``"corps"``: the Corps object is their Mgr.
-            per: For `singleton`: whether there is one in the ``"corps"``, or one in each ``"env"``.
+            per: For `singleton`: whether there is one in the ``"corps"``, one in each ``"env"``, or one on
+                each ``"host"``.
             label: Take only Envs with this label.
 
         Returns:

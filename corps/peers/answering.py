@@ -6,7 +6,7 @@ from functools import partial
 from threading import Event, Lock
 from typing import Any, Final
 
-from corps.addresses import ConcAddr, env_label
+from corps.addresses import ENV_TIMERS, ConcAddr, env_label
 from corps.clock import deadline_after, now
 from corps.errors import Cancelled, CorpsError, Executed, WireError
 from corps.messages.outcomes import Outcome, Refused
@@ -125,10 +125,16 @@ class Answering:
         """Begin a request, and return what `Asking` has packed. From now on it may have been executed."""
         with self._lock:
             # Else it wants no answer, or was answered just now, because its caller has given it up:
-            # then its place in the journal may be another one's already.
-            if header.number in self._incoming:
+            # then its place in the journal may be another one's already. A tick begins where it goes on to.
+            if header.number in self._incoming and header.conc != ENV_TIMERS:
                 self._journal.began(header.number)
         return self.unpack(header, frames)
+
+    def begins(self, number: int) -> None:
+        """Note that a tick of a timer begins: its worker has got it from the service that it came to."""
+        with self._lock:
+            if number in self._incoming:
+                self._journal.began(number)
 
     def unpack(self, header: RequestHeader, frames: Sequence[Frame]) -> tuple[object, ...]:
         """Return what `Asking` has packed."""

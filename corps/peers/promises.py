@@ -41,6 +41,10 @@ class WirePromise:
         """See `Promise.done`."""
         return self._done
 
+    def begins(self) -> None:
+        """Note that what the request carries begins now. For a tick, which a service hands on."""
+        self._peer.begins(self._number)
+
     def abandon(self) -> None:
         """Let go of it: nobody wants the outcome any more."""
         with self._lock:

@@ -109,6 +109,7 @@ class Env:
         self.worker_envs: list[int] = [env_id]
         """Ids of the Envs in which workers may be created; replaced as a whole, never changed."""
         self.labels: Mapping[int, Collection[str]] = {}  # of Envs, from the settings
+        self.hosts: Mapping[int, str] = {}  # of Envs that are on another host than the booting process
         self.travels: Travels | None = None  # what of a caller's context goes along
         self.turns = itertools.count()  # for taking the Envs of the Corps in turn
         self.unheard: LogLimit[tuple[str, str]] = LogLimit()  # used by the thread of `dropped` alone

@@ -7,8 +7,8 @@ Processes, threads, descriptors, shared memory and directories:
     assert before.leaks() == []
 
 It looks at this process and its descendants only. The kernel does not say which process has made a piece of
-shared memory or a directory. So a new one counts if its name holds the id of a process of this family, or if one
-has it open. It does not count if the same is true of another living process.
+shared memory or a directory. So a new one counts unless its name holds the id of another living process, or a
+process outside of this family has it open.
 """
 
 import contextlib
@@ -126,13 +126,15 @@ def _shared_memory() -> list[str]:
 
 
 def _runtime_dirs() -> list[str]:
+    ours = f"{_PREFIX}{os.getuid()}"  # in which those of this user may lie; it stays
     places = [tempfile.gettempdir()]
     if base := os.environ.get("XDG_RUNTIME_DIR"):
-        places.append(os.path.join(base, f"{_PREFIX}{os.getuid()}"))
+        places.append(os.path.join(base, ours))
     found = []
     for place in places:
         with contextlib.suppress(OSError):
-            found += [os.path.join(place, name) for name in os.listdir(place) if name.startswith(_PREFIX)]
+            names = [name for name in os.listdir(place) if name.startswith(_PREFIX) and name != ours]
+            found += [os.path.join(place, name) for name in names]
     return found
 
 

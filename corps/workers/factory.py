@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, get_args, get_origin
 
 from corps.errors import ConfigError, CorpsError, DefinitionError
 from corps.messages.outcomes import Refused, Value
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 P = ParamSpec("P")
 
-Per = Literal["corps", "env"]
-"""Where there is one singleton: in the whole Corps, or in each Env."""
+Per = Literal["corps", "env", "host"]
+"""Where there is one singleton: in the whole Corps, in each Env, or on each host."""
+_PER: Final = get_args(Per)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ class Options:
             constructed. ``"unique"``: as the only one.
         properties: Those of its entry there; see `corps.register`.
         at_once: How many functions of a `corps.Funcs` may run at a time; None for what its class declares.
-        per: For `singleton`: whether there is one in the ``"corps"``, or one in each ``"env"``.
+        per: For `singleton`: whether there is one in the ``"corps"``, one in each ``"env"``, or one on each
+            ``"host"``.
         label: Only Envs with this label are taken.
         where: ``"corps"``: the Corps object is the Mgr of the worker, whichever worker creates it; in
             `corps.env` it is the EnvMgr. None: the worker that creates it.
@@ -406,7 +408,8 @@ def options(
             NameTaken.
         properties: Those of its entry there; see `corps.register`.
         at_once: How many functions of a `corps.Funcs` may run at a time; None for what its class declares.
-        per: For `singleton`: whether there is one in the ``"corps"``, or one in each ``"env"``.
+        per: For `singleton`: whether there is one in the ``"corps"``, one in each ``"env"``, or one on each
+            ``"host"``.
         label: Take only Envs to which the settings give this label, in turn; `create_per_env` and `replicate`
             take each of them.
         where: ``"corps"``: the Corps object is the Mgr of the worker, whichever worker creates it; in
@@ -430,10 +433,10 @@ def options(
         raise ConfigError(f'register={register!r:.80}: wants True, False or "unique"')
     if properties is not None and not register:
         raise ConfigError("options(properties=...) are those of an entry in a Dir: say register=True as well")
-    if per not in ("corps", "env"):
-        raise ConfigError(f'per={per!r:.80}: wants "corps" or "env"')
-    if per == "env" and env not in (None, "here"):
-        raise ConfigError(f'per="env" with env={env!r}: each Env has its own singleton, so say no env')
+    if per not in _PER:
+        raise ConfigError(f"per={per!r:.80}: wants one of {', '.join(_PER)}")
+    if per != "corps" and env not in (None, "here"):
+        raise ConfigError(f'per="{per}" with env={env!r}: each {per} has its own singleton, so say no env')
     kept = None if properties is None else checked_properties(properties)
     if at_once is not None and not _is_number(at_once, int, least=1):
         raise ConfigError(f"at_once={at_once!r}: wants the number of functions that may run, from 1, or None")
@@ -527,6 +530,7 @@ def singleton(cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name
     registered in the Dir, so `corps.find` finds it too. Its Mgr is that of the Env of the Corps object, so it
     outlives the worker that called first. When it has ended, the next call creates another one. With
     ``corps.options(tag="a").singleton(...)`` there is one for each tag; with ``per="env"`` one in each Env.
+    With ``per="host"`` there is one on each host, which is another worker than that of the Corps.
 
     Args:
         cls: A subclass of Conc.

@@ -40,6 +40,12 @@ def with_label(env: Env, places: Iterable[int], label: str | None) -> list[int]:
     return [place for place in places if label is None or label in env.labels.get(place, ())]
 
 
+def on_this_host(env: Env, places: Iterable[int]) -> list[int]:
+    """Return those of some Envs that are on the same host as this one."""
+    here = env.hosts.get(env.id)
+    return [place for place in places if env.hosts.get(place) == here]
+
+
 def labelled(env: Env, label: str | None) -> list[int]:
     """Return the Envs in which workers are created that have a label; all for None.
 

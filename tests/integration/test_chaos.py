@@ -173,6 +173,7 @@ def test_a_storm_of_kills_leaves_no_violation(tmp_path: Path) -> None:
     assert report.summary.outcomes["value"] > 0
     assert {file.path.name for file in witness_files(tmp_path)} > {"clients.witness", "env1.witness"}
     assert report.summary.torn == 0
+    assert min(report.summary.looks, report.summary.timers, report.summary.records) > 0
 
 
 def test_the_same_seed_does_the_same(tmp_path: Path) -> None:
@@ -206,6 +207,7 @@ def test_workers_that_declare_no_restart_need_not_answer_as_often_as_before(tmp_
     report = storm(replace(options, calm=2.0, limits=limits))
     assert [each for each in report.violations if each.invariant == Invariant.LIVENESS] == []
     assert any("workers of the application did not come back" in note for note in report.notes)
+    assert "| I15 | every log record is kept, once | not judged |" in report.as_markdown()
 
 
 def test_the_load_of_the_tests_runs_beside_any_application(tmp_path: Path) -> None:

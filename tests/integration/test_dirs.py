@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -33,8 +33,8 @@ class Lasting(Index):
 
 
 class Alone(Index):
-    def ask(self) -> Any:
-        return corps.singleton(Index)
+    def ask(self, per: Literal["corps", "host"] = "corps") -> Any:
+        return corps.options(per=per).singleton(Index)
 
 
 class App(corps.Corps):
@@ -114,6 +114,9 @@ def test_there_is_one_singleton_whichever_env_asks_and_another_one_when_it_was_k
     asking = [corps.options(env=env).create(Alone) for env in (1, 2, 1, 2)]
     [index] = {each.result(LIMIT) for each in [worker.ask() for worker in asking]}
     assert app.singleton(Index) == index == app.find_all(Index)[0]
+    [of_host] = {each.result(LIMIT) for each in [worker.ask("host") for worker in asking]}
+    assert app.options(per="host").singleton(Index) == of_host != index
+    of_host.exit().result(LIMIT)
     survivor = corps.options(env=3 - index._addr.env).create(Alone)
     kill(index)
     survivor.wait_until_gone(Index).result(LIMIT)

@@ -110,6 +110,15 @@ def test_shared_memory_counts_for_the_process_that_it_names(before: Snapshot, na
         foreign.unlink()
 
 
+def test_the_directory_of_a_user_is_no_leak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    inside = Snapshot.take()
+    tmp_path.joinpath(f"corps-{os.getuid()}").mkdir()
+    assert inside.leaks(0.0) == []
+    tmp_path.joinpath(f"corps-{os.getpid()}-x").mkdir()
+    assert len(inside.leaks(0.0)) == 1
+
+
 # It starts another process and ends, so that this one is not of our family.
 OUTSIDE = """
 import subprocess, sys

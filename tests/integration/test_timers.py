@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -42,6 +44,12 @@ class Counter(corps.Conc):
 
     def pid(self) -> int:
         return os.getpid()
+
+    def dies_when_something_waits(self) -> None:
+        mailbox = self._corps_own_cell().mailbox
+        while not len(mailbox):
+            Event().wait(0.002)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def calls(self, name: "corps.Name[Counter]") -> None:
         corps.every(0.01, name.tick, key="calls")
@@ -96,6 +104,20 @@ def test_a_timer_ends_with_the_env_of_its_owner(app: corps.BootedName[corps.Corp
     seen = name.ticks.ret
     assert owner.stops().result(LIMIT) == []
     assert name.ticks.ret == seen
+
+
+def test_a_durable_timer_whose_call_waits_when_its_env_dies_calls_the_worker_that_comes_back(
+    tmp_path: Path,
+) -> None:
+    config = {"timers": {"path": str(tmp_path / "timers.sqlite")}}
+    with corps.boot(corps.Corps, envs=1, config=config):
+        name = corps.options(tag="counter", register=True).create(Counter)
+        for number in range(3):
+            ended = corps.watch(name)
+            name.dies_when_something_waits.send()
+            corps.at(datetime.now(UTC), name.tick, durable=True, key=str(number))
+            assert ended.result(LIMIT).reason == "killed"
+            assert name.reached(1).result(LIMIT) == 1
 
 
 def durable(path: Path, log: Path, what: str) -> list[str]:

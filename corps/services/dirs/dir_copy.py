@@ -21,7 +21,17 @@ from corps.messages.requests import CALL
 from corps.runtime.calls.futures import Future
 from corps.runtime.env import Env
 from corps.runtime.parts import Part
-from corps.services.dirs.entries import Changed, Entered, Entry, Left, Query, Row, Scope, Uniqueness
+from corps.services.dirs.entries import (
+    SINGLETON,
+    Changed,
+    Entered,
+    Entry,
+    Left,
+    Query,
+    Row,
+    Scope,
+    Uniqueness,
+)
 from corps.services.dirs.ledger import Follower, Push
 from corps.services.dirs.listing import Book, Listing
 from corps.workers.names import Name
@@ -46,6 +56,7 @@ class Registration(NamedTuple):
     properties: dict[str, Any]
     where: Scope
     owner: tuple[int, int] | None = None
+    host: str | None = None
 
 
 class Taken(NamedTuple):
@@ -62,6 +73,10 @@ class Taken(NamedTuple):
 
 Answer = Taken | str | None
 """Of a registration: the worker that stands against it; why it cannot be; or None, and it is done."""
+
+
+class MadeElsewhere(NameTaken):
+    """A singleton was made by two Envs at once: `holder` is the one that was registered first."""
 
 
 class DirCopy(Part):
@@ -291,6 +306,7 @@ class DirCopy(Part):
             wanted.unique,
             cell.mgr_addr,
             owner,
+            wanted.host,
         )
         if wanted.where == "env":
             answer.settle(Value(self._enter_own(entry)))
@@ -332,10 +348,12 @@ class DirCopy(Part):
         if isinstance(answer, str):
             return WorkerGone(f"{name!r} cannot be registered: {answer}", executed="no", target=repr(name))
         interface = Interface.from_tuple(*answer.interface)
-        holder = self.name_of(Entry.of(self.env.corps_id, answer.row, (interface,)))
+        entry = Entry.of(self.env.corps_id, answer.row, (interface,))
+        holder = self.name_of(entry)
         what = f"the tag {wanted.tag!r}" if wanted.tag else "its class"
         text = f"{name!r} cannot be registered under {what}: {holder!r} is, and one of them wants to be alone"
-        return NameTaken(text, holder=holder)
+        is_of_same_kind = entry.unique == wanted.unique == SINGLETON
+        return (MadeElsewhere if is_of_same_kind else NameTaken)(text, holder=holder)
 
     # --- what happens to workers and Envs ---
 

@@ -21,7 +21,7 @@ UNIQUE: Final = 1
 SINGLETON: Final = 2
 
 Uniqueness: TypeAlias = Literal[0, 1, 2]
-"""OPEN: others may have its tag too. UNIQUE: no other worker. SINGLETON: none of its class and tag."""
+"""OPEN: others may have its tag too. UNIQUE: no other worker. SINGLETON: none of its class, tag and host."""
 
 Row: TypeAlias = tuple[Any, ...]
 """An entry as it travels."""
@@ -40,6 +40,7 @@ class Entry:
         tag: Empty for none.
         properties: Data.
         unique: Whether others may have its key.
+        host: In which host it is the only one of its class and tag; None for the whole Dir.
         mgr: Address of the worker's Mgr.
         owner: The `corps.Dir` that has it; None for the Dir of the Corps or of the Env.
         name: The worker's Name for the Env that holds this; made at the first use.
@@ -55,7 +56,13 @@ class Entry:
     unique: Uniqueness
     mgr: ConcAddr | None
     owner: ConcAddr | None = None
+    host: str | None = None
     name: Name[Any] | None = None
+
+    @property
+    def kind(self) -> tuple[str, str, str | None]:
+        """Of which kind there is one, if it is a singleton."""
+        return self.cls, self.tag, self.host
 
     def row(self, interface: int) -> Row:
         """Return it as plain data, with the place of its interface in a table of those."""
@@ -71,12 +78,13 @@ class Entry:
             self.unique,
             None if mgr is None else (mgr.env, mgr.conc),
             None if owner is None else (owner.env, owner.conc),
+            self.host,
         )
 
     @classmethod
     def of(cls, corps_id: str, row: Row, interfaces: Sequence[Interface]) -> "Entry":
         """Undo `row`."""
-        number, addr, incarnation, at, class_name, tag, properties, unique, mgr, owner = row
+        number, addr, incarnation, at, class_name, tag, properties, unique, mgr, owner, host = row
         return cls(
             number,
             ConcAddr(corps_id, *addr),
@@ -88,6 +96,7 @@ class Entry:
             unique,
             None if mgr is None else ConcAddr(corps_id, *mgr),
             None if owner is None else ConcAddr(corps_id, *owner),
+            host,
         )
 
 

@@ -37,7 +37,7 @@ class Listing:
         self._firsts = (self.by_tag, self.by_class, self._untagged)
         self._near: tuple[Groups, Groups, Groups] = ({}, {}, {})
         self._far: tuple[Groups, Groups, Groups] = ({}, {}, {})
-        self._singletons: dict[tuple[str, str], Entry] = {}  # by class and tag
+        self._singletons: dict[tuple[str, str, str | None], Entry] = {}  # by kind
 
     def add(self, entry: Entry) -> None:
         """Take in an entry that is not here."""
@@ -46,7 +46,7 @@ class Listing:
             groups[kind].setdefault(key, {})[entry.number] = entry
             self._choose(kind, key)
         if entry.unique == SINGLETON:
-            self._singletons[entry.cls, entry.tag] = entry
+            self._singletons[entry.kind] = entry
 
     def remove(self, entry: Entry) -> None:
         """Take out an entry that is here."""
@@ -58,8 +58,8 @@ class Listing:
                 del groups[kind][key]
             if self._firsts[kind][key] is entry:
                 self._choose(kind, key)
-        if self._singletons.get((entry.cls, entry.tag)) is entry:
-            del self._singletons[entry.cls, entry.tag]
+        if self._singletons.get(entry.kind) is entry:
+            del self._singletons[entry.kind]
 
     def _choose(self, kind: int, key: str) -> None:
         for groups in (self._near, self._far):
@@ -77,14 +77,14 @@ class Listing:
             for group in found:
                 yield from filter(query.fits, list(group.values()))
 
-    def singleton(self, cls: str, tag: str) -> Entry | None:
-        """Return the one of its class and tag, if there is one."""
-        return self._singletons.get((cls, tag))
+    def singleton(self, cls: str, tag: str, host: str | None = None) -> Entry | None:
+        """Return the one of its class and tag in a host, or in the whole Dir, if there is one."""
+        return self._singletons.get((cls, tag, host))
 
     def conflict(self, entry: Entry) -> Entry | None:
         """Return an entry of another worker that does not allow this one; None if there is none."""
         if entry.unique == SINGLETON:
-            other = self._singletons.get((entry.cls, entry.tag))
+            other = self._singletons.get(entry.kind)
             if other is not None and other.addr != entry.addr:
                 return other
         kind, key = (0, entry.tag) if entry.tag else (2, entry.cls)

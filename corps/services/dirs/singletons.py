@@ -1,7 +1,9 @@
 """Workers of which there is one: the first caller makes it, and all others get the same.
 
 One Env makes those of a Corps, that of the Corps object, so that two callers anywhere meet there. Its EnvMgr
-becomes their Mgr: they outlive the worker that has asked first.
+becomes their Mgr: they outlive the worker that has asked first. Those of a host are made by that Env too, or
+by the first Env of another host. While Envs come and go, two of them may not agree on which one is the first.
+Then the Dir of the Corps decides.
 """
 
 from dataclasses import replace
@@ -15,38 +17,39 @@ from corps.runtime.calls.futures import Future, by_others
 from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.runtime.parts import Part
-from corps.services.dirs.dir_copy import DirCopy, Registration
+from corps.services.dirs.dir_copy import DirCopy, MadeElsewhere, Registration
 from corps.services.dirs.entries import SINGLETON, Scope
 from corps.services.dirs.finding import key_of
 from corps.services.dirs.registering import begin_register
 from corps.workers.everywhere import resolved
 from corps.workers.factory import Options
 from corps.workers.names import Name
+from corps.workers.placement import no_env_with, on_this_host, with_label
 
+_HOST: Final = "host "  # before its name, which is empty for the host of the booting process
 _TRIES: Final = 3  # if the Env that makes them dies meanwhile
 
 
-Key: TypeAlias = tuple[bool, tuple[str, str]]
+Key: TypeAlias = tuple[Scope, str, str, str | None]
 
 
 class Order(NamedTuple):
     """A worker of which there is to be one. It travels.
 
     Attributes:
-        key: Its class, as all Envs call it, and its tag.
+        key: The Dir that it is in; its class, as all Envs call it; its tag; and its host, if there is one on
+            each, by a name that is never empty.
         cls: Its class.
         args: For its constructor.
         kwargs: For its constructor.
         options: How it is created.
-        is_of_env: There is one in each Env, and not in the Corps.
     """
 
-    key: tuple[str, str]
+    key: Key
     cls: type[Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     options: Options
-    is_of_env: bool
 
 
 class Singletons(Part):
@@ -60,33 +63,32 @@ class Singletons(Part):
 
     def known(self, order: Order) -> Name[Any] | None:
         """Return the worker if it is there."""
-        copy = self._copy
-        book = copy.own if order.is_of_env else copy.corps
+        copy, (where, cls, tag, host) = self._copy, order.key
+        book = copy.own if where == "env" else copy.corps
         with copy.lock:
-            entry = book.listing.singleton(*order.key)
+            entry = book.listing.singleton(cls, tag, host)
         return None if entry is None else copy.name_of(entry)
 
     def get(self, order: Order) -> Future[Any]:
         """Return a Future of the worker, which is made here if it is not there."""
         future: Future[Any] = Future()
-        key = (order.is_of_env, order.key)
         with self._copy.lock:
             name = self.known(order)
-            waiting = self._making.get(key)
+            waiting = self._making.get(order.key)
             if name is None and waiting is not None:
                 waiting.append(future)
                 return future
             if name is None:
-                self._making[key] = [future]
+                self._making[order.key] = [future]
         if name is not None:
             future.settle(Value(name))
             return future
         try:
             made = self._make(order)
         except CorpsError as error:
-            self._settle(key, Refused(error))
+            self._settle(order, Refused(error))
         else:
-            made.when_settled(lambda done: self._register(order, key, _opened(done)))
+            made.when_settled(lambda done: self._register(order, _opened(done)))
         return future
 
     def _make(self, order: Order) -> Future[Any]:
@@ -96,27 +98,43 @@ class Singletons(Part):
             raise ClosedError(f"the workers of {env.label} have ended: none can be created there any more")
         options = replace(order.options, _of=env)
         record = options._record(mgr, order.cls, order.args, order.kwargs)
-        return options._begin(env, options.env, mgr, record)
+        place = options.env
+        if options.per == "host" and place is None:
+            place = self._place(options.label)
+        return options._begin(env, place, mgr, record)
 
-    def _register(self, order: Order, key: Key, made: Outcome) -> None:
+    def _place(self, label: str | None) -> int:
+        """Choose an Env of this host."""
+        env = self._env
+        here = on_this_host(env, env.worker_envs) or [env.id]  # this one has the booting process alone
+        places = with_label(env, here, label)
+        if not places and label is not None:
+            raise no_env_with(env, label)
+        return places[next(env.turns) % len(places)]
+
+    def _register(self, order: Order, made: Outcome) -> None:
         if not isinstance(made, Value):
-            self._settle(key, made)
+            self._settle(order, made)
             return
-        where: Scope = "env" if order.is_of_env else "corps"
+        where, _, tag, host = order.key
         properties = dict(order.options.properties or {})
         try:
-            wanted = Registration(order.options.tag, SINGLETON, properties, where)
+            wanted = Registration(tag, SINGLETON, properties, where, host=host)
             entered = begin_register(self._env, made.value, wanted)
         except CorpsError as error:
             self._undo(made.value)
-            self._settle(key, Refused(error))
+            self._settle(order, Refused(error))
             return
 
         def is_entered(done: Future[None]) -> None:
             outcome = _opened(done)
-            if not isinstance(outcome, Value):
-                self._undo(made.value)
-            self._settle(key, made if isinstance(outcome, Value) else outcome)
+            if isinstance(outcome, Value):
+                self._settle(order, made)
+                return
+            self._undo(made.value)
+            if isinstance(outcome, Refused) and isinstance(outcome.error, MadeElsewhere):
+                outcome = Value(outcome.error.holder)
+            self._settle(order, outcome)
 
         entered.when_settled(is_entered)
 
@@ -127,9 +145,9 @@ class Singletons(Part):
         finally:
             current.reset(token)
 
-    def _settle(self, key: Key, outcome: Outcome) -> None:
+    def _settle(self, order: Order, outcome: Outcome) -> None:
         with self._copy.lock:
-            waiting = self._making.pop(key)
+            waiting = self._making.pop(order.key)
         for future in waiting:
             future.settle(outcome)
 
@@ -150,16 +168,18 @@ def singleton_in(
     """
     singletons = env.parts.get(Singletons)
     is_of_env = options.per == "env"
+    host = _HOST + env.hosts.get(env.id, "") if options.per == "host" else None
     place = env.id if is_of_env else resolved(env, options.env)
     properties = None if options.properties is None else dict(options.properties)  # which can be packed
     plain = replace(options, env=place, register=False, properties=properties, deadline=None, _of=None)
-    order = Order((key_of(env, cls), options.tag), cls, args, kwargs, plain, is_of_env)
+    where: Scope = "env" if is_of_env else "corps"
+    order = Order((where, key_of(env, cls), options.tag, host), cls, args, kwargs, plain)
     name = singletons.known(order)
     if name is not None:
         future: Future[Any] = Future()
         future.settle(Value(name))
         return future
-    maker = env.id if is_of_env or env.peers is None else _maker(env)
+    maker = env.id if is_of_env or env.peers is None else _maker(env, of_host=host is not None)
     if maker == env.id:
         made: Future[Any] = by_others(env.errands, singletons.get, order)
         return made
@@ -168,7 +188,12 @@ def singleton_in(
     )
 
 
-def _maker(env: Env) -> int:
-    """Return the id of the Env that makes the singletons of a Corps."""
+def _maker(env: Env, *, of_host: bool) -> int:
+    """Return the id of the Env that makes the singletons of a Corps, or of the host of this Env."""
     assert env.peers is not None
-    return FRONT if env.id == FRONT or FRONT in env.peers.ids() else env.home
+    has_front = env.id == FRONT or FRONT in env.peers.ids()
+    if not of_host:
+        return FRONT if has_front else env.home
+    if has_front and on_this_host(env, [FRONT]):
+        return FRONT
+    return min(on_this_host(env, env.worker_envs), default=env.id)

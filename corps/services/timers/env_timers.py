@@ -7,7 +7,7 @@ that is due meanwhile is counted.
 
 import itertools
 import random
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from datetime import datetime
 from threading import RLock
 from typing import TYPE_CHECKING, Final
@@ -299,8 +299,13 @@ class EnvTimers(Part):
 
     # --- ticks of other Envs ---
 
-    def take(self, origin: Origin, target: Target, skipped: int) -> Future[int]:
-        """Call a worker of this Env for a timer of another one; the Future gives the `End`."""
+    def take(
+        self, origin: Origin, target: Target, skipped: int, begins: Callable[[], object] | None = None
+    ) -> Future[int]:
+        """Call a worker of this Env for a timer of another one; the Future gives the `End`.
+
+        `begins` is called when the worker begins.
+        """
         over: Future[int] = Future()
 
         def then(_: Tick, end: End) -> None:
@@ -308,7 +313,7 @@ class EnvTimers(Part):
                 self._of_others.pop(origin, None)
             over.settle(Value(int(end)))
 
-        tick = LocalTick(self._env, target, skipped, None, then)
+        tick = LocalTick(self._env, target, skipped, None, then, begins)
         with self._lock:
             self._of_others[origin] = tick, over
         tick.send()

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from corps.addresses import CORPS_TIMERS
 from corps.errors import ConfigError
+from corps.peers.promises import WirePromise
 from corps.runtime.calls.futures import Future
+from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.runtime.parts import Part
 from corps.services.timers.env_timers import EnvTimers
@@ -32,7 +34,10 @@ class TimersOfOthers(Conc):
 
     def tick(self, origin: Origin, target: Target, skipped: int) -> Future[int]:
         """Call a worker of this Env; see `EnvTimers.take`."""
-        return self._timers.take(origin, target, skipped)
+        here = current.get()
+        promise = None if here is None or here.request is None else here.request.promise
+        begins = promise.begins if isinstance(promise, WirePromise) else None
+        return self._timers.take(origin, target, skipped, begins)
 
     def withdraw(self, origin: Origin) -> bool:
         """Withdraw a tick; see `EnvTimers.take_back`."""

@@ -54,7 +54,15 @@ class LocalTick(NoAnswer):
 
     __slots__ = ("_env", "_sender", "_target", "_then", "request")
 
-    def __init__(self, env: "Env", target: Target, skipped: int, sender: ConcAddr | None, then: Then) -> None:
+    def __init__(
+        self,
+        env: "Env",
+        target: Target,
+        skipped: int,
+        sender: ConcAddr | None,
+        then: Then,
+        begins: Callable[[], object] | None = None,
+    ) -> None:
         self._open = [True]
         self._env = env
         self._target = target
@@ -66,8 +74,11 @@ class LocalTick(NoAnswer):
             packed = _opening(env, target.packed, skipped if target.takes_skipped else None)
         elif target.takes_skipped:
             kwargs["skipped"] = skipped
+        if begins is not None:
+            packed = _noting(begins, packed or (lambda: (target.args, kwargs)))
+        args = target.args if packed is None else ()
         request = Request(
-            target.kind, target.worker, target.method, target.args, kwargs, self, sender, packed=packed
+            target.kind, target.worker, target.method, args, kwargs, self, sender, packed=packed
         )
         # What decides whether it begins is known before it is sent, so that it can be withdrawn at any time.
         request.route = env.registry.find(target.worker.conc) or env.registry
@@ -124,6 +135,18 @@ def _opening(env: "Env", packed: PackedState, skipped: int | None) -> Callable[[
     def unpack() -> tuple[Any, ...]:
         args, kwargs = env.unpack(packed)
         return args, kwargs if skipped is None else {**kwargs, "skipped": skipped}
+
+    return unpack
+
+
+def _noting(
+    begins: Callable[[], object], opening: Callable[[], tuple[Any, ...]]
+) -> Callable[[], tuple[Any, ...]]:
+    """Call `begins` first: a request is opened when its worker begins it."""
+
+    def unpack() -> tuple[Any, ...]:
+        begins()
+        return opening()
 
     return unpack
 

@@ -9,6 +9,8 @@ import pytest
 
 import corps
 from corps.services.dirs.dir_copy import DirCopy
+from corps.services.dirs.entries import Query
+from corps.services.dirs.finding import key_of
 from corps.services.dirs.singletons import Singletons
 from corps.testing.memory_corps import MemoryEnv, memory_corps
 
@@ -107,10 +109,12 @@ def test_a_tag_that_is_taken_has_its_error_and_leaves_nothing_behind(env: corps.
 def test_bad_arguments_have_their_errors(env: corps.LocalEnv) -> None:
     with pytest.raises(corps.DefinitionError, match=r"subclass of corps\.Conc"):
         corps.singleton(int)
-    with pytest.raises(corps.ConfigError, match="per='host'"):
-        corps.options(per="host")  # type: ignore[arg-type]
+    with pytest.raises(corps.ConfigError, match="per='room'"):
+        corps.options(per="room")  # type: ignore[arg-type]
     with pytest.raises(corps.ConfigError, match="say no env"):
         corps.options(per="env", env=1)
+    with pytest.raises(corps.ConfigError, match="say no env"):
+        corps.options(per="host", env=1)
 
 
 def test_it_has_properties(env: corps.LocalEnv) -> None:
@@ -162,6 +166,55 @@ def test_there_may_be_one_in_each_env(three: list[MemoryEnv]) -> None:
     found = [worker.ask_per_env().result(LIMIT) for worker in asking]
     assert [name._addr.env for name in found] == [1, 2, 3]
     assert [worker.ask_per_env().result(LIMIT) for worker in asking] == found
+
+
+def on_hosts(envs: list[MemoryEnv], *names: str) -> None:
+    """Put Envs on hosts; empty for that of the booting process."""
+    hosts = {each.id: name for each, name in zip(envs, names, strict=True) if name}
+    for each in envs:
+        each.env.hosts = hosts
+
+
+def test_on_one_host_there_is_one_for_all_envs_of_it(three: list[MemoryEnv]) -> None:
+    found = [singleton(each, Index, per="host") for each in three]
+    assert len(set(found)) == 1
+    assert singleton(three[0], Index) not in found  # which is that of the Corps
+    assert singleton(three[0], Index, per="host", tag="a") not in found
+
+
+def test_it_is_one_on_one_host_in_an_env_alone(env: corps.LocalEnv) -> None:
+    index = corps.options(per="host").singleton(Index)
+    assert corps.options(per="host").singleton(Index) == index == corps.find(Index)
+
+
+def test_there_may_be_one_on_each_host(three: list[MemoryEnv]) -> None:
+    on_hosts(three, "", "b", "b")
+    found = [singleton(each, Index, per="host") for each in three]
+    assert [found[0]._addr.env, found[1] == found[2], found[1]._addr.env in {2, 3}] == [1, True, True]
+    assert len(set(found)) == 2
+    assert [singleton(each, Index, per="host") for each in reversed(three)] == found[::-1]
+
+
+def test_one_on_a_host_may_be_in_the_env_of_the_caller(three: list[MemoryEnv]) -> None:
+    on_hosts(three, "a", "b", "b")
+    found = singleton(three[2], Index, per="host", env="here")
+    assert found._addr.env == 3
+    assert singleton(three[1], Index, per="host", env="here") == found
+
+
+def test_two_envs_that_make_the_one_of_their_host_at_once_have_the_same(three: list[MemoryEnv]) -> None:
+    # Each takes itself for the first Env of the host, as it does while others come and go.
+    kept = {each.id: each.env.worker_envs for each in three}
+    for each in three:
+        each.env.worker_envs = [each.id]
+    chosen = [replace(corps.options(per="host"), _of=each.env) for each in three for _ in "ab"]
+    asked = [each.singleton_nowait(Index) for each in chosen]
+    found = {future.result(LIMIT) for future in asked}
+    for each in three:
+        each.env.worker_envs = kept[each.id]
+    assert len(found) == 1
+    copies = [each.env.parts.get(DirCopy) for each in three]
+    assert {copy.find(Query(cls=key_of(copy.env, Index))) for copy in copies} == found
 
 
 def test_one_that_dies_with_its_env_is_made_anew_by_the_next_call(three: list[MemoryEnv]) -> None:
