@@ -60,11 +60,13 @@ from corps.errors import EnvStartError as EnvStartError
 from corps.errors import Fail as Fail
 from corps.errors import InternalError as InternalError
 from corps.errors import JoinRefused as JoinRefused
+from corps.errors import KeyRingError as KeyRingError
 from corps.errors import LoadError as LoadError
 from corps.errors import LoopBlocked as LoopBlocked
 from corps.errors import NameTaken as NameTaken
 from corps.errors import NewerFormat as NewerFormat
 from corps.errors import NoSuchEnv as NoSuchEnv
+from corps.errors import NoSuchKey as NoSuchKey
 from corps.errors import NoSuchMethod as NoSuchMethod
 from corps.errors import NoSuchWorker as NoSuchWorker
 from corps.errors import NotAFile as NotAFile
@@ -216,6 +218,7 @@ __all__ = [
     "Group",
     "InternalError",
     "JoinRefused",
+    "KeyRingError",
     "Left",
     "LoadError",
     "LocalEnv",
@@ -226,6 +229,7 @@ __all__ = [
     "NewerFormat",
     "News",
     "NoSuchEnv",
+    "NoSuchKey",
     "NoSuchMethod",
     "NoSuchWorker",
     "NoTimeServer",

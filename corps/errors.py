@@ -38,6 +38,8 @@
     ├── NotFound                 no worker of a Dir is meant by what is asked              (LookupError)
     ├── NameTaken                another worker has this place in a Dir alone
     ├── PropertyError            a property of an entry in a Dir cannot be                    (ValueError)
+    ├── KeyRingError             a ring of keys cannot be used, or not be changed so
+    │   └── NoSuchKey                a key ring has no key that is meant                      (LookupError)
     ├── NoTimeServer             no server said what time it is                               (OSError)
     ├── StorageError             what has to last could not be written to its file            (OSError)
     ├── Fail                     an author raises it: the worker fails, and may be restarted
@@ -395,6 +397,14 @@ class NameTaken(CorpsError):
 
 class PropertyError(CorpsError, ValueError):
     """A property has a name that cannot be, is no immutable data, or all of an entry are too large."""
+
+
+class KeyRingError(CorpsError):
+    """A ring of keys cannot be used, because others could change it, or cannot be changed as was asked."""
+
+
+class NoSuchKey(KeyRingError, LookupError):
+    """A key ring has no key that is meant by what was asked, or several."""
 
 
 class NoTimeServer(CorpsError, OSError):

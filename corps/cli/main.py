@@ -10,6 +10,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from corps.cli.keys import keys
+
 
 class _Commands(click.Group):
     """The commands. A full disk, or a reader that has gone, ends them with one line of words."""
@@ -179,6 +181,9 @@ def doctor(
             address, version, config=config, settings=settings, time_servers=time_servers, as_json=as_json
         )
     )
+
+
+main.add_command(keys)
 
 
 if __name__ == "__main__":

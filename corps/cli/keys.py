@@ -1,0 +1,137 @@
+"""`corps keys`: what can be typed. What it does is in `key_commands`, imported when it is needed."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import click
+
+_UNITS: Final[Mapping[str, float]] = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "y": 365 * 86_400}
+_TIME: Final = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)([smhdy])")
+
+
+class _Duration(click.ParamType[float]):
+    """A time such as ``90d``, as seconds."""
+
+    name = "time"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """See `click.ParamType.convert`."""
+        if isinstance(value, float):
+            return value
+        found = _TIME.fullmatch(str(value).strip())
+        if found is None:
+            self.fail(f"{value!r} is no time: write a number and s, m, h, d or y, such as 90d", param, ctx)
+        return float(found[1]) * _UNITS[found[2]]
+
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+_dir = click.option(
+    "--dir",
+    "directory",
+    type=click.Path(path_type=Path),
+    help="The directory of the key ring; $XDG_CONFIG_HOME/corps/keys if not given.",
+)
+_expires = click.option(
+    "--expires", type=_Duration(), help="How long the key counts, such as 90d; for ever if not given."
+)
+
+
+@click.group(short_help="Show and change your key ring.")
+def keys() -> None:
+    """Show and change your key ring: your own key pairs, and the public keys that you allow.
+
+    Corps whose keys are in your own part of the ring are yours. No secret key is ever shown;
+    "export --secret" writes one to a file.
+    """
+
+
+@keys.command(short_help="Make a key pair of your own.")
+@click.argument("name")
+@_expires
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    help='Take the pair of a file of "export --secret" instead.',
+)
+@_dir
+@_json
+def new(name: str, expires: float | None, source: Path | None, directory: Path | None, as_json: bool) -> None:
+    """Make a key pair called NAME, and show its public half."""
+    from corps.cli.key_commands import new_key
+
+    new_key(directory, name, expires, source, as_json=as_json)
+
+
+@keys.command("list", short_help="Show all keys.")
+@_dir
+@_json
+def list_(directory: Path | None, as_json: bool) -> None:
+    """Show your own keys, those that you allow, and those that you have revoked."""
+    from corps.cli.key_commands import list_keys
+
+    list_keys(directory, as_json=as_json)
+
+
+@keys.command(short_help="Let the key of another user connect.")
+@click.argument("user")
+@click.argument("key")
+@_expires
+@_dir
+@_json
+def allow(user: str, key: str, expires: float | None, directory: Path | None, as_json: bool) -> None:
+    """Let those connect that prove KEY, a public key, as USER."""
+    from corps.cli.key_commands import allow_key
+
+    allow_key(directory, user, key, expires, as_json=as_json)
+
+
+@keys.command(short_help="Let a key count no more.")
+@click.argument("key")
+@_dir
+@_json
+def revoke(key: str, directory: Path | None, as_json: bool) -> None:
+    """Let KEY count no more, for good: a public key, the beginning of its fingerprint, a name or a user.
+
+    A name or a user means all keys of it.
+    """
+    from corps.cli.key_commands import revoke_keys
+
+    revoke_keys(directory, key, as_json=as_json)
+
+
+@keys.command(short_help="Put another pair in the place of one of your own.")
+@click.argument("name")
+@click.option(
+    "--overlap",
+    type=_Duration(),
+    default=86_400.0,
+    show_default="1d",
+    help="How long the old pair counts as well, so that others can learn the new one.",
+)
+@_expires
+@_dir
+@_json
+def rotate(name: str, overlap: float, expires: float | None, directory: Path | None, as_json: bool) -> None:
+    """Make another pair called NAME, and let the one before count for a while only."""
+    from corps.cli.key_commands import rotate_key
+
+    rotate_key(directory, name, overlap, expires, as_json=as_json)
+
+
+@keys.command(short_help="Give out one of your own keys.")
+@click.argument("name")
+@click.option(
+    "--secret",
+    type=click.Path(path_type=Path),
+    help="Write the whole pair to this new file, for another machine of yours. Only you can read the file.",
+)
+@_dir
+@_json
+def export(name: str, secret: Path | None, directory: Path | None, as_json: bool) -> None:
+    """Print the public half of the pair NAME that counts now, for "corps keys allow" of another user."""
+    from corps.cli.key_commands import export_key
+
+    export_key(directory, name, secret, as_json=as_json)
