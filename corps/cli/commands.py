@@ -25,6 +25,7 @@ from corps.launch.command_run import ExitStatus
 from corps.launch.found_settings import current_folder, find_executable, find_settings
 from corps.launch.running import RunningCorps
 from corps.launch.sources import Source, find_source
+from corps.runtime.threads.sleeping import sleep_in_parts
 from corps.workers.iterators import RemoteIterator
 from corps.workers.parameters import read_words
 
@@ -36,8 +37,6 @@ APPLICATION_ERROR: Final = 1
 USAGE_ERROR: Final = 2
 BY_SIGNAL: Final = 128
 """The exit status of a command that a signal cut short is this and the number of the signal."""
-
-_LOOKS_EVERY: Final = 1.0  # seconds
 
 
 class Stopped(KeyboardInterrupt):
@@ -225,8 +224,7 @@ def _serve(running: RunningCorps, words: Sequence[str]) -> int:
         raise UsageProblem(f"{words[0]!r} is one too many: the application has no method run to take it")
     try:
         print("corps: serving; Ctrl-C or SIGTERM ends it", file=sys.stderr, flush=True)
-        while not running.is_over.wait(_LOOKS_EVERY):  # a signal may come while this thread falls asleep
-            pass
+        sleep_in_parts(running.is_over.wait)
     except KeyboardInterrupt:
         running.end(interrupted=True)
     return OK  # unless the end of the block raises why it is over

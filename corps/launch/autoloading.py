@@ -16,7 +16,7 @@ from corps.runtime.cells.records import Component as Named
 from corps.runtime.cells.records import Record
 from corps.runtime.env import Env
 from corps.runtime.options import WorkerOptions
-from corps.workers.properties import NONE
+from corps.services.dirs.finding import register_in
 
 
 def installed() -> Mapping[str, str]:
@@ -113,7 +113,7 @@ class Autoloading:
             raise CorpsError(f"{mgr} ends")
         self._started.append((component, name._addr))
         env.others.adopted(mgr.family, name._addr)
-        env.register(name, component.name, False, "corps", NONE).result(max(0.0, until - now()))
+        register_in(env, name, tag=component.name).result(max(0.0, until - now()))
 
     def _ask(self, env_id: int, what: str, *args: Any) -> Future[Any]:
         return self._env.ask(CALL, self._env.manager_of(env_id), what, args, {})

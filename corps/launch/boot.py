@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from types import FrameType, ModuleType
-from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, TypeVarTuple, overload
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 
 from corps.errors import CorpsError
 from corps.launch.building import CorpsPlan
@@ -24,17 +24,16 @@ from corps.runtime.calls.futures import Future
 from corps.runtime.context import Block
 from corps.runtime.env import Env
 from corps.runtime.threads.running_loop import running_loop
+from corps.runtime.threads.sleeping import result_of
 from corps.services.dirs.handle import DirHandle
-from corps.supervision.restarts import Restart
 from corps.workers.dead_letters import DeadLetters
 from corps.workers.env_events import EnvEvents
 from corps.workers.everywhere import ask_everywhere
-from corps.workers.factory import Options, Per, options
+from corps.workers.factory import Chosen, Options, options
 from corps.workers.groups import Group
 from corps.workers.names import Name
 from corps.workers.news import News
 from corps.workers.placement import Where, with_label
-from corps.workers.properties import Properties
 
 if TYPE_CHECKING:
     from typing import Self
@@ -98,20 +97,7 @@ class BootedName(Name[T_co], DirHandle):
             vars(self)[own] = self._method(own)
 
     def options(
-        self,
-        *,
-        deadline: float | None = None,
-        prefetch: int | None = None,
-        tag: str = "",
-        env: Where = None,
-        mailbox: int | None = None,
-        restart: Restart | None = None,
-        register: bool | Literal["unique"] = False,
-        properties: Properties | None = None,
-        at_once: int | None = None,
-        per: Per = "corps",
-        label: str | None = None,
-        where: Literal["corps"] | None = None,
+        self, *, deadline: float | None = None, prefetch: int | None = None, **chosen: Unpack[Chosen]
     ) -> "BootedName[T_co]":
         """Return a Name of the same Corps that calls it, and creates workers, in another way.
 
@@ -119,17 +105,7 @@ class BootedName(Name[T_co], DirHandle):
             deadline: Seconds within which each request must be answered, and each worker constructed; None
                 for no limit.
             prefetch: See `Name.options`.
-            tag: Of workers created through what is returned, as all that follows: see `corps.options`.
-            env: Where to create them.
-            mailbox: How many requests may wait for each.
-            restart: What to do when one fails.
-            register: Whether to register each in the Dir of the Corps.
-            properties: Those of its entry there.
-            at_once: Of a `corps.Funcs`, how many of its functions may run at a time.
-            where: ``"corps"``: the Corps object is their Mgr.
-            per: For `singleton`: whether there is one in the ``"corps"``, one in each ``"env"``, or one on
-                each ``"host"``.
-            label: Take only Envs with this label.
+            **chosen: For workers created through what is returned: see `corps.options`.
 
         Returns:
             Another Name of the Corps, equal to this one.
@@ -137,21 +113,9 @@ class BootedName(Name[T_co], DirHandle):
         Raises:
             ConfigError: A value is out of range.
         """
-        chosen = options(
-            tag=tag,
-            env=env,
-            mailbox=mailbox,
-            deadline=deadline,
-            restart=restart,
-            register=register,
-            properties=properties,
-            at_once=at_once,
-            per=per,
-            label=label,
-            where=where,
-        )
+        how = replace(options(deadline=deadline, **chosen), _of=self._running.env)
         limited = super().options(deadline=deadline, prefetch=prefetch)
-        return BootedName(limited, self._running, replace(chosen, _of=self._running.env))
+        return BootedName(limited, self._running, how)
 
     def create(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
         """Create a worker in this Corps, from any thread; see `corps.create`."""
@@ -260,7 +224,7 @@ class _StartingName(BootedName[T_co]):
         parts = vars(self)
         parts["_is_used"] = True
         try:
-            running = parts["_starting"].booted.result()
+            running = result_of(parts["_starting"].booted)
         except BaseException:
             parts["_starting"].end_now()  # nothing is left of it, also after a Ctrl-C
             raise

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack
 
 from corps.addresses import ENV_MGR
 from corps.clock import now
@@ -27,16 +27,15 @@ from corps.runtime.calls.travelling import fault_of
 from corps.runtime.context import Block, current
 from corps.runtime.env import Env
 from corps.runtime.this_process import this_process
+from corps.runtime.threads.sleeping import result_of
 from corps.runtime.threads.thread_starts import THREADS_START_AT_EXIT
 from corps.services.dirs.handle import DirHandle
-from corps.supervision.restarts import Restart
 from corps.workers.dead_letters import DeadLetters
 from corps.workers.env_events import EnvEvents
-from corps.workers.factory import Options, Per, options
+from corps.workers.factory import Chosen, Options, options
 from corps.workers.names import Name
 from corps.workers.news import News
-from corps.workers.placement import Where, with_label
-from corps.workers.properties import Properties
+from corps.workers.placement import with_label
 
 if TYPE_CHECKING:
     from corps.settings import Settings
@@ -92,37 +91,10 @@ class LocalEnv(DirHandle):
         self._check_open()
         return self._plain.singleton(cls, *args, **kwargs)
 
-    def options(
-        self,
-        *,
-        tag: str = "",
-        env: Where = None,
-        mailbox: int | None = None,
-        deadline: float | None = None,
-        restart: Restart | None = None,
-        register: bool | Literal["unique"] = False,
-        properties: Properties | None = None,
-        at_once: int | None = None,
-        per: Per = "corps",
-        label: str | None = None,
-        where: Literal["corps"] | None = None,
-    ) -> Options:
+    def options(self, *, deadline: float | None = None, **chosen: Unpack[Chosen]) -> Options:
         """Say how workers are to be created here; see `corps.options`."""
         self._check_open()
-        chosen = options(
-            tag=tag,
-            env=env,
-            mailbox=mailbox,
-            deadline=deadline,
-            restart=restart,
-            register=register,
-            properties=properties,
-            at_once=at_once,
-            per=per,
-            label=label,
-            where=where,
-        )
-        return replace(chosen, _of=self._env)
+        return replace(options(deadline=deadline, **chosen), _of=self._env)
 
     def _check_open(self) -> None:
         if self._env.closed:
@@ -269,4 +241,4 @@ def _start_components(env: Env, components: list[Component], until: float) -> No
     assert mgr is not None
     autoloading = Autoloading(env, mgr, env.id, [env.id], lambda _: None)
     with ThreadPoolExecutor(1, "corps-components") as thread:
-        thread.submit(autoloading.start, components, until).result()
+        result_of(thread.submit(autoloading.start, components, until))

@@ -23,6 +23,7 @@ from corps.messages.requests import CALL
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.waiting import wait_all
 from corps.runtime.this_process import this_process
+from corps.runtime.threads.sleeping import join, result_of
 from corps.runtime.threads.thread_starts import THREADS_START_AT_EXIT
 from corps.workers.parameters import Parameter
 
@@ -138,7 +139,7 @@ def start_corps(plan: CorpsPlan, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     """Start a Corps, and wait for that; raise as `CorpsBuilder.build`."""
     starting = StartingCorps(plan, args, kwargs)
     try:
-        return starting.begin().booted.result()
+        return result_of(starting.begin().booted)
     except BaseException:
         starting.end_now()
         raise
@@ -154,4 +155,4 @@ def _as_corps_error(error: BaseException) -> BaseException:
 
 def _join(thread: Thread) -> None:
     if thread.ident is not None and thread is not current_thread():
-        thread.join()
+        join(thread)

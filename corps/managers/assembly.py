@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
-from functools import partial
 from threading import RLock
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -20,14 +19,13 @@ from corps.runtime.calls.travelling import Travels
 from corps.runtime.cells.constructing import construct_here
 from corps.runtime.cells.keeping import PackedState
 from corps.runtime.cells.records import Record
+from corps.runtime.cells.upper_side import WorkerName
 from corps.runtime.env import Env
 from corps.runtime.options import EnvOptions, WorkerOptions
-from corps.services.dirs.finding import register_in
-from corps.services.dirs.singletons import singleton_in
-from corps.services.timers.setting import TimersOf
 from corps.transport.link import Transport
 from corps.workers.corps import Corps
 from corps.workers.iterators import RemoteIterator
+from corps.workers.kept_names import as_name
 from corps.workers.names import Name, restore_name
 from corps.workers.routed_names import restore_routed_name
 
@@ -73,7 +71,7 @@ def build_env(
     env.travels = Travels(travels) if travels else None
     code = code or CodeNames()
     env.main_alias, env.has_of_main = code.main_alias, code.has_of_main
-    packer = _give_names_and_packers(env, code)
+    packer = _give_upper_side(env, code)
     if transport is not None:
         peers = Peers(
             env,
@@ -92,8 +90,8 @@ def build_env(
     return env
 
 
-def _give_names_and_packers(env: Env, code: CodeNames) -> Packer:
-    """Give an Env what makes Names, iterators and packed states; return the packer of its requests."""
+def _give_upper_side(env: Env, code: CodeNames) -> Packer:
+    """Give an Env its upper side; return the packer of its requests."""
     identities = Identities(RLock()) if code.identities is None else code.identities
 
     def restore_here(addr: tuple[str, int, int], interface: tuple[Any, ...], *how: Any) -> Name[Any]:
@@ -118,23 +116,37 @@ def _give_names_and_packers(env: Env, code: CodeNames) -> Packer:
         )
 
     of_requests = make_packer(env.options.out_of_band)
-    of_states = make_packer(sys.maxsize)  # nothing out of band
+    env.upper = _Upper(env, of_requests, make_packer(sys.maxsize))
+    return of_requests
 
-    def make_name(addr: ConcAddr, interface: Interface, incarnation: int = 1) -> Name[Any]:
-        return Name(addr, interface, env, incarnation=incarnation)
 
-    def pack(value: Any, what: str = "state") -> PackedState:
-        packed = of_states.pack(value, what=what)
+class _Upper:
+    """What lies above the engine of one Env: see `UpperSide`. Thread-safe."""
+
+    def __init__(self, env: Env, of_requests: Packer, of_states: Packer) -> None:
+        """Serve an Env with these packers. That `of_states` packs nothing out of band."""
+        self._env = env
+        self._of_requests = of_requests
+        self._of_states = of_states
+
+    def make_name(self, addr: ConcAddr, interface: Interface, incarnation: int = 1) -> Name[Any]:
+        """See `UpperSide.make_name`."""
+        return Name(addr, interface, self._env, incarnation=incarnation)
+
+    def make_iterator(
+        self, worker: WorkerName, number: int, share: int, holder: int, *, is_async: bool
+    ) -> RemoteIterator[Any]:
+        """See `UpperSide.make_iterator`."""
+        return RemoteIterator(as_name(worker), number, share, holder, is_async=is_async, is_fresh=True)
+
+    def pack(self, value: Any, what: str = "state") -> PackedState:
+        """See `UpperSide.pack`."""
+        packed = self._of_states.pack(value, what=what)
         return packed.codec, packed.body
 
-    env.register = partial(register_in, env)
-    env.singleton = partial(singleton_in, env)
-    env.timers_of = partial(TimersOf, env)
-    env.make_name = make_name
-    env.make_iterator = RemoteIterator
-    env.pack = pack
-    env.unpack = lambda kept: of_requests.unpack(Packed(*kept, ()))
-    return of_requests
+    def unpack(self, kept: PackedState) -> Any:
+        """See `UpperSide.unpack`."""
+        return self._of_requests.unpack(Packed(*kept, ()))
 
 
 def env_options(settings: "Settings") -> EnvOptions:

@@ -14,9 +14,9 @@ from corps.runtime.cells.constructing import construct_soon
 from corps.runtime.cells.records import Record
 from corps.runtime.env import Env
 from corps.runtime.options import WorkerOptions
+from corps.services.dirs.finding import register_in
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
-from corps.workers.properties import NONE
 
 if TYPE_CHECKING:
     from corps.runtime.cells.cell import Cell
@@ -89,7 +89,7 @@ class Components:
             env.exit(cell.addr)
             return
         self._addrs[component.name] = cell.addr
-        await env.register(name, component.name, False, "env", NONE)
+        await register_in(env, name, tag=component.name, where="env")
 
     def __contains__(self, addr: ConcAddr) -> bool:
         return addr in self._addrs.values()

@@ -25,6 +25,7 @@ from corps.services.logs.hub import LogCollector, LogHub
 from corps.services.logs.outlet import LogAgent, LogOutlet
 from corps.services.timers.env_timers import EnvTimers
 from corps.services.timers.service import CorpsTimers, TimersOfCorps, TimersOfOthers
+from corps.services.timers.setting import TimersOfWorkers
 from corps.services.undelivered import UndeliveredBox
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
@@ -58,6 +59,7 @@ SERVICES_OF_EACH: Final[Sequence[Service]] = (
     Service(UndeliveredBox),
     Service(DirPrimary, CORPS_DIR, CorpsDir, is_corps_wide=True),
     Service(EnvTimers, ENV_TIMERS, TimersOfOthers),
+    Service(TimersOfWorkers),
     Service(TimersOfCorps, CORPS_TIMERS, CorpsTimers, is_corps_wide=True),
     Service(Routes, ROUTES, RoutesService),
     Service(Asked),

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from corps.parallel.crew import Chunkers
 from corps.parallel.engine import Engine
-from corps.parallel.mapping import Asking, Errors, length_of
+from corps.parallel.mapping import Asking, Errors, How, length_of
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.waiting import gather
 
@@ -45,7 +45,8 @@ def amap(
     Raises:
         CorpsError: As `corps.map`.
     """
-    asking = Asking("amap", "map", fn, chunk, at_once, ordered=ordered, errors=errors, idempotent=idempotent)
+    how: How = {"chunk": chunk, "at_once": at_once, "idempotent": idempotent}
+    asking = Asking("amap", "map", fn, how, ordered=ordered, errors=errors)
     drawing = _Drawing(xs)
     return _values(asking, drawing, length_of(xs))
 

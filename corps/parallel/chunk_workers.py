@@ -111,7 +111,7 @@ def sendable(env: Env, target: str, error: BaseException) -> BaseException:
     made = remote_error(remote)
     if env.peers is not None:
         try:
-            env.pack(made)
+            env.upper.pack(made)
         except CorpsError:
             return remote_error(replace(remote_of(made) or remote, origin=None))
     return made

@@ -4,7 +4,7 @@ import builtins
 import itertools
 from collections.abc import Callable, Coroutine, Iterable
 from copy import copy
-from typing import Any, Final, Literal, Self, TypeVar, overload
+from typing import Any, Final, Literal, Self, TypedDict, TypeVar, Unpack, overload
 
 from corps.errors import ConfigError
 from corps.parallel.crew import Asked, Chunkers, begin_crew
@@ -49,6 +49,15 @@ class Results(itertools.chain[R]):
             self._engine.drop()
 
 
+class How(TypedDict, total=False):
+    """How chunks are sent; see `corps.map`."""
+
+    chunk: int | None
+    at_once: int | None
+    idempotent: bool
+    progress: bool
+
+
 class Asking:
     """What a map was asked for, checked."""
 
@@ -57,25 +66,26 @@ class Asking:
         what: str,
         kind: str,
         function: Any,
-        chunk: int | None,
-        at_once: int | None,
+        how: How,
         *,
         ordered: bool = True,
         errors: Errors = "raise",
-        idempotent: bool = False,
-        progress: bool = False,
     ) -> None:
         """Check it.
 
         Raises:
             ConfigError: A value is out of range.
-            TypeError: The function cannot be called.
+            TypeError: The function cannot be called, or `how` has what there is not.
         """
         if not callable(function):
             raise TypeError(
                 f"corps.{what}({function!r:.200}, ...): wants a function first, or a method of a Name"
             )
-        for name, value in (("chunk", chunk), ("at_once", at_once)):
+        for name in how.keys() - How.__annotations__.keys():
+            raise TypeError(f"corps.{what}() got an unexpected keyword argument {name!r}")
+        self._chunk = how.get("chunk")
+        self._at_once = how.get("at_once")
+        for name, value in (("chunk", self._chunk), ("at_once", self._at_once)):
             if value is not None and (type(value) is not int or value < 1):
                 raise ConfigError(f"corps.{what}(..., {name}={value!r}): wants a number from 1, or None")
         if errors not in ("raise", "return"):
@@ -83,12 +93,10 @@ class Asking:
         self.what = what
         self.kind = kind
         self.function = function
-        self._chunk = chunk
-        self._at_once = at_once
         self._ordered = ordered
-        self._idempotent = idempotent
+        self._idempotent = how.get("idempotent", False)
         self._returns_errors = errors == "return"
-        self._shows_progress = progress
+        self._shows_progress = how.get("progress", False)
 
     def find_place(self) -> Place:
         """Return where it runs; see `place.find_place`."""
@@ -169,12 +177,9 @@ def map(
     xs: Iterable[Any],
     /,
     *more: Iterable[Any],
-    chunk: int | None = None,
-    at_once: int | None = None,
     ordered: bool = True,
     errors: Literal["return"],
-    idempotent: bool = False,
-    progress: bool = False,
+    **how: Unpack[How],
 ) -> Results[Any]: ...
 @overload
 def map(
@@ -182,12 +187,9 @@ def map(
     xs: Iterable[Any],
     /,
     *more: Iterable[Any],
-    chunk: int | None = None,
-    at_once: int | None = None,
     ordered: bool = True,
     errors: Literal["raise"] = "raise",
-    idempotent: bool = False,
-    progress: bool = False,
+    **how: Unpack[How],
 ) -> Results[R]: ...
 @overload
 def map(
@@ -195,12 +197,9 @@ def map(
     xs: Iterable[Any],
     /,
     *more: Iterable[Any],
-    chunk: int | None = None,
-    at_once: int | None = None,
     ordered: bool = True,
     errors: Literal["raise"] = "raise",
-    idempotent: bool = False,
-    progress: bool = False,
+    **how: Unpack[How],
 ) -> Results[R]: ...
 @overload
 def map(
@@ -208,12 +207,9 @@ def map(
     xs: Iterable[Any],
     /,
     *more: Iterable[Any],
-    chunk: int | None = None,
-    at_once: int | None = None,
     ordered: bool = True,
     errors: Errors = "raise",
-    idempotent: bool = False,
-    progress: bool = False,
+    **how: Unpack[How],
 ) -> Results[R]: ...
 def map(  # as the builtin, which it stands beside as `corps.map`
     fn: Callable[..., Any],
@@ -231,7 +227,7 @@ def map(  # as the builtin, which it stands beside as `corps.map`
 
     It runs in the Envs of the Corps that is here. In a plain script it boots a Corps with one Env for each
     core, and ends it after the last result. Items are drawn as they are needed, in the thread that iterates,
-    so an endless generator does. They travel in chunks whose size is measured: each takes 10 to 50 ms.
+    so there may be endlessly many. They travel in chunks whose size is measured: each takes 10 to 50 ms.
 
     Example:
         ``for picture in corps.map(resize, paths): ...``; ``list(corps.map(group.any.score, texts))``.
@@ -263,15 +259,6 @@ def map(  # as the builtin, which it stands beside as `corps.map`
         ContextError: Several Envs are open, and it is not clear which is meant.
         LoopBlocked: Called in a coroutine: use `corps.amap`.
     """
-    asking = Asking(
-        "map",
-        "starmap" if more else "map",
-        fn,
-        chunk,
-        at_once,
-        ordered=ordered,
-        errors=errors,
-        idempotent=idempotent,
-        progress=progress,
-    )
-    return asking.start(together(xs, more) if more else xs)
+    how: How = {"chunk": chunk, "at_once": at_once, "idempotent": idempotent, "progress": progress}
+    asking = Asking("map", "starmap" if more else "map", fn, how, ordered=ordered, errors=errors)
+    return asking.start(together(xs, more))

@@ -3,9 +3,9 @@
 import builtins
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, Unpack
 
-from corps.parallel.mapping import Asking, Errors, Results, together
+from corps.parallel.mapping import Asking, Errors, How, Results, together
 from corps.parallel.place import Place
 from corps.runtime.calls.futures import Future
 
@@ -28,24 +28,18 @@ def starmap(
     xs: Iterable[Iterable[Any]],
     /,
     *,
-    chunk: int | None = None,
-    at_once: int | None = None,
     ordered: bool = True,
     errors: Errors = "raise",
-    idempotent: bool = False,
-    progress: bool = False,
+    **how: Unpack[How],
 ) -> Results[R]:
     """Do as `corps.map` with ``fn(*x)`` for each item.
 
     Args:
         fn: See `corps.map`, as for all that follows.
         xs: The items, each of which holds the arguments of a call.
-        chunk: Items in each chunk.
-        at_once: How many chunks are under way at most.
         ordered: Whether results come in the order of the items.
         errors: ``"raise"`` or ``"return"``.
-        idempotent: Whether a chunk whose Env has died may run again.
-        progress: Whether to show a bar.
+        **how: `chunk`, `at_once`, `idempotent` and `progress`; see `corps.map`.
 
     Returns:
         The iterator.
@@ -53,18 +47,7 @@ def starmap(
     Raises:
         CorpsError: As `corps.map`.
     """
-    asking = Asking(
-        "starmap",
-        "starmap",
-        fn,
-        chunk,
-        at_once,
-        ordered=ordered,
-        errors=errors,
-        idempotent=idempotent,
-        progress=progress,
-    )
-    return asking.start(xs)
+    return Asking("starmap", "starmap", fn, how, ordered=ordered, errors=errors).start(xs)
 
 
 def imap_unordered(
@@ -72,11 +55,8 @@ def imap_unordered(
     xs: Iterable[Any],
     /,
     *more: Iterable[Any],
-    chunk: int | None = None,
-    at_once: int | None = None,
     errors: Errors = "raise",
-    idempotent: bool = False,
-    progress: bool = False,
+    **how: Unpack[How],
 ) -> Results[R]:
     """Do as `corps.map` and give the results as they are ready.
 
@@ -84,11 +64,8 @@ def imap_unordered(
         fn: See `corps.map`, as for all that follows.
         xs: The items.
         *more: Further iterables.
-        chunk: Items in each chunk.
-        at_once: How many chunks are under way at most.
         errors: ``"raise"`` or ``"return"``.
-        idempotent: Whether a chunk whose Env has died may run again.
-        progress: Whether to show a bar.
+        **how: `chunk`, `at_once`, `idempotent` and `progress`; see `corps.map`.
 
     Returns:
         The iterator.
@@ -96,18 +73,8 @@ def imap_unordered(
     Raises:
         CorpsError: As `corps.map`.
     """
-    asking = Asking(
-        "imap_unordered",
-        "starmap" if more else "map",
-        fn,
-        chunk,
-        at_once,
-        ordered=False,
-        errors=errors,
-        idempotent=idempotent,
-        progress=progress,
-    )
-    return asking.start(together(xs, more))
+    kind = "starmap" if more else "map"
+    return Asking("imap_unordered", kind, fn, how, ordered=False, errors=errors).start(together(xs, more))
 
 
 def filter(  # as the builtin, which it stands beside as `corps.filter`
@@ -115,24 +82,18 @@ def filter(  # as the builtin, which it stands beside as `corps.filter`
     xs: Iterable[T],
     /,
     *,
-    chunk: int | None = None,
-    at_once: int | None = None,
     ordered: bool = True,
     errors: Errors = "raise",
-    idempotent: bool = False,
-    progress: bool = False,
+    **how: Unpack[How],
 ) -> Results[T]:
     """Iterate over the items for which a function returns what is true; the items do not travel back.
 
     Args:
         pred: The function; see `corps.map`, as for all that follows.
         xs: The items.
-        chunk: Items in each chunk.
-        at_once: How many chunks are under way at most.
         ordered: Whether they come in their order.
         errors: ``"raise"``, or ``"return"`` for the error in the place of the item.
-        idempotent: Whether a chunk whose Env has died may run again.
-        progress: Whether to show a bar.
+        **how: `chunk`, `at_once`, `idempotent` and `progress`; see `corps.map`.
 
     Returns:
         The iterator.
@@ -140,18 +101,7 @@ def filter(  # as the builtin, which it stands beside as `corps.filter`
     Raises:
         CorpsError: As `corps.map`.
     """
-    asking = Asking(
-        "filter",
-        "filter",
-        pred,
-        chunk,
-        at_once,
-        ordered=ordered,
-        errors=errors,
-        idempotent=idempotent,
-        progress=progress,
-    )
-    return asking.start(xs)
+    return Asking("filter", "filter", pred, how, ordered=ordered, errors=errors).start(xs)
 
 
 def reduce(
@@ -161,10 +111,7 @@ def reduce(
     /,
     *,
     associative: bool = True,
-    chunk: int | None = None,
-    at_once: int | None = None,
-    idempotent: bool = False,
-    progress: bool = False,
+    **how: Unpack[How],
 ) -> Any:
     """Combine all items to one value, as `functools.reduce` does, in all Envs.
 
@@ -176,10 +123,7 @@ def reduce(
         xs: The items.
         initial: Stands before the first item; what is returned if there is no item.
         associative: False: ``op`` is not, so all is combined one by one, by the calling thread.
-        chunk: Items in each chunk; see `corps.map`, as for all that follows.
-        at_once: How many chunks are under way at most.
-        idempotent: Whether a chunk whose Env has died may run again.
-        progress: Whether to show a bar.
+        **how: `chunk`, `at_once`, `idempotent` and `progress`; see `corps.map`.
 
     Returns:
         The value.
@@ -188,10 +132,10 @@ def reduce(
         TypeError: There is no item and no `initial`; or as `corps.map`.
         CorpsError: As `corps.map`.
     """
+    asking = Asking("reduce", "reduce", op, how)
     first = () if initial is _NOTHING else (initial,)
     if not associative:
         return functools.reduce(op, xs, *first)
-    asking = Asking("reduce", "reduce", op, chunk, at_once, idempotent=idempotent, progress=progress)
     place = asking.find_place()
     try:
         return functools.reduce(op, _parts(asking, xs, place), *first)

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 from corps.addresses import BOOT_ENV, ENV_MGR, ConcAddr, env_label
 from corps.clock import earlier, now
 from corps.errors import CorpsError, EnvStartError
-from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Refused, Value
 from corps.messages.promises import Sent, Unheard
 from corps.messages.requests import CALL, DROP, EXIT, EXIT_DOWN, PULL, REACHING, Kind, Request
@@ -29,13 +28,13 @@ from corps.runtime.calls.errands import Errands
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.retrying import Retrying
 from corps.runtime.calls.travelling import Travels
-from corps.runtime.cells.keeping import PackedState
+from corps.runtime.cells.upper_side import UpperSide, WorkerName
 from corps.runtime.context import Activity, acting, current
 from corps.runtime.letter_box import DeadLetterBox
 from corps.runtime.lives import Lives
 from corps.runtime.options import EnvOptions
 from corps.runtime.other_envs import OtherEnvs
-from corps.runtime.parts import Parts, Services
+from corps.runtime.parts import Part, Parts, Services
 from corps.runtime.registry import Registry
 from corps.runtime.threads.alarms import Alarms
 from corps.runtime.threads.dropped import Dropped
@@ -95,16 +94,9 @@ class Env:
         self.errands: Errands | None = None  # of the main thread, where that is the author's
         self.peers: Peers | None = None
         self.readers: Readers | None = None
-        # These seven make what lies above the engine; `managers.assembly` sets them before anything runs.
-        self.make_name: Callable[[ConcAddr, Interface, int], Any]
-        self.make_iterator: Callable[..., Any]
-        self.pack: Callable[..., PackedState]
-        self.unpack: Callable[[PackedState], Any]
-        self.register: Callable[..., Future[None]]
-        self.singleton: Callable[..., Future[Any]]
-        self.dirs: Any = None  # the Dirs as this Env has them, for look-ups that are to be fast
-        self.timers_of: Callable[[Any], Any]  # of the worker of a cell
-        self.corps_name: Any = None
+        self.upper: UpperSide  # `managers.assembly` sets it before anything runs
+        self.dirs: Part  # the Dirs as this Env has them, for look-ups that are to be fast
+        self.corps_name: WorkerName | None = None
         """Name of the application's Corps, for workers that no other Corps created."""
         self.worker_envs: list[int] = [env_id]
         """Ids of the Envs in which workers may be created; replaced as a whole, never changed."""
@@ -223,17 +215,29 @@ class Env:
     ) -> Future[Any]:
         """Ask as `ask` does, for a coroutine of any event loop: it waits for room, and the loop goes on."""
         future = self.ask(kind, target, method, args, kwargs, seconds, future, retries, is_held=True)
-        request = future.request
+        await self.send_when_room(future)
+        return future
+
+    def send_held(self, future: Future[Any]) -> None:
+        """Dispatch the request of a Future that `ask` has held back. If that raises, it is given up."""
         try:
-            if request is not None:  # else it was too late already
-                await self.dispatch_when_room(request)
+            if future.request is not None:  # else it was too late already
+                self.dispatch(future.request)
+        except BaseException:
+            future.cancel()
+            raise
+
+    async def send_when_room(self, future: Future[Any]) -> None:
+        """Do as `send_held`, for a coroutine of any event loop: it waits for room, and the loop goes on."""
+        try:
+            if future.request is not None:
+                await self.dispatch_when_room(future.request)
         except CorpsError as error:
             future.settle(Refused(error))
             raise
         except BaseException:
             future.cancel()
             raise
-        return future
 
     def ask_manager(
         self, env_id: int, what: str, *args: Any, seconds: float | None = None, **kwargs: Any

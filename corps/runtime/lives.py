@@ -22,6 +22,7 @@ from corps.runtime.cells.records import Record, comes_back
 from corps.runtime.cells.shared import SharedCell
 
 if TYPE_CHECKING:
+    from corps.runtime.cells.upper_side import WorkerName
     from corps.runtime.env import Env
 
 _log = logging.getLogger("corps.env")
@@ -45,7 +46,11 @@ class Lives:
     # --- beginnings ---
 
     def new_cell(
-        self, record: Record, mgr: Any = None, mgr_addr: ConcAddr | None = None, number: int | None = None
+        self,
+        record: Record,
+        mgr: "WorkerName | None" = None,
+        mgr_addr: ConcAddr | None = None,
+        number: int | None = None,
     ) -> Cell:
         """Make the cell of a new worker, with an address of its own, and register it."""
         # `number` is that of a service; None for the next free one.
@@ -55,7 +60,7 @@ class Lives:
         return cell
 
     def start(
-        self, number: int, incarnation: int, create: tuple[Record, Any, ConcAddr] | None
+        self, number: int, incarnation: int, create: "tuple[Record, WorkerName, ConcAddr] | None"
     ) -> Future[Any] | None:
         """Start the next incarnation; return a Future of its Name. `create` makes the cell if it has gone."""
         cell = self._registry.find(number)
@@ -70,7 +75,7 @@ class Lives:
         assert cell.record is not None  # a Mgr starts only what has one
         return construct_again(cell, cell.record, incarnation)
 
-    def _cell(self, number: int, record: Record, mgr: Any, mgr_addr: ConcAddr | None) -> Cell:
+    def _cell(self, number: int, record: Record, mgr: "WorkerName | None", mgr_addr: ConcAddr | None) -> Cell:
         env = self._env
         if env.closed or (self.is_winding_down and not is_service(number)):  # a cleanup() may need a service
             state = "has closed" if env.closed else "ends"

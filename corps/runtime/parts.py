@@ -20,6 +20,7 @@ from corps.runtime.calls.waiting import gather
 from corps.runtime.cells.cell import Cell
 from corps.runtime.cells.constructing import construct_here
 from corps.runtime.cells.records import Record, if_needed
+from corps.runtime.cells.upper_side import WorkerName
 
 if TYPE_CHECKING:
     from corps.runtime.env import Env
@@ -143,11 +144,11 @@ class Services:
     def __contains__(self, number: int) -> bool:
         return number in self._offered
 
-    def name_of(self, number: int) -> Any:
+    def name_of(self, number: int) -> WorkerName:
         """Return the Name of a service of this Env, with what authors may call of it."""
         addr = ConcAddr(self._env.corps_id, self._env.id, number)
         offered = self._offered[number]
-        return self._env.make_name(addr, getattr(offered.cls, "_corps_face", offered.interface), 1)
+        return self._env.upper.make_name(addr, getattr(offered.cls, "_corps_face", offered.interface), 1)
 
     def deliver(self, request: Request) -> None:
         """Take a request for a service, which begins if it is not there yet. Never blocks."""

@@ -135,9 +135,10 @@ def aundelivered_to(method: Any, /) -> Future[Any]:
             done: Future[Any] = Future()
             done.settle(Value(False))
             return done
-        return unregister_in(env, env.make_name(entry.addr, entry.interface, 1), TAG, "corps")
+        return unregister_in(env, Name(entry.addr, entry.interface, env), tag=TAG, where="corps")
     if not isinstance(method, Method):
         raise ConfigError(f"undelivered_to({method!r:.80}): wants a method of a worker's Name, or None")
     of, worker, name, _, _ = method.as_request(())
     receiver: Name[Any] = Name(worker, method.interface, of)
-    return register_in(of, receiver, TAG, True, "corps", {_METHOD: name})
+    properties: dict[str, Any] = {_METHOD: name}
+    return register_in(of, receiver, tag=TAG, unique=True, **properties)

@@ -15,16 +15,17 @@ from corps.messages.requests import Request
 from corps.runtime.cells.aside import Aside
 from corps.supervision.restarts import Restart, Strategy
 from corps.workers.interface import interface_of
+from corps.workers.kept_names import as_name
+from corps.workers.names import Name
 from corps.workers.routing import named_parameters
 from corps.workers.steps import starts, steps_of
+from corps.workers.timers import Timers, TimersSide
 
 if TYPE_CHECKING:
     from typing import Self
 
     from corps.runtime.cells.cell import Cell
     from corps.runtime.cells.records import Record
-    from corps.workers.names import Name
-    from corps.workers.timers import Timers
 
 OFFERED: Final = frozenset(
     {"my_name", "my_self", "my_mgr", "my_corps", "my_tag", "my_class", "my_host", "my_children", "my_dir"}
@@ -111,8 +112,7 @@ class Conc:
 
     def my_name(self) -> "Name[Self]":
         """Return the Name of this worker, to pass it to others."""
-        name: Name[Self] = self._corps_own_cell().name
-        return name
+        return as_name(self._corps_own_cell().name)
 
     def my_self(self) -> "Name[Self]":
         """Return the Name of this worker, to ask itself: ``self.my_self().method()`` is a request."""
@@ -120,31 +120,30 @@ class Conc:
 
     def my_mgr(self) -> "Name[Any]":
         """Return the Name of the worker that created this one."""
-        name: Name[Any] = self._corps_own_cell().mgr
-        return name
+        mgr = self._corps_own_cell().mgr
+        assert mgr is not None  # only the runtime's own workers have none
+        return as_name(mgr)
 
     def my_corps(self) -> "Name[Any]":
         """Return the Name of the Corps that this worker belongs to."""
         cell = self._corps_own_cell()
-        name: Name[Any] = cell.corps_name if cell.corps_name is not None else cell.env.corps_name
-        return name
+        name = cell.corps_name if cell.corps_name is not None else cell.env.corps_name
+        assert name is not None
+        return as_name(name)
 
     def my_dir(self) -> "Name[Any]":
         """Return the Name of the `corps.Dir` of this worker's Env; it finds what the Corps has, too."""
         cell = self._corps_own_cell()
-        name: Name[Any] = cell.env.services.name_of(ENV_DIR)
-        return name
+        return as_name(cell.env.services.name_of(ENV_DIR))
 
     def my_timer(self) -> "Timers":
         """Return the timers of this worker. What they set belongs to this worker, in any thread."""
         cell = self._corps_own_cell()
-        timers: Timers = cell.env.timers_of(cell)
-        return timers
+        return cell.env.parts.get(TimersSide).of_worker(cell)
 
     def my_env(self) -> int:
         """Return the id of the Env in which this worker lives."""
-        env: int = self._corps_own_cell().env.id
-        return env
+        return self._corps_own_cell().env.id
 
     def my_tag(self) -> str:
         """Return the tag that this worker was created with; empty if there was none."""
@@ -172,7 +171,7 @@ class Conc:
 
     def my_children(self) -> "list[Name[Any]]":
         """Return the Names of the workers that this one created and that have not ended, oldest first."""
-        return self._corps_own_cell().family.children()
+        return [as_name(child) for child in self._corps_own_cell().family.children()]
 
     def _corps_own_cell(self) -> "Cell":
         cell: Cell | None = object.__getattribute__(self, "__dict__").get("_corps_cell")

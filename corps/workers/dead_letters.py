@@ -14,6 +14,7 @@ from corps.messages.requests import CALL
 from corps.observing.ring import Backlog
 from corps.runtime.calls.futures import Future
 from corps.runtime.env import Env
+from corps.runtime.threads.sleeping import join
 from corps.workers.everywhere import all_envs, ask_everywhere, env_here, resolved
 
 _log = logging.getLogger("corps.dead_letters")
@@ -169,6 +170,9 @@ class Subscription:
         finally:
             self._env.leave_blocked()
 
+    def _wait_for_one(self, seconds: float) -> bool:
+        return bool(self._arrival.wait_for(lambda: len(self._backlog) or self._is_closed, seconds))
+
     def __iter__(self) -> Iterator[DeadLetter]:
         return self
 
@@ -182,7 +186,7 @@ class Subscription:
         """Get no more letters. Wait for a callback that runs. Idempotent."""
         self.end()
         if self._thread is not None and self._thread is not current_thread():
-            self._thread.join()
+            join(self._thread)
 
     def __enter__(self) -> "Subscription":
         return self

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypedDict, TypeVar, get_args, get_origin
 
 from corps.errors import ConfigError, CorpsError, DefinitionError
 from corps.messages.outcomes import Refused, Value
@@ -18,12 +18,13 @@ from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
 from corps.workers.creating import create_at, create_for_corps, mgr_here, with_deadline
+from corps.workers.dirs_side import DirsSide
 from corps.workers.everywhere import env_here
 from corps.workers.funcs import Funcs, Functions, functions_of, room_in
 from corps.workers.groups import Group
 from corps.workers.names import Name
 from corps.workers.placement import Where, choose, labelled, with_label
-from corps.workers.properties import NONE, Properties, checked_properties
+from corps.workers.properties import Properties, checked_properties
 
 if TYPE_CHECKING:
     from corps.runtime.cells.cell import Cell
@@ -34,6 +35,21 @@ P = ParamSpec("P")
 Per = Literal["corps", "env", "host"]
 """Where there is one singleton: in the whole Corps, in each Env, or on each host."""
 _PER: Final = get_args(Per)
+
+
+class Chosen(TypedDict, total=False):
+    """What `corps.options` takes beside `deadline`."""
+
+    tag: str
+    env: Where
+    mailbox: int | None
+    restart: Restart | None
+    register: bool | Literal["unique"]
+    properties: Properties | None
+    at_once: int | None
+    per: Per
+    label: str | None
+    where: Literal["corps"] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,9 +283,7 @@ class Options:
             CorpsError: As `create_nowait`.
         """
         env = self._env()
-        cls = get_origin(cls) or cls
-        _check_class(cls)
-        found: Future[Name[T]] = env.singleton(self, cls, args, kwargs)
+        found: Future[Name[T]] = env.parts.get(DirsSide).singleton(self, _class_of(cls), args, kwargs)
         return found if self.deadline is None else with_deadline(found, self.deadline)
 
     def replicate_funcs(
@@ -297,10 +311,9 @@ class Options:
     def _env(self) -> Env:
         return self._of or env_here("to create a worker in")
 
-    def _record(self, mgr: "Cell", cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Record:
+    def _record(self, mgr: "Cell", given: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Record:
         """Return how a worker of this Mgr is constructed. One record serves many workers."""
-        cls = get_origin(cls) or cls  # of Box[int] the class Box
-        _check_class(cls)
+        cls = _class_of(given)
         if self.at_once is not None and not issubclass(cls, Funcs):
             text = f"at_once={self.at_once}: {cls.__qualname__} is no subclass of corps.Funcs, and so runs"
             raise ConfigError(f"{text} one request at a time; see `interleave` of corps.Conc")
@@ -336,7 +349,8 @@ class Options:
                 return
             is_unique = self.register == "unique"
             try:
-                entered = env.register(opened.value, self.tag, is_unique, "corps", self.properties or NONE)
+                dirs = env.parts.get(DirsSide)
+                entered = dirs.register(opened.value, self.tag, self.properties, is_unique=is_unique)
             except CorpsError as error:
                 failed(opened.value, error)
                 return
@@ -360,9 +374,11 @@ class Options:
         return registered
 
 
-def _check_class(cls: object) -> None:
+def _class_of(given: object) -> type[Conc]:
+    cls = get_origin(given) or given  # of Box[int] the class Box
     if not (isinstance(cls, type) and issubclass(cls, Conc)):
         raise DefinitionError(f"{cls!r} cannot be created: a worker's class is a subclass of corps.Conc")
+    return cls
 
 
 def _all_or_none(made: list[Future[Any]]) -> list[Any]:

@@ -14,21 +14,21 @@ from corps.addresses import ConcAddr
 from corps.clock import now
 from corps.errors import CorpsError, DefinitionError, EnvLost, RequestError, WorkerGone
 from corps.messages.outcomes import Refused
-from corps.messages.promises import Sent
 from corps.messages.requests import CALL, Request
 from corps.runtime.calls.arguments import await_arguments
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.retrying import Retrying
-from corps.runtime.context import acting
 from corps.runtime.env import Env
 from corps.runtime.parts import Part
 from corps.supervision.restarts import Restart
+from corps.workers.dirs_side import DirsSide
 from corps.workers.everywhere import env_here
 from corps.workers.factory import Options
 from corps.workers.funcs import Functions
 from corps.workers.idempotence import retries_of
 from corps.workers.iterators import RemoteIterator
 from corps.workers.names import Name
+from corps.workers.unheard_futures import unheard_future
 
 P = ParamSpec("P")
 C_co = TypeVar("C_co", covariant=True)
@@ -87,12 +87,8 @@ class Func(Generic[P, C_co, R_co]):
         Raises:
             ContextError, PackError, Overloaded: As `ask`.
         """
-        env, here = env_here("in which the function can be asked"), acting()
-        sender = here.cell.addr if here is not None and here.cell is not None else None
-        sent = Sent(env.letters, sender, _nobody(env), str(self.__name__))
-        future: Future[Any] = Future()
-        future.when_settled(lambda done: _note(sent, done))
-        self._ask(env, future, args, kwargs)
+        env = env_here("in which the function can be asked")
+        self._ask(env, unheard_future(env, _nobody(env), str(self.__name__)), args, kwargs)
 
     def _ask(self, env: Env, future: Future[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         name = env.parts.get(Asked).known(self)
@@ -107,12 +103,8 @@ class Func(Generic[P, C_co, R_co]):
             return
         if name is None:
             asking.find_worker(request)
-            return
-        try:
-            env.dispatch(request)
-        except BaseException:
-            future.cancel()  # nobody holds the request
-            raise
+        else:
+            env.send_held(future)
 
     def key_in(self, env: Env) -> str:
         """Return what all Envs call this function. For the runtime."""
@@ -127,7 +119,7 @@ class Func(Generic[P, C_co, R_co]):
     def create_in(self, env: Env) -> Future[Name[Any]]:
         """Return a Future of its worker, which is made if it is not there. For the runtime."""
         options = Options(tag=self.key_in(env), restart=Restart(), at_once=self._at_once)
-        return env.singleton(options, Functions, ({_METHOD: self},), {})
+        return env.parts.get(DirsSide).singleton(options, Functions, ({_METHOD: self},), {})
 
     def _is_held(self) -> bool:
         """Return whether its module has it under its name, so that it can be found by that."""
@@ -243,12 +235,6 @@ class _Asking(Retrying):
 
 def _nobody(env: Env) -> ConcAddr:
     return ConcAddr(env.corps_id, env.id, _NOT_KNOWN)
-
-
-def _note(sent: Sent, done: Future[Any]) -> None:
-    if done.outcome is not None:
-        done.hear()
-        sent.settle(done.outcome)
 
 
 def _digest(code: CodeType) -> str:

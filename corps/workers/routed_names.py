@@ -3,10 +3,9 @@
 from typing import Any, NoReturn, TypeVar
 
 from corps.addresses import ROUTES, ConcAddr
-from corps.errors import ConfigError, CorpsError, NoSuchMethod
+from corps.errors import ConfigError, NoSuchMethod
 from corps.messages.interfaces import Interface
-from corps.messages.outcomes import Refused, Value
-from corps.messages.promises import Sent
+from corps.messages.outcomes import Value
 from corps.messages.requests import EXIT_LAST, EXIT_NOW
 from corps.runtime.calls.arguments import await_arguments
 from corps.runtime.calls.futures import Future
@@ -18,6 +17,7 @@ from corps.workers.names import Limited, Method, Name, no_env
 from corps.workers.rerouting import ask_any
 from corps.workers.routes import Listing, Route, Routes
 from corps.workers.routing import How
+from corps.workers.unheard_futures import unheard_future
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -172,11 +172,7 @@ class RoutedMethod(Method):
         env, request = self._env or no_env(self), future.request
         if request is None or await_arguments(env, request):
             return
-        try:
-            env.dispatch(request)
-        except BaseException:
-            future.cancel()  # nobody holds the request
-            raise
+        env.send_held(future)
 
     def send(self, /, *args: Any, **kwargs: Any) -> None:
         """See `Method.send`. The request has an answer, so that one that is lost is sent again."""
@@ -185,10 +181,7 @@ class RoutedMethod(Method):
 
     def _sent(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Future[Any]:
         env = self._env or no_env(self)
-        here = acting()
-        sender = here.cell.addr if here is not None and here.cell is not None else None
-        future: Future[Any] = Future()
-        future.when_settled(lambda done: _note(Sent(env.letters, sender, self._addr, self._method), done))
+        future = unheard_future(env, self._addr, self._method)
         return ask_any(env, self._route, self._how, self._method, args, kwargs, None, self._retries, future)
 
     def as_request(self, args: tuple[Any, ...]) -> NoReturn:
@@ -212,23 +205,10 @@ class RoutedMethod(Method):
         env, request = self._env or no_env(self), future.request
         if request is None or await_arguments(env, request):
             return
-        try:
-            await env.dispatch_when_room(request)
-        except CorpsError as error:
-            future.settle(Refused(error))
-            raise
-        except BaseException:
-            future.cancel()
-            raise
+        await env.send_when_room(future)
 
     def __repr__(self) -> str:
         return f"<method {self._method!r} of any {self._interface.short_name} of {self._addr}>"
-
-
-def _note(sent: Sent, done: Future[Any]) -> None:
-    if done.outcome is not None:
-        done.hear()
-        sent.settle(done.outcome)
 
 
 def restore_routed_name(

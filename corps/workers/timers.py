@@ -5,6 +5,8 @@ from datetime import datetime, tzinfo
 from typing import Any, Literal, NoReturn, TypeAlias
 
 from corps.errors import PackError
+from corps.runtime.cells.cell import Cell
+from corps.runtime.parts import Part
 
 Rate: TypeAlias = Literal["fixed", "delay"]
 """``fixed``: ticks are due at equal distances. ``delay``: each distance counts from the end of a tick."""
@@ -49,6 +51,14 @@ class Timer:
             PackError: Always.
         """
         raise PackError(f"{self!r} cannot be packed: it belongs to the worker or Env that has set it")
+
+
+class TimersSide(Part):
+    """What makes the `Timers` of the workers of one Env. Thread-safe."""
+
+    def of_worker(self, cell: Cell) -> "Timers":
+        """Return the timers of the worker of a cell."""
+        raise NotImplementedError
 
 
 class Timers:

@@ -68,7 +68,9 @@ def test_a_booted_name_creates_and_tells_from_any_thread() -> None:
             limited = app.options(deadline=20.0)
             assert limited == app
             assert limited.greet().ret == "hi"
-            assert limited.create(Worker).where().ret in {1, 2}
+            made = limited.create(Worker)
+            assert made.where().ret in {1, 2}
+            assert made._deadline == 20.0
         with pytest.raises(corps.ConfigError):
             app.dead_letters(7)
     finally:

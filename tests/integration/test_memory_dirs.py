@@ -69,7 +69,7 @@ class AnyOrder(RuleBasedStateMachine):
         name = self.env(mgr).options(env=env).create(cls)
         self.numbers += 1
         tag = f"tag {self.numbers}"
-        register_in(self.env(by).env, name, tag, True, "corps", {}).result(LONG)
+        register_in(self.env(by).env, name, tag=tag, unique=True).result(LONG)
         self.made[tag] = Made(name, tag, env, mgr, lasts)
 
     def one(self, which: int) -> Made | None:
@@ -99,7 +99,7 @@ class AnyOrder(RuleBasedStateMachine):
     def unregister(self, which: int, by: int) -> None:
         made = self.one(which)
         if made is not None and self.is_there(by):
-            assert unregister_in(self.env(by).env, made.name, made.tag, "corps").result(LONG)
+            assert unregister_in(self.env(by).env, made.name, tag=made.tag, where="corps").result(LONG)
             del self.made[made.tag]
             for each in self.envs:
                 assert each.is_dead or made.name not in self.found(each.id)
@@ -131,7 +131,7 @@ class AnyOrder(RuleBasedStateMachine):
                 self.away.discard(made.tag)
 
     def found(self, number: int) -> set[Any]:
-        return set(find_all_in(self.env(number).env, None, None, None, None, {}))
+        return set(find_all_in(self.env(number).env))
 
     @invariant()
     def all_that_lives_is_found(self) -> None:

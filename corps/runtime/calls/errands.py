@@ -23,9 +23,9 @@ from corps.messages.requests import DROP, EXIT, Request, Route
 from corps.runtime.calls import caller_side
 from corps.runtime.calls.futures import Pull
 from corps.runtime.context import Activity, current
-from corps.runtime.threads.gates import PART
 from corps.runtime.threads.pool import Runnable
 from corps.runtime.threads.running_loop import running_loop, set_running_loop
+from corps.runtime.threads.sleeping import sleep_in_parts
 from corps.runtime.threads.watched_thread import Failed, WatchedThread, note_failure
 
 if TYPE_CHECKING:
@@ -278,8 +278,7 @@ class _Errand(Generic[T]):
 
     def result(self) -> T:
         """Wait for it; return or raise what came of it."""
-        while not self._is_done.acquire(timeout=PART):  # see `Gate.sleep`
-            pass
+        sleep_in_parts(lambda seconds: self._is_done.acquire(timeout=seconds))
         if self._error is not None:
             try:
                 raise self._error

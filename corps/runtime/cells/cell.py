@@ -54,6 +54,7 @@ from corps.runtime.context import Activity, acting, current
 from corps.supervision.restarts import Strategy
 
 if TYPE_CHECKING:
+    from corps.runtime.cells.upper_side import WorkerName
     from corps.runtime.env import Env
 
 _log = logging.getLogger("corps.workers")
@@ -102,7 +103,7 @@ class Cell:
     is_shared = False  # methods of its worker may run beside each other on threads
 
     def __init__(
-        self, env: "Env", addr: ConcAddr, record: Record, mgr: Any, mgr_addr: ConcAddr | None
+        self, env: "Env", addr: ConcAddr, record: Record, mgr: "WorkerName | None", mgr_addr: ConcAddr | None
     ) -> None:
         """Make a cell without a worker in it. Its first request must be CREATE."""
         self.env = env
@@ -112,7 +113,7 @@ class Cell:
         self.mgr = mgr  # Name of the worker that created it
         self.mgr_addr = mgr_addr  # None for the managers, which no worker created
         self.corps_name = record.corps_name  # Name of the Corps it belongs to
-        self.name = env.make_name(addr, self.interface, 1)
+        self.name = env.upper.make_name(addr, self.interface, 1)
         self.incarnation = 1  # number of its present life; it changes while no thread runs the cell
         self.record: Record | None = None  # None if it is never restarted; set before it runs
         limit = record.options.mailbox
@@ -501,7 +502,7 @@ class Cell:
         if wake:
             self.env.pool.submit(self)
 
-    def begin(self, incarnation: int, name: Any, first: Request) -> bool:
+    def begin(self, incarnation: int, name: "WorkerName", first: Request) -> bool:
         """Start another incarnation by a CREATE; False if the cell is not halted, or has ended."""
         with self._lock:
             if not self._turn.is_halted or not self.mailbox.put_first(first, if_drained=True):

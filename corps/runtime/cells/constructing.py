@@ -48,7 +48,7 @@ def construct_soon(cell: "Cell", record: Record) -> Future[Any]:
 def construct_again(cell: "Cell", record: Record, incarnation: int) -> Future[Any] | None:
     """Have a thread start the next incarnation; None if the worker is not halted. Thread-safe."""
     future, request = _creation(cell, record)
-    name = cell.env.make_name(cell.addr, cell.interface, incarnation)
+    name = cell.env.upper.make_name(cell.addr, cell.interface, incarnation)
 
     def started(done: Future[Any]) -> None:
         if done.outcome is not None and not done.outcome.failed:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from corps.addresses import ConcAddr
 from corps.clock import now
@@ -12,6 +12,7 @@ from corps.runtime.cells.supervising import Supervising
 
 if TYPE_CHECKING:
     from corps.runtime.cells.cell import Cell
+    from corps.runtime.cells.upper_side import WorkerName
 
 
 class ChildEnd(NamedTuple):
@@ -52,7 +53,7 @@ class Family:
         self._cell = cell
         self._is_strict = cell.strategy != "one_for_one"  # failures of one child concern others
         self._lock = Lock()  # protects everything below
-        self._children: dict[ConcAddr, Any] = {}
+        self._children: dict[ConcAddr, WorkerName] = {}
         self._early: dict[ConcAddr, ChildEnd] = {}  # ends that were reported before the adoption
         self._closed = False
         self._supervising: Supervising | None = None
@@ -60,7 +61,7 @@ class Family:
         self.on_end: Callable[[ConcAddr], object] | None = None
         self.groups: list[ChildGroup] = []  # of so many children in each Env; only appended to
 
-    def adopt(self, child: ConcAddr, name: Any, record: Record | None = None) -> bool:
+    def adopt(self, child: ConcAddr, name: "WorkerName", record: Record | None = None) -> bool:
         """Remember a new worker; False if the children end already, so that the caller has to end it."""
         with self._lock:
             if self._closed:
@@ -133,7 +134,7 @@ class Family:
         """Return whether a worker is one of those that have not ended."""
         return child in self._children
 
-    def children(self) -> list[Any]:
+    def children(self) -> "list[WorkerName]":
         """Return the Names of those that have not ended, oldest first."""
         with self._lock:
             return list(self._children.values())

@@ -160,8 +160,8 @@ class Generators:
         number = next(self._numbers)
         turn = _Turn(self._cell) if self._cell.interface.is_free else _ALONE
         stream = self._streams[number] = _Stream(source, holder, context, turn)
-        return self._cell.env.make_iterator(
-            self._cell.name, number, WHOLE, holder, is_async=stream.lock is not None, is_fresh=True
+        return self._cell.env.upper.make_iterator(
+            self._cell.name, number, WHOLE, holder, is_async=stream.lock is not None
         )
 
     @property

@@ -91,7 +91,7 @@ class Keeping:
         self._is_asked = False
         self._due = now() + self._pace
         try:
-            state = cell.env.pack(hook(cell.performer.worker, "keep_state")())
+            state = cell.env.upper.pack(hook(cell.performer.worker, "keep_state")())
             if keeper := _keeper(cell):
                 args = (cell.addr, cell.incarnation, state)
                 cell.env.dispatch(cell.env.one_way(CALL, keeper, "keep", args, {}))
@@ -114,7 +114,7 @@ def kept_state(cell: "Cell") -> Any:
         state = cell.env.lives.kept.kept(cell.addr, cell.incarnation)
     else:
         state = cell.env.ask(CALL, keeper, "kept", (cell.addr, cell.incarnation), {}).result()
-    return None if state is None else cell.env.unpack(state)
+    return None if state is None else cell.env.upper.unpack(state)
 
 
 def forget_state(cell: "Cell") -> None:

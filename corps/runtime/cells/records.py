@@ -1,10 +1,13 @@
 """What it takes to construct a worker again."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from corps.messages.endings import Failure
 from corps.messages.interfaces import Interface
 from corps.runtime.options import WorkerOptions
+
+if TYPE_CHECKING:
+    from corps.runtime.cells.upper_side import WorkerName
 
 
 class Application:
@@ -28,7 +31,7 @@ class Record(NamedTuple):
     args: tuple[Any, ...]  # for the constructor, as given: what the author changes in them afterwards counts
     kwargs: dict[str, Any]
     options: WorkerOptions = WorkerOptions()
-    corps_name: Any = None  # Name of the Corps it belongs to
+    corps_name: "WorkerName | None" = None  # Name of the Corps it belongs to
 
     @property
     def interface(self) -> Interface:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from threading import Condition, RLock, Thread
 
 from corps.clock import remaining
+from corps.runtime.threads.sleeping import join
 from corps.runtime.threads.watched_thread import Failed, WatchedThread, note_failure
 
 _log = logging.getLogger("corps.alarms")
@@ -93,7 +94,7 @@ class Alarms:
             self._heap.clear()
             self._changed.notify()
         if self._thread is not None:
-            self._thread.join()
+            join(self._thread)
 
     def _run(self) -> None:
         self._prepare()

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Lock, Thread
 
+from corps.runtime.threads.sleeping import join
+
 _log = logging.getLogger("corps.env")
 
 
@@ -53,7 +55,7 @@ class Dropped:
             thread = self._thread
         if thread is not None:
             self._jobs.put(None)
-            thread.join()
+            join(thread)
 
     def _run(self) -> None:
         self._begin()

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from threading import TIMEOUT_MAX, Lock
-from typing import Final
 
-PART: Final = 1.0  # seconds
+from corps.runtime.threads.sleeping import PART
 
 
 class Gate:
@@ -44,8 +43,7 @@ class Gate:
 
     def sleep(self, timeout: float | None) -> bool:
         """Block until the gate is opened, or its thread called; False if so many seconds were over first."""
-        # A signal that comes while the main thread falls asleep does not wake it, and CPython would run the
-        # handler at the end of the sleep. So a long one is taken in parts.
+        # As `sleep_in_parts`, without its calls: each request that is waited for comes here.
         left = TIMEOUT_MAX if timeout is None else max(0.0, timeout)
         while not self._permit.acquire(timeout=min(left, PART)):
             left -= PART

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from corps.reserve import FIRST_PAUSE, longer
 from corps.runtime.threads.gates import Gate
+from corps.runtime.threads.sleeping import join
 from corps.runtime.threads.thread_starts import NO_THREAD
 from corps.runtime.threads.watched_thread import Failed, WatchedThread, note_failure
 
@@ -146,7 +147,7 @@ class WorkerPool:
             late = set(self._threads)
         for thread in threads:
             if thread not in late:
-                thread.join()
+                join(thread)
         return sorted(thread.name for thread in late)
 
     def _may_one_more_run(self) -> bool:

@@ -17,6 +17,7 @@ from corps.clock import deadline_after, now, remaining
 from corps.errors import LoopBlocked
 from corps.runtime.context import Activity, current
 from corps.runtime.threads.gates import Gate
+from corps.runtime.threads.sleeping import join
 from corps.runtime.threads.watched_thread import Failed, WatchedThread, note_failure
 from corps.transport.link import Ready, Transport
 
@@ -88,7 +89,7 @@ class Readers:
             )
             return
         if current_thread() is not self._standby_thread:
-            self._standby_thread.join()
+            join(self._standby_thread)
 
     def wait(self, gate: Gate, timeout: float | None) -> bool:
         """Wait at this thread's gate, and read meanwhile if no other one does; return whether it opened."""

@@ -18,7 +18,7 @@ from corps.errors import CorpsError, NameTaken, NotFound, WorkerGone
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Refused, Value
 from corps.messages.requests import CALL
-from corps.runtime.calls.futures import Future
+from corps.runtime.calls.futures import Future, by_others
 from corps.runtime.env import Env
 from corps.runtime.parts import Part
 from corps.services.dirs.entries import (
@@ -139,7 +139,7 @@ class DirCopy(Part):
     def name_of(self, entry: Entry) -> Name[Any]:
         """Return the Name of the worker of an entry, as this Env uses it."""
         if entry.name is None:
-            entry.name = self.env.make_name(entry.addr, entry.interface, entry.incarnation)
+            entry.name = Name(entry.addr, entry.interface, self.env, incarnation=entry.incarnation)
         return entry.name
 
     def not_found(self, query: Query, text: str = "") -> NotFound:
@@ -486,6 +486,17 @@ class Finding(Watcher):
         """See `Watcher.end`."""
         text = f"no worker with {self.query} was registered before the Env closed"
         self.found.settle(Refused(NotFound(text)))
+
+
+def find_soon(copy: DirCopy, query: Query, timeout: float | None) -> Future[Name[Any]]:
+    """Return a Future of the Name of a worker that is meant; wait for one if there is a `timeout`."""
+    name = copy.find(query)
+    if name is None and timeout is not None:
+        later: Future[Name[Any]] = by_others(copy.env.errands, found_later, copy, query, timeout)
+        return later
+    found: Future[Name[Any]] = Future()
+    found.settle(Value(name) if name is not None else Refused(copy.not_found(query)))
+    return found
 
 
 def found_later(copy: DirCopy, query: Query, timeout: float | None) -> Future[Name[Any]]:

@@ -1,15 +1,14 @@
 """The functions of Dirs that authors call."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 
 from corps.errors import ConfigError
 from corps.messages.interfaces import Interface
-from corps.messages.outcomes import Refused, Value
 from corps.runtime.calls.futures import Future, by_others
 from corps.runtime.context import current
 from corps.runtime.env import Env
-from corps.services.dirs.dir_copy import DirCopy, found_later
+from corps.services.dirs.dir_copy import DirCopy, find_soon
 from corps.services.dirs.dir_watch import DirWatch
 from corps.services.dirs.entries import Query, Scope, query_of
 from corps.services.dirs.registering import begin_register, begin_unregister, registration
@@ -20,7 +19,8 @@ from corps.workers.properties import Properties
 T = TypeVar("T")
 
 Match = Callable[[Properties], object] | None
-_WHERE = "in whose Dirs to look"
+_WHERE: Final = "in whose Dirs to look"
+_REGISTER: Final = "in whose Dirs to register"
 
 
 def key_of(env: Env, cls: Any) -> str:
@@ -42,64 +42,64 @@ def query_in(
     return query_of(what, lambda cls: key_of(env, cls), tag, where, match, properties)
 
 
-def find_in(
-    env: Env,
-    what: Any,
-    tag: str | None,
-    where: Scope | None,
-    timeout: float | None,
-    match: Match,
-    properties: Properties,
-) -> Name[Any]:
-    """Do as `find`, in a given Env."""
-    copy = env.parts.get(DirCopy)
-    query = query_in(env, what, tag, where, match, properties)
-    name = copy.find(query)
-    if name is not None:
-        return name
-    if timeout is None:
-        raise copy.not_found(query)
-    found: Future[Name[Any]] = by_others(env.errands, found_later, copy, query, timeout)
-    return found.result()
-
-
 def afind_in(
     env: Env,
     what: Any,
-    tag: str | None,
-    where: Scope | None,
-    timeout: float | None,
-    match: Match,
-    properties: Properties,
+    /,
+    *,
+    tag: str | None = None,
+    where: Scope | None = None,
+    timeout: float | None = None,
+    match: Match = None,
+    **properties: Any,
 ) -> Future[Name[Any]]:
     """Do as `afind`, in a given Env."""
-    copy = env.parts.get(DirCopy)
     query = query_in(env, what, tag, where, match, properties)
-    name = copy.find(query)
-    if name is None and timeout is not None:
-        later: Future[Name[Any]] = by_others(env.errands, found_later, copy, query, timeout)
-        return later
-    found: Future[Name[Any]] = Future()
-    found.settle(Value(name) if name is not None else Refused(copy.not_found(query)))
-    return found
+    return find_soon(env.parts.get(DirCopy), query, timeout)
+
+
+def find_in(env: Env, what: Any, /, **wanted: Any) -> Name[Any]:
+    """Do as `find`, in a given Env."""
+    return afind_in(env, what, **wanted).result()
 
 
 def find_all_in(
-    env: Env, what: Any, tag: str | None, where: Scope | None, match: Match, properties: Properties
+    env: Env,
+    what: Any = None,
+    /,
+    *,
+    tag: str | None = None,
+    where: Scope | None = None,
+    match: Match = None,
+    **properties: Any,
 ) -> list[Name[Any]]:
     """Do as `find_all`, in a given Env."""
     return env.parts.get(DirCopy).find_all(query_in(env, what, tag, where, match, properties))
 
 
 def watch_in(
-    env: Env, what: Any, tag: str | None, where: Scope | None, match: Match, properties: Properties
+    env: Env,
+    what: Any = None,
+    /,
+    *,
+    tag: str | None = None,
+    where: Scope | None = None,
+    match: Match = None,
+    **properties: Any,
 ) -> DirWatch[Any]:
     """Do as `watch_dir`, in a given Env."""
     return DirWatch(env, query_in(env, what, tag, where, match, properties))
 
 
 def register_in(
-    env: Env, name: Name[Any], tag: str, unique: bool, where: Scope, properties: Properties
+    env: Env,
+    name: Name[Any],
+    /,
+    *,
+    tag: str = "",
+    unique: bool = False,
+    where: Scope = "corps",
+    **properties: Any,
 ) -> Future[None]:
     """Do as `aregister`, in a given Env."""
     wanted = registration(tag, unique, where, properties)
@@ -107,7 +107,9 @@ def register_in(
     return done
 
 
-def unregister_in(env: Env, name: Name[Any], tag: str | None, where: Scope | None) -> Future[bool]:
+def unregister_in(
+    env: Env, name: Name[Any], /, *, tag: str | None = None, where: Scope | None = None
+) -> Future[bool]:
     """Do as `aunregister`, in a given Env."""
     done: Future[bool] = by_others(env.errands, begin_unregister, env, name, tag, where)
     return done
@@ -171,11 +173,12 @@ def find(
     here = current.get()
     env: Env = here.env if here is not None and here.cell is not None else env_here(_WHERE)
     if where is None and tag is None and match is None and not properties:  # the most common, and fast
-        copy: DirCopy = env.dirs
+        copy = env.dirs
+        assert isinstance(copy, DirCopy)
         entry = copy.by_tag.get(what) if type(what) is str else copy.by_class.get(key_of(env, what))
         if entry is not None:
             return entry.name or copy.name_of(entry)
-    return find_in(env, what, tag, where, timeout, match, properties)
+    return find_in(env, what, tag=tag, where=where, timeout=timeout, match=match, **properties)
 
 
 @overload
@@ -226,7 +229,8 @@ def afind(
         ConfigError: An argument has a bad value.
         ContextError: There is no Env here, or it is not clear which.
     """
-    return afind_in(env_here(_WHERE), what, tag, where, timeout, match, properties)
+    env = env_here(_WHERE)
+    return afind_in(env, what, tag=tag, where=where, timeout=timeout, match=match, **properties)
 
 
 @overload
@@ -273,7 +277,7 @@ def find_all(
         ConfigError: An argument has a bad value.
         ContextError: There is no Env here, or it is not clear which.
     """
-    return find_all_in(env_here(_WHERE), what, tag, where, match, properties)
+    return find_all_in(env_here(_WHERE), what, tag=tag, where=where, match=match, **properties)
 
 
 def register(
@@ -308,7 +312,8 @@ def register(
         ContextError: There is no Env here, or it is not clear which.
         LoopBlocked: Called in a coroutine: use `aregister` there.
     """
-    register_in(env_here("in whose Dirs to register"), name, tag, unique, where, properties).result()
+    env = env_here(_REGISTER)
+    register_in(env, name, tag=tag, unique=unique, where=where, **properties).result()
 
 
 def aregister(
@@ -337,7 +342,8 @@ def aregister(
         ConfigError: Another argument has a bad value.
         ContextError: There is no Env here, or it is not clear which.
     """
-    return register_in(env_here("in whose Dirs to register"), name, tag, unique, where, properties)
+    env = env_here(_REGISTER)
+    return register_in(env, name, tag=tag, unique=unique, where=where, **properties)
 
 
 def unregister(name: Name[Any], /, *, tag: str | None = None, where: Scope | None = None) -> bool:
@@ -357,7 +363,7 @@ def unregister(name: Name[Any], /, *, tag: str | None = None, where: Scope | Non
         ContextError: There is no Env here, or it is not clear which.
         LoopBlocked: Called in a coroutine: use `aunregister` there.
     """
-    return unregister_in(env_here("in whose Dirs it stands"), name, tag, where).result()
+    return unregister_in(env_here("in whose Dirs it stands"), name, tag=tag, where=where).result()
 
 
 def aunregister(name: Name[Any], /, *, tag: str | None = None, where: Scope | None = None) -> Future[bool]:
@@ -375,7 +381,7 @@ def aunregister(name: Name[Any], /, *, tag: str | None = None, where: Scope | No
         ConfigError: An argument has a bad value.
         ContextError: There is no Env here, or it is not clear which.
     """
-    return unregister_in(env_here("in whose Dirs it stands"), name, tag, where)
+    return unregister_in(env_here("in whose Dirs it stands"), name, tag=tag, where=where)
 
 
 @overload
@@ -425,4 +431,5 @@ def watch_dir(
         ConfigError: An argument has a bad value.
         ContextError: There is no Env here, or it is not clear which.
     """
-    return watch_in(env_here("whose Dirs to watch"), what, tag, where, match, properties)
+    env = env_here("whose Dirs to watch")
+    return watch_in(env, what, tag=tag, where=where, match=match, **properties)

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from corps.addresses import ConcAddr
 from corps.messages.interfaces import Interface
 from corps.runtime.env import Env
-from corps.services.dirs.dir_copy import Answer, DirCopy, Registration, found_later
+from corps.services.dirs.dir_copy import Answer, DirCopy, Registration, find_soon
 from corps.services.dirs.entries import Entry, Query, Scope
 from corps.services.dirs.finding import Match, query_in
 from corps.services.dirs.ledger import Push
@@ -83,12 +83,7 @@ class Dir(Conc):
             NotFound, ConfigError: As `corps.find`.
         """
         copy, query = self._asked(what, tag, match, properties)
-        found = copy.find(query)
-        if found is not None:
-            return found
-        if timeout is None:
-            raise copy.not_found(query)
-        return await found_later(copy, query, timeout)
+        return await find_soon(copy, query, timeout)
 
     async def find_all(
         self,

@@ -16,15 +16,16 @@ from corps.messages.requests import CALL
 from corps.runtime.calls.futures import Future, by_others
 from corps.runtime.context import current
 from corps.runtime.env import Env
-from corps.runtime.parts import Part
 from corps.services.dirs.dir_copy import DirCopy, MadeElsewhere, Registration
 from corps.services.dirs.entries import SINGLETON, Scope
 from corps.services.dirs.finding import key_of
-from corps.services.dirs.registering import begin_register
+from corps.services.dirs.registering import begin_register, registration
+from corps.workers.dirs_side import DirsSide
 from corps.workers.everywhere import resolved
 from corps.workers.factory import Options
 from corps.workers.names import Name
 from corps.workers.placement import no_env_with, on_this_host, with_label
+from corps.workers.properties import NONE, Properties
 
 _HOST: Final = "host "  # before its name, which is empty for the host of the booting process
 _TRIES: Final = 3  # if the Env that makes them dies meanwhile
@@ -52,7 +53,7 @@ class Order(NamedTuple):
     options: Options
 
 
-class Singletons(Part):
+class Singletons(DirsSide):
     """What one Env makes. Thread-safe."""
 
     def __init__(self, env: Env) -> None:
@@ -60,6 +61,38 @@ class Singletons(Part):
         self._env = env
         self._copy = env.parts.get(DirCopy)
         self._making: dict[Key, list[Future[Any]]] = {}  # protected by the lock of the copy
+
+    def register(
+        self, name: Name[Any], tag: str, properties: Properties | None, *, is_unique: bool
+    ) -> Future[None]:
+        """See `DirsSide.register`."""
+        wanted = registration(tag, is_unique, "corps", properties or NONE)
+        done: Future[None] = by_others(self._env.errands, begin_register, self._env, name, wanted)
+        return done
+
+    def singleton(
+        self, options: Options, cls: type[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Future[Name[Any]]:
+        """See `DirsSide.singleton`."""
+        env = self._env
+        is_of_env = options.per == "env"
+        host = _HOST + env.hosts.get(env.id, "") if options.per == "host" else None
+        place = env.id if is_of_env else resolved(env, options.env)
+        properties = None if options.properties is None else dict(options.properties)  # which can be packed
+        plain = replace(options, env=place, register=False, properties=properties, deadline=None, _of=None)
+        where: Scope = "env" if is_of_env else "corps"
+        order = Order((where, key_of(env, cls), options.tag, host), cls, args, kwargs, plain)
+        name = self.known(order)
+        if name is not None:
+            future: Future[Name[Any]] = Future()
+            future.settle(Value(name))
+            return future
+        maker = env.id if is_of_env or env.peers is None else _maker(env, of_host=host is not None)
+        if maker == env.id:
+            made: Future[Name[Any]] = by_others(env.errands, self.get, order)
+            return made
+        there = ConcAddr(env.corps_id, maker, ENV_DIR)
+        return env.ask(CALL, there, "singleton", (tuple(order),), {}, retries=_TRIES)
 
     def known(self, order: Order) -> Name[Any] | None:
         """Return the worker if it is there."""
@@ -155,37 +188,6 @@ class Singletons(Part):
 def _opened(done: Future[Any]) -> Outcome:
     assert done.outcome is not None
     return done.outcome.opened()
-
-
-def singleton_in(
-    env: Env, options: Options, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Future[Any]:
-    """Return a Future of the only worker of a class and tag; see `Options.singleton_nowait`.
-
-    Raises:
-        ConfigError: `cls` is no class of workers, or the Env is none.
-        PackError: It is made in another Env, and an argument cannot be packed.
-    """
-    singletons = env.parts.get(Singletons)
-    is_of_env = options.per == "env"
-    host = _HOST + env.hosts.get(env.id, "") if options.per == "host" else None
-    place = env.id if is_of_env else resolved(env, options.env)
-    properties = None if options.properties is None else dict(options.properties)  # which can be packed
-    plain = replace(options, env=place, register=False, properties=properties, deadline=None, _of=None)
-    where: Scope = "env" if is_of_env else "corps"
-    order = Order((where, key_of(env, cls), options.tag, host), cls, args, kwargs, plain)
-    name = singletons.known(order)
-    if name is not None:
-        future: Future[Any] = Future()
-        future.settle(Value(name))
-        return future
-    maker = env.id if is_of_env or env.peers is None else _maker(env, of_host=host is not None)
-    if maker == env.id:
-        made: Future[Any] = by_others(env.errands, singletons.get, order)
-        return made
-    return env.ask(
-        CALL, ConcAddr(env.corps_id, maker, ENV_DIR), "singleton", (tuple(order),), {}, retries=_TRIES
-    )
 
 
 def _maker(env: Env, *, of_host: bool) -> int:

@@ -4,7 +4,7 @@ import logging
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from corps.addresses import LOGS, ConcAddr
 from corps.errors import ConfigError, ContextError
@@ -17,8 +17,6 @@ from corps.workers.placement import Where
 
 if TYPE_CHECKING:
     from typing import Self
-
-_SINKS: Final = ("handler", "console", "file", "json_lines", "publish", "worker")
 
 
 class LogSink:
@@ -88,17 +86,14 @@ def log_to(
         ContextError: There is no Env here; or a `handler` was given in another process than that of the sink.
         LoopBlocked: Called in a coroutine.
     """
-    asked = {
-        "handler": handler,
-        "console": console or None,
-        "file": None if file is None else os.path.abspath(file),
-        "json_lines": None if json_lines is None else os.path.abspath(json_lines),
-        "publish": publish,
-        "worker": worker,
-    }
-    order: dict[str, Any] = {kind: value for kind, value in asked.items() if value is not None}
-    if len(order) != 1:
-        raise ConfigError(f"log_to takes one of {', '.join(_SINKS)}, and got {', '.join(order) or 'none'}")
+    order = _one_sink(
+        handler=handler,
+        console=console or None,
+        file=None if file is None else os.path.abspath(file),
+        json_lines=None if json_lines is None else os.path.abspath(json_lines),
+        publish=publish,
+        worker=worker,
+    )
     if (worker is None) is not (not method):
         raise ConfigError(f"log_to got worker={worker!r}, method={method!r}: it takes both or none")
     if method:
@@ -114,6 +109,14 @@ def log_to(
             "the Corps, so give it there"
         )
     return LogSink(env, _ask(env, "add_sink", order))
+
+
+def _one_sink(**asked: object) -> dict[str, Any]:
+    """Return the one sink that is asked for, by its kind."""
+    order = {kind: value for kind, value in asked.items() if value is not None}
+    if len(order) != 1:
+        raise ConfigError(f"log_to takes one of {', '.join(asked)}, and got {', '.join(order) or 'none'}")
+    return order
 
 
 def log_level(

@@ -20,6 +20,7 @@ from corps.services.dirs.entries import Query
 from corps.services.timers.schedules import OnceAt, Recurring, Schedule
 from corps.services.timers.wall_times import CronTimes, as_utc, wall_of, zone_of
 from corps.workers.corps import Corps
+from corps.workers.kept_names import as_name
 from corps.workers.names import Method, Name
 from corps.workers.timers import Timer
 
@@ -92,7 +93,7 @@ def _target_of(env: Env, worker: ConcAddr) -> dict[str, Any]:
 
 def _is_corps_object(env: Env, worker: ConcAddr) -> bool:
     if env.corps_name is not None:
-        return bool(env.corps_name._addr == worker)
+        return env.corps_name._addr == worker
     cell = env.registry.find(worker.conc) if worker.env == env.id else None  # its constructor runs
     if (
         cell is None
@@ -108,8 +109,7 @@ def found(env: Env, target: str) -> Name[Any] | None:
     """Return the worker that a timer calls; None if it is not there now."""
     facts = json.loads(target)
     if facts == _OF_CORPS:
-        name: Name[Any] | None = env.corps_name
-        return name
+        return None if env.corps_name is None else as_name(env.corps_name)
     return env.parts.get(DirCopy).find(Query(tag=facts["tag"], cls=facts["cls"], where="corps"))
 
 

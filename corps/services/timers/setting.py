@@ -5,10 +5,11 @@ from collections.abc import Callable, Hashable
 from datetime import datetime, tzinfo
 from math import inf, nan
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import Any, Final, get_args
 
 from corps.addresses import is_runtimes_own
 from corps.errors import ConfigError
+from corps.runtime.cells.cell import Cell
 from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.services.timers.env_timers import EnvTimers
@@ -17,10 +18,7 @@ from corps.services.timers.targets import method_of, target_of
 from corps.services.timers.wall_times import CronTimes, wall_of, zone_of
 from corps.workers.everywhere import env_here
 from corps.workers.names import Method
-from corps.workers.timers import Rate, Timer, Timers
-
-if TYPE_CHECKING:
-    from corps.runtime.cells.cell import Cell
+from corps.workers.timers import Rate, Timer, Timers, TimersSide
 
 _RATES: Final = get_args(Rate)
 _LEAST: Final = 0.001  # seconds between two ticks: nothing that is due more often keeps its times
@@ -31,7 +29,7 @@ class TimersOf(Timers):
 
     __slots__ = ("_env", "_owner")
 
-    def __init__(self, env: Env, owner: "Cell | None") -> None:
+    def __init__(self, env: Env, owner: Cell | None) -> None:
         """Serve a worker, or an Env if there is no `owner`."""
         self._env = env
         self._owner = owner
@@ -98,6 +96,18 @@ class TimersOf(Timers):
         env, target = target_of(called, args, kwargs)
         owner = self._owner if self._env is env else None
         return env.parts.get(EnvTimers).set(owner, target, schedule, jitter=jitter, key=key)
+
+
+class TimersOfWorkers(TimersSide):
+    """What `my_timer` asks. Thread-safe."""
+
+    def __init__(self, env: Env) -> None:
+        """Serve the workers of an Env."""
+        self._env = env
+
+    def of_worker(self, cell: Cell) -> Timers:
+        """See `TimersSide.of_worker`."""
+        return TimersOf(self._env, cell)
 
 
 def _number(what: str, name: str, value: object, *, least: float, most: float = inf) -> float:

@@ -48,7 +48,7 @@ def target_of(method: Method, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
     elif env.peers is None:
         raise NoSuchWorker(f"{worker} is in another Env, and this one is alone", target=str(worker))
     elif args or kwargs:
-        packed = env.pack((args, dict(kwargs)), what="arguments")
+        packed = env.upper.pack((args, dict(kwargs)), what="arguments")
         args, kwargs = (), NO_KEYWORDS
     return env, Target(worker, name, kind, args, kwargs, method.takes("skipped"), packed)
 

@@ -133,7 +133,7 @@ class LocalTick(NoAnswer):
 
 def _opening(env: "Env", packed: PackedState, skipped: int | None) -> Callable[[], tuple[Any, ...]]:
     def unpack() -> tuple[Any, ...]:
-        args, kwargs = env.unpack(packed)
+        args, kwargs = env.upper.unpack(packed)
         return args, kwargs if skipped is None else {**kwargs, "skipped": skipped}
 
     return unpack

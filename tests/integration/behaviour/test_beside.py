@@ -75,18 +75,22 @@ class Inn(corps.Conc):
         self._opened = asyncio.Event()
         self.log: list[str] = []
 
-    async def stay(self, latch: corps.Name[Latch]) -> None:
+    async def stay(self, latch: corps.Name[Latch]) -> list[str]:
+        self.log.append("stays")
         latch.arrive.send()
         await self._opened.wait()
+        return [*self.log, "goes"]
 
     @corps.interleave
     async def let_go(self) -> None:
+        self.log.append("lets go")
         self._opened.set()
 
     @corps.interleave
-    async def meet(self, latch: corps.Name[Latch], number: int) -> None:
+    async def meet(self, latch: corps.Name[Latch], number: int) -> str:
         await latch.arrive()
         await latch.arrived(number)
+        return "met"
 
     async def call_back(self, other: corps.Name[Any]) -> str:
         return str(await other.ask(self.my_name()))
@@ -254,12 +258,12 @@ def test_a_marked_coroutine_begins_while_another_one_awaits(way: Way) -> None:
     staying = inn.stay(latch)
     latch.arrived().result()
     inn.let_go().result()
-    staying.result()
+    assert staying.ret == ["stays", "lets go", "goes"]
 
 
 def test_marked_coroutines_run_beside_each_other(way: Way) -> None:
     inn, latch = way.create(Inn), way.create(Latch)
-    corps.gather(*[inn.meet(latch, 3) for _ in range(3)]).result()
+    assert corps.gather(*[inn.meet(latch, 3) for _ in range(3)]).ret == ["met"] * 3
 
 
 def test_unmarked_coroutines_run_one_after_the_other(way: Way) -> None:

@@ -1,7 +1,5 @@
 """Claims about gates: open is open, and no wake-up is lost or given twice."""
 
-import os
-import signal
 import threading
 
 import pytest
@@ -80,21 +78,3 @@ def test_of_many_openers_and_one_thread_that_comes_and_goes_nobody_is_lost() -> 
         assert over.wait(20)
         for thread in threads:
             thread.join()
-
-
-def test_the_main_thread_handles_a_signal_that_has_not_woken_it() -> None:
-    gate, over = Gate(), threading.Event()
-    other = threading.Thread(target=over.wait)  # it gets the signal: the main thread sleeps on
-    other.start()
-    before = signal.signal(signal.SIGUSR1, lambda *_: gate.open())
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
-    sender = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGUSR1))
-    try:
-        sender.start()
-        assert gate.sleep(30.0)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        signal.signal(signal.SIGUSR1, before)
-        over.set()
-        sender.join()
-        other.join()

@@ -70,11 +70,11 @@ def three() -> Iterator[list[MemoryEnv]]:
 
 
 def register(env: MemoryEnv, name: Any, tag: str = "", *, unique: bool = False, **properties: Any) -> None:
-    register_in(env.env, name, tag, unique, "corps", properties).result(LIMIT)
+    register_in(env.env, name, tag=tag, unique=unique, **properties).result(LIMIT)
 
 
 def found(env: MemoryEnv, what: Any = None) -> list[Any]:
-    return find_all_in(env.env, what, None, None, None, {})
+    return find_all_in(env.env, what)
 
 
 def soon(env: MemoryEnv, what: Any, wanted: list[Any]) -> bool:
@@ -281,7 +281,7 @@ def test_a_worker_that_comes_back_is_found_all_the_time(env: corps.LocalEnv) -> 
 def test_a_name_that_is_found_after_a_return_means_the_new_incarnation(three: list[MemoryEnv]) -> None:
     name = three[0].options(env=2).create(Lasting)
     register(three[0], name, "a", size=1)
-    register_in(three[0].env, name, "a", False, "env", {}).result(LIMIT)
+    register_in(three[0].env, name, tag="a", where="env").result(LIMIT)
     with DirWatch[Any](three[2].env, Query()) as changes:
         changes.take(LIMIT)
         with pytest.raises(corps.Fail):
@@ -526,7 +526,7 @@ def test_a_worker_of_the_own_env_is_preferred(three: list[MemoryEnv]) -> None:
     names = [three[0].options(env=each.id).create(Index) for each in three]
     for name in names:
         register(three[0], name, "index")
-    assert [find_in(env.env, "index", None, None, None, None, {}) for env in three] == names
+    assert [find_in(env.env, "index") for env in three] == names
 
 
 def test_a_worker_that_ends_is_gone_everywhere(three: list[MemoryEnv]) -> None:
@@ -613,9 +613,9 @@ def test_a_worker_may_register_itself_in_its_constructor(three: list[MemoryEnv])
 
 def test_a_dir_of_an_env_is_not_seen_by_others(three: list[MemoryEnv]) -> None:
     name = three[0].options(env=2).create(Index)
-    register_in(three[0].env, name, "here", False, "env", {}).result(LIMIT)
+    register_in(three[0].env, name, tag="here", where="env").result(LIMIT)
     assert [found(env, "here") for env in three] == [[], [name], []]
-    assert unregister_in(three[0].env, name, "here", None).result(LIMIT)
+    assert unregister_in(three[0].env, name, tag="here").result(LIMIT)
     assert found(three[1], "here") == []
 
 
