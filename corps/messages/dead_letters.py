@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Final, Literal, Protocol, get_args
 
 from corps.addresses import ConcAddr
 from corps.messages.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from corps.messages.requests import Request
 
 DeadReason = Literal[
     "no_such_worker",
@@ -71,7 +74,7 @@ class LetterBox(Protocol):
     ) -> None:
         """Keep one whose sender knows of it, or can know."""
 
-    def settle(self, request: Any, outcome: Outcome) -> bool:
+    def settle(self, request: "Request", outcome: Outcome) -> bool:
         """Settle a request, and keep it if the outcome says that it reached nobody."""
 
     def unanswered(self, sender: ConcAddr | None, target: ConcAddr, method: str, outcome: Outcome) -> None:

@@ -10,11 +10,14 @@ from dataclasses import replace
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, Self
 
 from corps.errors import Cancelled, CorpsError, Remote, remote_of
 from corps.handlers import came_from_a_handler
 from corps.messages.originals import copy_of, original_of, remote_error, text_of
+
+if TYPE_CHECKING:
+    from corps.messages.dead_letters import DeadReason
 
 _OUR_FILES: Final = f"{Path(__file__).parents[1]}/"
 _TRACEBACK: Final[Any] = BaseException.__dict__["__traceback__"]
@@ -111,7 +114,7 @@ class Refused(_Open):
     __slots__ = ("error", "letter")
     failed = True
 
-    def __init__(self, error: CorpsError, letter: Any = None) -> None:
+    def __init__(self, error: CorpsError, letter: "DeadReason | None" = None) -> None:
         self.error = error  # what the caller will see raised
         # Why the request is a dead letter; None if it reached its worker, or its caller's Env says so.
         self.letter = letter

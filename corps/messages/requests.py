@@ -7,13 +7,15 @@ shared after that; only `promise` is safe to touch from several threads.
 import concurrent.futures
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from corps.addresses import ConcAddr
 from corps.clock import now
 from corps.errors import RequestError
 from corps.messages.outcomes import Outcome, Raised, Value, note_time
 from corps.messages.promises import Promise, Settled
+
+T = TypeVar("T")
 
 
 class Kind(IntEnum):
@@ -71,6 +73,22 @@ WITHDRAWN: Final = 2  # taken back by its caller: it never begins
 AWAY: Final = 3  # begun, and its coroutine has given up its turn
 
 
+class Helper(Protocol):
+    """A thread that waits, as a holder of requests sees it: a `corps.runtime.context.Activity`."""
+
+    depth: int
+    pooled: bool
+
+
+class OfMainThread(Protocol):
+    """What does the errands of the main thread: a `corps.runtime.calls.errands.Errands`."""
+
+    main: int | None
+
+    def do(self, function: Callable[..., T], *args: Any) -> T:
+        """Call a function in another thread, and wait for it."""
+
+
 class Route(Protocol):
     """What holds a request that was sent: the cell of its worker, or the peer it was sent to.
 
@@ -92,7 +110,7 @@ class Route(Protocol):
         """Ask for the return of a request that has left this Env. It is settled as cancelled then."""
         return
 
-    def help(self, promise: Promise, here: Any) -> None:
+    def help(self, promise: Promise, here: Helper) -> None:
         """Let the calling thread, which does `here` and waits for the promise, do the work, if it can."""
         return
 
@@ -144,7 +162,7 @@ class Request:
         sent: When it was sent, on this process's monotonic clock; None if it came from another Env.
         came: When it came from another Env, on this process's monotonic clock; unset if it did not.
         mark: What its log records have in common; unset until the first of them.
-        errands: Of the Env that sends it, where the main thread has any: a `runtime.calls.errands.Errands`.
+        errands: Of the Env that sends it, where the main thread has any.
         is_given_up: Its caller wants no outcome any more. Set before its promise is done, for that reason.
     """
 
@@ -206,7 +224,7 @@ class Request:
         self.wait: Any = None
         self.relayed: Awaited | None = None
         self.sent: float | None = None
-        self.errands: Any = None
+        self.errands: OfMainThread | None = None
         self.is_given_up = False
 
     def open(self) -> None:

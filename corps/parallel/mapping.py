@@ -2,7 +2,7 @@
 
 import builtins
 import itertools
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sized
 from copy import copy
 from typing import Any, Final, Literal, Self, TypedDict, TypeVar, Unpack, overload
 
@@ -161,8 +161,8 @@ class Asking:
 def length_of(items: object) -> int | None:
     """Return how many items there are, where that is known."""
     try:
-        return len(items)  # type: ignore[arg-type]  # that is the question
-    except Exception:  # it has no length, or an author's class says anything
+        return len(items) if isinstance(items, Sized) else None
+    except Exception:  # an author's class says anything
         return None
 
 

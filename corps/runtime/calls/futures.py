@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar
 from corps.clock import now
 from corps.errors import Cancelled, PackError, RequestError, WaitTimeout
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
-from corps.messages.requests import Request, Route
+from corps.messages.requests import OfMainThread, Request, Route
 from corps.runtime.calls.blocking import block_until
 from corps.runtime.calls.callbacks import Callback, log_raised
 from corps.runtime.calls.unheard import Unheard, unheard
@@ -22,7 +22,6 @@ from corps.runtime.context import Activity, acting
 from corps.runtime.threads.lending import check_reserve
 
 if TYPE_CHECKING:
-    from corps.runtime.calls.errands import Errands
     from corps.runtime.cells.cell import Cell
     from corps.runtime.threads.alarms import Alarm
 
@@ -462,7 +461,7 @@ class _Probing:
         self._timer.cancel()
 
 
-def by_others(errands: "Errands | None", function: Callable[..., T], *args: Any) -> T:
+def by_others(errands: OfMainThread | None, function: Callable[..., T], *args: Any) -> T:
     """Call a function that no signal may break off, and that may wait: not in the main thread."""
     if errands is None or get_ident() != errands.main:
         return function(*args)

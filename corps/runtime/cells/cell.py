@@ -37,6 +37,7 @@ from corps.messages.requests import (
     STILL,
     WATCH,
     WITHDRAWN,
+    Helper,
     Request,
 )
 from corps.runtime.calls.deadlock import Wait
@@ -292,7 +293,7 @@ class Cell:
             text = f"{request!r} could not be dealt with: {type(error).__name__}: {text_of(error)}"
             request.settle(Refused(InternalError(text, target=str(self))))
 
-    def help(self, promise: Promise, here: Activity) -> None:
+    def help(self, promise: Promise, here: Helper) -> None:
         """Run requests in the calling thread until `promise`, which it waits for, is settled."""
         # That saves two changes of threads: 6 µs a call instead of 115. If another thread runs the cell, the
         # caller returns at once. Not for threads of an event loop, nor more than a few calls deep: each takes

@@ -14,7 +14,7 @@ from corps.errors import WorkerGone
 from corps.messages.manners import ANY_NUMBER, ON_ITS_OWN, Manner, goes_beside, manner_of
 from corps.messages.outcomes import Refused
 from corps.messages.promises import Promise
-from corps.messages.requests import BACK, CALL, GET, PINNED, WAITING, Request
+from corps.messages.requests import BACK, CALL, GET, PINNED, WAITING, Helper, Request
 from corps.runtime.cells.cell import Cell
 from corps.runtime.context import Activity, current
 
@@ -78,7 +78,7 @@ class SharedCell(Cell):
 
     # --- running ---
 
-    def help(self, promise: Promise, here: Activity) -> None:
+    def help(self, promise: Promise, here: Helper) -> None:
         """Do as `Cell.help`, if the very request that the caller waits for is the next one."""
         with self._lock:
             first = self.mailbox.first

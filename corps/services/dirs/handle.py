@@ -23,7 +23,7 @@ class _Method(Generic[F]):
         shown = signature(function)
         own = Parameter("self", Parameter.POSITIONAL_ONLY)
         method.__name__, method.__doc__ = function.__name__, function.__doc__
-        method.__signature__ = shown.replace(parameters=[own, *shown.parameters.values()])  # type: ignore[attr-defined]
+        vars(method)["__signature__"] = shown.replace(parameters=[own, *shown.parameters.values()])
         self._method = method
 
     def __get__(self, handle: "DirHandle | None", owner: type | None = None) -> F:

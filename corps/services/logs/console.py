@@ -5,7 +5,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from corps.services.logs.entries import LogEntry, worker_label
+from corps.services.logs.entries import entry_of, worker_label
 from corps.services.logs.forms import PlainLines
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class RichLines(logging.Handler):
     def _line(self, record: logging.LogRecord) -> Any:
         from rich.text import Text
 
-        entry: LogEntry = record.corps_entry  # type: ignore[attr-defined]  # `as_record` has set it
+        entry = entry_of(record)
         style = next((style for style, level in _STYLES if record.levelno >= level), "")
         at = self._time.formatTime(record, "%H:%M:%S")
         line = Text.assemble(

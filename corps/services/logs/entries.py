@@ -257,6 +257,12 @@ def as_dict(entry: LogEntry) -> dict[str, Any]:
     return found
 
 
+def entry_of(record: logging.LogRecord) -> LogEntry:
+    """Return the entry of a record that `as_record` has made."""
+    entry: LogEntry = vars(record)["corps_entry"]
+    return entry
+
+
 def as_record(entry: LogEntry) -> logging.LogRecord:
     """Return an entry as a record for handlers of `logging`, with what `as_dict` has as attributes."""
     found = as_dict(entry)

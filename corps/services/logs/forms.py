@@ -4,7 +4,7 @@ import json
 import logging
 from typing import Any
 
-from corps.services.logs.entries import LogEntry, as_dict
+from corps.services.logs.entries import as_dict, entry_of
 
 
 class PlainLines(logging.Formatter):
@@ -19,7 +19,7 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Give one line."""
-        entry: LogEntry = record.corps_entry  # type: ignore[attr-defined]  # `as_record` has set it
+        entry = entry_of(record)
         return json.dumps(as_dict(entry), ensure_ascii=False, default=_as_text)
 
 

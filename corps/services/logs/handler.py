@@ -3,7 +3,8 @@
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
+from contextlib import contextmanager
 from threading import get_ident
 from typing import Final
 
@@ -76,14 +77,22 @@ class OutletHandler(logging.Handler):
                 self.is_awake = False
                 raise
 
+    @contextmanager
+    def _own_lock(self) -> Iterator[None]:
+        self.acquire()
+        try:
+            yield
+        finally:
+            self.release()
+
     def drop(self, number: int) -> None:
         """Count records that were taken, and lost on their way."""
-        with self.lock:  # type: ignore[union-attr]  # each handler has one
+        with self._own_lock():
             self.dropped += number
 
     def keep_no_more(self) -> None:
         """Close the file of the last records, which stays."""
-        with self.lock:  # type: ignore[union-attr]  # each handler has one
+        with self._own_lock():
             last, self.last = self.last, None
             if last is not None:
                 last.close()
@@ -110,7 +119,7 @@ class OutletHandler(logging.Handler):
             size += len(batch[-1])
         self.fetched += len(batch)
         if self.dropped and not waiting:
-            with self.lock:  # type: ignore[union-attr]  # each handler has one
+            with self._own_lock():
                 dropped, self.dropped = self.dropped, 0
             batch.append(pack_drops(wall_time(), dropped, "they came faster than they could be sent"))
         return batch
