@@ -90,8 +90,9 @@ def _is_number(value: object) -> bool:
 
 
 def _are_delays(value: object) -> bool:
-    is_pair = isinstance(value, tuple | list) and len(value) == 2 and all(map(_is_number, value))
-    return is_pair and 0 <= value[0] <= value[1]  # type: ignore[index]  # both are numbers
+    if not isinstance(value, tuple | list) or len(value) != 2 or not all(map(_is_number, value)):
+        return False
+    return bool(0 <= value[0] <= value[1])
 
 
 def spread(delay: float, chance: Callable[[], float]) -> float:

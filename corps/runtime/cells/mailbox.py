@@ -200,8 +200,8 @@ class Mailbox:
     def _forget(self, turn: Turn) -> None:
         """Take out a sender that waits for room no more. If it was woken for that, wake the next one."""
         with self.lock:
-            if turn in self._turns:
-                self._turns.remove(turn)  # type: ignore[union-attr]  # it is in it
+            if isinstance(self._turns, deque) and turn in self._turns:
+                self._turns.remove(turn)
             elif self._turns:
                 self._turns.popleft().wake()
 

@@ -172,8 +172,9 @@ class Mapped:
         self._array_type: Any = ctypes.c_ubyte * capacity
 
     def __del__(self) -> None:
-        if getattr(self, "fd", None) is not None:
-            os.close(self.fd)  # type: ignore[arg-type]  # it is a number
+        fd: int | None = getattr(self, "fd", None)
+        if fd is not None:
+            os.close(fd)
 
     @property
     def is_in_use(self) -> bool:

@@ -613,16 +613,17 @@ def test_errors_deadlines_and_ends_are_those_of_other_workers(way: Way) -> None:
     def fail() -> None:
         raise KeyError("gone")
 
-    funcs, latch = way.options().create_funcs(hold, fail), way.create(Latch)
+    funcs, latch, other = way.options().create_funcs(hold, fail), way.create(Latch), way.create(Latch)
     with pytest.raises(KeyError):
         funcs.fail().result()
-    with pytest.raises(corps.DeadlineExceeded):
-        funcs.options(deadline=0.05).hold(latch).result()
+    with pytest.raises(corps.DeadlineExceeded):  # before it begins, or afterwards
+        funcs.options(deadline=0.05).hold(other).result()
     with pytest.raises(corps.NoSuchMethod):
         funcs.nothing().result()
     holding = funcs.hold(latch)
-    latch.arrived(2).result()
+    latch.arrived().result()
     ended = funcs.exit()
+    other.open().result()
     latch.open().result()
     assert holding.ret == "opened"
     ended.result()
