@@ -116,7 +116,9 @@ def test_at_a_slower_pace_the_last_state_is_kept_in_time() -> None:
             counter.add().result(LIMIT)
         inner: Any = env._env
         pause = threading.Event()
-        while inner.unpack(inner.lives.kept.kept(counter._addr, 1) or inner.pack(None)) != {"number": 20}:
+        while inner.upper.unpack(inner.lives.kept.kept(counter._addr, 1) or inner.upper.pack(None)) != {
+            "number": 20
+        }:
             pause.wait(0.01)  # nobody tells when a state is kept
         with pytest.raises(corps.Fail):
             counter.fail().result(LIMIT)
