@@ -84,6 +84,7 @@ from corps.errors import RestartLimit as RestartLimit
 from corps.errors import StorageError as StorageError
 from corps.errors import SupervisionError as SupervisionError
 from corps.errors import UnpackError as UnpackError
+from corps.errors import UnsafeFile as UnsafeFile
 from corps.errors import Untrusted as Untrusted
 from corps.errors import VersionMismatch as VersionMismatch
 from corps.errors import WaitTimeout as WaitTimeout
@@ -259,6 +260,7 @@ __all__ = [
     "Timer",
     "Timers",
     "UnpackError",
+    "UnsafeFile",
     "Untrusted",
     "VersionMismatch",
     "WaitTimeout",

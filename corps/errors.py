@@ -35,12 +35,13 @@
     │   ├── CorpsLost                the process of the Corps object died, and nothing brings it back
     │   └── RestartLimit             a worker failed more often than its policy allows
     ├── NoSuchEnv                no Env of the Corps has the label                         (LookupError)
-    ├── NotFound                 no worker of a Dir is meant by what is asked              (LookupError)
-    ├── NameTaken                another worker has this place in a Dir alone
+    ├── NotFound                 no worker of a Dir, or Corps, is meant by what is asked   (LookupError)
+    ├── NameTaken                another worker has this place in a Dir alone, or a Corps the tag
     ├── PropertyError            a property of an entry in a Dir cannot be                    (ValueError)
     ├── KeyRingError             a ring of keys cannot be used, or not be changed so
     │   └── NoSuchKey                a key ring has no key that is meant                      (LookupError)
     ├── NoTimeServer             no server said what time it is                               (OSError)
+    ├── UnsafeFile               other users could have made or changed a file                (OSError)
     ├── StorageError             what has to last could not be written to its file            (OSError)
     ├── Fail                     an author raises it: the worker fails, and may be restarted
     ├── ConfigError              a setting is unknown or has a bad value                      (ValueError)
@@ -382,14 +383,19 @@ class NoSuchEnv(CorpsError, LookupError):
 
 
 class NotFound(CorpsError, LookupError):
-    """No worker that is registered in the Dirs is meant by what was asked. The text lists near misses."""
+    """No worker that is registered in the Dirs is meant by what was asked, or no external Corps has the tag.
+
+    The text lists near misses.
+    """
 
 
 class NameTaken(CorpsError):
     """Another worker is registered under this tag or class, and one of the two is to be the only one.
 
+    Or another external Corps of this user has the tag on this host. The text says which.
+
     Attributes:
-        holder: The Name of the other worker.
+        holder: The Name of the other worker; None if it is a Corps.
     """
 
     holder: Any = None
@@ -409,6 +415,13 @@ class NoSuchKey(KeyRingError, LookupError):
 
 class NoTimeServer(CorpsError, OSError):
     """No time server gave an answer that can be used. The text says of each what was wrong."""
+
+
+class UnsafeFile(CorpsError, OSError):
+    """A file or directory that is to be this user's alone is not: another user could have made or changed it.
+
+    The text says which, and what is wrong with it: its owner, its mode, or that it is a link or no file.
+    """
 
 
 class StorageError(CorpsError, OSError):

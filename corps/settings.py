@@ -308,6 +308,11 @@ class Settings(_Group):
         allowed="at most 64 letters, digits, dots, underscores and hyphens",
         pattern=r"^[A-Za-z0-9._-]{0,64}$",
     )
+    external: bool = _setting(
+        False,
+        "Whether other Corps and scripts of this user can reach the Corps, by its `tag`. It needs one then, "
+        "which no other external Corps of the user has on this host.",
+    )
     per_env: dict[str, EnvSettings] = _setting(
         dict,
         "What single Envs have: tables by the id of the Env or `front`. `env` are environment variables, "

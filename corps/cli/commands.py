@@ -1,8 +1,4 @@
-"""What the commands do: results to stdout, all else to stderr, and the exit status.
-
-An error of the user shows as words, one of the application as its own traceback. Neither shows frames of
-corps.
-"""
+"""What the commands do: results to stdout, all else to stderr, and the exit status."""
 
 import contextlib
 import dataclasses
@@ -12,17 +8,19 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import current_thread, main_thread
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from corps.cli.reporting import APPLICATION_ERROR, BY_SIGNAL, OK, USAGE_ERROR, complain, exit_status, report
 from corps.endpoints import read_endpoint
-from corps.errors import BootError, ConfigError, CorpsError, LoadError, Remote, RemoteError, remote_of
+from corps.errors import BootError, ConfigError, CorpsError, LoadError
 from corps.launch.boot import BootedName, start
 from corps.launch.building import CorpsPlan
 from corps.launch.command_run import ExitStatus
 from corps.launch.found_settings import current_folder, find_executable, find_settings
+from corps.launch.held_tag import HeldTag
 from corps.launch.running import RunningCorps
 from corps.launch.sources import Source, find_source
 from corps.runtime.threads.sleeping import sleep_in_parts
@@ -31,12 +29,6 @@ from corps.workers.parameters import read_words
 
 if TYPE_CHECKING:
     from corps.settings import Settings
-
-OK: Final = 0
-APPLICATION_ERROR: Final = 1
-USAGE_ERROR: Final = 2
-BY_SIGNAL: Final = 128
-"""The exit status of a command that a signal cut short is this and the number of the signal."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -60,17 +52,22 @@ def run_application(
     config: Path | None,
     settings: Mapping[str, str],
     init: Mapping[str, str],
+    external: bool = False,
+    log_file: str = "",
+    on_up: Callable[[HeldTag], object] | None = None,
 ) -> int:
     """Boot an application; call its ``run`` with the words, or serve; return the exit status.
 
     `settings` and `init`, which are arguments for the constructor of the Corps, are texts by their names.
+    `external`: others can reach it. `log_file` is where the output of this process goes, if others are to be
+    shown that. `on_up` is called when an external Corps has started, and before ``run``.
     """
     try:
         with _stopping_signals():
             source = _find(application)
 
             def found_settings() -> "Settings":
-                given = {"envs": envs, "tag": tag}
+                given = {"envs": envs, "tag": tag, "external": external or None}
                 found = find_settings(config, given, source=source, texts=settings).settings
                 logging.basicConfig(
                     level=found.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -78,21 +75,14 @@ def run_application(
                 return found
 
             executable = settings.get("executable") or find_executable(config, source)
-            return _boot_and_run(CorpsPlan(source, found_settings, executable, of_command=init), words)
+            plan = CorpsPlan(source, found_settings, executable, of_command=init, log_file=log_file)
+            return _boot_and_run(plan, words, on_up)
     except UsageProblem as problem:
-        return _complain(str(problem), USAGE_ERROR)
-    except ConfigError as error:
-        return _complain(str(error), USAGE_ERROR)
-    except RemoteError as error:
-        remote = remote_of(error) or Remote()
-        if isinstance(remote.origin, SystemExit):  # of a generator, or a part of the application
-            return _exit_status(remote.origin.code)
-        print(remote.traceback.rstrip() or remote.summary, file=sys.stderr)
-        return APPLICATION_ERROR
+        return complain(str(problem), USAGE_ERROR)
     except BootError as error:  # what the processes wrote has been shown when they wrote it
-        return _complain(str(error).rstrip(), APPLICATION_ERROR)
+        return complain(str(error).rstrip(), APPLICATION_ERROR)
     except CorpsError as error:
-        return _complain(f"{type(error).__name__}: {error}", APPLICATION_ERROR)
+        return report(error)
     except KeyboardInterrupt as interrupt:
         return BY_SIGNAL + (interrupt.number if isinstance(interrupt, Stopped) else signal.SIGINT)
 
@@ -107,7 +97,7 @@ def show_settings(
         source = Source("") if application is None else _find(application)
         rows = describe(find_settings(config, {}, source=source, texts=settings))
     except (UsageProblem, ConfigError, LoadError) as error:
-        return _complain(str(error), USAGE_ERROR)
+        return complain(str(error), USAGE_ERROR)
     if as_json:
         print(json.dumps({key: {"value": value, "source": origin} for key, value, origin in rows}, indent=2))
     elif sys.stdout.isatty():
@@ -138,7 +128,7 @@ def examine(
     try:
         endpoint = None if address is None else read_endpoint(address, "ADDRESS")
     except ConfigError as error:
-        return _complain(str(error), USAGE_ERROR)
+        return complain(str(error), USAGE_ERROR)
     first: list[Finding] = []
     try:
         found = find_settings(config, {}, source=Source(""), texts=settings).settings
@@ -184,23 +174,32 @@ def _find(application: str) -> Source:
         raise UsageProblem(str(error)) from error
 
 
-def _boot_and_run(plan: CorpsPlan, words: Sequence[str]) -> int:
+def _boot_and_run(plan: CorpsPlan, words: Sequence[str], on_up: Callable[[HeldTag], object] | None) -> int:
     with start(plan) as app:
         running = app._running
-        parameters = running.run_parameters()
-        if parameters is None:
-            return _serve(running, words)
+        args = _arguments(running, words)
+        if on_up is not None and running.tag is not None:
+            on_up(running.tag)
+        return _serve(running) if args is None else _print_result(app, args)
+
+
+def _arguments(running: RunningCorps, words: Sequence[str]) -> Sequence[Any] | None:
+    """Read the arguments of the method ``run``; None if there is no such method."""
+    parameters = running.run_parameters()
+    if parameters is not None:
         try:
-            args = read_words(parameters, words)
+            return read_words(parameters, words)
         except ValueError as error:
             raise UsageProblem(str(error)) from error
-        return _print_result(app, args)
+    if words:
+        raise UsageProblem(f"{words[0]!r} is one too many: the application has no method run to take it")
+    return None
 
 
 def _print_result(app: BootedName[Any], args: Sequence[Any]) -> int:
     result = app.run(*args).ret
     if isinstance(result, ExitStatus):
-        return _exit_status(result.code)
+        return exit_status(result.code)
     if isinstance(result, RemoteIterator):  # `run` yields its results, so each is printed when it comes
         for item in result:
             print(item, flush=True)
@@ -209,19 +208,7 @@ def _print_result(app: BootedName[Any], args: Sequence[Any]) -> int:
     return OK
 
 
-def _exit_status(code: object) -> int:
-    """Treat what ``run`` gave to `sys.exit` as Python does at the end of a program."""
-    if code is None:
-        return OK
-    if isinstance(code, int):
-        return code & 0xFF
-    print(code, file=sys.stderr)
-    return APPLICATION_ERROR
-
-
-def _serve(running: RunningCorps, words: Sequence[str]) -> int:
-    if words:
-        raise UsageProblem(f"{words[0]!r} is one too many: the application has no method run to take it")
+def _serve(running: RunningCorps) -> int:
     try:
         print("corps: serving; Ctrl-C or SIGTERM ends it", file=sys.stderr, flush=True)
         sleep_in_parts(running.is_over.wait)
@@ -247,8 +234,3 @@ def _stopping_signals() -> Iterator[None]:
     finally:
         for number, before in replaced.items():
             signal.signal(number, before)
-
-
-def _complain(text: str, status: int) -> int:
-    print(f"corps: {text}", file=sys.stderr)
-    return status

@@ -3,14 +3,17 @@
 import difflib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from corps.cli.keys import keys
+
+if TYPE_CHECKING:
+    from corps.launch.held_tag import HeldTag
 
 
 class _Commands(click.Group):
@@ -91,7 +94,14 @@ def main() -> None:
 @click.option(
     "--envs", type=click.IntRange(1, 1024), help="Env processes to start; one per core if not given."
 )
-@click.option("--tag", help="A label of this run.")
+@click.option("--tag", help="A label of this run. Others find an external Corps by it.")
+@click.option(
+    "--external", is_flag=True, help="Let other Corps and scripts of this user reach it, by its tag."
+)
+@click.option("--detach", is_flag=True, help="Give it a life of its own, beyond this shell. It is external.")
+@click.option(
+    "--log", type=click.Path(path_type=Path), help="Where the output of a detached Corps is appended."
+)
 @_config
 @_set
 @click.option(
@@ -106,6 +116,9 @@ def run(
     args: tuple[str, ...],
     envs: int | None,
     tag: str | None,
+    external: bool,
+    detach: bool,
+    log: Path | None,
     config: Path | None,
     settings: dict[str, str],
     init: dict[str, str],
@@ -119,17 +132,40 @@ def run(
     The exit status is 0, or what run gives to sys.exit; 1 after an error of the application, or if the Corps
     ended without being asked to; 2 after an error of usage or configuration; 128 and the number of the signal
     if one cut run short.
+
+    With --detach this command ends with the status 0 as soon as the Corps is up. Until then an error is shown
+    here, and has the same status as without it. See "corps ps" and "corps stop".
     """
     from corps.cli.commands import run_application
+    from corps.cli.detaching import run_detached
 
     if application.startswith("-"):
         context = click.get_current_context()
         known = [option for parameter in context.command.params for option in parameter.opts]
         near = difflib.get_close_matches(application.partition("=")[0], known)
         raise click.NoSuchOption(application, possibilities=near, ctx=context)
-    raise SystemExit(
-        run_application(application, args, envs=envs, tag=tag, config=config, settings=settings, init=init)
-    )
+    if log is not None and not detach:
+        raise click.UsageError("--log is for --detach: otherwise the output comes here")
+
+    def run_here(log_file: str = "", on_up: "Callable[[HeldTag], object] | None" = None) -> int:
+        return run_application(
+            application,
+            args,
+            envs=envs,
+            tag=tag,
+            config=config,
+            settings=settings,
+            init=init,
+            external=external or detach,
+            log_file=log_file,
+            on_up=on_up,
+        )
+
+    if not detach:
+        raise SystemExit(run_here())
+    if tag is None:
+        raise click.UsageError("--detach wants --tag: the name by which you find the Corps again")
+    raise SystemExit(run_detached(tag, log, run_here))
 
 
 @main.command(short_help="Show the settings that are in effect.")
@@ -184,6 +220,36 @@ def doctor(
 
 
 main.add_command(keys)
+
+
+@main.command(short_help="List the external Corps of this user on this host.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
+def ps(as_json: bool) -> None:
+    """List the external Corps of this user on this host.
+
+    Of each: its tag, id and class, the process that booted it, how many Envs it has beside the front, when
+    it was booted, where it can be reached, and its state. A stale one has died, and its tag is free.
+    """
+    from corps.cli.listing import list_corps
+
+    raise SystemExit(list_corps(as_json=as_json))
+
+
+@main.command(short_help="End an external Corps.")
+@click.argument("tag")
+@click.option("--now", "at_once", is_flag=True, help="Kill it: no cleanup() is called.")
+def stop(tag: str, at_once: bool) -> None:
+    """End the external Corps of this user on this host that has the tag TAG.
+
+    It ends in order, as by SIGTERM, and its phases are shown. The command waits until nothing is left.
+    An interrupt ends the waiting only.
+
+    The exit status is 0; 1 if the Corps has failed, did not end in order, or does not exist; 2 after an error
+    of usage.
+    """
+    from corps.cli.stopping import stop_corps
+
+    raise SystemExit(stop_corps(tag, at_once=at_once))
 
 
 if __name__ == "__main__":

@@ -1,22 +1,19 @@
 """What one process has to know to reach a Corps that is not its own: values, and how they stand in a file."""
 
 import json
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final
 
 from corps.addresses import FRONT
-from corps.errors import Damaged, NewerFormat
+from corps.federation.json_fields import read_object
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
-
-T = TypeVar("T")
 
 FORMAT: Final = 1  # of a connection record. A reader refuses what a newer release wrote
 
 CAPABILITY_SIZE: Final = 16  # bytes
 
-_MAX_SIZE: Final = 1024 * 1024  # bytes of a record at most
+MAX_SIZE: Final = 1024 * 1024  # bytes of a record at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,29 +95,18 @@ class ConnectionRecord:
             Damaged: It is no such text, or a field is missing, or is not what it has to be.
             NewerFormat: A newer release of corps wrote it.
         """
-        if len(text) > _MAX_SIZE:
-            raise Damaged(f"{where} has {len(text)} characters, and {_MAX_SIZE} are the most")
-        try:
-            facts = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise Damaged(f"{where} is no JSON: {error}") from error
-        if type(facts) is not dict:
-            raise Damaged(f"{where} is no JSON object but a {type(facts).__name__}")
-        fields = _Fields(facts, where)
-        form = fields.take("format", int, lambda number: number >= 1)
-        if form > FORMAT:
-            raise NewerFormat(f"{where} has format {form}; this release of corps reads up to {FORMAT}")
+        fields = read_object(text, where, newest=FORMAT, limit=MAX_SIZE, hidden="capability")
         return cls(
             corps=fields.take("corps", str, bool),
             tag=fields.take("tag", str),
             class_name=fields.take("class_name", str, bool),
             pid=fields.take("pid", int, lambda pid: pid > 0),
             started=fields.take("started", str),
-            since=float(fields.take("since", float)),
+            since=fields.take("since", float),
             user=fields.take("user", str),
             host=fields.take("host", str),
             log_file=fields.take("log_file", str),
-            addresses=tuple(fields.texts("addresses", fields.take("addresses", list))),
+            addresses=fields.make("addresses", _addresses),
             front=fields.make("front", _front),
             conc=fields.take("conc", int, lambda conc: conc >= 0),
             interface=fields.make("interface", _interface),
@@ -128,37 +114,10 @@ class ConnectionRecord:
         )
 
 
-class _Fields:
-    """The fields of a JSON object, each of which has to be of its type."""
-
-    def __init__(self, facts: Mapping[str, Any], where: str) -> None:
-        self._facts = facts
-        self._where = where
-
-    def refuse(self, name: str, problem: str = "") -> NoReturn:
-        if name not in self._facts:
-            raise Damaged(f"{self._where} has no field {name!r}")
-        value = "" if name == "capability" else f" is {self._facts[name]!r:.80}, and"
-        raise Damaged(f"{self._where}: the field {name!r}{value} is not what it has to be{problem}")
-
-    def take(self, name: str, kind: type[T], is_right: Callable[[T], object] = lambda _: True) -> T:
-        value = self._facts.get(name)
-        if type(value) is int and kind is float:
-            value = float(value)
-        if type(value) is not kind or not is_right(value):
-            self.refuse(name)
-        return value
-
-    def texts(self, name: str, values: list[Any]) -> list[str]:
-        if not all(type(each) is str for each in values):
-            self.refuse(name)
-        return values
-
-    def make(self, name: str, make: Callable[[Any], T]) -> T:
-        try:
-            return make(self._facts.get(name))
-        except (TypeError, ValueError) as error:
-            self.refuse(name, f": {error}")
+def _addresses(facts: Any) -> tuple[str, ...]:
+    if type(facts) is not list or not all(type(each) is str for each in facts):
+        raise TypeError("it is no list of texts")
+    return tuple(facts)
 
 
 def _front(facts: Any) -> Member:

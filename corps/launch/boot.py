@@ -271,6 +271,7 @@ def boot(
     *args: Any,
     envs: int | None = None,
     tag: str | None = None,
+    external: bool | None = None,
     config: "str | Path | Mapping[str, Any] | Settings | None" = None,
     **kwargs: Any,
 ) -> BootedName[Any]: ...
@@ -282,6 +283,7 @@ def boot(
     *args: *Ts,
     envs: int | None = None,
     tag: str | None = None,
+    external: bool | None = None,
     config: "str | Path | Mapping[str, Any] | Settings | None" = None,
 ) -> BootedName[T]: ...
 @overload
@@ -290,6 +292,7 @@ def boot(
     *,
     envs: int,
     tag: str | None = None,
+    external: bool | None = None,
     config: "str | Path | Mapping[str, Any] | Settings | None" = None,
     **kwargs: Any,
 ) -> BootedName[T]: ...
@@ -298,6 +301,7 @@ def boot(  # type: ignore[misc]  # it takes whatever a constructor takes
     *args: Any,
     envs: int | None = None,
     tag: str | None = None,
+    external: bool | None = None,
     config: "str | Path | Mapping[str, Any] | Settings | None" = None,
     **kwargs: Any,
 ) -> BootedName[Any]:
@@ -316,6 +320,8 @@ def boot(  # type: ignore[misc]  # it takes whatever a constructor takes
         *args: For the constructor of the Corps.
         envs: How many Envs (processes) to start; None for the setting, whose default is one per core.
         tag: The tag of the Corps.
+        external: Whether other Corps and scripts of this user can reach the Corps, by its tag, which it needs
+            then; None for the setting, whose default is that none can.
         config: A configuration file, a mapping of settings, or Settings; None looks for ``corps.toml`` or
             ``pyproject.toml`` beside the application, and in the folders above it up to the project's root.
         **kwargs: For the constructor of the Corps.
@@ -328,12 +334,14 @@ def boot(  # type: ignore[misc]  # it takes whatever a constructor takes
         EnvStartError: A process did not start, or a port is taken.
         CorpsStartError: The constructor raised.
         ComponentError: A component that the settings require did not start.
-        ConfigError: A setting is unknown or has a bad value.
+        ConfigError: A setting is unknown or has a bad value; or it is to be external, and has no tag.
+        NameTaken: It is to be external, and another external Corps of this user has the tag on this host.
+        UnsafeFile: It is to be external, and the directory of the tags could have been made by another user.
         PackError: An argument cannot be packed.
         BootError: A worker asks, or a process that it has started is importing this very application.
     """
     caller = sys._getframe(1)
-    plan = _planned(source, caller, envs, tag, config)
+    plan = _planned(source, caller, {"envs": envs, "tag": tag, "external": external}, config)
     if _is_coroutine(caller):
         return _StartingName(StartingCorps(plan, args, kwargs).begin(), line_of(caller))
     return start(plan, *args, **kwargs)
@@ -345,6 +353,7 @@ async def aboot(
     *args: Any,
     envs: int | None = None,
     tag: str | None = None,
+    external: bool | None = None,
     config: "str | Path | Mapping[str, Any] | Settings | None" = None,
     **kwargs: Any,
 ) -> BootedName[Any]: ...
@@ -356,6 +365,7 @@ async def aboot(
     *args: *Ts,
     envs: int | None = None,
     tag: str | None = None,
+    external: bool | None = None,
     config: "str | Path | Mapping[str, Any] | Settings | None" = None,
 ) -> BootedName[T]: ...
 @overload
@@ -364,6 +374,7 @@ async def aboot(
     *,
     envs: int,
     tag: str | None = None,
+    external: bool | None = None,
     config: "str | Path | Mapping[str, Any] | Settings | None" = None,
     **kwargs: Any,
 ) -> BootedName[T]: ...
@@ -372,6 +383,7 @@ async def aboot(  # type: ignore[misc]  # as boot
     *args: Any,
     envs: int | None = None,
     tag: str | None = None,
+    external: bool | None = None,
     config: "str | Path | Mapping[str, Any] | Settings | None" = None,
     **kwargs: Any,
 ) -> BootedName[Any]:
@@ -385,6 +397,7 @@ async def aboot(  # type: ignore[misc]  # as boot
         *args: For the constructor of the Corps.
         envs: How many Envs (processes) to start.
         tag: The tag of the Corps.
+        external: Whether others can reach the Corps, by its tag.
         config: A configuration file, a mapping of settings, or Settings.
         **kwargs: For the constructor of the Corps.
 
@@ -395,15 +408,14 @@ async def aboot(  # type: ignore[misc]  # as boot
         CorpsError: As `boot`.
     """
     caller = sys._getframe(1)
-    plan = _planned(source, caller, envs, tag, config)
+    plan = _planned(source, caller, {"envs": envs, "tag": tag, "external": external}, config)
     return await _StartingName(StartingCorps(plan, args, kwargs).begin(), line_of(caller)).arrived()
 
 
 def _planned(
     source: str | Path | type,
     caller: FrameType,
-    envs: int | None,
-    tag: str | None,
+    given: Mapping[str, Any],
     config: "str | Path | Mapping[str, Any] | Settings | None",
 ) -> CorpsPlan:
     """Find what is to be booted, if that may be from here."""
@@ -413,7 +425,7 @@ def _planned(
     check_source(found, caller)
 
     def settings() -> "Settings":
-        return find_settings(config, {"envs": envs, "tag": tag}, source=found).settings
+        return find_settings(config, given, source=found).settings
 
     return CorpsPlan(found, settings, executable=find_executable(config, found))
 

@@ -15,6 +15,7 @@ from corps.launch.application import create_application
 from corps.launch.autoloading import Autoloading, installed
 from corps.launch.corps_end import CorpsEnd
 from corps.launch.death_follower import DeathFollower
+from corps.launch.held_tag import HeldTag
 from corps.launch.sources import Source
 from corps.launch.starting import start_env
 from corps.launch.surroundings import labels_of, of_envs
@@ -64,6 +65,7 @@ class CorpsPlan:
     find_settings: "Callable[[], Settings]"  # called once, in the Corps's thread, while the template imports
     executable: str | None = None  # the interpreter of its processes; None for that of this one
     of_command: Mapping[str, str] | None = None
+    log_file: str = ""  # where the output of this process goes, if others are to be shown that
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class CorpsParts:
     autoloading: Autoloading  # has started the components
     name: Name[Any]  # the application's Corps
     finish_timeout: float  # seconds that requests of the script may take when the end begins
+    tag: HeldTag | None  # that of an external Corps, which it gives back when it is over
 
 
 class CorpsBuilder:
@@ -109,6 +112,7 @@ class CorpsBuilder:
         from corps.launch import child
 
         settings = self._plan.find_settings()
+        tag = self._take_tag(host, settings) if settings.external else None
         env, me = self._start_own_env(host, settings)
         until = began + settings.boot_timeout
         host.start_timeout = settings.boot_timeout
@@ -134,7 +138,9 @@ class CorpsBuilder:
             host.hand_over_lines(env.parts.get(LogHub).take_line)
         else:
             membership.release_output()
-        return CorpsParts(host, env, membership, deaths, mgr, autoloading, name, settings.finish_timeout)
+        if tag is not None:
+            tag.has_started(front.interface.class_name)
+        return CorpsParts(host, env, membership, deaths, mgr, autoloading, name, settings.finish_timeout, tag)
 
     def _launch_host(self) -> ProcessHost:
         host = ProcessHost(
@@ -148,6 +154,19 @@ class CorpsBuilder:
         self._end.at_kill(lambda: host.close(0.0))
         host.launch()
         return host
+
+    def _take_tag(self, host: ProcessHost, settings: "Settings") -> HeldTag:
+        """Take the tag of an external Corps before anything of it runs, so that of two boots one goes on."""
+        assert host.template_pid is not None
+        tag = HeldTag(
+            settings.tag, self._corps_id, self._plan.source.path, host.template_pid, self._plan.log_file
+        )
+
+        def give_back(_: object, error: BaseException | None, trace: TracebackType | None) -> None:
+            tag.give_back(error)
+
+        self._undo_late.push(give_back)
+        return tag
 
     def _start_own_env(self, host: ProcessHost, settings: "Settings") -> tuple[Env, Member]:
         options, source = env_options(settings), self._plan.source

@@ -53,6 +53,8 @@ class OrderlyEnd:
             ("stop Envs", self._end_processes),
         ):
             began = now()
+            if self._parts.tag is not None:
+                self._parts.tag.enter_phase(name)
             try:
                 phase()
             except BaseException as error:  # what is to be ended next must end

@@ -13,12 +13,12 @@ from threading import Thread, current_thread
 from typing import Any
 
 from corps.addresses import FRONT
-from corps.errors import EnvStartError
+from corps.errors import CorpsError, EnvStartError
 from corps.launch.building import CorpsBuilder, CorpsParts, CorpsPlan
 from corps.launch.corps_end import CorpsEnd
 from corps.launch.loading import alias_main
 from corps.launch.orderly_end import OrderlyEnd
-from corps.messages.outcomes import Value
+from corps.messages.outcomes import Refused, Value
 from corps.messages.requests import CALL
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.waiting import wait_all
@@ -36,6 +36,7 @@ class RunningCorps:
         self.name = parts.name
         self.env = parts.env
         self.is_over = end.is_over
+        self.tag = parts.tag
         self._parts = parts
         self._end = end
         self._thread = thread
@@ -87,7 +88,10 @@ class RunningCorps:
             orderly.run()
         finally:
             atexit.unregister(self._at_exit)
-            self._end.be_over(self._end.outcome(orderly.outcome))
+            outcome = self._end.outcome(orderly.outcome)
+            if self._parts.tag is not None:
+                self._parts.tag.give_back(outcome.error if isinstance(outcome, Refused) else None)
+            self._end.be_over(outcome)
 
     def _at_exit(self) -> None:
         """End the Corps with the interpreter, but not with that of a forked child of this process."""
@@ -146,7 +150,7 @@ def start_corps(plan: CorpsPlan, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
 
 def _as_corps_error(error: BaseException) -> BaseException:
-    if not isinstance(error, OSError):
+    if not isinstance(error, OSError) or isinstance(error, CorpsError):
         return error
     wrapped = EnvStartError(f"the Corps could not be started: {error}")
     wrapped.__cause__ = error

@@ -32,6 +32,7 @@ BANDS: Final[Mapping[str, int]] = {
             "config",
             "messages",
             "reserve",
+            "process_stat",
             "handlers",
         ),
         0,

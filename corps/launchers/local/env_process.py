@@ -9,6 +9,7 @@ from corps.launchers.local.channel import Channel
 from corps.launchers.local.output import OutputTail
 from corps.launchers.local.pulse import Pulse
 from corps.launchers.local.stacks import DUMP_SIGNAL
+from corps.process_stat import process_stat
 
 
 class EnvProcess:
@@ -80,9 +81,5 @@ class EnvProcess:
 
 def is_stopped(pid: int) -> bool:
     """Return whether a signal or a debugger has stopped a process."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # The second field is a name in parentheses, which may hold anything.
-            return file.read().rpartition(b")")[2].split()[0] in {b"T", b"t"}
-    except (OSError, IndexError):  # it has gone
-        return False
+    found = process_stat(pid)
+    return found is not None and found.state in "Tt"

@@ -10,6 +10,7 @@ import pytest
 from corps.errors import BootError
 from corps.launchers.local import runtime_dir
 from corps.launchers.local.runtime_dir import make_runtime_dir, remove_files, remove_runtime_dir
+from corps.security import private_places
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_a_place_where_others_may_rename_is_not_used(
 def test_a_place_below_a_folder_of_another_user_is_not_used(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime_dir, "_unknown_users", set)
+    monkeypatch.setattr(private_places, "_unknown_users", set)
     monkeypatch.setattr(os, "getuid", lambda: 12345)
     monkeypatch.setattr(runtime_dir, "_ALWAYS_THERE", ())
     owner = os.stat(temporary).st_uid
