@@ -72,7 +72,7 @@ class Executions(Checker):
     def __init__(self, limits: Limits) -> None:
         super().__init__(limits)
         self.episodes = Episodes(limits.settle)
-        self.keeping = Keeping(self.find, self.excuses, self.summary)
+        self.keeping = Keeping(self.find, self.excuses, limits, self.summary)
         self._requests: dict[_Id, _Request] = {}
         self._settled: deque[tuple[int, _Id]] = deque()
         self._sent_up_to: dict[int, int] = {}

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from corps.testing.chaos.judgement import Invariant, Summary
+from corps.testing.chaos.judgement import Invariant, Limits, Summary
 from corps.testing.chaos.witness import Kind, Look, Phase, Record
 
 _NANO: Final = 1_000_000_000
@@ -23,16 +23,18 @@ Excuses = Callable[[int, int, int], bool]
 class Keeping:
     """Takes records in the order of `merged`, one by one. One thread."""
 
-    def __init__(self, find: Find, excuses: Excuses, summary: Summary) -> None:
+    def __init__(self, find: Find, excuses: Excuses, limits: Limits, summary: Summary) -> None:
         """Know nothing yet.
 
         Args:
             find: Takes the violations.
             excuses: Knows the faults.
+            limits: How late a timer may call.
             summary: Where to count.
         """
         self._find = find
         self._excuses = excuses
+        self._late = round((limits.lateness + limits.allowance) * _NANO)
         self._summary = summary
         self._entered: dict[int, bool] = {}  # by entry: whether it is in the Dir
         self._arming: set[int] = set()
@@ -123,7 +125,8 @@ class Keeping:
         if self._ticked[number]:
             return
         is_durable = bool(armed.detail)
-        if is_durable or not self._excuses(armed.worker, armed.incarnation, armed.incarnation):
+        due = armed.incarnation
+        if is_durable or not self._excuses(armed.worker, due, due + self._late):
             kind = "durable timer" if is_durable else "timer"
             text = f"the {kind} {number} for worker {armed.worker} has not called"
             self._find(Invariant.TIMELY, text, armed)
