@@ -106,10 +106,13 @@ BETWEEN: Final = "between two processes"
 BOOT: Final = "boot"
 DIRS: Final = "dirs"
 GROWTH: Final = "growth"
+LOGS: Final = "logs"
 MEMORY: Final = "memory"
 PACKING: Final = "packing"
+PARALLEL: Final = "parallel"
 RECOVERY: Final = "recovery"
 SOAK: Final = "soak"
+TIMERS: Final = "timers"
 
 CALL: Final = "call"
 THREADS: Final = "call, by 8 threads at once"
@@ -130,6 +133,16 @@ AMONG_ENVS: Final = "call to each of many Envs, in any order"
 FIND: Final = "find by a tag, among 10 000 entries"
 FIND_CLASS: Final = "find by a class, among 10 000 entries"
 REGISTER: Final = "register, until 4 Envs and 2 more find it"
+SET_TIMER: Final = "set a timer, among 100 000 armed ones"
+CANCEL_TIMER: Final = "cancel a timer, among 100 000 armed ones"
+LATE: Final = "how late 10 000 timers call that are due within 5 s"
+LATE_AGAIN: Final = "how late 10 000 timers call that are each due every second"
+LOG_RECORD: Final = "log a record"
+LOG_DISABLED: Final = "log below the level"
+MAP_TRIVIAL: Final = "item of a map of 100 000 trivial calls"
+MAP_BUSY: Final = "item of a map of 400 calls that compute"
+SUBMIT: Final = "submit a task, and wait for its result"
+JOBLIB: Final = "task of joblib, among 1 000 small ones"
 RECOVERED: Final = "kill -9 to the first answer of the worker, called in a loop"
 SENT_AFTER: Final = "kill -9 to the answer of one request, sent right after it"
 DETECTED: Final = "kill -9 to the error of a request under way"
@@ -142,6 +155,7 @@ SOAK_MEMORY: Final = "resident memory, over 1 000 000 calls"
 
 IN_FLIGHT: Final = (10, 100)
 N_THREADS: Final = 8
+N_PROCESSES: Final = 2
 N_FAN_OUT: Final = 100
 N_RING: Final = 500
 PIECE: Final = 16 * MIB
@@ -216,6 +230,25 @@ SECTIONS: Final = (
     Section(BOOT, (Work(BOOT_2, 1, 1), Work(BOOT_8, 1, 1))),
     Section(GROWTH, tuple(Work(name, 1000, 20) for name in (BESIDE, AMONG, BESIDE_ENVS, AMONG_ENVS))),
     Section(DIRS, (Work(FIND, 100_000, 1000), Work(FIND_CLASS, 100_000, 1000), Work(REGISTER, 500, 5))),
+    Section(
+        TIMERS,
+        (
+            Work(SET_TIMER, 10_000, 100),
+            Work(CANCEL_TIMER, 10_000, 100),
+            Work(LATE, 10_000, 100, seconds=5, rounds=3),
+            Work(LATE_AGAIN, 10_000, 100, seconds=5, rounds=3),
+        ),
+    ),
+    Section(LOGS, (Work(LOG_RECORD, 5000, 100), Work(LOG_DISABLED, 5000, 100))),
+    Section(
+        PARALLEL,
+        (
+            Work(MAP_TRIVIAL, 100_000, 1000, seconds=20, rounds=5),
+            Work(MAP_BUSY, 400, 4, seconds=20, rounds=5),
+            Work(SUBMIT, 1000, 20),
+            Work(JOBLIB, 1000, 20, seconds=20, rounds=5),
+        ),
+    ),
     Section(
         MEMORY,
         tuple(Work(name, 1, 1, unit="B", warms_up=False) for name in (IDLE, RESIDENT, PROPORTIONAL)),

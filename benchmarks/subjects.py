@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from benchmarks import dirs, floors, ours, packing, recovery, sizes
+from benchmarks import dirs, floors, logs, ours, packing, parallel, recovery, sizes, timers
 from benchmarks.peers import table
 
 WITHOUT_PEERS: Final = (
@@ -12,5 +12,8 @@ WITHOUT_PEERS: Final = (
     *packing.SUBJECTS,
     *recovery.SUBJECTS,
     *dirs.SUBJECTS,
+    *timers.SUBJECTS,
+    *logs.SUBJECTS,
+    *parallel.SUBJECTS,
 )
 PEERS: Final = table.SUBJECTS

@@ -15,23 +15,36 @@ from benchmarks.cases import (
     BOOT_2,
     BOOT_8,
     CALL,
+    CANCEL_TIMER,
     CREATE,
     GROWTH,
     IDLE,
     KIB,
+    LATE,
+    LATE_AGAIN,
+    LOG_DISABLED,
+    LOG_RECORD,
+    LOGS,
     MAP,
+    MAP_BUSY,
+    MAP_TRIVIAL,
     MEMORY,
     ONE,
+    PARALLEL,
     RECOVERED,
     RECOVERY,
+    SET_TIMER,
     SOAK,
     SOAK_CALLS,
+    TIMERS,
     echo,
     in_flight,
 )
 from benchmarks.floors import MEMCPY, ONE_PROCESS, STREAM, ZMQ_IPC
+from benchmarks.logs import QUEUE
 from benchmarks.ours import CORPS, over
-from benchmarks.peers.table import MANAGER, POOL, PYKKA, RAY, XOSCAR
+from benchmarks.parallel import ONE_PROCESS as LOOP
+from benchmarks.peers.table import MANAGER, POOL, POOL_CHUNKS, PYKKA, RAY, XOSCAR
 from benchmarks.results import Key, Run, ratio
 from benchmarks.sizes import BETWEEN_TWO, FEW_ENVS, FEW_WORKERS, IN_ONE, MANY_ENVS, MANY_WORKERS
 
@@ -124,6 +137,27 @@ def _at_most(number: str, what: str, limit: float, unit: str, scale: float, key:
     return Target(number, what, "", limit, False, value, (key,), unit)
 
 
+def _late(number: str, limit: float, work: str) -> Target:
+    """One of a hundred timers calls later than this many milliseconds."""
+    key = Key(TIMERS, work, CORPS)
+
+    def value(run: Run) -> float | None:
+        result = run.find(key)
+        return 1000 * result.p99 if result else None
+
+    return Target(number, f"{work}, p99", "", limit, False, value, (key,), "ms")
+
+
+def _best_of(number: str, what: str, against: str, limit: float, one: Key, others: tuple[Key, ...]) -> Target:
+    """Ours does at least so many times as much per second as the fastest of others."""
+
+    def value(run: Run) -> float | None:
+        ours, found = run.find(one), [result for key in others if (result := run.find(key))]
+        return min(result.p50 for result in found) / ours.p50 if ours and found else None
+
+    return Target(number, what, against, limit, True, value, (one, *others))
+
+
 def _steady(number: str, what: str, limit: float, key: Key) -> Target:
     def value(run: Run) -> float | None:
         result = run.find(key)
@@ -179,6 +213,17 @@ def _targets() -> Iterator[Target]:
         what = f"last tenth of 1 000 000 calls, {subject.removeprefix('corps, ')}"
         yield _steady("P11", what, 1.15, Key(SOAK, SOAK_CALLS, subject))
     yield _at_most("P12", RECOVERED, 300, "ms", 0.001, Key(RECOVERY, RECOVERED, CORPS))
+    for work in (SET_TIMER, CANCEL_TIMER):
+        yield _at_most("P13", work, 10, "µs", 1e-6, Key(TIMERS, work, CORPS))
+    for work in (LATE, LATE_AGAIN):
+        yield _late("P13", 20, work)
+    for work, limit in ((LOG_RECORD, 2), (LOG_DISABLED, 1.1)):
+        yield _times("P14", work, "QueueHandler", limit, Key(LOGS, work, CORPS), Key(LOGS, work, QUEUE))
+    trivial, busy = Key(PARALLEL, MAP_TRIVIAL, CORPS), Key(PARALLEL, MAP_BUSY, CORPS)
+    pools = tuple(Key(PARALLEL, MAP_TRIVIAL, name) for name in POOL_CHUNKS)
+    yield _best_of("P15", MAP_TRIVIAL, f"{POOL} with its best chunks", 1, trivial, pools)
+    yield _as_fast("P15", MAP_TRIVIAL, pools[0].subject, 10, trivial, pools[0])
+    yield _as_fast("P15", MAP_BUSY, "one process", 1.8, busy, Key(PARALLEL, MAP_BUSY, LOOP))
 
 
 TARGETS: Final = tuple(_targets())

@@ -1,31 +1,28 @@
-"""Timers: what it costs to set and cancel one among many, and how late ticks are; beside those of asyncio.
-
-    python -m benchmarks.timers
-
-It takes half a minute. On a machine that does other things, run it at real-time priority: ``chrt --fifo 20``.
-"""
+"""Timers: what it costs to set and cancel one among many, and how late they call; beside those of asyncio."""
 
 import asyncio
 import random
-import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from time import monotonic, perf_counter
 from typing import Any, Final
 
 import corps
+from benchmarks.cases import CANCEL_TIMER, LATE, LATE_AGAIN, SET_TIMER, TIMERS, Subject
+from benchmarks.timing import Effort, Measure, Works
 
 N_ARMED: Final = 100_000
-N_FIRING: Final = 10_000
-SPREAD: Final = 5.0  # seconds over which they are due
-ROUNDS: Final = 7
+SPREAD: Final = 5.0  # seconds over which the timers of a full round are due
+FULL: Final = 10_000  # timers of a full round
 BATCH: Final = 2000
 FAR: Final = 1e6  # seconds
+SOON: Final = 0.5  # seconds until the first one is due
 
-chance = random.Random(7).random
+ASYNCIO: Final = "asyncio"
 
-Result = dict[str, list[float]]
+_chance = random.Random(7).random
 
 
 class Late(corps.Conc):
@@ -52,110 +49,124 @@ class Late(corps.Conc):
 
 
 class Setter(corps.Conc):
-    """Sets timers."""
+    """Sets timers, which are its own."""
 
-    def costs(self, name: corps.Name[Late]) -> Result:
-        """Return what it costs to set and to cancel one, among many."""
-        for _ in range(N_ARMED):
-            corps.after(FAR * (1 + chance()), name.nothing)
-        return costs(lambda seconds: corps.after(seconds, name.nothing))
+    def arm(self, name: corps.Name[Late], count: int) -> None:
+        """Have so many timers armed for good."""
+        for _ in range(count):
+            corps.after(FAR * (1 + _chance()), name.nothing)
+
+    def costs(self, name: corps.Name[Late], effort: Effort, *, of_cancel: bool) -> list[float]:
+        """Measure the setting of timers, or their cancelling."""
+        return costs(lambda seconds: corps.after(seconds, name.nothing), effort, of_cancel=of_cancel)
 
 
-def costs(set_one: Callable[[float], Any]) -> Result:
-    """Return the seconds that it takes to set and to cancel a timer, the mean of each batch."""
-    found: Result = {"set": [], "cancel": []}
-    for _ in range(ROUNDS):
-        times = [FAR * (1 + chance()) for _ in range(BATCH)]
+def costs(set_one: Callable[[float], Any], effort: Effort, *, of_cancel: bool) -> list[float]:
+    """Set and cancel timers, a batch at a time.
+
+    Args:
+        set_one: Sets one that is due after some seconds.
+        effort: How many.
+        of_cancel: Whether to time the cancelling.
+
+    Returns:
+        Seconds per timer, one mean for each batch.
+    """
+    size = min(BATCH, effort.operations)
+    samples: list[float] = []
+    until = perf_counter() + effort.seconds
+    while not samples or (len(samples) * size < effort.operations and perf_counter() < until):
+        times = [FAR * (1 + _chance()) for _ in range(size)]
         begin = perf_counter()
         timers = [set_one(seconds) for seconds in times]
         middle = perf_counter()
         for timer in timers:
             timer.cancel()
-        end = perf_counter()
-        found["set"].append((middle - begin) / BATCH)
-        found["cancel"].append((end - middle) / BATCH)
-    return found
+        samples.append((perf_counter() - middle if of_cancel else middle - begin) / size)
+    return samples
 
 
-def spread(name: corps.Name[Late]) -> None:
-    """Set timers that are due over some seconds."""
-    begin = monotonic() + 1.0
-    for number in range(N_FIRING):
-        due = begin + SPREAD * number / N_FIRING
-        corps.after(due - monotonic(), name.tick, due)
-    time.sleep(SPREAD + 2.0)
+def dues(count: int) -> list[float]:
+    """When so many timers are due, by the monotonic clock: as many in a second as in a full round."""
+    begin = monotonic() + SOON
+    return [begin + SPREAD * number / FULL for number in range(count)]
 
 
-def again(name: corps.Name[Late]) -> None:
-    """Set timers of which each is due every second, in turn."""
-    begin = monotonic()
-    timers = []
-    for number in range(N_FIRING):
-        while monotonic() < begin + number / N_FIRING:
-            time.sleep(0.0005)
-        timers.append(corps.every(1.0, name.beat, monotonic(), 1.0))
-    name.taken().result()
-    time.sleep(SPREAD)
-    for timer in timers:
-        timer.cancel()
-
-
-def at_once(name: corps.Name[Late]) -> None:
-    """Set timers that are all due at the same moment."""
-    due = monotonic() + 2.0
-    for _ in range(N_FIRING):
-        corps.after(due - monotonic(), name.tick, due)
-    time.sleep(4.0)
-
-
-def _note(late: list[float], due: float) -> None:
-    late.append(monotonic() - due)
-
-
-async def of_asyncio() -> tuple[Result, list[float]]:
-    """Measure the same of an event loop."""
-    loop = asyncio.get_running_loop()
-    handles = [loop.call_later(FAR * (1 + chance()), print) for _ in range(N_ARMED)]
-    found = costs(lambda seconds: loop.call_later(seconds, print))
-    for handle in handles:
-        handle.cancel()
-    late: list[float] = []
-    begin = monotonic() + 1.0
-    for number in range(N_FIRING):
-        due = begin + SPREAD * number / N_FIRING
-        loop.call_later(due - monotonic(), partial(_note, late, due))
-    await asyncio.sleep(SPREAD + 2.0)
-    return found, late
-
-
-def show_costs(what: str, found: Result) -> None:
-    """Print the median of the means."""
-    cells = [f"{name} {statistics.median(samples) * 1e6:.1f} µs" for name, samples in found.items()]
-    print(f"{what}, among {N_ARMED} armed: {', '.join(cells)}", flush=True)
-
-
-def show_late(what: str, late: list[float]) -> None:
-    """Print how late ticks were."""
-    late.sort()
-    shares = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
-    cells = [f"{name} {late[int(share * len(late))] * 1e3:.2f} ms" for name, share in shares.items()]
-    print(f"{what}: {len(late)} ticks, {', '.join(cells)}, at most {late[-1] * 1e3:.2f} ms", flush=True)
-
-
-def main() -> None:
-    """Measure, and print."""
+@contextmanager
+def ours(share: float) -> Iterator[Works]:
+    """Timers of one Env, and of a worker in it."""
     with corps.env() as env:
-        name = env.create(Late)
-        show_costs("corps", env.create(Setter).costs(name).ret)
-    with corps.env() as env:
-        name = env.create(Late)
-        for load in (spread, again, at_once):
-            load(name)
-            show_late(f"corps, {load.__name__}", name.taken().result())
-    found, late = asyncio.run(of_asyncio())
-    show_costs("asyncio", found)
-    show_late("asyncio, spread", late)
+        late, setter = env.create(Late), env.create(Setter)
+        setter.arm(late, int(N_ARMED * share)).result()
+
+        def cost(*, of_cancel: bool) -> Measure:
+            return lambda effort: setter.costs(late, effort, of_cancel=of_cancel).result()
+
+        def spread(effort: Effort) -> list[float]:
+            due = 0.0
+            for due in dues(effort.operations):
+                corps.after(due - monotonic(), late.tick, due)
+            time.sleep(due - monotonic() + SOON)
+            found: list[float] = late.taken().result()
+            return found
+
+        def again(effort: Effort) -> list[float]:
+            """Set timers of which each is due every second, in turn, and let them call for some seconds."""
+            begin, timers = monotonic(), []
+            for number in range(effort.operations):
+                time.sleep(max(0.0, begin + number / effort.operations - monotonic()))
+                timers.append(corps.every(1.0, late.beat, monotonic(), 1.0))
+            late.taken().result()
+            time.sleep(min(SPREAD, effort.seconds) + 1.0)
+            for timer in timers:
+                timer.cancel()
+            found: list[float] = late.taken().result()
+            return found
+
+        yield {
+            SET_TIMER: cost(of_cancel=False),
+            CANCEL_TIMER: cost(of_cancel=True),
+            LATE: spread,
+            LATE_AGAIN: again,
+        }
 
 
-if __name__ == "__main__":
-    main()
+@contextmanager
+def of_asyncio(share: float) -> Iterator[Works]:
+    """Timers of an event loop."""
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        for _ in range(int(N_ARMED * share)):
+            loop.call_later(FAR * (1 + _chance()), print)
+
+        def cost(*, of_cancel: bool) -> Measure:
+            set_one = partial(_later, loop)
+            return lambda effort: costs(set_one, effort, of_cancel=of_cancel)
+
+        yield {
+            SET_TIMER: cost(of_cancel=False),
+            CANCEL_TIMER: cost(of_cancel=True),
+            LATE: lambda effort: runner.run(_spread(effort)),
+        }
+
+
+def _later(loop: asyncio.AbstractEventLoop, seconds: float) -> asyncio.TimerHandle:
+    return loop.call_later(seconds, print)
+
+
+async def _spread(effort: Effort) -> list[float]:
+    loop, late, due = asyncio.get_running_loop(), list[float](), 0.0
+
+    def note(due: float) -> None:
+        late.append(monotonic() - due)
+
+    for due in dues(effort.operations):
+        loop.call_later(due - monotonic(), note, due)
+    await asyncio.sleep(due - monotonic() + SOON)
+    return late
+
+
+SUBJECTS: Final = (
+    Subject(TIMERS, ASYNCIO, "floor", of_asyncio),
+    Subject(TIMERS, "corps", "corps", ours),
+)

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from multiprocessing.managers import BaseManager
 from typing import Any
 
-from benchmarks.cases import BOOT_2, BOOT_8
+from benchmarks.cases import BOOT_2, BOOT_8, MAP_BUSY, MAP_TRIVIAL, N_PROCESSES, SUBMIT
+from benchmarks.parallel import add, busy, whole
 from benchmarks.timing import Works, each
 from benchmarks.workers import burn
 from benchmarks.works import calls, cpu_map, creation, echoes
@@ -70,6 +71,18 @@ def pool(share: float) -> Iterator[Works]:
             **cpu_map(lambda number: list(two.map(burn, range(number)))),
             **echoes(lambda value: one.submit(_echo, value).result()),
         }
+
+
+@contextmanager
+def parallel(share: float, size: int) -> Iterator[Works]:
+    """Maps in chunks of one size; single tasks where that is 1."""
+    with ProcessPoolExecutor(N_PROCESSES) as two:
+        list(two.map(add, range(4)))
+        works = {
+            MAP_TRIVIAL: whole(lambda number: list(two.map(add, range(number), chunksize=size))),
+            MAP_BUSY: whole(lambda number: list(two.map(busy, range(number), chunksize=min(size, 8)))),
+        }
+        yield works if size > 1 else {**works, SUBMIT: each(lambda: two.submit(add, 1).result())}
 
 
 @contextmanager

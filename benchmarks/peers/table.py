@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Final
 
-from benchmarks.cases import BETWEEN, BOOT, ONE, Subject
+from benchmarks.cases import BETWEEN, BOOT, ONE, PARALLEL, Subject
 from benchmarks.timing import Works
 
 PYKKA: Final = "Pykka"
@@ -21,12 +21,14 @@ RPYC: Final = "RPyC"
 PYRO: Final = "Pyro5"
 MANAGER: Final = "multiprocessing.Manager"
 POOL: Final = "ProcessPoolExecutor"
+POOL_CHUNKS: Final = {f"{POOL}, chunksize={size}": size for size in (1, 500, 2_000, 10_000, 50_000)}
+LOKY: Final = "loky"
 
 
-def _open(file: str, function: str, share: float, *args: str) -> AbstractContextManager[Works]:
+def _open(file: str, function: str, share: float, **options: int) -> AbstractContextManager[Works]:
     """Import a peer, in the process that measures it, and open it."""
     module = importlib.import_module(f"benchmarks.peers.{file}")
-    opened: AbstractContextManager[Works] = getattr(module, function)(share, *args)
+    opened: AbstractContextManager[Works] = getattr(module, function)(share, **options)
     return opened
 
 
@@ -57,6 +59,11 @@ SUBJECTS: Final = (
     ),
     _peer(BETWEEN, DASK, "dask", "between_processes", "distributed", is_alone=True),
     _peer(BETWEEN, RAY, "ray", "between_processes", "ray", is_alone=True),
+    *(
+        Subject(PARALLEL, name, "peer", partial(_open, "standard", "parallel", size=size))
+        for name, size in POOL_CHUNKS.items()
+    ),
+    _peer(PARALLEL, LOKY, "loky", "tasks", "joblib"),
     _peer(BOOT, XOSCAR, "xoscar", "boot", "xoscar"),
     _peer(BOOT, POOL, "standard", "boot_of_pools"),
     _peer(BOOT, DASK, "dask", "boot", "distributed", is_alone=True),

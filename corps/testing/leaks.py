@@ -8,7 +8,8 @@ Processes, threads, descriptors, shared memory and directories:
 
 It looks at this process and its descendants only. The kernel does not say which process has made a piece of
 shared memory or a directory. So a new one counts unless its name holds the id of another living process, or a
-process outside of this family has it open.
+process outside of this family has it open. Shared memory whose name holds the id of a process that has ended
+does not count either: it may have been any.
 """
 
 import contextlib
@@ -150,9 +151,12 @@ def _is_foreign(path: str) -> bool:
     """Return whether a process outside of our family made or uses this path, and none of ours does."""
     family = {os.getpid(), *(child.pid for child in psutil.Process().children(recursive=True))}
     maker = _NUMBER.search(os.path.basename(path))
-    if maker is not None and (int(maker[1]) in family or psutil.pid_exists(int(maker[1]))):
-        return int(maker[1]) not in family
-    if not path.startswith(_SHARED_MEMORY) or any(_uses(pid, path) for pid in family):
+    is_shared_memory = path.startswith(_SHARED_MEMORY)
+    if maker is not None and int(maker[1]) in family:
+        return False
+    if maker is not None and (is_shared_memory or psutil.pid_exists(int(maker[1]))):
+        return True
+    if not is_shared_memory or any(_uses(pid, path) for pid in family):
         return False
     return any(_uses(pid, path) for pid in psutil.pids() if pid not in family)
 
