@@ -37,7 +37,7 @@ from corps.runtime.other_envs import OtherEnvs
 from corps.runtime.parts import Part, Parts, Services
 from corps.runtime.registry import Registry
 from corps.runtime.threads.alarms import Alarms
-from corps.runtime.threads.dropped import Dropped
+from corps.runtime.threads.jobs import Jobs
 from corps.runtime.threads.lending import check_reserve
 from corps.runtime.threads.loop_thread import LoopThread
 from corps.runtime.threads.pool import WorkerPool
@@ -105,7 +105,7 @@ class Env:
         self.travels: Travels | None = None  # what of a caller's context goes along
         self.turns = itertools.count()  # for taking the Envs of the Corps in turn
         self.unheard: LogLimit[tuple[str, str]] = LogLimit()  # used by the thread of `dropped` alone
-        self.dropped = Dropped(f"{self.label}-dropped", lambda: current.set(self._bringing))
+        self.dropped = Jobs(f"{self.label}-dropped", lambda: current.set(self._bringing))
         # Attributes that were named: those that are still wanted are asked for before the next request.
         self.unsent: deque[weakref.ref[caller_side.Unsent]] = deque()
         # One step of these two is atomic: what waits for its arguments, and what is sent again in a moment.

@@ -88,6 +88,7 @@ class Options:
     label: str | None = None
     where: Literal["corps"] | None = None
     _of: Env | None = None
+    _is_soon: bool = False  # the calling thread runs no constructor, not even in this Env
 
     def create(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
         """Create one worker, and wait until it is constructed; see `corps.create`.
@@ -331,7 +332,7 @@ class Options:
         if self.where == "corps":
             made = create_for_corps(env, place, record, self.deadline)
         else:
-            made = create_at(env, place, mgr, record, self.deadline)
+            made = create_at(env, place, mgr, record, self.deadline, is_soon=self._is_soon)
         if self.register:
             made = self._registered(env, made)
         return made if self.deadline is None else with_deadline(made, self.deadline)

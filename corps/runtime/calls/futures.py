@@ -9,11 +9,11 @@ import concurrent.futures
 import logging
 from collections.abc import Callable, Generator
 from threading import Lock, get_ident
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 from corps.clock import now
 from corps.errors import Cancelled, PackError, RequestError, WaitTimeout
-from corps.messages.outcomes import Outcome, Raised, Refused, Value
+from corps.messages.outcomes import Outcome, Raised, Refused
 from corps.messages.requests import OfMainThread, Request, Route
 from corps.runtime.calls.blocking import block_until
 from corps.runtime.calls.callbacks import Callback, log_raised
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 T = TypeVar("T")
 _log = logging.getLogger("corps.futures")
-
-
-_TAKEN: Final = Value(None)
 
 
 class Future(concurrent.futures.Future[R]):
@@ -342,13 +339,6 @@ class Future(concurrent.futures.Future[R]):
         if opened.failed:
             self.hear()
         return opened
-
-    def take(self) -> R:
-        """Return the value, and keep it no longer. For the runtime, where nothing else has the Future."""
-        value = self.result()
-        vars(self).pop("opened", None)
-        self._outcome = _TAKEN
-        return value
 
     def hear(self) -> None:
         """Note that the outcome is looked at, or passed on: the log need not say that it is a failure."""

@@ -15,6 +15,7 @@ from corps.errors import Cancelled, CorpsError, WaitTimeout
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.runtime.calls.blocking import block_until, readers_of
 from corps.runtime.calls.futures import Future
+from corps.runtime.calls.task_futures import TaskFuture
 
 if TYPE_CHECKING:
     from corps.runtime.threads.readers import Readers
@@ -228,6 +229,8 @@ def _adopted(given: AnyFuture[R]) -> Future[R]:
     """Return the Future itself, or one of ours that follows one of another executor."""
     if isinstance(given, Future):
         return given
+    if isinstance(given, TaskFuture):
+        return given.follower
     future: Future[R] = Future()
     given.add_done_callback(lambda done: future.settle(_outcome_of(done)))
     return future
