@@ -42,7 +42,7 @@ def _backend() -> Any:
             """Start nothing yet. `envs` is that of `corps.Executor`."""
             super().__init__(*args, **kwargs)
             self._envs = envs
-            self._executor: Executor | None = None
+            self._workers: Executor | None = None
 
         def effective_n_jobs(self, n_jobs: int | None) -> int:
             """Return how many tasks run at once; negative numbers count from that of the workers."""
@@ -50,9 +50,9 @@ def _backend() -> Any:
                 raise ValueError("n_jobs == 0 in Parallel has no meaning")
             if n_jobs is None:
                 return 1
-            return n_jobs if n_jobs > 0 else max(self._workers() + 1 + n_jobs, 1)
+            return n_jobs if n_jobs > 0 else max(self._at_once() + 1 + n_jobs, 1)
 
-        def _workers(self) -> int:
+        def _at_once(self) -> int:
             if self._envs is not None or not has_env():
                 return self._envs or cores()
             env = env_here("for joblib")
@@ -66,15 +66,15 @@ def _backend() -> Any:
                     parallel_module.SequentialBackend(nesting_level=self.nesting_level)
                 )
             self.parallel = parallel
-            if self._executor is None:
-                self._executor = Executor(n_jobs, envs=self._envs)
+            if self._workers is None:
+                self._workers = Executor(n_jobs, envs=self._envs)
             return n_jobs
 
         def submit(self, func: Callable[[], Any], callback: Callable[[Any], object] | None = None) -> Any:
             """Have a batch of tasks run."""
-            if self._executor is None:
+            if self._workers is None:
                 raise RuntimeError("this call of joblib.Parallel has ended")
-            future = self._executor.submit(func)
+            future = self._workers.submit(func)
             if callback is not None:
                 future.add_done_callback(callback)
             return future
@@ -85,14 +85,14 @@ def _backend() -> Any:
 
         def terminate(self) -> None:
             """End the workers."""
-            executor, self._executor = self._executor, None
+            executor, self._workers = self._workers, None
             if executor is not None:
                 executor.shutdown(cancel_futures=True)
             self.reset_batch_stats()
 
         def abort_everything(self, ensure_ready: bool = True) -> None:
             """Cancel what has not begun."""
-            executor, self._executor = self._executor, None
+            executor, self._workers = self._workers, None
             if executor is not None:
                 executor.shutdown(wait=False, cancel_futures=True)
             if ensure_ready:
