@@ -48,7 +48,7 @@ class Peers:
         self._incarnation = incarnation
         self._transport = transport
         self._packer = packer
-        self._limits = Limits(window, patience, transport.max_frame)
+        self._window, self._patience = window, patience
         self.audit = Audit(f"{env_label(env.id)}")
         """What members sent that the protocol does not allow, by kind. Used by the thread that reads."""
         self._lock = Lock()  # protects _peers and _lost
@@ -90,7 +90,8 @@ class Peers:
 
     def _new_peer(self, member: Member) -> Peer:
         connect, journals, own = self._transport.connect, self._journals, self._incarnation
-        return Peer(self._env, member, connect, self._packer, self._give_up, self._limits, journals, own)
+        limits = Limits(self._window, self._patience, self._transport.max_frame_to(member))
+        return Peer(self._env, member, connect, self._packer, self._give_up, limits, journals, own)
 
     def when_read(self, env: int, then: Callable[[], object]) -> bool:
         """Call `then` in the thread that reads when all was read of an Env whose process has ended.

@@ -72,6 +72,10 @@ class Transport(ABC):
         """
         return nullcontext()
 
+    def max_frame_to(self, member: Member) -> int | None:
+        """Return the bytes of the longest frame that a peer takes; None for no limit. Thread-safe."""
+        return self.max_frame
+
     @abstractmethod
     def start(self, on_message: OnMessage, on_broken: OnBroken) -> None:
         """Get ready for reading. What was sent here before, by members admitted by now, is not lost."""

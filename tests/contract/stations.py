@@ -124,6 +124,17 @@ class StationMaker(ABC):
             The transport, and its public key or an empty text.
         """
 
+    def endpoint_of(self, transport: Transport) -> str:
+        """Return where others reach a transport.
+
+        Args:
+            transport: One that this object has made.
+
+        Returns:
+            What goes into its record.
+        """
+        return transport.endpoint
+
     def station(self, env: int, corps: str = "0123456789abcdef") -> Station:
         """Make a transport with a fresh incarnation.
 
@@ -137,7 +148,7 @@ class StationMaker(ABC):
 
         def join(hello: Hello) -> tuple[Transport, Member]:
             transport, public_key = self.make_transport(hello)
-            return transport, Member(env, hello.incarnation, transport.endpoint, public_key)
+            return transport, Member(env, hello.incarnation, self.endpoint_of(transport), public_key)
 
         return station_of(env, join, corps)
 

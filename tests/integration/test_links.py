@@ -3,7 +3,8 @@
 import secrets
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -16,6 +17,7 @@ from corps.launchers.local.runtime_dir import make_runtime_dir, remove_runtime_d
 from corps.messages.members import Member
 from corps.security.keys import new_key_pair
 from corps.testing.network import MemoryNetwork
+from corps.transport.bordered import BorderedTransport
 from corps.transport.link import Transport
 from corps.transport.unix.transport import UnixTransport
 from corps.transport.zeromq.transport import ZmqTransport
@@ -114,6 +116,131 @@ class TestUnix(TransportContract):
     def test_it_can_listen_only_where_there_is_a_directory(self) -> None:
         with pytest.raises(EnvStartError, match="cannot listen on"):
             UnixTransport(Hello("c" * 16, 1, "1" * 32), runtime_dir="/nowhere")
+
+
+class BorderedContract(TransportContract):
+    """Both kinds of links of one Env. Members are reached at the end that `endpoint_of` says."""
+
+    @pytest.fixture(autouse=True)
+    def directory(self) -> Iterator[None]:
+        self._directory = make_runtime_dir()
+        yield
+        remove_runtime_dir(self._directory)
+
+    def make_transport(self, hello: Hello) -> tuple[Transport, str]:
+        return bordered(hello, self._directory)
+
+
+class TestBorderedInside(BorderedContract):
+    """Among members of its own Corps."""
+
+
+class TestBorderedOutside(BorderedContract):
+    """Among members behind the border."""
+
+    overtakes: ClassVar = True
+
+    def endpoint_of(self, transport: Transport) -> str:
+        assert isinstance(transport, BorderedTransport)
+        return transport.outer_endpoint
+
+
+def bordered(hello: Hello, directory: str) -> tuple[BorderedTransport, str]:
+    keys = new_key_pair()
+    inner = UnixTransport(hello, runtime_dir=directory)
+    try:
+        outer = ZmqTransport(hello, runtime_dir=None, keys=keys, audit=inner.audit, silence=30.0)
+    except BaseException:
+        inner.close()
+        raise
+    return BorderedTransport(inner, outer), keys.public
+
+
+class TestBorder:
+    """One Env that has both kinds of peers at once."""
+
+    @pytest.fixture
+    def three(self) -> Iterator[tuple[Station, Station, Station]]:
+        """An Env with a border, one of its own Corps, and one behind the border."""
+        directory = make_runtime_dir()
+        middle_hello, inside_hello, outside_hello = (
+            Hello("c" * 16, env, secrets.token_hex(16)) for env in (1, 2, 3)
+        )
+        keys = new_key_pair()
+        middle, public = bordered(middle_hello, directory)
+        inside = UnixTransport(inside_hello, runtime_dir=directory)
+        outside = ZmqTransport(outside_hello, runtime_dir=None, keys=keys)
+        stations = (
+            Station(middle, Member(1, middle_hello.incarnation, middle.endpoint, public)),
+            Station(inside, Member(2, inside_hello.incarnation, inside.endpoint)),
+            Station(outside, Member(3, outside_hello.incarnation, outside.endpoint, keys.public)),
+        )
+        middle.admit(stations[1].member)
+        middle.admit(stations[2].member)
+        inside.admit(stations[0].member)
+        outside.admit(Member(1, middle_hello.incarnation, middle.outer_endpoint, public))
+        for each in stations:
+            each.start()
+        yield stations
+        for each in stations:
+            each.close()
+            each.messages.clear()  # they may hold shared memory
+        remove_runtime_dir(directory)
+
+    def test_both_talk_with_it_at_once(self, three: tuple[Station, Station, Station]) -> None:
+        middle, inside, outside = three
+        to_middle = [
+            inside.transport.connect(middle.member),
+            outside.transport.connect(outer_member(middle)),
+        ]
+        from_middle = [middle.transport.connect(each.member) for each in (inside, outside)]
+        sizes = (10, 200_000, 2_000_000)
+        for number in range(60):
+            for link in (*to_middle, *from_middle):
+                link.send([b"%d" % number, bytes(sizes[number % 3])], 1)
+        messages = middle.wait_for(120)
+        for env in (2, 3):
+            assert [frames[0] for sender, frames in messages if sender == env] == [
+                b"%d" % number for number in range(60)
+            ]
+        for station in (inside, outside):
+            assert [frames[0] for _, frames in station.wait_for(60)] == [b"%d" % n for n in range(60)]
+
+    def test_each_peer_takes_frames_as_long_as_its_link_lets_it(
+        self, three: tuple[Station, Station, Station]
+    ) -> None:
+        middle, inside, outside = three
+        assert middle.transport.max_frame_to(inside.member) is None
+        assert middle.transport.max_frame_to(outside.member) == outside.transport.max_frame
+
+    def test_an_expelled_peer_of_one_kind_leaves_the_other_alone(
+        self, three: tuple[Station, Station, Station]
+    ) -> None:
+        middle, inside, outside = three
+        link = outside.transport.connect(outer_member(middle))
+        link.send([b"before"])
+        middle.wait_for(1)
+        middle.transport.expel(outside.member)
+        link.send([b"after"])
+        middle.wait_refused()
+        inside.transport.connect(middle.member).send([b"from inside"])
+        middle.wait_for(2)
+        assert middle.bodies() == [b"before", b"from inside"]
+
+    def test_what_both_refuse_is_in_one_audit(self, three: tuple[Station, Station, Station]) -> None:
+        middle, inside, outside = three
+        middle.transport.expel(inside.member)
+        middle.transport.expel(outside.member)
+        with suppress(BrokenError):
+            inside.transport.connect(middle.member).send([b"x"])
+        outside.transport.connect(outer_member(middle)).send([b"x"])
+        wait_until(lambda: len(middle.refused) >= 2)
+        assert middle.bodies() == []
+
+
+def outer_member(station: Station) -> Member:
+    assert isinstance(station.transport, BorderedTransport)
+    return replace(station.member, endpoint=station.transport.outer_endpoint)
 
 
 class ZmqContract(TransportContract):
@@ -343,8 +470,8 @@ class TestBrokenTcp(HalfBrokenLineContract):
 
     @pytest.fixture(autouse=True)
     def impatience(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(zmq_sockets, "_HEARTBEAT_MS", 200)
-        monkeypatch.setattr(zmq_sockets, "_SILENCE_MS", 1_000)
+        soon = zmq_sockets._TIMES._replace(heartbeat=200, silence=1_000)
+        monkeypatch.setattr(zmq_sockets, "_TIMES", soon)
 
     def make_network(self) -> ProxiedNetwork:
         return ProxiedNetwork(host=self.host)

@@ -241,8 +241,8 @@ def test_nobody_speaks_for_another_env(attacker: Attacker, claim: str) -> None:
 def test_a_member_that_takes_the_place_of_another_gets_nothing_through_and_the_other_does(
     attacker: Attacker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(zmq_sockets, "_HEARTBEAT_MS", 200)  # so that the other one notices soon
-    monkeypatch.setattr(zmq_sockets, "_SILENCE_MS", 1_000)
+    soon = zmq_sockets._TIMES._replace(heartbeat=200, silence=1_000)  # so that the other one notices
+    monkeypatch.setattr(zmq_sockets, "_TIMES", soon)
     with servers(2) as (server, victim):
         server.transport.admit(victim.member)
         victim.transport.admit(server.member)

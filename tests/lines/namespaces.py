@@ -41,15 +41,19 @@ class NamespaceNetwork:
         network.part()
     """
 
-    def __init__(self, hosts: int) -> None:
+    def __init__(self, hosts: int, *, silence: float | None = None, ipv6: bool = False) -> None:
         """Make the namespaces, which all can reach each other.
 
         Args:
             hosts: How many Envs will join.
+            silence: Seconds after which a silent peer is taken to be gone; None for never.
+            ipv6: Whether the Envs listen on addresses of IPv6.
 
         Raises:
             subprocess.CalledProcessError: This process may not, or the machine cannot.
         """
+        self._silence = silence
+        self._ipv6 = ipv6
         prefix = f"corps-{secrets.token_hex(3)}"
         self._between = f"{prefix}-r"
         self._hosts = [f"{prefix}-{number}" for number in range(1, hosts + 1)]
@@ -67,6 +71,11 @@ class NamespaceNetwork:
                 _ip("-n", host, "link", "set", "lo", "up")
                 _ip("-n", host, "link", "set", near, "up")
                 _ip("-n", host, "route", "add", "default", "via", f"10.77.{number}.1")
+                if ipv6:  # without a look whether another host has the address, which takes a second
+                    net = f"fd00:77:{number}::"
+                    _ip("-n", self._between, "address", "add", f"{net}1/64", "dev", far, "nodad")
+                    _ip("-n", host, "address", "add", f"{net}2/64", "dev", near, "nodad")
+                    _ip("-n", host, "route", "add", "default", "via", f"{net}1")
         except subprocess.CalledProcessError:
             self.close()
             raise
@@ -80,13 +89,17 @@ class NamespaceNetwork:
         Returns:
             Its transport, and its record.
         """
-        host, address = self._hosts[self._joined], f"10.77.{self._joined + 1}.2"
+        host = self._hosts[self._joined]
         self._joined += 1
+        address = f"fd00:77:{self._joined}::2" if self._ipv6 else f"10.77.{self._joined}.2"
         keys = new_key_pair()
 
         def make() -> ZmqTransport:
             _enter(host)
-            return ZmqTransport(hello, runtime_dir=None, listening=Listening(address), keys=keys)
+            listening = Listening(address)
+            return ZmqTransport(
+                hello, runtime_dir=None, listening=listening, keys=keys, silence=self._silence
+            )
 
         # Sockets belong to the namespace of the thread that makes them, and so do those of the threads it
         # starts: libzmq's are.
@@ -118,8 +131,9 @@ class NamespaceNetwork:
                 _ip("netns", "del", name)
 
     def _pass_on(self, does: bool) -> None:
-        write = f"echo {int(does)} > /proc/sys/net/ipv4/ip_forward"
-        _ip("netns", "exec", self._between, "sh", "-c", write)
+        for switch in ("ipv4/ip_forward", *(["ipv6/conf/all/forwarding"] if self._ipv6 else [])):
+            write = f"echo {int(does)} > /proc/sys/net/{switch}"
+            _ip("netns", "exec", self._between, "sh", "-c", write)
 
     def __enter__(self) -> "NamespaceNetwork":
         return self

@@ -18,13 +18,17 @@ class ProxiedNetwork:
         network.cut()
     """
 
-    def __init__(self, runtime_dir: str | None = None, *, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, runtime_dir: str | None = None, *, host: str = "127.0.0.1", silence: float | None = None
+    ) -> None:
         """Nobody has joined.
 
         Args:
             runtime_dir: A directory of mode 0700 for links over `ipc`; None for `tcp`.
             host: Address that is listened on over `tcp`.
+            silence: Seconds after which a silent peer is taken to be gone; None for never.
         """
+        self._silence = silence
         self._runtime_dir = runtime_dir
         self._host = host
         self.proxies: list[Proxy] = []
@@ -41,7 +45,11 @@ class ProxiedNetwork:
         """
         keys = new_key_pair() if self._runtime_dir is None else None
         transport = ZmqTransport(
-            hello, runtime_dir=self._runtime_dir, listening=Listening(self._host), keys=keys
+            hello,
+            runtime_dir=self._runtime_dir,
+            listening=Listening(self._host),
+            keys=keys,
+            silence=self._silence,
         )
         proxy = Proxy(transport.endpoint)
         self.proxies.append(proxy)

@@ -236,12 +236,20 @@ class UnixTransport(Transport):
 
     def await_ready(self, timeout: float | None) -> Ready:
         """See `Transport.await_ready`."""
+        timeout = self.within(timeout)
+        return self._poll.poll(timeout if timeout is None else min(timeout, _LONGEST))
+
+    def within(self, timeout: float | None) -> float | None:
+        """Return how long the thread that reads may wait, if it wants to wait `timeout` seconds."""
         if self._unread:
             timeout = 0.0
         elif timeout != 0.0:  # else it is a look in passing: it makes nobody late
             timeout = self._strangers.within(timeout)
-        timeout = self._stalls.within(until(self._accepts_again, timeout))
-        return self._poll.poll(timeout if timeout is None else min(timeout, _LONGEST))
+        return self._stalls.within(until(self._accepts_again, timeout))
+
+    def fileno(self) -> int:
+        """Return a descriptor that can be read when `await_ready` would find something."""
+        return self._poll.fileno()
 
     def hand_on(self, ready: Ready) -> None:
         """See `Transport.hand_on`."""

@@ -163,13 +163,23 @@ class ZmqLink(Link):
             if refusal is not None:
                 self._is_watched = False
             elif self._is_watched and self._unconfirmed.look():
-                ask = AskHeader(self._unconfirmed.last, self._unconfirmed.round)
-                # Hello again: the first one may have been lost too.
-                self._say(self._hello, frame_of(ask))
+                self._ask()
             is_watched = self._is_watched
         if refusal is not None:
             self._refused(self, refusal)
         return is_watched
+
+    def ask(self) -> None:
+        """Have the peer say what has arrived, which is a sign of life. Thread that reads only."""
+        with self._lock:
+            if self._is_usable():
+                self._ask()
+
+    def _ask(self) -> None:
+        """Ask what has arrived. Caller holds the lock."""
+        ask = AskHeader(self._unconfirmed.last, self._unconfirmed.round)
+        # Hello again: the first one may have been lost too.
+        self._say(self._hello, frame_of(ask))
 
     def _refusal(self) -> VersionMismatch | None:
         """Return why the peer refuses this link, if it has said so. Caller holds the lock."""

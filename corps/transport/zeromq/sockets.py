@@ -2,7 +2,7 @@
 
 import errno
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 import zmq
 
@@ -21,9 +21,6 @@ _ZAP_ENFORCE_DOMAIN: Final = 93  # not named by pyzmq; without it ZAP lets every
 _LEAST_LIBZMQ: Final = (4, 3, 5)  # earlier ones have known holes in front of the authentication
 _LINK: Final = Struct(">I")  # the number of a link in its routing id
 _LINGER_MS: Final = 500  # last answers get this long to leave; a dead peer must not hold up the end
-_HEARTBEAT_MS: Final = 2_000
-_SILENCE_MS: Final = 10_000
-_CONNECT_MS: Final = 3_000  # the system would try it once for two minutes, at ever longer intervals
 
 # A frame on the wire is not longer than a message that is not cut into chunks. Beside the frames that
 # `max_message` is about there are headers, lengths of frames, and what CURVE adds.
@@ -36,11 +33,34 @@ _KEPT: Final = 16 * 1024 * 1024
 _NO_IPV6: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
+class _Times(NamedTuple):
+    """How long things take at most, in milliseconds."""
+
+    heartbeat: int  # from one to the next
+    silence: int  # after which a connection is given up
+    connect: int  # the system would try it once for two minutes, at ever longer intervals
+    reconnect: int  # from one try to the next
+
+
+_TIMES: Final = _Times(heartbeat=2_000, silence=10_000, connect=3_000, reconnect=5_000)
+
+
+def _times_within(silence: float) -> _Times:
+    """Return times with which a network that is back is used well before a peer is taken to be gone."""
+    longest = max(1, int(silence * 1000))
+    return _Times(*(max(1, part) for part in (longest // 8, longest // 3, longest // 6, longest // 10)))
+
+
 class SocketFactory:
     """Makes the sockets of one Env. Thread-safe."""
 
     def __init__(
-        self, hello: Hello, keys: KeyPair | None, max_frame: int | None, handshake_timeout: float
+        self,
+        hello: Hello,
+        keys: KeyPair | None,
+        max_frame: int | None,
+        handshake_timeout: float,
+        silence: float | None,  # as for the transport
     ) -> None:
         if zmq.zmq_version_info() < _LEAST_LIBZMQ:
             raise EnvStartError(f"libzmq {zmq.zmq_version()} is too old: corps needs 4.3.5 or newer")
@@ -48,6 +68,7 @@ class SocketFactory:
         self._keys = keys
         self._max_frame = max_frame
         self._handshake_ms = int(handshake_timeout * 1000)
+        self._times = _TIMES if silence is None else _times_within(silence)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._name = f"{hello.env}-{hello.incarnation[:12]}.sock"
         self._directory: SocketDir | None = None  # of `bind_ipc`
@@ -85,10 +106,10 @@ class SocketFactory:
             if self._max_frame is not None:
                 # Both ends give up a connection through which nothing comes any more; a new one is made.
                 # libzmq's own thread answers: that says nothing about the peer. What is lost is sent again.
-                dealer.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
-                dealer.setsockopt(zmq.HEARTBEAT_TIMEOUT, _SILENCE_MS)
-                dealer.setsockopt(zmq.HEARTBEAT_TTL, _SILENCE_MS)
-                dealer.setsockopt(zmq.CONNECT_TIMEOUT, _CONNECT_MS)
+                dealer.setsockopt(zmq.HEARTBEAT_IVL, self._times.heartbeat)
+                dealer.setsockopt(zmq.HEARTBEAT_TIMEOUT, self._times.silence)
+                dealer.setsockopt(zmq.HEARTBEAT_TTL, self._times.silence)
+                dealer.setsockopt(zmq.CONNECT_TIMEOUT, self._times.connect)
             dealer.connect(self._reached(member.endpoint))
         except BaseException:
             dealer.close(linger=0)  # a context with an open socket cannot end
@@ -152,7 +173,7 @@ class SocketFactory:
         made.sndhwm = made.rcvhwm = 0  # the window of each peer bounds what is under way
         made.setsockopt(zmq.HANDSHAKE_IVL, self._handshake_ms)
         made.setsockopt(zmq.RECONNECT_IVL, 50)
-        made.setsockopt(zmq.RECONNECT_IVL_MAX, 5_000)
+        made.setsockopt(zmq.RECONNECT_IVL_MAX, self._times.reconnect)
         largest = LARGE_MESSAGE if self._max_frame is None else min(self._max_frame, LARGE_MESSAGE)
         made.setsockopt(zmq.MAXMSGSIZE, largest + _SLACK)
         if self._max_frame is not None:

@@ -33,6 +33,7 @@ from corps.reserve import Reserve
 from corps.security.admission import Admission
 from corps.security.audit import Audit
 from corps.security.keys import KeyPair
+from corps.supervision.beats import Beats
 from corps.transport.hello import note_refusal
 from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 from corps.transport.peer_user import user_who_listens
@@ -85,13 +86,15 @@ class ZmqTransport(Transport):
         keys: KeyPair | None = None,  # needed over `tcp`
         max_frame: int = 64 * 1024 * 1024,  # bytes of the longest frame that is taken over `tcp`
         handshake_timeout: float = 3.0,  # seconds within which a peer must have proved who it is
+        silence: float | None = None,  # seconds after which a silent peer over `tcp` is gone; None: no matter
+        audit: Audit | None = None,  # of a transport of the same Env, if it has another one
     ) -> None:
         """Bind the Env's endpoint: over `ipc` if there is a runtime directory, else over `tcp`, with keys."""
         self._hello = hello
         self._keys = keys if runtime_dir is None else None
         self.max_frame = max_frame if runtime_dir is None else None
-        self._sockets = SocketFactory(hello, self._keys, self.max_frame, handshake_timeout)
-        self.audit = Audit(f"{env_label(hello.env)}")
+        self._sockets = SocketFactory(hello, self._keys, self.max_frame, handshake_timeout, silence)
+        self.audit = Audit(f"{env_label(hello.env)}") if audit is None else audit
         # Protects _members, the keys of the admission, _links, _incoming and _closed. By incarnation, all.
         self._lock = Lock()
         self._members: dict[str, Member] = {}
@@ -104,6 +107,9 @@ class ZmqTransport(Transport):
         self._reserve = Reserve(_RESERVE)
         self._tries_again: float | None = None  # when there may be memory for what there was none for
         self._chunk = CHUNK_SIZE if self.max_frame is None else min(CHUNK_SIZE, self.max_frame)
+        self._beats: Beats[str] | None = None if silence is None else Beats(silence)
+        self._looks_at: float | None = None  # when `_beats` is to look; None: there is no link
+        self._heard: set[str] = set()  # incarnations of those of whom something came since the last look
         # Used by the thread that reads alone. A single look-up among the members needs no lock.
         self._inbound = InboundLinks(hello, self._members.get, self.audit, has_keys=self._keys is not None)
         self._admission = Admission(os.getuid())
@@ -186,6 +192,9 @@ class ZmqTransport(Transport):
                 refused=self._refused,
             )
             self._links[member.incarnation] = link
+            if self._beats is not None and self._looks_at is None:
+                self._looks_at = now() + self._beats.every
+                self.interrupt()
         return link
 
     def _check_listener(self, member: Member) -> None:
@@ -214,6 +223,7 @@ class ZmqTransport(Transport):
             self._closed = True
             links = list(self._links.values())
             self._incoming.clear()
+        self._on_message = self._on_broken = _hear_nothing  # no cycle: what was received may hold memory
         for link in links:
             link.close()
         self._patrol.stop()
@@ -243,8 +253,12 @@ class ZmqTransport(Transport):
         """See `Transport.await_ready`."""
         if timeout != 0.0:  # else it is a look in passing: it makes nobody late
             timeout = self._patrol.within(timeout)
-        timeout = until(self._tries_again, timeout)
+        timeout = until(self._looks_at, until(self._tries_again, timeout))
         return self._poller.poll(None if timeout is None else ceil(min(timeout, _LONGEST) * 1000))
+
+    def watch_also(self, fd: int) -> None:
+        """Let `await_ready` return when this descriptor can be read, too. Before anybody reads."""
+        self._poller.register(fd, zmq.POLLIN)
 
     def hand_on(self, ready: Ready) -> None:
         """See `Transport.hand_on`."""
@@ -255,9 +269,11 @@ class ZmqTransport(Transport):
                 self._zap.answer()
             elif self._strangers is not None and who is self._strangers.socket:
                 self._strangers.look()
-            else:
+            elif who == self._wake_read.fileno():  # else it is one of `watch_also`
                 self._wake_read.recv(_BATCH)
         self._patrol.go_if_due()
+        if self._beats is not None and self._looks_at is not None and now() >= self._looks_at:
+            self._listen_for_signs(self._beats)
         if self._tries_again is not None and now() >= self._tries_again:
             self._try_again()
 
@@ -307,6 +323,8 @@ class ZmqTransport(Transport):
         if inbound is None:
             return
         member = inbound.member
+        if self._beats is not None:
+            self._heard.add(member.incarnation)
         try:
             if not number:
                 self._take_of_connection(inbound, frames)
@@ -418,6 +436,21 @@ class ZmqTransport(Transport):
             for message in messages:
                 self._on_message(member.env, message)
 
+    def _listen_for_signs(self, beats: Beats[str]) -> None:
+        """Ask those who have been silent, and report those who were for too long."""
+        with self._lock:
+            links = {
+                incarnation: self._links[incarnation] for incarnation in self._links.keys() & self._members
+            }
+            self._looks_at = now() + beats.every if self._links else None
+        looked = beats.look(now(), links, self._heard)
+        self._heard.clear()
+        for each in looked.ask:
+            with suppress(BrokenError):  # it was closed at this moment
+                links[each].ask()
+        for each in looked.silent:
+            self._on_broken(links[each].member, None)
+
     def _reply(self, member: Member, header: bytes, *, is_numbered: bool = False) -> None:
         with self._lock:
             if member.incarnation not in self._members:
@@ -427,6 +460,10 @@ class ZmqTransport(Transport):
             link.send([header])
         else:
             link.say(header)
+
+
+def _hear_nothing(*_: object) -> None:
+    """Take the place of what a closed transport would call."""
 
 
 def _no_link(member: Member, error: Exception) -> CorpsError:
