@@ -35,7 +35,7 @@ class Beats(Generic[K]):
         self._counts: dict[K, int] = {}  # looks at which each had been heard of
 
     def look(self, at: float, there: Collection[K], heard: Collection[K]) -> Looked[K]:
-        """Judge all that are `there`, by who was `heard` since the last look. Forget all others."""
+        """Judge all that are `there`. Those in `heard` gave a sign since the last look. Forget all others."""
         for gone in self._counts.keys() - there:
             self._judge.remove(gone)
             del self._counts[gone]
