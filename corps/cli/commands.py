@@ -120,13 +120,14 @@ def examine(
     as_json: bool,
 ) -> int:
     """Print what of this host, or of an address, would stop a Corps; return the exit status."""
-    from corps.launch.doctor.address import examine_address
+    from corps.launch.doctor.address import examine_address, examine_tag
     from corps.launch.doctor.findings import Finding
     from corps.launch.doctor.host import examine as examine_host
     from corps.settings import Settings
 
     try:
-        endpoint = None if address is None else read_endpoint(address, "ADDRESS")
+        is_tag = address is not None and ":" not in address
+        endpoint = None if address is None or is_tag else read_endpoint(address, "ADDRESS")
     except ConfigError as error:
         return complain(str(error), USAGE_ERROR)
     first: list[Finding] = []
@@ -135,9 +136,12 @@ def examine(
     except ConfigError as error:
         found = Settings()
         first = [Finding("settings", "wrong", " and ".join(str(error).splitlines()), "mend them")]
-    findings = (
-        examine_host(found, version, time_servers) if endpoint is None else examine_address(endpoint, found)
-    )
+    if endpoint is not None:
+        findings = examine_address(endpoint, found)
+    elif address is not None:
+        findings = examine_tag(address, found)
+    else:
+        findings = examine_host(found, version, time_servers)
     seen = []
     for each in itertools.chain(first, findings):
         seen.append(each)

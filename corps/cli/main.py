@@ -205,7 +205,7 @@ def doctor(
     """Look at all that a Corps needs of this host, or of the way to ADDRESS: one line each.
 
     A line begins with "ok", "note" (something that only some programs need is not there) or "wrong", and says
-    what to do. ADDRESS is like tcp://host:5000, tcp://[::1]:5000 or unix:/path.
+    what to do. ADDRESS is like tcp://host:5000, tcp://[::1]:5000 or unix:/path, or the tag of a Corps.
 
     The exit status is 1 if something is wrong; 2 after an error of usage.
     """

@@ -15,7 +15,7 @@ import zmq
 
 import corps
 from corps.endpoints import Endpoint, Listening, TcpEndpoint, read_endpoint
-from corps.launch.doctor.address import examine_address
+from corps.launch.doctor.address import examine_address, examine_tag
 from corps.launch.doctor.findings import Finding
 from corps.launch.doctor.host import examine
 from corps.launchers.local.runtime_dir import make_runtime_dir, remove_runtime_dir
@@ -62,7 +62,8 @@ def test_a_host_that_is_well_is_said_to_be(tmp_path: Path) -> None:
     lines = ended.stdout.splitlines()
     assert {line.split()[0] for line in lines} <= {"ok", "note"}
     assert [line[7:20].strip() for line in lines] == [
-        "versions", "descriptors", "shared memory", "directory", "clock", "own name", "IPv6", "ports",
+        "versions", "descriptors", "shared memory", "directory", "clock", "own name", "IPv6", "ports", "keys",
+        "tags",
     ]  # fmt: skip
 
 
@@ -113,6 +114,42 @@ def test_ports_that_are_taken_are_counted(host: str) -> None:
         assert finding.state == "wrong"
         assert finding.says.startswith("0 of 1 ports")
     assert found(transport="tcp")["ports"].state == "ok"
+
+
+@pytest.fixture
+def homes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The folder of the keys and that of the tags are in a folder of this test."""
+    os.chmod(tmp_path, 0o700)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_a_key_ring_that_others_can_open_is_wrong(homes: Path) -> None:
+    assert found()["keys"].state == "ok"
+    folder = homes / "corps" / "keys"
+    folder.mkdir(parents=True)
+    os.chmod(folder, 0o755)
+    finding = found()["keys"]
+    assert (finding.state, str(folder) in finding.says) == ("wrong", True)
+
+
+def test_the_file_of_a_tag_that_is_none_is_wrong(homes: Path) -> None:
+    assert found()["tags"].says == "no Corps of this user has one"
+    folder = homes / "corps"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    os.chmod(folder, 0o700)
+    with open(os.open(folder / "index.claim", os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
+        file.write("no JSON")
+    finding = found()["tags"]
+    assert (finding.state, finding.says.startswith("index: ")) == ("wrong", True)
+    assert finding.do == f"remove these files from {folder}"
+    assert states({each.check: each for each in examine_tag("index", corps.Settings())}) == {"tag": "wrong"}
+
+
+def test_a_tag_that_no_corps_has_is_wrong(homes: Path) -> None:
+    (finding,) = examine_tag("nobody", corps.Settings())
+    assert (finding.check, finding.state) == ("tag", "wrong")
 
 
 def test_a_host_without_a_name_is_only_noted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from corps.endpoints import Address, Endpoint, TcpEndpoint, UnixEndpoint, is_wildcard, read_host
-from corps.errors import BrokenError
+from corps.endpoints import (
+    Address,
+    Endpoint,
+    TcpEndpoint,
+    UnixEndpoint,
+    is_wildcard,
+    read_endpoint,
+    read_host,
+)
+from corps.errors import BrokenError, ConfigError, CorpsError
+from corps.federation.registry import registry_of_user
 from corps.launch.doctor.findings import GREETING, GREETING_SIZE, Finding, of_greeting, of_way_back
 from corps.transport.peer_user import user_who_listens
 from corps.transport.reaching import candidates, reach
@@ -39,6 +48,24 @@ def examine_address(endpoint: Endpoint, settings: "Settings") -> Iterator[Findin
         return
     yield of_greeting(there, greeting)
     yield of_way_back(ours, there.address, _listening_address(settings))
+
+
+def examine_tag(tag: str, settings: "Settings") -> Iterator[Finding]:
+    """Look at the Corps of this user that has a tag. Yield each finding when it is there."""
+    try:
+        record = registry_of_user().find(tag)
+    except CorpsError as error:
+        yield Finding("tag", "wrong", str(error), "see what runs: corps ps")
+        return
+    says = f"{tag} is {record.class_name}, process {record.pid}, Corps {record.corps[:6]}"
+    yield Finding("tag", "ok", says)
+    for address in dict.fromkeys((*record.addresses, record.front.endpoint)):
+        try:
+            endpoint = read_endpoint(address, "its address")
+        except ConfigError as error:
+            yield Finding("address", "wrong", str(error), "start it again, with this release of corps")
+            continue
+        yield from examine_address(endpoint, settings)
 
 
 def _socket_file(endpoint: UnixEndpoint) -> Finding:

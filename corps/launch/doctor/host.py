@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from corps.clock import now, wall_time
 from corps.endpoints import read_host
-from corps.errors import BootError, ConfigError, NoTimeServer
+from corps.errors import BootError, ConfigError, CorpsError, NoTimeServer
+from corps.federation.keyring import KeyRingFiles
+from corps.federation.registry import registry_of_user
 from corps.launch.doctor.findings import (
     Finding,
     of_clock,
@@ -42,13 +44,15 @@ def examine(settings: "Settings", version: str, time_servers: Sequence[str]) -> 
         ("own name", _own_name),
         ("IPv6", _ipv6),
         ("ports", lambda: _ports(settings)),
+        ("keys", _keys),
+        ("tags", _tags),
     ]
     if time_servers:
         checks.append(("clock offset", lambda: _offset(time_servers)))
     for name, check in checks:
         try:
             yield check()
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # no home directory is a RuntimeError
             yield Finding(name, "wrong", f"this could not be looked at: {error}", "see what the system says")
 
 
@@ -140,6 +144,31 @@ def _ports(settings: "Settings") -> Finding:
                 if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                     raise
     return of_ports(settings.tcp.host, ports, free, settings.envs + _OTHER_PROCESSES)
+
+
+def _keys() -> Finding:
+    files = KeyRingFiles()
+    try:
+        ring = files.read()
+    except CorpsError as error:
+        return Finding("keys", "wrong", str(error), "see what it says of the directory or the file")
+    if not ring.own and not ring.allowed:
+        return Finding("keys", "ok", f"there is no key ring in {files.path}; only other owners need one")
+    says = f"{len(ring.own)} own, {len(ring.allowed)} allowed, {len(ring.revoked)} revoked"
+    return Finding("keys", "ok", f"{says}, in {files.path}, which no other user can open")
+
+
+def _tags() -> Finding:
+    registry = registry_of_user()
+    try:
+        entries = registry.all_of_user()
+    except CorpsError as error:
+        return Finding("tags", "wrong", str(error), "see what it says of the directory")
+    bad = [f"{entry.tag}: {entry.problem}" for entry in entries if entry.problem is not None]
+    if bad:
+        return Finding("tags", "wrong", "; ".join(bad), f"remove these files from {registry.path}")
+    names = [f"{entry.tag} ({entry.state})" for entry in entries]
+    return Finding("tags", "ok", ", ".join(names) if names else "no Corps of this user has one")
 
 
 def _offset(time_servers: Sequence[str]) -> Finding:
