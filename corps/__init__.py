@@ -18,6 +18,7 @@ What is public is here, in `corps.__all__`, and in `corps.testing`, which is imp
 modules of the package may change without notice.
 
     applications   boot, aboot, BootedName, env, LocalEnv, freeze_support
+    others         connect, ConnectedName
     workers        Conc, Funcs, Corps, create, create_funcs, singleton, options, Options, envs
     several        Group, pool, Pool
     declaring      Restart, idempotent, interleave, readonly, func
@@ -84,6 +85,7 @@ from corps.errors import RestartLimit as RestartLimit
 from corps.errors import StorageError as StorageError
 from corps.errors import SupervisionError as SupervisionError
 from corps.errors import UnpackError as UnpackError
+from corps.errors import Unreachable as Unreachable
 from corps.errors import UnsafeFile as UnsafeFile
 from corps.errors import Untrusted as Untrusted
 from corps.errors import VersionMismatch as VersionMismatch
@@ -94,6 +96,8 @@ from corps.launch.boot import BootedName as BootedName
 from corps.launch.boot import aboot as aboot
 from corps.launch.boot import boot as boot
 from corps.launch.boot import freeze_support as freeze_support
+from corps.launch.connecting import ConnectedName as ConnectedName
+from corps.launch.connecting import connect as connect
 from corps.launch.local import LocalEnv as LocalEnv
 from corps.launch.local import env as env
 from corps.messages.dead_letters import DeadLetter as DeadLetter
@@ -194,6 +198,7 @@ __all__ = [
     "ComponentError",
     "Conc",
     "ConfigError",
+    "ConnectedName",
     "ContextError",
     "Corps",
     "CorpsError",
@@ -260,6 +265,7 @@ __all__ = [
     "Timer",
     "Timers",
     "UnpackError",
+    "Unreachable",
     "UnsafeFile",
     "Untrusted",
     "VersionMismatch",
@@ -280,6 +286,7 @@ __all__ = [
     "boot",
     "call",
     "clock_offset",
+    "connect",
     "create",
     "create_funcs",
     "dead_letters",

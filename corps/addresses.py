@@ -4,7 +4,7 @@ A `ConcAddr` is a logical address inside its Corps. It names no host, no socket 
 true when an Env moves or starts again. Values only.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 BOOT_ENV: Final = 0  # id of the Env inside the process that booted the Corps, which hosts the CorpsMgr
 FRONT: Final = -1
@@ -36,6 +36,12 @@ LOG_AGENT: Final = SERVICES + 8  # conc id of the service that says to an Env wh
 CORPS_TIMERS: Final = SERVICES + 5
 """Conc id of the service that keeps the durable timers of the Corps, in the Env `Env.home`."""
 
+BORDER: Final = SERVICES + 9
+"""Conc id of the service that other Corps may ask: where an Env is, and what there is."""
+
+FOREIGN: Final = 2**40
+"""The first of the numbers by which an Env knows Envs of other Corps. No other Env knows them."""
+
 GENERATION: Final = 2**32
 """Workers that one process of an Env can have: the conc ids of its next process begin there."""
 
@@ -46,6 +52,10 @@ class ConcAddr(NamedTuple):
     corps: str  # random id of the Corps, 16 hexadecimal digits
     env: int  # id of the Env inside the Corps: from 1 on, or BOOT_ENV, or FRONT
     conc: int  # id of the worker inside its Env
+
+    def as_plain(self) -> tuple[Any, ...]:
+        """Return it as plain data: what a Name is packed with."""
+        return tuple(self)
 
     def __str__(self) -> str:
         generation, number = divmod(self.conc, GENERATION)

@@ -6,6 +6,7 @@
     │   ├── DeadlineExceeded         the request's deadline passed                            (TimeoutError)
     │   ├── WorkerGone               the worker has ended
     │   ├── EnvLost                  the process of the worker has died, or cannot be reached
+    │   │   └── Unreachable              its Corps has ended, or there is no way to it from here
     │   ├── NoSuchWorker             the address was never given to a worker                  (LookupError)
     │   ├── NoSuchMethod             no public method or attribute of that name               (AttributeError)
     │   ├── NotPermitted             only others may ask for that                            (PermissionError)
@@ -202,6 +203,10 @@ class EnvLost(RequestError):
     reason: Literal["shutdown", "killed", "error", "memory", "hung", "lost"] = "lost"
 
 
+class Unreachable(EnvLost):
+    """The Corps of the worker cannot be reached: it has ended, or there is no way to it from here."""
+
+
 class NoSuchWorker(RequestError, LookupError):
     """No worker ever had this address."""
 
@@ -215,7 +220,11 @@ class NoSuchMethod(RequestError, AttributeError):
 
 
 class NotPermitted(RequestError, PermissionError):
-    """Only the Mgr of a worker, the managers of its Env and Corps, and the operator may end it."""
+    """The worker may not be asked for this from here.
+
+    Only the Mgr of a worker, the managers of its Env and Corps, and the operator may end it. Of another Corps
+    only workers can be reached whose Names it has handed out.
+    """
 
     executed: Executed = "no"
 

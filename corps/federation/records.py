@@ -8,29 +8,11 @@ from corps.addresses import FRONT
 from corps.federation.json_fields import read_object
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
+from corps.security.capabilities import CAPABILITY_SIZE
 
 FORMAT: Final = 1  # of a connection record. A reader refuses what a newer release wrote
 
-CAPABILITY_SIZE: Final = 16  # bytes
-
 MAX_SIZE: Final = 1024 * 1024  # bytes of a record at most
-
-
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """Where one Env of another Corps was last known to be, and who knows where it is if it is not there."""
-
-    env: Member  # the Env in which the worker is. It names its Corps
-    front: Member  # the front Env of the same Corps, which knows the others
-
-    def as_tuple(self) -> tuple[list[object], list[object]]:
-        """Return it as plain data: it travels inside Names."""
-        return self.env.as_list(), self.front.as_list()
-
-    @classmethod
-    def from_tuple(cls, env: list[Any], front: list[Any]) -> "Contact":
-        """Undo `as_tuple`."""
-        return cls(Member(*env), Member(*front))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -39,6 +39,7 @@ from corps.runtime.cells.constructing import construct_here
 from corps.runtime.cells.records import Application, Record
 from corps.runtime.env import Env
 from corps.runtime.options import WorkerOptions
+from corps.security.capabilities import new_secret
 from corps.services.logs.hub import LogHub
 from corps.supervision.restarts import Restart
 from corps.workers.names import Name
@@ -170,6 +171,13 @@ class CorpsBuilder:
 
     def _start_own_env(self, host: ProcessHost, settings: "Settings") -> tuple[Env, Member]:
         options, source = env_options(settings), self._plan.source
+        if settings.external:
+            if options.transport != "unix":
+                raise ConfigError(
+                    f"an external Corps needs the transport 'unix', and the setting transport is "
+                    f"{options.transport!r}"
+                )
+            options = replace(options, border_secret=new_secret())
         env, me = start_env(self._corps_id, BOOT_ENV, options, source, host.runtime_dir)
         self._undo_late.callback(env.close, 0.0)
         env.on_defect = self._end.fail_at_once

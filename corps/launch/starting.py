@@ -6,6 +6,7 @@ from pathlib import Path
 
 from corps.addresses import BOOT_ENV
 from corps.endpoints import Listening, read_host
+from corps.federation.border import CorpsBorder
 from corps.launch.loading import ModuleFinder
 from corps.launch.main_names import MainNames
 from corps.launch.sources import Source
@@ -57,6 +58,9 @@ def start_env(
             incarnation=incarnation,
             journals=runtime_dir,
         )
+        me = Member(env_id, incarnation, transport.endpoint, public_key, generation)
+        if isinstance(env.border, CorpsBorder):
+            env.border.be(me)
     except BaseException:
         transport.close()
         raise
@@ -65,7 +69,7 @@ def start_env(
     except BaseException:
         env.close(0.0)
         raise
-    return env, Member(env_id, incarnation, transport.endpoint, public_key, generation)
+    return env, me
 
 
 def _make_transport(

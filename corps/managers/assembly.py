@@ -9,11 +9,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from corps.addresses import BOOT_ENV, ConcAddr
+from corps.federation.border import CorpsBorder, outward
 from corps.managers.env_mgr import EnvMgr
 from corps.managers.services import SERVICES_OF_EACH, Service, start_services
+from corps.messages.contacts import address_in
 from corps.messages.interfaces import Interface
 from corps.packing.identities import Identities
 from corps.packing.packer import Packed, Packer
+from corps.peers.limits import Limits
 from corps.peers.members import Peers
 from corps.runtime.calls.travelling import Travels
 from corps.runtime.cells.constructing import construct_here
@@ -71,7 +74,7 @@ def build_env(
     env.travels = Travels(travels) if travels else None
     code = code or CodeNames()
     env.main_alias, env.has_of_main = code.main_alias, code.has_of_main
-    packer = _give_upper_side(env, code)
+    packer, packer_abroad = _give_upper_side(env, code)
     if transport is not None:
         peers = Peers(
             env,
@@ -83,6 +86,9 @@ def build_env(
             incarnation=incarnation,
         )
         env.connect(peers, transport)
+        if transport.takes_visitors:
+            limits = Limits((options.window_requests, options.window_bytes), options.send_timeout, None)
+            env.border = CorpsBorder(env, transport, packer_abroad, limits, options.border_secret)
     start_services(env, services)
     env.start_alarms()
     manager = Record(EnvMgr, (env, application), {}, WorkerOptions("EnvMgr"))
@@ -90,23 +96,30 @@ def build_env(
     return env
 
 
-def _give_upper_side(env: Env, code: CodeNames) -> Packer:
-    """Give an Env its upper side; return the packer of its requests."""
+def _give_upper_side(env: Env, code: CodeNames) -> tuple[Packer, Packer]:
+    """Give an Env its upper side; return the packers of its requests.
+
+    The first one is for its own Corps, the second one for others: those have neither its application nor its
+    ``__main__``.
+    """
     identities = Identities(RLock()) if code.identities is None else code.identities
 
-    def restore_here(addr: tuple[str, int, int], interface: tuple[Any, ...], *how: Any) -> Name[Any]:
-        return Name(ConcAddr(*addr), Interface.from_tuple(*interface), env, *how)
+    def restore_here(addr: tuple[Any, ...], interface: tuple[Any, ...], *how: Any) -> Name[Any]:
+        found = ConcAddr(*addr) if len(addr) == 3 else address_in(env.corps_id, addr)
+        return Name(found, Interface.from_tuple(*interface), env, *how)
 
     def restore_routed_here(*parts: Any) -> Name[Any]:
         return restore_routed_name(*parts).used_from(env)
 
+    rebind = {
+        (restore_name.__module__, restore_name.__qualname__): restore_here,
+        (restore_routed_name.__module__, restore_routed_name.__qualname__): restore_routed_here,
+    }
+
     def make_packer(out_of_band: int) -> Packer:
         return Packer(
             codec=env.options.codec,
-            rebind={
-                (restore_name.__module__, restore_name.__qualname__): restore_here,
-                (restore_routed_name.__module__, restore_routed_name.__qualname__): restore_routed_here,
-            },
+            rebind=rebind,
             resolve_module=code.resolve_module,
             main_alias=code.main_alias,
             has_of_main=code.has_of_main,
@@ -117,7 +130,14 @@ def _give_upper_side(env: Env, code: CodeNames) -> Packer:
 
     of_requests = make_packer(env.options.out_of_band)
     env.upper = _Upper(env, of_requests, make_packer(sys.maxsize))
-    return of_requests
+    abroad = Packer(
+        rebind=rebind,
+        resolve_module=code.resolve_module,
+        identities=identities,
+        out_of_band=env.options.out_of_band,
+        outward=outward(env),
+    )
+    return of_requests, abroad
 
 
 class _Upper:
@@ -160,6 +180,7 @@ def env_options(settings: "Settings") -> EnvOptions:
     ports = settings.tcp.port_range()
     said["tcp_ports"] = ports[0], ports[-1]
     said["log_now"] = ()
+    said["border_secret"] = b""
     if settings.beat.dead is None:
         said["beat_every"] = None
     return EnvOptions(**{each.name: said[each.name] for each in fields(EnvOptions)})

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from corps.addresses import (
+    BORDER,
     CORPS_DIR,
     CORPS_TIMERS,
     ENV_DIR,
@@ -13,6 +14,7 @@ from corps.addresses import (
     ROUTES,
     SERVICES_MGR,
 )
+from corps.federation.service import BorderService
 from corps.runtime.cells.records import Record
 from corps.runtime.env import Env
 from corps.runtime.options import WorkerOptions
@@ -65,6 +67,7 @@ SERVICES_OF_EACH: Final[Sequence[Service]] = (
     Service(Asked),
     Service(LogHub, LOGS, LogCollector, is_corps_wide=True),
     Service(LogOutlet, LOG_AGENT, LogAgent),
+    Service(None, BORDER, BorderService),
 )
 """All services."""
 

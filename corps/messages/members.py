@@ -2,17 +2,26 @@
 
 from dataclasses import dataclass
 
+from corps.addresses import env_label
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
     """One Env of a Corps, in one incarnation: an Env that is started again is another member."""
 
-    env: int
+    env: int  # the number by which the Env knows it that has this record
     incarnation: str  # 32 random hexadecimal digits, never used again
     endpoint: str  # where it listens, such as ``ipc:///run/.../1-5f3a.sock`` or ``tcp://127.0.0.1:5001``
     public_key: str = ""  # its CURVE public key, Z85 encoded; empty where the transport needs none
     generation: int = 0  # how many processes the Env has had before
-    corps: str = ""  # id of its Corps; empty for that of the Env that knows it
+    corps: str = ""  # id of its Corps; empty for that of the Env that has this record
+    home: int | None = None  # its id in its own Corps, where that differs from `env`
+
+    @property
+    def label(self) -> str:
+        """Return what texts call it."""
+        label = env_label(self.env if self.home is None else self.home)
+        return f"{label} of the Corps {self.corps[:6]}" if self.corps else label
 
     def as_list(self) -> list[object]:
         """Return it as plain data, for the membership channel."""

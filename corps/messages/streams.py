@@ -10,6 +10,8 @@ is left, in whatever order that came.
 from abc import ABC, abstractmethod
 from typing import Final, NamedTuple
 
+from corps.addresses import ConcAddr
+
 WHOLE: Final = 1 << 60
 """The sum of the shares of all iterators of one generator. One that is closed gives as much."""
 
@@ -19,11 +21,14 @@ NOBODY: Final = -2
 """In place of the id of an Env that holds an iterator: of one that is not counted as held by any."""
 
 
+SENDER: Final = -3
+"""In its place between two Corps: the Env that says it, which does not know its number at the other one."""
+
+
 class Held(NamedTuple):
     """What the worker has to know when an iterator of one of its generators is given up."""
 
-    env: int  # where the worker lives
-    conc: int
+    worker: ConcAddr
     number: int  # of the generator, in that worker
     share: int
     holder: int  # the Env that counts as holding it, or NOBODY

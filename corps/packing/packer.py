@@ -20,7 +20,16 @@ from corps.packing.codecs import DATA, DILL, PICKLE, check_may_read, tag_of
 from corps.packing.data import decode_data, encode_data
 from corps.packing.functions import make_function
 from corps.packing.identities import Identities
-from corps.packing.picklers import PROTOCOL, NeedsByValue, ReferencePickler, ValuePickler, registered
+from corps.packing.picklers import (
+    PROTOCOL,
+    NeedsByValue,
+    Outward,
+    OutwardReferences,
+    OutwardValues,
+    ReferencePickler,
+    ValuePickler,
+    registered,
+)
 from corps.packing.plain import is_plain
 from corps.packing.references import Elsewhere
 from corps.packing.unpickler import Allow, Finder, Rebind, Resolve, read_pickle
@@ -46,7 +55,8 @@ class Packer:
     A packer set to data reads nothing else; an unknown codec raises ConfigError. For `main_alias`,
     `everywhere` and `has_of_main` see `Elsewhere`, for `rebind` and `resolve_module` see `Finder`. `allow`
     sees the helpers of this package, cloudpickle and dill too, and names with dots, which it should not judge
-    by the module. Without `identities` it shares classes by value with no other packer, and only one thread
+    by the module. `outward` reduces objects that go out in another way. Without
+    `identities` it shares classes by value with no other packer, and only one thread
     at a time may use it for these. Buffers of at least `out_of_band` bytes stay outside of the body.
     """
 
@@ -62,6 +72,7 @@ class Packer:
         identities: Identities | None = None,
         allow: Allow | None = None,
         out_of_band: int = 65536,
+        outward: Outward | None = None,
     ) -> None:
         self._codec = tag_of(codec)
         if self._codec == DILL:
@@ -75,6 +86,10 @@ class Packer:
         )
         self._elsewhere = Elsewhere(main_alias, everywhere, has_of_main)
         self._out_of_band = out_of_band
+        self._outward = outward
+        self._kinds = (
+            (ReferencePickler, ValuePickler) if outward is None else (OutwardReferences, OutwardValues)
+        )
         self._sent: CodeSent | None = None
 
     def for_peer(self, define: Callable[[bytes], int | None], find_defined: Callable[[int], Any]) -> "Packer":
@@ -132,13 +147,15 @@ class Packer:
     def _pickle(self, value: object, sent: CodeSent | None) -> Packed:
         if not registered():
             try:
-                return self._dump(ReferencePickler, value)
+                return self._dump(self._kinds[0], value)
             except NeedsByValue:
                 pass
         return self._by_value(value, sent)
 
     def _by_value(self, value: object, sent: CodeSent | None) -> Packed:
-        return self._dump(ValuePickler, value, ByValue(self._identities, self._elsewhere, sent, registered()))
+        return self._dump(
+            self._kinds[1], value, ByValue(self._identities, self._elsewhere, sent, registered())
+        )
 
     def _dump(
         self, kind: type[ReferencePickler | ValuePickler], value: object, by_value: ByValue | None = None
@@ -150,6 +167,8 @@ class Packer:
             pickler.elsewhere = self._elsewhere
         elif by_value is not None:
             pickler.by_value = by_value
+        if isinstance(pickler, OutwardReferences | OutwardValues) and self._outward is not None:
+            pickler.outward = self._outward
         pickler.dump(value)
         return Packed(PICKLE, file.getvalue(), tuple(buffers))
 

@@ -14,10 +14,10 @@ import pickle
 import sys
 import types
 import weakref
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from enum import EnumType
 from types import FunctionType, ModuleType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import cloudpickle
 from cloudpickle import cloudpickle as cloudpickle_internals
@@ -78,6 +78,10 @@ def registered() -> Collection[str]:
     return found
 
 
+Outward: TypeAlias = Callable[[Any], Any]
+"""Reduces an object; NotImplemented for the usual way."""
+
+
 class NeedsByValue(Exception):
     """The value holds something that cannot go by reference; a ValuePickler has to pack it."""
 
@@ -120,6 +124,28 @@ class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle hi
         if reduced is not NotImplemented or type(obj) in _BY_CLOUDPICKLE:
             return reduced
         return reduce_rest(obj, self.by_value.elsewhere)
+
+
+class OutwardReferences(ReferencePickler):
+    """Do so for a reader elsewhere, who gets some objects in another way."""
+
+    outward: Outward
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Reduce an object."""
+        reduced = self.outward(obj)
+        return super().reducer_override(obj) if reduced is NotImplemented else reduced
+
+
+class OutwardValues(ValuePickler):
+    """The same, by value."""
+
+    outward: Outward
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Reduce an object."""
+        reduced = self.outward(obj)
+        return super().reducer_override(obj) if reduced is NotImplemented else reduced
 
 
 def reduce_rest(thing: Any, elsewhere: Elsewhere) -> Any:

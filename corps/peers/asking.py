@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
-from corps.addresses import ConcAddr, env_label
+from corps.addresses import ConcAddr
 from corps.clock import deadline_after, earlier, now, remaining
 from corps.errors import (
     DeadlineExceeded,
@@ -24,7 +24,7 @@ from corps.errors import (
 from corps.messages.endings import Reason
 from corps.messages.outcomes import Refused, note_time
 from corps.messages.promises import NoAnswer, Promise
-from corps.messages.requests import ASKING, DROP, EXIT, WATCH, WITHDRAWN, Request
+from corps.messages.requests import ASKING, DROP, EXIT, WATCH, WITHDRAWN, Kind, Request
 from corps.packing.packer import Packed, Packer
 from corps.peers.journal import AskerJournal
 from corps.peers.limits import Limits, check_frames, check_method
@@ -56,6 +56,10 @@ _STAYED_FULL: Final = "its window stayed full until the time limit; send slower"
 _SLOTS: Final = 2  # of the journal, for each request in the window: urgent ones may come on top
 
 
+HeaderOf = Callable[[int, Kind, ConcAddr, str, tuple[int, int] | None, float | None, int], bytes]
+"""Makes the header of a request, as `request_frame`."""
+
+
 class Loss(NamedTuple):
     """That a peer is gone, and what is known about it."""
 
@@ -63,6 +67,7 @@ class Loss(NamedTuple):
     cause: Reason = "lost"
     has_died: bool = False  # for certain, so that the journal says what was begun
     refusal: VersionMismatch | None = None  # of the link from its beginning: nothing has reached the peer
+    kind: type[EnvLost] = EnvLost  # of the errors
     log_level: int = logging.WARNING  # of the word on requests that went with it and wanted no answer
 
 
@@ -78,6 +83,7 @@ class Asking:
         limits: Limits,
         *,
         is_journaled: bool,
+        header_of: HeaderOf = request_frame,
     ) -> None:
         self.readers = env.readers
         """A thread that waits for an answer of the peer reads it with these."""
@@ -86,6 +92,7 @@ class Asking:
         self.incarnation = 0
         """Of the worker of a request: known to the peer alone."""
         self._way = way
+        self._header_of = header_of
         self._packer = packer
         self._outcomes = outcomes
         self._patience = limits.patience
@@ -159,10 +166,10 @@ class Asking:
     def _transmit(self, request: Request, frames: list[Frame], codec: int, size: int) -> None:
         sender = request.sender
         rest = remaining(request.deadline)
-        header = request_frame(
+        header = self._header_of(
             0 if isinstance(request.promise, NoAnswer) else request.number,
             request.kind,
-            request.target.conc,
+            request.target,
             request.method,
             None if sender is None else (sender.env, sender.conc),
             rest if rest is None or rest < MAX_REMAINING else None,
@@ -274,7 +281,7 @@ class Asking:
 
     def _overloaded(self, request: Request, why: str) -> Overloaded:
         return Overloaded(
-            f"{env_label(self._way.member.env)} left too many requests unanswered for another one to "
+            f"{self._way.member.label} left too many requests unanswered for another one to "
             f"{request.method!r}: {why}, wait for answers in between, or raise the settings window.requests "
             "and window.bytes",
             target=str(request.target),
@@ -359,7 +366,7 @@ class Asking:
                 watch.settle(Refused(self._lost_error(loss, "no")))
         if wanted_none:
             text = "%s is lost (%s), and up to %d requests that were sent there without wanting an answer"
-            _log.log(loss.log_level, text, env_label(self._way.member.env), loss.reason, wanted_none)
+            _log.log(loss.log_level, text, self._way.member.label, loss.reason, wanted_none)
             self.env.letters.lost_with(self._way.member.env, wanted_none)
         self._journal.close()
         self._tell_answered()
@@ -370,8 +377,8 @@ class Asking:
         return self._journal.executed(number) if loss.has_died else "unknown"
 
     def _lost_error(self, loss: Loss, executed: Executed) -> EnvLost:
-        text = f"{env_label(self._way.member.env)} is lost: {loss.reason}"
-        error = EnvLost(text, executed=executed, reason=loss.cause)
+        text = f"{self._way.member.label} is lost: {loss.reason}"
+        error = loss.kind(text, executed=executed, reason=loss.cause)
         error.__cause__ = loss.refusal
         return error
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from corps.addresses import ConcAddr
 from corps.messages.dead_letters import LetterBox
 from corps.messages.requests import Request
 from corps.messages.streams import Held
@@ -19,6 +20,11 @@ class AlarmClock(Protocol):
 class StreamSide(Protocol):
     """The Env that iterators come to from elsewhere: it hears of each."""
 
+    corps_id: str
+
+    def address_abroad(self, addr: ConcAddr) -> ConcAddr:
+        """Return the address of a worker as other Corps get it; see `Env.address_abroad`."""
+
     def expect_garbage(self) -> None:
         """Note that an iterator has come, which may be garbage before it was looked at."""
 
@@ -29,7 +35,6 @@ class StreamSide(Protocol):
 class LocalSide(StreamSide, Protocol):
     """What a peer needs of the Env that it is seen from."""
 
-    corps_id: str
     id: int
 
     @property

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from threading import Lock
 from typing import Final
 
-from corps.addresses import ConcAddr, env_label
+from corps.addresses import FOREIGN, ConcAddr, env_label
 from corps.clock import now
 from corps.errors import EnvLost, VersionMismatch, WireError
 from corps.messages.endings import Reason
@@ -56,6 +56,23 @@ class Peers:
         self._lost: dict[int, str] = {}
         self.on_unreachable: Callable[[int, str], object] | None = None
         """Called with an Env that is a member, and cannot be reached, and why. It should be ended."""
+        self.on_foreign_loss: Callable[[Peer, Loss], object] | None = None
+        """Called in the thread that reads with an Env of another Corps that is gone."""
+
+    def add(self, peer: Peer) -> None:
+        """Take what comes from a peer of another Corps, by its number here."""
+        with self._lock:
+            self._peers[peer.member.env] = peer
+
+    def remove(self, peer: Peer) -> None:
+        """Take nothing any more of a peer of another Corps."""
+        with self._lock:
+            self._peers.pop(peer.member.env, None)
+
+    def record_of(self, env: int) -> Member | None:
+        """Return the record of another Env; None if it is not there."""
+        peer = self._peers.get(env)
+        return None if peer is None else peer.member
 
     def start(self) -> None:
         """Take what is read from now on."""
@@ -196,7 +213,7 @@ class Peers:
 
     def ids(self) -> list[int]:
         """Return the ids of the other Envs that are there, or will have another process."""
-        return list(self._peers)
+        return [env for env in list(self._peers) if env < FOREIGN]
 
     def statistics(self) -> dict[int, dict[str, int]]:
         """Return the requests unanswered in both directions, by Env."""
@@ -205,6 +222,7 @@ class Peers:
         return {
             env: {"sent": peer.asking.count(), "received": peer.answering.count()}
             for env, peer in peers.items()
+            if env < FOREIGN
         }
 
     def close(self) -> None:
@@ -221,8 +239,11 @@ class Peers:
         """Note that the link to a member broke. In the thread that reads.
 
         Mostly the member has ended, which the membership says in a moment, and better. If it does not,
-        requests must not wait for ever for what went with the link.
+        requests must not wait for ever for what went with the link. Nobody here says it of another Corps.
         """
+        if member.corps:
+            self._lose_foreign(member, "its connection broke" if refusal is None else str(refusal), refusal)
+            return
         if refusal is not None and self._is_there(member):
             self.lose(member.env, str(refusal), refusal=refusal)
             self._report(member.env, str(refusal))
@@ -239,6 +260,11 @@ class Peers:
 
         self._env.alarms.at(now() + _BROKEN, report)
         self._env.alarms.at(now() + _FORSAKEN, give_up)
+
+    def _lose_foreign(self, member: Member, reason: str, refusal: VersionMismatch | None) -> None:
+        peer = self._peers.get(member.env)
+        if peer is not None and peer.member == member and self.on_foreign_loss is not None:
+            self.on_foreign_loss(peer, Loss(reason, refusal=refusal))
 
     def _is_there(self, member: Member) -> bool:
         with self._lock:

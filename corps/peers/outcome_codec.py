@@ -7,12 +7,14 @@ from threading import Lock
 from typing import Any, Final
 
 import corps.errors as errors
+from corps.addresses import ConcAddr
 from corps.clock import now
 from corps.errors import Cancelled, CorpsError, InternalError, Remote, UnpackError
 from corps.handlers import came_from_a_handler
+from corps.messages.contacts import address_in
 from corps.messages.originals import stand_in, stand_in_facts, text_of
 from corps.messages.outcomes import Outcome, Raised, Refused, Value, note_time
-from corps.messages.streams import Held, Streaming
+from corps.messages.streams import SENDER, Held, Streaming
 from corps.packing.codecs import CODEC_TAGS
 from corps.packing.exceptions import Lightened
 from corps.packing.packer import Packed, Packer
@@ -26,9 +28,10 @@ _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 class OutcomeCodec:
     """Packs and unpacks outcomes. Thread-safe."""
 
-    def __init__(self, packer: Packer, streams: StreamSide) -> None:
+    def __init__(self, packer: Packer, streams: StreamSide, *, is_foreign: bool = False) -> None:
         self._packer = packer
         self._streams = streams
+        self._is_foreign = is_foreign  # the peer belongs to another Corps
         self._data = Packer(codec="data")
 
     def pack(self, outcome: Outcome) -> tuple[int, Packed]:
@@ -52,9 +55,20 @@ class OutcomeCodec:
     def _pack_stream(self, stream: Streaming) -> Packed:
         """Pack an iterator, and before it what gives it up if nobody unpacks it."""
         part = stream.part()
-        facts = self._data.pack(list(part.held()))
+        worker, *rest = part.held()
+        facts = self._data.pack([self._plain(worker), *rest])
         packed = self._packer.pack(part, what="result")
         return Packed(packed.codec, facts.body, (packed.body, *packed.buffers))
+
+    def _plain(self, worker: ConcAddr) -> list[Any]:
+        if self._is_foreign:
+            return list(self._streams.address_abroad(worker).as_plain())
+        is_own = worker.corps == self._streams.corps_id
+        return [worker.env, worker.conc] if is_own else list(worker.as_plain())
+
+    def _address(self, plain: list[Any]) -> ConcAddr:
+        own = self._streams.corps_id
+        return ConcAddr(own, *plain) if len(plain) == 2 else address_in(own, tuple(plain))
 
     def instead(
         self, status: int, failure: BaseException, outcome: Outcome | None = None
@@ -126,7 +140,10 @@ class OutcomeCodec:
     def _receive_stream(self, codec: int, frames: Sequence[Frame]) -> "ReceivedOutcome":
         try:
             facts = self._data.unpack(Packed(CODEC_TAGS["data"], bytes(frames[0]), ()))
-            held = Held(*(int(fact) for fact in facts))
+            worker, *rest = facts
+            held = Held(self._address(worker), *(int(fact) for fact in rest))
+            if self._is_foreign:
+                held = held._replace(holder=SENDER)
         except Exception as error:  # damaged: its unpacking says so later
             if came_from_a_handler(error):
                 raise

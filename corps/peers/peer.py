@@ -1,6 +1,6 @@
 """Another Env, as seen from this one: the way there, what is asked of it, and what it asks."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -46,11 +46,9 @@ class Peer:
         self.way = Way(member, connect, partial(give_up, self), env.alarms)
         self.definitions = Definitions(packer, self.way.transmit, limits.max_frame)
         packer = self.definitions.packer
-        outcomes = OutcomeCodec(packer, env)
-        self.asking = Asking(env, self.way, packer, outcomes, limits, is_journaled=journals is not None)
-        self.answering = Answering(env, self.way, packer, outcomes, limits)
+        self.asking, self.answering = self._both_sides(env, packer, limits)
         # By the type of the header. For the thread that reads.
-        self.handlers: Final[Mapping[type, Callable[[Any, Sequence[Frame]], None]]] = {
+        self.handlers: Final[dict[type, Callable[[Any, Sequence[Frame]], None]]] = {
             OutcomeHeader: self.asking.on_outcome,
             RequestHeader: self.answering.on_request,
             CancelHeader: self.answering.on_cancel,
@@ -62,6 +60,12 @@ class Peer:
         self.marks = 0  # that have come; nothing else is done about them yet
         if member.incarnation:  # else `prepare` comes when it has a process
             self._open_journal(member)
+
+    def _both_sides(self, env: LocalSide, packer: Packer, limits: Limits) -> tuple[Asking, Answering]:
+        outcomes = OutcomeCodec(packer, env)
+        is_journaled = self._journals is not None
+        asking = Asking(env, self.way, packer, outcomes, limits, is_journaled=is_journaled)
+        return asking, Answering(env, self.way, packer, outcomes, limits)
 
     @property
     def member(self) -> Member:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Final
 
-from corps.addresses import env_label
 from corps.clock import now
 from corps.errors import CorpsError, Overloaded
 from corps.messages.members import Member
@@ -115,7 +114,7 @@ class Way:
     def _break(self, error: CorpsError) -> None:
         if self._is_lost:  # meanwhile, for a reason that is known
             return
-        _log.debug("a message to %s was not sent: %s", env_label(self.member.env), error)
+        _log.debug("a message to %s was not sent: %s", self.member.label, error)
         self._give_up(str(error))
 
     def lose(self) -> None:

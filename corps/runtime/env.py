@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from corps.addresses import BOOT_ENV, ENV_MGR, ConcAddr, env_label
 from corps.clock import earlier, now
-from corps.errors import CorpsError, EnvStartError
+from corps.errors import CorpsError, EnvStartError, PackError
 from corps.messages.outcomes import Refused, Value
 from corps.messages.promises import Sent, Unheard
 from corps.messages.requests import CALL, DROP, EXIT, EXIT_DOWN, PULL, REACHING, Kind, Request
@@ -23,6 +23,7 @@ from corps.observing.log_limit import LogLimit
 from corps.peers.members import Peers
 from corps.runtime.calls import caller_side
 from corps.runtime.calls.arguments import AwaitedArguments
+from corps.runtime.calls.border import Border
 from corps.runtime.calls.deadlock import Probe, Waiter, WaitGraph
 from corps.runtime.calls.errands import Errands
 from corps.runtime.calls.futures import Future
@@ -94,6 +95,7 @@ class Env:
         self.errands: Errands | None = None  # of the main thread, where that is the author's
         self.peers: Peers | None = None
         self.readers: Readers | None = None
+        self.border: Border | None = None  # None: it reaches no other Corps
         self.upper: UpperSide  # `managers.assembly` sets it before anything runs
         self.dirs: Part  # the Dirs as this Env has them, for look-ups that are to be fast
         self.corps_name: WorkerName | None = None
@@ -311,9 +313,9 @@ class Env:
 
     def note_stream(self, held: Held, change: int) -> None:
         """Tell a worker how many more iterators, 1 or -1, over a generator of it are here. Never waits."""
-        target = ConcAddr(self.corps_id, held.env, held.conc)
         args = held.number, held.share, held.holder, change
-        self.dispatch(Request(DROP, target, "close", args, {}, Unheard(f"an iterator of {target}")))
+        promise = Unheard(f"an iterator of {held.worker}")
+        self.dispatch(Request(DROP, held.worker, "close", args, {}, promise))
 
     def expect_garbage(self) -> None:
         """Prepare for an iterator that has come from elsewhere, and may be garbage before its first use."""
@@ -355,7 +357,10 @@ class Env:
                 cell.mailbox.wait_for_room(cell, request, self.options.send_timeout)
             cell.deliver(request, submit)
         elif target.corps != self.corps_id or self.peers is None:
-            self.letters.settle(request, caller_side.nowhere(self, target))
+            if self.border is None or target.corps == self.corps_id:
+                self.letters.settle(request, caller_side.nowhere(self, target))
+            else:
+                self.border.send(request)
         else:
             self.peers.send(request)
 
@@ -365,6 +370,9 @@ class Env:
         is_taken = not self._is_ending or self._is_taken_at_the_end(request)
         if is_taken and target.corps == self.corps_id and target.env != self.id and self.peers is not None:
             await self.peers.send_when_room(request)
+            return
+        if is_taken and target.corps != self.corps_id and self.border is not None:
+            await self.border.send_when_room(request)
             return
         cell = self.registry.find(target.conc) if is_taken and target.env == self.id else None
         if cell is None or target.corps != self.corps_id:
@@ -433,8 +441,15 @@ class Env:
         waiter = Waiter(ConcAddr(self.corps_id, header.env, header.conc), header.serial, header.edge)
         self.waits.follow(request, Probe(waiter, header.path))
 
+    def address_abroad(self, addr: ConcAddr) -> ConcAddr:
+        """Return the address of a worker as other Corps get it; see `Border.address_abroad`."""
+        if self.border is None:
+            raise PackError(f"{self.label} reaches no other Corps, so no Name can go to one")
+        return self.border.address_abroad(addr)
+
     def _send_probe(self, request: Request, probe: Probe) -> None:
-        if self.peers is not None:
+        # A circle that leads through another Corps ends by a deadline: no Corps searches in another one.
+        if self.peers is not None and request.target.corps == self.corps_id:
             addr, serial, edge = probe.waiter
             self.peers.probe(
                 request, ProbeHeader(request.number, addr.env, addr.conc, serial, edge, probe.path)
@@ -478,6 +493,8 @@ class Env:
             for request in cell.close_mailbox(None) or ():
                 self.letters.settle(request, Refused(cell.gone("no"), "closed"))
         late = self.loop.close(grace)
+        if self.border is not None:
+            self.border.close()
         self.disconnect()  # after the loop: its last outcomes have gone out
         late += self.pool.close(grace)
         for request in self.registry.all_held():  # no worker comes back

@@ -1,7 +1,7 @@
 """The options of an Env, and of a worker. Values only."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from corps.supervision.restarts import Restart
@@ -11,9 +11,10 @@ from corps.supervision.restarts import Restart
 class EnvOptions:
     """What an Env needs to know of the settings. Plain data, because it crosses to its process.
 
-    Each is the setting of that name, which `corps.settings` explains: `threads_min` is `threads.min`. Three
+    Each is the setting of that name, which `corps.settings` explains: `threads_min` is `threads.min`. Four
     differ: `tcp_ports` is the first and the last port, 0 and 0 for any; `beat_every` is None where
     `beat_dead` is; `log_now` is what was chosen while the Corps ran, for a process that comes late.
+    `border_secret` never stands in a setting: each boot makes a new one.
     """
 
     threads_min: int
@@ -55,6 +56,7 @@ class EnvOptions:
     log_warnings: bool
     log_uncaught: bool
     log_output: bool
+    border_secret: bytes = field(repr=False)  # of an external Corps; empty for every other one
 
 
 class WorkerOptions(NamedTuple):

@@ -73,9 +73,14 @@ class ThisProcess:
         there = [known() for known in list(self._opened)]
         return [env for env in there if env is not None and env.is_open]
 
-    def env_of(self, corps_id: str) -> "Env | None":
-        """Return the open Env of a Corps in this process, if there is one."""
-        return next((env for env in self.open_envs() if env.corps_id == corps_id), None)
+    def env_of(self, corps_id: str, *, is_abroad: bool = False) -> "Env | None":
+        """Return the open Env of a Corps in this process; with `is_abroad` else one that reaches others."""
+        own = next((env for env in self.open_envs() if env.corps_id == corps_id), None)
+        return self.env_at_a_border() if own is None and is_abroad else own
+
+    def env_at_a_border(self) -> "Env | None":
+        """Return the Env of this process that reaches other Corps, if there is one."""
+        return next((env for env in self.open_envs() if env.border is not None), None)
 
 
 this_process: Final = ThisProcess()

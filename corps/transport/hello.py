@@ -9,8 +9,15 @@ from corps.security.audit import Audit
 from corps.wire.frames import MAX_HELLO, Frame, Hello, read_header
 
 
-def member_of(frames: Sequence[Frame], own: Hello, find: Callable[[str], Member | None]) -> Member:
+def member_of(
+    frames: Sequence[Frame],
+    own: Hello,
+    find: Callable[[str], Member | None],
+    on_visitor: Callable[[Hello], Member | None] | None = None,
+) -> Member:
     """Return the member that a HELLO names. `find` gives the member of an incarnation.
+
+    `on_visitor` gives a record of an Env of another Corps that is not known yet; without it all are refused.
 
     Raises:
         VersionMismatch: The peer speaks another version of the protocol.
@@ -23,7 +30,12 @@ def member_of(frames: Sequence[Frame], own: Hello, find: Callable[[str], Member 
     if not isinstance(hello, Hello):
         raise WireError("a peer did not say hello first")
     member = find(hello.incarnation)
-    if member is None or hello.corps != own.corps or hello.env != member.env:
+    if hello.corps != own.corps:
+        if member is None and hello.endpoint and on_visitor is not None:
+            member = on_visitor(hello)
+        if member is None or (member.corps, member.home) != (hello.corps, hello.env):
+            raise JoinRefused(f"an Env of the Corps {hello.corps[:6]!r} may not connect")
+    elif member is None or hello.env != member.env:
         raise no_member(hello.env)
     return member
 

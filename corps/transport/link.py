@@ -17,7 +17,7 @@ from typing import Any
 from corps.errors import VersionMismatch
 from corps.messages.members import Member
 from corps.security.audit import Audit
-from corps.wire.frames import Frame
+from corps.wire.frames import Frame, Hello
 
 OnMessage = Callable[[int, Sequence[Frame]], None]
 """Called in the thread that reads with the proven id of the Env that sent a message, and its frames.
@@ -63,6 +63,11 @@ class Transport(ABC):
 
     audit: Audit  # counts what was admitted and refused; used by the thread that reads
     endpoint: str  # where this Env listens: what goes into its `Member`
+    on_visitor: Callable[[Hello], Member | None] | None = None
+    """Called in the thread that reads with the HELLO of another Corps: whom to admit, or None.
+
+    Without it, and by all transports but `unix`, every such HELLO is refused."""
+    takes_visitors: bool = False  # whether it can reach other Corps, and be reached by them
     max_frame: int | None = None  # bytes of the longest frame that peers take; None for no limit
 
     def lending(self, frames: Sequence[Frame]) -> AbstractContextManager[None]:

@@ -13,11 +13,13 @@ from typing import Any, Final, NamedTuple
 
 import msgpack
 
-from corps.addresses import FRONT
+from corps.addresses import FRONT, ConcAddr
 from corps.errors import VersionMismatch, WireError
+from corps.messages.contacts import ExtAddr
 from corps.messages.requests import CALL, DROP, EXIT, GET, PINNED, PULL, SET, WATCH, Kind
+from corps.security.capabilities import CAPABILITY_SIZE
 
-VERSION: Final = 6  # of the protocol. Peers with another one are refused
+VERSION: Final = 7  # of the protocol. Peers with another one are refused
 
 HELLO: Final = 1
 REQUEST: Final = 2
@@ -129,15 +131,17 @@ def read(frames: Sequence[Frame], readers: Mapping[int, Reader]) -> Any:
 
 
 class Hello(NamedTuple):
-    """The first message on every connection: who speaks."""
+    """The first message on every connection: who speaks, and to another Corps where it listens, too."""
 
     corps: str
     env: int
     incarnation: str
+    endpoint: str = ""
+    public_key: str = ""
 
     def header(self) -> bytes:
         """Return the header as a frame."""
-        return pack((HELLO, _MAGIC, VERSION, *self))
+        return pack((HELLO, _MAGIC, VERSION, *(self if self.endpoint else self[:3])))
 
 
 class RequestHeader(NamedTuple):
@@ -203,14 +207,30 @@ class MarkHeader(NamedTuple):
 def request_frame(
     number: int,
     kind: Kind,
-    conc: int,
+    target: ConcAddr,
     method: str,
     sender: tuple[int, int] | None,
     remaining: float | None,
     codec: int,
 ) -> bytes:
     """Return the frame of a RequestHeader, without making one: that would take 0.4 µs of every request."""
-    return pack((REQUEST, number, kind, conc, method, sender, remaining, codec, 0))
+    return pack((REQUEST, number, kind, target.conc, method, sender, remaining, codec, 0))
+
+
+def border_frame(
+    number: int,
+    kind: Kind,
+    target: ConcAddr,
+    method: str,
+    sender: tuple[int, int] | None,
+    remaining: float | None,
+    codec: int,
+) -> bytes:
+    """Return the same for a worker of another Corps, with what shows that its Name was handed out."""
+    capability = target.capability if isinstance(target, ExtAddr) else b""
+    flags = FLAGS[-1] if capability else 0
+    fields = (REQUEST, number, kind, target.conc, method, sender, remaining, codec, flags)
+    return pack((*fields, capability) if capability else fields)
 
 
 def outcome_frame(number: int, status: int, codec: int) -> bytes:
@@ -242,11 +262,13 @@ def read_header(frames: Sequence[Frame]) -> Header:
     return header
 
 
-def _hello(magic: str, version: int, corps: str, env: int, incarnation: str) -> Hello:
+def _hello(magic: str, version: int, corps: str, env: int, incarnation: str, *visitor: str) -> Hello:
     check_numbers("a HELLO", version)
     _check_version(magic, version)
     check_env("a HELLO", env)
-    return Hello(corps, env, incarnation)
+    if visitor and (len(visitor) != 2 or not visitor[0]):
+        raise WireError("the HELLO of a visitor does not say where it listens")
+    return Hello(corps, env, incarnation, *visitor)
 
 
 def _check_version(magic: object = None, version: object = None, /) -> None:
@@ -348,13 +370,14 @@ OPTIONAL_FIELDS: Final[Mapping[str, tuple[frozenset[type], int, int]]] = {
     "target_corps": (_TEXT, 1, MAX_CORPS_ID),
     "sender_corps": (_TEXT, 1, MAX_CORPS_ID),
     "identity": (_BYTES, 1, MAX_IDENTITY),
+    "capability": (_BYTES, CAPABILITY_SIZE, CAPABILITY_SIZE),
 }
 """What each optional field of a request may be: its types, and the fewest and most bytes of it."""
 FLAGS: Final = tuple(1 << at for at in range(len(OPTIONAL_FIELDS)))
 """The flags of the optional fields, in their order."""
 
 READERS: Final[Mapping[int, Reader]] = {
-    HELLO: reader((_TEXT, _INT, _TEXT, _INT, _TEXT), 1, 1, _hello),
+    HELLO: reader((_TEXT, _INT, _TEXT, _INT, _TEXT), 1, 1, _hello, (_TEXT, _TEXT)),
     REQUEST: reader(
         (_INT, _INT, _INT, _TEXT, _OPTIONAL_ARRAY, _OPTIONAL_NUMBER, _INT, _INT),
         2,

@@ -11,6 +11,7 @@ from itertools import takewhile
 from threading import Lock
 from typing import Any, Final, Generic, Literal, TypeVar
 
+from corps.addresses import FOREIGN
 from corps.clock import deadline_after, earlier, now
 from corps.errors import (
     Cancelled,
@@ -23,7 +24,7 @@ from corps.errors import (
 )
 from corps.messages.outcomes import Raised, Value
 from corps.messages.requests import ANEXT, DROP, NEXT, PULL
-from corps.messages.streams import NOBODY, WHOLE, Held, Streaming, part_of
+from corps.messages.streams import NOBODY, SENDER, WHOLE, Held, Streaming, part_of
 from corps.runtime.calls.futures import Pull
 from corps.runtime.context import acting
 from corps.runtime.env import Env
@@ -225,8 +226,7 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
 
     def held(self) -> Held:
         """See `Streaming.held`."""
-        addr = self._worker._addr
-        return Held(addr.env, addr.conc, self._number, self._share, self._holder)
+        return Held(self._worker._addr, self._number, self._share, self._holder)
 
     def limit(self, seconds: float | None, prefetch: int | None) -> None:
         """See `Streaming.limit`."""
@@ -323,7 +323,9 @@ def restore_iterator(
 ) -> RemoteIterator[Any]:
     """Make a RemoteIterator of its packed form."""
     env = worker._env
-    here = NOBODY if env is None else env.id
+    here = NOBODY if env is None else _holder_in(env, worker)
+    if here == SENDER and holder >= FOREIGN:  # the number by which the worker's Env knows this one
+        holder = here
     iterator: RemoteIterator[Any] = RemoteIterator(worker, number, share, here, is_async=method == ANEXT)
     iterator._is_over = is_over
     iterator.limit(seconds, prefetch)
@@ -332,6 +334,11 @@ def restore_iterator(
     if env is not None and holder != here and not is_over:
         env.note_stream(iterator.held()._replace(share=0), 1)
     return iterator
+
+
+def _holder_in(env: Env, worker: Name[Any]) -> int:
+    """Return what the worker's Env is to count as the holder of an iterator that is here."""
+    return env.id if worker._addr.corps == env.corps_id else SENDER
 
 
 def _arrived(item: tuple[bool, Any]) -> Pull:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, TypeVa
 
 from corps.addresses import ConcAddr
 from corps.errors import ConfigError, ContextError, CorpsError, LoopBlocked, NoSuchMethod
+from corps.messages.contacts import address_in
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.requests import CALL, EXIT_LAST, EXIT_NOW, GET, PINNED, SET, Kind, Request
@@ -225,9 +226,12 @@ class Name(Generic[T_co]):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        addr, interface = tuple(self._addr), self._interface.as_tuple()
+        return self._reduced(self._addr)
+
+    def _reduced(self, addr: ConcAddr) -> tuple[Any, ...]:
+        plain, interface = addr.as_plain(), self._interface.as_tuple()
         how = () if self._prefetch is None else (self._prefetch,)
-        return restore_name, (addr, interface, self._deadline, self._incarnation, self._pin, *how)
+        return restore_name, (plain, interface, self._deadline, self._incarnation, self._pin, *how)
 
 
 class Method:
@@ -571,7 +575,7 @@ class Attribute(Future[Any]):
 
 
 def restore_name(
-    addr: tuple[str, int, int],
+    addr: tuple[Any, ...],
     interface: tuple[Any, ...],
     deadline: float | None = None,
     incarnation: int = 1,
@@ -580,8 +584,9 @@ def restore_name(
 ) -> Name[Any]:
     """Make a Name of its packed form, for the Env of the calling code or the open one of the same Corps."""
     here = acting()
-    env = here.env if here is not None else this_process.env_of(addr[0])
-    return Name(ConcAddr(*addr), Interface.from_tuple(*interface), env, deadline, incarnation, pin, prefetch)
+    env = here.env if here is not None else this_process.env_of(addr[0], is_abroad=len(addr) > 3)
+    restored = address_in("" if env is None else env.corps_id, addr)
+    return Name(restored, Interface.from_tuple(*interface), env, deadline, incarnation, pin, prefetch)
 
 
 def _seconds(deadline: object) -> float:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from corps.addresses import ConcAddr
 from corps.errors import ConfigError, EnvLost, WorkerGone
+from corps.messages.contacts import ExtAddr
 from corps.messages.endings import Ended
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.promises import NoAnswer
@@ -85,7 +86,8 @@ def watch(name: Name[Any]) -> Future[Ended]:
         worker = here.cell.addr
         future.when_settled(lambda done: _tell(env, worker, done))
     env.ask(WATCH, addr, "watch", (), {}, future=future)
-    asked = env.ask(CALL, env.manager_of(addr.env), "incarnation_of", (addr.conc,), {})
+    keeper = addr.border if isinstance(addr, ExtAddr) else env.manager_of(addr.env)
+    asked = env.ask(CALL, keeper, "incarnation_of", (addr.conc,), {})
     asked.when_settled(future.learn)
     return future
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from corps.addresses import ConcAddr
 from corps.errors import PackError, Remote, UnpackError
 from corps.handlers import came_from_a_handler
 from corps.messages.originals import copy_of, remote_error, text_of
@@ -142,6 +143,11 @@ class Peculiar(Exception):
 
 
 class Streams:
+    corps_id = "0123456789abcdef"
+
+    def address_abroad(self, addr: ConcAddr) -> ConcAddr:
+        return addr
+
     def expect_garbage(self) -> None: ...
 
     def forsake(self, held: object) -> None: ...
@@ -165,7 +171,7 @@ def strike_everywhere() -> None:
     unpackable = [1, {"a": Peculiar("three", threading.Lock())}]
     facts = data.pack(["Cancelled", "it was", {}])
     refused = codec.receive(REFUSED, PICKLE, [facts.body])
-    stream = data.pack([1, 2, 3, 4, 5]).body
+    stream = data.pack([[1, 2], 3, 4, 5]).body
     acts: dict[str, Callable[[], object]] = {
         "text": lambda: text_of(Peculiar("x")),
         "copy": lambda: copy_of(caused()),

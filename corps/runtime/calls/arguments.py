@@ -67,7 +67,8 @@ def _fill_in(
     for part in parts:
         if id(part) in values:
             continue
-        is_lent = request.target.env != env.id and id(part) not in opened
+        is_here = request.target.env == env.id and request.target.corps == env.corps_id
+        is_lent = not is_here and id(part) not in opened
         lent = _lent(part) if is_lent else None
         if lent is not None:
             values[id(part)] = lent[0]

@@ -16,6 +16,7 @@ from threading import Lock, RLock, Thread, current_thread, get_ident, main_threa
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from corps.addresses import ConcAddr
 from corps.clock import deadline_after, remaining
 from corps.errors import CorpsError
 from corps.messages.outcomes import Refused
@@ -86,12 +87,8 @@ class Errands(Route):
         if not is_taken:
             self.post(env.letters.settle, request, caller_side.too_late(env, target))
             return
-        if target.env != env.id:
-            if (
-                _is_light(request)
-                and env.peers is not None
-                and env.peers.is_roomy(target.env, len(self.posted))
-            ):
+        if target.env != env.id or target.corps != env.corps_id:
+            if _is_light(request) and self._is_roomy(target):
                 request.route = self
                 self.post(self._dispatch, request)
             else:  # what cannot be packed, and what finds no room, is to be raised here
@@ -103,6 +100,13 @@ class Errands(Route):
             self.do(cell.mailbox.wait_for_room, cell, request, env.options.send_timeout)
         request.route = self
         self.post(self._dispatch, request, self.make_ready)
+
+    def _is_roomy(self, target: ConcAddr) -> bool:
+        """Return whether another Env is there, and has plenty of room for what is posted."""
+        env, more = self.env, len(self.posted)
+        if target.corps != env.corps_id:
+            return env.border is not None and env.border.is_roomy(target, more)
+        return env.peers is not None and env.peers.is_roomy(target.env, more)
 
     def _dispatch(self, request: Request, submit: Callable[[Runnable], object] | None = None) -> None:
         if _is_given_up(request):

@@ -11,7 +11,6 @@ from itertools import islice
 from threading import Condition, Lock
 from typing import Final
 
-from corps.addresses import env_label
 from corps.clock import deadline_after, now
 from corps.errors import BrokenError, Overloaded, VersionMismatch, WireError
 from corps.messages.members import Member
@@ -81,7 +80,7 @@ class UnixLink(Link):
             if self._is_closed:
                 if placed is not None:
                     self._arenas.take_back(placed)
-                raise BrokenError(f"the link to {env_label(self.member.env)} is closed")
+                raise BrokenError(f"the link to {self.member.label} is closed")
             if self._is_dead:
                 return
             if lent is not None and not (lent.segment.fd and self._offer(lent.segment.fd)):

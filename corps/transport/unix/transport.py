@@ -67,6 +67,7 @@ class UnixTransport(Transport):
     ) -> None:
         """Bind the Env's socket file in a directory of mode 0700. Raise EnvStartError if that cannot be."""
         self._hello = hello
+        self._visit = hello  # what an Env of another Corps hears
         self._name = f"{hello.env}-{hello.incarnation[:12]}.sock"
         self.audit = Audit(f"{env_label(hello.env)}")
         self._admission = Admission(os.getuid())
@@ -98,6 +99,8 @@ class UnixTransport(Transport):
             self._directory = SocketDir(runtime_dir)
             place = self._directory.place(self._name)
             self.endpoint = f"{_SCHEME}{place}"
+            self.takes_visitors = "/" in place
+            self._visit = hello._replace(endpoint=self.endpoint)
             self._listener.bind(self._directory.reach(place))
             self._listener.listen(_BACKLOG)
         except OSError as error:
@@ -149,12 +152,12 @@ class UnixTransport(Transport):
         try:
             sock, mine, theirs = self._reserve.use(_three_sockets, 3)
         except OSError as error:
-            raise Overloaded(f"no link to {env_label(member.env)}: {error}") from error
+            raise Overloaded(f"no link to {member.label}: {error}") from error
         try:
             sock.connect(self._path_of(member))
             verdict = self._admission.judge_user(*user_behind(sock))
             if not verdict.admitted:
-                raise BrokenError(f"the socket of {env_label(member.env)} is not its own: {verdict.reason}")
+                raise BrokenError(f"the socket of {member.label} is not its own: {verdict.reason}")
             link = UnixLink(
                 sock,
                 mine,
@@ -166,8 +169,9 @@ class UnixTransport(Transport):
                 self._forget,
             )
             rights = array("i", [theirs.fileno()])
-            hello = [head([self._hello.header()]), self._hello.header()]
-            sock.sendmsg(hello, [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)], socket.MSG_NOSIGNAL)
+            hello = (self._visit if member.corps else self._hello).header()
+            with_it = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
+            sock.sendmsg([head([hello]), hello], with_it, socket.MSG_NOSIGNAL)
             with self._lock:
                 if self._closed:
                     raise BrokenError(f"{env_label(self._hello.env)} has closed its links")
@@ -178,7 +182,7 @@ class UnixTransport(Transport):
             mine.close()
             if not isinstance(error, OSError):
                 raise
-            raise BrokenError(f"no link to {env_label(member.env)} at {member.endpoint}: {error}") from error
+            raise BrokenError(f"no link to {member.label} at {member.endpoint}: {error}") from error
         finally:
             theirs.close()
         return link
@@ -363,7 +367,7 @@ class UnixTransport(Transport):
         member = inbound.member
         if member is None:
             try:
-                member = member_of(frames, self._hello, self._find)
+                member = member_of(frames, self._hello, self._find, self.on_visitor)
             except WireError as error:
                 note_refusal(self.audit, error)
                 if isinstance(error, VersionMismatch):
@@ -373,7 +377,7 @@ class UnixTransport(Transport):
             inbound.trust(member)
             return True
         if member.incarnation not in self._members:  # expelled; a single look-up needs no lock
-            self.audit.refused("expelled", f"{env_label(member.env)} is no member any more")
+            self._note_expelled(member)
             return False
         try:
             if self._on_message is not None:
@@ -385,6 +389,12 @@ class UnixTransport(Transport):
             _log.exception("a message could not be handled; please report it")
         return True
 
+    def _note_expelled(self, member: Member) -> None:
+        if (
+            not member.corps
+        ):  # else its process has ended as it may: another Corps is expelled for nothing else
+            self.audit.refused("expelled", f"{member.label} is no member any more")
+
     def _find(self, incarnation: str) -> Member | None:
         with self._lock:
             return self._members.get(incarnation)
@@ -395,7 +405,7 @@ class UnixTransport(Transport):
         for inbound in list(self._inbound.values()):
             member = inbound.member
             if member is not None and member.incarnation not in self._members:
-                self.audit.refused("expelled", f"{env_label(member.env)} is no member any more")
+                self._note_expelled(member)
                 self._drop(inbound)
 
     def _drop(self, inbound: InboundConnection) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from corps.addresses import FRONT
 from corps.errors import Damaged, NewerFormat
-from corps.federation.records import ConnectionRecord, Contact
+from corps.federation.records import ConnectionRecord
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 
@@ -111,8 +111,3 @@ def test_whatever_stands_in_a_field_is_read_or_refused(name: str, value: object)
     facts[name] = value
     with suppress(Damaged, NewerFormat):
         ConnectionRecord.from_json(json.dumps(facts))
-
-
-def test_a_contact_comes_back_from_plain_data() -> None:
-    contact = Contact(Member(2, "cd" * 16, "unix:/run/2.sock", corps="c0ffee"), _FRONT)
-    assert Contact.from_tuple(*contact.as_tuple()) == contact

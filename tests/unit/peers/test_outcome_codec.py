@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from corps.addresses import ConcAddr
 from corps.errors import (
     Cancelled,
     CorpsError,
@@ -31,6 +32,11 @@ def codec() -> OutcomeCodec:
 
 class Streams:
     """Is told of iterators that came."""
+
+    corps_id = "0123456789abcdef"
+
+    def address_abroad(self, addr: ConcAddr) -> ConcAddr:
+        return addr
 
     def __init__(self) -> None:
         self.forsaken: list[Held] = []

@@ -187,6 +187,9 @@ class Side:
         request.route = self.holder
         self.delivered.append(request)
 
+    def address_abroad(self, addr: ConcAddr) -> ConcAddr:
+        return addr
+
     def follow_probe(self, request: Request, probe: ProbeHeader) -> None:
         self.probes.append(probe)
 

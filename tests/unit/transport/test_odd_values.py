@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
+from corps.addresses import ConcAddr
 from corps.errors import CorpsError, PackError, RemoteError
 from corps.messages.outcomes import Outcome, Raised, Value
 from corps.packing.packer import Packer
@@ -150,6 +151,11 @@ WRAPS: Final[tuple[Callable[[Any], Any], ...]] = (
 
 
 class NoStreams:
+    corps_id = ""
+
+    def address_abroad(self, addr: ConcAddr) -> ConcAddr:
+        raise AssertionError
+
     def expect_garbage(self) -> None:
         raise AssertionError
 

@@ -7,8 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from corps.addresses import BORDER, ConcAddr
 from corps.errors import VersionMismatch, WireError
+from corps.messages.contacts import Contact, ExtAddr
+from corps.messages.members import Member
 from corps.messages.requests import CALL, CREATE, Kind
+from corps.security.capabilities import CAPABILITY_SIZE
 from corps.wire.frames import (
     CREDIT,
     DEFINE,
@@ -41,6 +45,7 @@ from corps.wire.frames import (
     OutcomeHeader,
     ProbeHeader,
     RequestHeader,
+    border_frame,
     read_header,
     request_frame,
 )
@@ -58,11 +63,13 @@ optional_fields = st.fixed_dictionaries(
         "target_corps": corps_ids,
         "sender_corps": corps_ids,
         "identity": st.binary(min_size=1, max_size=MAX_IDENTITY),
+        "capability": st.binary(min_size=CAPABILITY_SIZE, max_size=CAPABILITY_SIZE),
     },
 ).map(lambda fields: fields or None)
 
 headers: st.SearchStrategy[Header] = st.one_of(
-    st.builds(Hello, texts, numbers, texts),
+    st.builds(Hello, texts, numbers, texts, st.just(""), st.just("")),
+    st.builds(Hello, texts, numbers, texts, texts.filter(bool), texts),
     st.builds(
         RequestHeader,
         numbers,
@@ -198,6 +205,10 @@ def test_unknown_flags_are_a_wire_error(flags: object) -> None:
         (8, [b""]),
         (8, [bytes(MAX_IDENTITY + 1)]),
         (8, ["me"]),
+        (16, [bytes(CAPABILITY_SIZE - 1)]),
+        (16, [bytes(CAPABILITY_SIZE + 1)]),
+        (16, ["c" * CAPABILITY_SIZE]),
+        (32, [b"x"]),
     ],
 )
 def test_optional_fields_that_do_not_fit_their_flags_are_refused(flags: int, present: list[object]) -> None:
@@ -208,8 +219,31 @@ def test_optional_fields_that_do_not_fit_their_flags_are_refused(flags: int, pre
 
 def test_a_request_grows_by_one_byte_for_all_optional_fields_that_it_does_not_have() -> None:
     fields = (1, CALL, 1, "m", (1, 2), None, 1)
-    assert request_frame(*fields) == written(RequestHeader(*fields))
-    assert len(request_frame(*fields)) == len(packed(REQUEST, *fields)) + 1
+    target, rest = ConcAddr("c", 3, 1), fields[3:]
+    assert request_frame(1, CALL, target, *rest) == written(RequestHeader(*fields))
+    assert len(request_frame(1, CALL, target, *rest)) == len(packed(REQUEST, *fields)) + 1
+
+
+def test_a_request_to_another_corps_shows_that_the_name_of_its_worker_was_handed_out() -> None:
+    member = Member(3, "i", "unix:x", corps="c")
+    target = ExtAddr("c", 3, 1, bytes(range(CAPABILITY_SIZE)), Contact(member, member))
+    rest = ("m", (1, 2), None, 1)
+    header = read_header([border_frame(1, CALL, target, *rest), b"body"])
+    assert header == RequestHeader(1, CALL, 1, *rest, {"capability": target.capability})
+    without = read_header([border_frame(1, CALL, target.border, *rest), b"body"])
+    assert without == RequestHeader(1, CALL, BORDER, *rest)
+
+
+@pytest.mark.parametrize(
+    "more", [["unix:/x"], ["", ""], ["", "key"], ["unix:/x", 1], [None, None], ["a", "b", "c"]]
+)
+def test_the_hello_of_a_visitor_says_where_it_listens_or_is_refused(more: list[object]) -> None:
+    with pytest.raises(WireError):
+        read_header([packed(HELLO, "corps", VERSION, "c", 1, "i", *more)])
+
+
+def test_the_hello_of_a_member_has_no_more_bytes_than_before() -> None:
+    assert Hello("c", 1, "i").header() == packed(HELLO, "corps", VERSION, "c", 1, "i")
 
 
 @pytest.mark.parametrize(

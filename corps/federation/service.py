@@ -1,0 +1,48 @@
+"""What other Corps may ask of an Env without a Name of it: a few facts, and nothing that changes anything."""
+
+import asyncio
+from typing import Any, ClassVar, Final
+
+from corps.clock import now
+from corps.federation.border import CorpsBorder
+from corps.runtime.env import Env
+from corps.workers.conc import Conc
+
+_LONGEST: Final = 8.0  # seconds to wait for an Env that is started again
+_LOOK: Final = 0.02  # seconds between two looks
+
+
+class BorderService(Conc):
+    """Answers other Corps. It is the only service that they reach, and these are all its methods."""
+
+    interleave: ClassVar[bool | int] = True
+
+    def __init__(self, env: Env) -> None:
+        """Serve an Env."""
+        self._env = env
+
+    async def where_is(self, env_id: int, former: str) -> list[object] | None:
+        """Give the record of an Env, as a list. Wait for one that has just died; None if it does not come.
+
+        `former` is the incarnation that the caller cannot reach any more; empty for none.
+        """
+        border = self._env.border
+        until = now() + _LONGEST
+        while isinstance(border, CorpsBorder) and now() < until:
+            record = border.where_is(env_id)
+            if record is None:
+                return None
+            if record.incarnation not in ("", former):
+                return record.as_list()
+            await asyncio.sleep(_LOOK)
+        return None
+
+    async def incarnation_of(self, number: int) -> int:
+        """Give the incarnation of a worker of this Env, by the number of its address; 0 if it is not here."""
+        cell = self._env.registry.find(number)
+        return 0 if cell is None else cell.incarnation
+
+    async def describe(self) -> dict[str, Any]:
+        """Give facts about the Env for lists of Corps."""
+        workers = [cell for cell in self._env.registry.cells() if cell.mgr_addr is not None]
+        return {"env": self._env.id, "envs": list(self._env.worker_envs), "workers": len(workers)}

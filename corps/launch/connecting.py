@@ -1,0 +1,203 @@
+"""`corps.connect`: from what says where another Corps is to the Name of its Corps object."""
+
+import asyncio
+import os
+import secrets
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from corps.addresses import BOOT_ENV, FRONT, ConcAddr
+from corps.errors import NotFound
+from corps.federation.border import CorpsBorder
+from corps.federation.records import ConnectionRecord
+from corps.launch.client_dirs import make_client_dir
+from corps.launch.found_settings import find_settings
+from corps.launch.local import LocalEnv
+from corps.launchers.local.runtime_dir import remove_runtime_dir
+from corps.managers.assembly import build_env, env_options
+from corps.messages.contacts import Contact, ExtAddr
+from corps.messages.members import Member
+from corps.runtime.context import Block, acting
+from corps.runtime.env import Env
+from corps.runtime.this_process import this_process
+from corps.security.capabilities import new_secret
+from corps.transport.unix.transport import UnixTransport
+from corps.wire.frames import Hello
+from corps.workers.names import Name
+
+if TYPE_CHECKING:
+    from typing import Self
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class ClientEnv(LocalEnv):
+    """The Env of a script that has none, for its connections to other Corps. Thread-safe."""
+
+    def __init__(self, env: Env, runtime_dir: str) -> None:
+        """Serve an Env whose socket file lies in a directory of its own."""
+        super().__init__(env)
+        this_process.forget(env)  # it is that of the Name, and of no other code
+        self._runtime_dir = runtime_dir
+
+    def _close(self, *, interrupted: bool) -> None:
+        try:
+            super()._close(interrupted=interrupted)
+        finally:
+            remove_runtime_dir(self._runtime_dir)
+
+
+def start_client() -> ClientEnv:
+    """Start the Env of a script that has none. It has a Corps id of its own, and workers that it hands out.
+
+    Raises:
+        ConfigError: A setting is unknown or has a bad value.
+        BootError: It cannot listen.
+    """
+    options = replace(
+        env_options(find_settings(None, {}).settings), transport="unix", border_secret=new_secret()
+    )
+    corps_id, incarnation = secrets.token_hex(8), secrets.token_hex(16)
+    runtime_dir = make_client_dir()
+    try:
+        transport = UnixTransport(
+            Hello(corps_id, BOOT_ENV, incarnation),
+            runtime_dir=runtime_dir,
+            shared=options.shared_memory_bytes,
+            kept=options.shared_memory_kept,
+            handshake_timeout=options.handshake_timeout,
+        )
+        try:
+            env = build_env(corps_id, BOOT_ENV, options, transport)
+        except BaseException:
+            transport.close()
+            raise
+        assert isinstance(env.border, CorpsBorder)
+        env.border.be(Member(BOOT_ENV, incarnation, transport.endpoint))
+        try:
+            env.start_reading()
+        except BaseException:
+            env.close(0.0)
+            raise
+    except BaseException:
+        remove_runtime_dir(runtime_dir)
+        raise
+    return ClientEnv(env, runtime_dir)
+
+
+class ConnectedName(Name[T_co]):
+    """The Name of the Corps object of another Corps. Thread-safe.
+
+    Leaving its ``with`` or ``async with`` block takes back what `corps.connect` has made for it. The other
+    Corps goes on; `exit` ends it.
+    """
+
+    _client: ClientEnv | None
+    _blocks: list[Block]
+
+    def __init__(self, addr: ConcAddr, record: ConnectionRecord, env: Env, client: ClientEnv | None) -> None:
+        """Make it; `corps.connect` calls this."""
+        super().__init__(addr, record.interface, env)
+        vars(self).update(_client=client, _blocks=[])
+        if "disconnect" in record.interface.methods:
+            vars(self)["disconnect"] = self._method("disconnect")
+
+    def disconnect(self) -> None:
+        """End the Env that `corps.connect` has made for this Name, if it made one. Idempotent.
+
+        A method of the Corps with this name goes before.
+
+        Raises:
+            RestartLimit, SupervisionError, KeyboardInterrupt: As `LocalEnv.close`.
+        """
+        self._end()
+
+    def _end(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    def __enter__(self) -> "Self":
+        self._blocks.append(Block(self._bound()))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        try:
+            self._end()
+        finally:
+            self._leave()
+
+    async def __aenter__(self) -> "Self":
+        return self.__enter__()
+
+    async def __aexit__(self, *exc: object) -> None:
+        try:
+            await asyncio.to_thread(self._end)
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._blocks:
+            self._blocks.pop().leave()
+
+
+@overload
+def connect(where: str | Path) -> ConnectedName[Any]: ...
+@overload
+def connect(where: str | Path, cls: type[T]) -> ConnectedName[T]: ...
+def connect(where: str | Path, cls: type[Any] | None = None) -> ConnectedName[Any]:
+    """Connect to an external Corps of this user on this host.
+
+    Inside a worker, and where an Env that is open reaches other Corps, that Env is used. Elsewhere, as in a
+    plain script, a small Env is started in this process. It ends at the end of the ``with`` block, with
+    `ConnectedName.disconnect`, or with the interpreter.
+
+    Args:
+        where: The path of a connection file.
+        cls: The class of the Corps, for type checkers. It need not be loaded there.
+
+    Returns:
+        The Name of its Corps object, which is also a context manager.
+
+    Raises:
+        NotFound: There is no such file.
+        Unreachable: The Corps has ended.
+        Damaged: The file is no connection file.
+        NewerFormat: A newer release of corps wrote it.
+        ConfigError: A setting of the Env that is started is unknown or has a bad value.
+        BootError: The Env could not be started.
+    """
+    record = _record_at(where)
+    env = _env_at_a_border()
+    client = None if env is not None else start_client()
+    env = env if client is None else client._env
+    assert env is not None
+    addr = ConcAddr(record.corps, FRONT, record.conc)
+    if record.corps != env.corps_id:
+        addr = ExtAddr(*addr, record.capability, Contact(record.front, record.front))
+    try:
+        if isinstance(addr, ExtAddr):
+            assert isinstance(env.border, CorpsBorder)
+            env.border.meet(addr)
+        return ConnectedName(addr, record, env, client)
+    except BaseException:
+        if client is not None:
+            client.close()
+        raise
+
+
+def _record_at(where: str | Path) -> ConnectionRecord:
+    try:
+        text = Path(where).read_bytes()
+    except FileNotFoundError:
+        raise NotFound(f"there is no connection file {os.fspath(where)!r}") from None
+    return ConnectionRecord.from_json(text, f"the connection file {os.fspath(where)}")
+
+
+def _env_at_a_border() -> Env | None:
+    """Return the Env of the calling code, if it reaches other Corps; else an open one that does."""
+    here = acting()
+    if here is not None and here.env.border is not None:
+        return here.env
+    return this_process.env_at_a_border()

@@ -1,0 +1,210 @@
+"""Envs of other Corps, as seen from one Env: peers like all others, but for what they may ask."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from corps.addresses import BORDER, FOREIGN, is_runtimes_own
+from corps.errors import CorpsError, NotPermitted, UnpackError
+from corps.messages.members import Member
+from corps.messages.outcomes import Refused
+from corps.messages.requests import CALL, DROP
+from corps.messages.streams import NOBODY, SENDER
+from corps.packing.packer import Packer
+from corps.peers.answering import Answering
+from corps.peers.asking import Asking, Loss
+from corps.peers.limits import Limits
+from corps.peers.local_side import LocalSide
+from corps.peers.outcome_codec import OutcomeCodec
+from corps.peers.peer import Peer
+from corps.peers.promises import WirePromise
+from corps.security.audit import Audit
+from corps.security.capabilities import is_capability
+from corps.transport.link import Link, Transport
+from corps.wire.frames import Frame, Hello, ProbeHeader, RequestHeader, border_frame
+
+if TYPE_CHECKING:
+    from corps.peers.members import Peers
+
+
+class GuardedAnswering(Answering):
+    """The requests of an Env of another Corps: only of workers whose Names this Corps has handed out."""
+
+    secret: bytes | None = None  # of this Corps; None: it has handed out nothing
+    audit: Audit
+
+    def on_request(self, header: RequestHeader, frames: Sequence[Frame]) -> None:
+        """Take a request, or refuse it. Nothing of one that is refused is unpacked."""
+        if self._may(header):
+            super().on_request(header, frames)
+            return
+        target = f"{self._env.corps_id[:6]}/{self._env.id}/{header.conc}"
+        text = f"{header.method!r} of {target} was asked without a Name that this Corps has handed out"
+        self.audit.refused("capability", f"{self._way.member.label}: {text}")
+        if header.number:
+            refusal = NotPermitted(text, target=target)
+            WirePromise(self, header.number).settle(Refused(refusal))
+        else:
+            self.give_credit(sum(map(len, frames)) - len(frames[0]))
+
+    def _may(self, header: RequestHeader) -> bool:
+        if self.secret is None:
+            return False
+        if header.kind is DROP:  # it gives up what the peer has itself, and no more: see `_open`
+            return not is_runtimes_own(header.conc)
+        if header.conc == BORDER:
+            return header.kind is CALL
+        shown = (header.optional or {}).get("capability")
+        return not is_runtimes_own(header.conc) and is_capability(
+            self.secret, self._env.id, header.conc, shown
+        )
+
+    def _open(self, header: RequestHeader, frames: Sequence[Frame]) -> tuple[object, ...]:
+        """See `Answering._open`. An Env speaks of no other holder of iterators than of itself."""
+        opened = super()._open(header, frames)
+        if header.kind is not DROP:
+            return opened
+        return (_of_peer(opened[0], self.env_id), *opened[1:])
+
+
+def _of_peer(args: Any, number: int) -> tuple[int, int, int, int]:
+    """Return the arguments of a DROP, in which the peer with this number here speaks of itself alone."""
+    if type(args) is not tuple or len(args) != 4 or not all(type(each) is int for each in args):
+        raise UnpackError(f"a DROP of another Corps has the arguments {args!r:.80}")
+    generator, share, holder, change = args
+    return generator, share, number if holder == SENDER else NOBODY, change
+
+
+class ForeignPeer(Peer):
+    """One Env of another Corps, in one incarnation or before it is known. Thread-safe."""
+
+    answering: GuardedAnswering
+
+    def guard(self, secret: bytes | None, audit: Audit) -> "ForeignPeer":
+        """Say what it may ask. Before anything of it is taken. There are no searches for circles."""
+        self.answering.secret, self.answering.audit = secret, audit
+        del self.handlers[ProbeHeader]
+        return self
+
+    def _both_sides(self, env: LocalSide, packer: Packer, limits: Limits) -> tuple[Asking, GuardedAnswering]:
+        outcomes = OutcomeCodec(packer, env, is_foreign=True)
+        asking = Asking(env, self.way, packer, outcomes, limits, is_journaled=False, header_of=border_frame)
+        return asking, GuardedAnswering(env, self.way, packer, outcomes, limits)
+
+
+class ForeignPeers:
+    """The Envs of other Corps that an Env knows: a part of its `Peers`. Thread-safe."""
+
+    def __init__(
+        self,
+        peers: "Peers",
+        env: LocalSide,
+        transport: Transport,
+        packer: Packer,
+        limits: Limits,
+        secret: bytes | None,
+        came: "Callable[[ForeignPeer], object]",
+        lost: "Callable[[ForeignPeer, Loss], object]",
+    ) -> None:
+        """Know none yet. `came` hears of visitors, and `lost` of each peer that is gone, before its requests.
+
+        Only with a `secret` are visitors admitted.
+        """
+        self._peers = peers
+        self._env = env
+        self._transport = transport
+        self._packer = packer
+        self._limits = limits
+        self._secret = secret
+        self._came = came
+        self._lost = lost
+        self._numbers = itertools.count(FOREIGN)
+        self._lock: Final = Lock()  # protects what follows
+        self._by_incarnation: dict[str, ForeignPeer] = {}
+        if secret is not None:
+            transport.on_visitor = self._admit_visitor
+
+    def reach(self, member: Member) -> ForeignPeer:
+        """Return the peer for a record of an Env of another Corps; connect to it if it is not known.
+
+        Raises:
+            BrokenError: It is not there.
+            Overloaded: This process has no descriptors left.
+        """
+        with self._lock:
+            known = self._by_incarnation.get(member.incarnation)
+            if known is not None:
+                return known
+            local = self._as_known_here(member)
+            self._transport.admit(local)
+            try:
+                link = self._transport.connect(local)
+            except CorpsError:
+                self._transport.expel(local)
+                raise
+            links = [link]
+            return self._add(local, lambda there: links.pop() if links else self._transport.connect(there))
+
+    def expect(self, corps: str, home: int) -> ForeignPeer:
+        """Return a peer that is not known to be anywhere: what is sent to it waits for `arrive`."""
+        with self._lock:
+            return self._add(Member(next(self._numbers), "", "", corps=corps, home=home))
+
+    def arrive(self, peer: ForeignPeer, member: Member) -> None:
+        """Let what waits for a peer leave, because it is known where it is."""
+        with self._lock:
+            local = self._as_known_here(member, peer.member.env)
+            peer.prepare(local)
+            self._transport.admit(local)
+            self._by_incarnation[local.incarnation] = peer
+        peer.way.open()
+
+    def lose(self, peer: ForeignPeer, loss: Loss) -> None:
+        """Fail what is unanswered at a peer, and forget it. Idempotent."""
+        with self._lock:
+            incarnation = peer.member.incarnation
+            if self._by_incarnation.get(incarnation) is peer:
+                del self._by_incarnation[incarnation]
+            self._transport.expel(peer.member)
+            self._peers.remove(peer)
+        self._lost(peer, loss)
+        peer.lose(loss)
+        self._env.forget_holder(peer.member.env)
+
+    def find(self, incarnation: str) -> ForeignPeer | None:
+        """Return the peer that is known by its incarnation, if there is one."""
+        return self._by_incarnation.get(incarnation)
+
+    def _as_known_here(self, member: Member, number: int | None = None) -> Member:
+        """Return a record under a number of this Env."""
+        home = member.env if member.home is None else member.home
+        number = next(self._numbers) if number is None else number
+        where = member.endpoint, member.public_key, member.generation
+        return Member(number, member.incarnation, *where, corps=member.corps, home=home)
+
+    def _add(self, local: Member, connect: Callable[[Member], Link] | None = None) -> ForeignPeer:
+        """Make a peer. Caller holds the lock."""
+        connect = connect or self._transport.connect
+        parts = self._packer, self._give_up, self._limits
+        peer = ForeignPeer(self._env, local, connect, *parts, None, "").guard(self._secret, self._peers.audit)
+        if local.incarnation:
+            self._by_incarnation[local.incarnation] = peer
+        self._peers.add(peer)
+        return peer
+
+    def _give_up(self, peer: Peer, reason: str) -> None:
+        if isinstance(peer, ForeignPeer):
+            self.lose(peer, Loss(reason))
+
+    def _admit_visitor(self, hello: Hello) -> Member | None:
+        """Admit an Env of another Corps that has connected; None if it may not. In the thread that reads."""
+        visitor = Member(hello.env, hello.incarnation, hello.endpoint, hello.public_key, corps=hello.corps)
+        with self._lock:
+            known = self._by_incarnation.get(hello.incarnation)
+            if known is not None:
+                return known.member
+            peer = self._add(self._as_known_here(visitor))
+            self._transport.admit(peer.member)
+        self._came(peer)
+        return peer.member

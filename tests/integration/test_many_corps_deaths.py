@@ -1,0 +1,178 @@
+"""Claims about two Corps of which one loses processes: errors are typed, and nothing hangs or stays."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import corps
+from corps.addresses import FOREIGN
+from corps.runtime.env import Env
+from tests.integration.other_corps import ROOT, other_corps
+
+STORE = """
+import os
+import time
+import corps
+
+class Shelf(corps.Conc):
+    restart = corps.Restart()
+
+    @corps.idempotent(retries=5)
+    def pid(self):
+        return os.getpid()
+
+    def die(self):
+        os.kill(os.getpid(), 9)
+
+    @corps.idempotent(retries=5)
+    def die_once(self, path):
+        if not os.path.exists(path):
+            open(path, "w").close()
+            os.kill(os.getpid(), 9)
+        return "lives"
+
+class Store(corps.Corps):
+    def __init__(self):
+        self._shelf = corps.options(env=1).create(Shelf)
+        self._kept = None
+
+    def shelf(self):
+        return self._shelf
+
+    def pid(self):
+        return os.getpid()
+
+    def sleep(self, seconds):
+        time.sleep(seconds)
+
+    def keep(self, name):
+        self._kept = name
+
+    def call_kept(self):
+        return self._kept.hear().ret
+
+    def known(self):
+        env = self._corps_own_cell().env
+        return sorted(number for number in env.peers._peers if number >= 2 ** 40)
+
+    def descriptors(self):
+        return len(os.listdir("/proc/self/fd"))
+"""
+
+
+def foreign_peers(env: Env) -> list[int]:
+    assert env.peers is not None
+    return [number for number in env.peers._peers if number >= FOREIGN]
+
+
+def until(done: Any) -> None:
+    while not done():
+        time.sleep(0.02)
+
+
+def test_an_env_that_dies_and_comes_back_is_found_again(tmp_path: Path) -> None:
+    with other_corps(tmp_path, STORE) as other, corps.connect(other.record) as store:
+        shelf = store.shelf().ret
+        first = shelf.pid().ret
+        assert first == other.pids[1]
+        other.kill_env(1)
+        second = shelf.pid().ret
+        assert second != first
+        assert shelf.pid().ret == second
+
+
+def test_a_request_under_way_when_its_env_dies_may_have_run(tmp_path: Path) -> None:
+    with other_corps(tmp_path, STORE) as other, corps.connect(other.record) as store:
+        shelf = store.shelf().ret
+        with pytest.raises(corps.EnvLost) as caught:
+            shelf.die().result()
+        assert caught.value.executed == "unknown"
+        assert shelf.pid().ret
+
+
+def test_an_idempotent_request_is_asked_again_when_the_env_is_back(tmp_path: Path) -> None:
+    with other_corps(tmp_path, STORE) as other, corps.connect(other.record) as store:
+        shelf = store.shelf().ret
+        assert shelf.die_once(str(tmp_path / "died")).ret == "lives"
+
+
+def test_a_watch_hears_of_the_death_of_the_process(tmp_path: Path) -> None:
+    with other_corps(tmp_path, STORE) as other, corps.connect(other.record) as store:
+        shelf = store.shelf().ret
+        watched = corps.watch(shelf)
+        shelf.pid().result()
+        other.kill_env(1)
+        assert watched.result(60).reason == "lost"
+
+
+def test_a_corps_that_was_killed_is_unreachable(tmp_path: Path) -> None:
+    with other_corps(tmp_path, STORE) as other, corps.connect(other.record) as store:
+        shelf = store.shelf().ret
+        shelf.pid().result()
+        asleep = store.sleep(60)
+        other.kill()
+        with pytest.raises(corps.EnvLost) as lost:
+            asleep.result(60)
+        assert lost.value.executed == "unknown"
+        for name in (store, shelf):
+            with pytest.raises(corps.Unreachable) as caught:
+                name.pinned.pid().result(60)
+            assert caught.value.executed == "no"
+        env = store._bound()
+        until(lambda: foreign_peers(env) == [])
+    with pytest.raises(corps.Unreachable):
+        corps.connect(other.record)
+
+
+def test_a_corps_that_has_ended_in_order_is_unreachable(tmp_path: Path) -> None:
+    with other_corps(tmp_path, STORE) as other:
+        pass
+    with pytest.raises(corps.Unreachable, match="front of the Corps"):
+        corps.connect(other.record)
+
+
+def test_clients_that_are_killed_are_forgotten(tmp_path: Path) -> None:
+    program = """
+        import os, sys
+        import corps
+
+        class Listener(corps.Conc):
+            def hear(self):
+                return "heard"
+
+        with corps.connect(sys.argv[1]) as store:
+            store.keep(corps.create(Listener)).ret
+            assert store.call_kept().ret == "heard"
+            shelf = store.shelf().ret
+            shelf.pid().ret
+            print("ready", flush=True)
+            sys.stdin.read()
+    """
+    with other_corps(tmp_path, STORE) as other, corps.connect(other.record) as store:
+        mine = store.known().ret
+        descriptors = []
+        for _ in range(3):
+            command = [sys.executable, "-c", textwrap.dedent(program), str(other.record)]
+            with subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+            ) as client:
+                assert client.stdout is not None
+                assert client.stdout.readline() == "ready\n"
+                assert len(store.known().ret) == len(mine) + 1
+                os.kill(client.pid, signal.SIGKILL)
+            until(lambda: store.known().ret == mine)
+            with pytest.raises(corps.RemoteError) as caught:
+                store.call_kept().result()
+            assert isinstance(caught.value, corps.Unreachable)
+            descriptors.append(store.descriptors().ret)
+        assert descriptors[-1] == descriptors[0]
+        subprocess.run(
+            [sys.executable, "-c", f"import corps; corps.connect({str(other.record)!r})"], check=True
+        )

@@ -1,0 +1,271 @@
+"""Claims about Envs of other Corps as peers: who is admitted, what is answered, and what is forgotten."""
+
+from threading import RLock
+from typing import Any
+
+import pytest
+
+from corps.addresses import BORDER, ENV_DIR, ENV_MGR, FOREIGN, ConcAddr
+from corps.errors import BrokenError, EnvLost, NotPermitted, UnpackError
+from corps.messages.contacts import Contact, ExtAddr
+from corps.messages.members import Member
+from corps.messages.requests import CALL, DROP, EXIT, GET, PULL, WATCH, Kind, Request
+from corps.messages.streams import NOBODY, SENDER
+from corps.packing.identities import Identities
+from corps.packing.packer import Packer
+from corps.peers.asking import Loss
+from corps.peers.foreign import ForeignPeer, ForeignPeers
+from corps.peers.limits import Limits
+from corps.security.capabilities import capability_of
+from corps.wire.frames import Hello, OutcomeHeader, ProbeHeader, RequestHeader, read_header
+from tests.unit.transport.sides import CORPS, CountedPromise, Side
+from tests.unit.wire.writing import written
+
+SECRET = bytes(range(32))
+VISITOR = Hello("visitor's", 2, "v" * 32, "line://visitor")
+THERE = Member(2, "v" * 32, "line://visitor", corps="visitor's")
+
+
+class Border:
+    """An Env of an external Corps, and what its border hears."""
+
+    def __init__(self, secret: bytes | None = SECRET) -> None:
+        self.side = Side(1, 3)
+        self.came: list[ForeignPeer] = []
+        self.lost: list[ForeignPeer] = []
+        packer = Packer(identities=Identities(RLock()))
+        limits = Limits((100, 1_000_000), 0.0, None)
+        self.foreign = ForeignPeers(
+            self.side.peers,
+            self.side,
+            self.side.transport,
+            packer,
+            limits,
+            secret,
+            self.came.append,
+            lambda peer, _: self.lost.append(peer),
+        )
+        self.side.peers.on_foreign_loss = lambda peer, loss: self.foreign.lose(peer, loss)  # type: ignore[arg-type]
+
+    def visit(self, hello: Hello = VISITOR) -> Member | None:
+        on_visitor = self.side.transport.on_visitor
+        return None if on_visitor is None else on_visitor(hello)
+
+    def receive(self, member: Member, *frames: bytes) -> None:
+        assert self.side.transport.on_message is not None
+        self.side.transport.on_message(member.env, frames)
+
+    def sent(self) -> list[tuple[Any, list[bytes]]]:
+        """What was sent since the last look."""
+        outbox = self.side.transport.outbox
+        found = [(read_header(frames), list(frames)) for frames in outbox]
+        outbox.clear()
+        return found
+
+
+@pytest.fixture
+def border() -> Border:
+    return Border()
+
+
+def request_of(
+    kind: Kind = CALL,
+    conc: int = 7,
+    capability: bytes | None = None,
+    number: int = 5,
+    sender: tuple[int, int] | None = (2, 9),
+    args: tuple[Any, ...] = (1,),
+) -> tuple[bytes, bytes]:
+    optional = None if capability is None else {"capability": capability}
+    header = RequestHeader(number, kind, conc, "method", sender, None, 1, optional)
+    return written(header), Packer().pack((args, {})).body
+
+
+RIGHT = capability_of(SECRET, 1, 7)
+
+
+def test_a_visitor_is_a_peer_under_a_number_of_this_env(border: Border) -> None:
+    member = border.visit()
+    assert member is not None
+    assert member.env == FOREIGN
+    assert (member.corps, member.home, member.endpoint) == ("visitor's", 2, "line://visitor")
+    assert [peer.member for peer in border.came] == [member]
+    assert border.side.transport.admitted == [border.side.peer.member, member]
+    assert border.visit() == member  # the same incarnation once more
+
+
+def test_an_env_that_is_not_external_admits_no_visitor() -> None:
+    assert Border(None).visit() is None
+
+
+def test_foreign_peers_are_none_of_the_envs_of_the_corps(border: Border) -> None:
+    border.visit()
+    assert border.side.peers.ids() == [3]
+    assert list(border.side.peers.statistics()) == [3]
+
+
+@pytest.mark.parametrize("kind", [CALL, GET, PULL, EXIT, WATCH])
+def test_a_request_with_the_capability_of_its_worker_is_delivered(border: Border, kind: Kind) -> None:
+    member = border.visit()
+    assert member is not None
+    border.receive(member, *request_of(kind, capability=RIGHT))
+    (request,) = border.side.delivered
+    assert request.target == ConcAddr(CORPS, 1, 7)
+    assert request.sender == ConcAddr("visitor's", 2, 9)
+    request.answer("yes")
+    ((header, _),) = border.sent()
+    assert header == OutcomeHeader(5, 0, 1)
+
+
+@pytest.mark.parametrize("kind", [CALL, GET, PULL, EXIT, WATCH])
+@pytest.mark.parametrize(
+    "capability", [None, bytes(16), capability_of(SECRET, 1, 8), capability_of(SECRET, 2, 7)]
+)
+def test_a_request_without_it_is_refused_and_not_unpacked(
+    border: Border, kind: Kind, capability: bytes | None
+) -> None:
+    member = border.visit()
+    assert member is not None
+    border.receive(member, request_of(kind, capability=capability)[0], b"no pickle at all")
+    assert border.side.delivered == []
+    ((header, frames),) = border.sent()
+    assert isinstance(header, OutcomeHeader)
+    error = border.came[0].asking._outcomes.open(header.status, header.codec, frames[1:])
+    with pytest.raises(NotPermitted, match="handed out"):
+        error.unwrap()
+    assert border.side.peers.audit.counts["capability"] == 1
+
+
+@pytest.mark.parametrize("conc", [ENV_MGR, ENV_DIR])
+@pytest.mark.parametrize("kind", [CALL, EXIT, DROP])
+def test_no_capability_opens_the_way_to_the_runtimes_own_workers(
+    border: Border, conc: int, kind: Kind
+) -> None:
+    member = border.visit()
+    assert member is not None
+    border.receive(member, *request_of(kind, conc, capability_of(SECRET, 1, conc)))
+    assert border.side.delivered == []
+
+
+def test_what_answers_for_the_corps_takes_calls_alone(border: Border) -> None:
+    member = border.visit()
+    assert member is not None
+    border.receive(member, *request_of(CALL, BORDER))
+    border.receive(member, *request_of(EXIT, BORDER, number=6))
+    assert [request.kind for request in border.side.delivered] == [CALL]
+
+
+def test_the_room_of_a_message_that_was_refused_goes_back(border: Border) -> None:
+    member = border.visit()
+    assert member is not None
+    for _ in range(25):
+        border.receive(member, *request_of(number=0))
+    border.side.alarms.ring_all()
+    assert sum(header.requests for header, _ in border.sent()) == 25
+
+
+def test_an_env_speaks_for_its_own_iterators_alone(border: Border) -> None:
+    member = border.visit()
+    assert member is not None
+    for holder in (SENDER, 0, 3):
+        border.receive(member, *request_of(DROP, number=0, args=(1, 10, holder, -1)))
+    for request in border.side.delivered:
+        request.open()
+    assert [request.args for request in border.side.delivered] == [
+        (1, 10, member.env, -1),
+        (1, 10, NOBODY, -1),
+        (1, 10, NOBODY, -1),
+    ]
+
+
+@pytest.mark.parametrize("args", [(None, 0, 3, 0), (None, 0, SENDER, 0), ("x", 0, 0, 0), (1,)])
+def test_an_env_cannot_give_up_the_generators_of_others(border: Border, args: tuple[Any, ...]) -> None:
+    member = border.visit()
+    assert member is not None
+    border.receive(member, *request_of(DROP, number=0, args=args))
+    (request,) = border.side.delivered
+    with pytest.raises(UnpackError, match=r"the arguments"):
+        request.open()
+
+
+def test_a_sender_is_one_of_the_env_that_sends(border: Border) -> None:
+    member = border.visit()
+    assert member is not None
+    border.receive(member, *request_of(capability=RIGHT, sender=(member.env, 9)))
+    assert border.side.delivered == []
+    assert border.side.peers.audit.counts["protocol"] == 1
+
+
+def test_no_other_corps_searches_for_circles_here(border: Border) -> None:
+    member = border.visit()
+    assert member is not None
+    border.receive(member, written(ProbeHeader(1, 1, 1, 1, 1, ())))
+    assert border.side.probes == []
+    assert border.side.peers.audit.counts["protocol"] == 1
+
+
+def asked(target: ExtAddr) -> Request:
+    return Request(CALL, target, "method", (1,), {}, CountedPromise())
+
+
+TARGET = ExtAddr("visitor's", 2, 7, bytes(range(16)), Contact(THERE, THERE))
+
+
+def test_a_request_to_another_corps_carries_the_capability_of_its_name(border: Border) -> None:
+    border.foreign.reach(THERE).asking.send(asked(TARGET))
+    ((header, _),) = border.sent()
+    assert header.optional == {"capability": TARGET.capability}
+
+
+def test_an_env_that_has_visited_is_reached_by_the_same_peer(border: Border) -> None:
+    border.visit()
+    assert border.foreign.reach(THERE) is border.came[0]
+    assert border.foreign.reach(THERE) is border.foreign.reach(THERE)
+
+
+def test_an_env_that_is_not_there_leaves_nothing(border: Border) -> None:
+    border.side.transport.refuses = BrokenError("nobody listens")
+    with pytest.raises(BrokenError):
+        border.foreign.reach(THERE)
+    assert [each.env for each in border.side.transport.admitted] == [3]
+    assert list(border.side.peers._peers) == [3]
+
+
+def test_what_was_sent_to_an_env_that_is_looked_for_leaves_when_it_is_found(border: Border) -> None:
+    peer = border.foreign.expect("visitor's", 2)
+    request = asked(TARGET)
+    peer.asking.send(request)
+    assert border.sent() == []
+    border.foreign.arrive(peer, THERE)
+    assert [header.method for header, _ in border.sent()] == ["method"]
+
+
+def test_a_link_that_breaks_fails_what_is_under_way_and_is_forgotten(border: Border) -> None:
+    member = border.visit()
+    assert member is not None
+    request = asked(TARGET)
+    border.foreign.reach(THERE).asking.send(request)
+    border.receive(member, *request_of(capability=RIGHT))
+    assert border.side.transport.on_broken is not None
+    border.side.transport.on_broken(member, None)
+    assert isinstance(request.promise, CountedPromise)
+    error = request.promise.error()
+    assert isinstance(error, EnvLost)
+    assert error.executed == "unknown"
+    assert border.lost == border.came
+    assert border.side.forgotten == [member.env]
+    assert border.side.peers.ids() == [3]
+    assert list(border.side.peers._peers) == [3]
+    assert border.foreign.find(member.incarnation) is None
+    assert [each.env for each in border.side.transport.admitted] == [3]
+
+
+def test_what_waited_for_an_env_that_was_not_found_has_not_run(border: Border) -> None:
+    peer = border.foreign.expect("visitor's", 2)
+    request = asked(TARGET)
+    peer.asking.send(request)
+    border.foreign.lose(peer, Loss("it is not there"))
+    assert isinstance(request.promise, CountedPromise)
+    error = request.promise.error()
+    assert isinstance(error, EnvLost)
+    assert error.executed == "no"
