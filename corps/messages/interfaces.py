@@ -32,6 +32,16 @@ class Interface:
     is_free: bool = False
     # The class itself where the Interface was made from it, for help and signatures; never travels.
     author: type | None = field(default=None, compare=False, repr=False)
+    # These two follow from the others. They are known once for all, because each call asks for them.
+    is_shared: bool = field(init=False, compare=False, repr=False)
+    """Whether single methods say what may run beside them."""
+    overlaps: bool = field(init=False, compare=False, repr=False)
+    """Whether several requests of one worker may be under way at once."""
+
+    def __post_init__(self) -> None:
+        is_shared = self.is_free or bool(self.read_only or self.interleaving)
+        object.__setattr__(self, "is_shared", is_shared)
+        object.__setattr__(self, "overlaps", is_shared or self.interleave != 1)
 
     @property
     def short_name(self) -> str:
@@ -43,16 +53,11 @@ class Interface:
         """The author's methods, for texts; not those that every worker has."""
         return ", ".join(sorted(name for name in self.methods if not name.startswith("my_"))) or "none"
 
-    @property
-    def is_shared(self) -> bool:
-        """Whether single methods say what may run beside them."""
-        return self.is_free or bool(self.read_only or self.interleaving)
-
     def runs_apart(self, method: str) -> bool:
         """Return whether requests for a method may be under way beside others."""
         if self.is_free:
             return method in self.methods or method in (NEXT, ANEXT)
-        if method in self.async_methods and (self.interleave != 1 or self.is_shared):
+        if method in self.async_methods and self.overlaps:
             return True
         return method in self.read_only or method in self.interleaving
 

@@ -7,7 +7,7 @@ original's, and an iterator that is dropped gives its share back to the worker. 
 is left, in whatever order that came.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Final, NamedTuple
 
 from corps.addresses import ConcAddr
@@ -39,7 +39,7 @@ def part_of(share: int) -> int:
     return share // _PART
 
 
-class Streaming(ABC):
+class Streaming:  # no ABC: each outcome that is sent is asked whether it is one, by C (0.05 µs against 0.3)
     """An iterator over a generator that lives in a worker: a `corps.RemoteIterator`."""
 
     @abstractmethod

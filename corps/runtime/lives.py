@@ -80,8 +80,9 @@ class Lives:
         if env.closed or (self.is_winding_down and not is_service(number)):  # a cleanup() may need a service
             state = "has closed" if env.closed else "ends"
             raise ClosedError(f"{env.label} {state}: no worker can be created there any more")
-        kind = SharedCell if record.interface.is_shared else Cell
-        return kind(env, ConcAddr(env.corps_id, env.id, number), record, mgr, mgr_addr)
+        interface = record.interface
+        kind = SharedCell if interface.is_shared else Cell
+        return kind(env, ConcAddr(env.corps_id, env.id, number), record, interface, mgr, mgr_addr)
 
     # --- ends ---
 

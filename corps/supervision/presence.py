@@ -26,6 +26,7 @@ class State(IntEnum):
 
 # Constants, because Python 3.11 takes 40 ns to find a member in its class.
 _UNKNOWN: Final = State.UNKNOWN
+_HERE: Final = State.HERE
 _EXPECTED: Final = State.EXPECTED
 _RETURNING: Final = State.RETURNING
 
@@ -86,7 +87,10 @@ class Presences:
 
     def came(self, number: int) -> None:
         """Record that a cell was entered."""
-        self._move(number, _CAME)
+        if number in self._states:
+            self._move(number, _CAME)
+        else:  # the move of a new worker: 0.2 µs less
+            self._states[number] = _HERE
 
     def leaves(self, number: int) -> None:
         """Record that a cell is about to be abandoned, and that its worker may come back."""

@@ -21,5 +21,5 @@ class Strangers(Timetable):
         """Add a connection. If there are too many then, the oldest are due at once."""
         at = now()
         self.set(fd, at + self._patience)
-        for oldest in list(self._due)[: max(0, len(self) - self._most)]:
-            self._due[oldest] = min(at, self._due[oldest])
+        for oldest in list(self.times)[: max(0, len(self) - self._most)]:
+            self.times[oldest] = min(at, self.times[oldest])

@@ -26,7 +26,7 @@ from corps.messages.outcomes import Raised, Value
 from corps.messages.requests import ANEXT, DROP, NEXT, PULL
 from corps.messages.streams import NOBODY, SENDER, WHOLE, Held, Streaming, part_of
 from corps.runtime.calls.futures import Pull
-from corps.runtime.context import acting
+from corps.runtime.context import acting, current
 from corps.runtime.env import Env
 from corps.runtime.threads.alarms import Alarm
 from corps.workers.names import Name
@@ -249,8 +249,9 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
             pull = kept[0] if kept else Pull()
             self._asked[pull] = taker if kept else (taker,)
         if not kept:
-            env, args = self._worker._bound(), (self._number, self._prefetch)
-            env.ask(PULL, self._worker._addr, self._method, args, {}, future=pull)
+            worker, args = self._worker, (self._number, self._prefetch)
+            env = worker._env or worker._bound()
+            env.ask(PULL, worker._addr, self._method, args, {}, None, pull)
             self._asked[pull] = taker
         return pull
 
@@ -280,6 +281,9 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
 
     def _limit(self, pull: Pull, taker: object) -> Alarm | None:
         """Limit the time of the wait for an item. The caller cancels the alarm after the wait."""
+        here = current.get()
+        if self._seconds is None and (here is None or here.deadline is None):
+            return None
         here = acting()
         deadline = earlier(deadline_after(self._seconds), here.deadline if here is not None else None)
         if deadline is None or pull.done():

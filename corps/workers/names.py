@@ -300,11 +300,14 @@ class Method:
         env = self._env or no_env(self)
         for each in (*args, *kwargs.values()) if kwargs else args:
             if issubclass(type(each), Future):
-                request = self._to_be_sent(args, kwargs)
-                break
-        else:
-            kind, args = self._as_sent(args)
-            request = env.one_way(kind, self._addr, self._method, args, kwargs)
+                self._send_when_there(args, kwargs)
+                return
+        env.dispatch(env.one_way(CALL, self._addr, self._method, args, kwargs))
+
+    def _send_when_there(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Send when all Futures that are arguments have given their values."""
+        env = self._env or no_env(self)
+        request = self._to_be_sent(args, kwargs)
         if request is not None:
             env.dispatch(request)
 
@@ -418,6 +421,10 @@ class PinnedMethod(Method):
         args = self._pin, _CALL, *args
         future = None if self.limits is None else Limited(*self.limits)
         return env.ask(PINNED, self._addr, self._method, args, kwargs, self._deadline, future)
+
+    def send(self, /, *args: Any, **kwargs: Any) -> None:
+        """See `Method.send`."""
+        self._send_when_there(args, kwargs)
 
     def _as_sent(self, args: tuple[Any, ...]) -> tuple[Kind, tuple[Any, ...]]:
         return PINNED, (self._pin, _CALL, *args)

@@ -41,7 +41,6 @@ class Worker(Protocol):
 
     wait: "Wait | None"
     away: int
-    is_shared: bool
 
     @property
     def activity(self) -> Activity:
@@ -88,10 +87,13 @@ class WaitGraph:
 
     def begin(self, cell: Worker, futures: tuple[Awaited, ...]) -> None:
         """Record that a cell waits for all of these; if that closes a circle in this Env, one fails now."""
-        holder = _standing_still(cell)
+        holder: Worker | Request = cell
+        if cell.away or cell.interface.overlaps:  # the same look as in `_standing_still`, without a call
+            holder = _standing_still(cell)
         futures = _with_parts(futures)
         with self._lock:
-            wait = Wait(next(self._serials), cell, holder, futures)
+            # The constructor of a NamedTuple is Python: 0.27 µs against 0.13 µs for what it calls.
+            wait = tuple.__new__(Wait, (next(self._serials), cell, holder, futures))
             holder.wait = self._waits[wait.serial] = wait
             # 1.3 µs of a call of 9: what is asked waits for nothing, as a rule, and then there is no circle.
             found = _search([wait], wait, (str(cell),))[0] if _may_close(futures, cell) else None
@@ -101,7 +103,9 @@ class WaitGraph:
 
     def end(self, cell: Worker) -> None:
         """Record that the wait of a cell is over."""
-        holder = _standing_still(cell)
+        holder: Worker | Request = cell
+        if cell.away or cell.interface.overlaps:  # as in `begin`
+            holder = _standing_still(cell)
         if holder.wait is None:
             return
         with self._lock:
@@ -158,7 +162,7 @@ def _is_worker(route: Route | Worker | None) -> TypeGuard[Worker]:
 
 def _standing_still(cell: Worker) -> Worker | Request:
     """Return what stands still while the caller waits: all of its cell, or one request of a coroutine."""
-    if cell.away or cell.is_shared or cell.interface.interleave != 1:
+    if cell.away or cell.interface.overlaps:
         here = acting()
         request = here.request if here is not None and here is not cell.activity else None
         if request is not None and _is_apart(request):
@@ -215,10 +219,9 @@ def _may_close(futures: tuple[Awaited, ...], cell: Worker) -> bool:
             return True
         if not _is_worker(route := request.route):  # not in this Env
             continue
-        if route is cell or route.wait is not None:
+        # What is under way in a worker that overlaps has waits of its own.
+        if route is cell or route.wait is not None or route.away or route.interface.overlaps:
             return True
-        if route.away or route.is_shared or route.interface.interleave != 1:
-            return True  # what is under way there has waits of its own
     return False
 
 

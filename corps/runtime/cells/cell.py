@@ -19,6 +19,7 @@ from corps.addresses import ConcAddr
 from corps.clock import now
 from corps.errors import Cancelled, ContextError, DeadlineExceeded, InternalError, WorkerGone
 from corps.messages.endings import Ended
+from corps.messages.interfaces import Interface
 from corps.messages.originals import text_of
 from corps.messages.outcomes import Refused, Value
 from corps.messages.promises import Promise, Unheard
@@ -27,7 +28,6 @@ from corps.messages.requests import (
     ANEXT,
     AWAY,
     BACK,
-    CALL,
     CREATE,
     DROP,
     EXIT,
@@ -51,7 +51,7 @@ from corps.runtime.cells.main_thread import MainThread
 from corps.runtime.cells.performing import Performer
 from corps.runtime.cells.records import Record
 from corps.runtime.cells.watchers import Watchers
-from corps.runtime.context import Activity, acting, current
+from corps.runtime.context import Activity, current
 from corps.supervision.restarts import Strategy
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ _log = logging.getLogger("corps.workers")
 _TURN = 64
 
 _LAST = frozenset({EXIT, HALT, STILL})  # they wait for the end of all that is under way
+_SPECIAL = frozenset({EXIT, WATCH, DROP})  # something is done about them before they wait, if they do
+_OF_THE_CELL = frozenset({EXIT, HALT, STILL, BACK})  # they are no matter of the author's object
 
 T = TypeVar("T")
 
@@ -104,12 +106,18 @@ class Cell:
     is_shared = False  # methods of its worker may run beside each other on threads
 
     def __init__(
-        self, env: "Env", addr: ConcAddr, record: Record, mgr: "WorkerName | None", mgr_addr: ConcAddr | None
+        self,
+        env: "Env",
+        addr: ConcAddr,
+        record: Record,
+        interface: Interface,
+        mgr: "WorkerName | None",
+        mgr_addr: ConcAddr | None,
     ) -> None:
         """Make a cell without a worker in it. Its first request must be CREATE."""
         self.env = env
         self.addr = addr
-        self.interface = record.interface  # what may be called
+        self.interface = interface  # of the record: what may be called
         self.tag = record.options.tag  # the author's own mark
         self.mgr = mgr  # Name of the worker that created it
         self.mgr_addr = mgr_addr  # None for the managers, which no worker created
@@ -146,7 +154,9 @@ class Cell:
     @property
     def family(self) -> Family:
         """Its children. Made for the first one: most workers have none, and a Family takes 440 bytes."""
-        made = self._family or Family(self)  # not under the lock: it may start a garbage collection
+        if (family := self._family) is not None:
+            return family
+        made = Family(self)  # not under the lock: it may start a garbage collection
         with self._lock:
             self._family = self._family or made
         return self._family
@@ -189,7 +199,7 @@ class Cell:
     def deliver(self, request: Request, submit: Callable[["Cell"], object] | None = None) -> None:
         """Take a request into the mailbox, or refuse it. `submit` runs a ready cell; None for the pool."""
         request.route = self
-        if request.kind is not CALL and self._is_special(request):
+        if request.kind in _SPECIAL and self._is_special(request):
             return
         with self._lock:
             taken = self.mailbox.put(request)
@@ -210,7 +220,7 @@ class Cell:
             self.watchers.add(request)
         elif request.kind is DROP:
             self.performer.hasten(request)
-        return request.kind is EXIT or request.kind is WATCH
+        return request.kind is not DROP
 
     def put_first(self, request: Request) -> bool:
         """Have a request run before all that waits; False if the worker is halted, or ends, or has ended."""
@@ -320,9 +330,8 @@ class Cell:
             self.release()
             raise
 
-    def run_first(self, request: Request) -> None:
-        """Construct a new worker by its CREATE, in the calling thread, which creates it."""
-        here = acting()
+    def run_first(self, request: Request, here: Activity | None) -> None:
+        """Construct a new worker by its CREATE, in the calling thread, which creates it and does `here`."""
         with self._lock:
             move = self._turn.entered
             self._turn = move.to
@@ -370,18 +379,8 @@ class Cell:
     def _handle(self, request: Request) -> bool:
         """Run one request; False if this thread must not run the worker any more."""
         kind = request.kind
-        if kind is not CALL:
-            if kind is EXIT:
-                self.ending.finish()
-                return False
-            if kind is HALT:
-                return halting.stop(self, request)
-            if kind is STILL:
-                self.ending.stands_still(request)
-                return True
-            if kind is BACK:
-                aside.come_back(self, request)
-                return True
+        if kind in _OF_THE_CELL:
+            return self._handle_own(request)
         if not self.is_wanted(request):
             return True
         activity = self.activity
@@ -395,6 +394,19 @@ class Cell:
             if not self._inflight:
                 activity.request = None  # else its arguments would live until the next request
         return kind is not CREATE or self._constructed()
+
+    def _handle_own(self, request: Request) -> bool:
+        """Do what is asked of the cell and not of the worker; otherwise as `_handle`."""
+        if request.kind is EXIT:
+            self.ending.finish()
+            return False
+        if request.kind is HALT:
+            return halting.stop(self, request)
+        if request.kind is STILL:
+            self.ending.stands_still(request)
+        else:
+            aside.come_back(self, request)
+        return True
 
     def within(self, function: Callable[..., T], *args: Any) -> T:
         """Call what runs the author's code, in the worker's own context. Owner of the cell only."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from corps.messages.requests import CREATE, Request
 from corps.runtime.calls.futures import Future
 from corps.runtime.cells.records import Record, if_needed
-from corps.runtime.context import acting
+from corps.runtime.context import Activity, acting
 from corps.runtime.threads.lending import is_deep, may_lend
 
 if TYPE_CHECKING:
@@ -14,25 +14,24 @@ if TYPE_CHECKING:
 
 def construct_here(cell: "Cell", record: Record, *, is_ours: bool = False) -> Future[Any]:
     """Run the constructor in this thread, or in one of the pool if this one may not be lent."""
-    if not is_ours and (is_deep() or not may_lend() or _must_wait_elsewhere(record)):
+    here = acting()
+    if not is_ours and (is_deep() or not may_lend() or _must_wait_elsewhere(record, here)):
         return construct_soon(cell, record)
     cell.record = if_needed(record)
     future, request = _creation(cell, record)
-    here = acting()
     waiter = here.cell if here is not None and here.task is None else None
     if waiter is not None:
         waiter.env.waits.begin(waiter, (future,))
     try:
-        cell.run_first(request)
+        cell.run_first(request, here)
     finally:
         if waiter is not None:
             waiter.env.waits.end(waiter)
     return future
 
 
-def _must_wait_elsewhere(record: Record) -> bool:
+def _must_wait_elsewhere(record: Record, here: Activity | None) -> bool:
     """Return whether a coroutine creates the worker, and the worker has one of its own to be awaited."""
-    here = acting()
     may_not_wait = here is not None and (here.task is not None or here.reading)
     return may_not_wait and getattr(record.cls, "_corps_starts", False)
 

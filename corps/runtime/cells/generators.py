@@ -13,7 +13,7 @@ import itertools
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from contextvars import Context
 from threading import Lock
 from types import AsyncGeneratorType, GeneratorType
@@ -58,9 +58,6 @@ class _Turn:
         self._lock.release()
 
 
-_ALONE: Final = nullcontext()  # the worker runs one request at a time
-
-
 class _Stream:
     """One generator. Owner of the cell only, and for an asynchronous one its coroutines."""
 
@@ -78,16 +75,16 @@ class _Stream:
         "turn",
     )
 
-    def __init__(
-        self, source: Any, holder: int, context: Context | None, turn: "AbstractContextManager[Any]"
-    ) -> None:
+    def __init__(self, source: Any, holder: int, context: Context | None, turn: _Turn | None) -> None:
         self.source: Generator[Any, Any, Any] | AsyncGenerator[Any, Any] | None = source
         # Of an asynchronous one, and of one whose request came with travelling values: each step finds them,
         # and finds what the step before has set, as in `async for`.
         self.context = context
         # One step at a time.
         self.lock = asyncio.Lock() if isinstance(source, AsyncGeneratorType) else None
-        self.turn = turn  # of a plain one: entered by the thread that steps or closes it
+        # Of a plain one: entered by the thread that steps or closes it. None: the worker runs one request at
+        # a time.
+        self.turn = turn
         self.ahead: deque[_Item] = deque()
         self.allowed: int | None = None
         # Its last iterator was given up. Set before the request that says so has a turn.
@@ -111,7 +108,7 @@ class _Stream:
         source, begun = self.source, now()
         assert source is not None
         try:
-            return True, self.run(next, source)
+            return True, next(source) if self.context is None else self.run(next, source)  # type: ignore[arg-type]
         except StopIteration as end:
             return self._ended((False, end.value))
         except BaseException as error:
@@ -158,7 +155,7 @@ class Generators:
     def keep(self, source: Any, holder: int, context: Context | None = None) -> Any:
         """Keep a generator, and return an iterator that pulls its items, for the Env `holder`."""
         number = next(self._numbers)
-        turn = _Turn(self._cell) if self._cell.interface.is_free else _ALONE
+        turn = _Turn(self._cell) if self._cell.interface.is_free else None
         stream = self._streams[number] = _Stream(source, holder, context, turn)
         return self._cell.env.upper.make_iterator(
             self._cell.name, number, WHOLE, holder, is_async=stream.lock is not None
@@ -198,19 +195,25 @@ class Generators:
 
     def pull(self, number: int, allowed: int | None) -> Any:
         """Return the next item as ``(True, item)``, at the end ``(False, value)``; or a coroutine of that."""
-        # So many may be made ahead then; None if the consumer has not said how many.
+        # So many may be made ahead then; None if the consumer has not said how many. The result is None if
+        # there is no such generator, or not any more.
         stream = self._streams.get(number)
         if stream is None:
-            return False, None
+            return None
+        if stream.turn is None:  # not a `nullcontext`, which takes 0.2 µs
+            return self._pull(number, stream, allowed)
         with stream.turn:
-            stream.allowed = allowed
-            if stream.ahead:
-                return self._given(number, stream, stream.ahead.popleft())
-            if stream.lock is not None:
-                return self._pull_async(number, stream, stream.lock)
-            if stream.source is None:  # closed meanwhile
-                return False, None
-            return self._given(number, stream, stream.step())
+            return self._pull(number, stream, allowed)
+
+    def _pull(self, number: int, stream: _Stream, allowed: int | None) -> Any:
+        stream.allowed = allowed
+        if stream.ahead:
+            return self._given(number, stream, stream.ahead.popleft())
+        if stream.lock is not None:
+            return self._pull_async(number, stream, stream.lock)
+        if stream.source is None:  # closed meanwhile
+            return False, None
+        return self._given(number, stream, stream.step())
 
     async def _pull_async(self, number: int, stream: _Stream, lock: asyncio.Lock) -> tuple[bool, Any]:
         async with lock:
@@ -236,7 +239,7 @@ class Generators:
             return None
         if stream.lock is not None:
             return self._go_ahead_async(number, stream, stream.lock)
-        with stream.turn:
+        with stream.turn or nullcontext():
             stream.is_due = False
             if stream.wants_more:
                 self._made_ahead(number, stream, stream.step())
@@ -262,7 +265,7 @@ class Generators:
         stream = self._streams.get(number)
         if stream is None:
             return None
-        with stream.turn:
+        with stream.turn or nullcontext():
             stream.returned += share
             if holder != NOBODY:
                 count = stream.holders.get(holder, 0) + change
@@ -299,7 +302,7 @@ class Generators:
 
     def _close_plain(self, stream: _Stream) -> None:
         try:
-            with stream.turn:
+            with stream.turn or nullcontext():
                 source, stream.source = stream.source, None
                 assert source is None or isinstance(source, GeneratorType)
                 if source is not None:

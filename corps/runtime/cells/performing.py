@@ -11,8 +11,8 @@ import logging
 from collections.abc import Coroutine
 from contextvars import Context, Token, copy_context
 from threading import Event
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import TYPE_CHECKING, Any, NoReturn
+from types import AsyncGeneratorType, CoroutineType, GeneratorType, NoneType
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from corps.errors import (
     Cancelled,
@@ -59,6 +59,9 @@ if TYPE_CHECKING:
     from corps.runtime.cells.cell import Cell
 
 _log = logging.getLogger("corps.workers")
+
+# Types of values with which nothing is to be done: for most results one look in place of four, 0.1 µs.
+_AS_THEY_ARE: Final = frozenset({NoneType, bool, int, float, str, bytes, tuple, list, dict})
 
 
 class _Refusal(Exception):
@@ -123,31 +126,30 @@ class Performer:
         """Run a request and settle it, or leave that to its coroutine."""
         interface = self._cell.interface
         has_steps = interface.has_steps
+        kind = request.kind
         arrived: list[Token[Any]] | None = None
         try:
             try:
-                if (
-                    request.kind is not CALL or request.method not in interface.methods
-                ):  # else it is reachable
+                if request.method not in interface.methods if kind is CALL else kind in ASKING:
                     self._check_reachable(request)
                 if request.packed is not None:  # only now: nothing is unpacked for what may not be called
                     self._open(request)
                 if request.travelling is not None and (travels := self._cell.env.travels) is not None:
                     arrived = travels.arrive(request.travelling)
-                if request.kind is CALL and not has_steps:
+                if kind is CALL and not has_steps:
                     value = getattr(self.worker, request.method)(*request.args, **request.kwargs)
                 else:
                     value = self._work(request)
-                kind = type(value)
-                if kind is CoroutineType:
-                    self.start(request, value)
-                    return
                 # Not isinstance: that asks a lazy proxy for its `__class__`, which may raise.
-                if value is not None and issubclass(kind, concurrent.futures.Future) and not has_steps:
-                    relay(self._cell, request, value)
-                    return
-                if kind is GeneratorType or kind is AsyncGeneratorType:
-                    value = self._kept(request, value)
+                if (given := type(value)) not in _AS_THEY_ARE:
+                    if given is CoroutineType:
+                        self.start(request, value)
+                        return
+                    if issubclass(given, concurrent.futures.Future) and not has_steps:
+                        relay(self._cell, request, value)
+                        return
+                    if given is GeneratorType or given is AsyncGeneratorType:
+                        value = self._kept(request, value)
                 outcome: Outcome = Value(value)
             except BaseException as error:
                 outcome = self._failure(request, error)
@@ -181,6 +183,8 @@ class Performer:
 
     def _work(self, request: Request) -> Any:
         kind = request.kind
+        if kind is PULL:
+            return self._pull(*request.args)
         if kind in REACHING:
             if self._cell.interface.has_steps:
                 steps = steps_of(self.cls)
@@ -191,8 +195,6 @@ class Performer:
             return self.invoke(request)
         if kind is CREATE:
             return self._construct(request)
-        if kind is PULL:
-            return self._pull(*request.args)
         if kind is AHEAD:
             return self._generators.go_ahead(request.args[0]) if self._generators is not None else None
         if kind is DROP:
@@ -207,16 +209,20 @@ class Performer:
         raise _Refusal(InternalError(f"{self._cell} was sent a request of the unknown kind {kind}"))
 
     def _pull(self, number: int, allowed: int | None) -> Any:
+        generators = self._generators
+        given = None if generators is None else generators.pull(number, allowed)
+        return self._pull_unknown(number) if given is None else given
+
+    def _pull_unknown(self, number: int) -> tuple[bool, Any]:
+        """Return that a generator which is not here has come to its end; or say why it is not here."""
         if number // PER_INCARNATION != self._cell.incarnation:
             raise _Refusal(self._cell.gone("no", number // PER_INCARNATION))
-        if self._generators is None:
-            return False, None
-        if self._generators.is_forsaken(number):
+        if self._generators is not None and self._generators.is_forsaken(number):
             text = (
                 f"this generator of {self._cell} was closed, because the process died that held its iterator"
             )
             raise _Refusal(Cancelled(text, executed="no", target=str(self._cell)))
-        return self._generators.pull(number, allowed)
+        return False, None
 
     def _note_stream(self, number: int | None, share: int, holder: int, change: int) -> Any:
         """Note that an iterator came to an Env, or is given up; without a number: that an Env has died."""

@@ -34,12 +34,8 @@ class InboundConnection:
         self._cutter = Cutter(MAX_HELLO, _MAX_MESSAGE)
         self._uncut = b""  # that there was no memory for
         self._fd: int | None = None  # of the segment that the next message needs
-        self._messages: deque[Sequence[Frame] | WithSharedFrames] = deque()  # whole, and not taken yet
-
-    @property
-    def has_more(self) -> bool:
-        """Return whether messages were read that are not taken yet."""
-        return bool(self._messages)
+        self.messages: Final[deque[Sequence[Frame] | WithSharedFrames]] = deque()
+        """Those that were read, and not taken yet. Only `take` takes them."""
 
     def read(self) -> None:
         """Read once.
@@ -57,7 +53,7 @@ class InboundConnection:
                 raise EOFError
             message = self._cutter.filled(size)
             if message is not None:
-                self._messages.append(message)
+                self.messages.append(message)
             return
         if self.member is None:
             data = self._read_first()
@@ -66,13 +62,13 @@ class InboundConnection:
         if not data:
             raise EOFError
         self._uncut = data
-        self._messages += self._cutter.cut(data)
+        self.messages.extend(self._cutter.cut(data))
         self._uncut = b""
 
     def go_on(self) -> None:
         """Take what came, after a MemoryError. Raises as `read`."""
         if self._cutter.room is None:
-            self._messages += self._cutter.cut(self._uncut)
+            self.messages.extend(self._cutter.cut(self._uncut))
             self._uncut = b""
 
     def answer(self, header: bytes) -> None:
@@ -83,13 +79,13 @@ class InboundConnection:
     def trust(self, member: Member) -> None:
         """Take what has come behind the first message, because that has said truly who speaks."""
         self.member = member
-        self._messages += self._cutter.trust()
+        self.messages.extend(self._cutter.trust())
 
     def take(self) -> Sequence[Frame]:
         """Take the next message that was read; at a MemoryError it stays. After the first comes `trust`."""
-        message = self._messages[0]
+        message = self.messages[0]
         frames = self._whole(message) if isinstance(message, WithSharedFrames) else message
-        self._messages.popleft()
+        self.messages.popleft()
         return frames
 
     def _read_first(self) -> bytes:

@@ -240,16 +240,16 @@ class UnixTransport(Transport):
 
     def await_ready(self, timeout: float | None) -> Ready:
         """See `Transport.await_ready`."""
+        if timeout == 0.0:  # a look in passing makes nobody late
+            return self._poll.poll(0.0)
         timeout = self.within(timeout)
         return self._poll.poll(timeout if timeout is None else min(timeout, _LONGEST))
 
     def within(self, timeout: float | None) -> float | None:
         """Return how long the thread that reads may wait, if it wants to wait `timeout` seconds."""
-        if self._unread:
-            timeout = 0.0
-        elif timeout != 0.0:  # else it is a look in passing: it makes nobody late
-            timeout = self._strangers.within(timeout)
-        return self._stalls.within(until(self._accepts_again, timeout))
+        if self._unread or timeout == 0.0:
+            return 0.0
+        return self._stalls.within(until(self._accepts_again, self._strangers.within(timeout)))
 
     def fileno(self) -> int:
         """Return a descriptor that can be read when `await_ready` would find something."""
@@ -274,6 +274,11 @@ class UnixTransport(Transport):
                 self._accept()
             else:
                 self._look_after(fd, events)
+        if self._accepts_again is not None or self._stalls.times or self._strangers.times:
+            self._look_at_clock()
+
+    def _look_at_clock(self) -> None:
+        """Do what is due, though nothing came for it."""
         if self._accepts_again is not None and now() >= self._accepts_again:
             self._accepts_again = None
             self._poll.register(self._listener, select.EPOLLIN)
@@ -346,11 +351,11 @@ class UnixTransport(Transport):
     def _take_all(self, inbound: InboundConnection) -> None:
         """Hand on the messages that were read."""
         try:
-            while inbound.has_more:
+            while inbound.messages:
                 if not self._take(inbound, inbound.take()):
                     self._drop(inbound)
                     return
-            if self._stalls and inbound.sock.fileno() in self._stalls:
+            if self._stalls.times and inbound.sock.fileno() in self._stalls:
                 self._stalls.remove(inbound.sock.fileno())
                 self._poll.register(inbound.sock, select.EPOLLIN)
         except WireError as error:
@@ -359,7 +364,7 @@ class UnixTransport(Transport):
             self._stall(inbound, error)
         finally:
             fd = inbound.sock.fileno()
-            if inbound.has_more and fd in self._inbound and fd not in self._stalls:
+            if inbound.messages and fd in self._inbound and fd not in self._stalls:
                 self._unread.append(inbound)
 
     def _take(self, inbound: InboundConnection, frames: Sequence[Frame]) -> bool:
