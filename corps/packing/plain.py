@@ -23,6 +23,8 @@ def is_plain(value: Any, depth: int = _DEEPEST) -> bool:
     """
     kind = type(value)
     if kind is dict:
+        if not value:  # such as the keyword arguments of most calls
+            return True
         for key in value:
             if type(key) is not str:
                 return False

@@ -123,7 +123,7 @@ class Asking:
         frames, codec, size = packed
         if not self._take_room(request, size):
             self._wait_for_room(request, size)
-        if self._may_leave(request):
+        if request.number or self._may_leave(request):
             self._transmit(request, frames, codec, size)
 
     async def send_when_room(self, request: Request) -> None:
@@ -134,13 +134,16 @@ class Asking:
         frames, codec, size = packed
         if not self._take_room(request, size):
             await self._await_room(request, size)
-        if self._may_leave(request):
+        if request.number or self._may_leave(request):
             self._transmit(request, frames, codec, size)
 
     def _pack(self, request: Request) -> tuple[list[Frame], int, int] | None:
         """Return the frames of a request without its header, its codec and size; None if it is too late."""
         request.route = self
-        packed = self._packed(request)
+        if request.travelling is None:
+            packed = self._packer.pack((request.args, request.kwargs), what="arguments")
+        else:
+            packed = self._packed_with(request, request.travelling)
         frames = [packed.body, *packed.buffers]
         if packed.buffers or self._max_frame is not None:
             check_frames(frames, self._max_frame)
@@ -152,10 +155,8 @@ class Asking:
             return None
         return frames, packed.codec, sum(map(len, frames))
 
-    def _packed(self, request: Request) -> Packed:
-        values = request.travelling
-        if values is None:
-            return self._packer.pack((request.args, request.kwargs), what="arguments")
+    def _packed_with(self, request: Request, values: dict[str, Any]) -> Packed:
+        """Pack the arguments of a request, and what travels with them."""
         try:
             return self._packer.pack((request.args, request.kwargs, values), what="arguments")
         except PackError:
@@ -165,7 +166,7 @@ class Asking:
 
     def _transmit(self, request: Request, frames: list[Frame], codec: int, size: int) -> None:
         sender = request.sender
-        rest = remaining(request.deadline)
+        rest = None if request.deadline is None else remaining(request.deadline)
         header = self._header_of(
             0 if isinstance(request.promise, NoAnswer) else request.number,
             request.kind,
@@ -231,9 +232,7 @@ class Asking:
             return has_room
 
     def _may_leave(self, request: Request) -> bool:
-        """Return whether a request has a number. Settle it if it has none: it is not to be sent."""
-        if request.number:
-            return True
+        """Return False, because a request has no number. Settle it: it is not to be sent."""
         if self._lost is not None and request.stage != WITHDRAWN:  # else the one that took it back settles it
             self.env.letters.settle(request, Refused(self._lost_error(self._lost, "no"), "lost"))
         return False

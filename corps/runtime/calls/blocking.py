@@ -41,11 +41,9 @@ def block_until(
     may come by; None for those of `futures`. Where waiting would stop others it raises LoopBlocked.
     """
     here = acting()
-    lends = get_ident() != MAIN
-    if is_deep():
-        check_reserve()
-        lends = False
+    lends = get_ident() != MAIN and not is_deep()
     if not lends:
+        check_reserve()
         readers = None  # others read
     elif readers is None:
         readers = readers_of(futures)
