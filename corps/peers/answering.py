@@ -80,49 +80,40 @@ class Answering:
         """Take a request. Raise WireError if what it names cannot be, or its number is in use."""
         if self._journal_path is not None:
             self._journal, self._journal_path = RunnerJournal(self._journal_path), None
-        if header.sender is not None and header.sender[0] != self._home:
-            raise WireError(f"a request names a sender in {env_label(header.sender[0])}")
+        number, kind, conc, method, origin, rest, _, optional = header
+        if origin is not None and origin[0] != self._home:
+            raise WireError(f"a request names a sender in {env_label(origin[0])}")
         corps_id = self._env.corps_id
-        if header.optional is not None:
+        if optional is not None:
             for name in ("target_corps", "sender_corps"):
-                corps = header.optional.get(name, corps_id)
+                corps = optional.get(name, corps_id)
                 if corps != corps_id:
                     raise WireError(
                         f"a request names the Corps {corps!r}; this link is for {corps_id!r} alone"
                     )
         size = sum(map(len, frames)) - len(frames[0])
         # The constructor of a NamedTuple is Python: 0.27 µs against 0.13 µs for what it calls.
-        target = tuple.__new__(ConcAddr, (corps_id, self._env.id, header.conc))
-        sender = (
-            None if header.sender is None else tuple.__new__(ConcAddr, (self._home_corps, *header.sender))
-        )
+        target = tuple.__new__(ConcAddr, (corps_id, self._env.id, conc))
+        sender = None if origin is None else tuple.__new__(ConcAddr, (self._home_corps, *origin))
         promise: Promise
-        if header.number:
-            promise = WirePromise(self, header.number)
-        elif header.kind is DROP:
+        if number:
+            promise = WirePromise(self, number)
+        elif kind is DROP:
             promise = WireUnheard(self, size)
         else:
-            promise = WireCredit(self, size, self._env.letters, sender, target, header.method)
-        request = Request(
-            header.kind,
-            target,
-            header.method,
-            (),
-            {},
-            promise,
-            sender,
-            deadline_after(header.remaining),
-            partial(self._open, header, frames),
-        )
+            promise = WireCredit(self, size, self._env.letters, sender, target, method)
+        deadline = None if rest is None else deadline_after(rest)
+        opens = partial(self._open, header, frames)
+        request = Request(kind, target, method, (), {}, promise, sender, deadline, opens)
         request.came = now()
         with self._lock:
             is_lost = self._is_lost
-            if header.number in self._incoming:
-                raise WireError(f"the number {header.number} of a request is in use")
-            if header.number and not is_lost:
-                self._incoming[header.number] = request
+            if number in self._incoming:
+                raise WireError(f"the number {number} of a request is in use")
+            if number and not is_lost:
+                self._incoming[number] = request
         if is_lost:  # nothing of a lost peer begins
-            self._env.letters.note("fenced", sender, target, header.method)
+            self._env.letters.note("fenced", sender, target, method)
         else:
             self._env.deliver(request)
 
@@ -143,7 +134,8 @@ class Answering:
 
     def unpack(self, header: RequestHeader, frames: Sequence[Frame]) -> tuple[object, ...]:
         """Return what `Asking` has packed."""
-        packed = Packed(header.codec, bytes(frames[1]), tuple(frames[2:]))
+        # As for the address of a target: 0.26 µs against 0.15 µs.
+        packed = tuple.__new__(Packed, (header.codec, bytes(frames[1]), tuple(frames[2:])))
         opened: tuple[object, ...] = self._packer.unpack(packed)
         return opened
 
@@ -182,7 +174,10 @@ class Answering:
         self._journal.ended(number)
         with self._lock:
             self._incoming.pop(number, None)
-        status, packed = self._packed(outcome)
+        try:
+            status, packed = self._outcomes.pack(outcome)
+        except MemoryError as error:
+            status, packed = self._packed_later(outcome, error)
         try:
             if packed.buffers or self._max_frame is not None:
                 check_frames((packed.body, *packed.buffers), self._max_frame)
@@ -198,17 +193,17 @@ class Answering:
             status, packed = self._outcomes.instead(status, failure, outcome)
             self._way.transmit([outcome_frame(number, status, packed.codec), packed.body])
 
-    def _packed(self, outcome: Outcome) -> tuple[int, Packed]:
-        """Pack an outcome. The thread that ran the request tries again if there is no memory now."""
+    def _packed_later(self, outcome: Outcome, error: MemoryError) -> tuple[int, Packed]:
+        """Pack an outcome for which there was no memory. The thread that ran the request tries again."""
         until, pause = now() + _MEMORY_PATIENCE, FIRST_PAUSE
-        while True:
-            try:
-                return self._outcomes.pack(outcome)
-            except MemoryError as error:
-                if now() > until or not self._env.may_wait_for_room():
-                    return self._outcomes.instead(RETURNED, error, outcome)
+        while now() <= until and self._env.may_wait_for_room():
             Event().wait(pause)
             pause = longer(pause)
+            try:
+                return self._outcomes.pack(outcome)
+            except MemoryError as again:
+                error = again
+        return self._outcomes.instead(RETURNED, error, outcome)
 
     def _send_later(self, frames: Sequence[Frame], pause: float) -> None:
         """Try to send an outcome, which has been computed, until there is memory for it."""

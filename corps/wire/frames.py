@@ -300,8 +300,8 @@ def _request(
     if sender is not None:
         if len(sender) != 2 or type(sender[0]) is not int or type(sender[1]) is not int:
             raise WireError("the sender of a request is not two numbers")
-        check_env("the sender of a request", sender[0])
-        check_numbers("the sender of a request", sender[1])
+        if not (FRONT <= sender[0] <= MAX_NUMBER and 0 <= sender[1] <= MAX_NUMBER):
+            raise WireError(f"the sender of a request has a number out of range: {sender[0]}, {sender[1]}")
     if remaining is not None and not 0 <= remaining <= MAX_REMAINING:  # NaN is neither
         raise WireError(f"a request has {remaining} s left: outside of 0 to {MAX_REMAINING}")
     optional = _optional(flags, present) if flags or present else None
