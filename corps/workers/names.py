@@ -3,6 +3,8 @@
 A Name is a value: an address, what is known of the worker's class, and the Env that it is used from. It packs
 as a call of `restore_name`. The Env that unpacks it answers that call itself, so a Name that arrives is ready
 to use.
+
+One file because a Name makes its methods and its attributes, and they show the Name.
 """
 
 import inspect
