@@ -21,7 +21,7 @@ modules of the package may change without notice.
     others         connect, ConnectedName
     workers        Conc, Funcs, Corps, create, create_funcs, singleton, options, Options, envs
     several        Group, pool, Pool
-    declaring      Restart, idempotent, interleave, readonly, func
+    declaring      Restart, idempotent, interleave, readonly, public, func
     calls          Name, Future, Promise, RemoteIterator, call, ask, asking
     waiting        wait_any, wait_all, as_completed, gather, shield
     many items     map, amap, starmap, imap_unordered, filter, reduce, Results, Executor,
@@ -32,7 +32,7 @@ modules of the package may change without notice.
                    DirWatch, Entered, Left, Changed
     timers         after, every, at, timers, Timer, Timers, clock_offset, ClockOffset
     the log        log_to, log_level, LogSink
-    request steps  Request, Outcome
+    request steps  Request, Outcome, caller, Caller
     files          store, load
     settings       Settings
     errors         CorpsError and those derived from it
@@ -100,6 +100,7 @@ from corps.launch.connecting import ConnectedName as ConnectedName
 from corps.launch.connecting import connect as connect
 from corps.launch.local import LocalEnv as LocalEnv
 from corps.launch.local import env as env
+from corps.messages.callers import Caller as Caller
 from corps.messages.dead_letters import DeadLetter as DeadLetter
 from corps.messages.endings import Ended as Ended
 from corps.messages.env_event import EnvEvent as EnvEvent
@@ -148,6 +149,7 @@ from corps.services.undelivered import aundelivered_to as aundelivered_to
 from corps.services.undelivered import undelivered_to as undelivered_to
 from corps.supervision.restarts import Restart as Restart
 from corps.workers.asking import asking as asking
+from corps.workers.caller import caller as caller
 from corps.workers.calling import ask as ask
 from corps.workers.calling import call as call
 from corps.workers.conc import Conc as Conc
@@ -169,6 +171,7 @@ from corps.workers.groups import Group as Group
 from corps.workers.idempotence import idempotent as idempotent
 from corps.workers.iterators import RemoteIterator as RemoteIterator
 from corps.workers.marks import interleave as interleave
+from corps.workers.marks import public as public
 from corps.workers.marks import readonly as readonly
 from corps.workers.names import Name as Name
 from corps.workers.news import News as News
@@ -191,6 +194,7 @@ __all__ = [
     "BootedName",
     "BrokenError",
     "BrokenPromise",
+    "Caller",
     "Cancelled",
     "Changed",
     "ClockOffset",
@@ -285,6 +289,7 @@ __all__ = [
     "aunregister",
     "boot",
     "call",
+    "caller",
     "clock_offset",
     "connect",
     "create",
@@ -309,6 +314,7 @@ __all__ = [
     "map",
     "options",
     "pool",
+    "public",
     "readonly",
     "reduce",
     "register",

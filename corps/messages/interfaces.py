@@ -30,6 +30,8 @@ class Interface:
     interleaving: frozenset[str] = frozenset()
     # Whether all methods are functions that run beside each other on threads, `interleave` of them at once.
     is_free: bool = False
+    # Methods that other owners may call; empty where the Interface came with a Name.
+    public: frozenset[str] = field(default=frozenset(), compare=False)
     # The class itself where the Interface was made from it, for help and signatures; never travels.
     author: type | None = field(default=None, compare=False, repr=False)
     # These two follow from the others. They are known once for all, because each call asks for them.

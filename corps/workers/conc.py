@@ -56,6 +56,8 @@ class Conc:
             request.
         interleave: Whether further ``async def`` methods of a worker may begin while one of them awaits:
             True, or how many may be under way at once. Plain methods always run alone.
+        public: Whether Corps of other owners may call all methods of the class, as if each were marked
+            `corps.public`. Such Corps cannot connect yet.
     """
 
     restart: ClassVar[Restart | None] = None
@@ -63,6 +65,7 @@ class Conc:
     fails_on: ClassVar[tuple[type[BaseException], ...]] = ()
     keep_every: ClassVar[float] = 1.0
     interleave: ClassVar[bool | int] = False
+    public: ClassVar[bool] = False
 
     _corps_interface: ClassVar[Interface]
     _corps_steps: ClassVar[frozenset[str]] = frozenset()

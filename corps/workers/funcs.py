@@ -12,6 +12,7 @@ from corps.messages.manners import ANY_NUMBER
 from corps.workers.conc import OFFERED, Conc
 from corps.workers.idempotence import retries_of
 from corps.workers.interface import OF_NAME
+from corps.workers.marks import is_marked_public
 from corps.workers.routing import named_parameters
 from corps.workers.steps import accepts, check_hooks
 
@@ -102,6 +103,7 @@ class Functions(Funcs):
             cls._corps_interface.reserved.difference(functions),
             async_methods=coroutines,
             idempotent=tuple((name, n) for name, each in functions.items() if (n := retries_of(each))),
+            public=frozenset(name for name, each in functions.items() if is_marked_public(each)),
         )
         return _freed(interface, record.options.at_once)
 

@@ -12,7 +12,7 @@ from corps.messages.interfaces import Interface
 from corps.messages.requests import ANEXT
 from corps.supervision.restarts import STRATEGIES, Restart
 from corps.workers.idempotence import retries_of
-from corps.workers.marks import mark_of
+from corps.workers.marks import is_marked_public, mark_of
 from corps.workers.steps import RECOGNISED, STEPS, differs
 
 OF_NAME: Final = frozenset({"options", "exit", "drain", "kill", "pinned"})
@@ -20,7 +20,7 @@ OF_NAME: Final = frozenset({"options", "exit", "drain", "kill", "pinned"})
 
 
 def interface_of(
-    cls: type, root: type, offered: frozenset[str], steps: frozenset[str], declared: frozenset[str]
+    cls: Any, root: type, offered: frozenset[str], steps: frozenset[str], declared: frozenset[str]
 ) -> Interface:
     """Decide what of a class may be called from other workers.
 
@@ -36,6 +36,7 @@ def interface_of(
     coroutines = set()
     computed = set()
     idempotent = []
+    public = set()
     marked: dict[str, set[str]] = {"interleaving": set(), "reading": set()}
     for name in dir(cls):
         if name.startswith("_") or name in own:
@@ -51,6 +52,8 @@ def interface_of(
                 idempotent.append((name, retries))
             if _is_coroutine_function(raw):
                 coroutines.add(name)
+            if cls.public or is_marked_public(raw):
+                public.add(name)
             if (mark := mark_of(raw)) is not None:
                 marked[mark].add(name)
         elif hasattr(raw, "__get__") and not isinstance(raw, type | MemberDescriptorType | functools.partial):
@@ -76,6 +79,7 @@ def interface_of(
         computed=frozenset(computed),
         read_only=frozenset(marked["reading"]),
         interleaving=frozenset(marked["interleaving"]),
+        public=frozenset(public),
         author=cls,
     )
 
@@ -91,6 +95,8 @@ def _check_declarations(cls: Any) -> None:
         refuse("strategy", f"one of {', '.join(sorted(STRATEGIES))}")
     if type(cls.keep_every) not in (int, float) or not cls.keep_every >= 0:
         refuse("keep_every", "a number of seconds, 0 or more")
+    if type(cls.public) is not bool:
+        refuse("public", "True or False")
     errors = cls.fails_on
     if not isinstance(errors, tuple) or not all(
         isinstance(kind, type) and issubclass(kind, BaseException) for kind in errors

@@ -1,4 +1,4 @@
-"""Methods that say what may run beside them."""
+"""Methods that say what may run beside them, and who may call them."""
 
 import inspect
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from corps.errors import DefinitionError
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MARK: Final = "_corps_beside"
+_PUBLIC: Final = "_corps_public"
 
 
 def interleave(method: F, /) -> F:
@@ -52,6 +53,33 @@ def readonly(method: F, /) -> F:
     if not isinstance(method, FunctionType):
         raise DefinitionError(f"readonly is for methods of a class: {method!r} is none")
     return _marked(method, "reading")
+
+
+def public(method: F, /) -> F:
+    """Declare that Corps of other owners may call a method.
+
+    To declare all methods of a class so, set ``public = True`` in the class. The mark changes nothing for
+    callers of the same owner. Corps of other owners cannot connect yet, so today the mark is a declaration.
+
+    Args:
+        method: The method.
+
+    Returns:
+        The method.
+
+    Raises:
+        DefinitionError: It is no method, or its name begins with an underscore.
+    """
+    raw = getattr(method, "__func__", method)
+    if not callable(raw) or isinstance(raw, type) or getattr(raw, "__name__", "_").startswith("_"):
+        raise DefinitionError(f"public is for methods that others can call: {method!r} is none")
+    setattr(raw, _PUBLIC, True)
+    return method
+
+
+def is_marked_public(method: Any) -> bool:
+    """Return whether a method of a class is marked `public`."""
+    return getattr(getattr(method, "__func__", method), _PUBLIC, False) is True
 
 
 def _marked(method: F, mark: Literal["interleaving", "reading"]) -> F:

@@ -1,0 +1,24 @@
+"""Who has sent a request, as a worker may know it. Values only."""
+
+from dataclasses import dataclass
+from typing import Final
+
+OWN: Final = "own"
+"""The identity of the owner of the Corps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who has sent the request that is being answered. A value; any thread may use it.
+
+    Attributes:
+        identity: ``"own"`` for the owner of this Corps. No other user can have that name.
+        corps: The id of the Corps that the request comes from.
+        key: The fingerprint of the key that the caller has proved; empty where the kernel vouches for it.
+        is_own: Whether the caller belongs to the owner of this Corps.
+    """
+
+    identity: str
+    corps: str
+    key: str
+    is_own: bool

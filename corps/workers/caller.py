@@ -1,0 +1,27 @@
+"""Who calls: for a method that wants to know."""
+
+from corps.errors import ContextError
+from corps.messages.callers import OWN, Caller
+from corps.messages.requests import ASKING, PULL
+from corps.runtime.context import acting
+
+
+def caller() -> Caller:
+    """Return who has sent the request that the calling method answers.
+
+    The runtime says it, and not the sender. Ask before the method has handed its work to a thread or task of
+    its own. Only workers, threads and processes of this Corps can call a worker today, so the caller is its
+    owner.
+
+    Returns:
+        The caller.
+
+    Raises:
+        ContextError: No request is being answered here, as in a constructor, or in a thread of the author's.
+    """
+    here = acting()
+    request = None if here is None else here.request
+    if here is None or request is None or (request.kind not in ASKING and request.kind is not PULL):
+        raise ContextError("corps.caller() tells who has sent a request, and none is being answered here")
+    corps = here.env.corps_id if request.sender is None else request.sender.corps
+    return Caller(OWN, corps, "", True)
