@@ -27,7 +27,7 @@ modules of the package may change without notice.
     many items     map, amap, starmap, imap_unordered, filter, reduce, Results, Executor,
                    register_joblib
     looking on     watch, unwatch, Ended, env_events, EnvEvent, News, statistics, dead_letters, DeadLetters,
-                   DeadLetter, Subscription, undelivered_to, aundelivered_to
+                   DeadLetter, Subscription, undelivered_to, aundelivered_to, watch_refusals, Refusal
     finding        register, unregister, find, find_all, watch_dir, aregister, aunregister, afind, Dir,
                    DirWatch, Entered, Left, Changed
     timers         after, every, at, timers, Timer, Timers, clock_offset, ClockOffset
@@ -105,6 +105,7 @@ from corps.messages.dead_letters import DeadLetter as DeadLetter
 from corps.messages.endings import Ended as Ended
 from corps.messages.env_event import EnvEvent as EnvEvent
 from corps.messages.outcomes import Outcome as Outcome
+from corps.messages.refusal import Refusal as Refusal
 from corps.messages.requests import Request as Request
 from corps.packing.storage import load as load
 from corps.packing.storage import store as store
@@ -178,6 +179,7 @@ from corps.workers.news import News as News
 from corps.workers.pools import Pool as Pool
 from corps.workers.pools import pool as pool
 from corps.workers.promise import Promise as Promise
+from corps.workers.refusals import watch_refusals as watch_refusals
 from corps.workers.timers import Timer as Timer
 from corps.workers.timers import Timers as Timers
 from corps.workers.watching import unwatch as unwatch
@@ -255,6 +257,7 @@ __all__ = [
     "Pool",
     "Promise",
     "PropertyError",
+    "Refusal",
     "RemoteError",
     "RemoteIterator",
     "Request",
@@ -332,6 +335,7 @@ __all__ = [
     "wait_any",
     "watch",
     "watch_dir",
+    "watch_refusals",
 ]
 
 # Public things say that they are from `corps`: files can move, and peers of another version still find them.

@@ -121,7 +121,8 @@ class LocalEnv(DirHandle):
 
         Returns:
             ``workers`` is their number, the runtime's own among them. ``threads`` tells of worker threads,
-            ``peers`` of requests under way between Envs. ``dead_letters`` counts them by reason.
+            ``peers`` of requests under way between Envs. ``refused`` counts refusals by kind (see
+            `corps.Refusal`), and ``dead_letters`` those by reason.
             ``supervision`` holds, for the ``workers`` of the Env and the ``envs`` that its process has
             started: ``ends`` by reason (see `corps.Ended`), ``failures`` and ``restarts``, the same
             ``by_name`` of those that failed last, and two times, each with ``count``, ``total`` and ``max``

@@ -30,6 +30,7 @@ from corps.workers.corps import Corps
 from corps.workers.iterators import RemoteIterator
 from corps.workers.kept_names import as_name
 from corps.workers.names import Name, restore_name
+from corps.workers.refusals import Refusals
 from corps.workers.routed_names import restore_routed_name
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ def build_env(
             limits = Limits((options.window_requests, options.window_bytes), options.send_timeout, None)
             env.border = CorpsBorder(env, transport, packer_abroad, limits, options.border_secret)
     start_services(env, services)
+    if env.peers is not None and transport is not None:
+        env.parts.get(Refusals).follow(transport.audit, env.peers.audit)
     env.start_alarms()
     manager = Record(EnvMgr, (env, application), {}, WorkerOptions("EnvMgr"))
     construct_here(env.lives.new_cell(manager), manager, is_ours=True).result()

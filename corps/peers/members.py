@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from threading import Lock
@@ -73,6 +74,13 @@ class Peers:
         """Return the record of another Env; None if it is not there."""
         peer = self._peers.get(env)
         return None if peer is None else peer.member
+
+    def refused(self) -> dict[str, int]:
+        """Return how often something was refused, by kind: peers, and what they have sent."""
+        counts = Counter(dict(self._transport.audit.counts))  # copies: the thread that reads goes on counting
+        counts.update(dict(self.audit.counts))
+        del counts["admitted"]
+        return dict(counts)
 
     def start(self) -> None:
         """Take what is read from now on."""

@@ -553,6 +553,7 @@ class Env:
             "workers": len(self.registry.cells()),
             "threads": self.pool.statistics(),
             "peers": self.peers.statistics() if self.peers is not None else {},
+            "refused": self.peers.refused() if self.peers is not None else {},
             "dead_letters": self.letters.counts(),
             "supervision": {"workers": self.worker_counters.as_dict(), "envs": self.env_counters.as_dict()},
         }

@@ -19,14 +19,12 @@ import zmq
 from zmq.utils import z85
 
 from corps.errors import Damaged, KeyRingError, NewerFormat, NoSuchKey
+from corps.messages.callers import OWN
 from corps.security.keys import KeyPair
 
 T = TypeVar("T")
 
 FORMAT: Final = 1  # of both files. A reader refuses what a newer release wrote
-
-OWN: Final = "own"
-"""The identity of the owner of a ring. No other user can have this name."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")  # of keys and users
 _KEY_SIZE: Final = 40  # characters of a CURVE key in Z85

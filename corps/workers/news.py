@@ -23,18 +23,25 @@ class News(Generic[T]):
 
     # It takes no lock: one step of a deque is atomic.
 
-    def __init__(self, what: str, forget: "Callable[[News[T]], object]") -> None:
+    def __init__(self, what: str, forget: "Callable[[News[T]], object]", *, most: int | None = None) -> None:
         """Begin empty; the runtime calls this.
 
         Args:
             what: What comes, for errors.
             forget: Called when nothing more is to come.
+            most: How many may wait to be taken. With one more, the oldest goes. None for any number.
         """
+        self._missed = 0
         self._what = what
         self._forget = forget
-        self._items: deque[T] = deque()
+        self._items: deque[T] = deque(maxlen=most)
         self._arrivals: deque[Future[None]] = deque()
         self._is_over = False
+
+    @property
+    def missed(self) -> int:
+        """How many have gone before they were taken, because too many waited."""
+        return self._missed
 
     def take(self, timeout: float | None = None) -> T:
         """Wait for the next one, and take it.
@@ -108,6 +115,7 @@ class News(Generic[T]):
 
     def put(self, item: T) -> None:
         """Add one. Never blocks."""
+        self._missed += len(self._items) == self._items.maxlen  # where there is a limit, one thread adds
         self._items.append(item)
         self._wake()
 

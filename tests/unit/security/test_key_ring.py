@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corps.errors import Damaged, KeyRingError, NewerFormat, NoSuchKey
+from corps.messages.callers import OWN
 from corps.security.key_ring import (
-    OWN,
     AllowedKey,
     KeyRing,
     OwnKey,

@@ -1,0 +1,23 @@
+"""What an Env has refused: a connection, or what came by one. Values only."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An Env has refused a peer, or something that a peer has sent. A value; any thread may use it.
+
+    Attributes:
+        kind: What was wrong, in one word. ``"connection"``: the peer is another user, or has no key that
+            counts. ``"hello"``: it does not say who it is, or says what cannot be. ``"version"``: it speaks
+            another version of the protocol. ``"identity"``: its key is that of another Env. ``"expelled"``:
+            its Env counts as lost. ``"frames"`` or ``"protocol"``: it sends what the protocol does not allow.
+        reason: The same in words, with the process, key or Env that it was.
+        env: The id of the Env that has refused it.
+        time: When, in seconds since 1970.
+    """
+
+    kind: str
+    reason: str
+    env: int
+    time: float

@@ -1,0 +1,128 @@
+"""Claims about `corps.watch_refusals`: what an Env refuses is counted, and reaches all that listen there."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+import corps
+from corps.errors import ContextError
+from corps.messages.refusal import Refusal
+from corps.security.audit import Audit
+from corps.workers.news import News
+from corps.workers.refusals import Refusals
+
+LIMIT: Final = 60.0
+
+
+class Guard(corps.Conc):
+    """Listens in its Env, and is asked for what has come."""
+
+    def __init__(self) -> None:
+        self._refusals = corps.watch_refusals()
+
+    def next(self) -> corps.Refusal:
+        return self._refusals.take(LIMIT)
+
+    async def next_awaited(self) -> corps.Refusal:
+        async with asyncio.timeout(LIMIT):
+            return await anext(self._refusals)
+
+    def sockets(self) -> list[str]:
+        """Where this Env listens."""
+        env = self._corps_cell.env
+        directory = Path(str(env.runtime_dir))
+        return [str(path) for path in directory.glob("*.sock") if path.name.startswith(f"{env.id}-")]
+
+    def counts(self) -> dict[str, int]:
+        found: dict[str, int] = self._corps_cell.env.statistics()["refused"]
+        return found
+
+
+class App(corps.Corps):
+    def guard(self) -> "corps.Name[Guard]":
+        return corps.options(env=1).create(Guard)
+
+
+@pytest.fixture
+def guard() -> Iterator[Any]:
+    with corps.boot(App, envs=1) as app:
+        yield app.guard().ret
+
+
+def knock(guard: Any, said: bytes) -> None:
+    """Connect to the Env as what is no Env, and say something."""
+    (path,) = guard.sockets().ret
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stranger:
+        stranger.connect(path)
+        stranger.sendall(said)
+        stranger.settimeout(LIMIT)
+        while stranger.recv(1000):
+            pass  # until it is cut off
+
+
+def test_a_stranger_that_knocks_is_a_refusal_for_all_that_listen_there(guard: Any) -> None:
+    knock(guard, os.urandom(64))
+    first = guard.next().ret
+    assert first.env == 1
+    assert first.kind in {"hello", "frames", "version", "protocol"}
+    assert first.reason
+    assert guard.counts().ret == {first.kind: 1}
+    assert corps.statistics()[1]["refused"] == {first.kind: 1}
+    knock(guard, os.urandom(64))
+    assert guard.next_awaited().ret.time >= first.time
+
+
+def test_outside_of_an_env_nobody_can_listen() -> None:
+    with pytest.raises(ContextError):
+        corps.watch_refusals()
+
+
+def test_an_env_that_is_alone_refuses_nothing_and_ends_what_listens() -> None:
+    with corps.env() as env:
+        refusals = corps.watch_refusals()
+        assert env.statistics()["refused"] == {}
+    assert list(refusals) == []
+
+
+def test_a_slow_listener_loses_the_oldest_and_knows_how_many() -> None:
+    news: News[int] = News("numbers", lambda _: None, most=3)
+    for number in range(5):
+        news.put(number)
+    assert news.missed == 2
+    news.end()
+    assert list(news) == [2, 3, 4]
+    assert news.missed == 2
+
+
+class _Closed:
+    """As much of an Env as the Part needs."""
+
+    closed = False
+    id = 7
+
+
+def test_a_listener_that_has_closed_hears_no_more() -> None:
+    part = Refusals(_Closed())  # type: ignore[arg-type]
+    audit = Audit("env7")
+    part.follow(audit)
+    audit.refused("hello", "before")
+    with part.listen() as first, part.listen() as second:
+        audit.refused("hello", "a")
+        second.close()
+        audit.refused("key", "b")
+        assert [(each.kind, each.reason, each.env) for each in _taken(first)] == [
+            ("hello", "a", 7),
+            ("key", "b", 7),
+        ]
+        assert [each.reason for each in second] == ["a"]
+    part.close()
+
+
+def _taken(news: News[Refusal]) -> list[Refusal]:
+    news.end()
+    return list(news)
