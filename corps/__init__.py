@@ -71,6 +71,7 @@ from corps.errors import NoSuchKey as NoSuchKey
 from corps.errors import NoSuchMethod as NoSuchMethod
 from corps.errors import NoSuchWorker as NoSuchWorker
 from corps.errors import NotAFile as NotAFile
+from corps.errors import NotAuthenticated as NotAuthenticated
 from corps.errors import NotFound as NotFound
 from corps.errors import NoTimeServer as NoTimeServer
 from corps.errors import NotPermitted as NotPermitted
@@ -246,6 +247,7 @@ __all__ = [
     "NoSuchWorker",
     "NoTimeServer",
     "NotAFile",
+    "NotAuthenticated",
     "NotFound",
     "NotPermitted",
     "Options",

@@ -41,6 +41,7 @@
     ├── PropertyError            a property of an entry in a Dir cannot be                    (ValueError)
     ├── KeyRingError             a ring of keys cannot be used, or not be changed so
     │   └── NoSuchKey                a key ring has no key that is meant                      (LookupError)
+    ├── NotAuthenticated         the credentials of a caller are nobody's                (PermissionError)
     ├── NoTimeServer             no server said what time it is                               (OSError)
     ├── UnsafeFile               other users could have made or changed a file                (OSError)
     ├── StorageError             what has to last could not be written to its file            (OSError)
@@ -420,6 +421,10 @@ class KeyRingError(CorpsError):
 
 class NoSuchKey(KeyRingError, LookupError):
     """A key ring has no key that is meant by what was asked, or several."""
+
+
+class NotAuthenticated(CorpsError, PermissionError):
+    """The credentials that a caller has sent are nobody's, or do not count any more. The text shows none."""
 
 
 class NoTimeServer(CorpsError, OSError):
