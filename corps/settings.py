@@ -294,6 +294,22 @@ class Log(_Group):
     )
 
 
+class Audit(_Group):
+    """Where what Envs have refused is written down."""
+
+    file: Annotated[str | None, BeforeValidator(_none_word)] = _setting(
+        None,
+        "A file to which each Env appends what it refuses, as lines of JSON. The Env stands in its name: "
+        "`refusals.jsonl` becomes `refusals.env1.jsonl`.",
+        allowed="a path",
+        min_length=1,
+    )
+    rotate_bytes: int = _setting(
+        16 * MIB, "Bytes at which such a file is renamed, and another one begun; 0: never.", ge=0
+    )
+    rotate_kept: int = _setting(5, "Renamed files that are kept.", ge=0, le=10_000)
+
+
 class Settings(_Group):
     """All settings of a Corps. Immutable.
 
@@ -402,6 +418,7 @@ class Settings(_Group):
         return value
 
     log: Log = Log()
+    audit: Audit = Audit()
 
     @field_validator("log_level")
     @classmethod

@@ -8,7 +8,6 @@ look, because the file is another one then.
 
 import fcntl
 import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Final, NoReturn
 from corps.errors import KeyRingError
 from corps.packing.replacing import replace_file
 from corps.security.key_ring import KeyRing
+from corps.security.private_places import problem_with_dir, problem_with_file
 
 OWN_FILE: Final = "own.json"  # secret
 OTHERS_FILE: Final = "others.json"
@@ -108,7 +108,8 @@ class KeyRingFiles:
                 _refuse(self.path, "it is a symbolic link", "put a directory there")
             raise KeyRingError(f"the key ring {self.path} cannot be opened: {error.strerror}") from error
         try:
-            _check(self.path, os.fstat(where), 0o700)
+            if (problem := problem_with_dir(os.fstat(where))) is not None:
+                _refuse(self.path, problem, f"chmod 700 {self.path} helps if only the mode is wrong")
         except BaseException:
             os.close(where)
             raise
@@ -227,24 +228,12 @@ def _content(where: int, path: Path) -> bytes | None:
             _refuse(path, "it is a symbolic link", "put a file there")
         raise KeyRingError(f"{path} cannot be opened: {error.strerror}") from error
     with os.fdopen(file, "rb") as opened:
-        found = os.fstat(file)
-        if not stat.S_ISREG(found.st_mode):
-            _refuse(path, "it is no regular file", "put a file there")
-        _check(path, found, 0o600)
+        if (problem := problem_with_file(os.fstat(file))) is not None:
+            _refuse(path, problem, f"chmod 600 {path} helps if only the mode is wrong")
         content = opened.read(_MAX_SIZE + 1)
     if len(content) > _MAX_SIZE:
         _refuse(path, f"it has more than {_MAX_SIZE} bytes", "it is no file of corps")
     return content
-
-
-def _check(path: Path, found: os.stat_result, mode: int) -> None:
-    if found.st_uid != os.getuid():
-        _refuse(
-            path, f"it belongs to user {found.st_uid}, not to user {os.getuid()}", "look who put it there"
-        )
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        has = f"{stat.S_IMODE(found.st_mode):04o}"
-        _refuse(path, f"its mode is {has}, so others may use it", f"chmod {mode:o} {path}")
 
 
 def _refuse(path: Path, why: str, advice: str) -> NoReturn:

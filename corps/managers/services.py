@@ -25,6 +25,7 @@ from corps.services.dirs.service import CorpsDir, EnvDir
 from corps.services.dirs.singletons import Singletons
 from corps.services.logs.hub import LogCollector, LogHub
 from corps.services.logs.outlet import LogAgent, LogOutlet
+from corps.services.refusal_file import RefusalFile
 from corps.services.timers.env_timers import EnvTimers
 from corps.services.timers.service import CorpsTimers, TimersOfCorps, TimersOfOthers
 from corps.services.timers.setting import TimersOfWorkers
@@ -60,6 +61,7 @@ SERVICES_OF_EACH: Final[Sequence[Service]] = (
     Service(Singletons),
     Service(EnvEvents),
     Service(Refusals),
+    Service(RefusalFile),
     Service(UndeliveredBox),
     Service(DirPrimary, CORPS_DIR, CorpsDir, is_corps_wide=True),
     Service(EnvTimers, ENV_TIMERS, TimersOfOthers),

@@ -13,7 +13,7 @@ class Caller:
 
     Attributes:
         identity: ``"own"`` for the owner of this Corps. No other user can have that name.
-        corps: The id of the Corps that the request comes from.
+        corps: The id of the Corps of the worker that has sent the request; empty where a plain thread has.
         key: The fingerprint of the key that the caller has proved; empty where the kernel vouches for it.
         is_own: Whether the caller belongs to the owner of this Corps.
     """

@@ -26,6 +26,7 @@ from corps.errors import (
     Remote,
     RequestError,
     UnpackError,
+    Unreachable,
     WorkerGone,
 )
 from corps.messages.originals import text_of
@@ -65,6 +66,7 @@ _REFUSED: Final[tuple[type[RequestError], ...]] = (
     NotPermitted,
     Overloaded,
     PoisonRequest,
+    Unreachable,
     WorkerGone,
 )
 RAISED: Final[Mapping[str, type[Exception]]] = MappingProxyType({kind.__name__: kind for kind in _RAISED})

@@ -11,7 +11,8 @@ class Refusal:
         kind: What was wrong, in one word. ``"connection"``: the peer is another user, or has no key that
             counts. ``"hello"``: it does not say who it is, or says what cannot be. ``"version"``: it speaks
             another version of the protocol. ``"identity"``: its key is that of another Env. ``"expelled"``:
-            its Env counts as lost. ``"frames"`` or ``"protocol"``: it sends what the protocol does not allow.
+            its Env counts as lost. ``"capability"``: it asks for a worker whose Name it was not given.
+            ``"frames"`` or ``"protocol"``: it sends what the protocol does not allow.
         reason: The same in words, with the process, key or Env that it was.
         env: The id of the Env that has refused it.
         time: When, in seconds since 1970.

@@ -56,6 +56,9 @@ class EnvOptions:
     log_warnings: bool
     log_uncaught: bool
     log_output: bool
+    audit_file: str | None
+    audit_rotate_bytes: int
+    audit_rotate_kept: int
     border_secret: bytes = field(repr=False)  # of an external Corps; empty for every other one
 
 

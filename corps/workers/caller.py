@@ -10,8 +10,7 @@ def caller() -> Caller:
     """Return who has sent the request that the calling method answers.
 
     The runtime says it, and not the sender. Ask before the method has handed its work to a thread or task of
-    its own. Only workers, threads and processes of this Corps can call a worker today, so the caller is its
-    owner.
+    its own. Only this Corps, and other Corps and scripts of its owner, can call a worker today.
 
     Returns:
         The caller.
@@ -23,5 +22,5 @@ def caller() -> Caller:
     request = None if here is None else here.request
     if here is None or request is None or (request.kind not in ASKING and request.kind is not PULL):
         raise ContextError("corps.caller() tells who has sent a request, and none is being answered here")
-    corps = here.env.corps_id if request.sender is None else request.sender.corps
+    corps = "" if request.sender is None else request.sender.corps
     return Caller(OWN, corps, "", True)

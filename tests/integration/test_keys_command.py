@@ -96,7 +96,7 @@ def test_errors_are_one_line_that_says_what_to_do(tmp_path: Path) -> None:
     assert "is no time: write a number" in user.keys("new", "work", "--expires", "soon", status=2)
     user.keys("new", "work")
     (user.home / "corps/keys").chmod(0o755)
-    assert "others may use it; chmod 700" in user.keys("list", status=1)
+    assert "its mode is 0755, not 0700; chmod 700" in user.keys("list", status=1)
 
 
 def test_a_key_may_expire_and_be_in_a_ring_elsewhere(tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 """Claims about `corps.watch_refusals`: what an Env refuses is counted, and reaches all that listen there."""
 
 import asyncio
+import json
+import logging
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +16,7 @@ import corps
 from corps.errors import ContextError
 from corps.messages.refusal import Refusal
 from corps.security.audit import Audit
+from corps.services.refusal_file import write_all
 from corps.workers.news import News
 from corps.workers.refusals import Refusals
 
@@ -75,6 +79,50 @@ def test_a_stranger_that_knocks_is_a_refusal_for_all_that_listen_there(guard: An
     assert corps.statistics()[1]["refused"] == {first.kind: 1}
     knock(guard, os.urandom(64))
     assert guard.next_awaited().ret.time >= first.time
+
+
+def test_each_env_writes_what_it_refuses_to_a_file_of_its_own_that_begins_anew(tmp_path: Path) -> None:
+    settings = {"file": str(tmp_path / "refusals.jsonl"), "rotate_bytes": 500, "rotate_kept": 1}
+    with corps.boot(App, envs=1, config={"audit": settings}) as app:
+        guard = app.guard().ret
+        knocks = 5
+        for _ in range(knocks):
+            knock(guard, os.urandom(64))
+        seen = [guard.next().ret for _ in range(knocks)]
+    assert {path.name for path in tmp_path.iterdir()} >= {
+        "refusals.env0.jsonl",
+        "refusals.env1.jsonl",
+        "refusals.env1.jsonl.1",
+        "refusals.front.jsonl",
+    }
+    lines = [
+        json.loads(line)
+        for name in ("refusals.env1.jsonl.1", "refusals.env1.jsonl")
+        for line in (tmp_path / name).read_text().splitlines()
+    ]
+    assert lines
+    assert lines == [asdict(each) for each in seen][-len(lines) :]
+    assert max(path.stat().st_size for path in tmp_path.iterdir()) <= 500
+
+
+def test_a_file_that_cannot_be_opened_is_an_error_of_the_boot(tmp_path: Path) -> None:
+    with pytest.raises(corps.CorpsError, match=r"refusals cannot be written to audit\.file"):
+        corps.boot(App, envs=1, config={"audit": {"file": str(tmp_path / "no" / "refusals.jsonl")}})
+
+
+def test_what_a_slow_disk_has_no_time_for_is_a_line_too() -> None:
+    news: News[Refusal] = News("refusals", lambda _: None, most=2)
+    for number in range(5):
+        news.put(Refusal("hello", str(number), 1, 2.0))
+    news.end()
+    written: list[Any] = []
+
+    class Kept(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            written.append(json.loads(record.getMessage()))
+
+    write_all(news, Kept())
+    assert [line.get("reason", line.get("count")) for line in written] == ["3", 3, "4"]
 
 
 def test_outside_of_an_env_nobody_can_listen() -> None:

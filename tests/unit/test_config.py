@@ -503,6 +503,7 @@ def reference_page() -> str:
         "tcp": [],
         "autoload": [],
         "log": [],
+        "audit": [],
         "timers": [],
     }
     for key, setting in all_settings().items():
