@@ -113,6 +113,7 @@ def _report(writer: int, held: HeldTag, log_file: str) -> None:
     facts = {
         "id": held.corps,
         "process": os.getpid(),
+        "connection": held.connection_file,
         "log": log_file,
     }
     lines = [f"{held.tag} is up", *(f"  {name:<12}{value}" for name, value in facts.items())]

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,6 +21,7 @@ class _Row:
     corps_class: str | None = None
     pid: int | None = None
     envs: int | None = None
+    workers: int | None = None
     since: float | None = None
     address: str | None = None
     log: str | None = None
@@ -35,7 +37,7 @@ class _Row:
     def as_texts(self) -> list[str]:
         """Return it for people, in the order of `_TITLES`."""
         since = "" if self.since is None else f"{datetime.fromtimestamp(self.since):%Y-%m-%d %H:%M:%S}"
-        numbers = ["" if each is None else str(each) for each in (self.pid, self.envs)]
+        numbers = ["" if each is None else str(each) for each in (self.pid, self.envs, self.workers)]
         state = self.state if self.problem is None else f"{self.state}: {self.problem}"
         return [
             self.tag,
@@ -48,13 +50,14 @@ class _Row:
         ]
 
 
-_TITLES = ("TAG", "ID", "CLASS", "PID", "ENVS", "SINCE", "ADDRESS", "STATE")
+_TITLES = ("TAG", "ID", "CLASS", "PID", "ENVS", "WORKERS", "SINCE", "ADDRESS", "STATE")
 
 
 def list_corps(*, as_json: bool) -> int:
     """Print what external Corps there are; return the exit status."""
     try:
-        rows = [_row(entry) for entry in registry_of_user().all_of_user()]
+        entries = registry_of_user().all_of_user()
+        rows = [_row(entry, workers) for entry, workers in zip(entries, _workers(entries), strict=True)]
     except CorpsError as error:
         return report(error)
     if as_json:
@@ -68,7 +71,20 @@ def list_corps(*, as_json: bool) -> int:
     return OK
 
 
-def _row(entry: Entry) -> _Row:
+def _workers(entries: Sequence[Entry]) -> list[int | None]:
+    """Ask the Corps that run how many workers they have; None for all others."""
+    running = {
+        entry.tag: entry.record for entry in entries if entry.record is not None and entry.state == "running"
+    }
+    if not running:
+        return [None] * len(entries)
+    from corps.launch.looking_on import count_workers
+
+    counted = dict(zip(running, count_workers(list(running.values())), strict=True))
+    return [counted.get(entry.tag) for entry in entries]
+
+
+def _row(entry: Entry, workers: int | None) -> _Row:
     claim = entry.claim
     if claim is None or entry.problem is not None:
         return _Row(entry.tag, problem=str(entry.problem))
@@ -81,6 +97,7 @@ def _row(entry: Entry) -> _Row:
         claim.pid,
         # One of the children of the template is the front.
         max(0, len(children_of(claim.template)) - 1) if is_seen else None,
+        workers,
         claim.since,
         entry.record.addresses[0] if entry.record is not None and entry.record.addresses else None,
         claim.log_file or None,

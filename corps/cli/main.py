@@ -227,8 +227,9 @@ main.add_command(keys)
 def ps(as_json: bool) -> None:
     """List the external Corps of this user on this host.
 
-    Of each: its tag, id and class, the process that booted it, how many Envs it has beside the front, when
-    it was booted, where it can be reached, and its state. A stale one has died, and its tag is free.
+    Of each: its tag, id and class, the process that booted it, how many Envs it has beside the front and how
+    many workers, when it was booted, where it can be reached, and its state. A stale one has died, and its
+    tag is free.
     """
     from corps.cli.listing import list_corps
 
@@ -250,6 +251,45 @@ def stop(tag: str, at_once: bool) -> None:
     from corps.cli.stopping import stop_corps
 
     raise SystemExit(stop_corps(tag, at_once=at_once))
+
+
+@main.command(
+    short_help="Call a method of an external Corps.", context_settings={"ignore_unknown_options": True}
+)
+@click.argument("tag")
+@click.argument("method")
+@click.argument("args", nargs=-1)
+@click.option("--kwargs", metavar="JSON", help="Arguments by name: a JSON object.")
+@click.option("--stream", is_flag=True, help="Print each item of a generator or list when it comes.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds that the answer may take."
+)
+def call(
+    tag: str, method: str, args: tuple[str, ...], kwargs: str | None, stream: bool, timeout: float | None
+) -> None:
+    """Call METHOD of the external Corps that has the tag TAG with ARGS, each in JSON.
+
+    What it returns is printed as JSON. Bytes are base64, dataclasses objects, moments ISO 8601. TAG may be
+    the path of a connection file, which has a slash or ends with .json.
+
+    The exit status is 0; 1 after an error of the method, which is shown as its traceback, or if the Corps
+    cannot be reached; 2 after an error of usage; 130 after Ctrl-C.
+    """
+    from corps.cli.calling import call_method
+
+    raise SystemExit(call_method(tag, method, args, kwargs, stream=stream, timeout=timeout))
+
+
+@main.command(short_help="Talk to an external Corps at a prompt.")
+@click.argument("tag")
+def connect(tag: str) -> None:
+    """Give a Python prompt at which app is the Name of the external Corps that has the tag TAG.
+
+    It is that of IPython, if that is installed.
+    """
+    from corps.cli.calling import talk_to
+
+    raise SystemExit(talk_to(tag))
 
 
 if __name__ == "__main__":

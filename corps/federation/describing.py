@@ -37,7 +37,7 @@ def record_of(env: Env, name: Name[Any], tag: str, started: str = "", log_file: 
         pid=os.getpid(),
         started=started,
         since=wall_time(),
-        user=_user(),
+        user=user_name(),
         host=socket.gethostname(),
         log_file=log_file,
         addresses=(front.endpoint,),
@@ -48,7 +48,8 @@ def record_of(env: Env, name: Name[Any], tag: str, started: str = "", log_file: 
     )
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Return the name of this user, or its id where it has none."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # it has no name

@@ -84,7 +84,7 @@ class Registry:
             place.write(claim.tag + _CLAIM, claim.to_json())
 
     def publish(self, record: ConnectionRecord) -> None:
-        """Make a Corps that has a tag known to all that look for it. Its claim says from now on that it runs.
+        """Make a Corps that has a tag known to all that look for it. Its claim says that it runs.
 
         Raises:
             NotFound: The tag is not claimed for this Corps.
@@ -94,7 +94,8 @@ class Registry:
         with self._open(make=False) as place, place.locked():
             claim = self._own(place, record.tag, record.corps)
             place.write(record.tag + _RECORD, record.to_json().encode())
-            running = replace(claim, class_name=record.class_name, stage="running")
+            stage: Stage = "ending" if claim.stage == "ending" else "running"
+            running = replace(claim, class_name=record.class_name, stage=stage)
             place.write(record.tag + _CLAIM, running.to_json())
 
     def reach(self, tag: str, corps: str, stage: Stage, class_name: str | None = None) -> None:

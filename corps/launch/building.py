@@ -140,7 +140,7 @@ class CorpsBuilder:
         else:
             membership.release_output()
         if tag is not None:
-            tag.has_started(front.interface.class_name)
+            tag.publish(env, name)
         return CorpsParts(host, env, membership, deaths, mgr, autoloading, name, settings.finish_timeout, tag)
 
     def _launch_host(self) -> ProcessHost:
@@ -180,6 +180,11 @@ class CorpsBuilder:
             options = replace(options, border_secret=new_secret())
         env, me = start_env(self._corps_id, BOOT_ENV, options, source, host.runtime_dir)
         self._undo_late.callback(env.close, 0.0)
+        if settings.external and env.border is None:
+            raise ConfigError(
+                f"the path {host.runtime_dir} is too long for the sockets of an external Corps: set "
+                "XDG_RUNTIME_DIR or TMPDIR to a directory with a shorter one"
+            )
         env.on_defect = self._end.fail_at_once
         env.attend()
         return env, me

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from corps.addresses import BOOT_ENV, FRONT, ConcAddr
-from corps.errors import NotFound
 from corps.federation.border import CorpsBorder
 from corps.federation.records import ConnectionRecord
+from corps.federation.registry import read_connection_file, registry_of_user
 from corps.launch.client_dirs import make_client_dir
 from corps.launch.found_settings import find_settings
 from corps.launch.local import LocalEnv
@@ -154,14 +154,17 @@ def connect(where: str | Path, cls: type[Any] | None = None) -> ConnectedName[An
     `ConnectedName.disconnect`, or with the interpreter.
 
     Args:
-        where: The path of a connection file.
+        where: Its tag, or the path of a connection file: a Path, or a text that has a slash or ends with
+            ``.json``.
         cls: The class of the Corps, for type checkers. It need not be loaded there.
 
     Returns:
         The Name of its Corps object, which is also a context manager.
 
     Raises:
-        NotFound: There is no such file.
+        NotFound: No Corps of this user has the tag, or it cannot be reached yet; or there is no such file.
+            The text says which tags there are.
+        UnsafeFile: Another user could have made or changed the file, or the directory of the tags.
         Unreachable: The Corps has ended.
         Damaged: The file is no connection file.
         NewerFormat: A newer release of corps wrote it.
@@ -188,11 +191,10 @@ def connect(where: str | Path, cls: type[Any] | None = None) -> ConnectedName[An
 
 
 def _record_at(where: str | Path) -> ConnectionRecord:
-    try:
-        text = Path(where).read_bytes()
-    except FileNotFoundError:
-        raise NotFound(f"there is no connection file {os.fspath(where)!r}") from None
-    return ConnectionRecord.from_json(text, f"the connection file {os.fspath(where)}")
+    path = os.fspath(where)
+    if isinstance(where, Path) or os.sep in path or path.endswith(".json"):
+        return read_connection_file(path)
+    return registry_of_user().find(path)
 
 
 def _env_at_a_border() -> Env | None:

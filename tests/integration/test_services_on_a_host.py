@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 from collections.abc import Iterator
@@ -69,9 +70,9 @@ if __name__ == "__main__":
 class Host:
     """One user on one host, as the commands see them."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, runtime: Path) -> None:
         self.directory = directory
-        self.runtime = directory / "run"
+        self.runtime = runtime
         self.runtime.mkdir(0o700)
         self.environ = {
             **os.environ,
@@ -140,8 +141,15 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    host = Host(tmp_path)
+def short() -> Iterator[Path]:
+    """A directory with a path that is short enough for the address of a socket."""
+    with tempfile.TemporaryDirectory(prefix="h") as path:
+        yield Path(path)
+
+
+@pytest.fixture
+def host(tmp_path: Path, short: Path) -> Iterator[Host]:
+    host = Host(tmp_path, short / "run")
     yield host
     for entry in host.registry.all_of_user():
         if entry.claim is not None and entry.state != "stale":
@@ -225,6 +233,7 @@ def test_it_outlives_its_shell_and_a_hang_up_and_keeps_nothing_of_it_open(host: 
         (["app.py", "--external"], 2, "needs a tag"),
         (["app.py", "--detach", "--tag", "x", "--log", "no/log"], 2, "--log names another one"),
         (["app.py", "--log", "log"], 2, "--log is for --detach"),
+        (["app.py", "--external", "--tag", "x", "--set", "transport=ipc"], 2, "transport 'unix'"),
     ],
 )
 def test_a_boot_that_fails_shows_its_errors_here_with_the_exit_status_of_run(
@@ -315,10 +324,10 @@ def test_a_directory_that_others_may_open_is_refused(host: Host) -> None:
     Path(host.registry.path).rmdir()
 
 
-def test_users_whose_runtime_directories_differ_do_not_collide(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir(0o700)
-    (tmp_path / "b").mkdir(0o700)
-    one, two = Host(tmp_path / "a"), Host(tmp_path / "b")
+def test_users_whose_runtime_directories_differ_do_not_collide(tmp_path: Path, short: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    one, two = Host(tmp_path / "a", short / "a"), Host(tmp_path / "b", short / "b")
     first, second = one.detach(), two.detach()
     assert one.claim().pid == first.pid
     one.corps("stop", "index", "--now")
@@ -461,3 +470,144 @@ def test_ps_shows_what_cannot_be_used_beside_what_can(host: Host) -> None:
     assert "symbolic link" in host.corps("ps").stdout
     assert "UnsafeFile" in host.corps("stop", "link", status=1).stderr
     assert "UnsafeFile" in host.corps("run", "app.py", "--detach", "--tag", "link", status=1).stderr
+
+
+# corps call, corps connect, corps.connect
+
+
+CALLED = """
+import corps, dataclasses, sys
+
+@dataclasses.dataclass
+class Hit:
+    word: str
+    page: bytes
+
+class Part(corps.Conc):
+    pass
+
+class Index(corps.Corps):
+    def __init__(self):
+        self.part = corps.create(Part)
+
+    def search(self, word, *, limit=2):
+        return [word] * limit
+
+    def hit(self):
+        return Hit("x", b"ab")
+
+    def count(self, n):
+        yield from range(n)
+
+    def me(self):
+        return self.my_name()
+
+    def fail(self, word):
+        raise KeyError(word)
+
+    def leave(self):
+        sys.exit(7)
+"""
+
+
+def test_a_shell_calls_methods_with_json(host: Host) -> None:
+    (host.directory / "app.py").write_text(textwrap.dedent(CALLED))
+    host.detach()
+
+    def call(*words: str, status: int = 0) -> tuple[str, str]:
+        done = host.corps("call", *words, status=status)
+        return done.stdout, done.stderr
+
+    assert call("index", "search", '"ä"') == ('["ä", "ä"]\n', "")
+    assert call("index", "search", '{"a": [null]}', "--kwargs", '{"limit": 1}') == ('[{"a": [null]}]\n', "")
+    assert call("index", "count", "3") == ("[0, 1, 2]\n", "")
+    assert call("index", "count", "3", "--stream") == ("0\n1\n2\n", "")
+    out, errors = call("index", "fail", '"mine"', status=1)
+    assert out == ""
+    assert errors.endswith("KeyError: 'mine'\n")
+    assert "/corps/" not in errors.replace(str(host.directory), "")
+    host.environ["PYTHONPATH"] += f":{host.directory}"
+    assert call("index", "hit") == ('{"word": "x", "page": "YWI="}\n', "")
+    assert call(host.registry.file_of("index"), "search", "-1") == ("[-1, -1]\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["indx", "search"], 1, "did you mean index?"),
+        (["in dex", "search"], 2, "cannot be the tag"),
+        (["./none.json", "search"], 1, "there is no connection file ./none.json"),
+        (["index", "serch", "1"], 2, "Index has no method 'serch'; did you mean search?"),
+        (["index", "search", "needle"], 2, """wants quotes: '"needle"'"""),
+        (["index", "search", "--kwargs", "[1]"], 2, "--kwargs wants a JSON object"),
+        (["index", "search", "--timeout", "0"], 2, "--timeout"),
+        (["index", "me"], 1, "has no form in JSON"),
+    ],
+)
+def test_a_call_that_cannot_be_says_what_is_wrong(
+    host: Host, words: list[str], status: int, said: str
+) -> None:
+    (host.directory / "app.py").write_text(textwrap.dedent(CALLED))
+    host.detach()
+    done = host.corps("call", *words, status=status)
+    assert said in done.stderr
+    assert (done.stdout, "Traceback" in done.stderr) == ("", False)
+
+
+def test_a_prompt_has_the_name_of_the_corps(host: Host) -> None:
+    (host.directory / "app.py").write_text(textwrap.dedent(CALLED))
+    host.detach()
+    with host.begin(*COMMAND, "connect", "index") as prompt:
+        out, _ = prompt.communicate("print(app.search('word').ret)\n", timeout=LIMIT)
+        assert prompt.returncode == 0
+    assert "['word', 'word']" in out
+
+
+def test_a_script_connects_by_the_tag(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(host.runtime))
+    (host.directory / "app.py").write_text(textwrap.dedent(CALLED))
+    with pytest.raises(corps.NotFound, match="there are: none"):
+        corps.connect("index")
+    booting = host.detach()
+    with corps.connect("index") as index:
+        assert index.search("x").ret == ["x", "x"]
+    with corps.connect(Path(host.registry.file_of("index"))) as index:
+        assert index.search("y").ret == ["y", "y"]
+    (row,) = host.ps()
+    workers = row["workers"]
+    assert isinstance(workers, int)
+    assert workers >= 2
+    assert str(row["address"]).startswith("unix:")
+    family = host.family(booting)
+    booting.kill()
+    assert are_gone(family)
+    with pytest.raises(corps.NotFound, match="has died"):
+        corps.connect("index")
+
+
+def test_a_front_that_comes_back_is_found_by_the_tag(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(host.runtime))
+    (host.directory / "app.py").write_text(
+        "import corps, os\nclass Index(corps.Corps):\n    restart = corps.Restart()\n"
+        "    def pid(self): return os.getpid()\n"
+    )
+    host.detach()
+    with corps.connect("index") as index:
+        first = index.pid().ret
+    before = host.registry.find("index").front
+    os.kill(first, signal.SIGKILL)
+    pause = threading.Event()
+    while host.registry.find("index").front == before:
+        pause.wait(0.01)  # another process writes it, and wakes nobody here
+    with corps.connect("index") as index:
+        assert index.pid().ret != first
+
+
+def test_a_runtime_directory_with_a_long_path_is_an_error_with_a_remedy(host: Host) -> None:
+    long = host.runtime / ("x" * 100)
+    long.mkdir(0o700)
+    host.environ["XDG_RUNTIME_DIR"] = str(long)
+    failed = host.corps("run", "app.py", "--external", "--tag", "index", "--envs", "1", status=2)
+    assert "is too long" in failed.stderr
+    assert "XDG_RUNTIME_DIR" in failed.stderr
+    assert os.listdir(long / "corps") == []
