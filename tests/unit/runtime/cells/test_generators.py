@@ -23,7 +23,8 @@ class Cell:
         self.name = "a name"
         self.interface = Interface("m:C", frozenset())
         self.context = Context()
-        self.env = types.SimpleNamespace(make_iterator=lambda name, number, *_, **__: number)
+        upper = types.SimpleNamespace(make_iterator=lambda name, number, *_, **__: number)
+        self.env = types.SimpleNamespace(upper=upper)
         self.due: list[int] = []
 
     def go_ahead(self, number: int, *, is_async: bool) -> None:
