@@ -48,6 +48,32 @@ def test_a_newcomer_can_send_though_others_have_all_the_room() -> None:
         fair.take("b", 2, 1)
 
 
+def test_the_one_request_of_a_newcomer_is_worth_a_message_however_little_it_is() -> None:
+    fair: FairShare[str, int] = FairShare(Room(40, 100), Room(40, 100))
+    fair.join("a")
+    fair.grants()
+    fair.join("b")
+    assert granted(fair)["b"] == Room(1, 0)
+
+
+def test_what_a_client_has_spent_it_need_not_give_back_and_may_be_asked_for_again() -> None:
+    fair: FairShare[str, int] = FairShare(Room(4, 100), Room(4, 100))
+    fair.join("a")
+    fair.grants()
+    fair.join("b")
+    back = Grant("a", Room(0, 0), Room(2, 50))
+    assert back in fair.grants()
+    for number in range(4):  # they were under way when it was asked
+        fair.take("a", number, 25)
+    fair.leave("b")
+    assert served(fair) == [0, 1, 2, 3]
+    for _ in range(4):
+        fair.done("a", 25, 0.0)
+    assert granted(fair) == {"a": Room(4, 100)}
+    fair.join("b")
+    assert back in fair.grants()
+
+
 def test_what_is_done_becomes_credit_again() -> None:
     fair: FairShare[str, int] = FairShare(Room(4, 100), Room(4, 100))
     fair.join("a")
