@@ -9,7 +9,8 @@ from threading import Lock
 from typing import Any, Final
 
 from corps.addresses import BORDER, FRONT, ConcAddr
-from corps.errors import BrokenError, EnvLost, PackError, Unreachable
+from corps.errors import BrokenError, CorpsError, EnvLost, PackError, Unreachable
+from corps.federation.registry import registry_of_user
 from corps.messages.contacts import Contact, ExtAddr
 from corps.messages.members import Member
 from corps.messages.outcomes import Refused
@@ -166,12 +167,16 @@ class CorpsBorder:
         """Ask the front of a Corps where an Env is; what is sent there waits meanwhile."""
         corps, home = place
         if home == FRONT or contact.front.incarnation == contact.env.incarnation:
-            self._foreign.lose(peer, _no_front(corps))
+            front = _front_in_registry(corps)
+            if front is None or home != FRONT or front.incarnation == self._gone.get(place):
+                self._foreign.lose(peer, _no_front(corps))
+            else:
+                self._foreign.arrive(peer, front)
             return
-        front = ExtAddr(corps, FRONT, BORDER, b"", Contact(contact.front, contact.front))
+        asks = ExtAddr(corps, FRONT, BORDER, b"", Contact(contact.front, contact.front))
         former = self._gone.get(place, "")
         asked: Future[Any] = self._env.at_once(
-            self._env.ask, CALL, front, "where_is", (home, former), {}, _PATIENCE
+            self._env.ask, CALL, asks, "where_is", (home, former), {}, _PATIENCE
         )
         asked.when_settled(lambda answer: self._heard(peer, answer))
 
@@ -207,6 +212,16 @@ def _home_of(peer: ForeignPeer) -> int:
     home = peer.member.home
     assert home is not None
     return home
+
+
+def _front_in_registry(corps: str) -> Member | None:
+    """Return the record of the front of a Corps of this user, if it has made one known."""
+    try:
+        entries = registry_of_user().all_of_user()
+    except (CorpsError, OSError):
+        return None
+    found = (entry.record for entry in entries if entry.record is not None and entry.record.corps == corps)
+    return next((record.front for record in found), None)
 
 
 def _no_front(corps: str) -> Loss:

@@ -24,7 +24,7 @@ if __name__ == "__main__":
     path, record, settings = sys.argv[1:]
     with corps.boot(path, config=json.loads(settings)) as app:
         env = app._running.env
-        with open(record + ".part", "w") as file:
+        with open(os.open(record + ".part", os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
             file.write(record_of(env, app, "other").to_json())
         os.rename(record + ".part", record)
         pids = {place.process.env_id: place.process.pid for place in app._running._parts.membership.places()}

@@ -1,5 +1,6 @@
 """Every file of examples/ runs, prints what it promises, and leaves nothing behind."""
 
+import os
 import re
 import subprocess
 import sys
@@ -199,7 +200,8 @@ def settled(lines: list[str]) -> list[str]:
 
 
 def test_every_example_is_run_by_a_test() -> None:
-    assert {str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.py")} == {*PRINTED, "grep.py"}
+    others = {"grep.py", "federation/town.py", "federation/letters.py"}
+    assert {str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.py")} == {*PRINTED, *others}
 
 
 @pytest.mark.parametrize("name", sorted(PRINTED))
@@ -210,6 +212,36 @@ def test_the_example_runs_and_prints_what_it_promises(name: str) -> None:
     unexpected = [line for line in done.stderr.splitlines() if not (fails and FAILURE.search(line))]
     assert (done.returncode, unexpected) == (0, [])
     assert settled(done.stdout.splitlines()) == settled(PRINTED[name])
+
+
+def test_a_script_carries_letters_between_two_towns(tmp_path: Path) -> None:
+    def ask(*command: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=EXAMPLES / "federation",
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    towns = ["north", "south"]
+    try:
+        for town in towns:
+            log = str(tmp_path / f"{town}.log")
+            ask("-m", "corps", "run", "town.py", "--detach", "--tag", town, "--envs", "1", "--log", log)
+        assert ask("letters.py").splitlines() == [
+            "Anna has 1",
+            "Anna has 2",
+            "at home: True",
+            "in the south: False",
+        ]
+    finally:
+        for town in towns:
+            ask("-m", "corps", "stop", town)
 
 
 @pytest.fixture
