@@ -90,9 +90,11 @@ def build_env(
         if transport.takes_visitors:
             limits = Limits((options.window_requests, options.window_bytes), options.send_timeout, None)
             env.border = CorpsBorder(env, transport, packer_abroad, limits, options.border_secret)
-    start_services(env, services)
+    refusals = Refusals(env)
+    env.parts.add(refusals)
     if env.peers is not None and transport is not None:
-        env.parts.get(Refusals).follow(transport.audit, env.peers.audit)
+        refusals.follow(transport.audit, env.peers.audit)
+    start_services(env, services)
     env.start_alarms()
     manager = Record(EnvMgr, (env, application), {}, WorkerOptions("EnvMgr"))
     construct_here(env.lives.new_cell(manager), manager, is_ours=True).result()

@@ -34,7 +34,6 @@ from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 from corps.workers.env_events import EnvEvents
 from corps.workers.func import Asked
-from corps.workers.refusals import Refusals
 from corps.workers.routes import Routes, RoutesService
 
 _ROOM: Final = 1_000_000  # requests that may wait: those of other Envs must never meet a full mailbox
@@ -60,7 +59,6 @@ SERVICES_OF_EACH: Final[Sequence[Service]] = (
     Service(DirCopy, ENV_DIR, EnvDir),
     Service(Singletons),
     Service(EnvEvents),
-    Service(Refusals),
     Service(RefusalFile),
     Service(UndeliveredBox),
     Service(DirPrimary, CORPS_DIR, CorpsDir, is_corps_wide=True),

@@ -15,6 +15,7 @@ import pytest
 import corps
 from corps.errors import ContextError
 from corps.messages.refusal import Refusal
+from corps.runtime.this_process import this_process
 from corps.security.audit import Audit
 from corps.services.refusal_file import write_all
 from corps.workers.news import News
@@ -125,7 +126,8 @@ def test_what_a_slow_disk_has_no_time_for_is_a_line_too() -> None:
     assert [line.get("reason", line.get("count")) for line in written] == ["3", 3, "4"]
 
 
-def test_outside_of_an_env_nobody_can_listen() -> None:
+def test_outside_of_an_env_nobody_can_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(this_process, "open_envs", list)  # whatever other tests leave open
     with pytest.raises(ContextError):
         corps.watch_refusals()
 

@@ -14,10 +14,10 @@ PART: Final = 1.0  # seconds
 T = TypeVar("T")
 
 
-def sleep_in_parts(sleep: Callable[[float], bool], timeout: float | None = None) -> bool:
-    """Call `sleep` with the seconds of each part until it is true; False if the time is over first."""
+def sleep_in_parts(pause: Callable[[float], bool], timeout: float | None = None) -> bool:
+    """Call `pause` with the seconds of each part until it is true; False if the time is over first."""
     left = TIMEOUT_MAX if timeout is None else max(0.0, timeout)
-    while not sleep(min(left, PART)):
+    while not pause(min(left, PART)):
         left -= PART
         if left <= 0:
             return False

@@ -26,6 +26,7 @@ def test_the_options_of_an_env_say_what_the_settings_say() -> None:
     options = asdict(env_options(settings))
     assert options.pop("tcp_ports") == (5000, 5010)
     assert options.pop("log_now") == ()
+    assert options.pop("border_secret") == b""  # each boot makes one, and it stands in no setting
     said = {key.replace(".", "_"): value for key, value, _ in describe(LoadedSettings(settings, KEYS))}
     assert options == {name: said[name] for name in options}  # each has the name of its setting
 
