@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -87,6 +88,11 @@ def test_a_cancel_does_not_overtake_its_large_request(way: Way) -> None:
     cancelled = worker.note(1, bytes(16 * MIB))
     kept = worker.note(2, b"")
     assert cancelled.cancel()
+    # The peer has taken the request and its CANCEL when it owes two answers: else the worker may begin first.
+    peers = way.engine.peers
+    assert peers is not None
+    while peers.statistics()[way.near]["sent"] > 2:
+        time.sleep(0.01)
     latch.open().result()
     held.result()
     kept.result()

@@ -77,6 +77,14 @@ def until(done: Any) -> None:
         time.sleep(0.02)
 
 
+def lives(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
+
+
 def test_an_env_that_dies_and_comes_back_is_found_again(tmp_path: Path) -> None:
     with other_corps(tmp_path, STORE) as other, corps.connect(other.record) as store:
         shelf = store.shelf().ret
@@ -121,6 +129,7 @@ def test_a_corps_that_was_killed_is_unreachable(tmp_path: Path) -> None:
         with pytest.raises(corps.EnvLost) as lost:
             asleep.result(60)
         assert lost.value.executed == "unknown"
+        until(lambda: not any(map(lives, other.pids.values())))  # its sockets may still listen until then
         for name in (store, shelf):
             with pytest.raises(corps.Unreachable) as caught:
                 name.pinned.pid().result(60)

@@ -7,6 +7,7 @@ witness file.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -202,7 +203,9 @@ class ServiceLoad:
         keeper = _Keeper(Random(self._seeds[0]), *common)
         armer = _Armer(Random(self._seeds[1]), *common)
         for client in (keeper, armer):
-            thread = Thread(target=self._run, args=(client.step,), name="chaos-services", daemon=True)
+            # In the block of this Corps: the process may have other Envs open.
+            run = copy_context().run
+            thread = Thread(target=run, args=(self._run, client.step), name="chaos-services", daemon=True)
             self._threads.append(thread)
             thread.start()
 
