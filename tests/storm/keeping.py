@@ -46,6 +46,7 @@ class Keeping:
         self._kept: Counter[int] = Counter()  # by log record
         self._last_fault = 0
         self._is_whole = False  # the storm has come to its end in order
+        self._over = 0  # when nothing more was done to it
 
     def feed(self, record: Record) -> None:
         """Take the next record."""
@@ -72,7 +73,7 @@ class Keeping:
             case Kind.FAULT:
                 self._last_fault = record.time
             case Kind.PHASE:
-                self._is_whole = record.detail == Phase.OVER
+                self._is_whole, self._over = record.detail == Phase.OVER, record.time
 
     def finish(self) -> None:
         """Judge what is left."""
@@ -126,6 +127,8 @@ class Keeping:
             return
         is_durable = bool(armed.detail)
         due = armed.incarnation
+        if not is_durable and due + self._late > self._over:  # its Corps may have ended before
+            return
         if is_durable or not self._excuses(armed.worker, due, due + self._late):
             kind = "durable timer" if is_durable else "timer"
             text = f"the {kind} {number} for worker {armed.worker} has not called"

@@ -69,6 +69,7 @@ def violations(records: Iterable[Record]) -> list[Violation]:
         [*armed(1, 2)[:1]],
         [*armed(1, 2, durable=False), *fault(2.0)],
         [*armed(1, 2, durable=False), *fault(2.9)],
+        armed(1, 100_000, durable=False),
         [logged(1), kept(1.1)],
         [kept(1), logged(1.1)],
         [kept(1)],
