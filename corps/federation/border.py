@@ -196,7 +196,7 @@ class CorpsBorder:
 
     def _came(self, peer: ForeignPeer) -> None:
         with self._lock:
-            self._routes.setdefault((peer.member.corps, _home_of(peer)), peer)
+            self._routes.setdefault(peer.place, peer)
 
     def _lost(self, peer: ForeignPeer, _: Loss) -> None:
         with self._lock:  # a lone Env is its own front, and so has two places
@@ -206,12 +206,6 @@ class CorpsBorder:
     def _broke(self, peer: Peer, loss: Loss) -> None:
         assert isinstance(peer, ForeignPeer)
         self._foreign.lose(peer, loss)
-
-
-def _home_of(peer: ForeignPeer) -> int:
-    home = peer.member.home
-    assert home is not None
-    return home
 
 
 def _front_in_registry(corps: str) -> Member | None:

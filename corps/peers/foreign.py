@@ -81,6 +81,12 @@ class ForeignPeer(Peer):
 
     answering: GuardedAnswering
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """Return the ids of its Corps and of it there."""
+        member = self.member
+        return member.corps, member.env if member.home is None else member.home
+
     def guard(self, secret: bytes | None, audit: Audit) -> "ForeignPeer":
         """Say what it may ask. Before anything of it is taken. There are no searches for circles."""
         self.answering.secret, self.answering.audit = secret, audit
@@ -122,6 +128,7 @@ class ForeignPeers:
         self._numbers = itertools.count(FOREIGN)
         self._lock: Final = Lock()  # protects what follows
         self._by_incarnation: dict[str, ForeignPeer] = {}
+        self._expected: dict[tuple[str, int], ForeignPeer] = {}  # by the ids of the Corps and of the Env
         if secret is not None:
             transport.on_visitor = self._admit_visitor
 
@@ -149,16 +156,34 @@ class ForeignPeers:
     def expect(self, corps: str, home: int) -> ForeignPeer:
         """Return a peer that is not known to be anywhere: what is sent to it waits for `arrive`."""
         with self._lock:
-            return self._add(Member(next(self._numbers), "", "", corps=corps, home=home))
+            peer = self._expected[corps, home] = self._add(
+                Member(next(self._numbers), "", "", corps=corps, home=home)
+            )
+            return peer
 
     def arrive(self, peer: ForeignPeer, member: Member) -> None:
-        """Let what waits for a peer leave, because it is known where it is."""
+        """Let what waits for a peer leave, because it is known where it is.
+
+        Nothing happens if it is expected no more: it has visited this Env meanwhile, or is lost.
+        """
         with self._lock:
-            local = self._as_known_here(member, peer.member.env)
-            peer.prepare(local)
-            self._transport.admit(local)
-            self._by_incarnation[local.incarnation] = peer
-        peer.way.open()
+            if self._expected.get(peer.place) is not peer:
+                return
+            is_other = member.incarnation in self._by_incarnation
+            if not is_other:
+                self._settle(peer, member)
+        if is_other:  # what it answers would come from that one
+            self.lose(peer, Loss("it is known as another Env of its Corps"))
+        else:
+            peer.way.open()
+
+    def _settle(self, peer: ForeignPeer, member: Member) -> None:
+        """Give an expected peer its record. Caller holds the lock, and then opens the way."""
+        del self._expected[peer.place]
+        local = self._as_known_here(member, peer.member.env)
+        peer.prepare(local)
+        self._transport.admit(local)
+        self._by_incarnation[local.incarnation] = peer
 
     def lose(self, peer: ForeignPeer, loss: Loss) -> None:
         """Fail what is unanswered at a peer, and forget it. Idempotent."""
@@ -166,6 +191,8 @@ class ForeignPeers:
             incarnation = peer.member.incarnation
             if self._by_incarnation.get(incarnation) is peer:
                 del self._by_incarnation[incarnation]
+            if self._expected.get(peer.place) is peer:
+                del self._expected[peer.place]
             self._transport.expel(peer.member)
             self._peers.remove(peer)
         self._lost(peer, loss)
@@ -204,7 +231,14 @@ class ForeignPeers:
             known = self._by_incarnation.get(hello.incarnation)
             if known is not None:
                 return known.member
-            peer = self._add(self._as_known_here(visitor))
-            self._transport.admit(peer.member)
+            expected = self._expected.get((hello.corps, hello.env))
+            if expected is not None:  # one Env has one peer: its answers come by this connection
+                self._settle(expected, visitor)
+            else:
+                peer = self._add(self._as_known_here(visitor))
+                self._transport.admit(peer.member)
+        if expected is not None:
+            expected.way.open()
+            return expected.member
         self._came(peer)
         return peer.member

@@ -269,3 +269,39 @@ def test_what_waited_for_an_env_that_was_not_found_has_not_run(border: Border) -
     error = request.promise.error()
     assert isinstance(error, EnvLost)
     assert error.executed == "no"
+
+
+def test_an_env_that_visits_while_it_is_looked_for_is_that_peer(border: Border) -> None:
+    peer = border.foreign.expect("visitor's", 2)
+    request = asked(TARGET)
+    peer.asking.send(request)
+    assert border.sent() == []
+    assert border.visit() == peer.member
+    assert border.came == []  # it has its place already
+    ((header, _),) = border.sent()
+    assert isinstance(header, RequestHeader)
+    border.foreign.arrive(peer, THERE)  # its front says the same, later
+    border.receive(peer.member, written(OutcomeHeader(header.number, 0, 1)), Packer().pack("here").body)
+    assert isinstance(request.promise, CountedPromise)
+    (outcome,) = request.promise.outcomes
+    assert outcome.opened().unwrap() == "here"
+
+
+def test_an_env_that_is_lost_while_it_is_looked_for_comes_too_late(border: Border) -> None:
+    peer = border.foreign.expect("visitor's", 2)
+    border.foreign.lose(peer, Loss("it is not there"))
+    border.foreign.arrive(peer, THERE)
+    assert border.foreign.find(THERE.incarnation) is None
+    assert [each.env for each in border.side.transport.admitted] == [3]
+
+
+def test_one_that_is_known_as_another_env_fails_what_waits(border: Border) -> None:
+    border.visit()
+    peer = border.foreign.expect("visitor's", -1)
+    request = asked(TARGET)
+    peer.asking.send(request)
+    border.foreign.arrive(peer, THERE)
+    assert isinstance(request.promise, CountedPromise)
+    error = request.promise.error()
+    assert isinstance(error, EnvLost)
+    assert error.executed == "no"
