@@ -11,19 +11,15 @@ _UNITS: Final[Mapping[str, float]] = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "
 _TIME: Final = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)([smhdy])")
 
 
-class _Duration(click.ParamType[float]):
-    """A time such as ``90d``, as seconds."""
-
-    name = "time"
-
-    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """See `click.ParamType.convert`."""
-        if isinstance(value, float):
-            return value
-        found = _TIME.fullmatch(str(value).strip())
-        if found is None:
-            self.fail(f"{value!r} is no time: write a number and s, m, h, d or y, such as 90d", param, ctx)
-        return float(found[1]) * _UNITS[found[2]]
+def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Return how many seconds an option such as ``90d`` is: its callback."""
+    if value is None:
+        return None
+    found = _TIME.fullmatch(value.strip())
+    if found is None:
+        text = f"{value!r} is no time: write a number and s, m, h, d or y, such as 90d"
+        raise click.BadParameter(text, ctx, param)
+    return float(found[1]) * _UNITS[found[2]]
 
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
@@ -34,7 +30,10 @@ _dir = click.option(
     help="The directory of the key ring; $XDG_CONFIG_HOME/corps/keys if not given.",
 )
 _expires = click.option(
-    "--expires", type=_Duration(), help="How long the key counts, such as 90d; for ever if not given."
+    "--expires",
+    metavar="TIME",
+    callback=_seconds,
+    help="How long the key counts, such as 90d; for ever if not given.",
 )
 
 
@@ -106,9 +105,10 @@ def revoke(key: str, directory: Path | None, as_json: bool) -> None:
 @click.argument("name")
 @click.option(
     "--overlap",
-    type=_Duration(),
-    default=86_400.0,
-    show_default="1d",
+    metavar="TIME",
+    callback=_seconds,
+    default="1d",
+    show_default=True,
     help="How long the old pair counts as well, so that others can learn the new one.",
 )
 @_expires
