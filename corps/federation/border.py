@@ -195,6 +195,8 @@ class CorpsBorder:
     # --- peers that come and go ---
 
     def _came(self, peer: ForeignPeer) -> None:
+        if not peer.caller.is_own:  # it may say that it is any Corps: nothing of the owner is sent there
+            return
         with self._lock:
             self._routes.setdefault(peer.place, peer)
 

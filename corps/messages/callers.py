@@ -22,3 +22,7 @@ class Caller:
     corps: str
     key: str
     is_own: bool
+
+
+UNKNOWN: Final = Caller("", "", "", False)
+"""The caller behind a connection that has not said yet who speaks."""

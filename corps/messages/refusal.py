@@ -12,6 +12,8 @@ class Refusal:
             counts. ``"hello"``: it does not say who it is, or says what cannot be. ``"version"``: it speaks
             another version of the protocol. ``"identity"``: its key is that of another Env. ``"expelled"``:
             its Env counts as lost. ``"capability"``: it asks for a worker whose Name it was not given.
+            ``"key"``: an Env of another Corps has a key that does not count. ``"owner"``: it belongs to
+            another owner, and asks for something.
             ``"frames"`` or ``"protocol"``: it sends what the protocol does not allow.
         reason: The same in words, with the process, key or Env that it was.
         env: The id of the Env that has refused it.

@@ -6,7 +6,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from corps.addresses import BORDER, FOREIGN, is_runtimes_own
-from corps.errors import CorpsError, NotPermitted, UnpackError
+from corps.errors import BrokenError, CorpsError, NotPermitted, UnpackError
+from corps.messages.callers import OWN, UNKNOWN, Caller
 from corps.messages.members import Member
 from corps.messages.outcomes import Refused
 from corps.messages.requests import CALL, DROP
@@ -21,6 +22,7 @@ from corps.peers.peer import Peer
 from corps.peers.promises import WirePromise
 from corps.security.audit import Audit
 from corps.security.capabilities import is_capability
+from corps.security.key_ring import KeyVerdict, fingerprint, judge_by_kernel
 from corps.transport.link import Link, Transport
 from corps.wire.frames import Frame, Hello, ProbeHeader, RequestHeader, border_frame
 
@@ -32,16 +34,22 @@ class GuardedAnswering(Answering):
     """The requests of an Env of another Corps: only of workers whose Names this Corps has handed out."""
 
     secret: bytes | None = None  # of this Corps; None: it has handed out nothing
+    caller: Caller = UNKNOWN  # whose Env it is; written before anything of it is taken
     audit: Audit
 
     def on_request(self, header: RequestHeader, frames: Sequence[Frame]) -> None:
         """Take a request, or refuse it. Nothing of one that is refused is unpacked."""
-        if self._may(header):
+        if self.caller.is_own and self._may(header):
             super().on_request(header, frames)
             return
         target = f"{self._env.corps_id[:6]}/{self._env.id}/{header.conc}"
-        text = f"{header.method!r} of {target} was asked without a Name that this Corps has handed out"
-        self.audit.refused("capability", f"{self._way.member.label}: {text}")
+        if self.caller.is_own:
+            kind = "capability"
+            text = f"{header.method!r} of {target} was asked without a Name that this Corps has handed out"
+        else:
+            kind = "owner"
+            text = f"{header.method!r} of {target} was asked by another owner, {self.caller.identity!r}"
+        self.audit.refused(kind, f"{self._way.member.label}: {text}")
         if header.number:
             refusal = NotPermitted(text, target=target)
             WirePromise(self, header.number).settle(Refused(refusal))
@@ -80,12 +88,23 @@ class ForeignPeer(Peer):
     """One Env of another Corps, in one incarnation or before it is known. Thread-safe."""
 
     answering: GuardedAnswering
+    owner: str = OWN  # the identity of its owner, or of the one that it has to have
 
     @property
     def place(self) -> tuple[str, int]:
         """Return the ids of its Corps and of it there."""
         member = self.member
         return member.corps, member.env if member.home is None else member.home
+
+    @property
+    def caller(self) -> Caller:
+        """Return whose Env it is, as its key or the kernel says; `UNKNOWN` before it is known where it is."""
+        return self.answering.caller
+
+    @caller.setter
+    def caller(self, caller: Caller) -> None:
+        self.answering.caller = caller
+        self.owner = caller.identity
 
     def guard(self, secret: bytes | None, audit: Audit) -> "ForeignPeer":
         """Say what it may ask. Before anything of it is taken. There are no searches for circles."""
@@ -112,11 +131,14 @@ class ForeignPeers:
         secret: bytes | None,
         came: "Callable[[ForeignPeer], object]",
         lost: "Callable[[ForeignPeer, Loss], object]",
+        judge: Callable[[str], KeyVerdict] = judge_by_kernel,
     ) -> None:
         """Know none yet. `came` hears of visitors, and `lost` of each peer that is gone, before its requests.
 
-        Only with a `secret` are visitors admitted.
+        Only with a `secret` are visitors admitted. `judge` says whose a public key is; an empty one stands
+        for the word of the kernel.
         """
+        self._judge = judge
         self._peers = peers
         self._env = env
         self._transport = transport
@@ -128,7 +150,8 @@ class ForeignPeers:
         self._numbers = itertools.count(FOREIGN)
         self._lock: Final = Lock()  # protects what follows
         self._by_incarnation: dict[str, ForeignPeer] = {}
-        self._expected: dict[tuple[str, int], ForeignPeer] = {}  # by the ids of the Corps and of the Env
+        # By the ids of the Corps and of the Env, and the identity of its owner: nobody takes another's place.
+        self._expected: dict[tuple[str, int, str], ForeignPeer] = {}
         if secret is not None:
             transport.on_visitor = self._admit_visitor
 
@@ -143,7 +166,7 @@ class ForeignPeers:
             known = self._by_incarnation.get(member.incarnation)
             if known is not None:
                 return known
-            local = self._as_known_here(member)
+            local, caller = self._as_known_here(member), self._caller_of(member, member.public_key)
             self._transport.admit(local)
             try:
                 link = self._transport.connect(local)
@@ -151,14 +174,19 @@ class ForeignPeers:
                 self._transport.expel(local)
                 raise
             links = [link]
-            return self._add(local, lambda there: links.pop() if links else self._transport.connect(there))
-
-    def expect(self, corps: str, home: int) -> ForeignPeer:
-        """Return a peer that is not known to be anywhere: what is sent to it waits for `arrive`."""
-        with self._lock:
-            peer = self._expected[corps, home] = self._add(
-                Member(next(self._numbers), "", "", corps=corps, home=home)
+            return self._add(
+                local, caller, lambda there: links.pop() if links else self._transport.connect(there)
             )
+
+    def expect(self, corps: str, home: int, owner: str = OWN) -> ForeignPeer:
+        """Return a peer that is not known to be anywhere: what is sent to it waits for `arrive`.
+
+        `owner` is the identity that its key has to have.
+        """
+        with self._lock:
+            peer = self._add(Member(next(self._numbers), "", "", corps=corps, home=home), UNKNOWN)
+            peer.owner = owner
+            self._expected[corps, home, owner] = peer
             return peer
 
     def arrive(self, peer: ForeignPeer, member: Member) -> None:
@@ -166,21 +194,30 @@ class ForeignPeers:
 
         Nothing happens if it is expected no more: it has visited this Env meanwhile, or is lost.
         """
+        loss: Loss | None = None
         with self._lock:
-            if self._expected.get(peer.place) is not peer:
+            if self._expected.get((*peer.place, peer.owner)) is not peer:
                 return
-            is_other = member.incarnation in self._by_incarnation
-            if not is_other:
-                self._settle(peer, member)
-        if is_other:  # what it answers would come from that one
-            self.lose(peer, Loss("it is known as another Env of its Corps"))
+            try:
+                caller = self._caller_of(member, member.public_key)
+                if member.incarnation in self._by_incarnation:  # what it answers would come from that one
+                    loss = Loss("it is known as another Env of its Corps")
+                elif caller.identity != peer.owner:
+                    loss = Loss(f"its key is of {caller.identity!r}, and not of {peer.owner!r}")
+                else:
+                    self._settle(peer, member, caller)
+            except BrokenError as error:
+                loss = Loss(str(error))
+        if loss is not None:
+            self.lose(peer, loss)
         else:
             peer.way.open()
 
-    def _settle(self, peer: ForeignPeer, member: Member) -> None:
+    def _settle(self, peer: ForeignPeer, member: Member, caller: Caller) -> None:
         """Give an expected peer its record. Caller holds the lock, and then opens the way."""
-        del self._expected[peer.place]
+        del self._expected[*peer.place, peer.owner]
         local = self._as_known_here(member, peer.member.env)
+        peer.caller = caller
         peer.prepare(local)
         self._transport.admit(local)
         self._by_incarnation[local.incarnation] = peer
@@ -191,8 +228,8 @@ class ForeignPeers:
             incarnation = peer.member.incarnation
             if self._by_incarnation.get(incarnation) is peer:
                 del self._by_incarnation[incarnation]
-            if self._expected.get(peer.place) is peer:
-                del self._expected[peer.place]
+            if self._expected.get((*peer.place, peer.owner)) is peer:
+                del self._expected[*peer.place, peer.owner]
             self._transport.expel(peer.member)
             self._peers.remove(peer)
         self._lost(peer, loss)
@@ -203,6 +240,18 @@ class ForeignPeers:
         """Return the peer that is known by its incarnation, if there is one."""
         return self._by_incarnation.get(incarnation)
 
+    def _caller_of(self, member: Member, key: str) -> Caller:
+        """Return whose an Env is that has proved a key, or that has to prove it to be connected to.
+
+        Raises:
+            BrokenError: The key does not count.
+        """
+        verdict = self._judge(key)
+        if not verdict.counts:
+            raise BrokenError(f"{member.label} has the key {fingerprint(key)}, which is {verdict.reason}")
+        mark = fingerprint(key) if key else ""
+        return Caller(verdict.identity, member.corps, mark, verdict.identity == OWN)
+
     def _as_known_here(self, member: Member, number: int | None = None) -> Member:
         """Return a record under a number of this Env."""
         home = member.env if member.home is None else member.home
@@ -210,11 +259,14 @@ class ForeignPeers:
         where = member.endpoint, member.public_key, member.generation
         return Member(number, member.incarnation, *where, corps=member.corps, home=home)
 
-    def _add(self, local: Member, connect: Callable[[Member], Link] | None = None) -> ForeignPeer:
+    def _add(
+        self, local: Member, caller: Caller, connect: Callable[[Member], Link] | None = None
+    ) -> ForeignPeer:
         """Make a peer. Caller holds the lock."""
         connect = connect or self._transport.connect
         parts = self._packer, self._give_up, self._limits
         peer = ForeignPeer(self._env, local, connect, *parts, None, "").guard(self._secret, self._peers.audit)
+        peer.caller = caller
         if local.incarnation:
             self._by_incarnation[local.incarnation] = peer
         self._peers.add(peer)
@@ -224,18 +276,31 @@ class ForeignPeers:
         if isinstance(peer, ForeignPeer):
             self.lose(peer, Loss(reason))
 
-    def _admit_visitor(self, hello: Hello) -> Member | None:
-        """Admit an Env of another Corps that has connected; None if it may not. In the thread that reads."""
+    def _admit_visitor(self, hello: Hello, key: str) -> Member | None:
+        """Admit an Env of another Corps that has connected; None if it may not. In the thread that reads.
+
+        `key` is the one that it has proved. Answers go to the one in its HELLO, which has to be of the same
+        owner.
+        """
         visitor = Member(hello.env, hello.incarnation, hello.endpoint, hello.public_key, corps=hello.corps)
+        try:
+            caller = self._caller_of(visitor, key)
+            answers_to = self._caller_of(visitor, hello.public_key)
+        except BrokenError as error:
+            self._peers.audit.refused("key", str(error))
+            return None
+        if caller.identity != answers_to.identity:
+            self._peers.audit.refused("key", f"{visitor.label} wants its answers sent to another owner")
+            return None
         with self._lock:
             known = self._by_incarnation.get(hello.incarnation)
             if known is not None:
                 return known.member
-            expected = self._expected.get((hello.corps, hello.env))
+            expected = self._expected.get((hello.corps, hello.env, caller.identity))
             if expected is not None:  # one Env has one peer: its answers come by this connection
-                self._settle(expected, visitor)
+                self._settle(expected, visitor, caller)
             else:
-                peer = self._add(self._as_known_here(visitor))
+                peer = self._add(self._as_known_here(visitor), caller)
                 self._transport.admit(peer.member)
         if expected is not None:
             expected.way.open()

@@ -13,11 +13,13 @@ def member_of(
     frames: Sequence[Frame],
     own: Hello,
     find: Callable[[str], Member | None],
-    on_visitor: Callable[[Hello], Member | None] | None = None,
+    on_visitor: Callable[[Hello, str], Member | None] | None = None,
+    key: str = "",
 ) -> Member:
     """Return the member that a HELLO names. `find` gives the member of an incarnation.
 
     `on_visitor` gives a record of an Env of another Corps that is not known yet; without it all are refused.
+    `key` is the public key that the peer has proved; empty where the kernel vouches for it.
 
     Raises:
         VersionMismatch: The peer speaks another version of the protocol.
@@ -32,7 +34,7 @@ def member_of(
     member = find(hello.incarnation)
     if hello.corps != own.corps:
         if member is None and hello.endpoint and on_visitor is not None:
-            member = on_visitor(hello)
+            member = on_visitor(hello, key)
         if member is None or (member.corps, member.home) != (hello.corps, hello.env):
             raise JoinRefused(f"an Env of the Corps {hello.corps[:6]!r} may not connect")
     elif member is None or hello.env != member.env:

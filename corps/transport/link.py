@@ -29,6 +29,8 @@ OnBroken = Callable[[Member, VersionMismatch | None], None]
 
 It gets the peer, which as a rule has ended, and why that has refused the link from its beginning."""
 
+OnVisitor = Callable[[Hello, str], Member | None]
+
 Ready = Sequence[Any]
 """What a transport has found to be ready; its own business."""
 
@@ -63,8 +65,10 @@ class Transport(ABC):
 
     audit: Audit  # counts what was admitted and refused; used by the thread that reads
     endpoint: str  # where this Env listens: what goes into its `Member`
-    on_visitor: Callable[[Hello], Member | None] | None = None
+    on_visitor: OnVisitor | None = None
     """Called in the thread that reads with the HELLO of another Corps: whom to admit, or None.
+
+    It gets the public key, too, that the peer has proved; empty where the kernel vouches for it.
 
     Without it, and by all transports but `unix`, every such HELLO is refused."""
     takes_visitors: bool = False  # whether it can reach other Corps, and be reached by them

@@ -1,5 +1,6 @@
 """Claims about Envs of other Corps as peers: who is admitted, what is answered, and what is forgotten."""
 
+from dataclasses import replace
 from threading import RLock
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from corps.addresses import BORDER, ENV_DIR, ENV_MGR, FOREIGN, ConcAddr
 from corps.errors import BrokenError, EnvLost, NotPermitted, UnpackError
+from corps.messages.callers import UNKNOWN, Caller
 from corps.messages.contacts import Contact, ExtAddr
 from corps.messages.members import Member
 from corps.messages.requests import CALL, DROP, EXIT, GET, PULL, WATCH, Kind, Request
@@ -17,6 +19,7 @@ from corps.peers.asking import Loss
 from corps.peers.foreign import ForeignPeer, ForeignPeers
 from corps.peers.limits import Limits
 from corps.security.capabilities import capability_of
+from corps.security.key_ring import KeyVerdict, fingerprint
 from corps.wire.frames import Hello, OutcomeHeader, ProbeHeader, RequestHeader, read_header
 from tests.unit.transport.sides import CORPS, CountedPromise, Side
 from tests.unit.wire.writing import written
@@ -24,6 +27,14 @@ from tests.unit.wire.writing import written
 SECRET = bytes(range(32))
 VISITOR = Hello("visitor's", 2, "v" * 32, "line://visitor")
 THERE = Member(2, "v" * 32, "line://visitor", corps="visitor's")
+
+
+OWN_KEY, BOBS_KEY, BOBS_OTHER_KEY, CAROLS_KEY = "own", "bob's", "bob's other", "carol's"
+RING = {"": "own", OWN_KEY: "own", BOBS_KEY: "bob", BOBS_OTHER_KEY: "bob", CAROLS_KEY: "carol"}
+
+
+def judge(key: str) -> KeyVerdict:
+    return KeyVerdict(RING[key]) if key in RING else KeyVerdict("", "revoked")
 
 
 class Border:
@@ -44,12 +55,13 @@ class Border:
             secret,
             self.came.append,
             lambda peer, _: self.lost.append(peer),
+            judge,
         )
         self.side.peers.on_foreign_loss = lambda peer, loss: self.foreign.lose(peer, loss)  # type: ignore[arg-type]
 
-    def visit(self, hello: Hello = VISITOR) -> Member | None:
+    def visit(self, hello: Hello = VISITOR, key: str = "") -> Member | None:
         on_visitor = self.side.transport.on_visitor
-        return None if on_visitor is None else on_visitor(hello)
+        return None if on_visitor is None else on_visitor(hello, key)
 
     def receive(self, member: Member, *frames: bytes) -> None:
         assert self.side.transport.on_message is not None
@@ -305,3 +317,69 @@ def test_one_that_is_known_as_another_env_fails_what_waits(border: Border) -> No
     error = request.promise.error()
     assert isinstance(error, EnvLost)
     assert error.executed == "no"
+
+
+def test_the_kernel_vouches_for_an_env_of_the_owner(border: Border) -> None:
+    border.visit()
+    assert border.came[0].caller == Caller("own", "visitor's", "", is_own=True)
+
+
+@pytest.mark.parametrize(("key", "identity"), [(OWN_KEY, "own"), (BOBS_KEY, "bob")])
+def test_a_key_says_whose_an_env_is(border: Border, key: str, identity: str) -> None:
+    border.visit(VISITOR._replace(public_key=key), key)
+    assert border.came[0].caller == Caller(identity, "visitor's", fingerprint(key), identity == "own")
+
+
+def test_a_key_that_does_not_count_opens_nothing(border: Border) -> None:
+    for proven, answers in [("old", BOBS_KEY), (BOBS_KEY, "old")]:
+        assert border.visit(VISITOR._replace(public_key=answers), proven) is None
+    assert border.came == []
+    assert border.side.peers.audit.counts["key"] == 2
+
+
+def test_answers_go_to_the_owner_who_asked(border: Border) -> None:
+    assert border.visit(VISITOR._replace(public_key=CAROLS_KEY), BOBS_KEY) is None
+    assert border.side.peers.audit.counts["key"] == 1
+    assert border.visit(VISITOR._replace(public_key=BOBS_OTHER_KEY), BOBS_KEY) is not None
+
+
+def test_another_owner_may_ask_for_nothing_and_nothing_of_it_is_unpacked(border: Border) -> None:
+    member = border.visit(VISITOR._replace(public_key=BOBS_KEY), BOBS_KEY)
+    assert member is not None
+    border.receive(member, request_of(capability=RIGHT)[0], b"no pickle at all")
+    border.receive(member, request_of(CALL, BORDER, number=6)[0], b"no pickle at all")
+    border.receive(member, request_of(DROP, number=0)[0], b"no pickle at all")
+    assert border.side.delivered == []
+    assert border.side.peers.audit.counts["owner"] == 3
+    for header, frames in border.sent():
+        error = border.came[0].asking._outcomes.open(header.status, header.codec, frames[1:])
+        with pytest.raises(NotPermitted, match="'bob'"):
+            error.unwrap()
+
+
+def test_another_owner_does_not_take_the_place_of_an_env_that_is_looked_for(border: Border) -> None:
+    peer = border.foreign.expect("visitor's", 2)
+    assert peer.caller == UNKNOWN
+    peer.asking.send(asked(TARGET))
+    border.visit(VISITOR._replace(public_key=BOBS_KEY), BOBS_KEY)
+    assert border.sent() == []
+    assert border.came[0].caller.identity == "bob"
+    assert peer.caller == UNKNOWN
+
+
+def test_an_env_is_found_with_a_key_of_the_owner_alone(border: Border) -> None:
+    for key in (BOBS_KEY, "old"):
+        peer = border.foreign.expect("visitor's", 2)
+        request = asked(TARGET)
+        peer.asking.send(request)
+        border.foreign.arrive(peer, replace(THERE, public_key=key))
+        assert isinstance(request.promise, CountedPromise)
+        error = request.promise.error()
+        assert isinstance(error, EnvLost)
+        assert error.executed == "no"
+
+
+def test_no_way_leads_to_a_key_that_does_not_count(border: Border) -> None:
+    with pytest.raises(BrokenError, match="revoked"):
+        border.foreign.reach(replace(THERE, public_key="old"))
+    assert border.foreign.reach(replace(THERE, public_key=BOBS_KEY)).caller.identity == "bob"
