@@ -12,7 +12,7 @@ installed := $(VENV)/.installed
 export VENV DIR PATTERN
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo check test test-newest test-oldest test-all docs bench soak clean
+.PHONY: help setup lock demo check test test-newest test-oldest test-all docs bench soak fuzz clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -80,6 +80,14 @@ bench: setup $(if $(filter --peers --plot,$(ARGS)),$(VENV)/.installed-bench)  ##
 
 soak: setup  ## do harm to a running Corps for ten minutes, and judge: make soak [ARGS='--minutes 120 --seed 7']
 	@$(VENV)/bin/python -m tests.storm alone --minutes 10 --report benchmarks/soak $(ARGS)
+
+# atheris chooses bytes by what they reach. It is built for few interpreters, so it is installed when it is asked for.
+$(VENV)/.installed-fuzz: $(installed) requirements/fuzz.txt
+	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement requirements/fuzz.txt
+	@touch $@
+
+fuzz: setup $(if $(filter --guided,$(ARGS)),$(VENV)/.installed-fuzz)  ## give bytes that are nearly right to all that reads strangers' bytes: make fuzz [ARGS=--help]
+	@$(VENV)/bin/python -m tests.fuzz --frames 1000000 --handshakes 1000000 --report benchmarks/fuzz/report.md $(ARGS)
 
 clean:  ## remove what was built, and caches; venvs stay
 	rm -rf build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -64,8 +64,11 @@ class Visitors:
             thread.start()
 
     def stop(self) -> None:
-        """Ask nothing more. A ``run`` that is under way goes on."""
+        """Ask nothing more, and wait for the answers. A ``run`` that takes longer than a ping may goes on."""
+        # Else a request that is sent at this moment would meet the end of the Corps, and look like a failure.
         self._is_over.set()
+        for thread in self._threads:
+            thread.join(_DEADLINE)
 
     def join(self) -> None:
         """Wait until the threads have ended."""

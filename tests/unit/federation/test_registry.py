@@ -148,6 +148,19 @@ def test_odd_tags_are_tags(tmp_path: Path, tag: str) -> None:
         (claim_of().to_json().replace(b'"pid": ', b'"pid": -'), Damaged),
         (claim_of().to_json().replace(b'"pid": ', b'"pid": 1e'), Damaged),
     ],
+    ids=[
+        "empty",
+        "no-json",
+        "no-utf8",
+        "a-list",
+        "deep",
+        "no-fields",
+        "newer",
+        "too-long",
+        "an-odd-state",
+        "a-pid-below-0",
+        "a-pid-that-is-no-int",
+    ],
 )
 def test_junk_is_a_typed_error_that_hides_no_other_entry(
     tmp_path: Path, content: bytes, error: type[CorpsError]
