@@ -28,6 +28,8 @@ _namespace: Final = type.__dict__["__dict__"].__get__
 """The names that a class itself defines, whatever its metaclass says."""
 _mro: Final = type.__dict__["__mro__"].__get__
 """The order in which a class looks names up, whatever its metaclass says."""
+_base: Final = type.__dict__["__base__"].__get__
+"""The base that a class has its layout in memory from, whatever its metaclass says."""
 _BASE: Final = BaseException.__dict__  # the descriptors that read an exception, whatever its class says
 
 _HELD_APART: Final = frozenset({"__weakref__", *_BASE})
@@ -106,15 +108,25 @@ def put(error: BaseException, parts: Parts) -> None:
 
 def bare(cls: type[BaseException], parts: Parts) -> BaseException:
     """Make an exception and run no constructor in Python, if that can be; a group needs its parts now."""
-    new = next(
-        member for base in _mro(cls) if type(member := _namespace(base).get("__new__")) is BuiltinMethodType
-    )
+    makers = (_namespace(base).get("__new__") for base in _layout(cls))
+    new = next(maker for maker in makers if type(maker) is BuiltinMethodType)
     if issubclass(cls, BaseExceptionGroup):
         fields = parts["fields"]
         return new(cls, fields["message"], fields["exceptions"])  # type: ignore[no-any-return]
     if lives_in_c(cls):
         return new(cls, *parts["args"])  # type: ignore[no-any-return]
     return new(cls)  # type: ignore[no-any-return]
+
+
+def _layout(cls: type) -> Iterator[type]:
+    """Yield a class and its bases along its layout in memory: only their ``__new__`` may make its objects.
+
+    Of several builtin bases, as in ``class Missing(KeyError, OSError)``, that is not the first one.
+    """
+    base: type | None = cls
+    while base is not None:
+        yield base
+        base = _base(base)
 
 
 @_per_class
@@ -216,9 +228,10 @@ class _Copies:
         inner = parts["fields"]["exceptions"]
         copies = tuple(self.of(each, depth=depth + 1) for each in inner)
         parts["fields"]["exceptions"] = copies
-        message, given = (*parts["args"], None, None)[:2]
+        args = parts["args"]
+        given: Any = args[1] if len(args) > 1 else None
         if type(given) in (list, tuple) and tuple(given) == inner:  # else its own constructor takes others
-            parts["args"] = message, type(given)(copies)
+            parts["args"] = args[0], type(given)(copies), *args[2:]
 
 
 def _like(cls: type[BaseException], error: BaseException, parts: Parts) -> BaseException:

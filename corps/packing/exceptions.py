@@ -16,14 +16,11 @@ from typing import Any, Final
 
 from corps.errors import UnpackError
 from corps.handlers import came_from_a_handler
-from corps.messages.originals import Both, Parts, bare, lives_in_c, parts_of, put, seed_of, sendable_parts
+from corps.messages.originals import Both, Parts, bare, parts_of, put, seed_of, sendable_parts
 
 _PROTOCOL: Final = 5
 _DEEPEST: Final = 20  # exceptions in exceptions that are looked into when they cannot be packed
 _LONGEST: Final = 500  # characters of what stands for an object that cannot be packed
-
-# CPython's flag for types made at run time; what lacks it was written in C as part of the interpreter.
-_HEAP_TYPE: Final = 1 << 9
 
 
 def reduce_exception(error: BaseException) -> Any:
@@ -118,19 +115,12 @@ def _by_parts(cls: type[BaseException], parts: Parts) -> tuple[Any, ...]:
 
 
 def restore_exception(cls: type[BaseException], args: tuple[Any, ...]) -> BaseException:
-    """Make an exception without running the constructor of its class; `args` go to its builtin base."""
-    _check(cls)
-    if lives_in_c(cls):  # only its own C code may make it
-        return bare(cls, {"args": args})
-    base: Any = next(parent for parent in cls.__mro__ if not parent.__flags__ & _HEAP_TYPE)
-    error: BaseException = base.__new__(cls, *args)
-    # Some builtin exceptions take their fields here (SyntaxError, UnicodeError, OSError), not in __new__.
-    base.__init__(error, *args)
-    return error
+    """Make an exception without running the constructor of its class; its parts follow."""
+    return restore_seeded(cls, {"args": args})
 
 
 def restore_seeded(cls: type[BaseException], seed: Parts) -> BaseException:
-    """Make an exception that cannot be filled later, without running the constructor of its class."""
+    """Make an exception of what it has to have at first; the constructor of its class does not run."""
     _check(cls)
     return bare(cls, seed)
 

@@ -68,6 +68,15 @@ class Typed(Exception, Generic[T]):
     pass
 
 
+class OfMessage(ExceptionGroup[Any]):
+    code: int
+
+    def __new__(cls, message: str, errors: list[Exception], code: int) -> "OfMessage":
+        self = super().__new__(cls, message, errors)
+        self.code = code
+        return self
+
+
 class NoSuper(Exception):
     def __init__(self, status: int) -> None:
         self.status = status
@@ -99,6 +108,12 @@ class Meta(type):
 
 class OfMeta(Exception, metaclass=Meta):
     pass
+
+
+class TwoBases(KeyError, OSError):
+    def __init__(self, code: int, key: str) -> None:
+        super().__init__(code, key)
+        self.where = "at two"
 
 
 class Group(ExceptionGroup[Any]):
@@ -170,6 +185,7 @@ ORIGINALS: Final = [
     NoSuper(404),
     Registered("x"),
     OfMeta("x"),
+    TwoBases(2, "k"),
     KeyError("missing"),
     OSError(2, "no", "/a", None, "/b"),
     BlockingIOError(11, "again", 5),
@@ -216,6 +232,14 @@ def test_an_error_is_of_the_original_type_and_holds_what_that_holds(original: Ba
         assert str(error.origin) == str(original)
         assert remote_of(error) is not None
         assert [note for note in error.__notes__ if "a Counter" in note] == error.__notes__
+
+
+def test_a_group_keeps_what_its_constructor_took() -> None:
+    original = OfMessage("several", [ValueError(1)], 4)
+    for again in AGAIN:
+        error = again(raised(original))
+        assert isinstance(error, OfMessage)
+        assert (repr(error.args), error.code) == (repr(original.args), 4)
 
 
 def test_slots_with_private_names_are_kept() -> None:

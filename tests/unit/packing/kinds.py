@@ -84,6 +84,12 @@ class NeedsKeywordsUnicodeError(UnicodeDecodeError):
         super().__init__("utf-8", data, 0, 1, "bad")
 
 
+class KeyedOSError(KeyError, OSError):
+    def __init__(self, number: int, text: str, *, key: str) -> None:
+        super().__init__(number, text)
+        self.key = key
+
+
 class PacksItself(Exception):
     def __init__(self, *, code: int) -> None:
         super().__init__(code)

@@ -4,6 +4,7 @@ from corps.errors import CorpsError, EnvLost, UnpackError
 from corps.packing.exceptions import reduce_exception, restore_exception
 from corps.packing.packer import Packer
 from tests.unit.packing.kinds import (
+    KeyedOSError,
     NeedsKeywords,
     NeedsKeywordsOSError,
     NeedsKeywordsUnicodeError,
@@ -30,6 +31,12 @@ def test_the_fields_of_the_builtin_base_survive() -> None:
     for error in _all_ways(NeedsKeywordsUnicodeError(data=b"\xff")):
         assert isinstance(error, NeedsKeywordsUnicodeError)
         assert (error.object, error.reason) == (b"\xff", "bad")
+
+
+def test_of_two_builtin_bases_the_one_with_the_layout_makes_the_exception() -> None:
+    for error in _all_ways(KeyedOSError(2, "missing", key="k")):
+        assert isinstance(error, KeyedOSError)
+        assert (error.args, error.errno, error.key) == ((2, "missing"), None, "k")  # as KeyError takes them
 
 
 def test_the_errors_of_corps_keep_their_fields() -> None:
