@@ -147,6 +147,8 @@ class DirCopy(Part):
         with self.lock:
             near = [miss for listing in self._listings(query) for miss in listing.near_misses(query)]
         hint = f"; there is {', '.join(dict.fromkeys(near))}" if near else ""
+        if not near and query.tag and query.owner is None:
+            hint = "; options(tag=...) alone registers nothing: it takes register=True, too"
         where = {"env": f"the Dir of {self.env.label}", "corps": "the Dir of the Corps"}
         what = "the Dir" if query.owner is not None else where.get(query.where or "", "the Dirs")
         return NotFound(f"no worker with {query} is registered in {what}{text}{hint}")

@@ -134,6 +134,12 @@ def test_nothing_is_found_with_a_list_of_near_misses(env: corps.LocalEnv) -> Non
     assert isinstance(caught.value, corps.NotFound)
 
 
+def test_who_gave_a_tag_and_did_not_register_is_told(env: corps.LocalEnv) -> None:
+    corps.options(tag="index").create(Index)
+    with pytest.raises(corps.NotFound, match="alone registers nothing: it takes register=True"):
+        corps.find("index")
+
+
 def test_to_find_gives_one_name_again_and_again(env: corps.LocalEnv) -> None:
     corps.register(env.create(Index), tag="index")
     assert corps.find("index") is corps.find("index")
