@@ -9,17 +9,19 @@ from threading import Lock
 from typing import Any, Final
 
 from corps.addresses import BORDER, FRONT, ConcAddr
-from corps.errors import BrokenError, CorpsError, EnvLost, PackError, Unreachable
+from corps.errors import BrokenError, CorpsError, EnvLost, PackError, UnpackError, Unreachable
 from corps.federation.registry import registry_of_user
+from corps.messages.callers import OWN
 from corps.messages.contacts import Contact, ExtAddr
 from corps.messages.members import Member
 from corps.messages.outcomes import Refused
 from corps.messages.requests import CALL, Request
 from corps.packing.packer import Packer
 from corps.peers.asking import Loss
-from corps.peers.foreign import ForeignPeer, ForeignPeers
+from corps.peers.foreign import ForeignPeer, ForeignPeers, Place
 from corps.peers.limits import Limits
 from corps.peers.peer import Peer
+from corps.peers.terms import Terms
 from corps.runtime.calls.futures import Future
 from corps.runtime.env import Env
 from corps.security.capabilities import capability_of
@@ -29,26 +31,22 @@ from corps.workers.routed_names import RoutedName
 
 _PATIENCE: Final = 10.0  # seconds that a front may take to say where an Env is, which it may start again
 
-_Place = tuple[str, int]  # the ids of a Corps and of an Env of it
-
 
 class CorpsBorder:
     """See `runtime.calls.border.Border`, and the text of this file. Thread-safe."""
 
-    def __init__(self, env: Env, transport: Transport, packer: Packer, limits: Limits, secret: bytes) -> None:
-        """Put the border of an Env up. With an empty `secret` nothing of its Corps can be reached."""
+    def __init__(self, env: Env, transport: Transport, packer: Packer, limits: Limits, terms: Terms) -> None:
+        """Put the border of an Env up. Without a secret in the `terms` its Corps cannot be reached."""
         assert env.peers is not None
         self._env = env
-        self._secret = secret
+        self._terms = terms
         self._me: Member | None = None
         # Protects what follows. Nothing is sent or settled under it.
         self._lock = Lock()
-        self._routes: dict[_Place, ForeignPeer] = {}
-        self._gone: dict[_Place, str] = {}  # the incarnation of an Env that was there last
+        self._routes: dict[Place, ForeignPeer] = {}
+        self._gone: dict[Place, str] = {}  # the incarnation of an Env that was there last
         self._is_closed = False
-        self._foreign = ForeignPeers(
-            env.peers, env, transport, packer, limits, secret or None, self._came, self._lost
-        )
+        self._foreign = ForeignPeers(env.peers, env, transport, packer, limits, terms, self._came, self._lost)
         env.peers.on_foreign_loss = self._broke
 
     def be(self, me: Member) -> None:
@@ -61,12 +59,12 @@ class CorpsBorder:
         """See `Border.address_abroad`."""
         if addr.corps != self._env.corps_id or isinstance(addr, ExtAddr):
             return addr
-        if not self._secret:
+        if self._terms.secret is None:
             raise PackError(
                 f"the Name of {addr} cannot go to another Corps, because nothing of this Corps can be "
                 "reached from outside: boot it with external=True and a tag"
             )
-        capability = capability_of(self._secret, addr.env, addr.conc)
+        capability = capability_of(self._terms.secret, addr.env, addr.conc)
         return ExtAddr(*addr, capability, Contact(self._record_of(addr.env), self._record_of(FRONT)))
 
     def _record_of(self, env_id: int) -> Member:
@@ -95,7 +93,7 @@ class CorpsBorder:
 
     def is_roomy(self, target: ConcAddr, more: int) -> bool:
         """See `Border.is_roomy`."""
-        peer = self._routes.get((target.corps, target.env))  # one look-up is atomic
+        peer = self._routes.get(self._place_of(target))  # one look-up is atomic
         return peer is not None and peer.asking.room.is_roomy(more)
 
     def where_is(self, env_id: int) -> Member | None:
@@ -115,7 +113,7 @@ class CorpsBorder:
             Unreachable: It is not there.
             Overloaded: This process has no descriptors left.
         """
-        place = addr.corps, addr.env
+        place = self._place_of(addr)
         with self._lock:
             if place in self._routes:
                 return
@@ -133,7 +131,7 @@ class CorpsBorder:
     def _way_to(self, request: Request) -> ForeignPeer | None:
         """Return the peer for a request; settle it if there is none."""
         target = request.target
-        place = target.corps, target.env
+        place = self._place_of(target)
         peer = self._routes.get(place)  # one look-up is atomic
         if peer is not None:
             return peer
@@ -143,11 +141,16 @@ class CorpsBorder:
             return None
         return self._find(place, target.contact)
 
+    def _place_of(self, addr: ConcAddr) -> Place:
+        """Return the place of the Env of a worker. The key in its Name says whose it is."""
+        key = addr.contact.env.public_key if isinstance(addr, ExtAddr) else ""
+        return addr.corps, addr.env, self._terms.judge(key).identity if key else OWN
+
     def _refuse(self, request: Request, text: str) -> None:
         error = Unreachable(text, executed="no", target=str(request.target))
         self._env.letters.settle(request, Refused(error, "lost"))
 
-    def _find(self, place: _Place, contact: Contact) -> ForeignPeer:
+    def _find(self, place: Place, contact: Contact) -> ForeignPeer:
         """Return the peer of an Env that is not known, connected to it or still looking for it."""
         with self._lock:
             if (peer := self._routes.get(place)) is not None:
@@ -163,9 +166,9 @@ class CorpsBorder:
         self._look_for(place, peer, contact)
         return peer
 
-    def _look_for(self, place: _Place, peer: ForeignPeer, contact: Contact) -> None:
+    def _look_for(self, place: Place, peer: ForeignPeer, contact: Contact) -> None:
         """Ask the front of a Corps where an Env is; what is sent there waits meanwhile."""
-        corps, home = place
+        corps, home, _ = place
         if home == FRONT or contact.front.incarnation == contact.env.incarnation:
             front = _front_in_registry(corps)
             if front is None or home != FRONT or front.incarnation == self._gone.get(place):
@@ -181,9 +184,14 @@ class CorpsBorder:
         asked.when_settled(lambda answer: self._heard(peer, answer))
 
     def _heard(self, peer: ForeignPeer, answer: Future[Any]) -> None:
-        error = answer.failure()
-        if error is None and (facts := answer.result()) is not None:
-            self._foreign.arrive(peer, Member(*facts))
+        error, facts = answer.failure(), None
+        if error is None and (said := answer.result()) is not None:
+            try:
+                facts = Member.from_plain(said)
+            except UnpackError as damaged:
+                error = damaged
+        if facts is not None:
+            self._foreign.arrive(peer, facts)
         elif error is None:
             self._foreign.lose(peer, Loss("its Corps says that it is not there any more"))
         elif isinstance(error, EnvLost):

@@ -7,6 +7,7 @@ from corps.clock import now
 from corps.federation.border import CorpsBorder
 from corps.runtime.env import Env
 from corps.workers.conc import Conc
+from corps.workers.marks import public
 
 _LONGEST: Final = 8.0  # seconds to wait for an Env that is started again
 _LOOK: Final = 0.02  # seconds between two looks
@@ -21,6 +22,7 @@ class BorderService(Conc):
         """Serve an Env."""
         self._env = env
 
+    @public
     async def where_is(self, env_id: int, former: str) -> list[object] | None:
         """Give the record of an Env, as a list. Wait for one that has just died; None if it does not come.
 
@@ -37,6 +39,7 @@ class BorderService(Conc):
             await asyncio.sleep(_LOOK)
         return None
 
+    @public
     async def incarnation_of(self, number: int) -> int:
         """Give the incarnation of a worker of this Env, by the number of its address; 0 if it is not here."""
         cell = self._env.registry.find(number)

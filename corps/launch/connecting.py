@@ -17,6 +17,7 @@ from corps.launch.local import LocalEnv
 from corps.launchers.local.runtime_dir import remove_runtime_dir
 from corps.managers.assembly import build_env, env_options
 from corps.messages.contacts import Contact, ExtAddr
+from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.runtime.context import Block, acting
 from corps.runtime.env import Env
@@ -97,11 +98,11 @@ class ConnectedName(Name[T_co]):
     _client: ClientEnv | None
     _blocks: list[Block]
 
-    def __init__(self, addr: ConcAddr, record: ConnectionRecord, env: Env, client: ClientEnv | None) -> None:
+    def __init__(self, addr: ConcAddr, interface: Interface, env: Env, client: ClientEnv | None) -> None:
         """Make it; `corps.connect` calls this."""
-        super().__init__(addr, record.interface, env)
+        super().__init__(addr, interface, env)
         vars(self).update(_client=client, _blocks=[])
-        if "disconnect" in record.interface.methods:
+        if "disconnect" in interface.methods:
             vars(self)["disconnect"] = self._method("disconnect")
 
     def disconnect(self) -> None:
@@ -156,7 +157,8 @@ def connect(where: str | Path, cls: type[Any] | None = None) -> ConnectedName[An
     Args:
         where: Its tag, or the path of a connection file: a Path, or a text that has a slash or ends with
             ``.json``.
-        cls: The class of the Corps, for type checkers. It need not be loaded there.
+        cls: The class of the Corps, for type checkers, and for a Corps of another owner: what its methods
+            declare says how arguments and results travel. It need not be loaded there.
 
     Returns:
         The Name of its Corps object, which is also a context manager.
@@ -172,18 +174,19 @@ def connect(where: str | Path, cls: type[Any] | None = None) -> ConnectedName[An
         BootError: The Env could not be started.
     """
     record = _record_at(where)
+    interface = record.interface if cls is None else replace(record.interface, author=cls)
     env = _env_at_a_border()
     client = None if env is not None else start_client()
     env = env if client is None else client._env
     assert env is not None
     addr = ConcAddr(record.corps, FRONT, record.conc)
     if record.corps != env.corps_id:
-        addr = ExtAddr(*addr, record.capability, Contact(record.front, record.front))
+        addr = ExtAddr(*addr, record.capability, Contact(record.front, record.front)).known_as(interface)
     try:
         if isinstance(addr, ExtAddr):
             assert isinstance(env.border, CorpsBorder)
             env.border.meet(addr)
-        return ConnectedName(addr, record, env, client)
+        return ConnectedName(addr, interface, env, client)
     except BaseException:
         if client is not None:
             client.close()

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from corps.addresses import BOOT_ENV, ConcAddr
 from corps.federation.border import CorpsBorder, outward
+from corps.federation.declared_names import names_between
 from corps.managers.env_mgr import EnvMgr
 from corps.managers.services import SERVICES_OF_EACH, Service, start_services
 from corps.messages.contacts import address_in
 from corps.messages.interfaces import Interface
+from corps.packing.declared_classes import DeclaredClasses
 from corps.packing.identities import Identities
 from corps.packing.packer import Packed, Packer
 from corps.peers.limits import Limits
 from corps.peers.members import Peers
+from corps.peers.terms import Terms
 from corps.runtime.calls.travelling import Travels
 from corps.runtime.cells.constructing import construct_here
 from corps.runtime.cells.keeping import PackedState
@@ -89,7 +92,7 @@ def build_env(
         env.connect(peers, transport)
         if transport.takes_visitors:
             limits = Limits((options.window_requests, options.window_bytes), options.send_timeout, None)
-            env.border = CorpsBorder(env, transport, packer_abroad, limits, options.border_secret)
+            env.border = CorpsBorder(env, transport, packer_abroad, limits, _terms_of(env))
     refusals = Refusals(env)
     env.parts.add(refusals)
     if env.peers is not None and transport is not None:
@@ -101,6 +104,11 @@ def build_env(
     return env
 
 
+def _terms_of(env: Env) -> Terms:
+    """Return what an Env grants to Envs of other Corps."""
+    return Terms(env.options.border_secret or None, declared=DeclaredClasses(names_between(env)))
+
+
 def _give_upper_side(env: Env, code: CodeNames) -> tuple[Packer, Packer]:
     """Give an Env its upper side; return the packers of its requests.
 
@@ -110,8 +118,9 @@ def _give_upper_side(env: Env, code: CodeNames) -> tuple[Packer, Packer]:
     identities = Identities(RLock()) if code.identities is None else code.identities
 
     def restore_here(addr: tuple[Any, ...], interface: tuple[Any, ...], *how: Any) -> Name[Any]:
-        found = ConcAddr(*addr) if len(addr) == 3 else address_in(env.corps_id, addr)
-        return Name(found, Interface.from_tuple(*interface), env, *how)
+        known = Interface.from_tuple(*interface)
+        found = ConcAddr(*addr) if len(addr) == 3 else address_in(env.corps_id, addr, known)
+        return Name(found, known, env, *how)
 
     def restore_routed_here(*parts: Any) -> Name[Any]:
         return restore_routed_name(*parts).used_from(env)
@@ -159,10 +168,17 @@ class _Upper:
         return Name(addr, interface, self._env, incarnation=incarnation)
 
     def make_iterator(
-        self, worker: WorkerName, number: int, share: int, holder: int, *, is_async: bool
+        self,
+        worker: WorkerName,
+        number: int,
+        share: int,
+        holder: int,
+        *,
+        is_async: bool,
+        is_fresh: bool = True,
     ) -> RemoteIterator[Any]:
         """See `UpperSide.make_iterator`."""
-        return RemoteIterator(as_name(worker), number, share, holder, is_async=is_async, is_fresh=True)
+        return RemoteIterator(as_name(worker), number, share, holder, is_async=is_async, is_fresh=is_fresh)
 
     def pack(self, value: Any, what: str = "state") -> PackedState:
         """See `UpperSide.pack`."""

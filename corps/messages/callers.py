@@ -24,5 +24,10 @@ class Caller:
     is_own: bool
 
 
+def own_caller(corps: str) -> Caller:
+    """Return the owner of this Corps, who calls from a Corps with this id."""
+    return Caller(OWN, corps, "", True)
+
+
 UNKNOWN: Final = Caller("", "", "", False)
 """The caller behind a connection that has not said yet who speaks."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from corps.addresses import BORDER, ConcAddr
+from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 
 
@@ -30,10 +31,14 @@ class ExtAddr(ConcAddr):
     Attributes:
         capability: Shows that the Corps of the worker has handed out its Name.
         contact: Where its Env was when the Name was packed.
+        interface: What its Name knows of its class; None where that is not known. It does not travel.
+        stream_of: The method that has given the generator which it is asked for; empty for none.
     """
 
     capability: bytes
     contact: Contact
+    interface: Interface | None = None
+    stream_of: str = ""
 
     def __new__(cls, corps: str, env: int, conc: int, capability: bytes, contact: Contact) -> "ExtAddr":
         """Make it; the runtime calls this."""
@@ -45,6 +50,15 @@ class ExtAddr(ConcAddr):
     def __getnewargs__(self) -> tuple[Any, ...]:
         return (*self, self.capability, self.contact)
 
+    def __getstate__(self) -> None:
+        """Return nothing beside these: what is known of the class stays here."""
+
+    def known_as(self, interface: Interface | None, stream_of: str = "") -> "ExtAddr":
+        """Return the same address with what is known of the worker's class, and of its generator."""
+        addr = ExtAddr(*self, self.capability, self.contact)
+        addr.interface, addr.stream_of = interface, stream_of
+        return addr
+
     @property
     def border(self) -> "ExtAddr":
         """The address of what answers, in the same Env, for facts that need no Name of a worker."""
@@ -55,9 +69,12 @@ class ExtAddr(ConcAddr):
         return (*self, self.capability, *self.contact.as_tuple())
 
 
-def address_in(corps: str, plain: tuple[Any, ...]) -> ConcAddr:
-    """Return the address of `as_plain`, as it is in a Corps: what comes home is a plain one again."""
+def address_in(corps: str, plain: tuple[Any, ...], interface: Interface | None = None) -> ConcAddr:
+    """Return the address of `as_plain`, as it is in a Corps: what comes home is a plain one again.
+
+    `interface` is what is known of the worker's class.
+    """
     if len(plain) == 3 or plain[0] == corps:
         return ConcAddr(*plain[:3])
     corps, env, conc, capability, *contact = plain
-    return ExtAddr(corps, env, conc, capability, Contact.from_tuple(*contact))
+    return ExtAddr(corps, env, conc, capability, Contact.from_tuple(*contact)).known_as(interface)

@@ -13,6 +13,7 @@ from typing import Any, Final, get_args
 from corps.errors import (
     BrokenPromise,
     Cancelled,
+    CorpsError,
     DeadlineExceeded,
     DeadlockError,
     EnvLost,
@@ -54,7 +55,7 @@ _RAISED: Final[tuple[type[Exception], ...]] = (
     ValueError,
     ZeroDivisionError,
 )
-_REFUSED: Final[tuple[type[RequestError], ...]] = (
+_REFUSED: Final[tuple[type[CorpsError], ...]] = (
     RequestError,
     BrokenPromise,
     Cancelled,
@@ -65,16 +66,16 @@ _REFUSED: Final[tuple[type[RequestError], ...]] = (
     NoSuchWorker,
     NotPermitted,
     Overloaded,
+    PackError,
     PoisonRequest,
+    UnpackError,
     Unreachable,
     WorkerGone,
 )
 RAISED: Final[Mapping[str, type[Exception]]] = MappingProxyType({kind.__name__: kind for kind in _RAISED})
 """Types of errors that a method raised, by the names that travel."""
 
-REFUSED: Final[Mapping[str, type[RequestError]]] = MappingProxyType(
-    {kind.__name__: kind for kind in _REFUSED}
-)
+REFUSED: Final[Mapping[str, type[CorpsError]]] = MappingProxyType({kind.__name__: kind for kind in _REFUSED})
 """Types of errors of the runtime, by the names that travel."""
 
 _EXECUTED: Final[tuple[Executed, ...]] = get_args(Executed)
@@ -100,6 +101,11 @@ class CrossingError:
     text: str
     executed: Executed
     retry_after: float | None = None
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether it says only that the request could not be answered."""
+        return self.text == _HIDDEN
 
     def as_list(self) -> list[object]:
         """Return it as plain data."""
@@ -141,12 +147,12 @@ def crossing(outcome: Raised | Refused) -> CrossingError:
         return CrossingError(True, kind, remote.text[:_LONGEST], remote.executed)
     error = outcome.error
     kind = type(error).__name__
-    if REFUSED.get(kind) is not type(error) or not isinstance(error, RequestError):
-        executed = error.executed if isinstance(error, RequestError) else "unknown"
+    executed: Executed = getattr(error, "executed", "unknown")
+    if REFUSED.get(kind) is not type(error):
         return CrossingError(False, "RequestError", _HIDDEN, executed)
     wait = error.retry_after if isinstance(error, Overloaded) else None
     retry_after = None if wait is None else min(max(0.0, float(wait)), _LONGEST_WAIT)
-    return CrossingError(False, kind, text_of(error)[:_LONGEST], error.executed, retry_after)
+    return CrossingError(False, kind, text_of(error)[:_LONGEST], executed, retry_after)
 
 
 def _nearest(kind: type[BaseException] | None, name: str) -> str:

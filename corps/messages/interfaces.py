@@ -1,6 +1,8 @@
 """What is known of a worker's class without having the class: a value that travels inside every Name."""
 
+import sys
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 from corps.messages.requests import ANEXT, NEXT
@@ -44,6 +46,17 @@ class Interface:
         is_shared = self.is_free or bool(self.read_only or self.interleaving)
         object.__setattr__(self, "is_shared", is_shared)
         object.__setattr__(self, "overlaps", is_shared or self.interleave != 1)
+
+    @property
+    def loaded(self) -> Any:
+        """The class if this process has loaded it, else None. No code runs: anybody may have named it."""
+        if self.author is not None:
+            return self.author
+        module, _, qualname = self.class_name.partition(":")
+        found: Any = sys.modules.get(module)
+        for part in qualname.split("."):
+            found = vars(found).get(part) if isinstance(found, ModuleType | type) else None
+        return found if isinstance(found, type) else None
 
     @property
     def short_name(self) -> str:

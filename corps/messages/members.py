@@ -1,8 +1,13 @@
 """The members of a Corps: one record per Env."""
 
 from dataclasses import dataclass
+from typing import Any, Final
 
-from corps.addresses import env_label
+from corps.addresses import FOREIGN, FRONT, env_label
+from corps.errors import UnpackError
+
+_BIGGEST: Final = FOREIGN - 1
+_LONGEST: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,22 @@ class Member:
         """Return what texts call it."""
         label = env_label(self.env if self.home is None else self.home)
         return f"{label} of the Corps {self.corps[:6]}" if self.corps else label
+
+    @classmethod
+    def from_plain(cls, plain: Any) -> "Member":
+        """Read what anybody has sent in place of `as_list`.
+
+        Raises:
+            UnpackError: It is no such record.
+        """
+        kinds = [int, str, str, str, int, str]
+        if type(plain) not in (list, tuple) or [type(each) for each in plain] != kinds:
+            raise UnpackError("a record of an Env has to come, and something else has")
+        if not FRONT <= plain[0] <= _BIGGEST or not 0 <= plain[4] <= _BIGGEST:
+            raise UnpackError("a record of an Env has a number out of range")
+        if any(len(each) > _LONGEST for each in plain if type(each) is str):
+            raise UnpackError(f"a record of an Env has a text of more than {_LONGEST} characters")
+        return cls(*plain)
 
     def as_list(self) -> list[object]:
         """Return it as plain data, for the membership channel."""

@@ -12,8 +12,9 @@ class Refusal:
             counts. ``"hello"``: it does not say who it is, or says what cannot be. ``"version"``: it speaks
             another version of the protocol. ``"identity"``: its key is that of another Env. ``"expelled"``:
             its Env counts as lost. ``"capability"``: it asks for a worker whose Name it was not given.
-            ``"key"``: an Env of another Corps has a key that does not count. ``"owner"``: it belongs to
-            another owner, and asks for something.
+            ``"key"``: an Env of another Corps has a key that does not count. An Env of another owner asks
+            for what it may not, ``"permission"``; or too often, ``"rate"``; or sends what is no plain data,
+            ``"codec"``.
             ``"frames"`` or ``"protocol"``: it sends what the protocol does not allow.
         reason: The same in words, with the process, key or Env that it was.
         env: The id of the Env that has refused it.

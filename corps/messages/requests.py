@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, TypeVar
 from corps.addresses import ConcAddr
 from corps.clock import now
 from corps.errors import RequestError
+from corps.messages.callers import Caller
 from corps.messages.outcomes import Outcome, Raised, Value, note_time
 from corps.messages.promises import Promise, Settled
 
@@ -163,12 +164,14 @@ class Request:
         came: When it came from another Env, on this process's monotonic clock; unset if it did not.
         mark: What its log records have in common; unset until the first of them.
         errands: Of the Env that sends it, where the main thread has any.
+        caller: Who sends it, of one that another Corps has sent; unset for every other one.
         is_given_up: Its caller wants no outcome any more. Set before its promise is done, for that reason.
     """
 
     __slots__ = (
         "args",
         "behind",
+        "caller",
         "came",
         "cancel_run",
         "deadline",
@@ -192,6 +195,7 @@ class Request:
     )
 
     came: float
+    caller: Caller
     mark: str
 
     def __init__(

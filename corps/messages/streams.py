@@ -46,6 +46,15 @@ class Streaming:  # no ABC: each outcome that is sent is asked whether it is one
     def part(self) -> "Streaming":
         """Return a copy that goes elsewhere, with a part of the share of its own."""
 
+    @property
+    @abstractmethod
+    def is_async(self) -> bool:
+        """Whether a coroutine makes the items."""
+
+    @abstractmethod
+    def hand_over(self) -> Held | None:
+        """Give all of it away, to one that is in no other way known here; None if others have a part."""
+
     @abstractmethod
     def held(self) -> Held:
         """Return what the worker has to know of it."""

@@ -21,6 +21,7 @@ from corps.packing.bounds import BOUNDS, Bounds, check_bounds
 from corps.packing.data import decode_data, encode_data
 from corps.packing.declared_forms import Form, Misfit
 from corps.packing.declared_hints import Forms, hints_of
+from corps.packing.declared_holders import AnyData
 from corps.packing.refusals import Refusal
 
 _STREAMS: Final = frozenset(
@@ -34,6 +35,7 @@ _STREAMS: Final = frozenset(
 _LATER: Final = frozenset({collections.abc.Awaitable, collections.abc.Coroutine})
 _TOO_DEEP: Final = "something is nested too deeply, or contains itself"
 _RESULT: Final = "result"  # how texts call what a method gives
+_ITEM: Final = "item"  # of a generator
 
 
 def declare(function: Any, forms: Forms | None = None, *, is_bound: bool = True) -> "DeclaredMethod":
@@ -137,7 +139,7 @@ class DeclaredMethod:
         Raises:
             UnpackError: They are no arguments of this method. Its `path` says where in which argument.
         """
-        plain = self._decode(body, bounds)
+        plain = read_plain(body, bounds)
         if not _is_call(plain):
             raise self._unpack_error("", "the bytes are no arguments: a list and a dict by name have to come")
         try:
@@ -162,13 +164,25 @@ class DeclaredMethod:
         Raises:
             PackError: It is not of the declared type, or too large or too deep. Its `path` says where.
         """
-        try:
-            plain = self._result.lower(value)
-        except Misfit as misfit:
-            raise self._pack_error(misfit.path(_RESULT), misfit.text) from misfit
-        except RecursionError as error:
-            raise self._pack_error(_RESULT, _TOO_DEEP) from error
-        return self._encode(plain, _RESULT, bounds)
+        return self._encode(self._lowered(self._result, value, _RESULT), _RESULT, bounds)
+
+    def pack_item(self, more: bool, value: Any, bounds: Bounds = BOUNDS) -> bytes:
+        """Turn what a step of a generator gives into bytes.
+
+        Args:
+            more: Whether it is an item, rather than what the generator returns at its end.
+            value: The item, of the declared type; or what is returned, which has to be plain data.
+            bounds: What the other side takes.
+
+        Returns:
+            The bytes.
+
+        Raises:
+            PackError: As `pack_result`.
+        """
+        what = _ITEM if more else _RESULT
+        plain = self._lowered(self._result if more else _ANY, value, what)
+        return self._encode([more, plain], what, bounds)
 
     def unpack_result(self, body: bytes, bounds: Bounds = BOUNDS) -> Any:
         """Turn bytes of anybody into a result, or one item of it if the method yields.
@@ -183,13 +197,42 @@ class DeclaredMethod:
         Raises:
             UnpackError: They are no result of this method. Its `path` says where.
         """
-        plain = self._decode(body, bounds)
+        return self._lifted(self._result, read_plain(body, bounds), _RESULT)
+
+    def unpack_item(self, body: bytes, bounds: Bounds = BOUNDS) -> tuple[bool, Any]:
+        """Undo `pack_item`.
+
+        Args:
+            body: The bytes of anybody.
+            bounds: What they may hold at most.
+
+        Returns:
+            Whether it is an item; and the item, or what the generator returned.
+
+        Raises:
+            UnpackError: They are no item of this method. Its `path` says where.
+        """
+        plain = read_plain(body, bounds)
+        if type(plain) is not list or len(plain) != 2 or type(plain[0]) is not bool:
+            raise self._unpack_error(_ITEM, "the bytes are no step of a generator")
+        more, inner = plain
+        return more, self._lifted(self._result, inner, _ITEM) if more else inner
+
+    def _lowered(self, form: Form, value: Any, what: str) -> Any:
         try:
-            return self._result.lift(plain)
+            return form.lower(value)
         except Misfit as misfit:
-            raise self._unpack_error(misfit.path(_RESULT), misfit.text) from misfit
+            raise self._pack_error(misfit.path(what), misfit.text) from misfit
+        except RecursionError as error:
+            raise self._pack_error(what, _TOO_DEEP) from error
+
+    def _lifted(self, form: Form, plain: Any, what: str) -> Any:
+        try:
+            return form.lift(plain)
+        except Misfit as misfit:
+            raise self._unpack_error(misfit.path(what), misfit.text) from misfit
         except RecursionError as error:  # the calling thread is deep in something else
-            raise self._unpack_error(_RESULT, _TOO_DEEP) from error
+            raise self._unpack_error(what, _TOO_DEEP) from error
 
     def _at(self, place: int) -> tuple[str, Form]:
         if place < len(self._places):
@@ -215,16 +258,41 @@ class DeclaredMethod:
             raise self._pack_error(what, str(error)) from error
         return body
 
-    @staticmethod
-    def _decode(body: bytes, bounds: Bounds) -> Any:
-        check_bounds(body, bounds)
-        return decode_data(body)
-
     def _pack_error(self, path: str, text: str) -> PackError:
         return PackError(f"cannot pack {path or 'the arguments'} for {self._name}: {text}", path=path)
 
     def _unpack_error(self, path: str, text: str) -> UnpackError:
         return UnpackError(f"{path or 'what came'} does not fit {self._name}: {text}", path=path)
+
+
+_ANY: Final = AnyData()
+
+PLAIN: Final = DeclaredMethod(
+    "the method",
+    [
+        (inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL), _ANY),
+        (inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD), _ANY),
+    ],
+    _ANY,
+)
+"""A method of which nothing is declared: plain data goes, and plain data comes."""
+
+
+def read_plain(body: bytes, bounds: Bounds = BOUNDS) -> Any:
+    """Turn bytes of anybody into plain data.
+
+    Args:
+        body: The bytes.
+        bounds: What they may hold at most.
+
+    Returns:
+        The data.
+
+    Raises:
+        UnpackError: They are no data, or hold too much.
+    """
+    check_bounds(body, bounds)
+    return decode_data(body)
 
 
 def _is_call(plain: Any) -> bool:

@@ -39,7 +39,8 @@ _DEEPEST: Final = 100  # hints in hints
 _NOTHING: Final = Exact(type(None))
 _WANTED: Final = (
     "None, bool, int, float, str, bytes, bytearray, list, tuple, dict, set, frozenset, the types of "
-    "datetime, Decimal, UUID, enums, Literal, unions, dataclasses, pydantic models, NamedTuples, TypedDicts"
+    "datetime, Decimal, UUID, enums, Literal, unions, dataclasses, pydantic models, NamedTuples, TypedDicts, "
+    "Names of workers"
 )
 
 
@@ -62,10 +63,15 @@ def hints_of(thing: Any, what: str) -> dict[str, Any]:
         ) from error
 
 
+Special = Callable[[Any, tuple[Any, ...]], Form | None]
+"""Gives the form of a class that this folder does not know, by the class and its parameters; else None."""
+
+
 class Forms:
     """The forms of type hints, each made once. One thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, special: Special | None = None) -> None:
+        self._special = special
         self._standard: dict[Any, Form] = dict(STANDARD)
         self._made: dict[Any, Fields] = {}  # of classes with fields, by the class and its parameters
         self._depth = 0
@@ -128,6 +134,8 @@ class Forms:
             return known
         if not isinstance(cls, type):
             self._refuse(hint, what)
+        if self._special is not None and (form := self._special(cls, args)) is not None:
+            return form
         if issubclass(cls, enum.Enum):
             return self._of_enum(cls, what)
         plan = _plan_of(cls, what)

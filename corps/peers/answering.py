@@ -9,6 +9,7 @@ from typing import Any, Final
 from corps.addresses import ENV_TIMERS, ConcAddr, env_label
 from corps.clock import deadline_after, now
 from corps.errors import Cancelled, CorpsError, Executed, WireError
+from corps.messages.callers import Caller
 from corps.messages.outcomes import Outcome, Refused
 from corps.messages.promises import Promise
 from corps.messages.requests import DROP, Request
@@ -49,6 +50,9 @@ _TRAVEL: Final = 0.05
 
 class Answering:
     """The requests of one peer. Thread-safe, but for `on_*`, which the thread that reads calls."""
+
+    caller: Caller | None = None
+    """Who the peer is, of another Corps; None for an Env of this one."""
 
     def __init__(
         self, env: LocalSide, way: Way, packer: Packer, outcomes: OutcomeCodec, limits: Limits
@@ -106,6 +110,8 @@ class Answering:
         opens = partial(self._open, header, frames)
         request = Request(kind, target, method, (), {}, promise, sender, deadline, opens)
         request.came = now()
+        if self.caller is not None:
+            request.caller = self.caller
         with self._lock:
             is_lost = self._is_lost
             if number in self._incoming:

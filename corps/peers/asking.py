@@ -22,14 +22,14 @@ from corps.errors import (
     WireError,
 )
 from corps.messages.endings import Reason
-from corps.messages.outcomes import Refused, note_time
+from corps.messages.outcomes import Outcome, Refused, note_time
 from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import ASKING, DROP, EXIT, WATCH, WITHDRAWN, Kind, Request
 from corps.packing.packer import Packed, Packer
 from corps.peers.journal import AskerJournal
 from corps.peers.limits import Limits, check_frames, check_method
 from corps.peers.local_side import LocalSide
-from corps.peers.outcome_codec import OutcomeCodec
+from corps.peers.outcome_codec import OutcomeCodec, ReceivedOutcome
 from corps.peers.room import ROOM_ON_A_LOOP, Room, Turn
 from corps.peers.way import Way
 from corps.wire.credit import Window
@@ -140,10 +140,7 @@ class Asking:
     def _pack(self, request: Request) -> tuple[list[Frame], int, int] | None:
         """Return the frames of a request without its header, its codec and size; None if it is too late."""
         request.route = self
-        if request.travelling is None:
-            packed = self._packer.pack((request.args, request.kwargs), what="arguments")
-        else:
-            packed = self._packed_with(request, request.travelling)
+        packed = self._packed(request)
         frames = [packed.body, *packed.buffers]
         if packed.buffers or self._max_frame is not None:
             check_frames(frames, self._max_frame)
@@ -154,6 +151,12 @@ class Asking:
             self.env.letters.settle(request, Refused(error, "expired"))
             return None
         return frames, packed.codec, sum(map(len, frames))
+
+    def _packed(self, request: Request) -> Packed:
+        """Return the arguments of a request, packed."""
+        if request.travelling is None:
+            return self._packer.pack((request.args, request.kwargs), what="arguments")
+        return self._packed_with(request, request.travelling)
 
     def _packed_with(self, request: Request, values: dict[str, Any]) -> Packed:
         """Pack the arguments of a request, and what travels with them."""
@@ -319,10 +322,11 @@ class Asking:
             raise WireError(f"there is no request {number} that waits for an outcome")
         promise, _, sent = pending
         if promise is None and header.status == STREAMED:  # to be given up as garbage
-            self._outcomes.receive(header.status, header.codec, frames[1:])
+            self._received(header, frames, None)
         if promise is not None:
-            outcome = self._outcomes.receive(header.status, header.codec, frames[1:], sent)
-            if len(frames) > 2 and getattr(promise, "is_argument", False):
+            outcome = self._received(header, frames, sent)
+            is_argument = len(frames) > 2 and getattr(promise, "is_argument", False)
+            if is_argument and isinstance(outcome, ReceivedOutcome):
                 outcome.reserve()
                 promise.received = outcome  # type: ignore[attr-defined]  # of a Future
             promise.settle(outcome)
@@ -330,6 +334,10 @@ class Asking:
             self.env.letters.note("late", *withdrawn)
         if self._when_answered:
             self._tell_answered()
+
+    def _received(self, header: OutcomeHeader, frames: Sequence[Frame], sent: float | None) -> Outcome:
+        """Return an outcome that came in. Nothing is unpacked before a caller wants it."""
+        return self._outcomes.receive(header.status, header.codec, frames[1:], sent)
 
     def on_credit(self, header: CreditHeader, _: Sequence[Frame] = ()) -> None:
         """Give back the room of requests that wanted no answer. Raise WireError if there are not so many."""

@@ -5,8 +5,9 @@ from typing import Any, Protocol
 
 from corps.addresses import ConcAddr
 from corps.messages.dead_letters import LetterBox
+from corps.messages.interfaces import Interface
 from corps.messages.requests import Request
-from corps.messages.streams import Held
+from corps.messages.streams import Held, Streaming
 from corps.wire.frames import ProbeHeader
 
 
@@ -32,10 +33,23 @@ class StreamSide(Protocol):
         """Give up an iterator that was garbage. For destructors: takes no lock."""
 
 
-class LocalSide(StreamSide, Protocol):
+class IteratorSide(StreamSide, Protocol):
+    """The Env that makes iterators of facts that have come from other owners."""
+
+    def iterator_at(self, worker: ConcAddr, number: int, *, is_async: bool) -> Streaming:
+        """Make the iterator over a generator of a worker of another owner."""
+
+
+class LocalSide(IteratorSide, Protocol):
     """What a peer needs of the Env that it is seen from."""
 
     id: int
+
+    def interface_at(self, number: int) -> Interface | None:
+        """Return what may be called of the worker with this number; None if it is not here. Thread-safe."""
+
+    def may_come(self, number: int) -> bool:
+        """Return whether a worker that is not here may come back. Thread-safe."""
 
     @property
     def alarms(self) -> AlarmClock:

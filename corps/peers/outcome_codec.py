@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import corps.errors as errors
 from corps.addresses import ConcAddr
@@ -199,11 +199,21 @@ class OutcomeCodec:
         return origin if isinstance(origin, BaseException) else None
 
 
+class Opens(Protocol):
+    """What opens outcomes that came in."""
+
+    def open(self, status: int, codec: int, frames: Sequence[Frame]) -> Outcome:
+        """Unpack an outcome, in the thread that wants it. An error becomes the outcome."""
+
+    def is_cancellation(self, frames: Sequence[Frame]) -> bool:
+        """Return whether a REFUSED says that the request was cancelled. Runs no code of an author."""
+
+
 @dataclass(slots=True, eq=False)
 class ReceivedOutcome:
     """An outcome as it came in."""
 
-    _outcomes: OutcomeCodec
+    _outcomes: Opens
     _status: int
     _codec: int
     _frames: Sequence[Frame]
@@ -278,7 +288,7 @@ class ReceivedStream(ReceivedOutcome):
 
     def __init__(
         self,
-        outcomes: OutcomeCodec,
+        outcomes: Opens,
         codec: int,
         frames: Sequence[Frame],
         held: Held,

@@ -14,10 +14,12 @@ from typing import Any, TypeVar
 from corps.addresses import BOOT_ENV, ENV_MGR, ConcAddr, env_label
 from corps.clock import earlier, now
 from corps.errors import CorpsError, EnvStartError, PackError
+from corps.messages.contacts import ExtAddr
+from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Refused, Value
 from corps.messages.promises import Sent, Unheard
 from corps.messages.requests import CALL, DROP, EXIT, EXIT_DOWN, PULL, REACHING, Kind, Request
-from corps.messages.streams import Held
+from corps.messages.streams import SENDER, WHOLE, Held, Streaming
 from corps.observing.counters import Counters
 from corps.observing.log_limit import LogLimit
 from corps.peers.members import Peers
@@ -446,6 +448,21 @@ class Env:
         if self.border is None:
             raise PackError(f"{self.label} reaches no other Corps, so no Name can go to one")
         return self.border.address_abroad(addr)
+
+    def interface_at(self, number: int) -> Interface | None:
+        """Return what may be called of the worker or service with this number; None if it is not here."""
+        cell = self.registry.find(number)
+        return self.services.interface_of(number) if cell is None else cell.interface
+
+    def may_come(self, number: int) -> bool:
+        """Return whether a worker that is not here may come back."""
+        return self.registry.may_come(number)
+
+    def iterator_at(self, worker: ConcAddr, number: int, *, is_async: bool) -> Streaming:
+        """Make the iterator over a generator of a worker of another owner, who has given it to this Env."""
+        interface = worker.interface if isinstance(worker, ExtAddr) else None
+        name = self.upper.make_name(worker, interface or Interface("?:worker", frozenset()))
+        return self.upper.make_iterator(name, number, WHOLE, SENDER, is_async=is_async, is_fresh=False)
 
     def _send_probe(self, request: Request, probe: Probe) -> None:
         # A circle that leads through another Corps ends by a deadline: no Corps searches in another one.

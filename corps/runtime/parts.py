@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from corps.addresses import SERVICES_MGR, ConcAddr
 from corps.errors import ClosedError, ContextError
+from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Refused, Value
 from corps.messages.requests import EXIT, WATCH, Request
 from corps.runtime.calls.futures import Future
@@ -143,6 +144,11 @@ class Services:
 
     def __contains__(self, number: int) -> bool:
         return number in self._offered
+
+    def interface_of(self, number: int) -> Interface | None:
+        """Return what may be called of a service of this Env, begun or not; None if there is no such one."""
+        offered = self._offered.get(number)
+        return None if offered is None else offered.interface
 
     def name_of(self, number: int) -> WorkerName:
         """Return the Name of a service of this Env, with what authors may call of it."""

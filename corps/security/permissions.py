@@ -185,6 +185,20 @@ def rules_of(tables: Sequence[Mapping[str, Any]], where: str) -> tuple[Rule, ...
     return tuple(found)
 
 
+_DECLARED: Final = "_corps_rules"
+
+
+def declare_rule(cls: type, one: Rule) -> None:
+    """Have a class bring a rule with it, wherever it is loaded. Subclasses do not inherit it."""
+    setattr(cls, _DECLARED, (*rules_of_class(cls), one))
+
+
+def rules_of_class(cls: type | None) -> tuple[Rule, ...]:
+    """Return the rules that a class brings with it."""
+    found: tuple[Rule, ...] = () if cls is None else vars(cls).get(_DECLARED, ())
+    return found
+
+
 class Permissions:
     """The rules of a Corps, and how much each caller has left. One thread."""
 
@@ -197,12 +211,13 @@ class Permissions:
         """Add a rule."""
         self._rules = (*self._rules, one)
 
-    def judge(self, asked: Asked, at: float) -> Decision:
+    def judge(self, asked: Asked, at: float, declared: Sequence[Rule] = ()) -> Decision:
         """Decide about a request, and count it if it may go on.
 
         Args:
             asked: The request.
             at: When, on a monotonic clock.
+            declared: Further rules, which the class that is asked brings with it.
 
         Returns:
             The decision.
@@ -213,6 +228,7 @@ class Permissions:
         if asked.verb == CALL and not asked.is_public:
             return Refused("not_public", f"{asked.class_name} has no public method {what!r} for other owners")
         of_class = [one for one in self._rules if one.is_of(asked.class_name)]
+        of_class += declared
         fitting = [one for one in of_class if one.is_for(asked) and one.allows(asked)]
         if not fitting:
             if asked.verb != CALL:

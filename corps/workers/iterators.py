@@ -224,6 +224,20 @@ class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
         part.limit(self._seconds, self._prefetch)
         return part
 
+    @property
+    def is_async(self) -> bool:
+        """See `Streaming.is_async`."""
+        return self._method == ANEXT
+
+    def hand_over(self) -> Held | None:
+        """See `Streaming.hand_over`."""
+        with self._lock:
+            if self._share != WHOLE or self._asked or self._is_over:
+                return None
+            held = self.held()
+            self._share, self._holder = 0, NOBODY
+        return held
+
     def held(self) -> Held:
         """See `Streaming.held`."""
         return Held(self._worker._addr, self._number, self._share, self._holder)

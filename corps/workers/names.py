@@ -8,7 +8,6 @@ One file because a Name makes its methods and its attributes, and they show the 
 """
 
 import inspect
-import sys
 import weakref
 from collections.abc import Generator
 from contextvars import copy_context
@@ -356,7 +355,7 @@ class Method:
     def takes(self, keyword: str) -> bool:
         """Return whether the author's method has this parameter; False if its class is not loaded here."""
         # No code of the author's runs, and `inspect.signature` would take 20 µs.
-        cls = self._interface.author or _loaded(self._interface.class_name)
+        cls = self._interface.loaded
         for each in () if cls is None else cls.__mro__:
             if self._method in vars(each):
                 return _has_parameter(vars(each)[self._method], keyword)
@@ -391,7 +390,7 @@ class Method:
 
     def _author_method(self) -> Any:
         """Return the author's method without its `self`; None if its class is not loaded here."""
-        cls = self._interface.author or _loaded(self._interface.class_name)
+        cls = self._interface.loaded
         raw = inspect.getattr_static(cls, self._method, None) if cls is not None else None
         if isinstance(raw, FunctionType):
             return MethodType(raw, cls)
@@ -454,15 +453,6 @@ def _inside(function: Any) -> Any:
 
 def _text_of(addr: ConcAddr, interface: Interface) -> str:
     return f"<Name {interface.short_name} {addr}>"
-
-
-def _loaded(class_name: str) -> Any:
-    """Return a class that this process has loaded, by ``module:qualname``; None if it has not."""
-    module, _, qualname = class_name.partition(":")
-    found: Any = sys.modules.get(module)
-    for part in qualname.split("."):
-        found = getattr(found, part, None)
-    return found if isinstance(found, type) else None
 
 
 def no_env(owner: object) -> NoReturn:
@@ -594,8 +584,9 @@ def restore_name(
     """Make a Name of its packed form, for the Env of the calling code or the open one of the same Corps."""
     here = acting()
     env = here.env if here is not None else this_process.env_of(addr[0], is_abroad=len(addr) > 3)
-    restored = address_in("" if env is None else env.corps_id, addr)
-    return Name(restored, Interface.from_tuple(*interface), env, deadline, incarnation, pin, prefetch)
+    known = Interface.from_tuple(*interface)
+    restored = address_in("" if env is None else env.corps_id, addr, known)
+    return Name(restored, known, env, deadline, incarnation, pin, prefetch)
 
 
 def _seconds(deadline: object) -> float:

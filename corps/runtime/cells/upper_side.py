@@ -29,9 +29,19 @@ class UpperSide(Protocol):
         """Make the Name of a worker, for use in this Env."""
 
     def make_iterator(
-        self, worker: WorkerName, number: int, share: int, holder: int, *, is_async: bool
+        self,
+        worker: WorkerName,
+        number: int,
+        share: int,
+        holder: int,
+        *,
+        is_async: bool,
+        is_fresh: bool = True,
     ) -> Streaming:
-        """Make the first iterator over a generator of a worker here; see `workers.iterators`."""
+        """Make the first iterator over a generator of a worker; see `workers.iterators`.
+
+        It `is_fresh` where the worker is here, and does not use it itself.
+        """
 
     def pack(self, value: Any, what: str = "state") -> "PackedState":
         """Pack a value of the author with nothing out of band. `what` names it in errors."""

@@ -18,6 +18,7 @@ from corps.packing.packer import Packer
 from corps.peers.asking import Loss
 from corps.peers.foreign import ForeignPeer, ForeignPeers
 from corps.peers.limits import Limits
+from corps.peers.terms import Terms
 from corps.security.capabilities import capability_of
 from corps.security.key_ring import KeyVerdict, fingerprint
 from corps.wire.frames import Hello, OutcomeHeader, ProbeHeader, RequestHeader, read_header
@@ -52,10 +53,9 @@ class Border:
             self.side.transport,
             packer,
             limits,
-            secret,
+            Terms(secret, judge),
             self.came.append,
             lambda peer, _: self.lost.append(peer),
-            judge,
         )
         self.side.peers.on_foreign_loss = lambda peer, loss: self.foreign.lose(peer, loss)  # type: ignore[arg-type]
 
@@ -341,20 +341,6 @@ def test_answers_go_to_the_owner_who_asked(border: Border) -> None:
     assert border.visit(VISITOR._replace(public_key=CAROLS_KEY), BOBS_KEY) is None
     assert border.side.peers.audit.counts["key"] == 1
     assert border.visit(VISITOR._replace(public_key=BOBS_OTHER_KEY), BOBS_KEY) is not None
-
-
-def test_another_owner_may_ask_for_nothing_and_nothing_of_it_is_unpacked(border: Border) -> None:
-    member = border.visit(VISITOR._replace(public_key=BOBS_KEY), BOBS_KEY)
-    assert member is not None
-    border.receive(member, request_of(capability=RIGHT)[0], b"no pickle at all")
-    border.receive(member, request_of(CALL, BORDER, number=6)[0], b"no pickle at all")
-    border.receive(member, request_of(DROP, number=0)[0], b"no pickle at all")
-    assert border.side.delivered == []
-    assert border.side.peers.audit.counts["owner"] == 3
-    for header, frames in border.sent():
-        error = border.came[0].asking._outcomes.open(header.status, header.codec, frames[1:])
-        with pytest.raises(NotPermitted, match="'bob'"):
-            error.unwrap()
 
 
 def test_another_owner_does_not_take_the_place_of_an_env_that_is_looked_for(border: Border) -> None:

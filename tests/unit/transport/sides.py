@@ -7,6 +7,7 @@ from typing import Any
 
 from corps.addresses import ConcAddr
 from corps.errors import BrokenError
+from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.messages.outcomes import Outcome
 from corps.messages.promises import NoAnswer, Promise
@@ -176,8 +177,21 @@ class Side:
             journals=journals,
             incarnation=incarnation,
         )
+        self.interfaces: dict[int, Interface] = {}  # of the workers that are here
+        self.coming: set[int] = set()  # of those that may come back
+        self.iterators: list[tuple[ConcAddr, int, bool]] = []  # that have come from other owners
         self.peers.start()
         self.peers.learn(learns or member(other))
+
+    def interface_at(self, number: int) -> Interface | None:
+        return self.interfaces.get(number)
+
+    def may_come(self, number: int) -> bool:
+        return number in self.coming
+
+    def iterator_at(self, worker: ConcAddr, number: int, *, is_async: bool) -> Any:
+        self.iterators.append((worker, number, is_async))
+        return self.iterators[-1]
 
     @property
     def peer(self) -> Peer:
