@@ -5,6 +5,7 @@ PYTHON ?=
 DIR ?=
 PATTERN ?=
 ENVS ?=
+STORM ?= alone
 ARGS ?=
 
 SHELL := bash
@@ -78,8 +79,8 @@ $(VENV)/.installed-bench: $(installed) requirements/bench.txt
 bench: setup $(if $(filter --peers --plot,$(ARGS)),$(VENV)/.installed-bench)  ## run the benchmarks: make bench [ARGS=--help]
 	@$(VENV)/bin/python -m benchmarks $(ARGS)
 
-soak: setup  ## do harm to a running Corps for ten minutes, and judge: make soak [ARGS='--minutes 120 --seed 7']
-	@$(VENV)/bin/python -m tests.storm alone --minutes 10 --report benchmarks/soak $(ARGS)
+soak: setup  ## do harm to a running Corps for ten minutes, and judge: make soak [STORM=border] [ARGS='--minutes 120 --seed 7']
+	@$(VENV)/bin/python -m tests.storm $(STORM) --minutes 10 --report benchmarks/soak/$(STORM) $(ARGS)
 
 # atheris chooses bytes by what they reach. It is built for few interpreters, so it is installed when it is asked for.
 $(VENV)/.installed-fuzz: $(installed) requirements/fuzz.txt

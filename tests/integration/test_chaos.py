@@ -73,7 +73,7 @@ def targeted(
     household = Household()
     with corps.boot(LoadCorps, envs=2):
         name = corps.options(env=2).create(Witnessed, str(directory), 1)
-        target = Target(household, [2], directory, lambda *what: announced.append(what))
+        target = Target(household.envs, [2], directory, lambda *what: announced.append(what))
         yield target, household, PlacedWorker(1, 2, name)
 
 
@@ -221,6 +221,15 @@ def test_the_load_of_the_tests_runs_beside_any_application(tmp_path: Path) -> No
     assert "# Storm 3: all invariants held" in done.stdout
     assert "5 workers of the application were asked in" in done.stdout
     assert "python -m tests.storm" in done.stdout
+    assert " 0 executions" not in done.stdout
+
+
+def test_two_corps_are_stormed_and_ask_each_other_all_the_while() -> None:
+    command = [sys.executable, "-m", "tests.storm", "border", "--envs", "1", "--seed", "3", "--faults", "3"]
+    command += ["--calm", "0.2", "--mean-gap", "0.3", "--kind", "kill", "--kind", "system-exit"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "# Storm 3: all invariants held" in done.stdout
     assert " 0 executions" not in done.stdout
 
 

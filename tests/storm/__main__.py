@@ -7,21 +7,25 @@ import click
 from corps.testing.chaos.command import carry_out, storm_command
 from corps.testing.chaos.faults import KINDS
 from corps.testing.chaos.storm import StormOptions
+from tests.storm.border import over_a_border
 from tests.storm.built_in import alone, with_load
 from tests.storm.load import LoadOptions
 from tests.storm.worker_faults import worker_faults
 
 NO_APPLICATION = "alone"
+TWO_CORPS = "border"
 
 
 def main(rate: float, **given: Any) -> None:
     """Storm a load whose every step is written down.
 
     It runs in the Envs of APPLICATION, beside it. If APPLICATION is the word "alone", it runs in a Corps that
-    does nothing else.
+    does nothing else; with the word "border", in two of them, whose workers ask each other.
     """
 
     def built_in(options: StormOptions) -> StormOptions:
+        if options.source == TWO_CORPS:
+            return over_a_border(options, LoadOptions(rate=rate))
         chosen = alone(options) if options.source == NO_APPLICATION else options
         return with_load(chosen, LoadOptions(rate=rate))
 

@@ -121,14 +121,12 @@ class Load:
         """
         for env in self._envs:
             for _ in range(self._options.workers):
-                number = len(self._workers) + 1
-                name = lasting(env).create(Witnessed, str(self._directory), number)
-                self._workers.append(self._placed(number, env, name))
+                self._workers.append(self._new_worker(len(self._workers) + 1, env))
         others = [(each.number, each.name) for each in self._workers]
-        relays = []
-        for number, env in enumerate(self._envs, len(self._workers) + 1):
-            name = lasting(env).create(Relay, str(self._directory), number, others)
-            relays.append(self._placed(number, env, name))
+        relays = [
+            self._new_relay(number, env, others)
+            for number, env in enumerate(self._envs, len(self._workers) + 1)
+        ]
         answers = Answers(self._ledger.witness)
         for sender, seed in enumerate(self._seeds, 1):
             client = _Client(
@@ -144,6 +142,13 @@ class Load:
             thread = Thread(target=client.run, name=f"chaos-client-{sender}", daemon=True)
             self._threads.append(thread)
             thread.start()
+
+    def _new_worker(self, number: int, env: int) -> PlacedWorker:
+        return self._placed(number, env, lasting(env).create(Witnessed, str(self._directory), number))
+
+    def _new_relay(self, number: int, env: int, others: Sequence[tuple[int, Name[Any]]]) -> PlacedWorker:
+        name = lasting(env).create(Relay, str(self._directory), number, others)
+        return self._placed(number, env, name)
 
     def _placed(self, number: int, env: int, name: Name[Any]) -> PlacedWorker:
         self._ledger.witness.write(Kind.PLACED, worker=number, sequence=env)

@@ -74,17 +74,18 @@ class Witnessed(Conc):
     an answer that went to the wrong request would be seen.
     """
 
-    def __init__(self, directory: str, number: int) -> None:
+    def __init__(self, directory: str, number: int, house: str = "") -> None:
         """Write that this incarnation is born.
 
         Args:
             directory: Where the witness files are. All workers of an Env share one, also with those of the
                 same Env before and after it.
             number: Of this worker.
+            house: Tells its Corps from another one that writes there.
         """
         self._number = number
         self._incarnation = now_ns()
-        self._witness = Witness(Path(directory, f"{env_label(self.my_env())}{SUFFIX}"))
+        self._witness = Witness(Path(directory, f"{house}{env_label(self.my_env())}{SUFFIX}"))
         self._write(Kind.BORN, 0, 0, 0)
 
     def cleanup(self) -> None:
@@ -166,15 +167,18 @@ class Relay(Witnessed):
     sequences of its incarnations do not overlap, unless one sends over a thousand requests per second.
     """
 
-    def __init__(self, directory: str, number: int, others: Sequence[tuple[int, Name[Witnessed]]]) -> None:
+    def __init__(
+        self, directory: str, number: int, others: Sequence[tuple[int, Name[Witnessed]]], house: str = ""
+    ) -> None:
         """As `Witnessed`.
 
         Args:
             directory: Where the witness files are.
             number: Of this worker.
             others: Number and Name of each worker that may be asked.
+            house: Tells its Corps from another one that writes there.
         """
-        super().__init__(directory, number)
+        super().__init__(directory, number, house)
         self._others = others
         self._ledger = Ledger(self._witness)
         self._answers = Answers(self._witness)

@@ -23,18 +23,20 @@ _FRONT: Final = f"corps-{env_label(FRONT)}"
 
 
 class Household:
-    """The processes of one Corps that this process has booted, or will. One thread.
+    """The processes of one Corps that this process has booted, or will, or another one has. One thread.
 
     Made before the boot: templates that are there already belong to other Corps.
     """
 
-    def __init__(self) -> None:
-        self._foreign = set(_named_children(psutil.Process()).get(_TEMPLATE, ()))
+    def __init__(self, booting: psutil.Process | None = None) -> None:
+        """Look for what this process boots; or `booting`, which has booted one Corps alone."""
+        self._booting = booting or psutil.Process()
+        self._foreign = set() if booting else set(_named_children(self._booting).get(_TEMPLATE, ()))
         self._template: psutil.Process | None = None
 
     def envs(self) -> dict[int, psutil.Process]:
         """Return the process of each living Env, by its id; the front is among them."""
-        for each in _named_children(psutil.Process()).get(_TEMPLATE, ()):
+        for each in _named_children(self._booting).get(_TEMPLATE, ()):
             if each not in self._foreign:
                 self._template = each
         if self._template is None:

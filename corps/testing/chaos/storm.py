@@ -77,6 +77,8 @@ class StormOptions:
         hit_front: Whether the front is hit too.
         visits: Whether the workers of the application, and its ``run``, are called all the while.
         load: Makes more load; None for none.
+        others: Gives the processes of another Corps that the load has started, and that is hit as well, by
+            numbers that no Env of the application has.
         checker: Judges the witness files.
         limits: How strict it is.
         config: Settings for the boot; or what makes them, of the directory of witness files.
@@ -97,6 +99,7 @@ class StormOptions:
     hit_front: bool = False
     visits: bool = True
     load: LoadMaker | None = None
+    others: Callable[[], Mapping[int, psutil.Process]] = dict
     checker: type[Checker] = Checker
     limits: Limits = field(default_factory=Limits)
     config: Mapping[str, Any] | Callable[[Path], Mapping[str, Any]] | None = None
@@ -209,7 +212,12 @@ class _Storm:
                     busy.callback(self._visitors.stop)
                 sampler.start()
                 busy.callback(sampler.stop)
-                target = Target(household, hit, self._directory, self._announce)
+                target = Target(
+                    lambda: {**household.envs(), **options.others()},
+                    [*hit, *sorted(options.others())],
+                    self._directory,
+                    self._announce,
+                )
                 with target.signals.handled():
                     self._weather(app, target)
                 self._say("waiting for what is under way")

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -15,7 +15,6 @@ import psutil
 from corps.addresses import env_label
 from corps.errors import CorpsError
 from corps.supervision.restarts import Restart
-from corps.testing.chaos.census import Household
 from corps.testing.chaos.sabotage import Saboteur
 from corps.testing.chaos.witness import SUFFIX
 from corps.workers.factory import options
@@ -79,18 +78,18 @@ class Signals:
 class Target:
     """What faults may do. For the one thread that storms, inside the ``with`` block of the Corps.
 
-    It hits the Envs of `envs` alone. `announce` is called with the Env and the worker (0 for the whole Env)
-    before they are hit.
+    It hits the Envs of `envs` alone. `living` gives the process of each Env that lives. `announce` is called
+    with the Env and the worker (0 for the whole Env) before they are hit.
     """
 
     def __init__(
         self,
-        household: Household,
+        living: Callable[[], Mapping[int, psutil.Process]],
         envs: Sequence[int],
         directory: Path,
         announce: Callable[[int, int], None],
     ) -> None:
-        self._household = household
+        self._living = living
         self._envs = tuple(envs)
         self._directory = directory
         self._announce = announce
@@ -103,7 +102,7 @@ class Target:
 
     def choose_env(self, rng: Random) -> int:
         """Choose an Env that lives, or raise Missed. While all live, the choice depends on `rng` alone."""
-        living = self._household.envs()
+        living = self._living()
         for env in rng.sample(self._envs, len(self._envs)):
             if env in living:
                 return env
@@ -112,7 +111,7 @@ class Target:
     def process(self, env: int) -> psutil.Process:
         """Return the process of an Env, or raise Missed. It never stands for a later one of the same id."""
         try:
-            return self._household.envs()[env]
+            return self._living()[env]
         except KeyError:
             raise Missed(f"{env_label(env)} has no process") from None
 
