@@ -97,6 +97,7 @@ from corps.launch.boot import BootedName as BootedName
 from corps.launch.boot import aboot as aboot
 from corps.launch.boot import boot as boot
 from corps.launch.boot import freeze_support as freeze_support
+from corps.launch.choosing import options as options
 from corps.launch.connecting import ConnectedName as ConnectedName
 from corps.launch.connecting import connect as connect
 from corps.launch.local import LocalEnv as LocalEnv
@@ -165,7 +166,6 @@ from corps.workers.factory import Options as Options
 from corps.workers.factory import create as create
 from corps.workers.factory import create_funcs as create_funcs
 from corps.workers.factory import envs as envs
-from corps.workers.factory import options as options
 from corps.workers.factory import singleton as singleton
 from corps.workers.func import func as func
 from corps.workers.funcs import Funcs as Funcs

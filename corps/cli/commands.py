@@ -1,16 +1,13 @@
 """What the commands do: results to stdout, all else to stderr, and the exit status."""
 
-import contextlib
 import dataclasses
 import itertools
 import json
-import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any
 
 from corps.cli.reporting import APPLICATION_ERROR, BY_SIGNAL, OK, USAGE_ERROR, complain, exit_status, report
@@ -22,21 +19,13 @@ from corps.launch.command_run import ExitStatus
 from corps.launch.found_settings import current_folder, find_executable, find_settings
 from corps.launch.held_tag import HeldTag
 from corps.launch.running import RunningCorps
+from corps.launch.serving import Stopped, log_to_stderr, serve, stopping_signals
 from corps.launch.sources import Source, find_source
-from corps.runtime.threads.sleeping import sleep_in_parts
 from corps.workers.iterators import RemoteIterator
 from corps.workers.parameters import read_words
 
 if TYPE_CHECKING:
     from corps.settings import Settings
-
-
-class Stopped(KeyboardInterrupt):
-    """A signal asks for the end, as Ctrl-C does."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
 
 
 class UsageProblem(Exception):
@@ -63,15 +52,13 @@ def run_application(
     shown that. `on_up` is called when an external Corps has started, and before ``run``.
     """
     try:
-        with _stopping_signals():
+        with stopping_signals():
             source = _find(application)
 
             def found_settings() -> "Settings":
                 given = {"envs": envs, "tag": tag, "external": external or None}
                 found = find_settings(config, given, source=source, texts=settings).settings
-                logging.basicConfig(
-                    level=found.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-                )
+                log_to_stderr(found.log_level)
                 return found
 
             executable = settings.get("executable") or find_executable(config, source)
@@ -213,28 +200,6 @@ def _print_result(app: BootedName[Any], args: Sequence[Any]) -> int:
 
 
 def _serve(running: RunningCorps) -> int:
-    try:
-        print("corps: serving; Ctrl-C or SIGTERM ends it", file=sys.stderr, flush=True)
-        sleep_in_parts(running.is_over.wait)
-    except KeyboardInterrupt:
-        running.end(interrupted=True)
+    text = "corps: serving; Ctrl-C or SIGTERM ends it"
+    serve(running, lambda: print(text, file=sys.stderr, flush=True))
     return OK  # unless the end of the block raises why it is over
-
-
-@contextlib.contextmanager
-def _stopping_signals() -> Iterator[None]:
-    """Have SIGTERM and SIGHUP act like Ctrl-C: the first one ends in order, a second one at once."""
-
-    def stop(number: int, _: object) -> None:
-        raise Stopped(number)
-
-    replaced = {}
-    if current_thread() is main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is signal.SIG_DFL:  # else it is ignored, as SIGHUP under nohup
-                replaced[number] = signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, before in replaced.items():
-            signal.signal(number, before)

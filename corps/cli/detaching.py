@@ -12,14 +12,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Final
 
 from corps.cli.reporting import BY_SIGNAL, OK, complain, report
-from corps.errors import ConfigError, CorpsError, NotFound
-from corps.federation.registry import registry_of_user
+from corps.errors import CorpsError
+from corps.launch.detached_log import check_free, log_since, open_log
 from corps.launch.held_tag import HeldTag
-
-_SHOWN: Final = 256 * 1024  # bytes of a log at most that are shown after a start that failed
 
 
 def run_detached(
@@ -30,8 +27,8 @@ def run_detached(
     `run` is called in the child. It gets the path of the log file, and what to call when the Corps is up.
     """
     try:
-        _check_free(tag)
-        path, log = _open_log(tag, log_file)
+        check_free(tag)
+        path, log = open_log(tag, log_file)
     except CorpsError as error:
         return report(error)
     began = os.fstat(log).st_size
@@ -60,33 +57,6 @@ def run_detached(
         name = signal.Signals(-status).name
         return complain(f"the process of the Corps died by {name}; its log is {path}", BY_SIGNAL - status)
     return status
-
-
-def _check_free(tag: str) -> None:
-    """Raise NameTaken before a log is opened that another Corps writes to. The boot looks once more."""
-    with suppress(NotFound):
-        registry_of_user().entry(tag).check_free()
-
-
-def _open_log(tag: str, given: Path | None) -> tuple[str, int]:
-    """Open the log file to append to it; return its path, and a descriptor."""
-    if given is None:
-        state = os.environ.get("XDG_STATE_HOME", "")
-        above = Path(state) if os.path.isabs(state) else Path("~/.local/state").expanduser()
-        path = above / "corps" / f"{tag}.log"
-    else:
-        path = given.absolute()
-    try:
-        if given is None:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
-        log = os.open(path, flags, 0o600)
-    except (OSError, RuntimeError) as error:
-        raise ConfigError(
-            f"the log file {path} cannot be written: {error}; --log names another one"
-        ) from error
-    os.set_blocking(log, True)
-    return str(path), log
 
 
 def _leave_the_shell(log: int) -> None:
@@ -128,7 +98,5 @@ def _read_all(reader: int) -> str:
 
 def _show_log(path: str, began: int) -> None:
     """Show what has been written to the log, on stderr."""
-    with suppress(OSError), open(path, "rb") as file:
-        file.seek(max(began, os.fstat(file.fileno()).st_size - _SHOWN))
-        sys.stderr.write(file.read(_SHOWN).decode("utf-8", "replace"))
-        sys.stderr.flush()
+    sys.stderr.write(log_since(path, began))
+    sys.stderr.flush()

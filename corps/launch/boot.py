@@ -29,7 +29,7 @@ from corps.services.dirs.handle import DirHandle
 from corps.workers.dead_letters import DeadLetters
 from corps.workers.env_events import EnvEvents
 from corps.workers.everywhere import ask_everywhere
-from corps.workers.factory import Chosen, Options, options
+from corps.workers.factory import Chosen, Options
 from corps.workers.groups import Group
 from corps.workers.names import Name
 from corps.workers.news import News
@@ -113,7 +113,7 @@ class BootedName(Name[T_co], DirHandle):
         Raises:
             ConfigError: A value is out of range.
         """
-        how = replace(options(deadline=deadline, **chosen), _of=self._running.env)
+        how = replace(Options(deadline=deadline, **chosen).checked(), _of=self._running.env)
         limited = super().options(deadline=deadline, prefetch=prefetch)
         return BootedName(limited, self._running, how)
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from pathlib import PurePath
 from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +16,7 @@ from corps.launch.application import create_application
 from corps.launch.autoloading import Autoloading, installed
 from corps.launch.corps_end import CorpsEnd
 from corps.launch.death_follower import DeathFollower
-from corps.launch.held_tag import HeldTag
+from corps.launch.held_tag import HeldTag, private_tag
 from corps.launch.sources import Source
 from corps.launch.starting import start_env
 from corps.launch.surroundings import labels_of, of_envs
@@ -59,7 +60,8 @@ class CorpsPlan:
     """What is to be booted.
 
     `of_command` is None unless it is the program of a command. Then the front reads the stdin of this
-    process, and these are texts for arguments of the constructor, by their names.
+    process, and these are texts for arguments of the constructor, by their names. A Corps that is contained
+    in another one is listed on this host, and reached by none that has not got a Name of it.
     """
 
     source: Source
@@ -67,6 +69,8 @@ class CorpsPlan:
     executable: str | None = None  # the interpreter of its processes; None for that of this one
     of_command: Mapping[str, str] | None = None
     log_file: str = ""  # where the output of this process goes, if others are to be shown that
+    is_contained: bool = False
+    restart: Restart | None = None  # of the Corps object; None for that of its class
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +84,9 @@ class CorpsParts:
     mgr: Cell  # the CorpsMgr
     autoloading: Autoloading  # has started the components
     name: Name[Any]  # the application's Corps
+    restart: Restart | None  # of that
     finish_timeout: float  # seconds that requests of the script may take when the end begins
-    tag: HeldTag | None  # that of an external Corps, which it gives back when it is over
+    tag: HeldTag | None  # by which it is listed on this host; it gives it back when it is over
 
 
 class CorpsBuilder:
@@ -113,7 +118,7 @@ class CorpsBuilder:
         from corps.launch import child
 
         settings = self._plan.find_settings()
-        tag = self._take_tag(host, settings) if settings.external else None
+        tag = self._take_tag(host, settings) if settings.external or self._plan.is_contained else None
         env, me = self._start_own_env(host, settings)
         until = began + settings.boot_timeout
         host.start_timeout = settings.boot_timeout
@@ -123,16 +128,17 @@ class CorpsBuilder:
         env.labels = labels_of(start.of_envs)
         membership = self._gather(env, me, LocalLauncher(host, child.main), start, settings)
         front = membership.start(settings.envs, until)
+        restart = self._plan.restart or front.restart
         env.travels = Travels(places=front.travels) if front.travels else None
-        deaths = self._follow_deaths(env, membership, front.restart)
+        deaths = self._follow_deaths(env, membership, restart)
         mgr = self._make_mgr(env, membership)
         own: set[ConcAddr] = set()
         # The Corps object has ended, and does not return.
-        mgr.family.on_end = lambda child: None if child in own else self._end.is_wanted.set()
+        mgr.family.on_end = lambda child, failure: None if child in own else self._end.object_ended(failure)
         autoloading = Autoloading(env, mgr, FRONT, [FRONT, *env.worker_envs], own.add)
         autoloading.start(components, until)
         kwargs = {**kwargs, **self._read_arguments(env)}
-        application = Record(Application, args, kwargs, WorkerOptions(settings.tag, restart=front.restart))
+        application = Record(Application, args, kwargs, WorkerOptions(settings.tag, restart=restart))
         name = create_application(env, mgr, application)
         self._make_known(env, membership, name, front.interface)
         if env.options.log_output:
@@ -141,7 +147,8 @@ class CorpsBuilder:
             membership.release_output()
         if tag is not None:
             tag.publish(env, name)
-        return CorpsParts(host, env, membership, deaths, mgr, autoloading, name, settings.finish_timeout, tag)
+        parts = host, env, membership, deaths, mgr, autoloading, name, restart
+        return CorpsParts(*parts, settings.finish_timeout, tag)
 
     def _launch_host(self) -> ProcessHost:
         host = ProcessHost(
@@ -157,11 +164,15 @@ class CorpsBuilder:
         return host
 
     def _take_tag(self, host: ProcessHost, settings: "Settings") -> HeldTag:
-        """Take the tag of an external Corps before anything of it runs, so that of two boots one goes on."""
+        """Take the tag of a Corps before anything of it runs, so that of two boots one goes on."""
         assert host.template_pid is not None
-        tag = HeldTag(
-            settings.tag, self._corps_id, self._plan.source.path, host.template_pid, self._plan.log_file
-        )
+        plan = self._plan
+        where = self._corps_id, plan.source.path, host.template_pid, plan.log_file
+        if plan.is_contained:
+            name = settings.tag or PurePath(plan.source.path).stem or plan.source.qualname
+            tag = HeldTag(private_tag(name, self._corps_id), *where, is_private=True)
+        else:
+            tag = HeldTag(settings.tag, *where)
 
         def give_back(_: object, error: BaseException | None, trace: TracebackType | None) -> None:
             tag.give_back(error)
@@ -171,18 +182,18 @@ class CorpsBuilder:
 
     def _start_own_env(self, host: ProcessHost, settings: "Settings") -> tuple[Env, Member]:
         options, source = env_options(settings), self._plan.source
-        if settings.external:
-            if options.transport != "unix":
-                raise ConfigError(
-                    f"an external Corps needs the transport 'unix', and the setting transport is "
-                    f"{options.transport!r}"
-                )
+        what = "a contained" if self._plan.is_contained else "an external" if settings.external else ""
+        if options.transport == "unix":
             options = replace(options, border_secret=new_secret())
+        elif what:
+            raise ConfigError(
+                f"{what} Corps needs the transport 'unix', and the setting transport is {options.transport!r}"
+            )
         env, me = start_env(self._corps_id, BOOT_ENV, options, source, host.runtime_dir)
         self._undo_late.callback(env.close, 0.0)
-        if settings.external and env.border is None:
+        if what and env.border is None:
             raise ConfigError(
-                f"the path {host.runtime_dir} is too long for the sockets of an external Corps: set "
+                f"the path {host.runtime_dir} is too long for the sockets of {what} Corps: set "
                 "XDG_RUNTIME_DIR or TMPDIR to a directory with a shorter one"
             )
         env.on_defect = self._end.fail_at_once

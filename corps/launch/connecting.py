@@ -173,9 +173,20 @@ def connect(where: str | Path, cls: type[Any] | None = None) -> ConnectedName[An
         ConfigError: A setting of the Env that is started is unknown or has a bad value.
         BootError: The Env could not be started.
     """
-    record = _record_at(where)
+    return connected(_record_at(where), _env_at_a_border(), cls)
+
+
+def connected(record: ConnectionRecord, env: Env | None, cls: type[Any] | None = None) -> ConnectedName[Any]:
+    """Return the Name of a Corps with this record, for use in an Env, or in a small one made for that.
+
+    Raises:
+        Unreachable: The Corps has ended.
+        ConfigError: A setting of the Env that is started is unknown or has a bad value.
+        BootError: The Env could not be started.
+    """
     interface = record.interface if cls is None else replace(record.interface, author=cls)
-    env = _env_at_a_border()
+    if env is not None and env.border is None:
+        env = None
     client = None if env is not None else start_client()
     env = env if client is None else client._env
     assert env is not None
@@ -203,6 +214,6 @@ def _record_at(where: str | Path) -> ConnectionRecord:
 def _env_at_a_border() -> Env | None:
     """Return the Env of the calling code, if it reaches other Corps; else an open one that does."""
     here = acting()
-    if here is not None and here.env.border is not None:
+    if here is not None and here.env.border is not None and (here.cell is not None or here.env.is_open):
         return here.env
     return this_process.env_at_a_border()

@@ -17,6 +17,7 @@ class CorpsEnd:
         self.is_wanted = Event()  # set when the Corps is to end
         self.hurry: Future[None] = Future()  # settled when the end waits for workers no more
         self.is_over = Event()  # set when nothing of the Corps is left
+        self.failure: Failure | None = None  # of the Corps object; written before `is_wanted` is set
         self._lock = Lock()  # protects what follows
         self._asked: list[Future[None]] = []
         self._error: SupervisionError | None = None
@@ -27,6 +28,11 @@ class CorpsEnd:
     def has_failed(self) -> bool:
         """Whether the Corps ends because it cannot go on."""
         return self._error is not None
+
+    def object_ended(self, failure: Failure | None) -> None:
+        """Begin the end, because the Corps object has ended for good, with this failure if it had one."""
+        self.failure = failure
+        self.is_wanted.set()
 
     def ask(self) -> Future[None]:
         """Begin the end. Return a Future that is done when it is over; it fails if the Corps has failed."""

@@ -1,11 +1,12 @@
-"""The tag of an external Corps, while this process boots it, runs it and ends it."""
+"""The tag by which a Corps is listed on this host, while this process boots it, runs it and ends it."""
 
 import logging
 import os
+import re
 import socket
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from corps.addresses import FRONT
 from corps.clock import wall_time
@@ -21,12 +22,21 @@ from corps.workers.names import Name
 
 _log = logging.getLogger("corps.launch")
 
+_NAME: Final = 40  # letters of a name in the tag of a contained Corps
+_ID: Final = 8  # and of its id
+
 
 class HeldTag(Part):
-    """The tag of an external Corps of this process. The Corps's own thread; any thread calls `env_came`."""
+    """The tag of a Corps of this process. The Corps's own thread; any thread calls `env_came`."""
 
-    def __init__(self, tag: str, corps: str, source: str, template: int, log_file: str) -> None:
-        """Take the tag; see `Registry.claim` for what is raised. `template` starts the Envs."""
+    def __init__(
+        self, tag: str, corps: str, source: str, template: int, log_file: str, *, is_private: bool = False
+    ) -> None:
+        """Take the tag; see `Registry.claim` for what is raised. `template` starts the Envs.
+
+        `is_private`: what is published says where the front is, to those that have got a Name. It does not
+        admit others.
+        """
         if not tag:
             raise ConfigError(
                 "an external Corps needs a tag by which others find it: --tag, corps.boot(tag=...), or the "
@@ -35,6 +45,7 @@ class HeldTag(Part):
         self.tag = tag
         self.corps = corps
         self._registry = registry_of_user()
+        self._is_private = is_private
         self._is_ending = False
         self._again: Callable[[], None] = lambda: None
         pid = os.getpid()
@@ -84,6 +95,8 @@ class HeldTag(Part):
 
     def _publish(self, env: Env, name: Name[Any]) -> None:
         record = record_of(env, name, self.tag, self._claim.started, self._claim.log_file)
+        if self._is_private:
+            record = replace(record, capability=bytes(len(record.capability)))
         self._registry.publish(replace(record, since=self._claim.since))
 
     def enter_phase(self, name: str) -> None:
@@ -104,3 +117,9 @@ class HeldTag(Part):
             _log.warning("the tag %s could not be given back: %s", self.tag, problem)
         news = EndNews("", "" if error is None else f"{type(error).__name__}: {error}")
         tell_of_end(self._registry.path, self.tag, news)
+
+
+def private_tag(name: str, corps: str) -> str:
+    """Make the tag of a Corps that is contained in another one: no other Corps has it."""
+    kept = re.sub(r"[^A-Za-z0-9_-]", "-", name)[:_NAME] or "corps"
+    return f"{kept}.{corps[:_ID]}"

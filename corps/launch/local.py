@@ -32,7 +32,7 @@ from corps.runtime.threads.thread_starts import THREADS_START_AT_EXIT
 from corps.services.dirs.handle import DirHandle
 from corps.workers.dead_letters import DeadLetters
 from corps.workers.env_events import EnvEvents
-from corps.workers.factory import Chosen, Options, options
+from corps.workers.factory import Chosen, Options
 from corps.workers.names import Name
 from corps.workers.news import News
 from corps.workers.placement import with_label
@@ -94,7 +94,7 @@ class LocalEnv(DirHandle):
     def options(self, *, deadline: float | None = None, **chosen: Unpack[Chosen]) -> Options:
         """Say how workers are to be created here; see `corps.options`."""
         self._check_open()
-        return replace(options(deadline=deadline, **chosen), _of=self._env)
+        return replace(Options(deadline=deadline, **chosen).checked(), _of=self._env)
 
     def _check_open(self) -> None:
         if self._env.closed:

@@ -18,6 +18,7 @@ from corps.launch.building import CorpsBuilder, CorpsParts, CorpsPlan
 from corps.launch.corps_end import CorpsEnd
 from corps.launch.loading import alias_main
 from corps.launch.orderly_end import OrderlyEnd
+from corps.messages.endings import Failure
 from corps.messages.outcomes import Refused, Value
 from corps.messages.requests import CALL
 from corps.runtime.calls.futures import Future
@@ -42,6 +43,17 @@ class RunningCorps:
         self._thread = thread
         self._pid = os.getpid()
         self._is_exiting = False  # the interpreter ends
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why the Corps object has failed, if it has, and nothing has brought it back."""
+        return self._end.failure
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether the Corps object is to come back when its process has died."""
+        restart = self._parts.restart
+        return restart is not None and restart.brings_back("killed")
 
     def run_parameters(self) -> list[Parameter] | None:
         """Ask for the parameters of the application's method ``run``; None if it has none."""

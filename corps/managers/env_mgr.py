@@ -15,7 +15,7 @@ from corps.runtime.calls.winding_down import Unfinished, hear_last_words, still,
 from corps.runtime.cells import halting
 from corps.runtime.cells.constructing import construct_soon
 from corps.runtime.cells.family import ChildEnd
-from corps.runtime.cells.records import Application, Record
+from corps.runtime.cells.records import Application, Record, Sealed
 from corps.runtime.cells.records import Component as Named
 from corps.runtime.env import Env
 from corps.supervision.restarts import Restart
@@ -93,7 +93,12 @@ class EnvMgr(Conc):
             return record
         if self._application is None:
             raise LoadError(f"no application was loaded in {self._env.label}")
-        return record._replace(cls=self._application)
+        record = record._replace(cls=self._application)
+        sealed = record.args[0] if record.args else None
+        if isinstance(sealed, Sealed):
+            args, kwargs = self._env.upper.unpack(sealed)
+            record = record._replace(args=args, kwargs={**kwargs, **record.kwargs})
+        return record
 
     async def component_restart(self, use: str, is_required: bool) -> Restart:
         """Find the class of a component, and return its restart policy."""

@@ -32,6 +32,7 @@ from corps.services.timers.setting import TimersOfWorkers
 from corps.services.undelivered import UndeliveredBox
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
+from corps.workers.ended_with import EndedWith
 from corps.workers.env_events import EnvEvents
 from corps.workers.func import Asked
 from corps.workers.routes import Routes, RoutesService
@@ -59,6 +60,7 @@ SERVICES_OF_EACH: Final[Sequence[Service]] = (
     Service(DirCopy, ENV_DIR, EnvDir),
     Service(Singletons),
     Service(EnvEvents),
+    Service(EndedWith),
     Service(RefusalFile),
     Service(UndeliveredBox),
     Service(DirPrimary, CORPS_DIR, CorpsDir, is_corps_wide=True),

@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from corps.launch.choosing import options
 from corps.managers.assembly import build_env, env_options
 from corps.messages.endings import Failure
 from corps.messages.members import Member
@@ -24,7 +25,7 @@ from corps.settings import Settings
 from corps.testing.network import MemoryNetwork
 from corps.transport.link import Transport
 from corps.wire.frames import Hello
-from corps.workers.factory import Options, options
+from corps.workers.factory import Options
 from corps.workers.names import Name
 from corps.workers.placement import Where
 

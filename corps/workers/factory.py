@@ -1,9 +1,26 @@
-"""Creating workers, and choosing the Env they live in."""
+"""Creating workers, and choosing the Env they live in.
 
-from collections.abc import Callable
+One file because `Options` has all that can be done with options, each with its arguments in full.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypedDict, TypeVar, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Literal,
+    ParamSpec,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    TypeVarTuple,
+    get_args,
+    get_origin,
+    overload,
+)
 
 from corps.errors import ConfigError, CorpsError, DefinitionError
 from corps.messages.outcomes import Refused, Value
@@ -28,9 +45,11 @@ from corps.workers.properties import Properties, checked_properties
 
 if TYPE_CHECKING:
     from corps.runtime.cells.cell import Cell
+    from corps.settings import Settings
 
 T = TypeVar("T")
 P = ParamSpec("P")
+Ts = TypeVarTuple("Ts")
 
 Per = Literal["corps", "env", "host"]
 """Where there is one singleton: in the whole Corps, in each Env, or on each host."""
@@ -50,6 +69,26 @@ class Chosen(TypedDict, total=False):
     per: Per
     label: str | None
     where: Literal["corps"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class BootWish:
+    """A Corps that is to be booted in processes of its own, as `Options.boot` describes it."""
+
+    source: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    envs: int | None
+    config: Any  # as of `corps.boot`
+    tag: str
+    restart: Restart | None
+    managed: bool
+    contained: bool
+    env: Env | None  # in which the worker is that wants it; None for that of the calling code
+
+
+Boots: TypeAlias = Callable[[BootWish], Future[Name[Any]]]
+"""Boots a Corps. `corps.options` puts it in, because it lies above all that creates workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +113,9 @@ class Options:
         label: Only Envs with this label are taken.
         where: ``"corps"``: the Corps object is the Mgr of the worker, whichever worker creates it; in
             `corps.env` it is the EnvMgr. None: the worker that creates it.
+        external: For `boot`: a Corps with a life of its own, which others find by its tag.
+        managed: For `boot`: one that is external, and ends with the worker that boots it.
+        contained: For `boot`: one that is private to the worker that boots it, and ends with it.
     """
 
     tag: str = ""
@@ -87,8 +129,53 @@ class Options:
     per: Per = "corps"
     label: str | None = None
     where: Literal["corps"] | None = None
+    external: bool = False
+    managed: bool = False
+    contained: bool = False
     _of: Env | None = None
+    _boots: Boots | None = None
     _is_soon: bool = False  # the calling thread runs no constructor, not even in this Env
+
+    def checked(self) -> "Options":
+        """Return these options, of which each has a value that can be.
+
+        Raises:
+            ConfigError: A value is out of range.
+            PropertyError: A property cannot be.
+        """
+        env, mailbox, deadline, restart = self.env, self.mailbox, self.deadline, self.restart
+        register, properties, at_once = self.register, self.properties, self.at_once
+        per, label, where = self.per, self.label, self.where
+        if mailbox is not None and not _is_number(mailbox, int, least=1):
+            raise ConfigError(f"mailbox={mailbox!r}: wants the number of requests that have room, from 1")
+        if deadline is not None and not (_is_number(deadline, int, float, least=0) and deadline > 0):
+            raise ConfigError(f"deadline={deadline!r}: wants a number of seconds above 0, or None")
+        if restart is not None and not isinstance(restart, Restart):
+            raise ConfigError(f"restart={restart!r}: wants a corps.Restart, or None")
+        if register not in (True, False, "unique"):
+            raise ConfigError(f'register={register!r:.80}: wants True, False or "unique"')
+        if properties is not None and not register:
+            raise ConfigError(
+                "options(properties=...) are those of an entry in a Dir: say register=True as well"
+            )
+        if per not in _PER:
+            raise ConfigError(f"per={per!r:.80}: wants one of {', '.join(_PER)}")
+        if per != "corps" and env not in (None, "here"):
+            raise ConfigError(
+                f'per="{per}" with env={env!r}: each {per} has its own singleton, so say no env'
+            )
+        kept = None if properties is None else checked_properties(properties)
+        if at_once is not None and not _is_number(at_once, int, least=1):
+            raise ConfigError(
+                f"at_once={at_once!r}: wants the number of functions that may run, from 1, or None"
+            )
+        if label is not None and (type(label) is not str or not label or env is not None):
+            raise ConfigError(f"label={label!r:.80} with env={env!r}: wants a label of Envs, and then no env")
+        if where not in (None, "corps"):
+            raise ConfigError(
+                f'where={where!r:.80}: wants "corps", for a worker of the Corps object, or None'
+            )
+        return replace(self, properties=kept)
 
     def create(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
         """Create one worker, and wait until it is constructed; see `corps.create`.
@@ -309,6 +396,127 @@ class Options:
         """
         return self.replicate(n, Functions, functions_of(functions, named)).any
 
+    @overload
+    def boot(
+        self,
+        source: str | Path,
+        *args: Any,
+        envs: int | None = None,
+        config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+        **kwargs: Any,
+    ) -> Name[Any]: ...
+    @overload
+    def boot(self, source: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Name[T]: ...
+    @overload
+    def boot(
+        self,
+        source: Callable[[*Ts], T],
+        *args: *Ts,
+        envs: int | None = None,
+        config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+    ) -> Name[T]: ...
+    @overload
+    def boot(
+        self,
+        source: type[T],
+        *,
+        envs: int,
+        config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+        **kwargs: Any,
+    ) -> Name[T]: ...
+    def boot(  # type: ignore[misc]  # it takes whatever a constructor takes
+        self,
+        source: Any,
+        *args: Any,
+        envs: int | None = None,
+        config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+        **kwargs: Any,
+    ) -> Name[Any]:
+        """Boot a Corps in processes of its own, and wait until it is up. Workers may do so, and scripts.
+
+        With `external` it has a life of its own: a session without a terminal, its own log file, and a tag by
+        which others find it. It goes on when the caller ends. With `managed` as well, it ends with the worker
+        that boots it. With `contained` it ends with that worker too, and nobody reaches it who has not got a
+        Name of it. A worker of the runtime stands for it below its Mgr, which hears of its end as of that of
+        any other worker.
+
+        Args:
+            source: As for `corps.boot`.
+            *args: For the constructor of the Corps.
+            envs: How many Envs (processes) to start; None for the setting. 0, for one that is contained: it
+                lives in the Envs of its creator.
+            config: As for `corps.boot`.
+            **kwargs: For the constructor of the Corps.
+
+        Returns:
+            The Name of the Corps, whose constructor has returned.
+
+        Raises:
+            CorpsError: As `corps.boot`. The text has the end of its log.
+            NameTaken: It is external, and another external Corps of this user has the tag on this host.
+            ConfigError: The options do not say which kind of Corps, or say what only workers have.
+            ContextError: It is to have a Mgr, and there is no Env here.
+            PackError: An argument cannot be packed.
+            LoopBlocked: Called in a coroutine: use ``await options.boot_nowait(...)`` there.
+        """
+        return self.boot_nowait(source, *args, envs=envs, config=config, **kwargs).result()
+
+    def boot_nowait(
+        self,
+        source: Any,
+        /,
+        *args: Any,
+        envs: int | None = None,
+        config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+        **kwargs: Any,
+    ) -> Future[Name[Any]]:
+        """Boot a Corps as `boot` does, without waiting for it, as coroutines must.
+
+        Args:
+            source: As for `boot`, like all that follows.
+            *args: For the constructor of the Corps.
+            envs: How many Envs to start.
+            config: As for `corps.boot`.
+            **kwargs: For the constructor of the Corps.
+
+        Returns:
+            A Future of its Name.
+
+        Raises:
+            CorpsError: As `boot`.
+        """
+        self._check_kind_of_corps(envs)
+        assert self._boots is not None  # it is there with `external` and `contained`
+        how = self.tag, self.restart, self.managed, self.contained, self._of
+        booted = self._boots(BootWish(source, args, kwargs, envs, config, *how))
+        return booted if self.deadline is None else with_deadline(booted, self.deadline)
+
+    def _check_kind_of_corps(self, envs: int | None) -> None:
+        if self.external is self.contained or (self.managed and self.contained) or self._boots is None:
+            given = f"external={self.external}, managed={self.managed}, contained={self.contained}"
+            raise ConfigError(
+                f"options({given}).boot(...): say external=True for a Corps with a life of its own, with "
+                "managed=True for one that ends with this worker, or contained=True for a private one. "
+                "corps.boot(...) boots one that ends with this program"
+            )
+        plain = Options(
+            tag=self.tag,
+            deadline=self.deadline,
+            restart=self.restart,
+            external=self.external,
+            managed=self.managed,
+            contained=self.contained,
+            _of=self._of,
+            _boots=self._boots,
+        )
+        if self != plain:
+            raise ConfigError(
+                "options(...).boot(...) takes tag, deadline, restart, external, managed and contained; what "
+                "else options has is for workers that are created"
+            )
+        if envs is not None and not _is_number(envs, int, least=0 if self.contained else 1):
+            raise ConfigError(f"boot(envs={envs!r}): wants a number of Envs from 1; 0 for a contained Corps")
+
     def _env(self) -> Env:
         return self._of or env_here("to create a worker in")
 
@@ -402,75 +610,6 @@ def _all_or_none(made: list[Future[Any]]) -> list[Any]:
     wait_all(ends)
     error = failed.failure()
     raise error if error is not None else CorpsError("a worker was not created")
-
-
-def options(
-    *,
-    tag: str = "",
-    env: Where = None,
-    mailbox: int | None = None,
-    deadline: float | None = None,
-    restart: Restart | None = None,
-    register: bool | Literal["unique"] = False,
-    properties: Properties | None = None,
-    at_once: int | None = None,
-    per: Per = "corps",
-    label: str | None = None,
-    where: Literal["corps"] | None = None,
-) -> Options:
-    """Choose how workers are created: ``corps.options(tag="a").create(Counter, 10)``.
-
-    Args:
-        tag: The author's own mark, for `my_tag` and for lists.
-        env: The id of the Env for the worker, ``"here"`` for the creator's own, or ``"front"`` for that of
-            the Corps object. None takes the Envs of the Corps in turn, beginning with the creator's own;
-            never the front.
-        mailbox: How many requests may wait for the worker; None for the setting `mailbox`.
-        deadline: Seconds within which the worker must be constructed, and then each request through the
-            Name that is returned must be answered. None for no limit.
-        restart: What to do when the worker fails; None for what its class declares.
-        register: Whether to register the worker in the Dir of the Corps, under `tag`, as soon as it is
-            constructed. ``"unique"``: as the only one; otherwise it ends again, and its creation fails with
-            NameTaken.
-        properties: Those of its entry there; see `corps.register`.
-        at_once: How many functions of a `corps.Funcs` may run at a time; None for what its class declares.
-        per: For `singleton`: whether there is one in the ``"corps"``, one in each ``"env"``, or one on each
-            ``"host"``.
-        label: Take only Envs to which the settings give this label, in turn; `create_per_env` and `replicate`
-            take each of them.
-        where: ``"corps"``: the Corps object is the Mgr of the worker, whichever worker creates it; in
-            `corps.env` it is the EnvMgr. None: the worker that creates it.
-
-    Returns:
-        Options with the methods `create`, `create_nowait`, `create_many`, `create_per_env`, `replicate`,
-        `create_funcs`, `singleton` and `singleton_nowait`.
-
-    Raises:
-        ConfigError: A value is out of range.
-        PropertyError: A property cannot be.
-    """
-    if mailbox is not None and not _is_number(mailbox, int, least=1):
-        raise ConfigError(f"mailbox={mailbox!r}: wants the number of requests that have room, from 1")
-    if deadline is not None and not (_is_number(deadline, int, float, least=0) and deadline > 0):
-        raise ConfigError(f"deadline={deadline!r}: wants a number of seconds above 0, or None")
-    if restart is not None and not isinstance(restart, Restart):
-        raise ConfigError(f"restart={restart!r}: wants a corps.Restart, or None")
-    if register not in (True, False, "unique"):
-        raise ConfigError(f'register={register!r:.80}: wants True, False or "unique"')
-    if properties is not None and not register:
-        raise ConfigError("options(properties=...) are those of an entry in a Dir: say register=True as well")
-    if per not in _PER:
-        raise ConfigError(f"per={per!r:.80}: wants one of {', '.join(_PER)}")
-    if per != "corps" and env not in (None, "here"):
-        raise ConfigError(f'per="{per}" with env={env!r}: each {per} has its own singleton, so say no env')
-    kept = None if properties is None else checked_properties(properties)
-    if at_once is not None and not _is_number(at_once, int, least=1):
-        raise ConfigError(f"at_once={at_once!r}: wants the number of functions that may run, from 1, or None")
-    if label is not None and (type(label) is not str or not label or env is not None):
-        raise ConfigError(f"label={label!r:.80} with env={env!r}: wants a label of Envs, and then no env")
-    if where not in (None, "corps"):
-        raise ConfigError(f'where={where!r:.80}: wants "corps", for a worker of the Corps object, or None')
-    return Options(tag, env, mailbox, deadline, restart, register, kept, at_once, per, label, where)
 
 
 def _is_number(value: object, *types: type, least: float) -> bool:

@@ -17,7 +17,7 @@ from corps.runtime.calls.waiting import gather
 from corps.runtime.env import Env
 from corps.supervision.restarts import Restart
 from corps.workers.everywhere import env_here
-from corps.workers.factory import options
+from corps.workers.factory import Options
 from corps.workers.iterators import RemoteIterator
 from corps.workers.names import Name
 
@@ -247,4 +247,4 @@ def pool(n: int, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> P
     if type(n) is not int or n < 1:
         raise ConfigError(f"pool({n!r}, ...): wants the number of workers first, from 1")
     restart = getattr(cls, "restart", None) or Restart()
-    return Pool(options(restart=restart).create_many(n, cls, *args, **kwargs))
+    return Pool(Options(restart=restart).checked().create_many(n, cls, *args, **kwargs))

@@ -285,13 +285,21 @@ def test_a_worker_connects_with_the_env_that_it_has(index_corps: OtherCorps) -> 
             assert index.is_shelf(shelf).result()
 
 
-def test_a_corps_that_is_not_external_hands_out_nothing(index_corps: OtherCorps) -> None:
+def test_a_corps_that_is_not_external_is_found_by_none_and_reached_by_names_alone(
+    index_corps: OtherCorps, index: Any
+) -> None:
     class Asker(corps.Corps):
         def hand_out(self, record: str) -> None:
             corps.connect(record).keep(self.my_name()).result()
 
-    with corps.boot(Asker, envs=1) as asker, pytest.raises(corps.PackError, match="external=True"):
+        def hear(self, word: str) -> str:
+            return f"heard {word}"
+
+    with corps.boot(Asker, envs=1, tag="asker") as asker:
         asker.hand_out(str(index_corps.record)).result()
+        assert index.call_kept("a word").ret == "heard a word"
+        with pytest.raises(corps.NotFound):
+            corps.connect("asker")
 
 
 def test_a_program_ends_without_disconnecting(index_corps: OtherCorps) -> None:

@@ -9,10 +9,11 @@ from threading import Event, Thread
 from typing import Any, Final, NamedTuple, Self
 
 from corps.clock import now
+from corps.launch.choosing import options
 from corps.supervision.restarts import Restart
 from corps.testing.chaos.ledger import Ledger
 from corps.testing.chaos.witness import Kind, Trait
-from corps.workers.factory import Options, options
+from corps.workers.factory import Options
 from corps.workers.names import Name
 from tests.storm.witnessed import Answers, Relay, Witnessed
 

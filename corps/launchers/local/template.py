@@ -317,7 +317,13 @@ def become_env(env_id: int) -> None:
 
 
 def become(arguments: dict[str, Any]) -> NoReturn:
-    """Be a template process, or an Env that is no fork. The arguments are the fields of its config."""
+    """Be a template process, or an Env that is no fork. The arguments are the fields of its config.
+
+    Or be what a function makes of this process: ``entry`` names it, as ``"module:function"``, and the
+    other arguments are for it, but for ``path`` and ``argv``. It returns the exit status.
+    """
+    if "entry" in arguments and "env_id" not in arguments:
+        be_other(**arguments)
     if "env_id" in arguments:
         env = EnvConfig(**arguments)
         sys.argv[:] = env.argv
@@ -331,6 +337,23 @@ def become(arguments: dict[str, Any]) -> NoReturn:
     Template(config).run()
     # Not sys.exit: modules have registered work for the end of an interpreter that is not for this process.
     os._exit(0)
+
+
+def be_other(entry: str, path: list[str], argv: list[str], **arguments: Any) -> NoReturn:
+    """Have a function be the life of this process. The interpreter does not end in its own way after it."""
+    del path  # `python_command` has taken it
+    gc.enable()
+    sys.argv[:] = argv
+    set_process_name("corps-boot")
+    module_name, _, function_name = entry.partition(":")
+    status = _EXIT_IN_FORK
+    try:
+        status = getattr(importlib.import_module(module_name), function_name)(**arguments)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        flush_output()
+        os._exit(status)
 
 
 def _count_threads() -> int:

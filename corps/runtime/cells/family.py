@@ -57,8 +57,9 @@ class Family:
         self._early: dict[ConcAddr, ChildEnd] = {}  # ends that were reported before the adoption
         self._closed = False
         self._supervising: Supervising | None = None
-        # Called after a child has ended for good, by the thread that reports it.
-        self.on_end: Callable[[ConcAddr], object] | None = None
+        # Called after a child has ended for good, with its failure if it had one, by the thread that reports
+        # it.
+        self.on_end: Callable[[ConcAddr, Failure | None], object] | None = None
         self.groups: list[ChildGroup] = []  # of so many children in each Env; only appended to
 
     def adopt(self, child: ConcAddr, name: "WorkerName", record: Record | None = None) -> bool:
@@ -92,7 +93,7 @@ class Family:
                 child, end.incarnation, end.failure, is_halted=end.is_halted, failed_at=now() - end.ago
             )
         else:
-            self.disown(child)
+            self.disown(child, end.failure)
             if end.failure.is_final:
                 self._cell.env.lives.escalate(self._cell, end.failure)
 
@@ -110,7 +111,7 @@ class Family:
         if supervising is not None and returns:
             supervising.lost(child, failure)
         else:
-            self.disown(child)
+            self.disown(child, failure)
 
     def away(self) -> list[ConcAddr]:
         """Return the children that are to be started again, and whose start was not answered yet."""
@@ -118,8 +119,8 @@ class Family:
             supervising = self._supervising
         return supervising.away() if supervising is not None else []
 
-    def disown(self, child: ConcAddr) -> None:
-        """Forget a worker that has ended for good."""
+    def disown(self, child: ConcAddr, failure: Failure | None = None) -> None:
+        """Forget a worker that has ended for good, after this failure if it had one."""
         with self._lock:
             known = self._children.pop(child, None)
             supervising = self._supervising
@@ -128,7 +129,7 @@ class Family:
         if known is not None:
             self._cell.env.parts.tell(lambda part: part.worker_gone(child))
             if self.on_end is not None:
-                self.on_end(child)
+                self.on_end(child, failure)
 
     def has(self, child: ConcAddr) -> bool:
         """Return whether a worker is one of those that have not ended."""

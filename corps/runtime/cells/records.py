@@ -24,6 +24,13 @@ class Component:
     _corps_interface = Interface("corps:Conc", frozenset())
 
 
+class Sealed(NamedTuple):
+    """Stands for the arguments of a constructor, which its Env unpacks: ``(args, kwargs)``, packed."""
+
+    codec: int
+    body: bytes
+
+
 class Record(NamedTuple):
     """How a worker was created. Its Env and its Mgr keep that if it may be restarted."""
 

@@ -35,8 +35,8 @@ _CHANCE: Final = random.SystemRandom().random  # the generator of the module is 
 class Supervising:
     """What one Mgr does about its children. Thread-safe, but for `run`, which is for the pool."""
 
-    def __init__(self, cell: "Cell", disown: Callable[[ConcAddr], None]) -> None:
-        """Make one without any child. `disown` is called with a child that has ended for good."""
+    def __init__(self, cell: "Cell", disown: Callable[[ConcAddr, Failure | None], None]) -> None:
+        """Make one without any child. `disown` is called with a child that has ended for good, and why."""
         self._cell = cell
         self._env = cell.env
         self._disown = disown
@@ -111,7 +111,7 @@ class Supervising:
             case Plan() as plan:
                 self._carry_out(plan)
             case Dropped(child=dropped):
-                self._disown(dropped)
+                self._disown(dropped, failure)
                 if is_halted:
                     self._env.exit(child)
             case GivenUp() as given_up:
@@ -249,7 +249,7 @@ class Supervising:
         failure = Failure("lost", f"it could not be started again: {error}")
         self._answered(child, incarnation)
         if self._env.others.is_gone(child.env):  # to try again would use up its restarts within a moment
-            self._disown(child)
+            self._disown(child, failure)
             return
         if isinstance(error, WorkerGone) and error.executed == "no":  # the EnvMgr there ends, and so its Env
             return

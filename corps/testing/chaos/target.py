@@ -14,10 +14,10 @@ import psutil
 
 from corps.addresses import env_label
 from corps.errors import CorpsError
+from corps.launch.choosing import options
 from corps.supervision.restarts import Restart
 from corps.testing.chaos.sabotage import Saboteur
 from corps.testing.chaos.witness import SUFFIX
-from corps.workers.factory import options
 from corps.workers.names import Name
 
 PATIENCE: Final = 2.0
