@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from corps.addresses import BOOT_ENV, FRONT, ConcAddr
+from corps.addresses import BOOT_ENV, ConcAddr
 from corps.federation.border import CorpsBorder
+from corps.federation.finding import address_for
 from corps.federation.records import ConnectionRecord
 from corps.federation.registry import read_connection_file, registry_of_user
 from corps.launch.client_dirs import make_client_dir
@@ -16,7 +17,6 @@ from corps.launch.found_settings import find_settings
 from corps.launch.local import LocalEnv
 from corps.launchers.local.runtime_dir import remove_runtime_dir
 from corps.managers.assembly import build_env, env_options
-from corps.messages.contacts import Contact, ExtAddr
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.runtime.context import Block, acting
@@ -190,14 +190,8 @@ def connected(record: ConnectionRecord, env: Env | None, cls: type[Any] | None =
     client = None if env is not None else start_client()
     env = env if client is None else client._env
     assert env is not None
-    addr = ConcAddr(record.corps, FRONT, record.conc)
-    if record.corps != env.corps_id:
-        addr = ExtAddr(*addr, record.capability, Contact(record.front, record.front)).known_as(interface)
     try:
-        if isinstance(addr, ExtAddr):
-            assert isinstance(env.border, CorpsBorder)
-            env.border.meet(addr)
-        return ConnectedName(addr, interface, env, client)
+        return ConnectedName(address_for(env, record, interface), interface, env, client)
     except BaseException:
         if client is not None:
             client.close()

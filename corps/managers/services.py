@@ -14,6 +14,7 @@ from corps.addresses import (
     ROUTES,
     SERVICES_MGR,
 )
+from corps.federation.finding import ExtCorps
 from corps.federation.service import BorderService
 from corps.runtime.cells.records import Record
 from corps.runtime.env import Env
@@ -61,6 +62,7 @@ SERVICES_OF_EACH: Final[Sequence[Service]] = (
     Service(Singletons),
     Service(EnvEvents),
     Service(EndedWith),
+    Service(ExtCorps),
     Service(RefusalFile),
     Service(UndeliveredBox),
     Service(DirPrimary, CORPS_DIR, CorpsDir, is_corps_wide=True),

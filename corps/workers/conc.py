@@ -5,7 +5,7 @@ import socket
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
-from corps.addresses import ENV_DIR
+from corps.addresses import BOOT_ENV, CORPS_MGR, ENV_DIR
 from corps.errors import ContextError, PackError
 from corps.messages.endings import Ended
 from corps.messages.env_event import EnvEvent
@@ -28,7 +28,18 @@ if TYPE_CHECKING:
     from corps.runtime.cells.records import Record
 
 OFFERED: Final = frozenset(
-    {"my_name", "my_self", "my_mgr", "my_corps", "my_tag", "my_class", "my_host", "my_children", "my_dir"}
+    {
+        "my_name",
+        "my_self",
+        "my_mgr",
+        "my_corps",
+        "my_tag",
+        "my_class",
+        "my_host",
+        "my_children",
+        "my_dir",
+        "my_ext_name",
+    }
 )
 
 
@@ -133,6 +144,26 @@ class Conc:
         name = cell.corps_name if cell.corps_name is not None else cell.env.corps_name
         assert name is not None
         return as_name(name)
+
+    def my_ext_name(self) -> "Name[Any]":
+        """Return the Name of the front of this Corps as other Corps use it, also from a file.
+
+        Returns:
+            The Name of the object of the Corps that was booted. It equals any other Name of it. A worker that
+            stores it with `corps.store` lets other programs of this user load it.
+
+        Raises:
+            ContextError: No Corps was booted here, or its object is being constructed in another Env.
+            PackError: Nothing of this Corps can be reached from outside.
+        """
+        cell = self._corps_own_cell()
+        front = cell.env.corps_name
+        if front is None and cell.mgr_addr is not None and cell.mgr_addr[1:] == (BOOT_ENV, CORPS_MGR):
+            front = cell.name  # it is the Corps object
+        if front is None:
+            raise ContextError(f"{cell} belongs to no Corps that was booted, or that has started already")
+        name = as_name(front)
+        return Name(cell.env.address_abroad(name._addr), name._interface, cell.env)
 
     def my_dir(self) -> "Name[Any]":
         """Return the Name of the `corps.Dir` of this worker's Env; it finds what the Corps has, too."""

@@ -103,7 +103,8 @@ class House(corps.Corps):
     def builder(self) -> corps.Name[Builder]:
         return self._builder
 
-    def ext_name(self) -> Any:
+    def ext_name(self, path: str) -> Any:
+        corps.store(self.my_ext_name(), path)
         return self.my_ext_name()
 
 

@@ -194,3 +194,56 @@ def test_a_managed_corps_ends_with_the_worker_that_has_booted_it(house: Any, fol
     assert are_gone(processes)
     assert (folders / "ended").read_text() == "7\n"
     assert "managed" not in registry_of_user().tags()
+
+
+# finding
+
+
+def test_a_worker_finds_a_corps_of_the_host_by_its_tag(house: Any, folders: Path) -> None:
+    builder = house.builder().ret
+    path = write_part(folders / "a", "a")
+    part = builder.boot(str(path), 8, tag="found", external=True, managed=True).ret
+    assert builder.find("found").ret == part
+    assert builder.find("found").ret.word().ret == ("a", "part", 8)
+    assert corps.find("found", where="ext").word().ret == ("a", "part", 8)
+    with pytest.raises(corps.NotFound, match="did you mean found"):
+        corps.find("foundd", where="ext")
+    with pytest.raises(corps.ConfigError, match="wants the tag"):
+        corps.find(House, where="ext")
+    with pytest.raises(corps.ConfigError, match="neither timeout"):
+        corps.find("found", where="ext", timeout=1.0)
+
+
+def test_an_env_without_links_finds_no_corps_of_the_host() -> None:
+    with corps.env() as env, pytest.raises(corps.ContextError, match=r"corps\.connect"):
+        env.find("found", where="ext")
+
+
+def test_the_name_of_a_front_for_others_is_stored_and_used_by_another_program(
+    house: Any, folders: Path
+) -> None:
+    assert house.ext_name(str(folders / "name")).ret == house
+    assert corps.load(folders / "name") == house
+    path = write_part(folders / "a", "a")
+    part = house.builder().ret.boot(str(path), contained=True).ret
+    assert part.word().ret[0] == "a"
+    program = f"""
+import corps
+from pathlib import Path
+registered = [path for path in Path({registry_of_user().path!r}).glob("part.*.json")]
+with corps.connect(registered[0]):
+    print(corps.load({str(folders / "name")!r}).builder().ret.children().ret)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+def test_an_env_that_is_alone_has_no_front_for_others() -> None:
+    class Asks(corps.Conc):
+        def ask(self) -> Any:
+            return self.my_ext_name()
+
+    with corps.env() as env, pytest.raises(corps.ContextError):
+        env.create(Asks).ask().result()

@@ -14,6 +14,7 @@ from corps.workers.properties import NONE, Properties
 T_co = TypeVar("T_co", covariant=True)
 
 Scope: TypeAlias = Literal["env", "corps"]
+FindScope: TypeAlias = Literal["env", "corps", "ext"]  # and the Corps of this host
 """The Dir of one Env, which only that Env can see; and the Dir of the Corps."""
 
 OPEN: Final = 0

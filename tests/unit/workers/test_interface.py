@@ -22,6 +22,7 @@ OFFERED = {
     "my_host",
     "my_children",
     "my_dir",
+    "my_ext_name",
 }
 
 
