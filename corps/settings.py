@@ -78,6 +78,12 @@ class Window(_Group):
 
     requests: int = _setting(1000, "Unanswered requests per peer at most.", ge=1)
     bytes: int = _setting(64 * MIB, "Bytes of unanswered requests per peer at most.", ge=1)
+    foreign_requests: int = _setting(
+        10_000, "Unanswered requests of all Envs of other Corps together, per Env. They share them.", ge=1
+    )
+    foreign_bytes: int = _setting(
+        64 * MIB, "Bytes of unanswered requests of all Envs of other Corps together, per Env.", ge=1
+    )
 
 
 class SharedMemory(_Group):
@@ -344,6 +350,13 @@ class Settings(_Group):
     window: Window = Window()
     send_timeout: Annotated[float | None, BeforeValidator(_none_word)] = _setting(
         30.0, "Seconds that a sender waits for room in a mailbox or window, until it is `Overloaded`.", ge=0
+    )
+    working_every: float = _setting(
+        5.0,
+        "Seconds between two signs of life of an Env to one of another Corps that waits for its answer: see "
+        "`Future.alive`.",
+        ge=0.05,
+        le=86_400,
     )
     codec: Literal["pickle", "dill"] = _setting(
         "pickle", "What packs code and values. `pickle` is faster, `dill` packs more kinds of objects."

@@ -26,6 +26,7 @@ from corps.runtime.calls.futures import Future
 from corps.runtime.env import Env
 from corps.security.capabilities import capability_of
 from corps.transport.link import Transport
+from corps.wire.fair_share import Room
 from corps.workers.names import Name
 from corps.workers.routed_names import RoutedName
 
@@ -46,7 +47,18 @@ class CorpsBorder:
         self._routes: dict[Place, ForeignPeer] = {}
         self._gone: dict[Place, str] = {}  # the incarnation of an Env that was there last
         self._is_closed = False
-        self._foreign = ForeignPeers(env.peers, env, transport, packer, limits, terms, self._came, self._lost)
+        self._foreign = ForeignPeers(
+            env.peers,
+            env,
+            transport,
+            packer,
+            limits,
+            terms,
+            self._came,
+            self._lost,
+            room=Room(env.options.window_foreign_requests, env.options.window_foreign_bytes),
+            pause=env.options.working_every,
+        )
         env.peers.on_foreign_loss = self._broke
 
     def be(self, me: Member) -> None:

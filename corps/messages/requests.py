@@ -111,6 +111,10 @@ class Route(Protocol):
         """Ask for the return of a request that has left this Env. It is settled as cancelled then."""
         return
 
+    def is_alive(self, request: "Request") -> bool:
+        """Return whether what has to answer still lives, as far as is known here; see `Future.alive`."""
+        return True
+
     def help(self, promise: Promise, here: Helper) -> None:
         """Let the calling thread, which does `here` and waits for the promise, do the work, if it can."""
         return

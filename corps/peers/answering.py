@@ -58,6 +58,7 @@ class Answering:
         self, env: LocalSide, way: Way, packer: Packer, outcomes: OutcomeCodec, limits: Limits
     ) -> None:
         self._env = env
+        self._hand_over: Callable[[Request], object] = env.deliver
         self.env_id = way.member.env
         # What the peer's own workers have in their addresses.
         self._home = self.env_id if way.member.home is None else way.member.home
@@ -121,7 +122,7 @@ class Answering:
         if is_lost:  # nothing of a lost peer begins
             self._env.letters.note("fenced", sender, target, method)
         else:
-            self._env.deliver(request)
+            self._hand_over(request)
 
     def _open(self, header: RequestHeader, frames: Sequence[Frame]) -> tuple[object, ...]:
         """Begin a request, and return what `Asking` has packed. From now on it may have been executed."""
@@ -232,8 +233,8 @@ class Answering:
         finally:
             self._env.leave_blocked()
 
-    def give_credit(self, size: int) -> None:
-        """Hand back the room of one of its requests that wanted no answer."""
+    def give_credit(self, size: int, _: Promise | None = None) -> None:
+        """Hand back the room of one of its requests that wanted no answer, which had this promise."""
         with self._lock:
             lump = self._returns.add(size)
             is_first = lump is None and not self._is_credit_due and not self._is_lost
@@ -275,5 +276,5 @@ def contents_of(packed: Callable[[], tuple[Any, ...]]) -> Callable[[], tuple[Any
     `packed` is that of the request.
     """
     if isinstance(packed, partial) and isinstance(of := getattr(packed.func, "__self__", None), Answering):
-        return partial(of.unpack, *packed.args)
+        return partial(of.unpack, *packed.args[:2])
     return packed

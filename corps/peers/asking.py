@@ -201,6 +201,10 @@ class Asking:
         """See `Route.ask_back`: only the peer knows whether the request has begun."""
         self._way.transmit([frame_of(CancelHeader(request.number, only_if_waiting=1))], request.target.conc)
 
+    def is_alive(self, _: Request) -> bool:
+        """See `Route.is_alive`: not while its Env has no process, and waits for another one."""
+        return self._lost is None and bool(self._way.member.incarnation)
+
     def relay(self, request: Request, answer: "concurrent.futures.Future[Any]") -> None:
         """Do nothing. See `Route.relay`: the worker is at the peer."""
 

@@ -18,8 +18,9 @@ from corps.packing.data import encode_data
 from corps.packing.declared import PLAIN, DeclaredMethod
 from corps.packing.declared_classes import DeclaredClasses
 from corps.packing.packer import Packed, Packer
-from corps.peers.asking import Asking, Loss
+from corps.peers.asking import Loss
 from corps.peers.declared_outcomes import Arriving, received_iterator
+from corps.peers.fair_asking import FairAsking
 from corps.peers.limits import Limits
 from corps.peers.local_side import LocalSide
 from corps.peers.outcome_codec import OutcomeCodec, ReceivedOutcome
@@ -35,7 +36,7 @@ class _Asked(NamedTuple):
     method: str
 
 
-class DeclaredAsking(Asking):
+class DeclaredAsking(FairAsking):
     """The requests to one peer of another owner. Thread-safe, as `Asking`."""
 
     def __init__(

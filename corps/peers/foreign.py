@@ -10,18 +10,29 @@ from corps.errors import BrokenError, CorpsError
 from corps.messages.callers import OWN, UNKNOWN, Caller
 from corps.messages.members import Member
 from corps.packing.packer import Packer
-from corps.peers.asking import Asking, Loss
+from corps.peers.asking import Loss
 from corps.peers.declared_asking import DeclaredAsking
 from corps.peers.declared_outcomes import DeclaredOutcomes
+from corps.peers.fair_asking import FairAsking
 from corps.peers.guarded import GuardedAnswering
 from corps.peers.judged import JudgedAnswering
 from corps.peers.limits import Limits
 from corps.peers.local_side import LocalSide
 from corps.peers.outcome_codec import OutcomeCodec
 from corps.peers.peer import Peer
+from corps.peers.reception import Reception
 from corps.peers.terms import Standing, Terms
 from corps.transport.link import Link, Transport
-from corps.wire.frames import DefineHeader, Hello, ProbeHeader, border_frame
+from corps.wire.fair_share import LEAST, Room
+from corps.wire.frames import (
+    DefineHeader,
+    Hello,
+    ProbeHeader,
+    SharedHeader,
+    ShareHeader,
+    WorkingHeader,
+    border_frame,
+)
 
 if TYPE_CHECKING:
     from corps.peers.members import Peers
@@ -39,6 +50,7 @@ class ForeignPeer(Peer):
     made, by the key that it has proved or has to prove, and never changes.
     """
 
+    asking: FairAsking
     answering: GuardedAnswering
 
     def __init__(
@@ -59,6 +71,9 @@ class ForeignPeer(Peer):
         del self.handlers[ProbeHeader]  # no Corps searches for circles in another one
         if not is_own:
             del self.handlers[DefineHeader]  # which brings code
+        self.handlers[ShareHeader] = self.asking.on_share
+        self.handlers[SharedHeader] = self.answering.on_shared
+        self.handlers[WorkingHeader] = self.asking.on_working
 
     @property
     def place(self) -> Place:
@@ -75,14 +90,17 @@ class ForeignPeer(Peer):
     def caller(self, caller: Caller) -> None:
         self.answering.caller = caller
 
-    def _both_sides(self, env: LocalSide, packer: Packer, limits: Limits) -> tuple[Asking, GuardedAnswering]:
+    def _both_sides(
+        self, env: LocalSide, packer: Packer, limits: Limits
+    ) -> tuple[FairAsking, GuardedAnswering]:
         way, standing = self.way, self._standing
+        least = limits._replace(window=LEAST)  # until the peer says how much it may be
         if standing.owner != OWN:
             declared = DeclaredOutcomes(env)
-            asking = DeclaredAsking(env, way, packer, declared, limits, standing.terms.declared)
+            asking = DeclaredAsking(env, way, packer, declared, least, standing.terms.declared)
             return asking, JudgedAnswering(env, way, packer, declared, limits, standing)
         outcomes = OutcomeCodec(packer, env, is_foreign=True)
-        own = Asking(env, way, packer, outcomes, limits, is_journaled=False, header_of=border_frame)
+        own = FairAsking(env, way, packer, outcomes, least, is_journaled=False, header_of=border_frame)
         return own, GuardedAnswering(env, way, packer, outcomes, limits, standing)
 
 
@@ -99,11 +117,18 @@ class ForeignPeers:
         terms: Terms,
         came: "Callable[[ForeignPeer], object]",
         lost: "Callable[[ForeignPeer, Loss], object]",
+        *,
+        room: Room,
+        pause: float,
     ) -> None:
         """Know none yet. `came` hears of visitors, and `lost` of each peer that is gone, before its requests.
 
-        Only with a secret in the `terms` are visitors admitted.
+        Only with a secret in the `terms` are visitors admitted. All peers share `room`, and none has more of
+        it than the window of the limits. `pause` are the seconds between two signs of life.
         """
+        self.reception = Reception(env, room, Room(*limits.window))
+        """Where their requests wait for their turn."""
+        self._pause = pause
         self._peers = peers
         self._env = env
         self._transport = transport
@@ -229,6 +254,7 @@ class ForeignPeers:
         parts = self._packer, self._give_up, self._limits, standing
         peer = ForeignPeer(self._env, local, connect, *parts)
         peer.caller = caller
+        peer.answering.serve(self.reception, self._pause)
         if local.incarnation:
             self._by_incarnation[local.incarnation] = peer
         self._peers.add(peer)

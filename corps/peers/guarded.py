@@ -10,7 +10,7 @@ from corps.messages.outcomes import Outcome, Refused
 from corps.messages.requests import CALL, DROP
 from corps.messages.streams import NOBODY, SENDER
 from corps.packing.packer import Packer
-from corps.peers.answering import Answering
+from corps.peers.fair_answering import FairAnswering
 from corps.peers.limits import Limits
 from corps.peers.local_side import LocalSide
 from corps.peers.outcome_codec import OutcomeCodec
@@ -28,7 +28,7 @@ class Denial(NamedTuple):
     error: CorpsError
 
 
-class GuardedAnswering(Answering):
+class GuardedAnswering(FairAnswering):
     """The requests of an Env of another Corps of the same owner. Thread-safe, as `Answering`."""
 
     caller: Caller = UNKNOWN  # whose Env it is; written before anything of it is taken

@@ -66,6 +66,9 @@ class LocalSide(IteratorSide, Protocol):
     def deliver(self, request: Request) -> None:
         """Hand a request that came in to its worker."""
 
+    def overtakes(self, request: Request) -> bool:
+        """Return whether a request is delivered before others that wait, which may wait for just that."""
+
     def follow_probe(self, request: Request, probe: ProbeHeader) -> None:
         """Look on for a circle of waits, from the worker that has the request."""
 

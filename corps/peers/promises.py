@@ -62,7 +62,7 @@ class _TakesRoom(NoAnswer):
         """See `Promise.settle`."""
         if not super().settle(outcome):
             return False
-        self._peer.give_credit(self._size)
+        self._peer.give_credit(self._size, self)
         return True
 
 

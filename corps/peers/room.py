@@ -110,6 +110,11 @@ class Room:
         if self._queue:
             self._hand_out()
 
+    def resize(self, requests: int, size: int) -> None:
+        """Let so much be unanswered from now on: others may go, if it is more."""
+        self.window.resize(requests, size)
+        self._hand_out()
+
     def close(self) -> None:
         """Let all who wait go on at once, without room: nobody needs it any more."""
         self._is_closed = True

@@ -438,6 +438,11 @@ class Env:
                 return
             self.letters.settle(request, self.registry.outcome_without_cell(request))
 
+    def overtakes(self, request: Request) -> bool:
+        """See `LocalSide.overtakes`."""
+        cell = self.registry.find(request.target.conc)
+        return cell is not None and cell.is_shared and request.method in cell.interface.interleaving
+
     def follow_probe(self, request: Request, header: ProbeHeader) -> None:
         """Follow a probe of another Env, which has come in after the request it is about."""
         waiter = Waiter(ConcAddr(self.corps_id, header.env, header.conc), header.serial, header.edge)

@@ -28,6 +28,9 @@ class EnvOptions:
     grace: float
     window_requests: int
     window_bytes: int
+    window_foreign_requests: int
+    window_foreign_bytes: int
+    working_every: float
     codec: str
     out_of_band: int
     transport: str

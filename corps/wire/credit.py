@@ -24,6 +24,15 @@ class Window:
         self.requests, self.size = requests + 1, together
         return True
 
+    def resize(self, requests: int, size: int) -> None:
+        """Let so much be unanswered from now on; what is sent already stays."""
+        self._max_requests, self._max_bytes = requests, size
+
+    @property
+    def fits(self) -> bool:
+        """Whether no more is unanswered than may be."""
+        return self.requests <= self._max_requests and (self.size <= self._max_bytes or self.requests <= 1)
+
     def is_roomy(self, more: int) -> bool:
         """Return whether less than half of it is taken, so many further requests counted."""
         return 2 * (self.requests + more) < self._max_requests and 2 * self.size < self._max_bytes
@@ -48,10 +57,14 @@ class Returns:
 
     def __init__(self, requests: int, size: int) -> None:
         """Begin with nothing owed, for a window of this size: a quarter of it is handed back at a time."""
-        self._lump_requests = max(1, requests // 4)
-        self._lump_bytes = max(1, size // 4)
+        self.resize(requests, size)
         self._requests = 0
         self._bytes = 0
+
+    def resize(self, requests: int, size: int) -> None:
+        """Hand back a quarter of a window of this size at a time from now on."""
+        self._lump_requests = max(1, requests // 4)
+        self._lump_bytes = max(1, size // 4)
 
     def add(self, size: int) -> tuple[int, int] | None:
         """Note a request that was dealt with and wants no answer; return what to hand back now, if any."""

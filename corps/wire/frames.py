@@ -19,7 +19,7 @@ from corps.messages.contacts import ExtAddr
 from corps.messages.requests import CALL, DROP, EXIT, GET, PINNED, PULL, SET, WATCH, Kind
 from corps.security.capabilities import CAPABILITY_SIZE
 
-VERSION: Final = 7  # of the protocol. Peers with another one are refused
+VERSION: Final = 8  # of the protocol. Peers with another one are refused
 
 HELLO: Final = 1
 REQUEST: Final = 2
@@ -29,6 +29,9 @@ PROBE: Final = 5
 CREDIT: Final = 6
 DEFINE: Final = 11
 MARK: Final = 15
+SHARE: Final = 16
+SHARED: Final = 17
+WORKING: Final = 18
 
 RETURNED: Final = 0  # status of an outcome: the method returned; the body is the value
 RAISED: Final = 1  # status: it raised; the body is a text, the next frame the exception, if that packs
@@ -41,6 +44,7 @@ MAX_FRAMES: Final = 10_000  # frames of a message at most, the header among them
 MAX_NUMBER: Final = 2**63 - 1  # all numbers in a header are 0 to this, but for an Env, which may be FRONT
 MAX_REMAINING: Final = 1e9  # seconds a request may have left; one with as much has no deadline
 MAX_CODEC: Final = 255
+MAX_PAUSE: Final = 86_400_000  # milliseconds between two WORKINGs at most
 TRACE_SIZE: Final = 25  # bytes of a trace context: 16 of the trace id, 8 of the span id, one of flags
 MAX_CORPS_ID: Final = 64  # bytes of the id of a Corps at most
 MAX_IDENTITY: Final = 1024  # bytes of an identity at most
@@ -204,6 +208,26 @@ class MarkHeader(NamedTuple):
     conc: int | None
 
 
+class ShareHeader(NamedTuple):
+    """What a client of another Corps may have unanswered here from now on. `serial` grows."""
+
+    serial: int
+    requests: int
+    size: int
+
+
+class SharedHeader(NamedTuple):
+    """The client of another Corps has no more unanswered than the share with this number."""
+
+    serial: int
+
+
+class WorkingHeader(NamedTuple):
+    """The Env of another Corps lives, and has requests that are not answered yet."""
+
+    pause: int  # milliseconds until it says so again, if it still has
+
+
 def request_frame(
     number: int,
     kind: Kind,
@@ -238,7 +262,17 @@ def outcome_frame(number: int, status: int, codec: int) -> bytes:
     return pack((OUTCOME, number, status, codec))
 
 
-Plain = OutcomeHeader | CancelHeader | ProbeHeader | CreditHeader | DefineHeader | MarkHeader
+Plain = (
+    OutcomeHeader
+    | CancelHeader
+    | ProbeHeader
+    | CreditHeader
+    | DefineHeader
+    | MarkHeader
+    | ShareHeader
+    | SharedHeader
+    | WorkingHeader
+)
 Header = Hello | RequestHeader | Plain
 
 _KINDS: Final[Mapping[type[Plain], int]] = {
@@ -248,6 +282,9 @@ _KINDS: Final[Mapping[type[Plain], int]] = {
     CreditHeader: CREDIT,
     DefineHeader: DEFINE,
     MarkHeader: MARK,
+    ShareHeader: SHARE,
+    SharedHeader: SHARED,
+    WorkingHeader: WORKING,
 }
 
 
@@ -359,6 +396,24 @@ def _mark(number: int, conc: int | None) -> MarkHeader:
     return MarkHeader(number, conc)
 
 
+def _share(serial: int, requests: int, size: int) -> ShareHeader:
+    check_numbers("a SHARE", serial, requests, size)
+    if not (serial and requests and size):
+        raise WireError(f"a SHARE holds a 0: {serial}, {requests}, {size}")
+    return ShareHeader(serial, requests, size)
+
+
+def _shared(serial: int) -> SharedHeader:
+    check_numbers("a SHARED", serial)
+    return SharedHeader(serial)
+
+
+def _working(pause: int) -> WorkingHeader:
+    if not 0 < pause <= MAX_PAUSE:
+        raise WireError(f"a WORKING names a pause outside of 1 to {MAX_PAUSE} ms: {pause}")
+    return WorkingHeader(pause)
+
+
 def _define(number: int, codec: int) -> DefineHeader:
     if not (0 < number <= MAX_DEFINITIONS and 0 <= codec <= MAX_CODEC):
         raise WireError(f"a definition holds a number out of range: {number}, {codec}")
@@ -391,5 +446,8 @@ READERS: Final[Mapping[int, Reader]] = {
     CREDIT: reader((_INT, _INT), 1, 1, _credit),
     DEFINE: reader((_INT, _INT), 2, 2, _define),
     MARK: reader((_INT, _OPTIONAL_INT), 1, 1, _mark),
+    SHARE: reader((_INT, _INT, _INT), 1, 1, _share),
+    SHARED: reader((_INT,), 1, 1, _shared),
+    WORKING: reader((_INT,), 1, 1, _working),
 }
 """How `read` reads each kind, for who reads a message so often that `read_header` would cost 0.1 µs."""

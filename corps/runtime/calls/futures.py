@@ -132,6 +132,27 @@ class Future(concurrent.futures.Future[R]):
         """Return whether the request is under way: sent, and not answered yet."""
         return self._outcome is None
 
+    @property
+    def alive(self) -> bool:
+        """Whether what has to answer still lives, as far as is known here; True when the outcome is there.
+
+        It tells an answer that takes long from one that may never come, without asking anybody. How old the
+        knowledge is depends on where the worker is:
+
+        - In this Env: it is always True.
+        - In another Env of the Corps: False from the death of its process, of which this Env hears within a
+          fraction of a second, until there is another one. Mostly the Future has failed by then. An Env that
+          hangs counts as alive until it is killed, after the setting ``beat.dead``.
+        - In another Corps: its Env gives a sign at each ``working_every`` seconds, a setting of that Corps,
+          as long as it has requests that it has not answered. This is False if none has come for three times
+          as long, nor was the request sent within that time.
+
+        It says nothing about the worker itself, which may do its work or wait for ever.
+        """
+        request = self.request
+        route = None if request is None else request.route
+        return self._outcome is not None or request is None or route is None or route.is_alive(request)
+
     def cancelled(self) -> bool:
         """Return whether `cancel` settled it."""
         outcome = self._outcome

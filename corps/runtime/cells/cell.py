@@ -270,6 +270,10 @@ class Cell:
     def ask_back(self, request: Request) -> None:
         """See `Route.ask_back`: here `take_back` has the last word."""
 
+    def is_alive(self, _: Request) -> bool:
+        """See `Route.is_alive`: it is in this process."""
+        return True
+
     def relay(self, request: Request, answer: Any) -> None:
         """See `Route.relay`."""
         relay(self, request, answer)

@@ -21,6 +21,7 @@ from corps.peers.limits import Limits
 from corps.peers.terms import Terms
 from corps.security.capabilities import capability_of
 from corps.security.key_ring import KeyVerdict, fingerprint
+from corps.wire.fair_share import Room
 from corps.wire.frames import Hello, OutcomeHeader, ProbeHeader, RequestHeader, read_header
 from tests.unit.transport.sides import CORPS, CountedPromise, Side
 from tests.unit.wire.writing import written
@@ -56,6 +57,8 @@ class Border:
             Terms(secret, judge),
             self.came.append,
             lambda peer, _: self.lost.append(peer),
+            room=Room(100, 1_000_000),
+            pause=5.0,
         )
         self.side.peers.on_foreign_loss = lambda peer, loss: self.foreign.lose(peer, loss)  # type: ignore[arg-type]
 

@@ -54,6 +54,7 @@ from corps.peers.terms import Terms
 from corps.security.capabilities import capability_of
 from corps.security.key_ring import KeyVerdict, fingerprint
 from corps.security.permissions import Permissions, declare_rule, rule
+from corps.wire.fair_share import Room
 from corps.wire.frames import (
     RAISED,
     REFUSED,
@@ -121,6 +122,8 @@ class Border:
             terms,
             self.came.append,
             lambda _, loss: self.lost.append(loss),
+            room=Room(100, 1_000_000),
+            pause=5.0,
         )
         self.side.peers.on_foreign_loss = lambda peer, loss: self.foreign.lose(peer, loss)  # type: ignore[arg-type]
         self.number = 0
@@ -294,7 +297,7 @@ def test_buffers_and_code_of_another_owner_are_not_taken(border: Border, canary:
         (encode_data(None), ""),
         (b"", ""),
         (b"\xdd\xff\xff\xff\xff", ""),
-        (b"\x91" * 100_000, ""),
+        (b"\x91" * 30_000, ""),
     ],
 )
 def test_arguments_that_do_not_fit_are_an_error_of_the_caller(border: Border, body: bytes, path: str) -> None:

@@ -130,6 +130,9 @@ class Holder:
     def ask_back(self, request: Request) -> None:
         pass
 
+    def is_alive(self, _: Request) -> bool:
+        return True
+
     def help(self, promise: Promise, here: object) -> None:
         pass
 
@@ -163,6 +166,7 @@ class Side:
         self.probes: list[ProbeHeader] = []
         self.forsaken: list[Held] = []
         self.forgotten: list[int] = []
+        self.overtaking: frozenset[str] = frozenset()
         self.blocked = 0
         self.is_coroutine = False
         self.is_reading = False
@@ -203,6 +207,9 @@ class Side:
 
     def address_abroad(self, addr: ConcAddr) -> ConcAddr:
         return addr
+
+    def overtakes(self, request: Request) -> bool:
+        return request.method in self.overtaking
 
     def follow_probe(self, request: Request, probe: ProbeHeader) -> None:
         self.probes.append(probe)

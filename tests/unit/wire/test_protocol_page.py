@@ -31,6 +31,9 @@ KINDS = (
     "ARRIVED",
     "MISSED",
     "MARK",
+    "SHARE",
+    "SHARED",
+    "WORKING",
 )
 READERS = {**frames.READERS, **link_frames._READERS}
 SHAPES = {

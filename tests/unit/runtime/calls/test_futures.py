@@ -55,6 +55,7 @@ class Route:
 
     def __init__(self, *, can: bool = True) -> None:
         self.can = can
+        self.lives = True
         self.calls: list[str] = []
 
     def take_back(self, request: Request) -> bool:
@@ -65,6 +66,9 @@ class Route:
 
     def ask_back(self, request: Request) -> None:
         self.calls.append("ask back")
+
+    def is_alive(self, _: Request) -> bool:
+        return self.lives
 
     def withdraw(self, request: Request) -> None:
         self.calls.append("withdraw")
@@ -325,3 +329,16 @@ def test_a_callback_sees_the_variables_of_its_registration() -> None:
     future.settle(Value(1))
     assert seen == ["the registrant"]
     assert who.get() == "nobody"
+
+
+def test_a_future_is_alive_as_its_holder_says_until_its_outcome_is_there() -> None:
+    route = Route()
+    future = sent(route)
+    seen = [future.alive]
+    route.lives = False
+    seen.append(future.alive)
+    future.settle(Value(1))
+    seen.append(future.alive)
+    assert seen == [True, False, True]
+    assert Future[int]().alive
+    assert sent(None).alive

@@ -1,0 +1,231 @@
+"""How an Env takes what its clients of other Corps send: each has a fair share of it.
+
+A request counts for the share of its client until it is answered. It is handed to its worker when it is its
+turn: few of them lie in the mailbox of a worker, and the next one follows when one of these begins. So a
+client that has sent a thousand holds up no other one by more than a few requests. What the Env's own Corps
+asks does not come by here.
+"""
+
+import logging
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Final, Literal, Protocol
+
+from corps.clock import now
+from corps.errors import InternalError
+from corps.messages.outcomes import Refused
+from corps.messages.requests import EXIT, WITHDRAWN, Request, Route
+from corps.peers.local_side import LocalSide
+from corps.wire.fair_order import FairOrder
+from corps.wire.fair_share import FairShare, Room, Share
+
+_log = logging.getLogger("corps.transport")
+
+_AHEAD: Final = (
+    2  # requests of other Corps in the mailbox of a worker, so that it never waits for the next one
+)
+_LOOK: Final = 0.2  # seconds between two looks for clients that have more than their share, or need none
+
+_Where = tuple[int, bool]  # the id of a worker, and whether it is for methods that overtake the others
+
+
+class Client(Hashable, Protocol):
+    """An Env of another Corps: a `corps.peers.foreign.GuardedAnswering`."""
+
+    def say_share(self, share: Share) -> None:
+        """Say to it what it may have unanswered."""
+
+    def cancelled_late(self, request: Request) -> None:
+        """Cancel a request once more that was cancelled while it was handed to its worker."""
+
+
+class Place(Route):
+    """A request of a client, from its arrival until it is answered. The reception's lock protects it."""
+
+    __slots__ = ("_reception", "client", "is_cancelled", "request", "size", "state", "where")
+
+    readers = None
+    incarnation = 0
+
+    def __init__(self, reception: "Reception", client: Client, request: Request, size: int) -> None:
+        self._reception = reception
+        self.client = client
+        self.request = request
+        self.size = size
+        self.where: _Where = (request.target.conc, False)
+        self.state: Literal["waiting", "handed", "there", "begun"] = "waiting"
+        self.is_cancelled = False  # while it was handed on
+
+    def take_back(self, request: Request) -> bool:
+        """See `Route.take_back`."""
+        return self._reception.take_back(self)
+
+
+@dataclass(slots=True)
+class _Queue:
+    """What waits for one worker."""
+
+    order: FairOrder[Client, Place] = field(default_factory=FairOrder)
+    ahead: int = 0  # that were handed to it and have not begun
+    is_served: bool = False  # a thread hands them on: only one may, because they have an order
+
+
+class Reception:
+    """The clients of one Env. Thread-safe."""
+
+    def __init__(self, env: LocalSide, room: Room, most: Room) -> None:
+        """Share `room` among clients, none of which gets more than `most`."""
+        self._env = env
+        self._lock = Lock()  # protects what follows; nothing is delivered, sent or settled under it
+        self._share: FairShare[Client] = FairShare(room, most)
+        self._queues: dict[_Where, _Queue] = {}
+        self._is_looking = False
+
+    def join(self, client: Client) -> None:
+        """Take in a client, before it sends anything."""
+        with self._lock:
+            self._share.join(client)
+
+    def leave(self, client: Client) -> None:
+        """Forget a client that has gone. What it has sent without wanting an answer is still done."""
+        with self._lock:
+            self._share.leave(client)
+
+    def take(self, place: Place) -> bool:
+        """Take a request, which is delivered when it is its turn; False if its client has gone.
+
+        In the thread that reads.
+
+        Raises:
+            Overloaded: Its client has too much unanswered.
+        """
+        request, client = place.request, place.client
+        place.where = request.target.conc, self._env.overtakes(request)
+        with self._lock:
+            if not self._share.has(client):
+                return False
+            said = self._share.take(client, place.size, now(), may_refuse=request.kind is not EXIT)
+            request.route = place
+            queue = self._queues.get(place.where)
+            if queue is None:
+                queue = self._queues[place.where] = _Queue()
+            queue.order.put(client, place, place.size)
+            serves = not queue.is_served and queue.ahead < _AHEAD
+            if serves:
+                queue.is_served = True
+            looks = self._share.has_busy and not self._is_looking
+            if looks:
+                self._is_looking = True
+        if said is not None:
+            client.say_share(said)
+        if looks:
+            self._env.alarms.at(now() + _LOOK, self._look)
+        if serves:
+            self._hand_on(place.where, queue)
+        return True
+
+    def began(self, place: Place) -> None:
+        """Note that a request begins: the next one may come to the mailbox."""
+        with self._lock:
+            queue = self._leaves_mailbox(place)
+        if queue is not None:
+            self._hand_on(place.where, queue)
+
+    def over(self, place: Place) -> None:
+        """Note that a request is answered, or was dropped: before its client hears of it."""
+        with self._lock:
+            queue = self._leaves_mailbox(place)
+            self._share.done(place.client, place.size, now())
+        if queue is not None:
+            self._hand_on(place.where, queue)
+
+    def take_back(self, place: Place) -> bool:
+        """Keep a request from being handed to its worker; False if it was."""
+        with self._lock:
+            if place.state != "waiting":
+                place.is_cancelled = place.state == "handed"
+                return False
+            place.state = "begun"  # it is passed over
+            place.request.stage = WITHDRAWN
+            return True
+
+    def confirm(self, client: Client, serial: int) -> None:
+        """Note that a client has no more unanswered than a share; raise WireError if none was said."""
+        with self._lock:
+            self._share.confirm(client, serial)
+
+    def statistics(self) -> dict[str, int]:
+        """Return how many clients there are, and what they have here."""
+        with self._lock:
+            waiting = sum(len(queue.order) for queue in self._queues.values())
+            return {**self._share.statistics(), "waiting": waiting}
+
+    def _leaves_mailbox(self, place: Place) -> _Queue | None:
+        """Note that a request waits no more; return its queue to be handed on, if any. With the lock."""
+        state, place.state = place.state, "begun"
+        queue = self._queues.get(place.where)
+        if queue is None or state not in ("handed", "there"):
+            return None
+        queue.ahead -= 1
+        if queue.is_served:
+            return None
+        if not queue.order:
+            if not queue.ahead:
+                del self._queues[place.where]
+            return None
+        queue.is_served = True
+        return queue
+
+    def _hand_on(self, where: _Where, queue: _Queue) -> None:
+        """Hand requests to their worker as long as its mailbox may have more. The queue `is_served` now."""
+        while True:
+            with self._lock:
+                place = self._next(queue)
+                if place is None:
+                    queue.is_served = False
+                    if not queue.ahead:
+                        del self._queues[where]
+                    return
+            try:
+                self._env.deliver(place.request)
+            except Exception as error:  # a defect of ours: neither the queue nor its requests may stay behind
+                _log.critical("a request could not be delivered; please report it", exc_info=True)
+                text = f"{place.request!r} could not be delivered: {type(error).__name__}: {error}"
+                place.request.settle(Refused(InternalError(text)))
+            with self._lock:
+                if place.state == "handed":
+                    place.state = "there"
+                is_cancelled = place.is_cancelled
+            if is_cancelled:
+                place.client.cancelled_late(place.request)
+            if place.request.kind is EXIT:  # what comes after it need not wait for the end
+                self._note_there(place)
+
+    def _note_there(self, place: Place) -> None:
+        with self._lock:
+            if place.state == "there":
+                place.state = "begun"
+                queue = self._queues.get(place.where)
+                if queue is not None:
+                    queue.ahead -= 1
+
+    def _next(self, queue: _Queue) -> Place | None:
+        """Take out the next request, if the mailbox may have it. Caller holds the lock."""
+        while queue.ahead < _AHEAD and (place := queue.order.next()) is not None:
+            if place.state == "waiting":  # else it was taken back
+                place.state = "handed"
+                queue.ahead += 1
+                return place
+        return None
+
+    def _look(self) -> None:
+        """Say their shares to those that have sent nothing since these have changed."""
+        with self._lock:
+            said = self._share.adjust(now())
+            self._is_looking = self._share.has_busy
+            look = self._is_looking
+        for client, share in said:
+            client.say_share(share)
+        if look:
+            self._env.alarms.at(now() + _LOOK, self._look)

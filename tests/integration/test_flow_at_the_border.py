@@ -1,0 +1,201 @@
+"""Claims about many clients of one Env: none is held up by another, memory is bounded, signs of life come."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import corps
+from corps.launch.connecting import start_client
+from corps.peers.fair_asking import FairAsking
+from tests.integration.other_corps import ROOT, OtherCorps, other_corps
+
+SHOP = """
+import os
+import threading
+
+import corps
+from corps.runtime.context import acting
+
+DOOR = threading.Event()
+
+class Served(corps.Conc):
+    def __init__(self):
+        self.order = []
+
+    def hold(self):
+        DOOR.wait()
+
+    def work(self, who, payload=b""):
+        self.order.append(who)
+        return who
+
+    def seen(self):
+        return self.order
+
+class Neighbour(corps.Conc):
+    def ping(self):
+        return os.getpid()
+
+    def open_door(self):
+        DOOR.set()
+
+    def clients(self):
+        here = acting()
+        return here.env.border._foreign.reception.statistics()
+
+class Shop(corps.Corps):
+    def __init__(self):
+        options = corps.options(env=1)
+        self._workers = options.create(Served), options.create(Neighbour)
+
+    def workers(self):
+        return self._workers
+"""
+
+GREEDY = """
+import sys
+import corps
+
+if __name__ == "__main__":
+    record, number, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    with corps.connect(record) as shop:
+        served, neighbour = shop.workers().ret
+        served.work("greedy").ret
+        answers = []
+        for each in range(number):
+            if each == 8:
+                print("sends", flush=True)
+            answers.append(served.work("greedy", bytes(size)))
+        neighbour.ping().result()
+        print("sent", flush=True)
+        assert {answer.ret for answer in answers} == {"greedy"}
+        print(len(answers), flush=True)
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[OtherCorps]:
+    small = {"foreign_requests": 1000, "foreign_bytes": 2**20}
+    with other_corps(tmp_path, SHOP, window=small, working_every=0.1) as other:
+        yield other
+
+
+@contextmanager
+def greedy(folder: Path, shop: OtherCorps, number: int, size: int) -> Iterator["subprocess.Popen[str]"]:
+    script = folder / "greedy.py"
+    script.write_text(textwrap.dedent(GREEDY))
+    with subprocess.Popen(
+        [sys.executable, str(script), str(shop.record), str(number), str(size)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
+
+
+def line_of(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_a_client_that_has_sent_many_holds_up_another_one_by_a_few(shop: OtherCorps, tmp_path: Path) -> None:
+    with corps.connect(shop.record) as app:
+        served, neighbour = app.workers().ret
+        held = served.hold()
+        with greedy(tmp_path, shop, 300, 0) as process:
+            # Its first call waits for the one that is held.
+            neighbour.open_door().result()
+            held.result()
+            assert line_of(process) == "sends"
+            assert line_of(process) == "sent"
+            assert line_of(process) == "300"
+        assert Counter(served.seen().ret) == {"greedy": 301}
+
+
+def test_clients_have_their_turns(shop: OtherCorps) -> None:
+    with corps.connect(shop.record) as app, second_client(app) as other_served:
+        served, neighbour = app.workers().ret
+        held = served.hold()
+        many = [served.work("greedy") for _ in range(200)]
+        neighbour.ping().result()  # by the same way: all of them have come
+        few = [other_served.work("other") for _ in range(20)]
+        other_served.work.send("sent")
+        pause = threading.Event()
+        while neighbour.clients().ret["requests"] < 222:
+            pause.wait(0.01)
+        neighbour.open_door().result()
+        assert held.ret is None
+        assert [each.ret for each in (*many, *few)] == ["greedy"] * 200 + ["other"] * 20
+        order = served.seen().ret
+        assert order.count("greedy") == 200
+        assert order.count("other") == 20
+        last = len(order) - order[::-1].index("sent")
+        assert last <= 50  # of 221; one by one, and a few that had come before
+
+
+@contextmanager
+def second_client(app: Any) -> Iterator[Any]:
+    """Another Env of this process, which is another client, and the worker as it sees it."""
+    served, _ = app.workers().ret
+    client = start_client()
+    try:
+        yield corps.Name(served._addr, served._interface, client._env)
+    finally:
+        client.close()
+
+
+def test_what_waits_for_a_slow_worker_is_bounded_and_its_neighbours_go_on(
+    shop: OtherCorps, tmp_path: Path
+) -> None:
+    most = 0
+    with corps.connect(shop.record) as app:
+        served, neighbour = app.workers().ret
+        with greedy(tmp_path, shop, 60, 2**16) as one, greedy(tmp_path, shop, 60, 2**16) as other:
+            assert [line_of(each) for each in (one, other)] == ["sends"] * 2
+            held = served.hold()
+            for _ in range(200):
+                neighbour.ping().result()
+                most = max(most, neighbour.clients().ret["bytes"])
+            neighbour.open_door().result()
+            held.result()
+            assert [line_of(each) for each in (one, other)] == ["sent"] * 2
+            assert [line_of(each) for each in (one, other)] == ["60"] * 2
+        assert served.seen().ret == ["greedy"] * 122
+    assert most <= 2**20 + 3 * (2**16 + 2**17)
+
+
+def test_an_env_gives_signs_of_life_while_it_works_and_none_when_it_is_stopped(shop: OtherCorps) -> None:
+    with corps.connect(shop.record) as app:
+        served, neighbour = app.workers().ret
+        pid = neighbour.ping().ret
+        held = served.hold()
+        peers = served._env.peers._peers.values()
+        pause = threading.Event()
+        while not any(peer.asking._sign[1] == 0.1 for peer in peers if isinstance(peer.asking, FairAsking)):
+            assert held.alive
+            pause.wait(0.01)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            while held.alive:
+                pause.wait(0.01)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        while not held.alive:
+            pause.wait(0.01)
+        neighbour.open_door().result()
+        assert held.ret is None
+        assert held.alive
