@@ -116,7 +116,7 @@ def read_listening(
         if advertise is None:
             return Listening(host, found)
         key, value = "advertise", advertise
-        outside_host, outside_port = _advertised(advertise)
+        outside_host, outside_port = read_place(advertise)
         if is_wildcard(outside_host):
             raise ValueError("is no address that others could connect to; name one host")
         if outside_port is not None and len(found) > 1:
@@ -126,6 +126,20 @@ def read_listening(
     except ValueError as error:
         raise ConfigError(f"{where}.{key} = {value!r:.200}: {error}") from None
     return Listening(host, found, outside_host, outside_port)
+
+
+def read_place(text: str) -> tuple[str, int | None]:
+    """Return a host, and its port if there is one. A lone IPv6 address needs no brackets.
+
+    Raise ValueError if it is none.
+    """
+    bare = text.removeprefix(_TCP)
+    if bare.endswith("]") or ":" not in bare or _address(bare) is not None:
+        return read_host(bare), None
+    endpoint = _host_and_port(bare)
+    if endpoint.port == 0:
+        raise ValueError("has port 0, to which nothing can connect; leave the port out")
+    return endpoint.host, endpoint.port
 
 
 def in_turn(addresses: Iterable[str]) -> list[str]:
@@ -220,14 +234,3 @@ def _host_and_port(text: str) -> TcpEndpoint:
     if ":" in host and not host.startswith("["):
         raise ValueError(f"has an IPv6 address without brackets; write {_TCP}[{host}]:{port}")
     return TcpEndpoint(read_host(host), int(port))
-
-
-def _advertised(text: str) -> tuple[str, int | None]:
-    """Return the host, and the port if there is one. A lone IPv6 address needs no brackets."""
-    bare = text.removeprefix(_TCP)
-    if bare.endswith("]") or ":" not in bare or _address(bare) is not None:
-        return read_host(bare), None
-    endpoint = _host_and_port(bare)
-    if endpoint.port == 0:
-        raise ValueError("has port 0, to which nothing can connect; leave the port out")
-    return endpoint.host, endpoint.port

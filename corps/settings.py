@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from corps.endpoints import is_wildcard, read_host, read_ports
+from corps.endpoints import is_wildcard, read_host, read_listening, read_ports
 
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -176,6 +176,81 @@ class Tcp(_Group):
     def port_range(self) -> range:
         """Return the ports that may be used, in the order in which to try them; ``range(0, 1)``: any port."""
         return read_ports(self.ports)
+
+
+def _hosts(value: Any) -> Any:
+    """Let a text of hosts with commas between them, or a list, be a tuple."""
+    if isinstance(value, str):
+        value = [each.strip() for each in value.split(",") if each.strip()]
+    return tuple(value) if isinstance(value, list) else value
+
+
+class Listen(_Group):
+    """Where the Envs of an external Corps listen over tcp for Corps and scripts of other hosts and users."""
+
+    allow_wildcard: bool = _setting(
+        False, "Allow a host that means every interface of the machine. It needs `listen.advertise`."
+    )
+    hosts: Annotated[tuple[str, ...], BeforeValidator(_hosts)] = _setting(
+        (),
+        "The hosts on which to listen, best first. None: no port is open, and only this user on this host "
+        "reaches the Corps.",
+        allowed='a list of names and addresses, such as "127.0.0.1" and "::1"',
+    )
+    port: Annotated[str, BeforeValidator(_number_as_text)] = _setting(
+        "0",
+        'The port of the front, to which others connect; `"0"` takes any free one.',
+        allowed='"0", a port such as "7000", or a range such as "7000-7010"',
+        pattern=r"^(0|[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?)$",
+    )
+    ports: Annotated[str, BeforeValidator(_number_as_text)] = _setting(
+        "0",
+        'The ports of all other Envs, and of the process that boots; `"0"` takes any free ones.',
+        allowed='"0", a port such as "7001", or a range such as "7001-7010"',
+        pattern=r"^(0|[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?)$",
+    )
+    advertise: Annotated[str | None, BeforeValidator(_none_word)] = _setting(
+        None,
+        "The host that others connect to, where that is not the one that is bound, as behind a router; with "
+        "a port, that of the front. `None`: what is bound.",
+        allowed="a name or an address, perhaps with a port",
+        min_length=1,
+        validate_default=True,
+    )
+    silence: float = _setting(
+        10.0,
+        "Seconds after which an Env behind a network counts as gone, if nothing comes of it. A network that "
+        "fails for less loses nothing.",
+        ge=0.1,
+        le=3600,
+    )
+
+    @field_validator("hosts")
+    @classmethod
+    def _no_wildcards(cls, hosts: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for host in hosts:
+            read_host(host)
+            if is_wildcard(host) and not info.data.get("allow_wildcard", True):
+                raise ValueError(
+                    f"would listen on every interface of the machine at {host!r:.60}; name one address, "
+                    "or set listen.allow_wildcard to true"
+                )
+        return hosts
+
+    @field_validator("port", "ports")
+    @classmethod
+    def _are_ranges(cls, text: str) -> str:
+        read_ports(text)
+        return text
+
+    @field_validator("advertise")
+    @classmethod
+    def _can_listen(cls, value: str | None, info: ValidationInfo) -> str | None:
+        known = info.data
+        if {"hosts", "port"} <= known.keys():
+            for host in known["hosts"]:
+                read_listening(host, known["port"], value, allow_wildcard=True, where="listen")
+        return value
 
 
 def _listed(value: Any) -> Any:
@@ -371,6 +446,7 @@ class Settings(_Group):
     )
     shared_memory: SharedMemory = SharedMemory()
     tcp: Tcp = Tcp()
+    listen: Listen = Listen()
     autoload: Autoload = Autoload()
     timers: Timers = Timers()
     max_message: int = _setting(

@@ -169,6 +169,8 @@ def _boot_and_run(plan: CorpsPlan, words: Sequence[str], on_up: Callable[[HeldTa
     with start(plan) as app:
         running = app._running
         args = _arguments(running, words)
+        if running.tag is not None and running.tag.addresses:
+            print(f"corps: listens at {', '.join(running.tag.addresses)}", file=sys.stderr, flush=True)
         if on_up is not None and running.tag is not None:
             on_up(running.tag)
         return _serve(running) if args is None else _print_result(app, args)

@@ -87,6 +87,7 @@ def _report(writer: int, held: HeldTag, log_file: str) -> None:
         "log": log_file,
     }
     lines = [f"{held.tag} is up", *(f"  {name:<12}{value}" for name, value in facts.items())]
+    lines += [f"  {'address':<12}{each}" for each in held.addresses]
     with suppress(OSError), open(writer, "w", encoding="utf-8", errors="surrogateescape") as pipe:
         pipe.write("\n".join(lines))
 

@@ -98,6 +98,13 @@ def main() -> None:
 @click.option(
     "--external", is_flag=True, help="Let other Corps and scripts of this user reach it, by its tag."
 )
+@click.option(
+    "--listen",
+    metavar="ADDRESS",
+    multiple=True,
+    help="Listen over tcp for Corps and scripts elsewhere, such as tcp://[::1]:7000; without a port, at any "
+    "free one. It is external. May be given several times.",
+)
 @click.option("--detach", is_flag=True, help="Give it a life of its own, beyond this shell. It is external.")
 @click.option(
     "--log", type=click.Path(path_type=Path), help="Where the output of a detached Corps is appended."
@@ -117,6 +124,7 @@ def run(
     envs: int | None,
     tag: str | None,
     external: bool,
+    listen: tuple[str, ...],
     detach: bool,
     log: Path | None,
     config: Path | None,
@@ -138,6 +146,8 @@ def run(
     """
     from corps.cli.commands import run_application
     from corps.cli.detaching import run_detached
+    from corps.cli.listening import listening_settings
+    from corps.errors import ConfigError
 
     if application.startswith("-"):
         context = click.get_current_context()
@@ -146,6 +156,11 @@ def run(
         raise click.NoSuchOption(application, possibilities=near, ctx=context)
     if log is not None and not detach:
         raise click.UsageError("--log is for --detach: otherwise the output comes here")
+
+    try:
+        settings = {**settings, **listening_settings(listen)}
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
 
     def run_here(log_file: str = "", on_up: "Callable[[HeldTag], object] | None" = None) -> int:
         return run_application(
@@ -156,7 +171,7 @@ def run(
             config=config,
             settings=settings,
             init=init,
-            external=external or detach,
+            external=external or detach or bool(listen),
             log_file=log_file,
             on_up=on_up,
         )

@@ -2,13 +2,21 @@
 
 Names of workers of other Corps carry where their Env was, and where the front of their Corps is. A peer whose
 link breaks is forgotten. The next request asks the front where that Env is now, and waits for the answer.
+
+An Env of the same user on the same host is reached by its socket file. Every other one is looked for over
+`tcp`, which takes its time: a thread of its own does that.
 """
 
+import os
+import secrets
+from collections.abc import Callable
 from dataclasses import replace
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any, Final
 
 from corps.addresses import BORDER, FRONT, ConcAddr
+from corps.clock import now
+from corps.endpoints import TcpEndpoint
 from corps.errors import BrokenError, CorpsError, EnvLost, PackError, UnpackError, Unreachable
 from corps.federation.registry import registry_of_user
 from corps.messages.callers import OWN
@@ -25,12 +33,19 @@ from corps.peers.terms import Terms
 from corps.runtime.calls.futures import Future
 from corps.runtime.env import Env
 from corps.security.capabilities import capability_of
+from corps.security.key_ring import KeyVerdict
+from corps.transport.bordered import BorderedTransport
 from corps.transport.link import Transport
+from corps.transport.zeromq.who import Found, who_listens
 from corps.wire.fair_share import Room
+from corps.wire.frames import Hello
 from corps.workers.names import Name
 from corps.workers.routed_names import RoutedName
 
 _PATIENCE: Final = 10.0  # seconds that a front may take to say where an Env is, which it may start again
+
+_REACHED: Final = 5.0  # seconds that all tries to find an Env over tcp may take
+_KEYS: Final = 0.4  # seconds between two looks at the key ring
 
 
 class CorpsBorder:
@@ -42,11 +57,14 @@ class CorpsBorder:
         self._env = env
         self._terms = terms
         self._me: Member | None = None
+        self._tcp = transport if isinstance(transport, BorderedTransport) else None
+        self._follows_keys = False
         # Protects what follows. Nothing is sent or settled under it.
         self._lock = Lock()
         self._routes: dict[Place, ForeignPeer] = {}
         self._gone: dict[Place, str] = {}  # the incarnation of an Env that was there last
         self._is_closed = False
+        self._judge = terms.judge
         self._foreign = ForeignPeers(
             env.peers,
             env,
@@ -64,6 +82,8 @@ class CorpsBorder:
     def be(self, me: Member) -> None:
         """Take the record of this Env. Before it runs anything."""
         self._me = replace(me, corps=self._env.corps_id)
+        if me.outside:
+            self._follow_keys()
 
     # --- what goes out ---
 
@@ -125,15 +145,57 @@ class CorpsBorder:
             Unreachable: It is not there.
             Overloaded: This process has no descriptors left.
         """
-        place = self._place_of(addr)
+        known = addr.contact.env
+        if self._place_of(addr) in self._routes:
+            return
+        try:
+            if is_far(known, self._judge):
+                self._meet_at(self._reached(known, lambda hello: hello.incarnation == known.incarnation))
+            else:
+                self._meet_at(known.by_socket())
+        except BrokenError as error:
+            text = f"{known.label} is not there any more: {error}"
+            raise Unreachable(text, executed="no", target=str(addr)) from error
+
+    def _meet_at(self, member: Member) -> None:
+        """Connect to an Env, if that was not done."""
+        peer = self._foreign.reach(member)
         with self._lock:
-            if place in self._routes:
-                return
-            try:
-                self._routes[place] = self._foreign.reach(addr.contact.env)
-            except BrokenError as error:
-                text = f"{addr.contact.env.label} is not there any more: {error}"
-                raise Unreachable(text, executed="no", target=str(addr)) from error
+            self._routes.setdefault(peer.place, peer)
+
+    def introduce(self, endpoint: TcpEndpoint, user: str = OWN) -> ExtAddr:
+        """Connect to the front of a Corps at an address, and return what answers there for facts. Blocks.
+
+        Args:
+            endpoint: The address.
+            user: The identity of its owner.
+
+        Raises:
+            NoSuchKey: The key ring has no key of that user.
+            KeyRingError, Damaged, NewerFormat: The key ring cannot be used.
+            Unreachable: Nobody answers there, or the one that does has no key of that user, or does not
+                accept the key of this side, or is no front.
+            VersionMismatch: It speaks another version of the protocol.
+        """
+        if self._tcp is None:
+            raise Unreachable("this Env does not reach other Corps over tcp", executed="no")
+        self._tcp.keys.begin()
+        found = self._ask_who((str(endpoint),), self._tcp.keys.of(user))
+        hello = found.hello
+        if hello.env != FRONT:
+            raise Unreachable(
+                f"{endpoint} is Env {hello.env} of the Corps {hello.corps[:6]}: connect to the address of "
+                "its front, which `corps ps` shows",
+                executed="no",
+            )
+        outside = (str(endpoint),)
+        front = Member(FRONT, hello.incarnation, "", found.key, corps=hello.corps, outside=outside)
+        try:
+            self._listen_towards(found.address)
+            self._meet_at(front.at(found.address))
+        except BrokenError as error:
+            raise Unreachable(str(error), executed="no") from error
+        return ExtAddr(hello.corps, FRONT, BORDER, b"", Contact(front, front))
 
     def close(self) -> None:
         """See `Border.close`."""
@@ -143,39 +205,56 @@ class CorpsBorder:
     def _way_to(self, request: Request) -> ForeignPeer | None:
         """Return the peer for a request; settle it if there is none."""
         target = request.target
-        place = self._place_of(target)
-        peer = self._routes.get(place)  # one look-up is atomic
-        if peer is not None:
-            return peer
-        if not isinstance(target, ExtAddr):
+        peer = self._routes.get(self._place_of(target))  # one look-up is atomic
+        if peer is None and not isinstance(target, ExtAddr):
             text = f"{target} belongs to another Corps, and its Name has come without a way there"
-            self._refuse(request, text)
+            self._refuse(request, Unreachable(text, executed="no", target=str(target)))
             return None
-        return self._find(place, target.contact)
+        try:
+            if peer is None and isinstance(target, ExtAddr):
+                peer = self._find(target)
+        except CorpsError as error:
+            text = f"there is no way to {target}: {error}"
+            self._refuse(request, Unreachable(text, executed="no", target=str(target)))
+            return None
+        return peer
 
-    def _place_of(self, addr: ConcAddr) -> Place:
-        """Return the place of the Env of a worker. The key in its Name says whose it is."""
-        key = addr.contact.env.public_key if isinstance(addr, ExtAddr) else ""
-        return addr.corps, addr.env, self._terms.judge(key).identity if key else OWN
-
-    def _refuse(self, request: Request, text: str) -> None:
-        error = Unreachable(text, executed="no", target=str(request.target))
+    def _refuse(self, request: Request, error: CorpsError) -> None:
         self._env.letters.settle(request, Refused(error, "lost"))
 
-    def _find(self, place: Place, contact: Contact) -> ForeignPeer:
-        """Return the peer of an Env that is not known, connected to it or still looking for it."""
+    def _place_of(self, target: ConcAddr) -> Place:
+        """Return the place of the Env of a worker. Where no key says whose it is, the kernel has to."""
+        owner = self._judge(target.contact.env.public_key).identity if isinstance(target, ExtAddr) else OWN
+        return target.corps, target.env, owner or OWN
+
+    def _find(self, target: ExtAddr) -> ForeignPeer:
+        """Return the peer of an Env that is not known, connected to it or still looking for it.
+
+        Raises:
+            KeyRingError, Damaged, NewerFormat: It is looked for over tcp, and the key ring cannot be used.
+            Unreachable: Its key does not count.
+        """
+        contact = target.contact
+        far = is_far(contact.env, self._judge)
+        if far:
+            self._check_key(contact.env)
+        place = self._place_of(target)
         with self._lock:
             if (peer := self._routes.get(place)) is not None:
                 return peer
-            if contact.env.incarnation not in ("", self._gone.get(place)):
+            if not far and contact.env.incarnation not in ("", self._gone.get(place)):
                 try:
-                    peer = self._routes[place] = self._foreign.reach(contact.env)
+                    peer = self._routes[place] = self._foreign.reach(contact.env.by_socket())
                     return peer
                 except BrokenError:
                     self._gone[place] = contact.env.incarnation
-            peer = self._routes[place] = self._foreign.expect(*place)
+            endpoint = contact.env.outside[0] if far else ""
+            peer = self._routes[place] = self._foreign.expect(*place, endpoint)
         # Not under the lock: a request to the front comes by here, too.
-        self._look_for(place, peer, contact)
+        if far:
+            self._seek_aside(place, peer, contact)
+        else:
+            self._look_for(place, peer, contact)
         return peer
 
     def _look_for(self, place: Place, peer: ForeignPeer, contact: Contact) -> None:
@@ -186,24 +265,26 @@ class CorpsBorder:
             if front is None or home != FRONT or front.incarnation == self._gone.get(place):
                 self._foreign.lose(peer, _no_front(corps))
             else:
-                self._foreign.arrive(peer, front)
+                self._foreign.arrive(peer, front.by_socket())
             return
         asks = ExtAddr(corps, FRONT, BORDER, b"", Contact(contact.front, contact.front))
         former = self._gone.get(place, "")
         asked: Future[Any] = self._env.at_once(
             self._env.ask, CALL, asks, "where_is", (home, former), {}, _PATIENCE
         )
-        asked.when_settled(lambda answer: self._heard(peer, answer))
+        asked.when_settled(lambda answer: self._heard(place, peer, contact.front, answer))
 
-    def _heard(self, peer: ForeignPeer, answer: Future[Any]) -> None:
-        error, facts = answer.failure(), None
+    def _heard(self, place: Place, peer: ForeignPeer, front: Member, answer: Future[Any]) -> None:
+        error, member = answer.failure(), None
         if error is None and (said := answer.result()) is not None:
             try:
-                facts = Member.from_plain(said)
+                member = Member.from_plain(said)
             except UnpackError as damaged:
                 error = damaged
-        if facts is not None:
-            self._foreign.arrive(peer, facts)
+        if member is not None and is_far(member, self._judge):
+            self._seek_aside(place, peer, Contact(member, front))
+        elif member is not None:
+            self._foreign.arrive(peer, member.by_socket())
         elif error is None:
             self._foreign.lose(peer, Loss("its Corps says that it is not there any more"))
         elif isinstance(error, EnvLost):
@@ -212,11 +293,97 @@ class CorpsBorder:
             text = f"its Corps did not say where it is: {error}"
             self._foreign.lose(peer, Loss(text, kind=Unreachable))
 
+    # --- over tcp ---
+
+    def _check_key(self, member: Member) -> None:
+        """Check that the key of an Env counts, by which it is to be reached."""
+        assert self._tcp is not None
+        self._tcp.keys.begin()
+        if not self._judge(member.public_key).counts:
+            words = self._tcp.keys.words_for(member.public_key)
+            raise Unreachable(f"{words} of {member.label} does not count here", executed="no")
+
+    def _seek_aside(self, place: Place, peer: ForeignPeer, contact: Contact) -> None:
+        """Look for an Env over tcp, in a thread of its own; what is sent there waits meanwhile."""
+        name = f"{self._env.label}-seek"
+        try:
+            Thread(target=self._seek, args=(place, peer, contact), name=name, daemon=True).start()
+        except RuntimeError as error:
+            self._foreign.lose(peer, Loss(f"no thread could look for it: {error}", kind=Unreachable))
+
+    def _seek(self, place: Place, peer: ForeignPeer, contact: Contact) -> None:
+        """Find an Env where it was, or its front wherever that is now; else ask the front."""
+        corps, home, _ = place
+        known = contact.env
+        try:
+            if home == FRONT:
+                front = self._reached(contact.front, lambda hello: (hello.corps, hello.env) == (corps, FRONT))
+                self._foreign.arrive(peer, front)
+                return
+            if known.incarnation not in ("", self._gone.get(place)):
+                there = self._reached(known, lambda hello: hello.incarnation == known.incarnation)
+                self._foreign.arrive(peer, there)
+                return
+        except CorpsError as error:
+            if home == FRONT:
+                self._foreign.lose(peer, Loss(str(error), kind=Unreachable))
+                return
+            with self._lock:
+                self._gone[place] = known.incarnation
+        self._look_for(place, peer, contact)
+
+    def _reached(self, member: Member, is_right: Callable[[Hello], bool]) -> Member:
+        """Return an Env as it is reached over tcp. Blocks.
+
+        Its process may have another key of its owner than the one before it.
+
+        Raises:
+            Unreachable: It is not there, or its key does not count.
+            VersionMismatch: It speaks another version of the protocol.
+            BrokenError: No answers could come from there.
+        """
+        self._check_key(member)
+        assert self._tcp is not None
+        others = self._tcp.keys.of(self._judge(member.public_key).identity)
+        keys = dict.fromkeys((member.public_key, *others))
+        found = self._ask_who(member.outside, tuple(keys), is_right)
+        self._listen_towards(found.address)
+        hello = found.hello
+        return Member(hello.env, hello.incarnation, found.address, found.key, corps=hello.corps)
+
+    def _ask_who(
+        self, outside: tuple[str, ...], keys: tuple[str, ...], is_right: Callable[[Hello], bool] = bool
+    ) -> Found:
+        assert self._tcp is not None
+        me = Hello(self._env.corps_id, self._env.id, secrets.token_hex(16))  # no link of this Env
+        return who_listens(outside, keys, self._tcp.keys.pair(), me, _REACHED, is_right)
+
+    def _listen_towards(self, address: str) -> None:
+        assert self._tcp is not None
+        self._tcp.open_towards(address)
+        self._follow_keys()
+
+    def _follow_keys(self) -> None:
+        """Look at the key ring from now on. Idempotent."""
+        with self._lock:
+            if self._follows_keys:
+                return
+            self._follows_keys = True
+        self._env.alarms.at(now() + _KEYS, self._look_at_keys)
+
+    def _look_at_keys(self) -> None:
+        """Cut off whose key counts no more. The thread of the alarms calls."""
+        assert self._tcp is not None
+        outer = self._tcp.outer
+        if self._is_closed or outer is None:
+            return
+        self._tcp.keys.refresh()
+        self._foreign.judge_again(outer.proven_key)
+        self._env.alarms.at(now() + _KEYS, self._look_at_keys)
+
     # --- peers that come and go ---
 
     def _came(self, peer: ForeignPeer) -> None:
-        if not peer.caller.is_own:  # it may say that it is any Corps: nothing of the owner is sent there
-            return
         with self._lock:
             self._routes.setdefault(peer.place, peer)
 
@@ -228,6 +395,14 @@ class CorpsBorder:
     def _broke(self, peer: Peer, loss: Loss) -> None:
         assert isinstance(peer, ForeignPeer)
         self._foreign.lose(peer, loss)
+
+
+def is_far(member: Member, judge: Callable[[str], KeyVerdict]) -> bool:
+    """Return whether an Env is reached over tcp, because it is of another host or user."""
+    if not member.outside:
+        return False
+    is_here = member.endpoint.startswith("unix:") and os.path.exists(member.endpoint.removeprefix("unix:"))
+    return not is_here or judge(member.public_key).identity not in ("", OWN)
 
 
 def _front_in_registry(corps: str) -> Member | None:

@@ -14,10 +14,10 @@ from corps.workers.names import Name
 
 
 def record_of(env: Env, name: Name[Any], tag: str, started: str = "", log_file: str = "") -> ConnectionRecord:
-    """Return the record of an external Corps, as the Env of its booting process knows it.
+    """Return the record of an external Corps, as an Env of it knows it.
 
     Args:
-        env: That Env.
+        env: That of the booting process, or the front.
         name: Of the Corps object, which lives in the front.
         tag: That of the Corps.
         started: See `ConnectionRecord.started`.
@@ -40,7 +40,7 @@ def record_of(env: Env, name: Name[Any], tag: str, started: str = "", log_file: 
         user=user_name(),
         host=socket.gethostname(),
         log_file=log_file,
-        addresses=(front.endpoint,),
+        addresses=(front.endpoint, *front.outside),
         front=front,
         conc=addr.conc,
         interface=name._interface,

@@ -13,13 +13,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NoReturn
 
+from corps.clock import wall_time
 from corps.errors import KeyRingError
 from corps.packing.replacing import replace_file
-from corps.security.key_ring import KeyRing
+from corps.security.key_ring import KeyRing, OwnKey, new_own_key
+from corps.security.keys import new_key_pair
 from corps.security.private_places import problem_with_dir, problem_with_file
 
 OWN_FILE: Final = "own.json"  # secret
 OTHERS_FILE: Final = "others.json"
+
+_FIRST: Final = "default"  # the name of a key that is made by itself
 
 _MAX_SIZE: Final = 4 * 1024 * 1024  # bytes of a file at most
 
@@ -139,6 +143,22 @@ class KeyRingFiles:
             replace_file(path, [text.encode()])
         except OSError as error:
             raise KeyRingError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def make_first_key(files: KeyRingFiles) -> OwnKey | None:
+    """Make an own key where the ring has none, and return it; None if it has one.
+
+    Of several processes that do this at the same time one makes it. Where all own keys have expired none is
+    made: their owner decides what comes next.
+
+    Raises:
+        KeyRingError, Damaged, NewerFormat: As `KeyRingFiles.change`.
+    """
+    if files.read().own:
+        return None
+    key = new_own_key(_FIRST, new_key_pair(), wall_time())
+    after = files.change(lambda ring: ring if ring.own else ring.with_own(key))
+    return key if key in after.own else None
 
 
 class FollowedKeyRing:

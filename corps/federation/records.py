@@ -10,7 +10,7 @@ from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.security.capabilities import CAPABILITY_SIZE
 
-FORMAT: Final = 1  # of a connection record. A reader refuses what a newer release wrote
+FORMAT: Final = 2  # of a connection record. A reader refuses what a newer release wrote
 
 MAX_SIZE: Final = 1024 * 1024  # bytes of a record at most
 
@@ -103,7 +103,10 @@ def _addresses(facts: Any) -> tuple[str, ...]:
 
 
 def _front(facts: Any) -> Member:
-    member = Member(*_list_of(facts, (int, str, str, str, int, str)))
+    *_, outside = _list_of(facts, (int, str, str, str, int, str, list))
+    if not all(type(each) is str for each in outside):
+        raise TypeError("it listens at what is no text")
+    member = Member.from_list(facts)
     if member.env != FRONT or not member.incarnation or not member.endpoint or not member.corps:
         raise ValueError("it is no front Env that listens")
     return member

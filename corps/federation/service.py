@@ -3,11 +3,15 @@
 import asyncio
 from typing import Any, ClassVar, Final
 
+from corps.addresses import FRONT
 from corps.clock import now
+from corps.errors import NotFound
 from corps.federation.border import CorpsBorder
+from corps.federation.describing import record_of
 from corps.runtime.env import Env
 from corps.workers.conc import Conc
 from corps.workers.marks import public
+from corps.workers.names import Name
 
 _LONGEST: Final = 8.0  # seconds to wait for an Env that is started again
 _LOOK: Final = 0.02  # seconds between two looks
@@ -44,6 +48,20 @@ class BorderService(Conc):
         """Give the incarnation of a worker of this Env, by the number of its address; 0 if it is not here."""
         cell = self._env.registry.find(number)
         return 0 if cell is None else cell.incarnation
+
+    @public
+    async def connection_record(self) -> str:
+        """Give what a process has to know to reach the Corps: the text of a connection file.
+
+        Raises:
+            NotFound: The Corps object is not there: the Corps starts or ends.
+        """
+        name = self._env.corps_name
+        if self._env.id != FRONT or not isinstance(name, Name):
+            raise NotFound("the Corps object is not here: its Corps starts or ends, or this is no front")
+        cell = self._env.registry.find(name._addr.conc)
+        tag = "" if cell is None else cell.tag
+        return record_of(self._env, name, tag).to_json()
 
     async def describe(self) -> dict[str, Any]:
         """Give facts about the Env for lists of Corps."""

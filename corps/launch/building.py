@@ -183,6 +183,13 @@ class CorpsBuilder:
     def _start_own_env(self, host: ProcessHost, settings: "Settings") -> tuple[Env, Member]:
         options, source = env_options(settings), self._plan.source
         what = "a contained" if self._plan.is_contained else "an external" if settings.external else ""
+        if self._plan.is_contained:
+            options = replace(options, listen_hosts=())
+        elif settings.listen.hosts and not settings.external:
+            raise ConfigError(
+                "listen.hosts names where to listen for other Corps, and this Corps is not external: set "
+                "external to true, and give it a tag"
+            )
         if options.transport == "unix":
             options = replace(options, border_secret=new_secret())
         elif what:

@@ -3,11 +3,14 @@
 import asyncio
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from corps.addresses import BOOT_ENV, ConcAddr
+from corps.endpoints import TcpEndpoint, read_endpoint
+from corps.errors import Damaged
 from corps.federation.border import CorpsBorder
 from corps.federation.finding import address_for
 from corps.federation.records import ConnectionRecord
@@ -15,20 +18,26 @@ from corps.federation.registry import read_connection_file, registry_of_user
 from corps.launch.client_dirs import make_client_dir
 from corps.launch.found_settings import find_settings
 from corps.launch.local import LocalEnv
+from corps.launch.starting import make_bordered
 from corps.launchers.local.runtime_dir import remove_runtime_dir
 from corps.managers.assembly import build_env, env_options
+from corps.messages.callers import OWN
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
+from corps.messages.requests import CALL
 from corps.runtime.context import Block, acting
 from corps.runtime.env import Env
 from corps.runtime.this_process import this_process
 from corps.security.capabilities import new_secret
-from corps.transport.unix.transport import UnixTransport
+from corps.security.key_ring import check_name
 from corps.wire.frames import Hello
 from corps.workers.names import Name
 
 if TYPE_CHECKING:
     from typing import Self
+
+_TCP: Final = "tcp://"
+_PATIENCE: Final = 10.0  # seconds that a front may take to say how its Corps is reached
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -63,12 +72,8 @@ def start_client() -> ClientEnv:
     corps_id, incarnation = secrets.token_hex(8), secrets.token_hex(16)
     runtime_dir = make_client_dir()
     try:
-        transport = UnixTransport(
-            Hello(corps_id, BOOT_ENV, incarnation),
-            runtime_dir=runtime_dir,
-            shared=options.shared_memory_bytes,
-            kept=options.shared_memory_kept,
-            handshake_timeout=options.handshake_timeout,
+        transport = make_bordered(
+            Hello(corps_id, BOOT_ENV, incarnation), replace(options, listen_hosts=()), runtime_dir
         )
         try:
             env = build_env(corps_id, BOOT_ENV, options, transport)
@@ -148,15 +153,17 @@ def connect(where: str | Path) -> ConnectedName[Any]: ...
 @overload
 def connect(where: str | Path, cls: type[T]) -> ConnectedName[T]: ...
 def connect(where: str | Path, cls: type[Any] | None = None) -> ConnectedName[Any]:
-    """Connect to an external Corps of this user on this host.
+    """Connect to an external Corps.
 
     Inside a worker, and where an Env that is open reaches other Corps, that Env is used. Elsewhere, as in a
     plain script, a small Env is started in this process. It ends at the end of the ``with`` block, with
     `ConnectedName.disconnect`, or with the interpreter.
 
     Args:
-        where: Its tag, or the path of a connection file: a Path, or a text that has a slash or ends with
-            ``.json``.
+        where: Its tag, if it is one of this user on this host; or the path of a connection file: a Path, or
+            a text that has a slash or ends with ``.json``; or the address of its front, such as
+            ``"tcp://[::1]:7000"``. ``"tcp://bob@host:7000"`` is that of a Corps of another user, whose keys
+            the key ring allows under that name.
         cls: The class of the Corps, for type checkers, and for a Corps of another owner: what its methods
             declare says how arguments and results travel. It need not be loaded there.
 
@@ -167,13 +174,21 @@ def connect(where: str | Path, cls: type[Any] | None = None) -> ConnectedName[An
         NotFound: No Corps of this user has the tag, or it cannot be reached yet; or there is no such file.
             The text says which tags there are.
         UnsafeFile: Another user could have made or changed the file, or the directory of the tags.
-        Unreachable: The Corps has ended.
+        Unreachable: The Corps has ended; or the one at the address has no key that counts, or does not accept
+            the key of this side, or nothing answers. The text says what was tried.
+        NoSuchKey: The key ring has no key of that user.
+        KeyRingError: The key ring cannot be used.
         Damaged: The file is no connection file.
         NewerFormat: A newer release of corps wrote it.
-        ConfigError: A setting of the Env that is started is unknown or has a bad value.
+        ConfigError: A setting of the Env that is started is unknown or has a bad value; or the address is
+            none.
         BootError: The Env could not be started.
     """
-    return connected(_record_at(where), _env_at_a_border(), cls)
+    address = _address_in(where)
+    env = _env_at_a_border()
+    if address is None:
+        return connected(_record_at(where), env, cls)
+    return _connected(lambda here: _record_from(here, *address), env, cls)
 
 
 def connected(record: ConnectionRecord, env: Env | None, cls: type[Any] | None = None) -> ConnectedName[Any]:
@@ -184,13 +199,21 @@ def connected(record: ConnectionRecord, env: Env | None, cls: type[Any] | None =
         ConfigError: A setting of the Env that is started is unknown or has a bad value.
         BootError: The Env could not be started.
     """
-    interface = record.interface if cls is None else replace(record.interface, author=cls)
+    return _connected(lambda _: record, env, cls)
+
+
+def _connected(
+    find: Callable[[Env], ConnectionRecord], env: Env | None, cls: type[Any] | None
+) -> ConnectedName[Any]:
+    """Do the same with what an Env finds."""
     if env is not None and env.border is None:
         env = None
     client = None if env is not None else start_client()
     env = env if client is None else client._env
     assert env is not None
     try:
+        record = find(env)
+        interface = record.interface if cls is None else replace(record.interface, author=cls)
         return ConnectedName(address_for(env, record, interface), interface, env, client)
     except BaseException:
         if client is not None:
@@ -203,6 +226,31 @@ def _record_at(where: str | Path) -> ConnectionRecord:
     if isinstance(where, Path) or os.sep in path or path.endswith(".json"):
         return read_connection_file(path)
     return registry_of_user().find(path)
+
+
+def _address_in(where: str | Path) -> tuple[TcpEndpoint, str] | None:
+    """Read the address of a front, and the user whose Corps it is; None if it is something else."""
+    if isinstance(where, Path) or not where.startswith(_TCP):
+        return None
+    user, at, place = where.removeprefix(_TCP).rpartition("@")
+    endpoint = read_endpoint(f"{_TCP}{place}", "the address")
+    assert isinstance(endpoint, TcpEndpoint)
+    if at:
+        check_name(user)
+    return endpoint, user or OWN
+
+
+def _record_from(env: Env, endpoint: TcpEndpoint, user: str) -> ConnectionRecord:
+    """Ask the front at an address how its Corps is reached."""
+    assert isinstance(env.border, CorpsBorder)
+    asks = env.border.introduce(endpoint, user)
+    text = env.at_once(env.ask, CALL, asks, "connection_record", (), {}, _PATIENCE).result()
+    record = ConnectionRecord.from_json(text, f"the answer of {endpoint}")
+    if record.corps != asks.corps:
+        raise Damaged(f"the answer of {endpoint} speaks of another Corps")
+    known = asks.contact.front
+    outside = tuple(dict.fromkeys((*known.outside, *record.front.outside)))
+    return replace(record, front=replace(record.front, public_key=known.public_key, outside=outside))
 
 
 def _env_at_a_border() -> Env | None:

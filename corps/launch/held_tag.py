@@ -44,6 +44,8 @@ class HeldTag(Part):
             )
         self.tag = tag
         self.corps = corps
+        self.addresses: tuple[str, ...] = ()
+        """Where the front listens over tcp, once the Corps is published."""
         self._registry = registry_of_user()
         self._is_private = is_private
         self._is_ending = False
@@ -95,6 +97,7 @@ class HeldTag(Part):
 
     def _publish(self, env: Env, name: Name[Any]) -> None:
         record = record_of(env, name, self.tag, self._claim.started, self._claim.log_file)
+        self.addresses = record.front.outside
         if self._is_private:
             record = replace(record, capability=bytes(len(record.capability)))
         self._registry.publish(replace(record, since=self._claim.since))

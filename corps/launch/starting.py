@@ -1,12 +1,15 @@
 """Starting the Env of this process: its links, and what runs on them."""
 
+import logging
 import secrets
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from corps.addresses import BOOT_ENV
-from corps.endpoints import Listening, read_host
+from corps.addresses import BOOT_ENV, FRONT
+from corps.endpoints import Listening, read_host, read_listening, read_place
 from corps.federation.border import CorpsBorder
+from corps.federation.keyring import FollowedKeyRing, KeyRingFiles, make_first_key
 from corps.launch.loading import ModuleFinder
 from corps.launch.main_names import MainNames
 from corps.launch.sources import Source
@@ -14,12 +17,17 @@ from corps.managers.assembly import CodeNames, build_env
 from corps.messages.members import Member
 from corps.runtime.env import Env
 from corps.runtime.options import EnvOptions
+from corps.security.border_keys import BorderKeys
+from corps.security.key_ring import fingerprint
 from corps.security.keys import new_key_pair
+from corps.transport.bordered import BorderedTransport
 from corps.transport.link import Transport
 from corps.transport.unix.transport import UnixTransport
 from corps.transport.zeromq.transport import ZmqTransport
 from corps.wire.frames import Hello
 from corps.workers.corps import Corps
+
+_log = logging.getLogger("corps.launch")
 
 
 def start_env(
@@ -59,6 +67,9 @@ def start_env(
             journals=runtime_dir,
         )
         me = Member(env_id, incarnation, transport.endpoint, public_key, generation)
+        if isinstance(transport, BorderedTransport) and transport.outer is not None:
+            outer = transport.outer
+            me = replace(me, public_key=outer.public_key, outside=outer.outside)
         if isinstance(env.border, CorpsBorder):
             env.border.be(me)
     except BaseException:
@@ -81,14 +92,7 @@ def _make_transport(
     """
     hello = Hello(corps_id, env_id, incarnation)
     if options.transport == "unix":
-        unix = UnixTransport(
-            hello,
-            runtime_dir=runtime_dir,
-            shared=options.shared_memory_bytes,
-            kept=options.shared_memory_kept,
-            handshake_timeout=options.handshake_timeout,
-        )
-        return unix, ""
+        return make_bordered(hello, options, runtime_dir), ""
     if options.transport == "ipc":
         return ZmqTransport(hello, runtime_dir=runtime_dir, handshake_timeout=options.handshake_timeout), ""
     keys = new_key_pair()
@@ -102,3 +106,72 @@ def _make_transport(
         handshake_timeout=options.handshake_timeout,
     )
     return transport, keys.public
+
+
+def make_bordered(hello: Hello, options: EnvOptions, runtime_dir: str) -> BorderedTransport:
+    """Make an Env's links by UNIX sockets, and over `tcp` across the border as far as that is needed.
+
+    An Env of an external Corps listens over `tcp` from now on if the settings name hosts.
+
+    Raises:
+        EnvStartError: It cannot listen.
+        KeyRingError, Damaged, NewerFormat: The key ring of this user cannot be used.
+    """
+    inner = UnixTransport(
+        hello,
+        runtime_dir=runtime_dir,
+        shared=options.shared_memory_bytes,
+        kept=options.shared_memory_kept,
+        handshake_timeout=options.handshake_timeout,
+    )
+    files = KeyRingFiles()
+    keys = BorderKeys(FollowedKeyRing(files).ring, lambda: _begin_ring(files))
+    named = _listening(options, hello.env) if options.border_secret else []
+
+    def open_outer(source: str) -> ZmqTransport:
+        first, *also = named or [Listening(source)]
+        return ZmqTransport(
+            hello,
+            runtime_dir=None,
+            listening=first,
+            also=also,
+            keys=keys.pair(),
+            border=keys,
+            max_frame=options.max_message,
+            handshake_timeout=options.handshake_timeout,
+            silence=options.listen_silence,
+            audit=inner.audit,
+        )
+
+    transport = BorderedTransport(inner, keys, open_outer)
+    try:
+        if named:
+            transport.open()
+    except BaseException:
+        transport.close()
+        raise
+    return transport
+
+
+def _listening(options: EnvOptions, env_id: int) -> list[Listening]:
+    """Read where an Env of an external Corps listens. The port that is named is that of the front."""
+    ports, advertise = options.listen_port, options.listen_advertise
+    if env_id != FRONT:
+        ports = options.listen_ports
+        advertise = read_place(advertise)[0] if advertise is not None else None
+    return [
+        read_listening(host, ports, advertise, allow_wildcard=options.listen_allow_wildcard, where="listen")
+        for host in options.listen_hosts
+    ]
+
+
+def _begin_ring(files: KeyRingFiles) -> None:
+    """Make the first key of this user, if there is none that counts."""
+    made = make_first_key(files)
+    if made is not None:
+        _log.warning(
+            "made the first key of this user: %r, fingerprint %s, in %s; `corps keys list` shows it",
+            made.name,
+            fingerprint(made.public),
+            files.path,
+        )

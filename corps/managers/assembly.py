@@ -28,6 +28,8 @@ from corps.runtime.cells.records import Record
 from corps.runtime.cells.upper_side import WorkerName
 from corps.runtime.env import Env
 from corps.runtime.options import EnvOptions, WorkerOptions
+from corps.security.key_ring import judge_by_kernel
+from corps.transport.bordered import BorderedTransport
 from corps.transport.link import Transport
 from corps.workers.corps import Corps
 from corps.workers.iterators import RemoteIterator
@@ -92,7 +94,7 @@ def build_env(
         env.connect(peers, transport)
         if transport.takes_visitors:
             limits = Limits((options.window_requests, options.window_bytes), options.send_timeout, None)
-            env.border = CorpsBorder(env, transport, packer_abroad, limits, _terms_of(env))
+            env.border = CorpsBorder(env, transport, packer_abroad, limits, _terms_of(env, transport))
     refusals = Refusals(env)
     env.parts.add(refusals)
     if env.peers is not None and transport is not None:
@@ -104,9 +106,11 @@ def build_env(
     return env
 
 
-def _terms_of(env: Env) -> Terms:
+def _terms_of(env: Env, transport: Transport) -> Terms:
     """Return what an Env grants to Envs of other Corps."""
-    return Terms(env.options.border_secret or None, declared=DeclaredClasses(names_between(env)))
+    judge = transport.keys.judge if isinstance(transport, BorderedTransport) else judge_by_kernel
+    secret = env.options.border_secret or None
+    return Terms(secret, judge, declared=DeclaredClasses(names_between(env)))
 
 
 def _give_upper_side(env: Env, code: CodeNames) -> tuple[Packer, Packer]:

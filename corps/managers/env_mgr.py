@@ -208,7 +208,7 @@ class EnvMgr(Conc):
     async def admit(self, fields: list[Any]) -> None:
         """Let the process of another Env connect. `fields` is its record, as a list."""
         if self._env.peers is not None:
-            self._env.peers.admit(Member(*fields))
+            self._env.peers.admit(Member.from_list(fields))
 
     async def child_ended(self, mgr_addr: ConcAddr, child: ConcAddr, end: ChildEnd) -> bool:
         """Hear how a child has ended in another Env; return whether its creator `mgr_addr` is here."""

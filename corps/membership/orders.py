@@ -70,7 +70,7 @@ class Members(_Message):
     @classmethod
     def _of(cls, *plain: Any) -> Self:
         members, awaited, is_late = plain
-        return cls(tuple(Member(*fields) for fields in members), tuple(awaited), is_late)
+        return cls(tuple(map(Member.from_list, members)), tuple(awaited), is_late)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class MemberJoined(_Message):
 
     @classmethod
     def _of(cls, *plain: Any) -> Self:
-        return cls(Member(*plain))
+        return cls(Member.from_list(plain))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class Ready(_Message):
         if restart is not None:
             policy, most, within, backoff = restart
             restart = Restart(policy, most, within, tuple(backoff))
-        return cls(Member(*member), Interface.from_tuple(*interface), restart, travels)
+        return cls(Member.from_list(member), Interface.from_tuple(*interface), restart, travels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ class Contact:
     @classmethod
     def from_tuple(cls, env: list[Any], front: list[Any]) -> "Contact":
         """Undo `as_tuple`."""
-        return cls(Member(*env), Member(*front))
+        return cls(Member.from_list(env), Member.from_list(front))
 
 
 class ExtAddr(ConcAddr):

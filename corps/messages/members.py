@@ -1,6 +1,7 @@
 """The members of a Corps: one record per Env."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from corps.addresses import FOREIGN, FRONT, env_label
@@ -8,6 +9,7 @@ from corps.errors import UnpackError
 
 _BIGGEST: Final = FOREIGN - 1
 _LONGEST: Final = 4096
+_MOST_ADDRESSES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class Member:
     generation: int = 0  # how many processes the Env has had before
     corps: str = ""  # id of its Corps; empty for that of the Env that has this record
     home: int | None = None  # its id in its own Corps, where that differs from `env`
+    outside: tuple[str, ...] = ()  # where others than this host's user reach it, with its key; best first
 
     @property
     def label(self) -> str:
@@ -36,14 +39,34 @@ class Member:
             UnpackError: It is no such record.
         """
         kinds = [int, str, str, str, int, str]
-        if type(plain) not in (list, tuple) or [type(each) for each in plain] != kinds:
+        if type(plain) not in (list, tuple) or [type(each) for each in plain[:-1]] != kinds:
             raise UnpackError("a record of an Env has to come, and something else has")
         if not FRONT <= plain[0] <= _BIGGEST or not 0 <= plain[4] <= _BIGGEST:
             raise UnpackError("a record of an Env has a number out of range")
-        if any(len(each) > _LONGEST for each in plain if type(each) is str):
+        *first, outside = plain
+        if type(outside) not in (list, tuple) or len(outside) > _MOST_ADDRESSES:
+            raise UnpackError(f"a record of an Env has no list of at most {_MOST_ADDRESSES} addresses")
+        if not all(type(each) is str for each in outside):
+            raise UnpackError("a record of an Env has an address that is no text")
+        if any(len(each) > _LONGEST for each in (*first, *outside) if type(each) is str):
             raise UnpackError(f"a record of an Env has a text of more than {_LONGEST} characters")
-        return cls(*plain)
+        return cls.from_list(plain)
 
     def as_list(self) -> list[object]:
         """Return it as plain data, for the membership channel."""
-        return [self.env, self.incarnation, self.endpoint, self.public_key, self.generation, self.corps]
+        where = self.endpoint, self.public_key, self.generation, self.corps
+        return [self.env, self.incarnation, *where, list(self.outside)]
+
+    @classmethod
+    def from_list(cls, facts: Sequence[Any]) -> "Member":
+        """Undo `as_list`."""
+        env, incarnation, endpoint, public_key, generation, corps, outside = facts
+        return cls(env, incarnation, endpoint, public_key, generation, corps, outside=tuple(outside))
+
+    def by_socket(self) -> "Member":
+        """Return it as the user of its host reaches it: by a socket file, where no key is needed."""
+        return replace(self, public_key="", outside=())
+
+    def at(self, endpoint: str) -> "Member":
+        """Return it as it is reached at one of the addresses of `outside`."""
+        return replace(self, endpoint=endpoint, outside=())

@@ -6,7 +6,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from corps.addresses import FOREIGN
-from corps.errors import BrokenError, CorpsError
+from corps.errors import BrokenError, CorpsError, Unreachable
 from corps.messages.callers import OWN, UNKNOWN, Caller
 from corps.messages.members import Member
 from corps.packing.packer import Packer
@@ -22,6 +22,7 @@ from corps.peers.outcome_codec import OutcomeCodec
 from corps.peers.peer import Peer
 from corps.peers.reception import Reception
 from corps.peers.terms import Standing, Terms
+from corps.security.key_ring import fingerprint
 from corps.transport.link import Link, Transport
 from corps.wire.fair_share import LEAST, Room
 from corps.wire.frames import (
@@ -173,13 +174,14 @@ class ForeignPeers:
                 lambda there: links.pop() if links else self._transport.connect(there),
             )
 
-    def expect(self, corps: str, home: int, owner: str = OWN) -> ForeignPeer:
+    def expect(self, corps: str, home: int, owner: str = OWN, endpoint: str = "") -> ForeignPeer:
         """Return a peer that is not known to be anywhere: what is sent to it waits for `arrive`.
 
-        `owner` is the identity that its key has to have.
+        `owner` is the identity that its key has to have, and `endpoint` one at which it may be, or empty.
         """
         with self._lock:
-            peer = self._add(Member(next(self._numbers), "", "", corps=corps, home=home), UNKNOWN, owner)
+            local = Member(next(self._numbers), "", endpoint, corps=corps, home=home)
+            peer = self._add(local, UNKNOWN, owner)
             self._expected[peer.place] = peer
             return peer
 
@@ -230,6 +232,20 @@ class ForeignPeers:
         peer.lose(loss)
         self._env.forget_holder(peer.member.env)
 
+    def judge_again(self, proven: Callable[[Member], str]) -> None:
+        """Lose all peers whose keys do not count any more. `proven` gives the key that an Env has proved."""
+        with self._lock:
+            peers = list(self._by_incarnation.values())
+        for peer in peers:
+            member = peer.member
+            for key in {proven(member), member.public_key}:
+                verdict = self._terms.judge(key)
+                if verdict.identity != peer.owner:
+                    why = verdict.reason or f"of {verdict.identity!r} now"
+                    loss = Loss(f"its key {fingerprint(key)} is {why}", kind=Unreachable)
+                    self.lose(peer, loss)
+                    break
+
     def find(self, incarnation: str) -> ForeignPeer | None:
         """Return the peer that is known by its incarnation, if there is one."""
         return self._by_incarnation.get(incarnation)
@@ -251,7 +267,8 @@ class ForeignPeers:
         """Make a peer. Caller holds the lock."""
         connect = connect or self._transport.connect
         standing = Standing(owner, self._terms, self._peers.audit)
-        parts = self._packer, self._give_up, self._limits, standing
+        limits = self._limits._replace(max_frame=self._transport.max_frame_to(local))
+        parts = self._packer, self._give_up, limits, standing
         peer = ForeignPeer(self._env, local, connect, *parts)
         peer.caller = caller
         peer.answering.serve(self.reception, self._pause)

@@ -38,6 +38,12 @@ class EnvOptions:
     shared_memory_kept: int
     tcp_host: str
     tcp_ports: tuple[int, int]
+    listen_hosts: Sequence[str]
+    listen_port: str
+    listen_ports: str
+    listen_advertise: str | None
+    listen_allow_wildcard: bool
+    listen_silence: float
     max_message: int
     handshake_timeout: float
     spin: float

@@ -4,7 +4,10 @@ ZeroMQ asks by ZAP (https://rfc.zeromq.org/spec/27/). Over `ipc` the kernel vouc
 over `tcp` CURVE vouches for its key. A refusal says why, for the audit log.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from corps.security.key_ring import KeyVerdict, fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +15,7 @@ class Verdict:
     """The answer to one ZAP request."""
 
     admitted: bool  # whether the peer may connect
-    user: str  # the incarnation of the Env whose key the peer has proved; empty over `ipc`
+    user: str  # the incarnation of the Env whose key the peer has proved, at the border the key; or empty
     reason: str  # for the log
 
 
@@ -23,6 +26,7 @@ class Admission:
     uid: int  # the user whose processes may connect over `ipc`
     # Incarnations by their CURVE public keys (Z85), of those that may connect over `tcp`.
     keys: dict[str, str] = field(default_factory=dict)
+    ring: Callable[[str], KeyVerdict] | None = None  # at the border: whose a key is, and whether it counts
 
     def judge_local(self, address: str) -> Verdict:
         """Judge a connection over `ipc`. libzmq gives the address as ``localhost:uid:gid:pid``."""
@@ -39,6 +43,12 @@ class Admission:
 
     def judge_key(self, public_key: str) -> Verdict:
         """Judge a connection over `tcp` that has proved to own a CURVE key (Z85)."""
+        if self.ring is not None:
+            verdict = self.ring(public_key)
+            reason = f"key {fingerprint(public_key)} of {verdict.identity!r}"
+            if not verdict.counts:
+                reason = f"the key {fingerprint(public_key)} is {verdict.reason}"
+            return Verdict(verdict.counts, public_key, reason)
         incarnation = self.keys.get(public_key)
         if incarnation is None:
             return Verdict(False, "", f"unknown key {public_key[:8]}...")

@@ -54,10 +54,21 @@ def note_refusal(audit: Audit, error: WireError) -> None:
 
 def mismatch_in(frames: Sequence[Frame]) -> VersionMismatch | None:
     """Return the error for what came back on a link; None unless it is the HELLO of another version."""
+    refusal = refusal_in(frames, "")
+    return refusal if isinstance(refusal, VersionMismatch) else None
+
+
+def refusal_in(frames: Sequence[Frame], incarnation: str) -> VersionMismatch | JoinRefused | None:
+    """Return the error for what came back on a link to an incarnation; None if it is nothing of matter.
+
+    The HELLO of another version or of another incarnation says that the link leads to nobody.
+    """
     try:
-        read_header(frames)
+        hello = read_header(frames)
     except VersionMismatch as error:
         return error
     except WireError:
-        pass
+        return None
+    if isinstance(hello, Hello) and hello.incarnation != incarnation:
+        return JoinRefused(f"another process of {env_label(hello.env)} listens there now")
     return None

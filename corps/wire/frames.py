@@ -142,6 +142,7 @@ class Hello(NamedTuple):
     incarnation: str
     endpoint: str = ""
     public_key: str = ""
+    to: str = ""  # the incarnation that it means; empty for the one that listens there
 
     def header(self) -> bytes:
         """Return the header as a frame."""
@@ -303,7 +304,7 @@ def _hello(magic: str, version: int, corps: str, env: int, incarnation: str, *vi
     check_numbers("a HELLO", version)
     _check_version(magic, version)
     check_env("a HELLO", env)
-    if visitor and (len(visitor) != 2 or not visitor[0]):
+    if visitor and (len(visitor) != 3 or not visitor[0]):
         raise WireError("the HELLO of a visitor does not say where it listens")
     return Hello(corps, env, incarnation, *visitor)
 
@@ -432,7 +433,7 @@ FLAGS: Final = tuple(1 << at for at in range(len(OPTIONAL_FIELDS)))
 """The flags of the optional fields, in their order."""
 
 READERS: Final[Mapping[int, Reader]] = {
-    HELLO: reader((_TEXT, _INT, _TEXT, _INT, _TEXT), 1, 1, _hello, (_TEXT, _TEXT)),
+    HELLO: reader((_TEXT, _INT, _TEXT, _INT, _TEXT), 1, 1, _hello, (_TEXT, _TEXT, _TEXT)),
     REQUEST: reader(
         (_INT, _INT, _INT, _TEXT, _OPTIONAL_ARRAY, _OPTIONAL_NUMBER, _INT, _INT),
         2,

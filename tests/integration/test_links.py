@@ -15,6 +15,8 @@ from corps.endpoints import Listening, TcpEndpoint, read_endpoint, read_listenin
 from corps.errors import BrokenError, EnvStartError
 from corps.launchers.local.runtime_dir import make_runtime_dir, remove_runtime_dir
 from corps.messages.members import Member
+from corps.security.border_keys import BorderKeys
+from corps.security.key_ring import KeyRing
 from corps.security.keys import new_key_pair
 from corps.testing.network import MemoryNetwork
 from corps.transport.bordered import BorderedTransport
@@ -142,7 +144,7 @@ class TestBorderedOutside(BorderedContract):
 
     def endpoint_of(self, transport: Transport) -> str:
         assert isinstance(transport, BorderedTransport)
-        return transport.outer_endpoint
+        return transport.open().endpoint
 
 
 def bordered(hello: Hello, directory: str) -> tuple[BorderedTransport, str]:
@@ -153,7 +155,9 @@ def bordered(hello: Hello, directory: str) -> tuple[BorderedTransport, str]:
     except BaseException:
         inner.close()
         raise
-    return BorderedTransport(inner, outer), keys.public
+    transport = BorderedTransport(inner, BorderKeys(KeyRing), lambda _: outer)
+    transport.open()
+    return transport, keys.public
 
 
 class TestBorder:
@@ -178,7 +182,7 @@ class TestBorder:
         middle.admit(stations[1].member)
         middle.admit(stations[2].member)
         inside.admit(stations[0].member)
-        outside.admit(Member(1, middle_hello.incarnation, middle.outer_endpoint, public))
+        outside.admit(Member(1, middle_hello.incarnation, middle.open().endpoint, public))
         for each in stations:
             each.start()
         yield stations
@@ -240,7 +244,7 @@ class TestBorder:
 
 def outer_member(station: Station) -> Member:
     assert isinstance(station.transport, BorderedTransport)
-    return replace(station.member, endpoint=station.transport.outer_endpoint)
+    return replace(station.member, endpoint=station.transport.open().endpoint)
 
 
 class ZmqContract(TransportContract):

@@ -501,6 +501,7 @@ def reference_page() -> str:
         "window": [],
         "shared_memory": [],
         "tcp": [],
+        "listen": [],
         "autoload": [],
         "log": [],
         "audit": [],

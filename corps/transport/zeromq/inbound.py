@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from corps.addresses import env_label
 from corps.messages.members import Member
 from corps.security.audit import Audit
 from corps.transport.hello import member_of, no_member
+from corps.transport.link import OnVisitor
 from corps.transport.zeromq.sockets import link_of, routing_id_of
 from corps.wire.frames import Frame, Hello
 from corps.wire.resume import Arrivals
@@ -17,18 +17,24 @@ class InboundLink(NamedTuple):
 
     member: Member
     arrivals: Arrivals  # they outlive connections: a link goes on where the last one broke
+    user: str | None  # what the peer has proved: see `Verdict.user`
 
 
 class InboundLinks:
     """All links that lead to one Env. The thread that reads uses it alone."""
 
     def __init__(
-        self, hello: Hello, find: Callable[[str], Member | None], audit: Audit, *, has_keys: bool
+        self,
+        hello: Hello,
+        find: Callable[[str], Member | None],
+        audit: Audit,
+        proves: Callable[[str | None, Member], bool],
     ) -> None:
+        """Know none yet. `proves` says whether a `user` may speak for a member."""
         self._hello = hello
         self._find = find
         self._audit = audit
-        self._has_keys = has_keys
+        self._proves = proves
         self._links: dict[bytes, InboundLink] = {}  # by routing id
 
     def of(self, routing_id: bytes, user: str | None) -> InboundLink | None:
@@ -38,26 +44,34 @@ class InboundLinks:
             self._audit.refused("hello", "a peer did not say hello first")
             return None
         member = inbound.member
-        if self._has_keys and user != member.incarnation:
-            self._audit.refused("identity", f"the key of {user} speaks for {env_label(member.env)}")
+        if user != inbound.user:
+            self._audit.refused("identity", f"the key of {user} speaks for {member.label}")
             return None
         if self._find(member.incarnation) is None:
             self._links.pop(routing_id, None)
-            self._audit.refused("expelled", f"{env_label(member.env)} is no member any more")
+            self._audit.refused("expelled", f"{member.label} is no member any more")
             return None
         return inbound
 
-    def greet(self, routing_id: bytes, user: str | None, frames: Sequence[Frame]) -> None:
-        """Take a HELLO, be it a second one, which says truly who speaks. Raises as `member_of`."""
-        member = member_of(frames, self._hello, self._find)
+    def greet(
+        self,
+        routing_id: bytes,
+        user: str | None,
+        frames: Sequence[Frame],
+        on_visitor: OnVisitor | None = None,
+    ) -> Member:
+        """Take a HELLO, be it a second one; return who speaks, as it says truly. Raises as `member_of`."""
+        member = member_of(frames, self._hello, self._find, on_visitor, user or "")
         link = link_of(routing_id)
-        if routing_id != routing_id_of(member.incarnation, link) or (
-            self._has_keys and user != member.incarnation
-        ):
+        if routing_id != routing_id_of(member.incarnation, link) or not self._proves(user, member):
             raise no_member(member.env)
-        if routing_id in self._links:
-            return
+        known_link = self._links.get(routing_id)
+        if known_link is not None:
+            if known_link.user != user:  # it has another key of the same owner now
+                self._links[routing_id] = known_link._replace(user=user)
+            return member
         for known, inbound in list(self._links.items()):
             if inbound.member == member or self._find(inbound.member.incarnation) is None:
                 del self._links[known]  # it has opened another one, or is gone
-        self._links[routing_id] = InboundLink(member, Arrivals(link))
+        self._links[routing_id] = InboundLink(member, Arrivals(link), user)
+        return member

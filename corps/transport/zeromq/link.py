@@ -9,9 +9,9 @@ import zmq
 
 from corps.addresses import env_label
 from corps.clock import give_way
-from corps.errors import BrokenError, VersionMismatch
+from corps.errors import BrokenError, JoinRefused, VersionMismatch
 from corps.messages.members import Member
-from corps.transport.hello import mismatch_in
+from corps.transport.hello import refusal_in
 from corps.transport.link import Link
 from corps.wire.chunks import LARGE_MESSAGE, Message, Outgoing, cut
 from corps.wire.frames import Frame
@@ -44,7 +44,8 @@ class ZmqLink(Link):
         chunk: int,  # bytes of a frame that the peer takes for certain
         watch: Callable[[Callable[[], bool]], None],  # has `look_after` called; calls nothing of this
         forget: "Callable[[ZmqLink], None]",
-        refused: "Callable[[ZmqLink, VersionMismatch], None]",  # called in the thread that reads
+        # Called in the thread that reads.
+        refused: "Callable[[ZmqLink, VersionMismatch | JoinRefused], None]",
     ) -> None:
         """Take over a connected socket, and say hello. A BrokenError closes it."""
         self.member: Final = member
@@ -171,9 +172,13 @@ class ZmqLink(Link):
 
     def ask(self) -> None:
         """Have the peer say what has arrived, which is a sign of life. Thread that reads only."""
+        refusal = None
         with self._lock:
             if self._is_usable():
                 self._ask()
+                refusal = self._refusal()
+        if refusal is not None:
+            self._refused(self, refusal)
 
     def _ask(self) -> None:
         """Ask what has arrived. Caller holds the lock."""
@@ -181,14 +186,14 @@ class ZmqLink(Link):
         # Hello again: the first one may have been lost too.
         self._say(self._hello, frame_of(ask))
 
-    def _refusal(self) -> VersionMismatch | None:
+    def _refusal(self) -> VersionMismatch | JoinRefused | None:
         """Return why the peer refuses this link, if it has said so. Caller holds the lock."""
         dealer: Any = self._dealer
         try:
             first, *rest = dealer.recv_multipart(_LAST)
         except zmq.ZMQError:  # mostly: nothing has come
             return None
-        return mismatch_in([first[PREFIX.size :], *rest])
+        return refusal_in([first[PREFIX.size :], *rest], self.member.incarnation)
 
     def say(self, header: bytes) -> None:
         """Send something about the connection, which may be lost with it. Thread-safe."""

@@ -1,6 +1,7 @@
 """Sockets of ZeroMQ, with all their options: who may connect, how long things take, how large they are."""
 
 import errno
+from collections.abc import Callable
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -61,11 +62,13 @@ class SocketFactory:
         max_frame: int | None,
         handshake_timeout: float,
         silence: float | None,  # as for the transport
+        client_keys: Callable[[], KeyPair] | None = None,  # gives the pair of a link; None: `keys`
     ) -> None:
         if zmq.zmq_version_info() < _LEAST_LIBZMQ:
             raise EnvStartError(f"libzmq {zmq.zmq_version()} is too old: corps needs 4.3.5 or newer")
         self._hello = hello
         self._keys = keys
+        self._client_keys = client_keys
         self._max_frame = max_frame
         self._handshake_ms = int(handshake_timeout * 1000)
         self._times = _TIMES if silence is None else _times_within(silence)
@@ -97,9 +100,10 @@ class SocketFactory:
         dealer = self._new(zmq.DEALER)
         try:
             if self._keys is not None:
+                keys = self._keys if self._client_keys is None else self._client_keys()
                 dealer.curve_serverkey = member.public_key.encode()
-                dealer.curve_publickey = self._keys.public.encode()
-                dealer.curve_secretkey = self._keys.secret.encode()
+                dealer.curve_publickey = keys.public.encode()
+                dealer.curve_secretkey = keys.secret.encode()
             if member.endpoint.startswith("tcp://["):
                 dealer.setsockopt(zmq.IPV6, 1)
             dealer.setsockopt(zmq.ROUTING_ID, routing_id_of(self._hello.incarnation, link))

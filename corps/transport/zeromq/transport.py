@@ -11,6 +11,7 @@ What ZeroMQ loses when a connection breaks is sent again (`corps.wire.resume`). 
 it loses silently; the membership, not the socket, tells of deaths.
 """
 
+import concurrent.futures
 import errno
 import itertools
 import logging
@@ -19,6 +20,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from math import ceil
+from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any, Final
 
@@ -27,17 +29,28 @@ import zmq
 from corps.addresses import env_label
 from corps.clock import now
 from corps.endpoints import Listening
-from corps.errors import BrokenError, CorpsError, Overloaded, VersionMismatch, WireError
+from corps.errors import (
+    BrokenError,
+    CorpsError,
+    EnvStartError,
+    JoinRefused,
+    NoSuchKey,
+    Overloaded,
+    VersionMismatch,
+    WireError,
+)
 from corps.messages.members import Member
 from corps.reserve import Reserve
 from corps.security.admission import Admission
 from corps.security.audit import Audit
+from corps.security.border_keys import BorderKeys
 from corps.security.keys import KeyPair
 from corps.supervision.beats import Beats
 from corps.transport.hello import note_refusal
 from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 from corps.transport.peer_user import user_who_listens
 from corps.transport.timetable import until
+from corps.transport.zeromq.doors import Door, Doors, source_towards, tcp_address
 from corps.transport.zeromq.inbound import InboundLink, InboundLinks
 from corps.transport.zeromq.link import ZmqLink
 from corps.transport.zeromq.patrol import Patrol
@@ -45,7 +58,7 @@ from corps.transport.zeromq.sockets import SocketFactory
 from corps.transport.zeromq.strangers import ZmqStrangers
 from corps.transport.zeromq.zap import ZapHandler
 from corps.wire.chunks import CHUNK_SIZE, Incoming
-from corps.wire.frames import Frame, Hello
+from corps.wire.frames import Frame, Hello, read_header
 from corps.wire.link_frames import (
     PREFIX,
     ArrivedHeader,
@@ -88,12 +101,18 @@ class ZmqTransport(Transport):
         handshake_timeout: float = 3.0,  # seconds within which a peer must have proved who it is
         silence: float | None = None,  # seconds after which a silent peer over `tcp` is gone; None: no matter
         audit: Audit | None = None,  # of a transport of the same Env, if it has another one
+        border: BorderKeys | None = None,  # whose keys count, if it is for other Corps, and over `tcp`
+        also: Sequence[Listening] = (),  # where else, at the border
     ) -> None:
         """Bind the Env's endpoint: over `ipc` if there is a runtime directory, else over `tcp`, with keys."""
         self._hello = hello
+        self._border = border
+        self._doors = Doors()
+        self._wanted: SimpleQueue[tuple[Listening, concurrent.futures.Future[None]]] = SimpleQueue()
         self._keys = keys if runtime_dir is None else None
         self.max_frame = max_frame if runtime_dir is None else None
-        self._sockets = SocketFactory(hello, self._keys, self.max_frame, handshake_timeout, silence)
+        pair = None if border is None else border.pair
+        self._sockets = SocketFactory(hello, self._keys, self.max_frame, handshake_timeout, silence, pair)
         self.audit = Audit(f"{env_label(hello.env)}") if audit is None else audit
         # Protects _members, the keys of the admission, _links, _incoming and _closed. By incarnation, all.
         self._lock = Lock()
@@ -111,8 +130,9 @@ class ZmqTransport(Transport):
         self._looks_at: float | None = None  # when `_beats` is to look; None: there is no link
         self._heard: set[str] = set()  # incarnations of those of whom something came since the last look
         # Used by the thread that reads alone. A single look-up among the members needs no lock.
-        self._inbound = InboundLinks(hello, self._members.get, self.audit, has_keys=self._keys is not None)
-        self._admission = Admission(os.getuid())
+        self._inbound = InboundLinks(hello, self._members.get, self.audit, self._proves)
+        self._admission = Admission(os.getuid(), ring=None if border is None else border.judge)
+        self._proven: dict[str, str] = {}  # the key that each Env of another Corps has proved last
         self._on_message: OnMessage  # both from `start` on: nothing is read before
         self._on_broken: OnBroken
         self._strangers: ZmqStrangers | None = None  # over `ipc` nobody else gets at the socket
@@ -128,8 +148,9 @@ class ZmqTransport(Transport):
                     self._sockets.context, self._router, handshake_timeout, self._reserve, self.audit
                 )
             if runtime_dir is None:
-                bound = self._sockets.bind_tcp(self._router, listening)
-                self.endpoint = str(listening.advertise(bound))
+                for each in (listening, *also):
+                    self._open_door(each)
+                self.endpoint = self._doors.outside()[0]
             else:
                 self.endpoint = self._sockets.bind_ipc(self._router, runtime_dir)
         except BaseException:
@@ -146,11 +167,73 @@ class ZmqTransport(Transport):
         if self._strangers is not None:
             self._poller.register(self._strangers.socket, zmq.POLLIN)
 
+    def _open_door(self, listening: Listening) -> None:
+        """Listen at one more address. Before anybody reads, or in the thread that does."""
+        bound = self._sockets.bind_tcp(self._router, listening)
+        self._doors.add(Door(bound, listening.advertise(bound)))
+
+    @property
+    def outside(self) -> tuple[str, ...]:
+        """Where other Corps reach this Env."""
+        return self._doors.outside()
+
+    @property
+    def public_key(self) -> str:
+        """The key that this Env proves to those that connect; empty over `ipc`."""
+        return "" if self._keys is None else self._keys.public
+
+    def listen_towards(self, endpoint: str, timeout: float) -> None:
+        """Listen on the interface by which the one at `endpoint` is reached. Blocks; not where it is read.
+
+        Raises:
+            BrokenError: There is no way there, or this Env cannot listen there.
+        """
+        source = source_towards(endpoint)
+        if self._doors.towards(source) is not None:
+            return
+        listens: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._wanted.put((Listening(source), listens))
+        self.interrupt()
+        try:
+            listens.result(timeout)
+        except (EnvStartError, TimeoutError) as error:
+            raise BrokenError(f"no answer of {endpoint} could come to {source}: {error}") from error
+
+    def _open_wanted_doors(self) -> None:
+        """Listen where `listen_towards` wants it. In the thread that reads."""
+        with suppress(Empty):
+            while True:
+                listening, listens = self._wanted.get_nowait()
+                try:
+                    if self._doors.towards(listening.host) is None:
+                        self._open_door(listening)
+                    listens.set_result(None)
+                except Exception as error:  # its caller waits, whatever it is
+                    listens.set_exception(error)
+
+    def proven_key(self, member: Member) -> str:
+        """Return the key that an Env of another Corps has proved last, or that it has to have."""
+        return self._proven.get(member.incarnation, member.public_key)
+
+    def _proves(self, user: str | None, member: Member) -> bool:
+        """Return whether a peer that has proved to be `user` may speak for a member."""
+        if self._border is None:
+            return self._keys is None or user == member.incarnation
+        verdict = self._border.judge(user or "?")
+        return verdict.counts and verdict.identity == self._border.judge(member.public_key).identity
+
+    def _hello_to(self, member: Member) -> Hello:
+        """Return what a peer hears first: across the border also where its answers go, and whom it is for."""
+        if self._border is None:
+            return self._hello
+        said = self._doors.said_to(member.endpoint)
+        return self._hello._replace(endpoint=said, public_key=self.public_key, to=member.incarnation)
+
     def admit(self, member: Member) -> None:
         """See `Transport.admit`."""
         with self._lock:
             self._members[member.incarnation] = member
-            if member.public_key:
+            if member.public_key and self._border is None:
                 self._admission.keys[member.public_key] = member.incarnation
 
     def expel(self, member: Member) -> None:
@@ -158,6 +241,7 @@ class ZmqTransport(Transport):
         with self._lock:
             self._members.pop(member.incarnation, None)
             self._admission.keys.pop(member.public_key, None)
+            self._proven.pop(member.incarnation, None)
             self._incoming.pop(member.incarnation, None)
             link = self._links.get(member.incarnation)
         if link is not None:
@@ -178,13 +262,13 @@ class ZmqTransport(Transport):
             self._check_listener(member)
             try:
                 dealer = self._reserve.use(lambda: self._sockets.new_dealer(member, number), _FDS_OF_LINK)
-            except (zmq.ZMQError, ValueError) as error:
+            except (zmq.ZMQError, ValueError, NoSuchKey) as error:
                 raise _no_link(member, error) from error
             link = ZmqLink(
                 dealer,
                 member,
                 number,
-                hello=self._hello.header(),
+                hello=self._hello_to(member).header(),
                 streams=self._streams,
                 chunk=self._chunk,
                 watch=self._patrol.add,
@@ -271,6 +355,7 @@ class ZmqTransport(Transport):
                 self._strangers.look()
             elif who == self._wake_read.fileno():  # else it is one of `watch_also`
                 self._wake_read.recv(_BATCH)
+                self._open_wanted_doors()
         self._patrol.go_if_due()
         if self._beats is not None and self._looks_at is not None and now() >= self._looks_at:
             self._listen_for_signs(self._beats)
@@ -347,17 +432,42 @@ class ZmqTransport(Transport):
 
     def _greet(self, routing_id: bytes, user: str | None, frames: Sequence[Frame]) -> None:
         try:
-            self._inbound.greet(routing_id, user, frames)
+            if self._border is not None and self._is_for_another(frames):
+                self._answer(routing_id)
+                return
+            on_visitor = None if self._border is None else self._on_visitor
+            member = self._inbound.greet(routing_id, user, frames, on_visitor)
+            if user is not None and self._border is not None:
+                self._proven[member.incarnation] = user
         except WireError as error:
             note_refusal(self.audit, error)
             if isinstance(error, VersionMismatch):
-                answer = [routing_id, PREFIX.pack(0, 0) + self._hello.header()]
-                with suppress(zmq.ZMQError):  # it may be lost
-                    self._router.send_multipart(answer, _NOW)
+                self._answer(routing_id)
 
-    def _refused(self, link: ZmqLink, refusal: VersionMismatch) -> None:
-        """Report that a peer has refused a link of this Env from its beginning."""
-        self._on_broken(link.member, refusal)
+    def _is_for_another(self, frames: Sequence[Frame]) -> bool:
+        """Return whether a HELLO is for an incarnation that was here before, or asks which is here now."""
+        hello = read_header(frames)
+        return isinstance(hello, Hello) and bool(hello.endpoint) and hello.to != self._hello.incarnation
+
+    def _answer(self, routing_id: bytes) -> None:
+        """Say on a connection of another Env who listens here. It may be lost."""
+        hello = self._hello
+        if self._border is not None:
+            hello = hello._replace(endpoint=self.endpoint, public_key=self.public_key)
+        with suppress(zmq.ZMQError):
+            self._router.send_multipart([routing_id, PREFIX.pack(0, 0) + hello.header()], _NOW)
+
+    def _on_visitor(self, hello: Hello, key: str) -> Member | None:
+        """Ask who knows about visitors. Nobody has this Env connect to a socket file, or look up a name."""
+        try:
+            tcp_address(hello.endpoint)
+        except BrokenError as error:
+            raise WireError(f"a visitor listens where no answer goes: {error}") from error
+        return None if self.on_visitor is None else self.on_visitor(hello, key)
+
+    def _refused(self, link: ZmqLink, refusal: VersionMismatch | JoinRefused) -> None:
+        """Report that a peer has refused a link of this Env, or is not there any more."""
+        self._on_broken(link.member, refusal if isinstance(refusal, VersionMismatch) else None)
 
     def _take_of_connection(self, inbound: InboundLink, frames: Sequence[Frame]) -> None:
         """Take what a member says about what has arrived, and what has not."""

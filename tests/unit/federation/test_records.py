@@ -93,7 +93,7 @@ def test_what_is_no_record_is_damaged(text: str | bytes) -> None:
 
 def test_a_newer_format_is_refused_as_such() -> None:
     facts = json.loads(RECORD.to_json())
-    facts["format"] = 2
+    facts["format"] = 3
     with pytest.raises(NewerFormat):
         ConnectionRecord.from_json(json.dumps(facts))
 

@@ -68,8 +68,8 @@ optional_fields = st.fixed_dictionaries(
 ).map(lambda fields: fields or None)
 
 headers: st.SearchStrategy[Header] = st.one_of(
-    st.builds(Hello, texts, numbers, texts, st.just(""), st.just("")),
-    st.builds(Hello, texts, numbers, texts, texts.filter(bool), texts),
+    st.builds(Hello, texts, numbers, texts, st.just(""), st.just(""), st.just("")),
+    st.builds(Hello, texts, numbers, texts, texts.filter(bool), texts, texts),
     st.builds(
         RequestHeader,
         numbers,
@@ -235,7 +235,8 @@ def test_a_request_to_another_corps_shows_that_the_name_of_its_worker_was_handed
 
 
 @pytest.mark.parametrize(
-    "more", [["unix:/x"], ["", ""], ["", "key"], ["unix:/x", 1], [None, None], ["a", "b", "c"]]
+    "more",
+    [["unix:/x"], ["a", "b"], ["", "", ""], ["", "key", ""], ["unix:/x", 1, ""], [None] * 3, ["a"] * 4],
 )
 def test_the_hello_of_a_visitor_says_where_it_listens_or_is_refused(more: list[object]) -> None:
     with pytest.raises(WireError):

@@ -1,0 +1,95 @@
+"""The keys by which one Env knows the Envs of other Corps, and is known to them: its user's key ring.
+
+The ring may change at any time. `refresh` looks at it; between two looks every question gets the same answer,
+but for keys whose time is over.
+"""
+
+import logging
+from collections.abc import Callable
+
+from corps.clock import wall_time
+from corps.errors import CorpsError, NoSuchKey
+from corps.messages.callers import OWN
+from corps.security.key_ring import KeyRing, KeyVerdict, fingerprint, judge_by_kernel
+from corps.security.keys import KeyPair
+
+_log = logging.getLogger("corps.security")
+
+
+class BorderKeys:
+    """The key ring as an Env uses it. Thread-safe, but for `refresh`, which one thread at a time calls."""
+
+    def __init__(self, read: Callable[[], KeyRing], begin: Callable[[], object] = lambda: None) -> None:
+        """Read nothing before `begin`.
+
+        `read` gives the ring as it is now, and the same object if nothing has changed. `begin` makes the
+        first key of an empty ring.
+        """
+        self._read = read
+        self._begin = begin
+        self._ring: KeyRing | None = None  # replaced as a whole
+        self._problem = ""
+
+    def begin(self) -> None:
+        """Read the ring, with a key of the owner in it. Idempotent.
+
+        Raises:
+            KeyRingError: It cannot be used.
+            Damaged: A file of it is no key ring.
+            NewerFormat: A newer release of corps wrote a file of it.
+        """
+        if self._ring is None:
+            self._begin()
+            self._ring = self._read()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the ring has been read."""
+        return self._ring is not None
+
+    def refresh(self) -> None:
+        """Look whether the ring has changed. While it cannot be read, no key counts."""
+        try:
+            self._ring, problem = self._read(), ""
+        except CorpsError as error:
+            self._ring, problem = KeyRing(), str(error)
+        if problem and problem != self._problem:
+            _log.error("no key of another Env counts now: %s", problem)
+        self._problem = problem
+
+    def judge(self, public: str) -> KeyVerdict:
+        """Say whose a key is that a peer has proved; an empty one stands for the word of the kernel."""
+        if not public or self._ring is None:
+            return judge_by_kernel(public)
+        return self._ring.judge(public, wall_time())
+
+    def pair(self) -> KeyPair:
+        """Return the pair to show to others.
+
+        Raises:
+            NoSuchKey: There is none that counts.
+        """
+        key = (self._ring or KeyRing()).current(wall_time())
+        return KeyPair(key.public, key.secret)
+
+    def of(self, identity: str) -> tuple[str, ...]:
+        """Return the public keys that count for a user, or for the owner.
+
+        Raises:
+            NoSuchKey: There is none. The text says how to allow one.
+        """
+        found = (self._ring or KeyRing()).accepted(wall_time())
+        keys = tuple(public for public, whose in found.items() if whose == identity)
+        if not keys and identity == OWN:
+            self.pair()
+        if not keys:
+            raise NoSuchKey(
+                f"the key ring has no key of {identity!r:.80} that counts: `corps keys allow {identity:.80} "
+                "KEY` lets one connect; `corps keys list` shows all"
+            )
+        return keys
+
+    def words_for(self, public: str) -> str:
+        """Return what texts call a key."""
+        verdict = self.judge(public)
+        return f"the key {fingerprint(public)} ({verdict.identity or verdict.reason})"
