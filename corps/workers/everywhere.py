@@ -8,10 +8,12 @@ from corps.messages.requests import CALL
 from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.runtime.this_process import this_process
+from corps.runtime.threads.lending import check_reserve
 
 
 def env_here(what: str) -> Env:
     """Return the Env of the calling code, or the only open one. `what` ends the sentence of the error."""
+    check_reserve()
     here = current.get()
     mine: Env | None = None if here is None else here.env
     if here is not None and mine is not None and (here.cell is not None or mine.is_open):

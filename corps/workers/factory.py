@@ -30,7 +30,6 @@ from corps.runtime.cells.records import Record
 from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.runtime.options import WorkerOptions
-from corps.runtime.threads.lending import check_reserve
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
@@ -535,7 +534,6 @@ class Options:
         return Record(cls, args, kwargs, options, corps_name)
 
     def _begin(self, env: Env, where: Where, mgr: "Cell", record: Record) -> Future[Any]:
-        check_reserve()
         return by_others(env.errands, self._create, env, where, mgr, record)
 
     def _create(self, env: Env, where: Where, mgr: "Cell", record: Record) -> Future[Any]:

@@ -473,7 +473,11 @@ class _Probing:
 
 
 def by_others(errands: OfMainThread | None, function: Callable[..., T], *args: Any) -> T:
-    """Call a function that no signal may break off, and that may wait: not in the main thread."""
+    """Call a function that must not be broken off, and that may wait: with room in the stack for it.
+
+    No signal breaks it off either: what the main thread asks for, another one does.
+    """
+    check_reserve()
     if errands is None or get_ident() != errands.main:
         return function(*args)
     return errands.do(function, *args)

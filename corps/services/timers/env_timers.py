@@ -20,6 +20,7 @@ from corps.runtime.calls.futures import Future
 from corps.runtime.cells.cell import Cell
 from corps.runtime.parts import Part
 from corps.runtime.threads.alarms import Alarm
+from corps.runtime.threads.lending import check_reserve
 from corps.runtime.threads.thread_starts import NO_THREAD
 from corps.services.timers.schedules import SET_BACK, Schedule
 from corps.services.timers.ticks import End, FarTick, LocalTick, Origin, Target, Then, Tick
@@ -131,6 +132,7 @@ class EnvTimers(Part):
         key: Hashable = None,
     ) -> EnvTimer:
         """Set a timer, in place of one of the same owner that has this key."""
+        check_reserve()
         addr = None if owner is None else owner.addr
         timer = EnvTimer(self, addr, target, schedule, jitter, key)
         former: Tick | None = None
@@ -162,6 +164,7 @@ class EnvTimers(Part):
 
     def cancel(self, timer: EnvTimer) -> bool:
         """See `Timer.cancel`."""
+        check_reserve()
         with self._lock:
             if timer.has_ended:
                 return False

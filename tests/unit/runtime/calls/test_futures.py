@@ -16,9 +16,10 @@ from corps.errors import Cancelled, DeadlineExceeded, WaitTimeout
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.promises import Promise
 from corps.messages.requests import CALL, Request
-from corps.runtime.calls.futures import Future
+from corps.runtime.calls.futures import Future, by_others
 from corps.runtime.calls.waiting import gather, shield, wait_all
 from corps.runtime.context import Activity, current
+from tests.depths import at_each_depth
 
 STEPS = ["settle", "settle otherwise", "cancel", "give up", "callback", "remove", "alarm", "open"]
 
@@ -342,3 +343,23 @@ def test_a_future_is_alive_as_its_holder_says_until_its_outcome_is_there() -> No
     assert seen == [True, False, True]
     assert Future[int]().alive
     assert sent(None).alive
+
+
+def test_what_must_not_be_broken_off_begins_only_with_room_in_the_stack_for_it() -> None:
+    steps: list[str] = []
+
+    def needs(levels: int) -> None:
+        if levels:
+            needs(levels - 1)
+
+    def act() -> None:
+        steps.append("begun")
+        needs(25)
+        steps.append("done")
+
+    outcomes = set()
+    for was_done in at_each_depth(lambda: by_others(None, act)):
+        assert steps == ["begun", "done"] * was_done
+        steps.clear()
+        outcomes.add(was_done)
+    assert outcomes == {True, False}

@@ -14,6 +14,7 @@ from corps.services.dirs.dir_watch import DirWatch
 from corps.services.dirs.entries import Query
 from corps.services.dirs.finding import find_all_in, find_in, register_in, unregister_in
 from corps.testing.memory_corps import MemoryEnv, memory_corps
+from tests.depths import at_each_depth
 
 LIMIT = 30.0
 
@@ -177,6 +178,18 @@ def test_to_register_again_changes_the_properties(env: corps.LocalEnv) -> None:
     assert corps.find_all("index", size=1) == []
     assert corps.find("index", size=2) == index
     assert corps.find_all() == [index]
+
+
+def test_near_the_end_of_the_stack_a_dir_changes_wholly_or_not_at_all(env: corps.LocalEnv) -> None:
+    name = env.create(Index)
+    outcomes = set()
+    for was_done in at_each_depth(lambda: corps.register(name, tag="deep")):
+        there = bool(corps.find_all("deep"))
+        assert there >= was_done  # it may be there, and the wait for it have had no room
+        assert corps.unregister(name) is there
+        assert corps.find_all("deep") == []
+        outcomes.add(was_done)
+    assert outcomes == {True, False}
 
 
 def test_a_name_that_is_taken_names_the_holder(env: corps.LocalEnv) -> None:

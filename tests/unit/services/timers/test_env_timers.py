@@ -24,6 +24,7 @@ from corps.services.timers.ticks import Target
 from corps.testing.memory_corps import MemoryEnv, memory_corps
 from corps.workers.everywhere import env_here
 from corps.workers.timers import Timer, Timers
+from tests.depths import at_each_depth
 
 HOUR = 3600.0
 
@@ -239,6 +240,15 @@ def test_a_worker_cancels_its_timer_in_the_tick_itself(bench: Bench) -> None:
     name = corps.create(Own)
     bench.time.advance(5.0)
     assert name.cancelled.ret == [True]
+
+
+def test_near_the_end_of_the_stack_a_timer_is_set_and_cancelled_or_stays_as_it_is(bench: Bench) -> None:
+    name = corps.create(Worker)
+    set_ones = sum(at_each_depth(lambda: corps.after(5.0, name.tick)))
+    assert len(corps.timers()) == bench.time.armed == set_ones > 0
+    for _ in at_each_depth(lambda: corps.timers()[0].cancel()):
+        assert len(corps.timers()) == bench.time.armed
+    assert 0 < len(corps.timers()) < set_ones
 
 
 def test_a_key_re_arms(bench: Bench) -> None:
