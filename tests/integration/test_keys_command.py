@@ -5,11 +5,13 @@ import os
 import stat
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 import pytest
-from click.testing import CliRunner
 
 from corps.cli.main import main
 
@@ -27,10 +29,16 @@ class User:
 
     def keys(self, *words: str, status: int = 0) -> str:
         """Run `corps keys`; return what it prints, or the error where one is expected."""
-        done = CliRunner(env={"XDG_CONFIG_HOME": str(self.home)}).invoke(main, ["keys", *words])
-        self.said += done.stdout + done.stderr
-        assert done.exit_code == status, done.stderr
-        return done.stderr if status else done.stdout
+        with (
+            patch.dict(os.environ, {"XDG_CONFIG_HOME": str(self.home)}),
+            redirect_stdout(StringIO()) as out,
+            redirect_stderr(StringIO()) as err,
+            pytest.raises(SystemExit) as end,
+        ):
+            main(["keys", *words])
+        self.said += out.getvalue() + err.getvalue()
+        assert end.value.code == status, err.getvalue()
+        return err.getvalue() if status else out.getvalue()
 
     def json(self, *words: str) -> Any:
         return json.loads(self.keys(*words, "--json"))
