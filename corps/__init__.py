@@ -21,7 +21,7 @@ modules of the package may change without notice.
     others         connect, ConnectedName
     workers        Conc, Funcs, Corps, create, create_funcs, singleton, options, Options, envs
     several        Group, pool, Pool
-    declaring      Restart, idempotent, interleave, readonly, public, func
+    declaring      Restart, idempotent, interleave, readonly, public, allow, func
     calls          Name, Future, Promise, RemoteIterator, call, ask, asking
     waiting        wait_any, wait_all, as_completed, gather, shield
     many items     map, amap, starmap, imap_unordered, filter, reduce, Results, Executor,
@@ -151,6 +151,7 @@ from corps.services.timers.setting import timers as timers
 from corps.services.undelivered import aundelivered_to as aundelivered_to
 from corps.services.undelivered import undelivered_to as undelivered_to
 from corps.supervision.restarts import Restart as Restart
+from corps.workers.allowing import allow as allow
 from corps.workers.asking import asking as asking
 from corps.workers.caller import caller as caller
 from corps.workers.calling import ask as ask
@@ -284,6 +285,7 @@ __all__ = [
     "aboot",
     "afind",
     "after",
+    "allow",
     "amap",
     "aregister",
     "as_completed",

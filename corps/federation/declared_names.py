@@ -69,7 +69,7 @@ class NameForm(Form):
         members = [_member(each) for each in contact]
         if any(member.corps != corps or not member.public_key for member in members):
             raise Misfit("a Name has to say by which keys the Envs of its Corps prove themselves")
-        if members[0].env != env or members[1].env != FRONT:
+        if members[0].env != env or members[1].env not in (FRONT, env):  # a lone Env is its own front
             raise Misfit("a Name says where other Envs are than its own")
         addr = ExtAddr(corps, env, conc, capability, Contact(*members))
         return Name(addr.known_as(interface), interface, self._env)

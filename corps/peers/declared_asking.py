@@ -11,6 +11,7 @@ from corps.addresses import ConcAddr
 from corps.clock import now
 from corps.errors import DefinitionError, NotPermitted, WireError
 from corps.messages.contacts import ExtAddr
+from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Outcome, Refused
 from corps.messages.requests import CALL, DROP, EXIT, PULL, Kind, Request
 from corps.packing.codecs import DATA
@@ -109,7 +110,14 @@ class DeclaredAsking(FairAsking):
     def _method(self, target: ConcAddr, method: str) -> DeclaredMethod:
         """Return what is declared of a method; DefinitionError if that cannot travel."""
         interface = target.interface if isinstance(target, ExtAddr) else None
-        return PLAIN if interface is None else self._declared.of(interface.loaded, method)
+        cls = None if interface is None else interface.loaded
+        try:
+            return self._declared.of(cls, method)
+        except DefinitionError:
+            known = getattr(cls, "_corps_interface", None)
+            if isinstance(known, Interface) and method not in known.public:
+                return PLAIN  # it is for the other owner to refuse it
+            raise
 
 
 def _plain(value: list[int]) -> Packed:
