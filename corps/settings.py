@@ -391,6 +391,17 @@ class Audit(_Group):
     rotate_kept: int = _setting(5, "Renamed files that are kept.", ge=0, le=10_000)
 
 
+class Permissions(_Group):
+    """What callers of other owners may ask for."""
+
+    rules: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_names)] = _setting(
+        (),
+        "Who of other owners may call what, as tables: `class` is the name of a class of workers, `identity` "
+        "a user or `*`, `key` a fingerprint; `methods`, `verbs`, `rate` and `bytes` are as in `corps.allow`.",
+        allowed="a list of tables with some of the keys class, identity, key, methods, verbs, rate and bytes",
+    )
+
+
 class Settings(_Group):
     """All settings of a Corps. Immutable.
 
@@ -508,6 +519,7 @@ class Settings(_Group):
 
     log: Log = Log()
     audit: Audit = Audit()
+    permissions: Permissions = Permissions()
 
     @field_validator("log_level")
     @classmethod

@@ -29,6 +29,7 @@ from corps.runtime.cells.upper_side import WorkerName
 from corps.runtime.env import Env
 from corps.runtime.options import EnvOptions, WorkerOptions
 from corps.security.key_ring import judge_by_kernel
+from corps.security.permissions import Permissions, rules_of
 from corps.transport.bordered import BorderedTransport
 from corps.transport.link import Transport
 from corps.workers.corps import Corps
@@ -109,8 +110,12 @@ def build_env(
 def _terms_of(env: Env, transport: Transport) -> Terms:
     """Return what an Env grants to Envs of other Corps."""
     judge = transport.keys.judge if isinstance(transport, BorderedTransport) else judge_by_kernel
-    secret = env.options.border_secret or None
-    return Terms(secret, judge, declared=DeclaredClasses(names_between(env)))
+    return Terms(
+        env.options.border_secret or None,
+        judge,
+        Permissions(rules_of(env.options.permissions_rules, "permissions.rules")),
+        DeclaredClasses(names_between(env)),
+    )
 
 
 def _give_upper_side(env: Env, code: CodeNames) -> tuple[Packer, Packer]:
@@ -195,13 +200,18 @@ class _Upper:
 
 
 def env_options(settings: "Settings") -> EnvOptions:
-    """Take from the settings what an Env itself needs: each option has the name of its setting."""
+    """Take from the settings what an Env itself needs: each option has the name of its setting.
+
+    Raises:
+        ConfigError: A rule of the permissions cannot be.
+    """
     said: dict[str, Any] = {}
     for key, value in settings.model_dump().items():
         if isinstance(value, dict):
             said.update({f"{key}_{name}": inner for name, inner in value.items()})
         else:
             said[key] = value
+    rules_of(settings.permissions.rules, "permissions.rules")
     ports = settings.tcp.port_range()
     said["tcp_ports"] = ports[0], ports[-1]
     said["log_now"] = ()

@@ -19,9 +19,16 @@ class Refusal:
         reason: The same in words, with the process, key or Env that it was.
         env: The id of the Env that has refused it.
         time: When, in seconds since 1970.
+        identity: The user whose key the peer has proved, as the key ring calls that one; empty where nothing
+            was proved.
+        key: The fingerprint of a key that the peer has proved, as `corps keys` shows it; empty for none.
+        retry_after: Seconds after which the same may pass; None where it never will.
     """
 
     kind: str
     reason: str
     env: int
     time: float
+    identity: str = ""
+    key: str = ""
+    retry_after: float | None = None

@@ -22,6 +22,7 @@ from corps.peers.outcome_codec import OutcomeCodec
 from corps.peers.peer import Peer
 from corps.peers.reception import Reception
 from corps.peers.terms import Standing, Terms
+from corps.security.audit import Details
 from corps.security.key_ring import fingerprint
 from corps.transport.link import Link, Transport
 from corps.wire.fair_share import LEAST, Room
@@ -292,19 +293,27 @@ class ForeignPeers:
             caller = self._terms.caller_of(visitor, key)
             answers_to = self._terms.caller_of(visitor, hello.public_key)
         except BrokenError as error:
-            self._peers.audit.refused("key", str(error))
+            details = Details(key=fingerprint(key) if key else "")
+            self._peers.audit.refused("key", str(error), details)
             return None
-        if caller.identity != answers_to.identity:
-            self._peers.audit.refused("key", f"{visitor.label} wants its answers sent to another owner")
-            return None
+        why = "wants its answers sent to another owner"
+        if caller.identity == answers_to.identity:
+            if (member := self._take_visitor(visitor, caller)) is not None:
+                return member
+            why = "says that it is an Env of another owner"
+        self._peers.audit.refused("key", f"{visitor.label} {why}", Details.of(caller))
+        return None
+
+    def _take_visitor(self, visitor: Member, caller: Caller) -> Member | None:
+        """Take an Env of another Corps that has proved its key; None if it says that it is another owner's.
+
+        In the thread that reads.
+        """
         with self._lock:
-            known = self._by_incarnation.get(hello.incarnation)
-            if known is not None and known.caller.identity != caller.identity:
-                self._peers.audit.refused("key", f"{visitor.label} says that it is an Env of another owner")
-                return None
+            known = self._by_incarnation.get(visitor.incarnation)
             if known is not None:
-                return known.member
-            expected = self._expected.get((hello.corps, hello.env, caller.identity))
+                return known.member if known.caller.identity == caller.identity else None
+            expected = self._expected.get((visitor.corps, visitor.env, caller.identity))
             if expected is not None:  # one Env has one peer: its answers come by this connection
                 self._settle(expected, visitor, caller)
             else:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from corps.addresses import BORDER, is_runtimes_own
-from corps.errors import CorpsError, NotPermitted, UnpackError
+from corps.errors import CorpsError, NotPermitted, Overloaded, UnpackError
 from corps.messages.callers import UNKNOWN, Caller
 from corps.messages.outcomes import Outcome, Refused
 from corps.messages.requests import CALL, DROP
@@ -17,6 +17,7 @@ from corps.peers.outcome_codec import OutcomeCodec
 from corps.peers.promises import WirePromise
 from corps.peers.terms import Standing
 from corps.peers.way import Way
+from corps.security.audit import Details
 from corps.security.capabilities import is_capability
 from corps.wire.frames import Frame, RequestHeader
 
@@ -81,7 +82,9 @@ class GuardedAnswering(FairAnswering):
 
     def _refuse(self, header: RequestHeader, frames: Sequence[Frame], denial: Denial) -> None:
         if denial.kind:
-            self._audit.refused(denial.kind, f"{self._way.member.label}: {denial.error}")
+            wait = denial.error.retry_after if isinstance(denial.error, Overloaded) else None
+            reason = f"{self._way.member.label}: {denial.error}"
+            self._audit.refused(denial.kind, reason, Details.of(self.caller, wait))
         self._settle(header, frames, Refused(denial.error))
 
     def _settle(self, header: RequestHeader, frames: Sequence[Frame], outcome: Outcome) -> None:

@@ -20,7 +20,7 @@ from corps.peers.asking import Loss
 from corps.peers.limits import Limits
 from corps.peers.local_side import LocalSide
 from corps.peers.peer import Peer
-from corps.security.audit import Audit
+from corps.security.audit import Audit, Details
 from corps.transport.link import Transport
 from corps.wire.frames import READERS, Frame, OutcomeHeader, ProbeHeader, RequestHeader, read, read_header
 
@@ -296,11 +296,11 @@ class Peers:
                 raise WireError(f"it sent a {type(header).__name__} where none belongs")
             on_header(header, frames)
         except WireError as error:
-            self.audit.refused("protocol", f"{env_label(env)} broke the protocol: {error}")
+            text = f"{peer.member.label} broke the protocol: {error}"
+            self.audit.refused("protocol", text, Details.of(peer.answering.caller))
         except Exception as error:  # a defect of ours; whatever brought it out may come again at any rate
-            self.audit.refused(
-                "defect", f"a message of {env_label(env)} led to {type(error).__name__}: {error}"
-            )
+            text = f"a message of {peer.member.label} led to {type(error).__name__}: {error}"
+            self.audit.refused("defect", text, Details.of(peer.answering.caller))
             _log.debug("please report this", exc_info=True)
 
     def _note_fenced(self, env: int, frames: Sequence[Frame]) -> None:

@@ -68,6 +68,7 @@ class EnvOptions:
     audit_file: str | None
     audit_rotate_bytes: int
     audit_rotate_kept: int
+    permissions_rules: tuple[dict[str, Any], ...]  # of callers of other owners; `env_options` has judged them
     border_secret: bytes = field(repr=False)  # of an external Corps; empty for every other one
 
 

@@ -1,13 +1,17 @@
 """A file of what an Env has refused: one line of JSON each, for those that look into an attack later.
 
-Each Env has a file of its own, so that no two processes write one. A thread writes, because the thread that
-reads from the links must not wait for a disk. The file begins anew when it is full; some former ones stay.
+Each Env has a file of its own, so that no two processes write one, and its user alone can read it. A thread
+writes, because the thread that reads from the links must not wait for a disk. The file begins anew when it is
+full; some former ones stay.
 """
 
+import errno
 import json
 import logging
 import os
+import stat
 from dataclasses import asdict
+from io import TextIOWrapper
 from threading import Thread
 from typing import Final
 
@@ -16,6 +20,7 @@ from corps.errors import ConfigError
 from corps.messages.refusal import Refusal
 from corps.runtime.env import Env
 from corps.runtime.parts import Part
+from corps.security.private_places import problem_with_file
 from corps.workers.news import News
 from corps.workers.refusals import Refusals
 
@@ -53,11 +58,33 @@ def file_of(path: str, env_id: int) -> str:
     return f"{start}.{env_label(env_id)}{ending}"
 
 
+def _open_private(path: str, _: int) -> int:
+    """Open a file to append to it; an OSError says why it is not ours alone."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        found = os.fstat(descriptor)
+        if stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid():
+            os.fchmod(descriptor, 0o600)  # it may have been there before, from an older release
+        if problem := problem_with_file(os.fstat(descriptor)):
+            raise OSError(errno.EPERM, problem)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
 def _opened(path: str, env: Env) -> logging.Handler:
     from logging.handlers import RotatingFileHandler  # late: it takes 5 ms, and most Corps need it not
 
+    class Private(RotatingFileHandler):
+        """Opens files that this user alone can read, and follows no link to one of another user."""
+
+        def _open(self) -> TextIOWrapper:
+            return open(self.baseFilename, "a", encoding="utf-8", opener=_open_private)
+
     try:
-        return RotatingFileHandler(
+        return Private(
             path,
             maxBytes=env.options.audit_rotate_bytes,
             backupCount=env.options.audit_rotate_kept,

@@ -6,7 +6,7 @@ from corps.clock import wall_time
 from corps.messages.refusal import Refusal
 from corps.runtime.env import Env
 from corps.runtime.parts import Part
-from corps.security.audit import Audit
+from corps.security.audit import Audit, Details
 from corps.workers.everywhere import env_here
 from corps.workers.news import News
 
@@ -39,11 +39,11 @@ class Refusals(Part):
         for news in self._news:
             news.end()
 
-    def _tell(self, kind: str, reason: str) -> None:
+    def _tell(self, kind: str, reason: str, details: Details) -> None:
         """Hand a refusal to all listeners. The thread that reads calls this."""
         if not self._news:
             return
-        refusal = Refusal(kind, reason, self._env.id, wall_time())
+        refusal = Refusal(kind, reason, self._env.id, wall_time(), *details)
         for news in self._news:
             news.put(refusal)
 

@@ -104,7 +104,7 @@ class Station:
             self.refusals.append(refusal)
             self._changed.notify_all()
 
-    def _refuse(self, kind: str, _: str) -> None:
+    def _refuse(self, kind: str, *_: object) -> None:
         with self._changed:
             self.refused.append(kind)
             self._changed.notify_all()

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -104,6 +105,35 @@ def test_each_env_writes_what_it_refuses_to_a_file_of_its_own_that_begins_anew(t
     assert lines
     assert lines == [asdict(each) for each in seen][-len(lines) :]
     assert max(path.stat().st_size for path in tmp_path.iterdir()) <= 500
+
+
+def test_what_was_refused_is_for_the_eyes_of_its_user_alone(tmp_path: Path) -> None:
+    before = tmp_path / "refusals.env0.jsonl"
+    before.write_text("")
+    before.chmod(0o644)  # as an older release has left it
+    with corps.boot(App, envs=1, config={"audit": {"file": str(tmp_path / "refusals.jsonl")}}) as app:
+        guard = app.guard().ret
+        knock(guard, os.urandom(64))
+        guard.next().ret  # noqa: B018
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(
+        ("refusals.env0.jsonl", "refusals.env1.jsonl", "refusals.front.jsonl"), 0o600
+    )
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
+def test_what_is_no_file_of_this_user_is_not_written_to(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "refusals.env0.jsonl"
+    aim = tmp_path / "aim"
+    if kind == "link":
+        place.symlink_to(aim)
+    elif kind == "fifo":
+        os.mkfifo(place)
+    else:
+        place.mkdir()
+    with pytest.raises(corps.CorpsError, match=r"refusals cannot be written to audit\.file"):
+        corps.boot(App, envs=1, config={"audit": {"file": str(tmp_path / "refusals.jsonl")}})
+    assert not aim.exists()
 
 
 def test_a_file_that_cannot_be_opened_is_an_error_of_the_boot(tmp_path: Path) -> None:

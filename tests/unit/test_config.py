@@ -505,6 +505,7 @@ def reference_page() -> str:
         "autoload": [],
         "log": [],
         "audit": [],
+        "permissions": [],
         "timers": [],
     }
     for key, setting in all_settings().items():

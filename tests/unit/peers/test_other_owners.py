@@ -51,6 +51,7 @@ from corps.peers.asking import Loss
 from corps.peers.foreign import ForeignPeer, ForeignPeers
 from corps.peers.limits import Limits
 from corps.peers.terms import Terms
+from corps.security.audit import Details
 from corps.security.capabilities import capability_of
 from corps.security.key_ring import KeyVerdict, fingerprint
 from corps.security.permissions import Permissions, declare_rule, rule
@@ -329,6 +330,20 @@ def test_over_its_rate_a_caller_is_overloaded_and_knows_when_to_try_again() -> N
     assert (status, kind, executed) == (REFUSED, "Overloaded", "no")
     assert 0 < retry_after <= 0.5
     assert border.side.peers.audit.counts["rate"] == 1
+
+
+def test_the_audit_knows_whose_request_was_refused(border: Border) -> None:
+    seen: list[tuple[str, str, Details]] = []
+    border.side.peers.audit.watch = lambda *what: seen.append(what)
+    border.ask("hidden")
+    border.receive(written(DefineHeader(1, PICKLE)), b"")
+    border.visit(BOB._replace(public_key=OWN_KEY))
+    assert [(kind, details) for kind, _, details in seen] == [
+        ("permission", Details("bob", fingerprint(KEY))),
+        ("protocol", Details("bob", fingerprint(KEY))),
+        ("key", Details("own", fingerprint(OWN_KEY))),
+    ]
+    assert "env2 of the Corps bob's" in seen[0][1]
 
 
 def test_rules_name_methods_and_sizes() -> None:

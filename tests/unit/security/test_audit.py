@@ -3,7 +3,7 @@
 import pytest
 
 import corps.security.audit as audit_module
-from corps.security.audit import Audit
+from corps.security.audit import Audit, Details
 
 
 def test_refusals_are_counted_always_and_logged_once_a_second_and_kind(
@@ -25,8 +25,8 @@ def test_refusals_are_counted_always_and_logged_once_a_second_and_kind(
 
 def test_whoever_watches_is_told_of_every_refusal() -> None:
     audit = Audit("env1")
-    seen: list[tuple[str, str]] = []
-    audit.watch = lambda kind, reason: seen.append((kind, reason))
+    seen: list[tuple[str, str, Details]] = []
+    audit.watch = lambda *what: seen.append(what)
     audit.refused("key", "one")
-    audit.refused("key", "two")
-    assert seen == [("key", "one"), ("key", "two")]
+    audit.refused("rate", "two", Details("bob", "f00", 0.5))
+    assert seen == [("key", "one", Details()), ("rate", "two", Details("bob", "f00", 0.5))]
