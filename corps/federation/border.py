@@ -63,6 +63,7 @@ class CorpsBorder:
         self._lock = Lock()
         self._routes: dict[Place, ForeignPeer] = {}
         self._gone: dict[Place, str] = {}  # the incarnation of an Env that was there last
+        self._tags: dict[str, str] = {}  # by the ids of Corps: those by which they were found
         self._is_closed = False
         self._judge = terms.judge
         self._foreign = ForeignPeers(
@@ -197,6 +198,11 @@ class CorpsBorder:
             raise Unreachable(str(error), executed="no") from error
         return ExtAddr(hello.corps, FRONT, BORDER, b"", Contact(front, front))
 
+    def found(self, corps: str, tag: str) -> None:
+        """Note the tag by which a Corps of this host was found, for the text of an error when it is gone."""
+        with self._lock:
+            self._tags[corps] = tag
+
     def close(self) -> None:
         """See `Border.close`."""
         with self._lock:
@@ -263,7 +269,7 @@ class CorpsBorder:
         if home == FRONT or contact.front.incarnation == contact.env.incarnation:
             front = _front_in_registry(corps)
             if front is None or home != FRONT or front.incarnation == self._gone.get(place):
-                self._foreign.lose(peer, _no_front(corps))
+                self._foreign.lose(peer, self._no_front(corps))
             else:
                 self._foreign.arrive(peer, front.by_socket())
             return
@@ -288,10 +294,19 @@ class CorpsBorder:
         elif error is None:
             self._foreign.lose(peer, Loss("its Corps says that it is not there any more"))
         elif isinstance(error, EnvLost):
-            self._foreign.lose(peer, _no_front(peer.member.corps))
+            self._foreign.lose(peer, self._no_front(peer.member.corps))
         else:
             text = f"its Corps did not say where it is: {error}"
             self._foreign.lose(peer, Loss(text, kind=Unreachable))
+
+    def _no_front(self, corps: str) -> Loss:
+        """Make the reason why a Corps cannot be reached, with what to do if another one has its tag."""
+        text = f"the front of the Corps {corps[:6]} is not there: the Corps has ended, or starts again"
+        tag = self._tags.get(corps)  # one look-up is atomic
+        if tag is not None and _has_other(tag, corps):
+            text = f"the Corps {corps[:6]} has ended, and a new Corps has its tag {tag!r}"
+            text = f"{text}: corps.connect({tag!r}) gives the Name of that"
+        return Loss(text, kind=Unreachable)
 
     # --- over tcp ---
 
@@ -415,9 +430,13 @@ def _front_in_registry(corps: str) -> Member | None:
     return next((record.front for record in found), None)
 
 
-def _no_front(corps: str) -> Loss:
-    text = f"the front of the Corps {corps[:6]} is not there: the Corps has ended, or starts again"
-    return Loss(text, kind=Unreachable)
+def _has_other(tag: str, corps: str) -> bool:
+    """Return whether a tag belongs to another Corps now than to this one."""
+    try:
+        claim = registry_of_user().entry(tag).claim
+    except (CorpsError, OSError):
+        return False
+    return claim is not None and claim.corps != corps and claim.state != "stale"
 
 
 def outward(env: Env) -> Any:

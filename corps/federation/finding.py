@@ -42,5 +42,7 @@ def address_for(env: Env, record: ConnectionRecord, interface: Interface) -> Con
         return addr
     abroad = ExtAddr(*addr, record.capability, Contact(record.front, record.front)).known_as(interface)
     assert isinstance(env.border, CorpsBorder)
+    if record.tag:
+        env.border.found(record.corps, record.tag)
     env.border.meet(abroad)
     return abroad

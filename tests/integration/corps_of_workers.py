@@ -75,9 +75,6 @@ class Builder(corps.Conc):
         self.part = corps.options(restart=restart, **how).boot(path, *args, envs=1)
         return self.part
 
-    def boot_here(self, path: str, *args: Any) -> Any:
-        return corps.options(contained=True).boot(path, *args, envs=0)
-
     def call(self, method: str) -> Any:
         return getattr(self.part, method)().ret
 

@@ -222,3 +222,51 @@ def test_nothing_of_a_contained_corps_stays_in_the_registry(house: Any, folders:
     house.exit().result()
     assert are_gone(processes)
     assert [tag for tag in registry_of_user().tags() if tag.endswith(mine)] == []
+
+
+# A new Corps under the same tag
+
+
+def test_old_names_of_a_tag_say_that_a_new_corps_has_it(folders: Path) -> None:
+    path = write_part(folders / "a", "a")
+    wanted = corps.options(tag="again", external=True)
+    first: Any = wanted.boot(path, 1, envs=1)
+    piece = first.piece().ret
+    piece.pid().result()
+    processes = processes_of(first)
+    os.kill(first.pids().ret[1], signal.SIGKILL)  # the front alone: its class does not bring it back
+    assert are_gone(processes)
+    until(lambda: "again" not in registry_of_user().tags())
+    for ask in (first.word, piece.pid):
+        with pytest.raises(corps.Unreachable, match="has ended, or starts again"):
+            ask().result()
+    second: Any = wanted.boot(path, 2, envs=1)
+    try:
+        said = r"a new Corps has its tag 'again': corps\.connect\('again'\)"
+        for ask in (first.word, piece.pid):
+            with pytest.raises(corps.Unreachable, match=said) as gone:
+                ask().result()
+            assert gone.value.executed == "no"
+        with corps.connect("again") as found:
+            assert found.word().ret == ("a", "part", 2)
+    finally:
+        first.disconnect()
+        second.exit().result()
+        second.disconnect()
+
+
+def test_old_names_go_on_when_a_front_comes_back_that_was_killed_alone(folders: Path) -> None:
+    source = PART.replace("def __init__", "restart = corps.Restart()\n    def __init__")
+    path = write_part(folders / "a", "a", source)
+    part: Any = corps.options(tag="front", external=True).boot(path, 3, envs=1)
+    try:
+        before = part.pids().ret
+        os.kill(before[1], signal.SIGKILL)
+        until(lambda: _answer(part) == ("a", "part", 3))
+        assert part.pids().ret[0] == before[0]
+        assert part.pids().ret[1] != before[1]
+        with corps.connect("front") as found:
+            assert found == part
+    finally:
+        part.exit().result()
+        part.disconnect()

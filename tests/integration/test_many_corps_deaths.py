@@ -185,3 +185,87 @@ def test_clients_that_are_killed_are_forgotten(tmp_path: Path) -> None:
         subprocess.run(
             [sys.executable, "-c", f"import corps; corps.connect({str(other.record)!r})"], check=True
         )
+
+
+# Names in files
+
+
+def test_a_stored_name_works_after_its_env_was_started_again(tmp_path: Path) -> None:
+    with other_corps(tmp_path, STORE) as other, corps.connect(other.record) as store:
+        corps.store(store.shelf().ret, tmp_path / "shelf")
+        other.kill_env(1)
+        program = f"""
+            import corps
+            with corps.connect({str(other.record)!r}):
+                print(corps.load({str(tmp_path / "shelf")!r}).pid().ret)
+        """
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(program)],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=False,
+        )
+        assert done.stderr == ""
+        assert int(done.stdout) == store.shelf().ret.pid().ret != other.pids[1]
+
+
+def test_a_stored_name_of_a_worker_that_has_ended_says_so(tmp_path: Path) -> None:
+    with other_corps(tmp_path, STORE) as other, corps.connect(other.record) as store:
+        shelf = store.shelf().ret
+        corps.store(shelf, tmp_path / "shelf")
+        shelf.exit().result()
+        with pytest.raises(corps.WorkerGone) as gone:
+            corps.load(tmp_path / "shelf").pid().result()
+        assert gone.value.executed == "no"
+
+
+def test_a_stored_name_of_a_corps_that_was_started_anew_is_unreachable(tmp_path: Path) -> None:
+    with other_corps(tmp_path, STORE) as other, corps.connect(other.record) as store:
+        corps.store([store, store.shelf().ret], tmp_path / "names")
+    with (
+        other_corps(tmp_path, STORE, name="anew", tag="other") as other,
+        corps.connect("other") as store,
+    ):
+        for name in corps.load(tmp_path / "names"):
+            with pytest.raises(corps.Unreachable) as gone:
+                name.pid().result()
+            assert gone.value.executed == "no"
+        assert store.shelf().ret.pid().ret == other.pids[1]
+
+
+# Waits in a circle
+
+
+def test_a_circle_of_waits_over_two_corps_ends_by_a_deadline(tmp_path: Path) -> None:
+    circle = """
+        import corps
+
+        class Side(corps.Corps):
+            def __init__(self):
+                self.other = None
+
+            def meet(self, other):
+                self.other = other
+
+            def round(self):
+                return self.other.options(deadline=0.5).answer().ret
+
+            def answer(self):
+                return self.other.round().ret
+
+            def size(self):
+                return 1
+    """
+    with (
+        other_corps(tmp_path, circle, name="left"),
+        other_corps(tmp_path, circle, name="right"),
+        corps.connect("left") as left,
+    ):
+        right: Any = corps.connect("right")
+        left.meet(right).result()
+        right.meet(left).result()
+        with pytest.raises(corps.RemoteError) as caught:
+            left.round().result()  # it waits for the right side, and that for the left one
+        assert isinstance(caught.value, corps.DeadlineExceeded)
+        assert (left.size().ret, right.size().ret) == (1, 1)  # both sides go on

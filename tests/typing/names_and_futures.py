@@ -47,6 +47,11 @@ class Other(corps.Conc):
         return 1
 
 
+class Sized(corps.Corps):
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+
 class App(corps.Corps):
     def __init__(self) -> None:
         self.counters = corps.options(tag="c").create_per_env(2, Counter, 1)
@@ -76,6 +81,32 @@ def options_keep_the_check() -> None:
     corps.options(label="gpu").create(Counter, 1)
     corps.options(label=1)  # type: ignore[arg-type]
     corps.options(env="there")  # type: ignore[arg-type]
+
+
+def corps_in_their_own_processes_are_typed() -> None:
+    wanted = corps.options(tag="app", external=True, managed=True)
+    assert_type(wanted.boot(App), corps.Name[App])
+    assert_type(wanted.boot(App, envs=2), corps.Name[App])
+    assert_type(wanted.boot(Sized, 4, envs=2), corps.Name[Sized])
+    assert_type(wanted.boot("app.py", 4, envs=2), corps.Name[Any])
+    assert_type(wanted.boot(Path("app.py")), corps.Name[Any])
+    wanted.boot(Sized, "four", envs=2)  # type: ignore[call-arg, arg-type]
+    wanted.boot(3)  # type: ignore[call-overload]
+    corps.options(contained="yes")  # type: ignore[arg-type]
+
+
+def connections_have_the_class(name: corps.Name[App]) -> None:
+    assert_type(corps.connect("app", App), corps.ConnectedName[App])
+    as_name: corps.Name[App] = corps.connect("app", App)
+    assert as_name == name
+    assert_type(corps.connect("app"), corps.ConnectedName[Any])
+    assert_type(corps.call(corps.connect("app", App), App.total), corps.Future[int])
+    with corps.connect(Path("app.json"), App) as app:
+        assert_type(app, corps.ConnectedName[App])
+        corps.call(app, App.total, 1)  # type: ignore[call-overload]
+    assert_type(corps.find("app", where="ext"), corps.Name[Any])
+    assert_type(corps.find(App, tag="app", where="ext"), corps.Name[App])
+    corps.find("app", where="host")  # type: ignore[call-overload]
 
 
 def an_env_keeps_the_check() -> None:
