@@ -14,6 +14,3 @@ class Bench(corps.Corps):
         self.made += 1
         answer: str = self.workshop.note(f"{thing} no. {self.made}").ret
         return answer
-
-    def cleanup(self) -> None:
-        print("the bench is cleared", flush=True)

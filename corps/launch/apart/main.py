@@ -44,6 +44,13 @@ def main(channel_fd: int, *, detaches: bool) -> int:
         os._exit(0)
     ends = socket.socket(fileno=channel_fd)
     channel = Channel(ends)
+    try:
+        return _boot(channel, ends.fileno())
+    finally:
+        channel.close()
+
+
+def _boot(channel: Channel, fd: int) -> int:
     order = hear(channel)
     if not isinstance(order, BootOrder):
         return _FAILED
@@ -52,7 +59,7 @@ def main(channel_fd: int, *, detaches: bool) -> int:
     mgr = hold(*order.parent) if order.is_kept else None
     if order.is_kept and mgr is None:  # it has gone already
         return _FAILED
-    return _Booting(order, channel, ends.fileno(), mgr).run()
+    return _Booting(order, channel, fd, mgr).run()
 
 
 class _Booting:
@@ -63,7 +70,7 @@ class _Booting:
         self._channel = channel
         self._fd = fd  # of the channel
         self._mgr = mgr
-        self._is_free = False  # the Corps is up, and has a life of its own
+        self._is_free = False  # the Corps is up, and has a life of its own; or it is over
 
     def run(self) -> int:
         """Boot, tell the parent, serve, and tell it the end."""
@@ -75,6 +82,7 @@ class _Booting:
                 self._tell(Failed.of(error))
                 return _FAILED
             over = self._live(running)
+            self._is_free = True
         self._tell(over)
         return 0
 
