@@ -1,6 +1,7 @@
 """A worker boots two Corps: a private bench, and a town that others find as long as the worker lives."""
 
 from pathlib import Path
+from typing import Any
 
 import corps
 
@@ -21,7 +22,7 @@ class Master(corps.Conc):
         self.notes.append(text)
         return f"noted: {text}"
 
-    def benches(self) -> corps.Name:
+    def benches(self) -> corps.Name[Any]:
         return self.bench
 
 
@@ -31,9 +32,9 @@ class Workshop(corps.Corps):
     def __init__(self) -> None:
         self.master = corps.create(Master)
 
-    def bench(self) -> corps.Name:
+    def bench(self) -> corps.Name[Any]:
         """Return the Name of the bench: without it nobody reaches that."""
-        bench: corps.Name = self.master.benches().ret
+        bench: corps.Name[Any] = self.master.benches().ret
         return bench
 
 
