@@ -91,7 +91,7 @@ class Lightened:
         if self._packs(value):
             return value
         if self._depth < _DEEPEST:
-            if isinstance(value, BaseException):
+            if issubclass(type(value), BaseException):  # not isinstance: it asks what the author's class says
                 return Lightened(value, self._packs, self._depth + 1)
             if name == "exceptions" and type(value) is tuple:
                 return tuple(self._light(f"exceptions[{i}]", each) for i, each in enumerate(value))

@@ -52,7 +52,7 @@ class Promise(Future[R]):
             AlreadySettled: It has an outcome, or was cancelled.
             TypeError: This is a generator, which lives where it was made: return it from a method.
         """
-        if isinstance(result, GeneratorType | AsyncGeneratorType):
+        if type(result) in (GeneratorType, AsyncGeneratorType):  # not isinstance: a proxy may raise anything
             raise TypeError(
                 f"set_result({result!r:.80}): a generator stays where it was made; return it from a method, "
                 "whose caller gets an iterator, or give list(generator)"

@@ -1,5 +1,6 @@
 """Claims about outcomes on the wire: something that can be sent always goes back, and is what it was."""
 
+import weakref
 from threading import Lock
 from typing import Any
 
@@ -119,6 +120,18 @@ def test_what_of_an_exception_cannot_be_packed_costs_that_alone(codec: OutcomeCo
         assert "args[1], lock" in found.__notes__[0]
         assert type(found) is WithLock
     assert back.exceptions[1].args == ("k",)
+
+
+class Gone:
+    pass
+
+
+def test_a_proxy_of_nothing_in_an_exception_costs_that_alone(codec: OutcomeCodec) -> None:
+    original = ValueError("v")
+    original.of = weakref.proxy(Gone())  # type: ignore[attr-defined]
+    back = error_of(there_and_back(codec, Raised.capture(original, "there")))
+    assert isinstance(back, ValueError)
+    assert "came as text or not at all: of" in back.__notes__[0]
 
 
 def test_an_exception_with_large_memory_comes_back_as_it_was() -> None:

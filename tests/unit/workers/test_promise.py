@@ -1,6 +1,7 @@
 """What can be said of a Promise without any worker."""
 
 import asyncio
+import weakref
 
 import pytest
 
@@ -39,3 +40,14 @@ def test_a_generator_cannot_be_given_because_it_lives_where_it_was_made() -> Non
             promise.set_result(generator)
         promise.set_result(list(generator))
         assert promise.ret == [0, 1, 2]
+
+
+class Gone:
+    pass
+
+
+def test_a_promise_takes_what_raises_when_it_is_looked_at() -> None:
+    with corps.env():
+        promise: corps.Promise[object] = corps.Promise()
+        promise.set_result(weakref.proxy(Gone()))
+        assert type(promise.ret) is weakref.ProxyType
