@@ -53,16 +53,22 @@ def load_class(source: Source, stopped: Callable[[str], object] | None = None) -
     except (Exception, SystemExit, StopLoading, BaseExceptionGroup) as error:  # an author's, at its import
         if isinstance(error, SystemExit) and not loading.stops:
             raise  # the process ends, with this status
-        raise _not_loaded(where, error, loading) from error
+        raise not_loaded(where, error, loading) from error
     if loading.stops and not loading.is_cut:
         raise LoadError(
             f"{loading.stops[0]}: corps.boot was called while {where} was being loaded in an Env, in another "
             f"thread or where its end was caught: {GUARD}"
         )
+    return class_in(module, source, loading)
+
+
+def class_in(module: ModuleType, source: Source, loading: Loading) -> type[Corps]:
+    """Return the Corps class of a source in its module. It raises a LoadError."""
     return _named(module, source, loading) if source.qualname else _only(module, source, loading)
 
 
-def _not_loaded(where: str, error: BaseException, loading: Loading) -> LoadError:
+def not_loaded(where: str, error: BaseException, loading: Loading) -> LoadError:
+    """Make the error for a module whose import has raised."""
     text = f"{where} could not be loaded: {type(error).__name__}: {error}"
     if loading.stops:
         text = (

@@ -442,7 +442,9 @@ class Options:
         Args:
             source: As for `corps.boot`.
             *args: For the constructor of the Corps.
-            envs: How many Envs (processes) to start; None for the setting.
+            envs: How many Envs (processes) to start; None for the setting. 0 if it is contained, and is to
+                live in the Envs of its creator, without processes of its own: then its object lives in
+                the Env of the worker that boots it, and has the settings and Dirs of that.
             config: As for `corps.boot`.
             **kwargs: For the constructor of the Corps.
 

@@ -20,6 +20,9 @@ class Piece(corps.Conc):
     def pid(self):
         return os.getpid()
 
+    def word(self):
+        return helper.WORD
+
 class Part(corps.Corps):
     def __init__(self, number=0, back=None):
         self.number = number
@@ -73,6 +76,10 @@ class Builder(corps.Conc):
 
     def boot(self, path: str, *args: Any, restart: corps.Restart | None = None, **how: Any) -> Any:
         self.part = corps.options(restart=restart, **how).boot(path, *args, envs=1)
+        return self.part
+
+    def boot_here(self, path: Any, *args: Any, restart: corps.Restart | None = None) -> Any:
+        self.part = corps.options(contained=True, restart=restart).boot(path, *args, envs=0)
         return self.part
 
     def call(self, method: str) -> Any:

@@ -136,6 +136,51 @@ def test_options_that_boot_has_no_use_for_are_refused(house: Any, folders: Path)
         corps.options(external=True, tag="x").boot("part.py", envs=0)
 
 
+# contained, in the Envs of its creator
+
+
+def test_a_contained_corps_without_envs_lives_in_those_of_its_creator(house: Any, folders: Path) -> None:
+    builder = house.builder().ret
+    parts = [
+        builder.boot_here(str(write_part(folders / place, word)), n, builder).ret
+        for n, (place, word) in enumerate((("a", "a door"), ("b", "a window")))
+    ]
+    assert [part.word().ret[::2] for part in parts] == [("a door", 0), ("a window", 1)]
+    assert parts[0].pids().ret[1] == builder.pid().ret
+    assert parts[1].call_back().ret == "heard of mine"
+    assert builder.children().ret == 2
+    pieces = [parts[0].piece().ret for _ in range(2)]
+    assert len({piece.pid().ret for piece in pieces}) == 2  # in both Envs of the creator
+    builder.exit().result()
+    assert sorted((folders / "ended").read_text().split()) == ["0", "1"]
+    with pytest.raises(corps.WorkerGone):
+        parts[0].word().result()
+
+
+def test_its_workers_have_the_modules_of_its_folder_in_other_envs_too(house: Any, folders: Path) -> None:
+    part = house.builder().ret.boot_here(str(write_part(folders / "a", "a door"))).ret
+    assert [part.piece().ret.word().ret for _ in range(2)] == ["a door", "a door"]
+
+
+def test_it_is_restarted_as_any_child(house: Any, folders: Path) -> None:
+    builder = house.builder().ret
+    restart = corps.Restart(backoff=(0.01, 0.02))
+    part = builder.boot_here(str(write_part(folders / "a", "a door")), 6, restart=restart).ret
+    with pytest.raises(corps.Fail):
+        part.fail().result()
+    assert part.word().ret[::2] == ("a door", 6)
+
+
+def test_a_file_without_a_corps_is_said(house: Any, folders: Path) -> None:
+    builder = house.builder().ret
+    with pytest.raises(corps.LoadError, match="ZeroDivisionError"):
+        builder.boot_here(str(write_part(folders / "a", "a", "1 / 0"))).result()
+    with pytest.raises(corps.LoadError, match="defines no subclass"):
+        builder.boot_here(str(write_part(folders / "b", "b", "import helper"))).result()
+    with pytest.raises(corps.ConfigError, match="config"):
+        corps.options(contained=True).boot("part.py", envs=0, config={"envs": 1})
+
+
 # external
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from corps.errors import ConfigError, CorpsError
 from corps.federation.border import outward
+from corps.launch.apart.inside import boot_inside
 from corps.launch.apart.keeper import CorpsKeeper
 from corps.launch.apart.order import BootOrder, Failed, Kind
 from corps.launch.apart.process import BootingProcess
@@ -38,6 +39,8 @@ def boot_apart(wish: BootWish) -> Future[Name[Any]]:
     What can be seen at once is raised: a source that cannot be read, an argument that cannot be packed. All
     else is in the Future.
     """
+    if wish.contained and wish.envs == 0:
+        return boot_inside(wish)
     kind: Kind = "contained" if wish.contained else "managed" if wish.managed else "external"
     here = acting()
     env = wish.env or (env_here("whose worker could be the Mgr of a Corps") if kind != "external" else None)
