@@ -67,7 +67,7 @@ def reach(endpoint: TcpEndpoint, timeout: float) -> TcpEndpoint:
                 _close(key.fileobj)
     words = "; ".join(f"{each}: {failures.get(each, 'no answer')}" for each in tries)
     raise BrokenError(
-        f"nothing answers at {endpoint} within {timeout:g} s ({words}); check that it listens there, "
+        f"nothing answers at {endpoint} within {timeout:.3g} s ({words}); check that it listens there, "
         "and that a firewall lets it through"
     )
 
