@@ -104,6 +104,7 @@ class Subject:
 ONE: Final = "in one process"
 BETWEEN: Final = "between two processes"
 BOOT: Final = "boot"
+BORDERS: Final = "clients of other Corps"
 DIRS: Final = "dirs"
 GROWTH: Final = "growth"
 LOGS: Final = "logs"
@@ -126,6 +127,8 @@ SLEEPING: Final = "call while a neighbour sleeps"
 BUSY: Final = "call while a neighbour runs Python"
 BOOT_2: Final = "2 processes to the first answers"
 BOOT_8: Final = "8 processes to the first answers"
+CONNECT: Final = "connect, and have the first answer"
+SHELL: Final = "corps call, from a shell"
 BESIDE: Final = "call to one worker, beside many idle ones"
 AMONG: Final = "call to each of many workers, in any order"
 BESIDE_ENVS: Final = "call to one Env, beside many idle ones"
@@ -228,6 +231,7 @@ SECTIONS: Final = (
         ),
     ),
     Section(BOOT, (Work(BOOT_2, 1, 1), Work(BOOT_8, 1, 1))),
+    Section(BORDERS, (Work(CONNECT, 20, 2), Work(SHELL, 2, 1))),
     Section(GROWTH, tuple(Work(name, 1000, 20) for name in (BESIDE, AMONG, BESIDE_ENVS, AMONG_ENVS))),
     Section(DIRS, (Work(FIND, 100_000, 1000), Work(FIND_CLASS, 100_000, 1000), Work(REGISTER, 500, 5))),
     Section(

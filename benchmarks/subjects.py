@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from benchmarks import dirs, floors, logs, ours, packing, parallel, recovery, sizes, timers
+from benchmarks import borders, dirs, floors, logs, ours, packing, parallel, recovery, sizes, timers
 from benchmarks.peers import table
 
 WITHOUT_PEERS: Final = (
     *floors.SUBJECTS,
     *ours.SUBJECTS,
+    *borders.SUBJECTS,
     *sizes.SUBJECTS,
     *packing.SUBJECTS,
     *recovery.SUBJECTS,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from benchmarks.borders import ANOTHER
 from benchmarks.cases import (
     AMONG,
     AMONG_ENVS,
@@ -14,8 +15,10 @@ from benchmarks.cases import (
     BOOT,
     BOOT_2,
     BOOT_8,
+    BORDERS,
     CALL,
     CANCEL_TIMER,
+    CONNECT,
     CREATE,
     GROWTH,
     IDLE,
@@ -34,6 +37,7 @@ from benchmarks.cases import (
     RECOVERED,
     RECOVERY,
     SET_TIMER,
+    SHELL,
     SOAK,
     SOAK_CALLS,
     TIMERS,
@@ -224,6 +228,10 @@ def _targets() -> Iterator[Target]:
     yield _best_of("P15", MAP_TRIVIAL, f"{POOL} with its best chunks", 1, trivial, pools)
     yield _as_fast("P15", MAP_TRIVIAL, pools[0].subject, 10, trivial, pools[0])
     yield _as_fast("P15", MAP_BUSY, "one process", 1.8, busy, Key(PARALLEL, MAP_BUSY, LOOP))
+    what = "call between two Corps of one user on one host, p50"
+    yield _times("P16", what, "two Envs", 1.15, between(CALL, ANOTHER), between(CALL))
+    yield _at_most("P16", CONNECT, 20, "ms", 0.001, Key(BORDERS, CONNECT, CORPS))
+    yield _at_most("P16", SHELL, 350, "ms", 0.001, Key(BORDERS, SHELL, CORPS))
 
 
 TARGETS: Final = tuple(_targets())

@@ -105,3 +105,7 @@ class App(corps.Corps):
     def names(self) -> list[corps.Name[Worker]]:
         """The workers, one per Env."""
         return self.workers
+
+    def count(self) -> int:
+        """How many workers there are."""
+        return len(self.workers)
