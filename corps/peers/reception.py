@@ -8,7 +8,6 @@ asks does not come by here.
 
 import logging
 from collections.abc import Hashable
-from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final, Literal, Protocol
 
@@ -27,6 +26,10 @@ _AHEAD: Final = (
 )
 _LOOK: Final = 0.2  # seconds between two looks for clients that have more than their share, or need none
 
+_MOST_IDLE: Final = (
+    256  # queues that are kept though nothing waits in them: to make one takes as long as a call
+)
+
 _Where = tuple[int, bool]  # the id of a worker, and whether it is for methods that overtake the others
 
 
@@ -43,17 +46,17 @@ class Client(Hashable, Protocol):
 class Place(Route):
     """A request of a client, from its arrival until it is answered. The reception's lock protects it."""
 
-    __slots__ = ("_reception", "client", "is_cancelled", "request", "size", "state", "where")
+    __slots__ = ("_reception", "client", "is_cancelled", "queue", "request", "size", "state")
 
     readers = None
     incarnation = 0
+    queue: "_Queue"
 
     def __init__(self, reception: "Reception", client: Client, request: Request, size: int) -> None:
         self._reception = reception
         self.client = client
         self.request = request
         self.size = size
-        self.where: _Where = (request.target.conc, False)
         self.state: Literal["waiting", "handed", "there", "begun"] = "waiting"
         self.is_cancelled = False  # while it was handed on
 
@@ -62,13 +65,15 @@ class Place(Route):
         return self._reception.take_back(self)
 
 
-@dataclass(slots=True)
 class _Queue:
     """What waits for one worker."""
 
-    order: FairOrder[Client, Place] = field(default_factory=FairOrder)
-    ahead: int = 0  # that were handed to it and have not begun
-    is_served: bool = False  # a thread hands them on: only one may, because they have an order
+    __slots__ = ("ahead", "is_served", "order")
+
+    def __init__(self) -> None:
+        self.order: FairOrder[Client, Place] | None = None  # made for the first one that waits
+        self.ahead = 0  # that were handed to the worker and have not begun
+        self.is_served = False  # a thread hands them on: only one may, because they have an order
 
 
 class Reception:
@@ -80,6 +85,7 @@ class Reception:
         self._lock = Lock()  # protects what follows; nothing is delivered, sent or settled under it
         self._share: FairShare[Client] = FairShare(room, most)
         self._queues: dict[_Where, _Queue] = {}
+        self._in_use = 0  # of them, at the last look
         self._is_looking = False
 
     def join(self, client: Client) -> None:
@@ -100,45 +106,55 @@ class Reception:
         Raises:
             Overloaded: Its client has too much unanswered.
         """
-        request, client = place.request, place.client
-        place.where = request.target.conc, self._env.overtakes(request)
+        request, client, looks, serves = place.request, place.client, False, False
+        where = request.target.conc, self._env.overtakes(request)
         with self._lock:
             if not self._share.has(client):
                 return False
-            said = self._share.take(client, place.size, now(), may_refuse=request.kind is not EXIT)
-            request.route = place
-            queue = self._queues.get(place.where)
+            said = self._share.take(client, place.size, request.came, may_refuse=request.kind is not EXIT)
+            if self._share.has_busy and not self._is_looking:
+                self._is_looking = looks = True
+            queue = self._queues.get(where)
             if queue is None:
-                queue = self._queues[place.where] = _Queue()
-            queue.order.put(client, place, place.size)
-            serves = not queue.is_served and queue.ahead < _AHEAD
-            if serves:
-                queue.is_served = True
-            looks = self._share.has_busy and not self._is_looking
-            if looks:
-                self._is_looking = True
+                queue = self._new_queue(where)
+            place.queue = queue
+            goes_on = not queue.order and queue.ahead < _AHEAD and request.kind is not EXIT
+            if (
+                goes_on
+            ):  # at once, as mostly: that takes 2 µs less, and no other thread has anything to hand on
+                queue.ahead += 1
+                place.state = "there"
+            else:
+                request.route = place
+                if queue.order is None:
+                    queue.order = FairOrder()
+                queue.order.put(client, place, place.size)
+                serves = not queue.is_served and queue.ahead < _AHEAD
+                queue.is_served = queue.is_served or serves
         if said is not None:
             client.say_share(said)
         if looks:
             self._env.alarms.at(now() + _LOOK, self._look)
-        if serves:
-            self._hand_on(place.where, queue)
+        if goes_on:
+            self._deliver(request)
+        elif serves:
+            self._hand_on(queue)
         return True
 
     def began(self, place: Place) -> None:
         """Note that a request begins: the next one may come to the mailbox."""
         with self._lock:
-            queue = self._leaves_mailbox(place)
-        if queue is not None:
-            self._hand_on(place.where, queue)
+            serves = self._leaves_mailbox(place)
+        if serves:
+            self._hand_on(place.queue)
 
     def over(self, place: Place) -> None:
         """Note that a request is answered, or was dropped: before its client hears of it."""
         with self._lock:
-            queue = self._leaves_mailbox(place)
+            serves = place.state != "begun" and self._leaves_mailbox(place)
             self._share.done(place.client, place.size, now())
-        if queue is not None:
-            self._hand_on(place.where, queue)
+        if serves:
+            self._hand_on(place.queue)
 
     def take_back(self, place: Place) -> bool:
         """Keep a request from being handed to its worker; False if it was."""
@@ -158,61 +174,58 @@ class Reception:
     def statistics(self) -> dict[str, int]:
         """Return how many clients there are, and what they have here."""
         with self._lock:
-            waiting = sum(len(queue.order) for queue in self._queues.values())
+            waiting = sum(len(queue.order or ()) for queue in self._queues.values())
             return {**self._share.statistics(), "waiting": waiting}
 
-    def _leaves_mailbox(self, place: Place) -> _Queue | None:
-        """Note that a request waits no more; return its queue to be handed on, if any. With the lock."""
-        state, place.state = place.state, "begun"
-        queue = self._queues.get(place.where)
-        if queue is None or state not in ("handed", "there"):
-            return None
-        queue.ahead -= 1
-        if queue.is_served:
-            return None
-        if not queue.order:
-            if not queue.ahead:
-                del self._queues[place.where]
-            return None
-        queue.is_served = True
+    def _new_queue(self, where: _Where) -> _Queue:
+        """Make the queue of a worker; forget those of which nothing is known, if there are many."""
+        if len(self._queues) >= 2 * self._in_use + _MOST_IDLE:
+            self._queues = {each: queue for each, queue in self._queues.items() if queue.ahead or queue.order}
+            self._in_use = len(self._queues)
+        queue = self._queues[where] = _Queue()
         return queue
 
-    def _hand_on(self, where: _Where, queue: _Queue) -> None:
+    def _leaves_mailbox(self, place: Place) -> bool:
+        """Note that a request waits no more; return whether its queue is to be handed on. With the lock."""
+        state, place.state = place.state, "begun"
+        if state == "waiting" or state == "begun":
+            return False
+        queue = place.queue
+        queue.ahead -= 1
+        if not queue.order or queue.is_served:
+            return False
+        queue.is_served = True
+        return True
+
+    def _hand_on(self, queue: _Queue) -> None:
         """Hand requests to their worker as long as its mailbox may have more. The queue `is_served` now."""
         while True:
             with self._lock:
                 place = self._next(queue)
                 if place is None:
                     queue.is_served = False
-                    if not queue.ahead:
-                        del self._queues[where]
                     return
-            try:
-                self._env.deliver(place.request)
-            except Exception as error:  # a defect of ours: neither the queue nor its requests may stay behind
-                _log.critical("a request could not be delivered; please report it", exc_info=True)
-                text = f"{place.request!r} could not be delivered: {type(error).__name__}: {error}"
-                place.request.settle(Refused(InternalError(text)))
+            self._deliver(place.request)
             with self._lock:
                 if place.state == "handed":
                     place.state = "there"
+                    if place.request.kind is EXIT:  # what comes after it need not wait for the end
+                        self._leaves_mailbox(place)
                 is_cancelled = place.is_cancelled
             if is_cancelled:
                 place.client.cancelled_late(place.request)
-            if place.request.kind is EXIT:  # what comes after it need not wait for the end
-                self._note_there(place)
 
-    def _note_there(self, place: Place) -> None:
-        with self._lock:
-            if place.state == "there":
-                place.state = "begun"
-                queue = self._queues.get(place.where)
-                if queue is not None:
-                    queue.ahead -= 1
+    def _deliver(self, request: Request) -> None:
+        try:
+            self._env.deliver(request)
+        except Exception as error:  # a defect of ours: neither the queue nor its requests may stay behind
+            _log.critical("a request could not be delivered; please report it", exc_info=True)
+            text = f"{request!r} could not be delivered: {type(error).__name__}: {error}"
+            request.settle(Refused(InternalError(text)))
 
     def _next(self, queue: _Queue) -> Place | None:
         """Take out the next request, if the mailbox may have it. Caller holds the lock."""
-        while queue.ahead < _AHEAD and (place := queue.order.next()) is not None:
+        while queue.order and queue.ahead < _AHEAD and (place := queue.order.next()) is not None:
             if place.state == "waiting":  # else it was taken back
                 place.state = "handed"
                 queue.ahead += 1

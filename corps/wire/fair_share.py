@@ -37,6 +37,8 @@ _NOTHING: Final = Room(0, 0)
 LEAST: Final = Room(8, 64 * 1024)
 """The share that every client has before another one is said to it. Both ends of the protocol know it."""
 
+_HALF: Final = Room(LEAST.requests // 2, LEAST.size // 2)
+
 
 class Share(NamedTuple):
     """What is to be said to a client: its share, and the number of that word."""
@@ -52,21 +54,23 @@ class _Client:
     confirmed: Room = LEAST
     unconfirmed: list[Share] = field(default_factory=list)
     serial: int = 0
-    held: Room = _NOTHING  # that has come and is not answered
+    requests: int = 0  # that have come and are not answered
+    size: int = 0  # their bytes
     busy: float | None = None  # when it has last needed more than the least share; None: it rests
+    seen: int = -1  # which change of the shares it was judged after
     taken: Room = _NOTHING  # of the room, beyond the least share
     is_gone: bool = False
 
     @property
     def allowed(self) -> Room:
         """What it may have unanswered, as far as is known here."""
-        shares = [share.room for share in self.unconfirmed]
-        return Room(
-            max(self.confirmed.requests, *(room.requests for room in shares))
-            if shares
-            else self.confirmed[0],
-            max(self.confirmed.size, *(room.size for room in shares)) if shares else self.confirmed[1],
-        )
+        rooms = [self.confirmed, *(share.room for share in self.unconfirmed)]
+        return Room(max(room.requests for room in rooms), max(room.size for room in rooms))
+
+    @property
+    def needs_more(self) -> bool:
+        """Whether it uses half of the least share, or more."""
+        return self.requests >= _HALF.requests or self.size >= _HALF.size
 
 
 class FairShare(Generic[K]):
@@ -78,8 +82,10 @@ class FairShare(Generic[K]):
         self._most = Room(max(LEAST.requests, most.requests), max(LEAST.size, most.size))
         self._clients: dict[K, _Client] = {}
         self._weights = 0  # of those that are busy
+        self._changes = 0  # of the weights, and of what is taken: then the shares are others
         self._taken = _NOTHING
-        self._held = _NOTHING
+        self._requests = 0  # of all that have come and are not answered
+        self._size = 0
         self._pace: float | None = None  # seconds from one that is answered to the next
         self._last_done: float | None = None
 
@@ -103,7 +109,7 @@ class FairShare(Generic[K]):
         found.confirmed = _NOTHING
         found.unconfirmed.clear()
         self._count(found)
-        if not found.held.requests:
+        if not found.requests:
             del self._clients[client]
 
     def has(self, client: K) -> bool:
@@ -119,23 +125,32 @@ class FairShare(Generic[K]):
             WireError: The client has not joined.
         """
         found = self._find(client)
-        requests, together = found.held.requests + 1, found.held.size + size
-        if may_refuse and self._is_full and requests > 1:
-            allowed = found.allowed
-            if requests > allowed.requests or together > allowed.size:
-                raise Overloaded(
-                    f"this client has {found.held.requests} unanswered requests of {found.held.size} bytes "
-                    f"here, and its share is {allowed.requests} of {allowed.size}; wait as long as "
-                    "retry_after says",
-                    retry_after=self._retry_after(found),
-                )
-        found.held = Room(requests, together)
-        self._held = Room(self._held.requests + 1, self._held.size + size)
-        if _needs_more(found.held):
-            if found.busy is None:
-                self._weights += found.weight
-            found.busy = at
-        return None if found.busy is None else self._said(found, self._fair(found))
+        requests, together = found.requests + 1, found.size + size
+        if may_refuse and requests > 1 and self._is_full:
+            self._check(found, size)
+        found.requests, found.size = requests, together
+        self._requests += 1
+        self._size += size
+        if requests < _HALF.requests and together < _HALF.size:
+            return None
+        if found.busy is None:
+            self._weights += found.weight
+            self._changes += 1
+        found.busy = at
+        if found.seen == self._changes:  # nothing has changed: 3 µs less
+            return None
+        found.seen = self._changes
+        return self._said(found, self._fair(found))
+
+    def _check(self, found: _Client, size: int) -> None:
+        """Raise Overloaded if one more request is more than a client may have."""
+        allowed = found.allowed
+        if found.requests + 1 > allowed.requests or found.size + size > allowed.size:
+            raise Overloaded(
+                f"this client has {found.requests} unanswered requests of {found.size} bytes here, and its "
+                f"share is {allowed.requests} of {allowed.size}; wait as long as retry_after says",
+                retry_after=self._retry_after(found),
+            )
 
     def done(self, client: K, size: int, at: float) -> None:
         """Free the room of a request that is answered."""
@@ -144,11 +159,13 @@ class FairShare(Generic[K]):
             passed = max(0.0, at - last)
             self._pace = passed if self._pace is None else self._pace + _SMOOTH * (passed - self._pace)
         found = self._find(client)
-        found.held = Room(found.held.requests - 1, found.held.size - size)
-        self._held = Room(self._held.requests - 1, self._held.size - size)
+        found.requests -= 1
+        found.size -= size
+        self._requests -= 1
+        self._size -= size
         if found.is_gone:
             self._count(found)
-            if not found.held.requests:
+            if not found.requests:
                 del self._clients[client]
 
     def confirm(self, client: K, serial: int) -> None:
@@ -174,7 +191,7 @@ class FairShare(Generic[K]):
         for client, each in self._clients.items():
             if each.busy is None:
                 continue
-            is_idle = not _needs_more(each.held) and at - each.busy >= _REST
+            is_idle = not each.needs_more and at - each.busy >= _REST
             share = self._said(each, LEAST if is_idle else self._fair(each))
             if share is not None:
                 said.append((client, share))
@@ -187,15 +204,15 @@ class FairShare(Generic[K]):
         return {
             "clients": len(self._clients),
             "busy": sum(each.busy is not None for each in self._clients.values()),
-            "requests": self._held.requests,
-            "bytes": self._held.size,
+            "requests": self._requests,
+            "bytes": self._size,
             "given_requests": self._taken.requests,
             "given_bytes": self._taken.size,
         }
 
     @property
     def _is_full(self) -> bool:
-        return self._held.requests >= self._room.requests or self._held.size >= self._room.size
+        return self._requests >= self._room.requests or self._size >= self._room.size
 
     def _find(self, client: K) -> _Client:
         found = self._clients.get(client)
@@ -207,6 +224,7 @@ class FairShare(Generic[K]):
         if found.busy is not None:
             found.busy = None
             self._weights -= found.weight
+            self._changes += 1
 
     def _fair(self, found: _Client) -> Room:
         """Return the share of a busy client: its part of the room, but of that no more than is free."""
@@ -233,8 +251,11 @@ class FairShare(Generic[K]):
 
     def _count(self, found: _Client) -> None:
         """Count what a client may have beyond the least; of one that has gone, what it has."""
-        may = found.held if found.is_gone else found.allowed
+        may = Room(found.requests, found.size) if found.is_gone else found.allowed
         taken = Room(max(0, may.requests - LEAST.requests), max(0, may.size - LEAST.size))
+        if taken == found.taken:
+            return
+        self._changes += 1
         self._taken = Room(
             self._taken.requests + taken.requests - found.taken.requests,
             self._taken.size + taken.size - found.taken.size,
@@ -243,14 +264,9 @@ class FairShare(Generic[K]):
 
     def _retry_after(self, client: _Client) -> float:
         """Return the seconds until one more of a client has been answered, as far as the pace tells."""
-        busy = sum(each.weight for each in self._clients.values() if each.held.requests)
+        busy = sum(each.weight for each in self._clients.values() if each.requests)
         turns = max(1.0, busy / client.weight)  # until it is its turn again
         return min(_LATEST, max(_SOONEST, turns * (self._pace or 0.0)))
-
-
-def _needs_more(held: Room) -> bool:
-    """Return whether a client with so much unanswered uses half of the least share, or more."""
-    return 2 * held.requests >= LEAST.requests or 2 * held.size >= LEAST.size
 
 
 def _differ(one: Room, other: Room) -> bool:
