@@ -56,5 +56,6 @@ DEFAULTS: Final[dict[str, Any]] = {
     "audit_file": None,
     "audit_rotate_bytes": 16777216,
     "audit_rotate_kept": 5,
+    "permissions_rules": (),
     "border_secret": b"",
 }
