@@ -459,7 +459,12 @@ class Options:
             PackError: An argument cannot be packed.
             LoopBlocked: Called in a coroutine: use ``await options.boot_nowait(...)`` there.
         """
-        return self.boot_nowait(source, *args, envs=envs, config=config, **kwargs).result()
+        booted = self.boot_nowait(source, *args, envs=envs, config=config, **kwargs)
+        try:
+            return booted.result()
+        except BaseException:  # a Ctrl-C: nothing of what has begun is left
+            booted.cancel()
+            raise
 
     def boot_nowait(
         self,

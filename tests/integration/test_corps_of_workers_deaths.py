@@ -121,6 +121,44 @@ def test_a_boot_under_way_is_given_up_when_the_env_of_its_mgr_is_killed(house: A
         booting.result()
 
 
+def test_a_boot_under_way_is_given_up_when_its_mgr_is_killed_without_its_env(
+    house: Any, folders: Path
+) -> None:
+    source = PART.replace("self.number = number", "open(number, 'w').write(str(os.getpid())); stay()")
+    source += "\ndef stay():\n    import threading\n    threading.Event().wait()\n"
+    path = write_part(folders / "a", "a", source)
+    builder = house.builder().ret
+    said = folders / "said"
+    booting = builder.boot(str(path), str(said), contained=True)
+    until(lambda: said.exists() and said.read_text())
+    front = psutil.Process(int(said.read_text()))
+    processes = [front, *front.parents()[:2]]  # the template, and the booting process
+    builder.kill().result()
+    assert are_gone(processes)
+    with pytest.raises(corps.WorkerGone):
+        booting.result()
+
+
+def test_a_ctrl_c_in_a_script_gives_the_boot_up(folders: Path) -> None:
+    source = PART.replace("self.number = number", "open(number, 'w').write(str(os.getpid())); stay()")
+    source += "\ndef stay():\n    import threading\n    threading.Event().wait()\n"
+    path, said = write_part(folders / "a", "a", source), folders / "said"
+    program = f"""
+import corps
+corps.options(tag="of-script", external=True).boot({str(path)!r}, {str(said)!r}, envs=1)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, cwd=ROOT
+    ) as script:
+        until(lambda: said.exists() and said.read_text())
+        front = psutil.Process(int(said.read_text()))
+        processes = [front, *front.parents()[:2]]
+        script.send_signal(signal.SIGINT)
+        _, errors = script.communicate(timeout=60)
+    assert "KeyboardInterrupt" in errors
+    assert are_gone(processes)
+
+
 def _pid_of_env(house: Any, env_id: int) -> int:
     places = house._running._parts.membership.places()
     pids = {place.process.env_id: place.process.pid for place in places}

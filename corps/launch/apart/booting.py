@@ -13,7 +13,7 @@ from corps.launch.apart.inside import boot_inside
 from corps.launch.apart.keeper import CorpsKeeper
 from corps.launch.apart.order import BootOrder, Failed, Kind
 from corps.launch.apart.process import BootingProcess
-from corps.launch.connecting import ConnectedName, connected
+from corps.launch.connecting import connected
 from corps.launch.detached_log import check_free, log_of
 from corps.launch.sources import find_source
 from corps.messages.outcomes import Refused, Value
@@ -25,6 +25,7 @@ from corps.runtime.context import acting
 from corps.runtime.env import Env
 from corps.runtime.options import WorkerOptions
 from corps.workers.creating import create_at, mgr_here
+from corps.workers.ended_with import EndedWith
 from corps.workers.everywhere import env_here
 from corps.workers.factory import BootWish
 from corps.workers.names import Name
@@ -102,17 +103,27 @@ class _Boot:
 
     def _boot(self) -> Name[Any]:
         process = BootingProcess(self._order)
+        self.name.when_settled(lambda done: process.end() if done.cancelled() else None)
         try:
-            name = connected(process.wait_up(), self._env)
             if self._mgr is not None:
-                self._keep(process, name, self._mgr)
+                return self._boot_below(self._mgr, process)
+            name = connected(process.wait_up(), self._env)
         except BaseException:
             process.give_up()
             raise
-        if self._mgr is None:
-            process.let_go()
+        process.let_go()
         return name
 
-    def _keep(self, process: BootingProcess, name: ConnectedName[Any], mgr: "Cell") -> None:
-        record = Record(CorpsKeeper, (process, name), {}, WorkerOptions(self._order.tag), mgr.corps_name)
-        create_at(mgr.env, mgr.env.id, mgr, record, None, is_soon=True).result()
+    def _boot_below(self, mgr: "Cell", process: BootingProcess) -> Name[Any]:
+        """Wait until the Corps is up, and have a worker stand for it. If the Mgr ends before, it ends."""
+        ended_with = mgr.env.parts.get(EndedWith)
+        bond = ended_with.add(mgr.addr, process.end)
+        try:
+            if mgr.ended is not None:  # before it could end with it
+                process.end()
+            name = connected(process.wait_up(), self._env)
+            record = Record(CorpsKeeper, (process, name), {}, WorkerOptions(self._order.tag), mgr.corps_name)
+            create_at(mgr.env, mgr.env.id, mgr, record, None, is_soon=True).result()
+            return name
+        finally:
+            ended_with.remove(bond)

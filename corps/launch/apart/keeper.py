@@ -8,6 +8,7 @@ Where that worker has no time for its `cleanup`, because it was killed, or its E
 the `EndedWith` of the Env has the Corps end. If the process of the Env dies, the booting process sees it.
 """
 
+import logging
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,8 @@ from corps.workers.ended_with import EndedWith
 
 if TYPE_CHECKING:
     from corps.runtime.cells.cell import Cell
+
+_log = logging.getLogger("corps.launch")
 
 _SHARE: Final = 0.7  # of the time that a `cleanup` may take
 _KILLED: Final = 2.0  # seconds for a process to be gone that was killed
@@ -46,6 +49,8 @@ class CorpsKeeper(Conc):
         self._process.end()
         self._follower.join(self._patience)
         if self._follower.is_alive():
+            text = "%s does not end within %.3g s, which is a part of exit_timeout: it is killed"
+            _log.warning(text, self._name, self._patience)
             self._process.kill()
             self._follower.join(_KILLED)
         self._name._end()
