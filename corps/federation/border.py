@@ -105,6 +105,9 @@ class CorpsBorder:
         me, peers = self._me, self._env.peers
         assert me is not None
         assert peers is not None
+        outer = None if self._tcp is None else self._tcp.outer
+        if outer is not None and not me.outside:  # it listens since it has reached for a Corps elsewhere
+            me = replace(me, public_key=outer.public_key, outside=outer.outside)
         known = me if env_id == me.env else peers.record_of(env_id)
         if known is None and env_id == FRONT:  # a lone Env is its own front
             known = me
@@ -248,6 +251,10 @@ class CorpsBorder:
         with self._lock:
             if (peer := self._routes.get(place)) is not None:
                 return peer
+            visitor = self._foreign.find(contact.env.incarnation)
+            if visitor is not None and visitor.place == place:  # of another owner: it has no route by itself
+                self._routes[place] = visitor
+                return visitor
             if not far and contact.env.incarnation not in ("", self._gone.get(place)):
                 try:
                     peer = self._routes[place] = self._foreign.reach(contact.env.by_socket())

@@ -1,6 +1,7 @@
 """What other Corps may ask of an Env without a Name of it: a few facts, and nothing that changes anything."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 from corps.addresses import FRONT
@@ -9,6 +10,7 @@ from corps.errors import NotFound
 from corps.federation.border import CorpsBorder
 from corps.federation.describing import record_of
 from corps.runtime.env import Env
+from corps.workers.caller import caller
 from corps.workers.conc import Conc
 from corps.workers.marks import public
 from corps.workers.names import Name
@@ -61,7 +63,12 @@ class BorderService(Conc):
             raise NotFound("the Corps object is not here: its Corps starts or ends, or this is no front")
         cell = self._env.registry.find(name._addr.conc)
         tag = "" if cell is None else cell.tag
-        return record_of(self._env, name, tag).to_json()
+        record = record_of(self._env, name, tag)
+        if not caller().is_own:  # what is not public, and where things lie here, is none of their business
+            public = frozenset() if cell is None else cell.interface.public
+            face = replace(record.interface, methods=public)
+            record = replace(record, interface=face, pid=1, started="", log_file="", addresses=())
+        return record.to_json()
 
     async def describe(self) -> dict[str, Any]:
         """Give facts about the Env for lists of Corps."""

@@ -81,6 +81,7 @@ REFUSED: Final[Mapping[str, type[CorpsError]]] = MappingProxyType({kind.__name__
 _EXECUTED: Final[tuple[Executed, ...]] = get_args(Executed)
 _LONGEST: Final = 4000  # characters of a text
 _LONGEST_WAIT: Final = 86_400.0  # seconds to wait for another try
+_ARGS: Final[Any] = BaseException.__dict__["args"]  # past what the class of an author makes of the name
 _HIDDEN: Final = "the request could not be answered; the log of that Corps says why"
 
 
@@ -144,7 +145,7 @@ def crossing(outcome: Raised | Refused) -> CrossingError:
     if isinstance(outcome, Raised):
         remote = outcome.remote
         kind = _nearest(type(remote.origin) if remote.origin is not None else None, remote.type_name)
-        return CrossingError(True, kind, remote.text[:_LONGEST], remote.executed)
+        return CrossingError(True, kind, _text(kind, remote)[:_LONGEST], remote.executed)
     error = outcome.error
     kind = type(error).__name__
     executed: Executed = getattr(error, "executed", "unknown")
@@ -153,6 +154,12 @@ def crossing(outcome: Raised | Refused) -> CrossingError:
     wait = error.retry_after if isinstance(error, Overloaded) else None
     retry_after = None if wait is None else min(max(0.0, float(wait)), _LONGEST_WAIT)
     return CrossingError(False, kind, text_of(error)[:_LONGEST], executed, retry_after)
+
+
+def _text(kind: str, remote: Remote) -> str:
+    """Return what the error says: of a KeyError the key, because each one quotes its key anew."""
+    args: tuple[Any, ...] = _ARGS.__get__(remote.origin) if remote.origin is not None else ()
+    return args[0] if kind == "KeyError" and len(args) == 1 and type(args[0]) is str else remote.text
 
 
 def _nearest(kind: type[BaseException] | None, name: str) -> str:
@@ -173,7 +180,7 @@ def arrived(error: CrossingError, target: str | None) -> Raised | Refused:
     if error.is_raised:
         origin = RAISED[error.kind](error.text)
         name = f"{type(origin).__module__}.{error.kind}"
-        return Raised(Remote(name, error.text, "", target, origin, executed=error.executed))
+        return Raised(Remote(name, text_of(origin), "", target, origin, executed=error.executed))
     fields: dict[str, Any] = {"executed": error.executed, "target": target}
     if error.retry_after is not None:
         fields["retry_after"] = error.retry_after
