@@ -7,6 +7,7 @@ An Env of the same user on the same host is reached by its socket file. Every ot
 `tcp`, which takes its time: a thread of its own does that.
 """
 
+import logging
 import os
 import secrets
 from collections.abc import Callable
@@ -42,6 +43,8 @@ from corps.wire.frames import Hello
 from corps.workers.names import Name
 from corps.workers.routed_names import RoutedName
 
+_log = logging.getLogger("corps.security")
+
 _PATIENCE: Final = 10.0  # seconds that a front may take to say where an Env is, which it may start again
 
 _REACHED: Final = 5.0  # seconds that all tries to find an Env over tcp may take
@@ -59,6 +62,7 @@ class CorpsBorder:
         self._me: Member | None = None
         self._tcp = transport if isinstance(transport, BorderedTransport) else None
         self._follows_keys = False
+        self._has_warned = False  # that it listens with an old key; the thread of the alarms uses it
         # Protects what follows. Nothing is sent or settled under it.
         self._lock = Lock()
         self._routes: dict[Place, ForeignPeer] = {}
@@ -401,6 +405,11 @@ class CorpsBorder:
             return
         self._tcp.keys.refresh()
         self._foreign.judge_again(outer.proven_key)
+        if not self._has_warned and not self._tcp.keys.is_current(outer.public_key):
+            self._has_warned = True
+            words = self._tcp.keys.words_for(outer.public_key)
+            text = "%s listens with %s, which was replaced: start its Corps again before that key ends"
+            _log.warning(text, self._env.label, words)
         self._env.alarms.at(now() + _KEYS, self._look_at_keys)
 
     # --- peers that come and go ---

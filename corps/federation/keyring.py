@@ -27,7 +27,7 @@ _FIRST: Final = "default"  # the name of a key that is made by itself
 
 _MAX_SIZE: Final = 4 * 1024 * 1024  # bytes of a file at most
 
-_Look = tuple[tuple[int, int, int] | None, ...]
+_Look = tuple[tuple[int, ...] | None, ...]
 
 
 def default_ring_dir() -> Path:
@@ -89,8 +89,11 @@ class KeyRingFiles:
         return after
 
     def look(self) -> _Look:
-        """Return what differs after every change of the ring. Cheap: two questions to the file system."""
-        return tuple(_identity(self.path / name) for name in (OWN_FILE, OTHERS_FILE))
+        """Return what differs after every change of the ring, or of who may change it.
+
+        Cheap: three questions to the file system.
+        """
+        return tuple(_identity(path) for path in (self.path, self.path / OWN_FILE, self.path / OTHERS_FILE))
 
     # --- the directory ---
 
@@ -191,12 +194,12 @@ class FollowedKeyRing:
         return self._ring
 
 
-def _identity(path: Path) -> tuple[int, int, int] | None:
+def _identity(path: Path) -> tuple[int, ...] | None:
     try:
         found = os.stat(path, follow_symlinks=False)
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode, found.st_uid
 
 
 def write_secret(path: str | os.PathLike[str], text: str) -> None:

@@ -72,6 +72,13 @@ class BorderKeys:
         key = (self._ring or KeyRing()).current(wall_time())
         return KeyPair(key.public, key.secret)
 
+    def is_current(self, public: str) -> bool:
+        """Return whether a key is the one to show to others now."""
+        try:
+            return self.pair().public == public
+        except NoSuchKey:
+            return False
+
     def of(self, identity: str) -> tuple[str, ...]:
         """Return the public keys that count for a user, or for the owner.
 

@@ -70,5 +70,6 @@ def refusal_in(frames: Sequence[Frame], incarnation: str) -> VersionMismatch | J
     except WireError:
         return None
     if isinstance(hello, Hello) and hello.incarnation != incarnation:
-        return JoinRefused(f"another process of {env_label(hello.env)} listens there now")
+        gone = "does not take it any more" if not hello.incarnation else "is another process now"
+        return JoinRefused(f"{env_label(hello.env)} {gone}")
     return None

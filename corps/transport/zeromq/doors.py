@@ -5,10 +5,14 @@ itself: on the interface by which it reaches that one.
 """
 
 import socket
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
-from corps.endpoints import TcpEndpoint, is_wildcard, read_endpoint
-from corps.errors import BrokenError, ConfigError
+from corps.endpoints import Listening, TcpEndpoint, is_wildcard, read_endpoint
+from corps.errors import BrokenError, ConfigError, EnvStartError
 
 
 class Door(NamedTuple):
@@ -23,6 +27,7 @@ class Doors:
 
     def __init__(self) -> None:
         self._doors: tuple[Door, ...] = ()
+        self._wanted: SimpleQueue[tuple[Listening, Future[None]]] = SimpleQueue()
 
     def add(self, door: Door) -> None:
         """Take one more."""
@@ -38,6 +43,37 @@ class Doors:
             if door.bound.host == source or is_wildcard(door.bound.host):
                 return door
         return None
+
+    def await_towards(self, endpoint: str, timeout: float, interrupt: Callable[[], object]) -> None:
+        """Have the thread that reads listen on the interface by which an endpoint is reached. Blocks.
+
+        `interrupt` makes that thread call `open_wanted`.
+
+        Raises:
+            BrokenError: There is no way there, or this Env cannot listen there.
+        """
+        source = source_towards(endpoint)
+        if self.towards(source) is not None:
+            return
+        listens: Future[None] = Future()
+        self._wanted.put((Listening(source), listens))
+        interrupt()
+        try:
+            listens.result(timeout)
+        except (EnvStartError, TimeoutError) as error:
+            raise BrokenError(f"no answer of {endpoint} could come to {source}: {error}") from error
+
+    def open_wanted(self, open_door: Callable[[Listening], object]) -> None:
+        """Listen where `await_towards` wants it. In the thread that reads."""
+        with suppress(Empty):
+            while True:
+                listening, listens = self._wanted.get_nowait()
+                try:
+                    if self.towards(listening.host) is None:
+                        open_door(listening)
+                    listens.set_result(None)
+                except Exception as error:  # its caller waits, whatever it is
+                    listens.set_exception(error)
 
     def said_to(self, endpoint: str) -> str:
         """Return where the Env listens, as the one at `endpoint` hears it."""

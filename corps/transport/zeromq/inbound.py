@@ -53,6 +53,21 @@ class InboundLinks:
             return None
         return inbound
 
+    def part_from(self, incarnation: str) -> list[bytes]:
+        """Forget the links of an Env that is a member no more; return their routing ids."""
+        parted = [
+            routing_id
+            for routing_id, inbound in self._links.items()
+            if inbound.member.incarnation == incarnation
+        ]
+        for routing_id in parted:
+            del self._links[routing_id]
+        return parted
+
+    def all(self) -> list[bytes]:
+        """Return the routing ids of all links."""
+        return list(self._links)
+
     def greet(
         self,
         routing_id: bytes,

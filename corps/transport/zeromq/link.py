@@ -172,11 +172,14 @@ class ZmqLink(Link):
 
     def ask(self) -> None:
         """Have the peer say what has arrived, which is a sign of life. Thread that reads only."""
-        refusal = None
         with self._lock:
             if self._is_usable():
                 self._ask()
-                refusal = self._refusal()
+
+    def hear(self) -> None:
+        """Look whether the peer has said that it is not there for this link. Thread that reads only."""
+        with self._lock:
+            refusal = None if self._dealer is None else self._refusal()
         if refusal is not None:
             self._refused(self, refusal)
 

@@ -11,7 +11,6 @@ What ZeroMQ loses when a connection breaks is sent again (`corps.wire.resume`). 
 it loses silently; the membership, not the socket, tells of deaths.
 """
 
-import concurrent.futures
 import errno
 import itertools
 import logging
@@ -32,7 +31,6 @@ from corps.endpoints import Listening
 from corps.errors import (
     BrokenError,
     CorpsError,
-    EnvStartError,
     JoinRefused,
     NoSuchKey,
     Overloaded,
@@ -50,7 +48,7 @@ from corps.transport.hello import note_refusal
 from corps.transport.link import Link, OnBroken, OnMessage, Ready, Transport
 from corps.transport.peer_user import user_who_listens
 from corps.transport.timetable import until
-from corps.transport.zeromq.doors import Door, Doors, source_towards, tcp_address
+from corps.transport.zeromq.doors import Door, Doors, tcp_address
 from corps.transport.zeromq.inbound import InboundLink, InboundLinks
 from corps.transport.zeromq.link import ZmqLink
 from corps.transport.zeromq.patrol import Patrol
@@ -84,6 +82,8 @@ _FDS_OF_LINK: Final = 3  # that a socket takes to be made, and its connection la
 _RESERVE: Final = 4 * _FDS_OF_LINK
 _MEMORY_PAUSE: Final = 0.1  # seconds until memory is asked for again
 _BATCH: Final = 256  # messages read before connections are judged again
+_HEARS: Final = 0.4  # seconds between two looks whether a peer across the border has said that it is gone
+_FAREWELL_MS: Final = 100  # that the last words across the border may take to leave
 _LOOPBACK: Final = Listening()
 
 
@@ -108,7 +108,8 @@ class ZmqTransport(Transport):
         self._hello = hello
         self._border = border
         self._doors = Doors()
-        self._wanted: SimpleQueue[tuple[Listening, concurrent.futures.Future[None]]] = SimpleQueue()
+        self._parting: SimpleQueue[str] = SimpleQueue()  # Envs, by incarnation, that are to hear of it
+        self._hears_at: float | None = None  # when links are looked at; None: there is none
         self._keys = keys if runtime_dir is None else None
         self.max_frame = max_frame if runtime_dir is None else None
         pair = None if border is None else border.pair
@@ -188,28 +189,7 @@ class ZmqTransport(Transport):
         Raises:
             BrokenError: There is no way there, or this Env cannot listen there.
         """
-        source = source_towards(endpoint)
-        if self._doors.towards(source) is not None:
-            return
-        listens: concurrent.futures.Future[None] = concurrent.futures.Future()
-        self._wanted.put((Listening(source), listens))
-        self.interrupt()
-        try:
-            listens.result(timeout)
-        except (EnvStartError, TimeoutError) as error:
-            raise BrokenError(f"no answer of {endpoint} could come to {source}: {error}") from error
-
-    def _open_wanted_doors(self) -> None:
-        """Listen where `listen_towards` wants it. In the thread that reads."""
-        with suppress(Empty):
-            while True:
-                listening, listens = self._wanted.get_nowait()
-                try:
-                    if self._doors.towards(listening.host) is None:
-                        self._open_door(listening)
-                    listens.set_result(None)
-                except Exception as error:  # its caller waits, whatever it is
-                    listens.set_exception(error)
+        self._doors.await_towards(endpoint, timeout, self.interrupt)
 
     def proven_key(self, member: Member) -> str:
         """Return the key that an Env of another Corps has proved last, or that it has to have."""
@@ -246,6 +226,16 @@ class ZmqTransport(Transport):
             link = self._links.get(member.incarnation)
         if link is not None:
             link.forsake()
+        if self._border is not None:
+            self._parting.put(member.incarnation)
+            self.interrupt()
+
+    def _part(self) -> None:
+        """Tell those that were expelled, which may live. In the thread that reads."""
+        with suppress(Empty):
+            while True:
+                for routing_id in self._inbound.part_from(self._parting.get_nowait()):
+                    self._answer(routing_id, is_farewell=True)
 
     def connect(self, member: Member) -> Link:
         """See `Transport.connect`."""
@@ -278,6 +268,7 @@ class ZmqTransport(Transport):
             self._links[member.incarnation] = link
             if self._beats is not None and self._looks_at is None:
                 self._looks_at = now() + self._beats.every
+                self._hears_at = now() + _HEARS if self._border is not None else None
                 self.interrupt()
         return link
 
@@ -315,7 +306,10 @@ class ZmqTransport(Transport):
         if self._strangers is not None:
             self._strangers.close()
         if hasattr(self, "_router"):  # else the constructor has failed
-            self._router.close(linger=0)
+            if self._border is not None:
+                for routing_id in self._inbound.all():
+                    self._answer(routing_id, is_farewell=True)
+            self._router.close(linger=_FAREWELL_MS if self._border is not None else 0)
         if hasattr(self, "_zap"):  # without it nobody is admitted
             self._zap.socket.close()
         self._wake_read.close()
@@ -337,7 +331,7 @@ class ZmqTransport(Transport):
         """See `Transport.await_ready`."""
         if timeout != 0.0:  # else it is a look in passing: it makes nobody late
             timeout = self._patrol.within(timeout)
-        timeout = until(self._looks_at, until(self._tries_again, timeout))
+        timeout = until(self._hears_at, until(self._looks_at, until(self._tries_again, timeout)))
         return self._poller.poll(None if timeout is None else ceil(min(timeout, _LONGEST) * 1000))
 
     def watch_also(self, fd: int) -> None:
@@ -355,10 +349,17 @@ class ZmqTransport(Transport):
                 self._strangers.look()
             elif who == self._wake_read.fileno():  # else it is one of `watch_also`
                 self._wake_read.recv(_BATCH)
-                self._open_wanted_doors()
+                self._doors.open_wanted(self._open_door)
+                self._part()
         self._patrol.go_if_due()
         if self._beats is not None and self._looks_at is not None and now() >= self._looks_at:
             self._listen_for_signs(self._beats)
+        if self._hears_at is not None and now() >= self._hears_at:
+            with self._lock:
+                links = list(self._links.values())
+                self._hears_at = now() + _HEARS if links else None
+            for link in links:
+                link.hear()
         if self._tries_again is not None and now() >= self._tries_again:
             self._try_again()
 
@@ -449,11 +450,13 @@ class ZmqTransport(Transport):
         hello = read_header(frames)
         return isinstance(hello, Hello) and bool(hello.endpoint) and hello.to != self._hello.incarnation
 
-    def _answer(self, routing_id: bytes) -> None:
-        """Say on a connection of another Env who listens here. It may be lost."""
+    def _answer(self, routing_id: bytes, *, is_farewell: bool = False) -> None:
+        """Say on a connection of another Env who listens here, or that nobody does for it. It may be lost."""
         hello = self._hello
         if self._border is not None:
             hello = hello._replace(endpoint=self.endpoint, public_key=self.public_key)
+        if is_farewell:
+            hello = hello._replace(incarnation="")
         with suppress(zmq.ZMQError):
             self._router.send_multipart([routing_id, PREFIX.pack(0, 0) + hello.header()], _NOW)
 
