@@ -110,6 +110,7 @@ class Env:
         self.turns = itertools.count()  # for taking the Envs of the Corps in turn
         self.unheard: LogLimit[tuple[str, str]] = LogLimit()  # used by the thread of `dropped` alone
         self.dropped = Jobs(f"{self.label}-dropped", lambda: current.set(self._bringing))
+        self.resender = Jobs(f"{self.label}-resender", lambda: current.set(self._bringing))
         # Attributes that were named: those that are still wanted are asked for before the next request.
         self.unsent: deque[weakref.ref[caller_side.Unsent]] = deque()
         # One step of these two is atomic: what waits for its arguments, and what is sent again in a moment.
@@ -525,6 +526,7 @@ class Env:
             cell.give_up(cell.gone("unknown"))
         self.alarms.close()
         self.dropped.close()
+        self.resender.close()
         for waiting in list(self.retrying):
             waiting.give_up()
         for awaited in list(self.awaiting):

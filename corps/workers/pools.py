@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator, Sequence
+from functools import partial
 from threading import Lock
 from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
 
@@ -118,10 +119,10 @@ class Pool(Generic[T]):
             task = _Task(self, env, future, args, kwargs)
             future.request.promise = task.next_try()
             if not await_arguments(env, future.request, lambda _: self.take(task)):
-                self.take(task)
+                self.take(task, is_in_time=True)
         return future
 
-    def take(self, task: "_Task", *, is_first: bool = False) -> None:
+    def take(self, task: "_Task", *, is_first: bool = False, is_in_time: bool = False) -> None:
         """Give a request to an idle worker, or let it wait. The runtime calls this."""
         with self._lock:
             worker = self._idle.popleft() if self._idle else None
@@ -131,7 +132,7 @@ class Pool(Generic[T]):
         if error is not None:
             task.future.settle(Refused(error))
         elif worker is not None:
-            task.begin(worker)
+            task.begin(worker, is_in_time=is_in_time)
 
     def idle(self, worker: Name[T]) -> None:
         """Give a worker that is done the next request. The runtime calls this."""
@@ -191,11 +192,11 @@ class _Task(Retrying):
             return False
         return True
 
-    def begin(self, worker: Name[Any]) -> None:
-        """Send the request to a worker that is idle now."""
+    def begin(self, worker: Name[Any], *, is_in_time: bool = False) -> None:
+        """Send the request to a worker that is idle now. With `is_in_time` its caller's thread does."""
         former = self.future.request
         if self.given(worker) and former is not None:
-            self._env.at_once(self._again, former)
+            self._env.at_once(partial(self._again, is_in_time=is_in_time), former)
 
     def _next_target(self, former: Request) -> ConcAddr | None:
         with self._lock:

@@ -396,6 +396,32 @@ def test_what_a_pool_cannot_send_fails_and_its_worker_is_free_again() -> None:
         assert pool.submit(Crew.work, 2).result(LIMIT)[0] == 2
 
 
+class Noting:
+    """Notes in which thread it is packed, and does not let that go on for a while."""
+
+    def __init__(self, packed: list[str], go_on: threading.Event) -> None:
+        self.packed, self.go_on = packed, go_on
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self.packed.append(threading.current_thread().name)
+        assert self.go_on.wait(LIMIT)
+        return int, (0,)
+
+
+def test_what_waited_for_a_worker_of_a_pool_is_packed_by_no_thread_that_others_wait_for() -> None:
+    packed: list[str] = []
+    go_on = threading.Event()
+    with corps.boot(App, envs=1):
+        pool, other = corps.pool(1, Crew), corps.create(Crew)
+        first = pool.submit(Crew.work, 1, 0.05)
+        waiting: Any = pool.submit(Crew.work, Noting(packed, go_on))  # type: ignore[call-overload]
+        assert first.result(LIMIT)[0] == 1
+        assert other.work(2, 0.0).result(LIMIT)[0] == 2  # answers come, though it is not packed yet
+        go_on.set()
+        assert waiting.result(LIMIT)[0] == 0
+    assert packed == ["env0-resender"]
+
+
 def test_a_pool_loses_nothing_that_had_not_begun(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with corps.boot(App, envs=2) as app:

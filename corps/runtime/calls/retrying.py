@@ -2,6 +2,7 @@
 
 import copy
 import random
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,7 @@ from corps.clock import now
 from corps.errors import CorpsError, EnvLost, Executed, PoisonRequest, RequestError, WorkerGone
 from corps.messages.outcomes import Outcome, Refused
 from corps.messages.requests import Request
+from corps.packing.plain import is_plain
 from corps.runtime.calls.futures import Future
 from corps.supervision.restarts import spread
 
@@ -170,8 +172,11 @@ class Retrying:
         error.executed = self.executed
         self.future.settle(Refused(error))
 
-    def _again(self, former: Request) -> None:
-        """Send it again. In the alarm thread, which may not block, so it never waits for room."""
+    def _again(self, former: Request, *, is_in_time: bool = False) -> None:
+        """Send it again. It never waits for room, because threads call this that others wait for.
+
+        These do not pack what an author's code may pack. `is_in_time`: the caller's own thread calls this.
+        """
         self._env.retrying.pop(self, None)
         if self.future.done() or (former.deadline is not None and now() >= former.deadline):
             return  # its deadline has an alarm of its own
@@ -191,6 +196,16 @@ class Retrying:
         )
         request.sent, request.travelling = former.sent, former.travelling  # it is one request for its caller
         self.future.request = request
+        is_here = target.env == self._env.id and target.corps == self._env.corps_id
+        if is_in_time or is_here or is_plain((self._args, self._kwargs)):
+            self._send(request)
+        else:
+            self._env.resender.put(partial(self._send, request))
+            self._env.resender.help()
+
+    def _send(self, request: Request) -> None:
+        if self.future.done():  # meanwhile
+            return
         try:
             self._env.dispatch(request)
         except Exception as error:  # the caller must hear of it

@@ -24,6 +24,7 @@ class Env:
     """Sends to nobody, and rings its alarms when the test says so."""
 
     closed = False
+    id, corps_id = 0, "0123456789abcdef"
 
     def __init__(self) -> None:
         self.alarms = self

@@ -29,14 +29,29 @@ from corps.runtime.calls.retrying import Retrying
 TARGET = ConcAddr("0123456789abcdef", 1, 1)
 
 
+class Resender:
+    """Does what it is given when the test says so."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Callable[[], object]] = []
+        self.put = self.jobs.append
+
+    def help(self) -> None: ...
+
+    def go_on(self) -> None:
+        self.jobs.pop(0)()
+
+
 class Env:
     """Sends nothing, and has a clock that the test moves."""
 
     readers = None
     incarnation = 1
+    id, corps_id = 0, TARGET.corps
 
     def __init__(self) -> None:
         self.alarms = self
+        self.resender = Resender()
         self.time = 100.0
         self.rings: list[tuple[float, Callable[[], object]]] = []
         self.sent: list[Request] = []
@@ -115,6 +130,40 @@ def test_it_is_sent_again_with_the_same_arguments_after_delays_that_double(env: 
         assert 0.8 * wanted <= wait <= 1.2 * wanted + 1e-9
     env.sent[-1].settle(Value("at last"))
     assert future.result() == "at last"
+
+
+def ask_with_an_object(env: Env) -> tuple[Future[Any], object]:
+    future, arg = Future[Any](), object()
+    promise = Retrying(cast("Any", env), future, (arg,), {}, 3).next_try()
+    future.request = Request(CALL, TARGET, "method", (arg,), {}, promise, None, None)
+    env.dispatch(future.request)
+    env.sent[0].settle(lost("no"))
+    return future, arg
+
+
+def test_what_an_author_may_pack_is_sent_again_by_no_thread_that_others_wait_for(env: Env) -> None:
+    future, arg = ask_with_an_object(env)
+    env.ring()
+    assert len(env.sent) == 1
+    env.resender.go_on()
+    assert env.sent[1].args == (arg,)
+    env.sent[1].settle(Value("at last"))
+    assert future.result() == "at last"
+
+
+def test_what_a_caller_has_given_up_meanwhile_is_not_sent_again(env: Env) -> None:
+    future, _ = ask_with_an_object(env)
+    env.ring()
+    assert future.cancel()
+    env.resender.go_on()
+    assert len(env.sent) == 1
+
+
+def test_what_goes_to_a_worker_of_this_env_is_not_packed_and_sent_again_at_once(env: Env) -> None:
+    env.id = TARGET.env
+    ask_with_an_object(env)
+    env.ring()
+    assert len(env.sent) == 2
 
 
 def test_what_comes_late_of_a_former_try_counts_for_nothing(env: Env) -> None:
