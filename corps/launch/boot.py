@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from types import FrameType, ModuleType
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 
 from corps.errors import CorpsError
 from corps.launch.building import CorpsPlan
@@ -87,7 +87,8 @@ class BootedName(Name[T_co], DirHandle):
 
     def __init__(self, name: Name[T_co], running: RunningCorps, chosen: Options | None = None) -> None:
         """Make the Name of a Corps that runs."""
-        super().__init__(name._addr, name._interface, running.env, name._deadline, prefetch=name._prefetch)
+        how: dict[str, Any] = {"prefetch": name._prefetch, "is_hasty": name._is_hasty}
+        super().__init__(name._addr, name._interface, running.env, name._deadline, **how)
         vars(self).update(
             _running=running,
             _blocks=[],
@@ -97,7 +98,12 @@ class BootedName(Name[T_co], DirHandle):
             vars(self)[own] = self._method(own)
 
     def options(
-        self, *, deadline: float | None = None, prefetch: int | None = None, **chosen: Unpack[Chosen]
+        self,
+        *,
+        deadline: float | None = None,
+        prefetch: int | None = None,
+        when_full: Literal["wait", "raise"] = "wait",
+        **chosen: Unpack[Chosen],
     ) -> "BootedName[T_co]":
         """Return a Name of the same Corps that calls it, and creates workers, in another way.
 
@@ -105,6 +111,7 @@ class BootedName(Name[T_co], DirHandle):
             deadline: Seconds within which each request must be answered, and each worker constructed; None
                 for no limit.
             prefetch: See `Name.options`.
+            when_full: See `Name.options`.
             **chosen: For workers created through what is returned: see `corps.options`.
 
         Returns:
@@ -114,7 +121,7 @@ class BootedName(Name[T_co], DirHandle):
             ConfigError: A value is out of range.
         """
         how = replace(Options(deadline=deadline, **chosen).checked(), _of=self._running.env)
-        limited = super().options(deadline=deadline, prefetch=prefetch)
+        limited = super().options(deadline=deadline, prefetch=prefetch, when_full=when_full)
         return BootedName(limited, self._running, how)
 
     def create(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:

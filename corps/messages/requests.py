@@ -169,6 +169,7 @@ class Request:
         mark: What its log records have in common; unset until the first of them.
         errands: Of the Env that sends it, where the main thread has any.
         caller: Who sends it, of one that another Corps has sent; unset for every other one.
+        is_hasty: Where there is no room for it, its sender does not wait; unset for one that waits.
         is_given_up: Its caller wants no outcome any more. Set before its promise is done, for that reason.
     """
 
@@ -181,6 +182,7 @@ class Request:
         "deadline",
         "errands",
         "is_given_up",
+        "is_hasty",
         "kind",
         "kwargs",
         "mark",
@@ -200,6 +202,7 @@ class Request:
 
     came: float
     caller: Caller
+    is_hasty: bool
     mark: str
 
     def __init__(
@@ -234,6 +237,11 @@ class Request:
         self.sent: float | None = None
         self.errands: OfMainThread | None = None
         self.is_given_up = False
+
+    @property
+    def waits_for_room(self) -> bool:
+        """Whether its sender waits where there is no room for it."""
+        return not getattr(self, "is_hasty", False)
 
     def open(self) -> None:
         """Unpack the arguments if they came packed. Called in the thread that will use them.

@@ -53,6 +53,10 @@ _URGENT: Final = frozenset({EXIT, DROP})
 
 _STAYED_FULL: Final = "its window stayed full until the time limit; send slower"
 
+_NO_ROOM: Final = "there is no room now, and its Name says that it does not wait; send slower"
+
+_SOONEST: Final = 0.01  # seconds after which a sender that does not wait may try again, at least
+
 _SLOTS: Final = 2  # of the journal, for each request in the window: urgent ones may come on top
 
 
@@ -245,6 +249,8 @@ class Asking:
         return False
 
     def _wait_for_room(self, request: Request, size: int) -> None:
+        if not request.waits_for_room:
+            raise self._no_room(request)
         if request.kind in _URGENT or not self.env.may_wait_for_room():
             if request.kind in ASKING and self.env.is_on_foreign_loop():
                 raise self._overloaded(request, ROOM_ON_A_LOOP)
@@ -266,6 +272,8 @@ class Asking:
         raise self._overloaded(request, _STAYED_FULL)
 
     async def _await_room(self, request: Request, size: int) -> None:
+        if not request.waits_for_room:
+            raise self._no_room(request)
         until = earlier(request.deadline, deadline_after(self._patience))
         turn = Turn()
         with self._lock:
@@ -284,6 +292,16 @@ class Asking:
             if self._lost is not None or request.stage == WITHDRAWN:
                 return
         raise self._overloaded(request, _STAYED_FULL)
+
+    def _no_room(self, request: Request) -> Overloaded:
+        """Make the error of a request that does not wait. One place is free when the oldest is answered."""
+        with self._lock:
+            under_way = len(self._pending)
+            sent = next((sent for _, _, sent in self._pending.values() if sent is not None), None)
+        error = self._overloaded(request, _NO_ROOM)
+        if sent is not None:
+            error.retry_after = max(_SOONEST, (now() - sent) / under_way)
+        return error
 
     def _overloaded(self, request: Request, why: str) -> Overloaded:
         return Overloaded(

@@ -55,6 +55,7 @@ class Name(Generic[T_co]):
     _incarnation: int = 1
     _pin: int = 0
     _prefetch: int | None = None
+    _is_hasty: bool = False
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class Name(Generic[T_co]):
         incarnation: int = 1,
         pin: int = 0,
         prefetch: int | None = None,
+        is_hasty: bool = False,
     ) -> None:
         """Make a Name; the runtime calls this. Applications get them from `corps.create` and each other."""
         object.__setattr__(self, "_addr", addr)
@@ -77,8 +79,16 @@ class Name(Generic[T_co]):
             object.__setattr__(self, "_pin", pin)
         if prefetch is not None:
             object.__setattr__(self, "_prefetch", prefetch)
+        if is_hasty:
+            object.__setattr__(self, "_is_hasty", is_hasty)
 
-    def options(self, *, deadline: float | None = None, prefetch: int | None = None) -> "Name[T_co]":
+    def options(
+        self,
+        *,
+        deadline: float | None = None,
+        prefetch: int | None = None,
+        when_full: Literal["wait", "raise"] = "wait",
+    ) -> "Name[T_co]":
         """Return another Name of the same worker, for calls with other options.
 
         Args:
@@ -86,18 +96,25 @@ class Name(Generic[T_co]):
                 DeadlineExceeded. None for no limit. It counts for each item of a generator, too.
             prefetch: How many items a generator of the worker may make ahead while the caller works on the
                 one before: 0 for none. None: up to 2, if they take long to make.
+            when_full: What a call or `send` does where there is no room for the request: in the mailbox of a
+                worker of this Env, or on the way to another Env. ``"wait"``, up to the deadline and the
+                setting ``send_timeout``; or ``"raise"`` Overloaded at once.
 
         Returns:
             The Name, which is equal to this one.
 
         Raises:
-            ConfigError: `prefetch` is no number from 0, or `deadline` is no number.
+            ConfigError: `prefetch` is no number from 0, `deadline` is no number, or `when_full` is something
+                else.
         """
         if deadline is not None:
             deadline = _seconds(deadline)
         if prefetch is not None and (type(prefetch) is not int or prefetch < 0):
             raise ConfigError(f"options(prefetch={prefetch!r}): wants a number of items from 0, or None")
-        return Name(self._addr, self._interface, self._env, deadline, self._incarnation, self._pin, prefetch)
+        if when_full not in ("wait", "raise"):
+            raise ConfigError(f'options(when_full={when_full!r:.80}): wants "wait" or "raise"')
+        how = deadline, self._incarnation, self._pin, prefetch, when_full == "raise"
+        return Name(self._addr, self._interface, self._env, *how)
 
     @property
     def pinned(self) -> "Name[T_co]":
@@ -114,6 +131,7 @@ class Name(Generic[T_co]):
             self._incarnation,
             self._incarnation,
             self._prefetch,
+            self._is_hasty,
         )
 
     def exit(self) -> Future[None]:
@@ -176,8 +194,9 @@ class Name(Generic[T_co]):
             method = PinnedMethod(*parts, self._pin)
         else:
             method = Method(*parts, dict(self._interface.idempotent).get(name, 0))
-        if self._deadline is not None or self._prefetch is not None:
+        if self._deadline is not None or self._prefetch is not None or self._is_hasty:
             method.limits = self._deadline, self._prefetch
+        method.is_hasty = self._is_hasty
         return method
 
     def _as_pinned(self, kind: Kind, args: tuple[Any, ...]) -> tuple[Kind, tuple[Any, ...]]:
@@ -231,7 +250,9 @@ class Name(Generic[T_co]):
 
     def _reduced(self, addr: ConcAddr) -> tuple[Any, ...]:
         plain, interface = addr.as_plain(), self._interface.as_tuple()
-        how = () if self._prefetch is None else (self._prefetch,)
+        how: tuple[Any, ...] = () if self._prefetch is None else (self._prefetch,)
+        if self._is_hasty:
+            how = self._prefetch, True
         return restore_name, (plain, interface, self._deadline, self._incarnation, self._pin, *how)
 
 
@@ -239,7 +260,7 @@ class Method:
     """A method of a worker, as seen through its Name. Thread-safe."""
 
     # The parts of the Name and not the Name itself, which keeps this: no garbage cycle for every Name.
-    __slots__ = ("_addr", "_deadline", "_env", "_interface", "_method", "_retries", "limits")
+    __slots__ = ("_addr", "_deadline", "_env", "_interface", "_method", "_retries", "is_hasty", "limits")
 
     def __init__(
         self,
@@ -257,6 +278,7 @@ class Method:
         self._interface = interface
         self._retries = retries  # how often a request may be sent again
         self.limits: tuple[float | None, int | None] | None = None  # of an iterator that it gives
+        self.is_hasty = False  # its requests wait for no room; only where there are limits
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Ask the worker to call the method; return the Future of what it returns."""
@@ -264,7 +286,11 @@ class Method:
         for each in (*args, *kwargs.values()) if kwargs else args:
             if issubclass(type(each), Future):
                 return self._ask_when_there(args, kwargs)
-        future = None if self.limits is None else Limited(*self.limits)
+        future = None
+        if self.limits is not None:
+            if self.is_hasty:
+                return self._ask_when_there(args, kwargs)
+            future = Limited(*self.limits)
         return env.ask(CALL, self._addr, self._method, args, kwargs, self._deadline, future, self._retries)
 
     def _ask_when_there(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Future[Any]:
@@ -277,6 +303,8 @@ class Method:
         request = future.request
         if request is None:  # it was too late already
             return future
+        if self.is_hasty:
+            request.is_hasty = True
         try:
             if not await_arguments(env, request):
                 env.dispatch(request)
@@ -290,6 +318,8 @@ class Method:
         env = self._env or no_env(self)
         kind, args = self._as_sent(args)
         request = env.one_way(kind, self._addr, self._method, args, kwargs)
+        if self.is_hasty:
+            request.is_hasty = True
         return None if await_arguments(env, request) else request
 
     def send(self, /, *args: Any, **kwargs: Any) -> None:
@@ -303,6 +333,9 @@ class Method:
             if issubclass(type(each), Future):
                 self._send_when_there(args, kwargs)
                 return
+        if self.is_hasty:
+            self._send_when_there(args, kwargs)
+            return
         env.dispatch(env.one_way(CALL, self._addr, self._method, args, kwargs))
 
     def _send_when_there(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -323,13 +356,15 @@ class Method:
         """Call the method, and wait where there is no room; for `corps.asking`."""
         env = self._env or no_env(self)
         kind, args = self._as_sent(args)
-        if not any(map(is_future, (*args, *kwargs.values()))):
+        if not self.is_hasty and not any(map(is_future, (*args, *kwargs.values()))):
             how = self._deadline, None, self._retries
             return await env.ask_when_room(kind, self._addr, self._method, args, kwargs, *how)
         future = env.ask(
             kind, self._addr, self._method, args, kwargs, self._deadline, None, self._retries, is_held=True
         )
         request = future.request
+        if request is not None and self.is_hasty:
+            request.is_hasty = True
         if request is not None and not await_arguments(env, request):
             try:
                 await env.dispatch_when_room(request)
@@ -417,7 +452,7 @@ class PinnedMethod(Method):
     def __call__(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """See `Method.__call__`."""
         env = self._env or no_env(self)
-        if any(map(is_future, (*args, *kwargs.values()))):
+        if self.is_hasty or any(map(is_future, (*args, *kwargs.values()))):
             return self._ask_when_there(args, kwargs)
         args = self._pin, _CALL, *args
         future = None if self.limits is None else Limited(*self.limits)
@@ -580,13 +615,14 @@ def restore_name(
     incarnation: int = 1,
     pin: int = 0,
     prefetch: int | None = None,
+    is_hasty: bool = False,
 ) -> Name[Any]:
     """Make a Name of its packed form, for the Env of the calling code or the open one of the same Corps."""
     here = acting()
     env = here.env if here is not None else this_process.env_of(addr[0], is_abroad=len(addr) > 3)
     known = Interface.from_tuple(*interface)
     restored = address_in("" if env is None else env.corps_id, addr, known)
-    return Name(restored, known, env, deadline, incarnation, pin, prefetch)
+    return Name(restored, known, env, deadline, incarnation, pin, prefetch, is_hasty)
 
 
 def _seconds(deadline: object) -> float:

@@ -1,12 +1,12 @@
 """A Name of any of several workers: each request goes to the one that is chosen for it."""
 
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from corps.addresses import ROUTES, ConcAddr
 from corps.errors import ConfigError, NoSuchMethod
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Value
-from corps.messages.requests import EXIT_LAST, EXIT_NOW
+from corps.messages.requests import EXIT_LAST, EXIT_NOW, Request
 from corps.runtime.calls.arguments import await_arguments
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.waiting import gather
@@ -42,9 +42,10 @@ class RoutedName(Name[T_co]):
         listing: Listing,
         deadline: float | None = None,
         prefetch: int | None = None,
+        is_hasty: bool = False,
     ) -> None:
         """Make a Name; the runtime calls this."""
-        super().__init__(addr, interface, env, deadline, prefetch=prefetch)
+        super().__init__(addr, interface, env, deadline, prefetch=prefetch, is_hasty=is_hasty)
         object.__setattr__(self, "_how", how)
         object.__setattr__(self, "_listing", listing)  # as it came, for an Env that knows no newer one
         object.__setattr__(self, "_known", None)
@@ -57,11 +58,17 @@ class RoutedName(Name[T_co]):
             object.__setattr__(self, "_known", route)
         return route
 
-    def options(self, *, deadline: float | None = None, prefetch: int | None = None) -> "RoutedName[T_co]":
+    def options(
+        self,
+        *,
+        deadline: float | None = None,
+        prefetch: int | None = None,
+        when_full: Literal["wait", "raise"] = "wait",
+    ) -> "RoutedName[T_co]":
         """See `Name.options`."""
-        plain = super().options(deadline=deadline, prefetch=prefetch)
+        plain = super().options(deadline=deadline, prefetch=prefetch, when_full=when_full)
         parts = self._addr, self._interface, self._env, self._how, self._listing
-        return RoutedName(*parts, plain._deadline, prefetch)
+        return RoutedName(*parts, plain._deadline, prefetch, plain._is_hasty)
 
     @property
     def _of_one(self) -> ConcAddr:
@@ -70,7 +77,7 @@ class RoutedName(Name[T_co]):
     def used_from(self, env: Env) -> "RoutedName[T_co]":
         """Return the same Name for use in an Env. For the runtime."""
         parts = self._addr, self._interface, env, self._how, self._listing
-        return RoutedName(*parts, self._deadline, self._prefetch)
+        return RoutedName(*parts, self._deadline, self._prefetch, self._is_hasty)
 
     @property
     def pinned(self) -> NoReturn:
@@ -129,6 +136,7 @@ class RoutedName(Name[T_co]):
         method.begin(self._route, self._how, dict(self._interface.idempotent).get(name, 0))
         if self._deadline is not None or self._prefetch is not None:
             method.limits = self._deadline, self._prefetch
+        method.is_hasty = self._is_hasty
         return method
 
     def __repr__(self) -> str:
@@ -143,6 +151,7 @@ class RoutedName(Name[T_co]):
             (listing[0], tuple(map(tuple, listing[1]))),
             self._deadline,
             self._prefetch,
+            self._is_hasty,
         )
 
 
@@ -169,10 +178,17 @@ class RoutedMethod(Method):
         return future
 
     def _dispatch(self, future: Future[Any]) -> None:
-        env, request = self._env or no_env(self), future.request
+        env, request = self._env or no_env(self), self._hurried(future)
         if request is None or await_arguments(env, request):
             return
         env.send_held(future)
+
+    def _hurried(self, future: Future[Any]) -> Request | None:
+        """Return the request of a Future, which is to wait for no room if the method says so."""
+        request = future.request
+        if request is not None and self.is_hasty:
+            request.is_hasty = True
+        return request
 
     def send(self, /, *args: Any, **kwargs: Any) -> None:
         """See `Method.send`. The request has an answer, so that one that is lost is sent again."""
@@ -202,7 +218,7 @@ class RoutedMethod(Method):
         return future
 
     async def _dispatch_when_room(self, future: Future[Any]) -> None:
-        env, request = self._env or no_env(self), future.request
+        env, request = self._env or no_env(self), self._hurried(future)
         if request is None or await_arguments(env, request):
             return
         await env.send_when_room(future)
@@ -218,10 +234,11 @@ def restore_routed_name(
     listing: tuple[int, tuple[tuple[str, int, int], ...]],
     deadline: float | None,
     prefetch: int | None,
+    is_hasty: bool = False,
 ) -> RoutedName[Any]:
     """Make a Name of its packed form, for the Env of the calling code or the open one of the same Corps."""
     here = acting()
     env = here.env if here is not None else this_process.env_of(addr[0])
     members = tuple(ConcAddr(*member) for member in listing[1])
     parts = Interface.from_tuple(*interface), env, How(*how), (listing[0], members)
-    return RoutedName(ConcAddr(*addr), *parts, deadline, prefetch)
+    return RoutedName(ConcAddr(*addr), *parts, deadline, prefetch, is_hasty)

@@ -160,6 +160,8 @@ class Mailbox:
         # Several senders may see the last free place at once, so the limit may be exceeded by their number.
         if not self.is_full:
             return
+        if not request.waits_for_room:
+            raise self._no_room(cell)
         if not cell.env.may_wait_for_room():
             if request.kind in ASKING and cell.env.is_on_foreign_loop():
                 raise self._overloaded(cell, f"is full with {self._limit} requests: {ROOM_ON_A_LOOP}; or")
@@ -177,6 +179,8 @@ class Mailbox:
 
     async def await_room(self, cell: "Cell", request: Request, patience: float | None) -> None:
         """Wait for room as `wait_for_room`, in a coroutine and without blocking its event loop."""
+        if not request.waits_for_room and self.is_full:
+            raise self._no_room(cell)
         until = earlier(request.deadline, deadline_after(patience))
         turn: Turn | None = None
         while True:
@@ -219,6 +223,9 @@ class Mailbox:
                 target=str(cell),
                 incarnation=cell.incarnation,
             )
+
+    def _no_room(self, cell: "Cell") -> Overloaded:
+        return self._overloaded(cell, f"is full with {self._limit} requests: wait for answers in between, or")
 
     def _too_late(self, cell: "Cell") -> Overloaded:
         stayed = (

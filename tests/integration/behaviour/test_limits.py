@@ -1,5 +1,7 @@
 """Claims about time limits and full mailboxes, over every path."""
 
+import asyncio
+import pickle
 import threading
 from fractions import Fraction
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 
 import corps
 from tests.integration.behaviour.paths import Way, booted, local
+from tests.integration.behaviour.test_event_loops import PATHS, narrow
 from tests.integration.behaviour.workers import Holder, Latch
 
 
@@ -181,6 +184,37 @@ def test_a_mailbox_that_stays_full_is_an_error_after_a_while() -> None:
         latch.open().result()
         assert [future.ret for future in [busy, *futures]] == ["held", 0, 1, 2]
         assert holder.note("room").ret == "room"
+
+
+@PATHS
+def test_a_name_says_that_its_senders_wait_for_no_room(path: str) -> None:
+    with narrow(path, {"send_timeout": None}) as (_, holder, latch):
+        hasty = pickle.loads(pickle.dumps(holder.options(when_full="raise")))
+        sent: list[corps.Future[Any]] = []
+        with pytest.raises(corps.Overloaded, match="wait") as caught:
+            sent.extend(map(hasty.note, range(100)))
+        assert caught.value.executed == "no"
+        assert path == "env" or caught.value.retry_after > 0.0  # type: ignore[operator]
+        assert 3 <= len(sent) <= 4
+        for each in (hasty, hasty.pinned):
+            with pytest.raises(corps.Overloaded):
+                each.note("no room")
+            with pytest.raises(corps.Overloaded):
+                each.note.send("no room")
+
+        async def ask() -> None:
+            await corps.asking(hasty.note, "no room")
+
+        with pytest.raises(corps.Overloaded):
+            asyncio.run(ask())
+        latch.open().result()
+        assert [future.ret for future in sent] == list(range(len(sent)))
+        assert hasty.note("room").ret == "room"
+
+
+def test_what_a_name_does_without_room_is_one_of_two_words() -> None:
+    with local({}) as way, way.entered(), pytest.raises(corps.ConfigError, match="when_full='drop'"):
+        way.create(Holder).options(when_full="drop")  # type: ignore[arg-type]
 
 
 def test_a_sender_that_waits_for_room_is_told_of_the_end() -> None:
