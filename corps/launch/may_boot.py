@@ -36,18 +36,35 @@ def check_before(frame: FrameType | None) -> None:
     raises a BootError if a worker asks, or a thread of its process, or a module that a child process imports.
     """
     where = line_of(frame)
-    loading = this_process.loading()
-    if loading is not None:
-        loading.stop_at(where)
-        raise StopLoading(
-            f"{where}: corps.boot was called while {loading.what} is being loaded in an Env: {GUARD}"
-        )
+    _stop_loading(where)
     here = current.get()
     if this_process.env_id is not None or (here is not None and here.cell is not None):
         raise BootError(
             f"{where}: a worker, or a thread in its process, cannot boot a Corps of its own: create it "
             f"inside this one with corps.create(...). If this runs because a module was imported, {GUARD}"
         )
+    _check_imports(where)
+
+
+def check_before_apart(frame: FrameType) -> None:
+    """Do the same for a boot in a process of its own, which workers may want."""
+    where = line_of(frame)
+    _stop_loading(where)
+    if this_process.env_id is None:
+        _check_imports(where)
+
+
+def _stop_loading(where: str) -> None:
+    loading = this_process.loading()
+    if loading is not None:
+        loading.stop_at(where)
+        raise StopLoading(
+            f"{where}: corps.boot was called while {loading.what} is being loaded in an Env: {GUARD}"
+        )
+
+
+def _check_imports(where: str) -> None:
+    """Refuse a boot by a module that a child process imports of its own program."""
     ancestors = applications().values()
     for name, file in _imports_under_way():
         if name == "__mp_main__" or file in ancestors:

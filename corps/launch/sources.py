@@ -17,7 +17,7 @@ from typing import Any
 from corps.errors import LoadError, PackError
 from corps.packing.identities import Identities
 from corps.packing.packer import Packed, Packer
-from corps.packing.references import MAIN
+from corps.packing.references import MAIN, is_importable
 from corps.workers.corps import Corps
 
 
@@ -93,7 +93,10 @@ def _of_class(cls: type) -> Source:
                 if not isinstance(error.__cause__, SyntaxError | ValueError):
                     raise  # otherwise it is no plain Python: a script of IPython, or compiled
     elif not is_local:
-        return Source(cls.__module__, qualname=cls.__qualname__, file=_file_of(module))
+        file = _file_of(module)
+        # Of a file that the import system does not find again, as that of an application with a hyphen in it.
+        path = file if module is not None and not is_importable(module) else ""
+        return Source(cls.__module__, path, cls.__qualname__, file=file)
     identities = _identities()
     try:
         # Nothing out of band: the bytes travel alone.

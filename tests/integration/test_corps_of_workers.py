@@ -1,6 +1,7 @@
 """Claims about Corps that workers and scripts boot in processes of their own."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -226,6 +227,51 @@ print(part.word().ret)
         processes = processes_of(part)
         part.exit().result()
     assert are_gone(processes)
+
+
+def test_a_script_without_a_guard_boots_the_class_that_it_defines_once(folders: Path) -> None:
+    script = folders / "script.py"
+    script.write_text("""
+import corps
+
+class Part(corps.Corps):
+    def word(self):
+        return "of a script"
+
+print("begins", flush=True)
+part = corps.options(tag="no-guard", external=True).boot(Part, envs=1)
+print(part.word().ret)
+part.exit().result()
+""")
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("begins\nof a script\n", "")
+
+
+@pytest.mark.parametrize("name", ["shop", "my-shop"])
+def test_a_worker_boots_a_class_of_its_own_application(folders: Path, name: str) -> None:
+    app = folders / f"{name}.py"
+    app.write_text("""
+import corps
+
+class Part(corps.Corps):
+    def __init__(self, word):
+        self._word = word
+
+    def word(self):
+        return self._word
+
+class Shop(corps.Corps):
+    def part_word(self):
+        return corps.options(contained=True).boot(Part, "a class", envs=1).word().ret
+""")
+    with corps.boot(f"{app}:Shop", envs=1) as shop:
+        assert shop.part_word().ret == "a class"
 
 
 def test_a_managed_corps_ends_with_the_worker_that_has_booted_it(house: Any, folders: Path) -> None:

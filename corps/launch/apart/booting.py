@@ -15,6 +15,7 @@ from corps.launch.apart.order import BootOrder, Failed, Kind
 from corps.launch.apart.process import BootingProcess
 from corps.launch.connecting import connected
 from corps.launch.detached_log import check_free, log_of
+from corps.launch.may_boot import check_before_apart
 from corps.launch.sources import find_source
 from corps.messages.outcomes import Refused, Value
 from corps.packing.packer import Packer
@@ -40,6 +41,7 @@ def boot_apart(wish: BootWish) -> Future[Name[Any]]:
     What can be seen at once is raised: a source that cannot be read, an argument that cannot be packed. All
     else is in the Future.
     """
+    check_before_apart(sys._getframe())
     if wish.contained and wish.envs == 0:
         return boot_inside(wish)
     kind: Kind = "contained" if wish.contained else "managed" if wish.managed else "external"
