@@ -186,6 +186,7 @@ def run_in_fresh_process(page: str, steps: list[Block], directory: Path) -> tupl
             [str(command.parent), str(Path(sys.executable).parent), os.environ.get("PATH", "")]
         ),
         "PYTHONPATH": str(ROOT),
+        "XDG_CONFIG_HOME": str(directory / "config"),  # no page changes the key ring of this user
         "NO_COLOR": "1",
         "TERM": "dumb",
         "COLUMNS": "100",
