@@ -18,7 +18,7 @@ from corps.peers.promises import WirePromise
 from corps.peers.terms import Standing
 from corps.peers.way import Way
 from corps.security.audit import Details
-from corps.security.capabilities import is_capability
+from corps.security.capabilities import Capabilities
 from corps.wire.frames import Frame, RequestHeader
 
 
@@ -45,6 +45,7 @@ class GuardedAnswering(FairAnswering):
     ) -> None:
         super().__init__(env, way, packer, outcomes, limits)
         _, self._terms, self._audit = standing
+        self._capabilities = Capabilities(self._terms.secret or b"", env.id)
 
     def on_request(self, header: RequestHeader, frames: Sequence[Frame]) -> None:
         """Take a request, or refuse it. Nothing of one that is refused is unpacked."""
@@ -70,15 +71,14 @@ class GuardedAnswering(FairAnswering):
         return f"{self._env.corps_id[:6]}/{self._env.id}/{header.conc}"
 
     def _has_name(self, header: RequestHeader) -> bool:
-        secret = self._terms.secret
-        if secret is None:
+        if self._terms.secret is None:
             return False
         if header.kind is DROP:  # it gives up what the peer has itself, and no more: see `_open`
             return not is_runtimes_own(header.conc)
         if header.conc == BORDER:
             return header.kind is CALL
         shown = (header.optional or {}).get("capability")
-        return not is_runtimes_own(header.conc) and is_capability(secret, self._env.id, header.conc, shown)
+        return not is_runtimes_own(header.conc) and self._capabilities.are_right(header.conc, shown)
 
     def _refuse(self, header: RequestHeader, frames: Sequence[Frame], denial: Denial) -> None:
         if denial.kind:

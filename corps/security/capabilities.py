@@ -9,6 +9,8 @@ from typing import Final
 
 CAPABILITY_SIZE: Final = 16  # bytes
 
+_MOST_KNOWN: Final = 1024
+
 _SECRET_SIZE: Final = 32
 
 
@@ -25,3 +27,24 @@ def capability_of(secret: bytes, env: int, conc: int) -> bytes:
 def is_capability(secret: bytes, env: int, conc: int, shown: object) -> bool:
     """Return whether what was shown is the capability of a worker. It takes as long for a wrong one."""
     return isinstance(shown, bytes) and hmac.compare_digest(shown, capability_of(secret, env, conc))
+
+
+class Capabilities:
+    """Judges what one peer shows for the workers of an Env, and remembers what was right. One thread."""
+
+    def __init__(self, secret: bytes, env: int) -> None:
+        self._secret = secret
+        self._env = env
+        self._right: dict[int, bytes] = {}  # by worker. To compute one takes 1.7 µs
+
+    def are_right(self, conc: int, shown: object) -> bool:
+        """Return whether what was shown is the capability of a worker."""
+        right = self._right.get(conc)
+        if right is not None:
+            return isinstance(shown, bytes) and hmac.compare_digest(shown, right)
+        if not is_capability(self._secret, self._env, conc, shown):
+            return False
+        if len(self._right) >= _MOST_KNOWN:
+            self._right.clear()
+        self._right[conc] = capability_of(self._secret, self._env, conc)
+        return True

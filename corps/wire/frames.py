@@ -349,6 +349,10 @@ def _request(
 
 def _optional(flags: int, present: tuple[bytes | str, ...]) -> dict[str, bytes | str]:
     """Read the optional fields of a request."""
+    if flags == _CAPABILITY and len(present) == 1:  # mostly: 0.2 µs, not 1.6
+        (shown,) = present
+        if type(shown) is bytes and len(shown) == CAPABILITY_SIZE:
+            return {"capability": shown}
     if not 0 <= flags < 2 * FLAGS[-1]:
         raise WireError(f"a request has flags that are unknown here: {flags}")
     names = [name for name, flag in zip(OPTIONAL_FIELDS, FLAGS, strict=True) if flags & flag]
@@ -431,6 +435,7 @@ OPTIONAL_FIELDS: Final[Mapping[str, tuple[frozenset[type], int, int]]] = {
 """What each optional field of a request may be: its types, and the fewest and most bytes of it."""
 FLAGS: Final = tuple(1 << at for at in range(len(OPTIONAL_FIELDS)))
 """The flags of the optional fields, in their order."""
+_CAPABILITY: Final = FLAGS[-1]
 
 READERS: Final[Mapping[int, Reader]] = {
     HELLO: reader((_TEXT, _INT, _TEXT, _INT, _TEXT), 1, 1, _hello, (_TEXT, _TEXT, _TEXT)),

@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from corps.security.capabilities import CAPABILITY_SIZE, capability_of, is_capability, new_secret
+from corps.security.capabilities import (
+    CAPABILITY_SIZE,
+    Capabilities,
+    capability_of,
+    is_capability,
+    new_secret,
+)
 
 SECRET = bytes(range(32))
 
@@ -29,3 +35,20 @@ def test_another_corps_has_other_capabilities() -> None:
 @pytest.mark.parametrize("shown", [None, "", b"", bytes(15), bytes(16), bytes(17), "é" * 16, 7])
 def test_what_is_no_capability_is_none(shown: Any) -> None:
     assert not is_capability(SECRET, 1, 1, shown)
+
+
+def test_what_was_right_once_is_judged_by_its_bytes_again() -> None:
+    capabilities = Capabilities(SECRET, 1)
+    right = capability_of(SECRET, 1, 12)
+    assert [capabilities.are_right(12, right) for _ in range(3)] == [True] * 3
+    for wrong in (None, "", b"", bytes(16), right[:-1], capability_of(SECRET, 1, 13)):
+        assert not capabilities.are_right(12, wrong)
+        assert not capabilities.are_right(13, right)
+
+
+def test_as_many_are_remembered_as_there_may_be_workers_in_use() -> None:
+    capabilities = Capabilities(SECRET, 1)
+    for conc in range(5000):
+        assert capabilities.are_right(conc, capability_of(SECRET, 1, conc))
+    assert len(capabilities._right) <= 1024
+    assert capabilities.are_right(7, capability_of(SECRET, 1, 7))
