@@ -82,6 +82,9 @@ bench: setup $(if $(filter --peers --plot,$(ARGS)),$(VENV)/.installed-bench)  ##
 soak: setup  ## do harm to a running Corps for ten minutes, and judge: make soak [STORM=border] [ARGS='--minutes 120 --seed 7']
 	@$(VENV)/bin/python -m tests.storm $(STORM) --minutes 10 --report benchmarks/soak/$(STORM) $(ARGS)
 
+flood: setup  ## have many clients of other Corps flood a worker, and show how they share it: make flood [ARGS='--seconds 60']
+	@$(VENV)/bin/python -m benchmarks.fairness $(ARGS)
+
 # atheris chooses bytes by what they reach. It is built for few interpreters, so it is installed when it is asked for.
 $(VENV)/.installed-fuzz: $(installed) requirements/fuzz.txt
 	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement requirements/fuzz.txt
