@@ -119,6 +119,12 @@ PRINTED: Final = {
         "env1 Till debug the till is open",
         "env1 Till warning sold: bucket",
     ],
+    "guard.py": [
+        "bob reads volume 1",
+        "the guard has banned bob: rate",
+        "bob heard 'try again later', and was cut off: True",
+        "bob does not get in any more",
+    ],
     "federation/workshop.py": [
         "Anna has 1",
         "noted: chair no. 1",
