@@ -159,6 +159,28 @@ corps.options(tag="of-script", external=True).boot({str(path)!r}, {str(said)!r},
     assert are_gone(processes)
 
 
+def test_it_ends_though_its_creator_ignores_the_signal_that_ends_it(folders: Path) -> None:
+    path = write_part(folders / "a", "a")
+    program = f"""
+import signal
+import corps
+from tests.integration.corps_of_workers import Builder, processes_of
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    with corps.env() as env:
+        part = env.create(Builder).boot({str(path)!r}, 1, contained=True).ret
+        print(*[process.pid for process in processes_of(part)])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.stderr == ""
+    assert are_gone([psutil.Process(int(pid)) for pid in done.stdout.split() if psutil.pid_exists(int(pid))])
+    assert (folders / "ended").read_text() == "1\n"
+
+
 def _pid_of_env(house: Any, env_id: int) -> int:
     places = house._running._parts.membership.places()
     pids = {place.process.env_id: place.process.pid for place in places}
