@@ -68,7 +68,7 @@ class Conc:
         interleave: Whether further ``async def`` methods of a worker may begin while one of them awaits:
             True, or how many may be under way at once. Plain methods always run alone.
         public: Whether Corps of other owners may call all methods of the class, as if each were marked
-            `corps.public`. Such Corps cannot connect yet.
+            `corps.public`.
     """
 
     restart: ClassVar[Restart | None] = None

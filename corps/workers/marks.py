@@ -58,8 +58,9 @@ def readonly(method: F, /) -> F:
 def public(method: F, /) -> F:
     """Declare that Corps of other owners may call a method.
 
-    To declare all methods of a class so, set ``public = True`` in the class. The mark changes nothing for
-    callers of the same owner. Corps of other owners cannot connect yet, so today the mark is a declaration.
+    To declare all methods of a class so, set ``public = True`` in the class. What its type hints declare says
+    how its arguments and its result travel; without hints they are plain data. `corps.allow` says who may.
+    The mark changes nothing for callers of the same owner.
 
     Args:
         method: The method.
