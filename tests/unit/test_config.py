@@ -556,3 +556,23 @@ def test_the_reference_page_lists_every_setting_as_it_is() -> None:
     if os.environ.get("WRITE_TABLES"):
         REFERENCE.write_text(page, "utf-8")
     assert REFERENCE.read_text("utf-8") == page, "run with WRITE_TABLES=1 to write the page anew"
+
+
+def test_a_corps_listens_where_it_is_said_and_nowhere_by_default() -> None:
+    assert Settings().listen.hosts == ()
+    assert load({"listen": {"hosts": "127.0.0.1, ::1", "port": 7000}})[0].listen.hosts == ("127.0.0.1", "::1")
+
+
+@pytest.mark.parametrize(
+    ("listen", "says"),
+    [
+        ({"hosts": ["0.0.0.0"]}, "allow_wildcard"),
+        ({"hosts": ["*"], "allow_wildcard": True}, "listen.advertise"),
+        ({"hosts": ["127.1"]}, "IPv4"),
+        ({"hosts": ["::1"], "ports": "7010-7000"}, "before it begins"),
+        ({"hosts": ["::1"], "advertise": "a.example:7000"}, "port"),
+        ({"hosts": ["::1"], "silence": 0}, "silence"),
+    ],
+)
+def test_what_cannot_be_listened_at_is_refused(listen: dict[str, Any], says: str) -> None:
+    assert says in refusal({"listen": listen})
