@@ -205,3 +205,30 @@ def test_a_corps_that_is_not_external_does_not_listen(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
     with pytest.raises(corps.ConfigError, match="not external"):
         corps.boot(str(tmp_path / "app.py"), envs=1, config={"listen": {"hosts": ["127.0.0.1"]}})
+
+
+def test_an_env_that_is_killed_is_found_again_by_its_names(ann: User) -> None:
+    source = INDEX.replace(
+        "class Shelf(corps.Conc):", "class Shelf(corps.Conc):\n    restart = corps.Restart('permanent')\n"
+    )
+    with ann.corps(source, "index", "--listen", "127.0.0.1", "--set", "listen.silence=1") as index:
+        said = ann.run(
+            """
+            import os, signal, sys, time
+            os.environ["CORPS_LISTEN__SILENCE"] = "1"
+            with corps.connect(sys.argv[1]) as app:
+                shelf = app.shelf().ret
+                before = shelf.pid().ret
+                os.kill(before, signal.SIGKILL)
+                until = time.monotonic() + 40
+                after = before
+                while after == before and time.monotonic() < until:
+                    try:
+                        after = shelf.pid().ret
+                    except corps.EnvLost:
+                        time.sleep(0.05)
+                print("back" if after != before else "gone", app.search("word").ret)
+            """,
+            index.addresses[0],
+        )
+    assert said == "back word!\n", said
