@@ -295,6 +295,30 @@ def call(
     raise SystemExit(call_method(tag, method, args, kwargs, stream=stream, timeout=timeout))
 
 
+@main.command(short_help="Set the level of the log of an external Corps.")
+@click.argument("tag")
+@click.option(
+    "--level", required=True, help='DEBUG, INFO, ..., or a number; "default" takes back what was set.'
+)
+@click.option("--logger", default="", help="The name of a logger: it, and those below it.")
+@click.option("--env", type=int, help="The number of an Env.")
+@click.option("--class", "class_name", metavar="MODULE:CLASS", default="", help="Workers of this class.")
+@click.option("--worker-tag", metavar="TAG", default="", help="Workers with this tag.")
+def logs(tag: str, level: str, logger: str, env: int | None, class_name: str, worker_tag: str) -> None:
+    """Set from which level on the external Corps that has the tag TAG makes log records, while it runs.
+
+    The records go where its settings say. The options choose what the level holds for: all of the Corps
+    without them. TAG may be the path of a connection file, which has a slash or ends with .json.
+
+    The exit status is 0; 1 if the Corps cannot be reached; 2 after an error of usage.
+    """
+    from corps.cli.levels import set_level
+
+    raise SystemExit(
+        set_level(tag, level, logger=logger, env=env, class_name=class_name, worker_tag=worker_tag)
+    )
+
+
 @main.command(short_help="Talk to an external Corps at a prompt.")
 @click.argument("tag")
 def connect(tag: str) -> None:

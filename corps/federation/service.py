@@ -1,17 +1,23 @@
-"""What other Corps may ask of an Env without a Name of it: a few facts, and nothing that changes anything."""
+"""What other Corps may ask of an Env without a Name of it: a few facts.
+
+Those of the same owner may also set the levels of its log. What others may ask for is marked as public, and
+changes nothing.
+"""
 
 import asyncio
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-from corps.addresses import FRONT
+from corps.addresses import FRONT, LOGS
 from corps.clock import now
-from corps.errors import NotFound
+from corps.errors import ConfigError, NotFound
 from corps.federation.border import CorpsBorder
 from corps.federation.describing import record_of
+from corps.runtime.calls.futures import Future
 from corps.runtime.env import Env
 from corps.workers.caller import caller
 from corps.workers.conc import Conc
+from corps.workers.everywhere import all_envs
 from corps.workers.marks import public
 from corps.workers.names import Name
 
@@ -74,3 +80,15 @@ class BorderService(Conc):
         """Give facts about the Env for lists of Corps."""
         workers = [cell for cell in self._env.registry.cells() if cell.mgr_addr is not None]
         return {"env": self._env.id, "envs": list(self._env.worker_envs), "workers": len(workers)}
+
+    def set_log_level(self, rule: list[Any]) -> Future[None]:
+        """Set from which level on all Envs make log records, as `LogCollector.set_level` does.
+
+        Raises:
+            ConfigError: The rule is for an Env that is not there.
+        """
+        env_id = rule[2]
+        if env_id is not None and env_id not in all_envs(self._env):
+            known = ", ".join(map(str, all_envs(self._env)))
+            raise ConfigError(f"no log level can be set for env={env_id!r:.80}: there are the Envs {known}")
+        return self._env.ask_service(self._env.home, LOGS, "set_level", rule)

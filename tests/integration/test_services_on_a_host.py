@@ -554,6 +554,58 @@ def test_a_call_that_cannot_be_says_what_is_wrong(
     assert (done.stdout, "Traceback" in done.stderr) == ("", False)
 
 
+LOGS = """
+import logging
+import corps
+
+def level():
+    return logging.getLogger("parts").getEffectiveLevel()
+
+class Part(corps.Conc):
+    def level(self):
+        return level()
+
+class Index(corps.Corps):
+    def __init__(self):
+        self.part = corps.options(env=1).create(Part)
+
+    def levels(self):
+        return [level(), self.part.level().ret]
+"""
+
+
+def test_a_shell_sets_the_levels_of_a_log_and_takes_them_back(host: Host) -> None:
+    (host.directory / "app.py").write_text(textwrap.dedent(LOGS))
+    host.detach()
+
+    def levels() -> list[int]:
+        return json.loads(host.corps("call", "index", "levels").stdout)  # type: ignore[no-any-return]
+
+    assert host.corps("logs", "index", "--level", "debug", "--logger", "parts").stdout == ""
+    assert levels() == [10, 10]
+    host.corps("logs", "index", "--level", "40", "--logger", "parts", "--env", "1")
+    host.corps("logs", "index", "--level", "default", "--logger", "parts")
+    assert levels() == [30, 40]
+    refused = host.corps("logs", "index", "--level", "INFO", "--env", "7", status=2)
+    assert "there are the Envs -1, 0, 1" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["--level", "INFO"], 1, "index"),
+        (["--level", "LOUD"], 2, "it takes a number from 0 on, or one of"),
+        (["--level", "INFO", "--class", "Part"], 2, "wants the module too"),
+    ],
+)
+def test_a_level_that_cannot_be_says_what_is_wrong(
+    host: Host, words: list[str], status: int, said: str
+) -> None:
+    done = host.corps("logs", "index", *words, status=status)
+    assert said in done.stderr
+    assert (done.stdout, "Traceback" in done.stderr) == ("", False)
+
+
 def test_a_prompt_has_the_name_of_the_corps(host: Host) -> None:
     (host.directory / "app.py").write_text(textwrap.dedent(CALLED))
     host.detach()
