@@ -42,9 +42,8 @@ def main(channel_fd: int, *, detaches: bool) -> int:
     """
     if detaches and os.fork():
         os._exit(0)
-    signal.signal(
-        signal.SIGTERM, signal.SIG_DFL
-    )  # the parent may ignore it, or hold it back: it ends the Corps
+    # The signal that ends the Corps, which the parent may ignore or hold back.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     ends = socket.socket(fileno=channel_fd)
     channel = Channel(ends)
