@@ -490,13 +490,13 @@ class Options:
         Raises:
             CorpsError: As `boot`.
         """
-        self._check_kind_of_corps()
+        self._check_kind_of_corps(envs)
         assert self._boots is not None  # it is there with `external` and `contained`
         how = self.tag, self.restart, self.managed, self.contained, self._of
         booted = self._boots(BootWish(source, args, kwargs, envs, config, *how))
         return booted if self.deadline is None else with_deadline(booted, self.deadline)
 
-    def _check_kind_of_corps(self) -> None:
+    def _check_kind_of_corps(self, envs: int | None) -> None:
         if self.external is self.contained or (self.managed and self.contained) or self._boots is None:
             given = f"external={self.external}, managed={self.managed}, contained={self.contained}"
             raise ConfigError(
@@ -519,6 +519,8 @@ class Options:
                 "options(...).boot(...) takes tag, deadline, restart, external, managed and contained; what "
                 "else options has is for workers that are created"
             )
+        if envs is not None and not _is_number(envs, int, least=0 if self.contained else 1):
+            raise ConfigError(f"boot(envs={envs!r}): wants a number of Envs from 1; 0 for a contained Corps")
 
     def _env(self) -> Env:
         return self._of or env_here("to create a worker in")
