@@ -13,7 +13,7 @@ installed := $(VENV)/.installed
 export VENV DIR PATTERN
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo check test test-newest test-oldest test-all docs bench soak fuzz clean
+.PHONY: help setup lock demo check test test-newest test-oldest test-all docs bench soak flood fuzz clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))

@@ -111,6 +111,7 @@ CASES: Final = (
     Case("4 clients, and 2 greedy ones", 4, 1, 2),
     Case("4 clients, and 2 greedy ones that send 1 MiB a call", 4, 1, 2, payload=2**20),
     Case("2 clients, and 4 greedy ones, of a worker that sleeps for 100 ms", 2, 1, 4, 0.1, 2**16),
+    Case("1 000 clients in 20 processes", 20, 50, 0),
 )
 
 

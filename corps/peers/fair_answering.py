@@ -114,9 +114,12 @@ class FairAnswering(Answering):
     def lose(self) -> None:
         """See `Answering.lose`. What wants no answer is still done."""
         super().lose()
-        for key in list(self._places):
-            if isinstance(key, int):
-                self._over(key)
+        gone = [key for key in list(self._places) if isinstance(key, int)]
+        for key in gone:  # before any of them makes room for the next one
+            if (place := self._places.get(key)) is not None:
+                self._reception.take_back(place)
+        for key in gone:
+            self._over(key)
         self._reception.leave(self)
 
     def _give_signs(self) -> None:
