@@ -751,6 +751,7 @@ def test_all_of_this_holds_with_assertions_turned_off() -> None:
     run = subprocess.run(
         [
             *(sys.executable, "-O", "-m", "pytest", __file__, "-q", "-p", "no:cacheprovider"),
+            str(Path(__file__).parents[1] / "unit" / "peers" / "test_other_owners.py"),
             *("-W", "ignore::pytest.PytestConfigWarning"),  # it says that assertions are off
         ],
         cwd=Path(corps.__file__).parents[1],

@@ -199,7 +199,8 @@ class Canary:
 def canary(tmp_path: Path) -> Iterator[bytes]:
     bird = tmp_path / "bird"
     yield pickle.dumps(Canary(bird))
-    assert not bird.exists()
+    if bird.exists():  # no assert: with -O it would not look
+        pytest.fail("bytes of another owner were unpickled")
 
 
 # --- what another owner asks ---
