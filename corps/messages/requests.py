@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, TypeVar
 from corps.addresses import ConcAddr
 from corps.clock import now
 from corps.errors import RequestError
-from corps.messages.callers import Caller
+from corps.messages.callers import Caller, own_caller
 from corps.messages.outcomes import Outcome, Raised, Value, note_time
 from corps.messages.promises import Promise, Settled
 
@@ -143,6 +143,14 @@ class Awaited(Protocol):
         """Settle with an error, and tell the holder of the request; whether this call settled it."""
 
 
+def caller_of(request: "Request") -> Caller:
+    """Return who has sent a request: the owner, unless it has come from another Corps and says so."""
+    known: Caller | None = getattr(request, "caller", None)
+    if known is not None:
+        return known
+    return own_caller("" if request.sender is None else request.sender.corps)
+
+
 class Request:
     """One request.
 
@@ -168,7 +176,7 @@ class Request:
         came: When it came from another Env, on this process's monotonic clock; unset if it did not.
         mark: What its log records have in common; unset until the first of them.
         errands: Of the Env that sends it, where the main thread has any.
-        caller: Who sends it, of one that another Corps has sent; unset for every other one.
+        caller: Who sends it, of an AHEAD and of what another Corps has sent; else unset: see `caller_of`.
         is_hasty: Where there is no room for it, its sender does not wait; unset for one that waits.
         is_given_up: Its caller wants no outcome any more. Set before its promise is done, for that reason.
     """

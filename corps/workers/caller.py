@@ -1,9 +1,13 @@
 """Who calls: for a method that wants to know."""
 
+from typing import Final
+
 from corps.errors import ContextError
-from corps.messages.callers import Caller, own_caller
-from corps.messages.requests import ASKING, PULL
+from corps.messages.callers import Caller
+from corps.messages.requests import AHEAD, ASKING, PULL, Kind, caller_of
 from corps.runtime.context import acting
+
+_OF_AUTHORS: Final[frozenset[Kind]] = ASKING | {PULL, AHEAD}  # kinds of requests that run an author's method
 
 
 def caller() -> Caller:
@@ -20,9 +24,6 @@ def caller() -> Caller:
     """
     here = acting()
     request = None if here is None else here.request
-    if here is None or request is None or (request.kind not in ASKING and request.kind is not PULL):
+    if here is None or request is None or request.kind not in _OF_AUTHORS:
         raise ContextError("corps.caller() tells who has sent a request, and none is being answered here")
-    known: Caller | None = getattr(request, "caller", None)
-    if known is not None:
-        return known
-    return own_caller("" if request.sender is None else request.sender.corps)
+    return caller_of(request)

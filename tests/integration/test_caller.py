@@ -65,6 +65,32 @@ def test_every_kind_of_method_learns_that_its_owner_calls() -> None:
         assert env.create_funcs(corps.caller, asked=corps.caller).asked().ret == own
 
 
+class Ahead(corps.Conc):
+    def __init__(self) -> None:
+        self.made = 0
+
+    def items(self) -> Iterator[corps.Caller]:
+        while True:
+            self.made += 1
+            yield corps.caller()
+
+    async def async_items(self) -> AsyncIterator[corps.Caller]:
+        while True:
+            self.made += 1
+            yield corps.caller()
+
+
+@pytest.mark.parametrize("method", ["items", "async_items"])
+def test_items_that_are_made_ahead_are_for_the_same_caller(method: str) -> None:
+    with corps.env() as env:
+        worker = env.create(Ahead)
+        items = getattr(worker.options(prefetch=5), method)().ret
+        first = next(items)
+        while worker.made.ret < 6:  # those that are made while the consumer works
+            pass
+        assert [next(items) for _ in range(8)] == [first] * 8
+
+
 def test_it_is_the_same_between_envs(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(
         "import corps\n"

@@ -40,6 +40,7 @@ from corps.messages.requests import (
     WITHDRAWN,
     Helper,
     Request,
+    caller_of,
 )
 from corps.runtime.calls.deadlock import Wait
 from corps.runtime.calls.relaying import relay
@@ -448,7 +449,11 @@ class Cell:
     def go_ahead(self, number: int, *, is_async: bool) -> None:
         """Have a generator make an item ahead, in a turn of its own. Owner of the cell only."""
         promise = Unheard(f"an item of {self}")
-        self.deliver(Request(AHEAD, self.addr, ANEXT if is_async else NEXT, (number,), {}, promise))
+        request = Request(AHEAD, self.addr, ANEXT if is_async else NEXT, (number,), {}, promise)
+        here = current.get()
+        if here is not None and here.request is not None:  # the item is for the caller of the one before
+            request.caller = caller_of(here.request)
+        self.deliver(request)
 
     def coroutine_started(self, request: Request) -> None:
         """Count the coroutine of a request that begins. Owner of the cell only."""
