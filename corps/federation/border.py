@@ -187,7 +187,7 @@ class CorpsBorder:
         """
         if self._tcp is None:
             raise Unreachable("this Env does not reach other Corps over tcp", executed="no")
-        self._tcp.keys.begin()
+        self._tcp.begin_keys()
         found = self._ask_who((str(endpoint),), self._tcp.keys.of(user))
         hello = found.hello
         if hello.env != FRONT:
@@ -324,7 +324,7 @@ class CorpsBorder:
     def _check_key(self, member: Member) -> None:
         """Check that the key of an Env counts, by which it is to be reached."""
         assert self._tcp is not None
-        self._tcp.keys.begin()
+        self._tcp.begin_keys()
         if not self._judge(member.public_key).counts:
             words = self._tcp.keys.words_for(member.public_key)
             raise Unreachable(f"{words} of {member.label} does not count here", executed="no")

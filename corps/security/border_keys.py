@@ -17,7 +17,7 @@ _log = logging.getLogger("corps.security")
 
 
 class BorderKeys:
-    """The key ring as an Env uses it. Thread-safe, but for `refresh`, which one thread at a time calls."""
+    """The key ring as an Env uses it. Thread-safe, but for `begin` and `refresh`: one thread at a time."""
 
     def __init__(self, read: Callable[[], KeyRing], begin: Callable[[], object] = lambda: None) -> None:
         """Read nothing before `begin`.

@@ -42,7 +42,8 @@ class BorderedTransport(Transport):
         self._inner = inner
         self._open_outer = open_outer
         self._outer: ZmqTransport | None = None  # set once, under the lock
-        self._lock = Lock()  # protects _started and _closed, and the step that opens the outer end
+        # Protects _started and _closed, the first reading of the keys, and the step that opens the outer end.
+        self._lock = Lock()
         self._started: tuple[OnMessage, OnBroken] | None = None
         self._closed = False
         self.keys = keys
@@ -78,6 +79,11 @@ class BorderedTransport(Transport):
                 vars(self).pop("hand_on")
                 self._inner.interrupt()  # who reads must watch both
             return self._outer
+
+    def begin_keys(self) -> None:
+        """Read the key ring, if that was not done; raise as `BorderKeys.begin`."""
+        with self._lock:
+            self.keys.begin()
 
     def open_towards(self, endpoint: str) -> ZmqTransport:
         """Return the end over `tcp`, which listens where the answers of `endpoint` can come. Blocks.
