@@ -22,7 +22,7 @@ class Counter:
 
     def __init__(self, env: Any) -> None:
         self.size = 0
-        arenas = env.peers._transport._arenas
+        arenas = env.peers._transport._inner._arenas
         self._place = arenas.place
         arenas.place = self._counted
 
