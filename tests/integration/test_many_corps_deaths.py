@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ class Store(corps.Corps):
     def pid(self):
         return os.getpid()
 
-    def sleep(self, seconds):
+    def sleep(self, seconds, begun):
+        open(begun, "w").close()
         time.sleep(seconds)
 
     def keep(self, name):
@@ -78,11 +80,12 @@ def until(done: Any) -> None:
 
 
 def lives(pid: int) -> bool:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
+    """Whether a thread of the process is left: while one is, its sockets listen, though the first is gone."""
+    states = []
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            states.append(stat.read_text().rpartition(")")[2].split()[0])
+    return any(state not in ("Z", "X") for state in states)
 
 
 def test_an_env_that_dies_and_comes_back_is_found_again(tmp_path: Path) -> None:
@@ -124,7 +127,8 @@ def test_a_corps_that_was_killed_is_unreachable(tmp_path: Path) -> None:
     with other_corps(tmp_path, STORE) as other, corps.connect(other.record) as store:
         shelf = store.shelf().ret
         shelf.pid().result()
-        asleep = store.sleep(60)
+        asleep = store.sleep(60, str(tmp_path / "begun"))
+        until((tmp_path / "begun").exists)
         other.kill()
         with pytest.raises(corps.EnvLost) as lost:
             asleep.result(60)
