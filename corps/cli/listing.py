@@ -23,15 +23,22 @@ class _Row:
     envs: int | None = None
     workers: int | None = None
     since: float | None = None
-    address: str | None = None
+    addresses: tuple[str, ...] = ()
     log: str | None = None
     state: str = "unusable"
     problem: str | None = None
+
+    @property
+    def address(self) -> str | None:
+        """Where others reach it: over tcp if it listens there, because its own user needs the tag alone."""
+        far = [each for each in self.addresses if each.startswith("tcp:")]
+        return next(iter((*far, *self.addresses)), None)
 
     def as_json(self) -> dict[str, object]:
         """Return it for programs."""
         facts = {name: getattr(self, name) for name in self.__slots__}
         facts["class"] = facts.pop("corps_class")
+        facts["address"] = self.address
         return facts
 
     def as_texts(self) -> list[str]:
@@ -99,7 +106,7 @@ def _row(entry: Entry, workers: int | None) -> _Row:
         max(0, len(children_of(claim.template)) - 1) if is_seen else None,
         workers,
         claim.since,
-        entry.record.addresses[0] if entry.record is not None and entry.record.addresses else None,
+        () if entry.record is None else entry.record.addresses,
         claim.log_file or None,
         state,
     )

@@ -615,6 +615,20 @@ def test_a_prompt_has_the_name_of_the_corps(host: Host) -> None:
     assert "['word', 'word']" in out
 
 
+def test_the_list_shows_where_a_corps_listens_for_others(host: Host) -> None:
+    (host.directory / "app.py").write_text(textwrap.dedent(CALLED))
+    host.detach("--listen", "127.0.0.1")
+    (row,) = host.ps()
+    addresses = row["addresses"]
+    assert isinstance(addresses, list)
+    near, far = addresses
+    assert near.startswith("unix:")
+    assert far.startswith("tcp://127.0.0.1:")
+    assert row["address"] == far
+    assert far in host.corps("ps").stdout
+    host.corps("stop", "index")
+
+
 def test_a_script_connects_by_the_tag(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(host.runtime))
     (host.directory / "app.py").write_text(textwrap.dedent(CALLED))
