@@ -35,8 +35,8 @@ class Guard(corps.Conc):
                 continue
             self._counts[refusal.key] += 1
             if self._counts[refusal.key] == MOST:
+                print(f"the guard bans {refusal.identity}: {refusal.kind}", flush=True)
                 await asyncio.to_thread(keys, "revoke", refusal.key)
-                print(f"the guard has banned {refusal.identity}: {refusal.kind}", flush=True)
 
 
 class Library(corps.Corps):

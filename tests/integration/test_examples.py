@@ -121,7 +121,7 @@ PRINTED: Final = {
     ],
     "guard.py": [
         "bob reads volume 1",
-        "the guard has banned bob: rate",
+        "the guard bans bob: rate",
         "bob heard 'try again later', and was cut off: True",
         "bob does not get in any more",
     ],
