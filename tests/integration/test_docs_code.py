@@ -22,6 +22,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import types
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -192,22 +193,24 @@ def run_in_fresh_process(page: str, steps: list[Block], directory: Path) -> tupl
         "COLUMNS": "100",
         "PIP_NO_INDEX": "1",  # no page may install what an index happens to hold under our name
     }
-    process = subprocess.Popen(
-        [sys.executable, __file__, str(script)],
-        cwd=work,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        output, _ = process.communicate(timeout=TIME_LIMIT)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        output, _ = process.communicate()
-        output += f"\nstill running after {TIME_LIMIT} seconds"
+    # No page sees the Corps of other tests. Short, since the paths of sockets are.
+    with tempfile.TemporaryDirectory(prefix="d") as runtime:
+        process = subprocess.Popen(
+            [sys.executable, __file__, str(script)],
+            cwd=work,
+            env={**environ, "XDG_RUNTIME_DIR": runtime},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            output, _ = process.communicate(timeout=TIME_LIMIT)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            output, _ = process.communicate()
+            output += f"\nstill running after {TIME_LIMIT} seconds"
     return output, process.returncode
 
 
