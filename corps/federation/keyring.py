@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Final, NoReturn
 
 from corps.clock import wall_time
@@ -165,13 +166,14 @@ def make_first_key(files: KeyRingFiles) -> OwnKey | None:
 
 
 class FollowedKeyRing:
-    """A key ring as a process that uses it sees it: read again when it has changed. One thread.
+    """A key ring as a process that uses it sees it: read again when it has changed. Thread-safe.
 
     A process that has to cut a revoked key within a second asks at least that often.
     """
 
     def __init__(self, files: KeyRingFiles) -> None:
         self._files = files
+        self._lock = Lock()  # protects what follows; the files are read under it
         self._look: _Look | None = None
         self._ring = KeyRing()
 
@@ -186,12 +188,13 @@ class FollowedKeyRing:
             Damaged: A file is no key ring, so no key counts.
             NewerFormat: A newer release of corps wrote a file, so no key counts.
         """
-        look = self._files.look()  # first: a change between the two is seen the next time
-        if look != self._look:
-            self._look = None  # what raises is raised the next time, too
-            self._ring = self._files.read()
-            self._look = look
-        return self._ring
+        with self._lock:
+            look = self._files.look()  # first: a change between the two is seen the next time
+            if look != self._look:
+                self._look = None  # what raises is raised the next time, too
+                self._ring = self._files.read()
+                self._look = look
+            return self._ring
 
 
 def _identity(path: Path) -> tuple[int, ...] | None:

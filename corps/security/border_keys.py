@@ -1,7 +1,7 @@
 """The keys by which one Env knows the Envs of other Corps, and is known to them: its user's key ring.
 
 The ring may change at any time. `refresh` looks at it; between two looks every question gets the same answer,
-but for keys whose time is over.
+but for keys whose time is over, and for newcomers with a key that is not known yet.
 """
 
 import logging
@@ -17,13 +17,13 @@ _log = logging.getLogger("corps.security")
 
 
 class BorderKeys:
-    """The key ring as an Env uses it. Thread-safe, but for `begin` and `refresh`: one thread at a time."""
+    """The key ring as an Env uses it. Thread-safe, but for `begin`: one thread at a time."""
 
     def __init__(self, read: Callable[[], KeyRing], begin: Callable[[], object] = lambda: None) -> None:
         """Read nothing before `begin`.
 
-        `read` gives the ring as it is now, and the same object if nothing has changed. `begin` makes the
-        first key of an empty ring.
+        `read` gives any thread the ring as it is now, and the same object if nothing has changed. `begin`
+        makes the first key of an empty ring.
         """
         self._read = read
         self._begin = begin
@@ -62,6 +62,14 @@ class BorderKeys:
         if not public or self._ring is None:
             return judge_by_kernel(public)
         return self._ring.judge(public, wall_time())
+
+    def judge_newcomer(self, public: str) -> KeyVerdict:
+        """Judge as `judge`, and look at the ring if the key is not known: it may be allowed since then."""
+        verdict = self.judge(public)
+        if verdict.reason != "unknown" or self._ring is None:
+            return verdict
+        self.refresh()
+        return self.judge(public)
 
     def pair(self) -> KeyPair:
         """Return the pair to show to others.

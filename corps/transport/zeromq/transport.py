@@ -132,7 +132,7 @@ class ZmqTransport(Transport):
         self._heard: set[str] = set()  # incarnations of those of whom something came since the last look
         # Used by the thread that reads alone. A single look-up among the members needs no lock.
         self._inbound = InboundLinks(hello, self._members.get, self.audit, self._proves)
-        self._admission = Admission(os.getuid(), ring=None if border is None else border.judge)
+        self._admission = Admission(os.getuid(), ring=None if border is None else border.judge_newcomer)
         self._proven: dict[str, str] = {}  # the key that each Env of another Corps has proved last
         self._on_message: OnMessage  # both from `start` on: nothing is read before
         self._on_broken: OnBroken

@@ -66,6 +66,20 @@ def test_the_ring_says_whose_a_key_is(ring: Ring) -> None:
         keys.of("carol")
 
 
+def test_a_key_that_was_allowed_just_now_counts_for_who_comes_with_it(ring: Ring) -> None:
+    keys = BorderKeys(ring.read)
+    keys.begin()
+    carols = own("work", 0.0).public
+    assert keys.judge_newcomer(carols).reason == "unknown"
+    ring.ring = replace(ring.ring, allowed=(*ring.ring.allowed, AllowedKey("carol", carols, 0.0)))
+    assert keys.judge(carols).reason == "unknown"
+    assert keys.judge_newcomer(carols).identity == "carol"
+    assert keys.judge(carols).identity == "carol"
+    reads = ring.reads
+    assert keys.judge_newcomer(BOBS.public).identity == "bob"
+    assert ring.reads == reads  # who is known costs no look
+
+
 def test_the_newest_own_key_is_shown_to_others(ring: Ring) -> None:
     keys = BorderKeys(ring.read)
     keys.begin()
