@@ -268,10 +268,14 @@ class CorpsBorder:
             endpoint = contact.env.outside[0] if far else ""
             peer = self._routes[place] = self._foreign.expect(*place, endpoint)
         # Not under the lock: a request to the front comes by here, too.
-        if far:
-            self._seek_aside(place, peer, contact)
-        else:
-            self._look_for(place, peer, contact)
+        try:
+            if far:
+                self._seek_aside(place, peer, contact)
+            else:
+                self._look_for(place, peer, contact)
+        except BaseException as error:  # else what is sent there would wait for ever
+            self._not_sought(peer, error)
+            raise
         return peer
 
     def _look_for(self, place: Place, peer: ForeignPeer, contact: Contact) -> None:
@@ -338,6 +342,18 @@ class CorpsBorder:
             self._foreign.lose(peer, Loss(f"no thread could look for it: {error}", kind=Unreachable))
 
     def _seek(self, place: Place, peer: ForeignPeer, contact: Contact) -> None:
+        """Find an Env, or lose its peer, whatever goes wrong: who asks it waits for one of the two."""
+        try:
+            self._find_out(place, peer, contact)
+        except Exception as error:
+            _log.debug("please report this", exc_info=True)
+            self._not_sought(peer, error)
+
+    def _not_sought(self, peer: ForeignPeer, error: BaseException) -> None:
+        text = f"it could not be looked for: {type(error).__name__}: {error}"
+        self._foreign.lose(peer, Loss(text, kind=Unreachable))
+
+    def _find_out(self, place: Place, peer: ForeignPeer, contact: Contact) -> None:
         """Find an Env where it was, or its front wherever that is now; else ask the front."""
         corps, home, _ = place
         known = contact.env

@@ -13,7 +13,11 @@ from typing import Any
 import pytest
 
 import corps
-from corps.addresses import FOREIGN
+from corps.addresses import FOREIGN, ConcAddr
+from corps.federation.border import CorpsBorder
+from corps.messages.contacts import Contact
+from corps.messages.members import Member
+from corps.messages.requests import CALL, Request
 from corps.runtime.env import Env
 from tests.integration.other_corps import ROOT, other_corps
 
@@ -273,3 +277,45 @@ def test_a_circle_of_waits_over_two_corps_ends_by_a_deadline(tmp_path: Path) -> 
             left.round().result()  # it waits for the right side, and that for the left one
         assert isinstance(caught.value, corps.DeadlineExceeded)
         assert (left.size().ret, right.size().ret) == (1, 1)  # both sides go on
+
+
+# A search that breaks down
+
+
+def test_what_waits_for_an_env_fails_when_the_search_breaks_down_and_the_next_request_searches_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise MemoryError("planted")
+
+    with other_corps(tmp_path, STORE) as other, corps.connect(other.record) as store:
+        shelf = store.shelf().ret
+        shelf.pid().result()
+        env = store._bound()
+        other.kill_env(1)
+        until(lambda: len(foreign_peers(env)) == 1)
+        with monkeypatch.context() as patch:
+            patch.setattr(CorpsBorder, "_look_for", broken)
+            with pytest.raises(MemoryError):
+                shelf.pinned.pid().result(60)
+        assert shelf.pid().result(60) != other.pids[1]
+
+
+def test_what_waits_for_an_env_elsewhere_fails_when_the_thread_that_looks_for_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("planted")
+
+    with other_corps(tmp_path, STORE) as other, corps.connect(other.record) as store:
+        border = store._bound().border
+        assert isinstance(border, CorpsBorder)
+        monkeypatch.setattr(CorpsBorder, "_reached", broken)
+        peer = border._foreign.expect("0" * 16, 1)
+        there = Member(1, "a" * 32, "", corps="0" * 16)
+        answer: corps.Future[int] = corps.Future()
+        asked = Request(CALL, ConcAddr("0" * 16, 1, 1), "pid", (), {}, answer)
+        peer.asking.send(asked)
+        border._seek(peer.place, peer, Contact(there, there))
+        with pytest.raises(corps.Unreachable, match="ValueError: planted"):
+            answer.result(60)
