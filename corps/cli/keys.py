@@ -22,6 +22,24 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
     return float(found[1]) * _UNITS[found[2]]
 
 
+_KEY_LIKE_AN_OPTION: Final = re.compile(r"-[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{39}")  # in Z85
+
+
+class _TakesKey(click.Command):
+    """A command with a public key among its arguments: one of 85 begins with "-", and is no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        options = {option for param in self.get_params(ctx) for option in param.opts}
+
+        def is_key(word: str) -> bool:
+            return bool(_KEY_LIKE_AN_OPTION.fullmatch(word)) and word.partition("=")[0] not in options
+
+        if "--" not in args and any(map(is_key, args)):
+            others = [word for word in args if not is_key(word)]
+            args = [*others, "--", *filter(is_key, args)]
+        return super().parse_args(ctx, args)
+
+
 _json = click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 _dir = click.option(
     "--dir",
@@ -74,7 +92,7 @@ def list_(directory: Path | None, as_json: bool) -> None:
     list_keys(directory, as_json=as_json)
 
 
-@keys.command(short_help="Let the key of another user connect.")
+@keys.command(cls=_TakesKey, short_help="Let the key of another user connect.")
 @click.argument("user")
 @click.argument("key")
 @_expires
@@ -87,7 +105,7 @@ def allow(user: str, key: str, expires: float | None, directory: Path | None, as
     allow_key(directory, user, key, expires, as_json=as_json)
 
 
-@keys.command(short_help="Let a key count no more.")
+@keys.command(cls=_TakesKey, short_help="Let a key count no more.")
 @click.argument("key")
 @_dir
 @_json

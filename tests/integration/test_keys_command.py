@@ -78,6 +78,32 @@ def test_the_life_of_keys(tmp_path: Path) -> None:
     assert not any(secret in alice.said for secret in alice.secrets())
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "-hhp4DB!axavzWSg3cS6H5z[rcGJQ^PQXeb{nqay",
+        "--dir4DB!axavzWSg3cS6H5z[rcGJQ^PQXeb{nqa",
+        "-=(){}B!axavzWSg3cS6H5z[rcGJQ^PQXeb{nqay",
+    ],
+)
+def test_a_key_that_begins_as_an_option_does_is_a_key(tmp_path: Path, key: str) -> None:
+    bob = User(tmp_path / "bob")
+    directory = str(tmp_path / "a-directory-whose-name-is-long")
+    assert "allowed ann with the key" in bob.keys("allow", "ann", key, "--expires", "90d", "--dir", directory)
+    assert "allowed ann with the key" in bob.keys("allow", "--", "ann", key)
+    (allowed,) = bob.json("list", "--dir", directory)["allowed"]
+    assert (allowed["user"], allowed["public"]) == ("ann", key)
+    assert "revoked ann with the key" in bob.keys("revoke", key, "--dir", directory)
+    assert "revoked ann with the key" in bob.keys("revoke", key)
+
+
+def test_an_option_that_is_as_long_as_a_key_stays_one(tmp_path: Path) -> None:
+    bob = User(tmp_path / "bob")
+    option = f"--dir={'rings/'.ljust(34, 'x')}"
+    assert len(option) == 40
+    bob.keys("revoke", "ann", option, status=1)
+
+
 def test_a_pair_moves_to_another_machine_in_a_file_and_nowhere_else(tmp_path: Path) -> None:
     here, there = User(tmp_path / "here"), User(tmp_path / "there")
     made = here.json("new", "work")
