@@ -1,7 +1,8 @@
 """The keys by which one Env knows the Envs of other Corps, and is known to them: its user's key ring.
 
 The ring may change at any time. `refresh` looks at it; between two looks every question gets the same answer,
-but for keys whose time is over, and for newcomers with a key that is not known yet.
+but for keys whose time is over, and for newcomers with a key that is not known yet. It is read when it is
+first asked whose a key is. Only `begin`, which an Env needs to speak to others over tcp, makes a key.
 """
 
 import logging
@@ -20,7 +21,7 @@ class BorderKeys:
     """The key ring as an Env uses it. Thread-safe, but for `begin`: one thread at a time."""
 
     def __init__(self, read: Callable[[], KeyRing], begin: Callable[[], object] = lambda: None) -> None:
-        """Read nothing before `begin`.
+        """Read nothing yet.
 
         `read` gives any thread the ring as it is now, and the same object if nothing has changed. `begin`
         makes the first key of an empty ring.
@@ -28,6 +29,9 @@ class BorderKeys:
         self._read = read
         self._begin = begin
         self._ring: KeyRing | None = None  # replaced as a whole
+        # What `judge` found before `begin`; empty, too, where it could not be read. Not the same field: a
+        # thread that judges would put what it has read in the place of what another one has begun with.
+        self._at_first: KeyRing | None = None
         self._problem = ""
 
     def begin(self) -> None:
@@ -42,11 +46,6 @@ class BorderKeys:
             self._begin()
             self._ring = self._read()
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether the ring has been read."""
-        return self._ring is not None
-
     def refresh(self) -> None:
         """Look whether the ring has changed. While it cannot be read, no key counts."""
         try:
@@ -59,14 +58,21 @@ class BorderKeys:
 
     def judge(self, public: str) -> KeyVerdict:
         """Say whose a key is that a peer has proved; an empty one stands for the word of the kernel."""
-        if not public or self._ring is None:
+        if not public:
             return judge_by_kernel(public)
-        return self._ring.judge(public, wall_time())
+        ring = self._ring or self._at_first
+        if ring is None:
+            try:
+                ring = self._read()
+            except CorpsError:  # `begin` says so to the caller who needs it
+                ring = KeyRing()
+            self._at_first = ring
+        return ring.judge(public, wall_time())
 
     def judge_newcomer(self, public: str) -> KeyVerdict:
         """Judge as `judge`, and look at the ring if the key is not known: it may be allowed since then."""
         verdict = self.judge(public)
-        if verdict.reason != "unknown" or self._ring is None:
+        if verdict.reason != "unknown":
             return verdict
         self.refresh()
         return self.judge(public)

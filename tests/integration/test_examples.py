@@ -125,6 +125,13 @@ PRINTED: Final = {
         "bob heard 'try again later', and was cut off: True",
         "bob does not get in any more",
     ],
+    "federation/trade.py": [
+        "rye bread 1: thank you, bob",
+        "rye bread 2: thank you, bob",
+        "where the bakery buys is not for customers to say",
+        "the mill does not know Carol's key",
+        'the mill has sold: {"bob": 2}',
+    ],
     "federation/workshop.py": [
         "Anna has 1",
         "noted: chair no. 1",
@@ -219,7 +226,8 @@ def settled(lines: list[str]) -> list[str]:
 
 
 def test_every_example_is_run_by_a_test() -> None:
-    others = {"grep.py", "federation/town.py", "federation/letters.py", "federation/bench.py"}
+    parts = ("town", "letters", "bench", "mill", "oven", "bakery", "customer")
+    others = {"grep.py", *(f"federation/{part}.py" for part in parts)}
     assert {str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.py")} == {*PRINTED, *others}
 
 

@@ -42,11 +42,26 @@ def ring() -> Ring:
 def test_nothing_is_read_before_a_key_is_needed(ring: Ring) -> None:
     keys = BorderKeys(ring.read)
     assert keys.judge("").identity == "own"  # the kernel vouches
-    assert keys.judge(NEW.public).reason == "unknown"
     assert ring.reads == 0
-    keys.begin()
-    keys.begin()
+    assert [keys.judge(key.public).identity for key in (NEW, BOBS)] == ["own", "bob"]
     assert ring.reads == 1
+    keys.begin()
+    keys.begin()
+    assert ring.reads == 2
+
+
+def test_a_question_makes_no_key_and_hides_no_problem_from_who_needs_the_ring(ring: Ring) -> None:
+    made: list[str] = []
+    keys = BorderKeys(ring.read, lambda: made.append("a key"))
+    ring.problem = KeyRingError("planted")
+    assert keys.judge(BOBS.public).reason == "unknown"
+    assert not made
+    with pytest.raises(KeyRingError, match="planted"):
+        keys.begin()
+    ring.problem = None
+    keys.begin()
+    assert made
+    assert keys.judge(BOBS.public).identity == "bob"
 
 
 def test_a_first_key_is_made_before_the_ring_is_read() -> None:
