@@ -22,7 +22,7 @@ setup: $(installed)  ## make .venv with everything that working on corps needs
 
 # PYTHON chooses the interpreter; without it the lowest suitable one is taken. A venv that still works is kept.
 # Every version and hash comes from requirements/dev.txt, and so does what builds corps itself: pip alone is needed.
-$(installed): pyproject.toml requirements/dev.txt
+$(installed): pyproject.toml requirements/dev.txt scripts/build_core.py $(wildcard corps/_core/*.p*)
 	@if ! $(VENV)/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	    python="$(PYTHON)"; \
 	    [ -n "$$python" ] || python="$$(scripts/pythons | awk 'NR == 1 {print $$2}')"; \

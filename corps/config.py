@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from corps.config_files import find_file, read_file
+from corps.core import PURE
 from corps.errors import ConfigError
 from corps.settings import Settings
 from corps.truth_words import FALSE_WORDS, TRUE_WORDS
@@ -137,7 +138,7 @@ class _Found:
         """Take the environment variables that are settings."""
         by_variable = {setting.variable: setting for setting in self.known.values()}
         for variable in sorted(environ):
-            if not variable.startswith(ENV_PREFIX):
+            if not variable.startswith(ENV_PREFIX) or variable == PURE:
                 continue
             if variable not in by_variable:
                 self.problems.append(partial(self._unknown_variable, variable, by_variable))

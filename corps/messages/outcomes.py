@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, Self
 
+from corps.core import native
 from corps.errors import Cancelled, CorpsError, Remote, remote_of
 from corps.handlers import came_from_a_handler
 from corps.messages.originals import copy_of, original_of, remote_error, text_of
@@ -19,7 +20,10 @@ from corps.messages.originals import copy_of, original_of, remote_error, text_of
 if TYPE_CHECKING:
     from corps.messages.dead_letters import DeadReason
 
-_OUR_FILES: Final = f"{Path(__file__).parents[1]}/"
+_NATIVE: Final = "corps/_core/"
+"""Where the frames of the native core say that they come from."""
+
+_OUR_FILES: Final = (f"{Path(__file__).parents[1]}/", _NATIVE)
 _TRACEBACK: Final[Any] = BaseException.__dict__["__traceback__"]
 _SUSPENDS: Final = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR  # their frames end without a caller
 
@@ -56,6 +60,7 @@ class _Open:
         return self
 
 
+@native
 class Value(_Open):
     """The method returned."""
 
@@ -199,11 +204,14 @@ def _drop_ours(shown: traceback.TracebackException | None) -> None:
 
 def _earlier(first: TracebackType | None) -> TracebackType | None:
     """Return the first frame of an earlier raise: the first that the frame before has not called."""
-    while first is not None and first.tb_next is not None:
-        here, there = first.tb_frame, first.tb_next.tb_frame
+    here = None if first is None else first.tb_frame
+    while first is not None and (first := first.tb_next) is not None:
+        there = first.tb_frame
+        if there.f_code.co_filename.startswith(_NATIVE):
+            continue  # made when the exception passed: no frame knows it
         if there is not here and there.f_back is not here and not there.f_code.co_flags & _SUSPENDS:
-            return first.tb_next
-        first = first.tb_next
+            return first
+        here = there
     return None
 
 

@@ -9,6 +9,7 @@ import logging
 from typing import Protocol
 
 from corps.addresses import ConcAddr
+from corps.core import native
 from corps.messages.dead_letters import LetterBox
 from corps.messages.outcomes import Outcome, Raised, Refused
 
@@ -39,6 +40,7 @@ class Settled:
         return True
 
 
+@native
 class NoAnswer:
     """The promise of a request of the runtime that wants no answer: its failure goes to the log instead."""
 
@@ -79,6 +81,7 @@ class Unheard(NoAnswer):
         """Say nothing."""
 
 
+@native
 class Sent(NoAnswer):
     """The promise of what an author sends without wanting an answer: its failure is a dead letter."""
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from corps.addresses import ConcAddr
 from corps.clock import now
+from corps.core import native
 from corps.errors import RequestError
 from corps.messages.callers import Caller, own_caller
 from corps.messages.outcomes import Outcome, Raised, Value, note_time
@@ -151,6 +152,7 @@ def caller_of(request: "Request") -> Caller:
     return own_caller("" if request.sender is None else request.sender.corps)
 
 
+@native
 class Request:
     """One request.
 

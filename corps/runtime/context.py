@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+from corps.core import native
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from corps.runtime.threads.background import Background
 
 
+@native
 class Activity:
     """One piece of author's code that runs in an Env. Only the thread or coroutine that runs it uses it."""
 

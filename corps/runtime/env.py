@@ -2,6 +2,8 @@
 
 Everything of an Env hangs on its object, so that several can live in one process. It is put together in
 `managers.assembly`; nothing here decides which worker lives where.
+
+One file because it lists what an Env has, and nearly every method uses several of those parts.
 """
 
 import itertools
@@ -13,6 +15,7 @@ from typing import Any, TypeVar
 
 from corps.addresses import BOOT_ENV, ENV_MGR, ConcAddr, env_label
 from corps.clock import earlier, now
+from corps.core import know, native
 from corps.errors import CorpsError, EnvStartError, PackError
 from corps.messages.contacts import ExtAddr
 from corps.messages.interfaces import Interface
@@ -26,11 +29,13 @@ from corps.peers.members import Peers
 from corps.runtime.calls import caller_side
 from corps.runtime.calls.arguments import AwaitedArguments
 from corps.runtime.calls.border import Border
-from corps.runtime.calls.deadlock import Probe, Waiter, WaitGraph
+from corps.runtime.calls.deadlock import Probe, Wait, Waiter, WaitGraph
 from corps.runtime.calls.errands import Errands
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.retrying import Retrying
 from corps.runtime.calls.travelling import Travels
+from corps.runtime.cells.cell import DEPTH
+from corps.runtime.cells.performing import AS_THEY_ARE
 from corps.runtime.cells.upper_side import UpperSide, WorkerName
 from corps.runtime.context import Activity, acting, current
 from corps.runtime.letter_box import DeadLetterBox
@@ -41,7 +46,7 @@ from corps.runtime.parts import Part, Parts, Services
 from corps.runtime.registry import Registry
 from corps.runtime.threads.alarms import Alarms
 from corps.runtime.threads.jobs import Jobs
-from corps.runtime.threads.lending import check_reserve
+from corps.runtime.threads.lending import MAIN, RESERVE, SHALLOW, check_reserve
 from corps.runtime.threads.loop_thread import LoopThread
 from corps.runtime.threads.pool import WorkerPool
 from corps.runtime.threads.readers import Readers
@@ -54,6 +59,7 @@ from corps.wire.frames import ProbeHeader
 T = TypeVar("T")
 
 
+@native
 class Env:
     """A process, or a part of one, in which workers live. Thread-safe."""
 
@@ -70,6 +76,7 @@ class Env:
         self.worker_counters = Counters(Lock())
         self.env_counters = Counters(Lock())  # of the Envs that this process has started
         self.registry = Registry(generation)
+        self.cells = self.registry.by_number
         self.parts = Parts()
         self.services = Services(self)
         self.home = BOOT_ENV  # id of the Env in which the services live of which a Corps has one
@@ -352,7 +359,7 @@ class Env:
         if self._is_ending and not self._is_taken_at_the_end(request):
             self.letters.settle(request, caller_side.too_late(self, target))
         elif target.env == self.id and target.corps == self.corps_id:
-            cell = self.registry.find(target.conc)
+            cell = self.cells.get(target.conc)
             if cell is None:
                 self.deliver(request)
                 return
@@ -581,3 +588,21 @@ class Env:
             "dead_letters": self.letters.counts(),
             "supervision": {"workers": self.worker_counters.as_dict(), "envs": self.env_counters.as_dict()},
         }
+
+
+know(
+    variable=current,
+    call=CALL,
+    exit=EXIT,
+    loop=running_loop,
+    request=Request,
+    future=Future,
+    value=Value,
+    sent=Sent,
+    wait=Wait,
+    main=MAIN,
+    levels=RESERVE,
+    depth=SHALLOW,
+    calls=DEPTH,
+    plain=AS_THEY_ARE,
+)

@@ -1,6 +1,6 @@
 """Which workers live in an Env, by the numbers of their addresses."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -36,7 +36,8 @@ class Registry(Route):
         self._first = first_number(generation)
         self._next = ENV_MGR
         self._cells: dict[int, Cell] = {}
-        self.find: Callable[[int], Cell | None] = self._cells.get  # no lock: one look-up in a dict is atomic
+        self.by_number: Mapping[int, Cell] = self._cells  # no lock: one look-up in a dict is atomic
+        self.find: Callable[[int], Cell | None] = self._cells.get
         """The cell with this number, or None."""
         self._ended: dict[int, Ended] = {}  # the last ones, oldest first: those that are GONE or RETURNING
         self._presences = Presences(self._first)

@@ -9,7 +9,7 @@ One file because a Name makes its methods and its attributes, and they show the 
 
 import inspect
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextvars import copy_context
 from math import isnan, nan
 from numbers import Real
@@ -17,6 +17,7 @@ from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, TypeVar
 
 from corps.addresses import ConcAddr
+from corps.core import native
 from corps.errors import ConfigError, ContextError, CorpsError, LoopBlocked, NoSuchMethod
 from corps.messages.contacts import address_in
 from corps.messages.interfaces import Interface
@@ -256,6 +257,7 @@ class Name(Generic[T_co]):
         return restore_name, (plain, interface, self._deadline, self._incarnation, self._pin, *how)
 
 
+@native
 class Method:
     """A method of a worker, as seen through its Name. Thread-safe."""
 
@@ -522,7 +524,7 @@ class Attribute(Future[Any]):
     prompt.
     """
 
-    __slots__ = ("_attribute", "_context", "_lock", "_owner", "_unsent")
+    __slots__ = ("_attribute", "_context", "_owner", "_unsent")
 
     def __init__(self, owner: Name[Any], attribute: str) -> None:
         self._owner = owner
@@ -531,17 +533,20 @@ class Attribute(Future[Any]):
         self._unsent = [True]  # emptied by the thread that uses it first: `pop` is atomic
         super().__init__()
 
-    # Each use of a Future takes its lock, but for the four below.
-
     @property
-    def _condition(self) -> Any:  # a Condition for the base class, a Lock for ours
+    def _condition(self) -> Any:  # `concurrent.futures` takes it; a Condition there, a Lock for ours
         if self._unsent:
             self.begin()
-        return self._lock
+        return super()._condition
 
     @_condition.setter
     def _condition(self, lock: Any) -> None:
-        self._lock = lock
+        Future._condition.__set__(self, lock)  # type: ignore[attr-defined]  # a slot
+
+    def when_settled(self, fn: Callable[[Future[Any]], object]) -> None:
+        """See `Future.when_settled`."""
+        self.begin()
+        super().when_settled(fn)
 
     def done(self) -> bool:
         """See `Future.done`."""

@@ -23,6 +23,8 @@ BANDS: Final[Mapping[str, int]] = {
         (
             "errors",
             "clock",
+            "_core",
+            "core",
             "addresses",
             "endpoints",
             "truth_words",
@@ -45,13 +47,14 @@ BANDS: Final[Mapping[str, int]] = {
 """Folders and top-level files with their bands: words, rules, engine, actors, system. Imports point down."""
 
 SIDEWAYS: Final[Mapping[str, frozenset[str]]] = {
+    "core": frozenset({"_core"}),
     "addresses": frozenset({"errors"}),
     "endpoints": frozenset({"errors"}),
     "settings": frozenset({"errors", "endpoints"}),
     "toml_reading": frozenset({"errors"}),
     "config_files": frozenset({"errors", "toml_reading"}),
-    "config": frozenset({"errors", "settings", "config_files", "truth_words"}),
-    "messages": frozenset({"errors", "clock", "addresses", "handlers", "settings", "config"}),
+    "config": frozenset({"core", "errors", "settings", "config_files", "truth_words"}),
+    "messages": frozenset({"core", "errors", "clock", "addresses", "handlers", "settings", "config"}),
     "packing": frozenset({"security"}),
     "wire": frozenset({"security"}),
     "security": frozenset({"observing"}),

@@ -12,7 +12,7 @@ ROWS: Final = {row[1]: row[0] for row in re.finditer(r"^\| `([\w/]+)/` \|.*$", P
 FOLDERS: Final = sorted(
     file.parent.relative_to(ROOT / "corps").as_posix()
     for file in (ROOT / "corps").rglob("__init__.py")
-    if file.parent != ROOT / "corps" and any(file.parent.glob("[a-z]*.py"))
+    if file.parent != ROOT / "corps" and any(file.parent.glob("[a-z]*.py*"))
 )
 
 

@@ -8,10 +8,10 @@ says why no circle is missed, and why none is seen where there is none.
 
 import itertools
 from collections.abc import Callable
-from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeGuard
 
 from corps.addresses import ConcAddr
+from corps.core import Lock, native
 from corps.errors import DeadlockError
 from corps.messages.manners import goes_beside, manner_of
 from corps.messages.requests import AWAY, BEGUN, Awaited, Request, Route
@@ -73,6 +73,7 @@ _Edge = tuple[int, tuple[str, ...]]
 _Frontier = list[tuple[int, tuple[str, ...], Request]]
 
 
+@native
 class WaitGraph:
     """Who waits for whom, in one Env. Thread-safe."""
 

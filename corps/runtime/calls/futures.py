@@ -12,6 +12,7 @@ from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 from corps.clock import now
+from corps.core import native
 from corps.errors import Cancelled, PackError, RequestError, WaitTimeout
 from corps.messages.outcomes import Outcome, Raised, Refused
 from corps.messages.requests import OfMainThread, Request, Route
@@ -30,6 +31,7 @@ T = TypeVar("T")
 _log = logging.getLogger("corps.futures")
 
 
+@native
 class Future(concurrent.futures.Future[R]):
     """The answer to a request. Any thread may use it, and any number of them may wait for it.
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from corps.addresses import ConcAddr
 from corps.clock import now
+from corps.core import native
 from corps.errors import Cancelled, ContextError, DeadlineExceeded, InternalError, WorkerGone
 from corps.messages.endings import Ended
 from corps.messages.interfaces import Interface
@@ -72,9 +73,10 @@ _OF_THE_CELL = frozenset({EXIT, HALT, STILL, BACK})  # they are no matter of the
 T = TypeVar("T")
 
 # A waiting thread runs the worker that it waits for, and so on, up to so many calls deep.
-_DEPTH = 16
+DEPTH = 16
 
 
+@native
 class Cell:
     """One worker inside its Env. Thread-safe, unless a method says otherwise."""
 
@@ -316,7 +318,7 @@ class Cell:
         # That saves two changes of threads: 6 µs a call instead of 115. If another thread runs the cell, the
         # caller returns at once. Not for threads of an event loop, nor more than a few calls deep: each takes
         # room on the stack.
-        if here.depth >= _DEPTH:
+        if here.depth >= DEPTH:
             return
         with self._lock:
             move = self._turn.helped

@@ -10,6 +10,7 @@ that the table does not have is illegal: it raises InternalError, and nothing ch
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeVar, get_args
 
+from corps.core import native
 from corps.errors import InternalError
 
 T = TypeVar("T")
@@ -90,6 +91,7 @@ TURNS: Final[Mapping[TurnName, Mapping[TurnEvent, TurnName]]] = {
 """Whose turn it is to run the cell. A cell that is ready is always in the pool's queue."""
 
 
+@native
 class Turn:
     """One state of `TURNS`, and whether the pool's queue has the cell, perhaps from an earlier turn."""
 
@@ -117,6 +119,7 @@ class Turn:
         return f"{self.name}, {'' if self.is_queued else 'not '}in the queue"
 
 
+@native
 class Move:
     """What one event does to a cell."""
 

@@ -1,10 +1,11 @@
 """The requests that wait for one worker."""
 
 from collections import deque
-from threading import Condition, Lock
+from threading import Condition
 from typing import TYPE_CHECKING
 
 from corps.clock import deadline_after, earlier, remaining
+from corps.core import Lock, native
 from corps.errors import Overloaded
 from corps.messages.requests import ASKING, BEGUN, WAITING, WITHDRAWN, Request
 from corps.peers.room import ROOM_ON_A_LOOP, Turn
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from corps.runtime.cells.cell import Cell
 
 
+@native
 class Mailbox:
     """A bounded queue of requests, for one cell. Its `Door` says what it takes.
 

@@ -2,6 +2,8 @@
 
 The steps of a request are *receive, before, process, after, reply*. A class that overrides none of them
 takes the short way: the method is called, and the promise settled.
+
+One file because every way through it ends in the same guard, which settles the request.
 """
 
 import asyncio
@@ -61,7 +63,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger("corps.workers")
 
 # Types of values with which nothing is to be done: for most results one look in place of four, 0.1 µs.
-_AS_THEY_ARE: Final = frozenset({NoneType, bool, int, float, str, bytes, tuple, list, dict})
+AS_THEY_ARE: Final = frozenset({NoneType, bool, int, float, str, bytes, tuple, list, dict})
+
+
+_LATER: Final = object()
+"""Stands for a value that is not there yet."""
 
 
 class _Refusal(Exception):
@@ -140,16 +146,8 @@ class Performer:
                     value = getattr(self.worker, request.method)(*request.args, **request.kwargs)
                 else:
                     value = self._work(request)
-                # Not isinstance: that asks a lazy proxy for its `__class__`, which may raise.
-                if (given := type(value)) not in _AS_THEY_ARE:
-                    if given is CoroutineType:
-                        self.start(request, value)
-                        return
-                    if issubclass(given, concurrent.futures.Future) and not has_steps:
-                        relay(self._cell, request, value)
-                        return
-                    if given is GeneratorType or given is AsyncGeneratorType:
-                        value = self._kept(request, value)
+                if type(value) not in AS_THEY_ARE and (value := self._given(request, value)) is _LATER:
+                    return
                 outcome: Outcome = Value(value)
             except BaseException as error:
                 outcome = self._failure(request, error)
@@ -166,6 +164,37 @@ class Performer:
         finally:
             if arrived is not None:
                 leave(arrived)
+
+    def _given(self, request: Request, value: Any) -> Any:
+        """Return the value with which to settle a request; `_LATER` if something else settles it."""
+        given = type(value)  # not isinstance: that asks a lazy proxy for its `__class__`, which may raise
+        if given is CoroutineType:
+            self.start(request, value)
+            return _LATER
+        if issubclass(given, concurrent.futures.Future) and not self._cell.interface.has_steps:
+            relay(self._cell, request, value)
+            return _LATER
+        return self._kept(request, value)
+
+    # --- for the native core, which calls the methods of classes without steps itself ---
+
+    def settle_given(self, request: Request, value: Any) -> None:
+        """Settle a request of a class without steps with what its method gave, of whatever type."""
+        try:
+            value = self._given(request, value)
+            outcome: Outcome = Value(value)
+        except BaseException as error:
+            self.settle_failed(request, error)
+            return
+        if value is not _LATER and not request.promise.settle(outcome):
+            self._note_late(request, outcome)
+
+    def settle_failed(self, request: Request, error: BaseException) -> None:
+        """Settle a request of a class without steps whose method raised."""
+        outcome = self._failure(request, error)
+        request.note_time(outcome)
+        if not request.promise.settle(outcome):
+            self._note_late(request, outcome)
 
     def _open(self, request: Request) -> None:
         try:

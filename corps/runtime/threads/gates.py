@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from threading import TIMEOUT_MAX, Lock
 
+from corps.core import native
 from corps.runtime.threads.sleeping import PART
 
 
+@native
 class Gate:
     """Lets the one thread that made it through once any thread has opened it.
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 MAIN: Final = main_thread().ident
 """The ident of the main thread, which runs no worker and does not read for others."""
 
-_SHALLOW: Final = 250  # frames: a worker then has three quarters of what it has on a thread of its own
+SHALLOW: Final = 250  # frames: a worker then has three quarters of what it has on a thread of its own
 
-_RESERVE: Final = 48  # levels that the runtime needs for a step that must not be broken off
+RESERVE: Final = 48  # levels that the runtime needs for a step that must not be broken off
 
 
 def may_lend() -> bool:
@@ -30,11 +30,11 @@ if sys.version_info >= (3, 12):
 
     def is_deep() -> bool:
         """Return whether the calling thread is deep in its stack."""
-        return sys._getframemodulename(_SHALLOW) is not None
+        return sys._getframemodulename(SHALLOW) is not None
 
     def check_reserve() -> None:
         """Raise RecursionError, with nothing begun, if the stack has no room for a step of the runtime."""
-        if sys._getframemodulename(sys.getrecursionlimit() - _RESERVE) is not None:
+        if sys._getframemodulename(sys.getrecursionlimit() - RESERVE) is not None:
             raise RecursionError("too deep in the stack to ask or wait for anything")
 
 else:
@@ -42,7 +42,7 @@ else:
     def is_deep() -> bool:
         """Return whether the calling thread is deep in its stack."""
         try:
-            sys._getframe(_SHALLOW)
+            sys._getframe(SHALLOW)
         except ValueError:
             return False
         return True
@@ -52,4 +52,4 @@ else:
 
     # C and Python share one count: `isinstance` goes down so many levels, and raises RecursionError where
     # there are fewer left. 110 ns; a call of Python at each level would take 2 µs.
-    check_reserve = partial(isinstance, None, _nested(_RESERVE))
+    check_reserve = partial(isinstance, None, _nested(RESERVE))

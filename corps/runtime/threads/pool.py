@@ -8,9 +8,10 @@ takes a cell, and wakes the next one if there is more to do.
 import logging
 from collections import deque
 from collections.abc import Callable
-from threading import Condition, Lock, Thread, current_thread, get_ident
+from threading import Condition, Thread, current_thread, get_ident
 from typing import Protocol
 
+from corps.core import Lock, native
 from corps.reserve import FIRST_PAUSE, longer
 from corps.runtime.threads.gates import Gate
 from corps.runtime.threads.sleeping import join
@@ -27,6 +28,7 @@ class Runnable(Protocol):
         """Do what there is to do. It does not raise."""
 
 
+@native
 class WorkerPool:
     """The worker threads of one Env. Thread-safe; its own threads alone say that they block."""
 

@@ -1,0 +1,179 @@
+# The caller's side: methods of Names, the Env that sends for them, and who waits for whom. Part of engine.pyx.
+
+
+cdef class WaitGraphCore:
+    """The fields of `corps.runtime.calls.deadlock.WaitGraph`, and waits that close no circle."""
+
+    cdef public Lock _lock
+    cdef public dict _waits
+    cdef public object _serials, _send_probe
+
+    cdef bint begin_plainly(self, CellCore waiter, FutureCore future, CellCore cell) except -1:
+        """Record that a worker waits for one that waits for nothing; otherwise do nothing: False."""
+        cdef RequestCore request
+        if waiter.away or waiter.overlaps or cell.overlaps:
+            return False
+        serial = next(self._serials)
+        wait = tuple_of(wait_class, (serial, waiter, waiter, (future,)))
+        # One step from here on.
+        if self._lock.is_held or cell is waiter or cell.wait is not None or cell.away:
+            return False
+        asked = future.request
+        if asked is None:
+            return False
+        request = <RequestCore>asked
+        if request.route is not cell or request.relayed is not None:
+            return False
+        waiter.wait = wait
+        self._waits[serial] = wait
+        return True
+
+    def end(self, cell):
+        """Record that the wait of a cell is over."""
+        cdef CellCore waiter
+        if isinstance(cell, CellCore):
+            waiter = <CellCore>cell
+            if not waiter.away and not waiter.overlaps:
+                wait = waiter.wait
+                if wait is None:
+                    return
+                if not self._lock.is_held:
+                    waiter.wait = None
+                    self._waits.pop((<tuple>wait)[0], None)
+                    return
+        self._pure_end(cell)
+
+
+cdef tuple_of(cls, tuple parts):
+    return tuple.__new__(cls, parts)
+
+
+cdef class EnvCore:
+    """The fields of `corps.runtime.env.Env` that each request meets."""
+
+    cdef public object id, corps_id, unsent, errands, travels, letters
+    cdef public WorkerPoolCore pool
+    cdef public WaitGraphCore waits
+    cdef public dict cells
+    cdef public bint _is_ending
+
+
+cdef class MethodCore:
+    """The fields of `corps.workers.names.Method`, and its usual calls."""
+
+    cdef public object _addr, _method, _env, _deadline, _interface, limits
+    cdef public object _retries
+    cdef public bint is_hasty
+
+    def __init__(self, addr, method, env, deadline, interface, retries=0):
+        self._addr = addr
+        self._method = method
+        self._env = env
+        self._deadline = deadline
+        self._interface = interface
+        self._retries = retries
+
+    def __call__(self, /, *args, **kwargs):
+        """Ask the worker to call the method; return the Future of what it returns."""
+        cdef ActivityCore here = activity_here()
+        cdef CellCore cell
+        cdef RequestCore request
+        cdef FutureCore future
+        if self._deadline is not None or self.limits is not None or self._retries:
+            return self._pure___call__(*args, **kwargs)
+        if here is not None and here.deadline is not None:
+            return self._pure___call__(*args, **kwargs)
+        cell = self.cell_here(here, args, kwargs)
+        if cell is None:
+            return self._pure___call__(*args, **kwargs)
+        future = <FutureCore>corps_new(future_class)
+        request = self.request_for(here, args, kwargs)
+        request.promise = future
+        request._sent = corps_now()
+        future.request = request
+        if cell.take_in(request, None):
+            return future
+        if self.is_main_threads_own(here):
+            return self._pure___call__(*args, **kwargs)
+        try:
+            cell.deliver(request)
+        except BaseException:
+            future.cancel()
+            raise
+        return future
+
+    def send(self, /, *args, **kwargs):
+        """Ask the worker to call the method, and want no answer. A failure goes to the log of its Env.
+
+        Nothing waits for the answer, so the deadline of `Name.options` does not count. If the worker ends
+        first, the request is dropped.
+        """
+        cdef ActivityCore here = activity_here()
+        cdef CellCore cell = self.cell_here(here, args, kwargs)
+        cdef RequestCore request
+        cdef SentCore promise
+        if cell is None or self.is_hasty:
+            self._pure_send(*args, **kwargs)
+            return
+        request = self.request_for(here, args, kwargs)
+        promise = <SentCore>corps_new(sent_class)
+        promise._open = [True]
+        promise._letters = (<EnvCore>self._env).letters
+        promise._sender = request.sender
+        promise._target = self._addr
+        promise._method = self._method
+        request.promise = promise
+        if cell.take_in(request, None):
+            return
+        if self.is_main_threads_own(here):
+            self._pure_send(*args, **kwargs)
+        else:
+            cell.deliver(request)
+
+    cdef bint is_main_threads_own(self, ActivityCore here):
+        """Return whether this is the main thread of an author's script, where signals break Python code off."""
+        if PyThread_get_thread_ident() != main_thread or (here is not None and here.cell is not None):
+            return False
+        return (<EnvCore>self._env).errands is not None
+
+    cdef CellCore cell_here(self, ActivityCore here, tuple args, dict kwargs):
+        """Return the cell of the worker, if it lives here, has room, and nothing is special; else None."""
+        cdef EnvCore env
+        cdef CellCore cell
+        if not isinstance(self._env, EnvCore):
+            return None
+        env = <EnvCore>self._env
+        if env._is_ending or env.unsent or env.travels is not None or corps_levels_left() < reserve:
+            return None
+        addr = <tuple>self._addr
+        if env.id != addr[1] or env.corps_id != addr[0]:
+            return None
+        found = env.cells.get(addr[2])
+        if not isinstance(found, CellCore):
+            return None
+        cell = <CellCore>found
+        if cell.mailbox.is_full:
+            return None
+        if env.errands is not None and env.errands.posted:  # that is to be done first
+            return None
+        if self.is_main_threads_own(here) and not env.pool.sends_in_one_step():
+            return None
+        for each in args:
+            if isinstance(each, FutureCore):
+                return None
+        for each in kwargs.values():
+            if isinstance(each, FutureCore):
+                return None
+        return cell
+
+    cdef RequestCore request_for(self, ActivityCore here, tuple args, dict kwargs):
+        cdef RequestCore request = <RequestCore>corps_new(request_class)
+        request.kind = CALL
+        request.target = self._addr
+        request.method = self._method
+        request.args = args
+        request.kwargs = kwargs
+        request.errands = (<EnvCore>self._env).errands
+        if here is not None and here.cell is not None:
+            request.sender = here.cell.addr
+        return request

@@ -1,0 +1,87 @@
+"""Which core runs: the native one, `corps._core`, or its pure twin, which is the Python code itself.
+
+The hot types of the engine are written in Python, completely. Where the native core was built, `native` puts
+a class of it under each of them: that holds the fields, and takes the usual way of the hottest methods. All
+else stays as it is written. So the Python code is the definition of both, and both run the same tests.
+"""
+
+import os
+import sys
+from types import FunctionType, MemberDescriptorType, ModuleType
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+
+C = TypeVar("C", bound=type)
+
+PURE: Final = "CORPS_PURE"
+"""The environment variable that asks for the pure twin. It is no setting: it counts on import."""
+
+
+def _engine() -> ModuleType | None:
+    """Return the native core; None where it was not built, is not wanted, or could not run."""
+    if os.environ.get(PURE, "0") not in ("", "0"):
+        return None
+    if "t" in sys.abiflags:
+        return None  # its steps are single ones under the interpreter's lock alone
+    try:
+        from corps._core import engine
+    except ImportError:
+        return None
+    module: ModuleType = engine
+    return module
+
+
+_ENGINE: Final = _engine()
+
+name: Final[Literal["native", "pure"]] = "pure" if _ENGINE is None else "native"
+"""Which core runs in this process."""
+
+if TYPE_CHECKING or _ENGINE is None:
+    from threading import Lock
+else:
+    Lock = _ENGINE.Lock
+
+__all__ = ["PURE", "Lock", "know", "name", "native", "pure_of"]
+
+
+def native(cls: C) -> C:
+    """Put the class of the native core under a class of the same name. For decorating; see the module."""
+    core = getattr(_ENGINE, f"{cls.__name__}Core", None)
+    return cls if core is None else _rebased(cls, core)
+
+
+def pure_of(cls: C) -> C:
+    """Return a class as it is written, whichever core runs."""
+    pure: C = vars(cls).get("_pure", cls)
+    return pure
+
+
+def know(**parts: Any) -> None:
+    """Give the native core, if there is one, what it asks for of the engine. Once, before the first Env."""
+    if _ENGINE is not None:
+        _ENGINE.know(**parts)
+
+
+def _rebased(cls: C, core: type) -> C:
+    """Make a class anew over its native base, as `dataclass(slots=True)` makes one anew with slots.
+
+    What the base has replaces what the class has. A method that is replaced is kept as ``_pure_<its name>``,
+    for the base to call.
+    """
+    taken = set(vars(core)) - {"__doc__", "__module__", "__new__"}
+    body: dict[str, Any] = {"_pure": cls}
+    for key, value in vars(cls).items():
+        if isinstance(value, MemberDescriptorType) or key in ("__dict__", "__weakref__"):
+            continue
+        if key == "__slots__":
+            body[key] = tuple(slot for slot in value if slot not in taken)
+        elif key not in taken:
+            body[key] = value
+        elif isinstance(value, FunctionType) and key != "__init__":
+            body[f"_pure_{key}"] = value
+    bases = tuple(base for base in cls.__bases__ if base is not object)
+    made: C = type(cls)(cls.__name__, (core, *bases), body)
+    for value in body.values():
+        for place in getattr(value, "__closure__", None) or ():
+            if place.cell_contents is cls:  # for `super()` without arguments
+                place.cell_contents = made
+    return made
