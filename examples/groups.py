@@ -1,4 +1,4 @@
-"""Several workers of one class: asked all at once, by a key, or as a pool.
+"""Several workers of one class: asked all at once, by a key, by a word, or as a pool.
 
 python examples/groups.py
 """
@@ -32,6 +32,12 @@ class Checker(corps.Conc):
         return n > 1 and all(n % divisor for divisor in range(2, int(n**0.5) + 1))
 
 
+class Till(corps.Conc):
+    def prime_of(self, numbers: list[int]) -> int:
+        checker = corps.find(Checker)  # any of those that the Corps has, and nobody has passed its Name
+        return next(n for n in numbers if checker.is_prime(n).ret)
+
+
 with corps.env() as env:
     group = env.options().replicate(3, Cart)
     carts = group.any_by(key="customer")  # the same customer reaches the same worker
@@ -47,3 +53,6 @@ with corps.env() as env:
     numbers = range(10_000, 10_100)
     found = corps.gather(*[pool.submit(Checker.is_prime, n) for n in numbers]).ret
     print("primes:", [n for n, is_prime in zip(numbers, found, strict=True) if is_prime])
+
+    corps.options(where="corps", tag="checkers").replicate(2, Checker)  # found by all, until the Corps ends
+    print("the first above 10 000 is", env.create(Till).prime_of(list(numbers)).ret)

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from corps.addresses import ConcAddr, is_service
@@ -22,8 +24,10 @@ from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
 from corps.workers.creating import corps_here, create_at
+from corps.workers.factory import Options
 from corps.workers.names import Name
 from corps.workers.parameters import keywords_of, parameters_of
+from corps.workers.routes import Listing
 
 _log = logging.getLogger("corps.managers")
 
@@ -83,6 +87,24 @@ class EnvMgr(Conc):
             record = record._replace(corps_name=mgr.name)
         name: Name[Any] = await create_at(self._env, place, mgr, record, None, is_soon=True)
         return name
+
+    async def replicate_for_corps(self, record: Record, n: int, options: Options) -> tuple[ConcAddr, Listing]:
+        """Create `n` workers in each Env whose Mgr is that of `create_for_corps`; give the route to them."""
+        mgr = corps_here(self._env)
+        if mgr is not self._corps_own_cell():
+            record = record._replace(corps_name=mgr.name)
+        of_this = replace(options, _of=self._env, _is_soon=True)
+        replicas = of_this.replicas(self._env, n, mgr, record)
+        try:
+            made = replicas.begin()
+            for _, future in made:
+                with suppress(CorpsError):
+                    await future
+            replicas.take(made)
+        except BaseException:  # a creator that has given up, too
+            replicas.undo()
+            raise
+        return replicas.route.addr, replicas.route.listing
 
     async def _loaded(self, record: Record) -> Record:
         """Put the class of the application, or of a component, into a record that stands for it."""

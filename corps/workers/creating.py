@@ -41,6 +41,11 @@ def create_for_corps(env: Env, place: int, record: Record, seconds: float | None
     return env.ask(CALL, env.manager_of(_env_of_corps(env)), "create_for_corps", (record, place), {}, seconds)
 
 
+def replicate_for_corps(env: Env, order: tuple[Any, ...], seconds: float | None) -> Future[Any]:
+    """Create a group of workers below the Corps object, from any Env; see `EnvMgr.replicate_for_corps`."""
+    return env.ask(CALL, env.manager_of(_env_of_corps(env)), "replicate_for_corps", order, {}, seconds)
+
+
 def _env_of_corps(env: Env) -> int:
     """Return the id of the Env with the Corps object; of one that is alone its own."""
     if env.peers is None or env.id == FRONT:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from corps.addresses import ConcAddr
 from corps.runtime.calls.futures import Future
 from corps.runtime.parts import Part
 from corps.workers.properties import Properties
@@ -15,9 +16,15 @@ class DirsSide(Part):
     """The Dirs of one Env. Thread-safe."""
 
     def register(
-        self, name: "Name[Any]", tag: str, properties: Properties | None, *, is_unique: bool
+        self,
+        name: "Name[Any]",
+        tag: str,
+        properties: Properties | None,
+        *,
+        is_unique: bool,
+        group: ConcAddr | None = None,
     ) -> Future[None]:
-        """Register a worker in the Dir of the Corps; see `corps.aregister`."""
+        """Register a worker in the Dir of the Corps; see `corps.aregister`. It may stand for a group."""
         raise NotImplementedError
 
     def singleton(

@@ -22,6 +22,7 @@ from typing import (
     overload,
 )
 
+from corps.addresses import ConcAddr
 from corps.errors import ConfigError, CorpsError, DefinitionError
 from corps.messages.outcomes import Refused, Value
 from corps.runtime.calls.futures import Future, by_others
@@ -33,14 +34,16 @@ from corps.runtime.options import WorkerOptions
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
-from corps.workers.creating import create_at, create_for_corps, mgr_here, with_deadline
+from corps.workers.creating import create_at, create_for_corps, mgr_here, replicate_for_corps, with_deadline
 from corps.workers.dirs_side import DirsSide
 from corps.workers.everywhere import env_here
-from corps.workers.funcs import Funcs, Functions, functions_of, room_in
+from corps.workers.funcs import Funcs, Functions, functions_of
 from corps.workers.groups import Group
 from corps.workers.names import Name
 from corps.workers.placement import Where, choose, labelled, with_label
 from corps.workers.properties import Properties, checked_properties
+from corps.workers.replicas import Replicas
+from corps.workers.routes import Listing, Route, Routes
 
 if TYPE_CHECKING:
     from corps.runtime.cells.cell import Cell
@@ -134,6 +137,7 @@ class Options:
     _of: Env | None = None
     _boots: Boots | None = None
     _is_soon: bool = False  # the calling thread runs no constructor, not even in this Env
+    _group: ConcAddr | None = None  # which `find` gives in place of the worker
 
     def checked(self) -> "Options":
         """Return these options, of which each has a value that can be.
@@ -265,6 +269,10 @@ class Options:
     def replicate(self, n: int, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Group[T]:
         """Create `n` workers in each Env of the Corps, and keep that number when Envs come and go.
 
+        With ``where="corps"`` the group is one of the Corps: it ends with the Corps object, and it stands in
+        the Dir of the Corps, under the tag of these options and under `cls`. There `corps.find` gives the
+        Name of any of its workers, and `corps.find_all` that of each.
+
         Args:
             n: How many in each.
             cls: A subclass of Conc. If neither it nor these options declare a restart policy, its workers are
@@ -276,32 +284,50 @@ class Options:
             The group; its `names` returns the workers that there are.
 
         Raises:
-            CorpsError: As `create_many`, but the workers that were created remain until their Mgr ends.
+            CorpsError: As `create_many`.
+            NameTaken: With ``where="corps"`` and ``register="unique"``: the tag is taken.
             ConfigError: `n` is no number from 1, or these options name an Env.
         """
-        if type(n) is not int or n < 1 or self.env is not None or self.where is not None:
-            given = f"env={self.env!r}, where={self.where!r}"
-            raise ConfigError(
-                f"replicate({n!r}, ...) with {given}: wants a number from 1, and neither of these"
-            )
+        if type(n) is not int or n < 1 or self.env is not None:
+            given = f"replicate({n!r}, ...) with env={self.env!r}"
+            raise ConfigError(f"{given}: wants a number from 1, and no env")
         env = self._env()
         mgr = mgr_here(env)
         restart = self.restart or getattr(cls, "restart", None) or Restart()
         chosen = replace(self, restart=restart)
         record = chosen._record(mgr, cls, args, kwargs)
-        interface = record.interface
-        group: Group[T] = Group(
-            env,
-            n,
-            lambda place: chosen._begin(env, place, mgr, record),
-            interface,
-            room_in(interface, env.options.threads_max),
-            lambda: record.cls._corps_parameters(record),  # type: ignore[attr-defined]  # of a Conc
-            self.label,
+        if self.where == "corps":
+            route = chosen._replicated_for_corps(env, n, record)
+        else:
+            replicas = chosen.replicas(env, n, mgr, record)
+            made = replicas.begin()
+            wait_all([future for _, future in made])
+            try:
+                replicas.take(made)
+            except BaseException:
+                wait_all(replicas.undo())
+                raise
+            route = replicas.route
+        parameters = record.cls._corps_parameters  # type: ignore[attr-defined]  # of a Conc
+        return Group(env, n, route, record.interface, lambda: parameters(record), self.deadline)
+
+    def _replicated_for_corps(self, env: Env, n: int, record: Record) -> Route:
+        properties = None if self.properties is None else dict(self.properties)  # which can be packed
+        plain = replace(self, where=None, register=self.register or True, properties=properties, _of=None)
+        made: Future[tuple[ConcAddr, Listing]] = by_others(
+            env.errands, replicate_for_corps, env, (record, n, plain), self.deadline
         )
-        mgr.family.groups.append(group)
-        group.fill(labelled(env, self.label))
-        return group
+        addr, listing = made.result()
+        return env.parts.get(Routes).route(ConcAddr(*addr), listing)
+
+    def replicas(self, env: Env, n: int, mgr: "Cell", record: Record) -> Replicas:
+        """Make the side of the Mgr for `n` workers in each Env, without any yet. For the runtime."""
+
+        def begin(group: ConcAddr, place: int) -> Future[Any]:
+            of_group = replace(self, _group=group) if self.register else self
+            return of_group._begin(env, place, mgr, record)
+
+        return Replicas(env, mgr.family, n, begin, self.label)
 
     def create_funcs(
         self, /, *functions: Callable[..., Any] | ModuleType, **named: Callable[..., Any]
@@ -566,7 +592,9 @@ class Options:
             is_unique = self.register == "unique"
             try:
                 dirs = env.parts.get(DirsSide)
-                entered = dirs.register(opened.value, self.tag, self.properties, is_unique=is_unique)
+                entered = dirs.register(
+                    opened.value, self.tag, self.properties, is_unique=is_unique, group=self._group
+                )
             except CorpsError as error:
                 failed(opened.value, error)
                 return

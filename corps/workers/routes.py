@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from weakref import WeakValueDictionary
 
 from corps.addresses import ROUTES, ConcAddr
@@ -20,7 +20,7 @@ from corps.workers.conc import Conc
 from corps.workers.routing import Choice, How, choose
 
 if TYPE_CHECKING:
-    from corps.workers.groups import Group
+    from corps.workers.replicas import Replicas
 
 Listing = tuple[int, tuple[ConcAddr, ...]]
 """A number that grows with each change, and the workers."""
@@ -108,7 +108,7 @@ class Routes(Part):
         self._env = env
         self._lock = Lock()  # protects all below
         self._routes: WeakValueDictionary[ConcAddr, Route] = WeakValueDictionary()
-        self._groups: WeakValueDictionary[int, Group[Any]] = WeakValueDictionary()
+        self._groups: WeakValueDictionary[int, Replicas] = WeakValueDictionary()
         self._followers: dict[int, set[int]] = {}  # Envs that hear of changes, by the number of the group
         self._lost: dict[int, bool] = {}
 
@@ -149,7 +149,7 @@ class Routes(Part):
 
     # --- where a group is kept ---
 
-    def own(self, group: "Group[Any]", listing: Listing) -> Route:
+    def own(self, group: "Replicas", listing: Listing) -> Route:
         """Give a group of a worker of this Env its address, and the route to its workers."""
         addr = ConcAddr(self._env.corps_id, self._env.id, self._env.registry.next_number())
         with self._lock:

@@ -51,6 +51,7 @@ PRINTED: Final = {
         "customers: 4 in 3 workers",
         "left: 0",
         "primes: [10007, 10009, 10037, 10039, 10061, 10067, 10069, 10079, 10091, 10093, 10099]",
+        "the first above 10 000 is 10007",
     ],
     "turns.py": [
         "bread is done",

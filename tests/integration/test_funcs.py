@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any, ClassVar
@@ -342,9 +342,128 @@ def test_a_worker_of_the_corps_outlives_the_one_that_has_created_it() -> None:
     with corps.env() as env:
         assert env.options(where="corps").create(Echo).pid().ret == os.getpid()
         with pytest.raises(corps.ConfigError):
-            env.options(where="corps").replicate(1, Echo)
-        with pytest.raises(corps.ConfigError):
             env.options(where="env")  # type: ignore[arg-type]
+
+
+# --- groups of the Corps ---
+
+
+class Maker(corps.Conc):
+    """Makes groups that are not its own."""
+
+    def funcs(self, tag: str, unique: bool = False) -> corps.Name[Any]:
+        options = corps.options(where="corps", tag=tag, at_once=2, register="unique" if unique else True)
+        return options.replicate_funcs(1, pid, wait_for)
+
+    def group(self, tag: str = "", **properties: Any) -> tuple[int, int]:
+        group = corps.options(where="corps", tag=tag, register=True, properties=properties or None).replicate(
+            2, Echo
+        )
+        return len(group.names()), len(group.here())
+
+    def failing(self) -> None:
+        corps.options(where="corps").replicate(2, Unwilling)
+
+    def find(self, tag: str, number: int = 20) -> set[int]:
+        found = corps.find(tag)
+        return {found.pid().ret for _ in range(number)}
+
+    def each(self, tag: str) -> int:
+        return len(corps.find_all(tag))
+
+
+class Unwilling(corps.Conc):
+    def __init__(self) -> None:
+        if self.my_env() == 2:
+            raise ValueError("not here")
+
+
+class Empty(corps.Corps):
+    """It has Envs."""
+
+    def children(self) -> int:
+        return len(self.my_children())
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_group_of_the_corps_outlives_its_maker_and_is_found_in_each_env(tmp_path: Path) -> None:
+    with corps.boot(Empty, envs=2) as app:
+        maker, other = (corps.options(env=env).create(Maker) for env in (1, 2))
+        name = maker.funcs("stats").ret
+        assert len(maker.find("stats").ret) == 1  # that of its own Env
+        maker.exit().result()
+        assert other.each("stats").ret == 2
+        assert corps.find("stats") == name
+        assert app.children().ret == 2
+        own = other.find("stats").ret
+        assert len(own) == 1
+        both = {name.pid().ret for _ in range(60)}
+        assert own < both  # the booting process has none: it takes either
+        kill((both - own).pop())
+        until(lambda: other.find("stats").ret == own and len({name.pid().ret for _ in range(60)}) == 2)
+        app.add_env().result(LIMIT)
+        until(lambda: len({corps.find("stats").pid().ret for _ in range(60)}) == 3)
+        name.exit().result()
+        until(lambda: app.children().ret == 0)
+        with pytest.raises(corps.NotFound):
+            other.find("stats").result()
+
+
+def test_a_group_of_the_corps_is_found_by_its_class_and_properties() -> None:
+    with corps.boot(Empty, envs=2):
+        maker = corps.options(env=1).create(Maker)
+        assert maker.group(zone="a").ret == (4, 2)
+        assert maker.group("b", zone="b").ret == (4, 2)
+        assert corps.find(Echo, zone="a") != corps.find(Echo, tag="b")
+        assert len(corps.find_all(Echo)) == 8
+        assert len(corps.find_all(Echo, zone="b")) == 4
+        assert len({corps.find(Echo, zone="b").pid().ret for _ in range(60)}) == 2
+
+
+def test_a_unique_group_of_the_corps_refuses_another_one_and_leaves_nothing_of_that() -> None:
+    with corps.boot(Empty, envs=2) as app:
+        maker = corps.options(env=1).create(Maker)
+        first = maker.funcs("stats", unique=True).ret
+        with pytest.raises(corps.NameTaken):
+            maker.funcs("stats", unique=True).result()
+        with pytest.raises(corps.NameTaken):
+            maker.funcs("stats").result()
+        until(lambda: app.children().ret == 2)
+        assert corps.find("stats") == first
+        assert first.pid().ret
+
+
+def test_a_group_of_which_one_worker_cannot_be_created_leaves_none() -> None:
+    with corps.boot(Empty, envs=2) as app:
+        maker = corps.options(env=1).create(Maker)
+        with pytest.raises(ValueError, match="not here"):
+            maker.failing().result()
+        until(lambda: app.children().ret == 0)
+        with pytest.raises(ValueError, match="not here"):
+            corps.options().replicate(1, Unwilling)
+        app.add_env().result(LIMIT)  # of which the groups that were not made hear no more
+        until(lambda: app.children().ret == 0)
+        assert corps.find_all(Unwilling) == []
+
+
+def test_an_env_alone_has_groups_of_the_corps() -> None:
+    with corps.env() as env:
+        pool = env.options(where="corps", tag="stats").replicate_funcs(2, pid)
+        assert env.find("stats") == pool
+        assert pool.pid().ret == os.getpid()
+        maker = env.create(Maker)
+        assert maker.group("echo").ret == (2, 2)
+        assert maker.find("echo").ret == {os.getpid()}
+        maker.exit().result()
+        assert env.find("echo").pid().ret == os.getpid()
+        with pytest.raises(corps.ConfigError):
+            env.options(where="corps", env=0).replicate(1, Echo)
 
 
 # --- corps.pool ---

@@ -25,7 +25,7 @@ class ChildEnd(NamedTuple):
 
 
 class ChildGroup(Protocol):
-    """A group of children: a `corps.workers.groups.Group`."""
+    """A group of children: `corps.workers.replicas.Replicas`."""
 
     def env_came(self, env_id: int) -> None:
         """Fill the group in an Env that was added."""
@@ -60,7 +60,7 @@ class Family:
         # Called after a child has ended for good, with its failure if it had one, by the thread that reports
         # it.
         self.on_end: Callable[[ConcAddr, Failure | None], object] | None = None
-        self.groups: list[ChildGroup] = []  # of so many children in each Env; only appended to
+        self.groups: tuple[ChildGroup, ...] = ()  # of so many children in each Env; replaced as a whole
 
     def adopt(self, child: ConcAddr, name: "WorkerName", record: Record | None = None) -> bool:
         """Remember a new worker; False if the children end already, so that the caller has to end it."""
@@ -134,6 +134,16 @@ class Family:
     def has(self, child: ConcAddr) -> bool:
         """Return whether a worker is one of those that have not ended."""
         return child in self._children
+
+    def add_group(self, group: ChildGroup) -> None:
+        """Let a group of children hear of Envs that come and go."""
+        with self._lock:
+            self.groups = (*self.groups, group)
+
+    def remove_group(self, group: ChildGroup) -> None:
+        """Let a group hear of nothing any more."""
+        with self._lock:
+            self.groups = tuple(each for each in self.groups if each is not group)
 
     def children(self) -> "list[WorkerName]":
         """Return the Names of those that have not ended, oldest first."""

@@ -34,8 +34,11 @@ from corps.services.dirs.entries import (
 )
 from corps.services.dirs.ledger import Follower, Push
 from corps.services.dirs.listing import Book, Listing
+from corps.workers.funcs import room_in
 from corps.workers.names import Name
 from corps.workers.properties import NONE
+from corps.workers.routed_names import RoutedName
+from corps.workers.routing import How
 
 if TYPE_CHECKING:
     from corps.services.dirs.primary import DirPrimary
@@ -57,6 +60,7 @@ class Registration(NamedTuple):
     where: Scope
     owner: tuple[int, int] | None = None
     host: str | None = None
+    group: tuple[int, int] | None = None
 
 
 class Taken(NamedTuple):
@@ -112,7 +116,7 @@ class DirCopy(Part):
     def find(self, query: Query) -> Name[Any] | None:
         """Return the Name of one worker that is meant; None if there is none."""
         entry = next(self._select(query), None)
-        return None if entry is None else self.name_of(entry)
+        return None if entry is None else self.found(entry)
 
     def by_tag_in_corps(self, tag: str) -> Entry | None:
         """Return an entry of the Dir of the Corps, for a tag alone."""
@@ -138,9 +142,25 @@ class DirCopy(Part):
 
     def name_of(self, entry: Entry) -> Name[Any]:
         """Return the Name of the worker of an entry, as this Env uses it."""
-        if entry.name is None:
+        if entry.group is None:
+            return self.found(entry)
+        return Name(entry.addr, entry.interface, self.env, incarnation=entry.incarnation)
+
+    def found(self, entry: Entry) -> Name[Any]:
+        """Return what `find` gives for an entry: the Name of its worker, or of any of the group of that."""
+        if entry.name is None and entry.group is not None:
+            entry.name = self._any_of(entry, entry.group)
+        elif entry.name is None:
             entry.name = Name(entry.addr, entry.interface, self.env, incarnation=entry.incarnation)
         return entry.name
+
+    def _any_of(self, entry: Entry, group: ConcAddr) -> Name[Any]:
+        with self.lock:
+            there = list(self.corps.listing.select(Query(entry.tag, entry.cls)))
+        # With the number 0 it counts less than what the Mgr of the group says, which begins with 1.
+        listing = 0, tuple(sorted(each.addr for each in there if each.group == group))
+        how = How(room=room_in(entry.interface, self.env.options.threads_max))
+        return RoutedName(group, entry.interface, self.env, how, listing)
 
     def not_found(self, query: Query, text: str = "") -> NotFound:
         """Make the error for a question to which there is no answer."""
@@ -309,6 +329,7 @@ class DirCopy(Part):
             cell.mgr_addr,
             owner,
             wanted.host,
+            None if wanted.group is None else ConcAddr(self.env.corps_id, *wanted.group),
         )
         if wanted.where == "env":
             answer.settle(Value(self._enter_own(entry)))
@@ -482,7 +503,7 @@ class Finding(Watcher):
     def hear(self, copy: DirCopy, former: Entry | None, entry: Entry | None) -> None:
         """See `Watcher.hear`."""
         if entry is not None and self.fits(entry):
-            self.found.settle(Value(copy.name_of(entry)))
+            self.found.settle(Value(copy.found(entry)))
 
     def end(self) -> None:
         """See `Watcher.end`."""

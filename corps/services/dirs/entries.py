@@ -44,7 +44,8 @@ class Entry:
         host: In which host it is the only one of its class and tag; None for the whole Dir.
         mgr: Address of the worker's Mgr.
         owner: The `corps.Dir` that has it; None for the Dir of the Corps or of the Env.
-        name: The worker's Name for the Env that holds this; made at the first use.
+        group: Whose worker it is, if the Name of any worker of that group is to be found.
+        name: What `find` gives in the Env that holds this; made at the first use.
     """
 
     number: int
@@ -58,6 +59,7 @@ class Entry:
     mgr: ConcAddr | None
     owner: ConcAddr | None = None
     host: str | None = None
+    group: ConcAddr | None = None
     name: Name[Any] | None = None
 
     @property
@@ -67,7 +69,7 @@ class Entry:
 
     def row(self, interface: int) -> Row:
         """Return it as plain data, with the place of its interface in a table of those."""
-        addr, mgr, owner = self.addr, self.mgr, self.owner
+        addr, mgr, owner, group = self.addr, self.mgr, self.owner, self.group
         return (
             self.number,
             (addr.env, addr.conc),
@@ -80,12 +82,13 @@ class Entry:
             None if mgr is None else (mgr.env, mgr.conc),
             None if owner is None else (owner.env, owner.conc),
             self.host,
+            None if group is None else (group.env, group.conc),
         )
 
     @classmethod
     def of(cls, corps_id: str, row: Row, interfaces: Sequence[Interface]) -> "Entry":
         """Undo `row`."""
-        number, addr, incarnation, at, class_name, tag, properties, unique, mgr, owner, host = row
+        number, addr, incarnation, at, class_name, tag, properties, unique, mgr, owner, host, group = row
         return cls(
             number,
             ConcAddr(corps_id, *addr),
@@ -98,6 +101,7 @@ class Entry:
             None if mgr is None else ConcAddr(corps_id, *mgr),
             None if owner is None else ConcAddr(corps_id, *owner),
             host,
+            None if group is None else ConcAddr(corps_id, *group),
         )
 
 

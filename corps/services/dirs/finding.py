@@ -198,7 +198,7 @@ def find(
         assert isinstance(copy, DirCopy)
         entry = copy.by_tag.get(what) if type(what) is str else copy.by_class.get(key_of(env, what))
         if entry is not None:
-            return entry.name or copy.name_of(entry)
+            return entry.name or copy.found(entry)
     return find_in(env, what, tag=tag, where=where, timeout=timeout, match=match, **properties)
 
 

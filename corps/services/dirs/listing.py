@@ -89,9 +89,11 @@ class Listing:
                 return other
         kind, key = (0, entry.tag) if entry.tag else (2, entry.cls)
         for groups in (self._near, self._far):
-            # One that is unique stands alone, and each worker has one entry at most: two are enough.
+            # One that is unique stands alone, or with its group. Each worker has one entry at most: two are
+            # enough.
             for other in islice(groups[kind].get(key, {}).values(), 2):
-                if other.addr != entry.addr and UNIQUE in (entry.unique, other.unique):
+                is_same = other.addr == entry.addr or (other.group is not None and other.group == entry.group)
+                if not is_same and UNIQUE in (entry.unique, other.unique):
                     return other
         return None
 

@@ -20,6 +20,7 @@ def registration(
     where: Scope | None,
     properties: Properties,
     owner: ConcAddr | None = None,
+    group: ConcAddr | None = None,
 ) -> Registration:
     """Check what an author says of an entry.
 
@@ -32,7 +33,8 @@ def registration(
     check_scope(where)
     kept = dict(checked_properties(properties))
     owned_by = None if owner is None else (owner.env, owner.conc)
-    return Registration(tag, UNIQUE if unique else OPEN, kept, where or "corps", owned_by)
+    of_group = None if group is None else (group.env, group.conc)
+    return Registration(tag, UNIQUE if unique else OPEN, kept, where or "corps", owned_by, group=of_group)
 
 
 def begin_register(env: Env, name: Name[Any], wanted: Registration) -> Future[None]:

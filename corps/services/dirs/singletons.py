@@ -63,10 +63,16 @@ class Singletons(DirsSide):
         self._making: dict[Key, list[Future[Any]]] = {}  # protected by the lock of the copy
 
     def register(
-        self, name: Name[Any], tag: str, properties: Properties | None, *, is_unique: bool
+        self,
+        name: Name[Any],
+        tag: str,
+        properties: Properties | None,
+        *,
+        is_unique: bool,
+        group: ConcAddr | None = None,
     ) -> Future[None]:
         """See `DirsSide.register`."""
-        wanted = registration(tag, is_unique, "corps", properties or NONE)
+        wanted = registration(tag, is_unique, "corps", properties or NONE, group=group)
         done: Future[None] = by_others(self._env.errands, begin_register, self._env, name, wanted)
         return done
 

@@ -27,12 +27,12 @@ def entry(
     unique: Uniqueness = OPEN,
     mgr: int = HERE,
     owner: ConcAddr | None = None,
+    group: ConcAddr | None = None,
     **properties: Any,
 ) -> Entry:
     addr, kept = ConcAddr("c", env, conc), MappingProxyType(properties)
-    return Entry(
-        number, addr, 1, Interface(cls, frozenset()), cls, tag, kept, unique, ConcAddr("c", mgr, 9), owner
-    )
+    of, interface = ConcAddr("c", mgr, 9), Interface(cls, frozenset())
+    return Entry(number, addr, 1, interface, cls, tag, kept, unique, of, owner, group=group)
 
 
 def fitting(book: Book, query: Query) -> list[Entry]:
@@ -187,3 +187,20 @@ def test_an_entry_travels_as_plain_data() -> None:
     assert [getattr(after, name) for name in Entry.__slots__] == [
         getattr(before, name) for name in Entry.__slots__
     ]
+
+
+def test_what_is_unique_stands_beside_others_of_its_group_alone() -> None:
+    book, one, other = Book(HERE), ConcAddr("c", 1, 70), ConcAddr("c", 1, 71)
+    for number in (1, 2, 3):
+        member = entry(number, conc=number, tag="a", unique=UNIQUE, group=one)
+        assert book.listing.conflict(member) is None
+        book.put(member)
+    rivals: list[tuple[ConcAddr | None, Uniqueness]]
+    rivals = [(other, UNIQUE), (other, OPEN), (None, UNIQUE), (None, OPEN)]
+    for of_group, unique in rivals:
+        assert book.listing.conflict(entry(4, conc=4, tag="a", unique=unique, group=of_group)) is not None
+
+
+def test_an_entry_travels_with_the_group_it_belongs_to() -> None:
+    member = entry(1, group=ConcAddr("c", 2, 70))
+    assert Entry.of("c", member.row(0), (member.interface,)).group == member.group
