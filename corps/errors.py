@@ -63,12 +63,15 @@ import concurrent.futures
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeVar, overload
 
+from corps.exporting import exported
+
 V = TypeVar("V")
 
 Executed = Literal["no", "yes", "unknown"]
 """Whether a failed request was executed: it certainly was not, it certainly was, or nobody can say."""
 
 
+@exported
 class CorpsError(Exception):
     """The root of all errors of corps.
 
@@ -82,6 +85,7 @@ class CorpsError(Exception):
         self.__dict__.update(fields)
 
 
+@exported
 class RequestError(CorpsError):
     """A request did not give a value.
 
@@ -161,6 +165,7 @@ class _Fact(Generic[V]):
         return self._otherwise if remote is None else getattr(remote, self._name)
 
 
+@exported
 class RemoteError(RequestError):
     """The method raised. ``except OriginalType`` catches it too, and it holds all that the original holds.
 
@@ -186,14 +191,17 @@ class RemoteError(RequestError):
     origin: _Fact[BaseException | None] = _Fact(None)
 
 
+@exported
 class DeadlineExceeded(RequestError, TimeoutError):
     """The deadline of the request passed before its answer came."""
 
 
+@exported
 class WorkerGone(RequestError):
     """The worker has ended. Its address is never given to another one."""
 
 
+@exported
 class EnvLost(RequestError):
     """The process of the worker has died, or can no longer be reached.
 
@@ -204,22 +212,26 @@ class EnvLost(RequestError):
     reason: Literal["shutdown", "killed", "error", "memory", "hung", "lost"] = "lost"
 
 
+@exported
 class Unreachable(EnvLost):
     """The Corps of the worker cannot be reached: it has ended, or there is no way to it from here."""
 
 
+@exported
 class NoSuchWorker(RequestError, LookupError):
     """No worker ever had this address."""
 
     executed: Executed = "no"
 
 
+@exported
 class NoSuchMethod(RequestError, AttributeError):
     """The worker has no public method or attribute of this name."""
 
     executed: Executed = "no"
 
 
+@exported
 class NotPermitted(RequestError, PermissionError):
     """The worker may not be asked for this from here.
 
@@ -230,10 +242,12 @@ class NotPermitted(RequestError, PermissionError):
     executed: Executed = "no"
 
 
+@exported
 class PoisonRequest(RequestError):
     """Process after process died while it ran this request, so it is not sent again."""
 
 
+@exported
 class Overloaded(RequestError):
     """There was no room for the request: the mailbox or the link's window stayed full too long.
 
@@ -246,6 +260,7 @@ class Overloaded(RequestError):
     retry_after: float | None = None
 
 
+@exported
 class DeadlockError(RequestError, RuntimeError):
     """Waiting would never end: a cycle of workers, each waiting for the next.
 
@@ -256,26 +271,32 @@ class DeadlockError(RequestError, RuntimeError):
     cycle: tuple[str, ...] = ()
 
 
+@exported
 class Cancelled(RequestError, concurrent.futures.CancelledError):
     """The request was cancelled by its caller."""
 
 
+@exported
 class BrokenPromise(RequestError):
     """The method answered with a Promise that became garbage before it was settled."""
 
 
+@exported
 class WaitTimeout(CorpsError, TimeoutError):
     """A wait ended before what it waited for had come. The requests themselves go on."""
 
 
+@exported
 class LoopBlocked(CorpsError, RuntimeError):
     """A wait was tried where it would stop others: on an event loop, or in a callback of the runtime."""
 
 
+@exported
 class PackingError(CorpsError):
     """An object could not be turned into bytes, or bytes into an object."""
 
 
+@exported
 class PackError(PackingError, TypeError):
     """An object cannot be packed. Raised in the caller, before anything is sent.
 
@@ -286,10 +307,12 @@ class PackError(PackingError, TypeError):
     path: str = ""
 
 
+@exported
 class NotAFile(PackingError, OSError):
     """A path leads to a directory, a pipe, a device or a socket. Only regular files are replaced."""
 
 
+@exported
 class UnpackError(PackingError, ValueError):
     """Bytes could not be turned back into an object.
 
@@ -301,30 +324,37 @@ class UnpackError(PackingError, ValueError):
     path: str = ""
 
 
+@exported
 class Untrusted(UnpackError):
     """The bytes name a class or function that their sender may not make us load."""
 
 
+@exported
 class Damaged(UnpackError):
     """Stored bytes are truncated, changed, or were never written by corps."""
 
 
+@exported
 class NewerFormat(UnpackError):
     """Stored bytes have a format that a newer release of corps wrote."""
 
 
+@exported
 class WireError(CorpsError):
     """A peer sent what the protocol does not allow."""
 
 
+@exported
 class VersionMismatch(WireError):
     """The peer speaks another version of the protocol."""
 
 
+@exported
 class JoinRefused(WireError):
     """The peer is not a member of this Corps."""
 
 
+@exported
 class BootError(CorpsError):
     """A Corps did not start. Nothing of it is left running.
 
@@ -335,10 +365,12 @@ class BootError(CorpsError):
     output: str = ""
 
 
+@exported
 class LoadError(BootError):
     """The application could not be found, read, imported, or has not exactly one Corps class."""
 
 
+@exported
 class EnvStartError(BootError):
     """The process of an Env did not start, or ended while it started.
 
@@ -349,10 +381,12 @@ class EnvStartError(BootError):
     is_passing: bool = False
 
 
+@exported
 class CorpsStartError(BootError):
     """The constructor of the Corps raised. The ``__cause__`` is its RemoteError."""
 
 
+@exported
 class ComponentError(BootError):
     """A component that the settings require did not start.
 
@@ -363,10 +397,12 @@ class ComponentError(BootError):
     component: str = ""
 
 
+@exported
 class SupervisionError(CorpsError):
     """Supervision gave up."""
 
 
+@exported
 class RestartLimit(SupervisionError):
     """A worker failed more often than its restart policy allows, and so did all that might have healed it.
 
@@ -375,6 +411,7 @@ class RestartLimit(SupervisionError):
     """
 
 
+@exported
 class CorpsLost(SupervisionError):
     """The process of the Corps object has died, and its class declares no restart that brings it back.
 
@@ -382,6 +419,7 @@ class CorpsLost(SupervisionError):
     """
 
 
+@exported
 class NoSuchEnv(CorpsError, LookupError):
     """No Env in which workers are created has the label that was asked for. The text lists the labels.
 
@@ -392,6 +430,7 @@ class NoSuchEnv(CorpsError, LookupError):
     label: str = ""
 
 
+@exported
 class NotFound(CorpsError, LookupError):
     """No worker that is registered in the Dirs is meant by what was asked, or no external Corps has the tag.
 
@@ -399,6 +438,7 @@ class NotFound(CorpsError, LookupError):
     """
 
 
+@exported
 class NameTaken(CorpsError):
     """Another worker is registered under this tag or class, and one of the two is to be the only one.
 
@@ -411,26 +451,32 @@ class NameTaken(CorpsError):
     holder: Any = None
 
 
+@exported
 class PropertyError(CorpsError, ValueError):
     """A property has a name that cannot be, is no immutable data, or all of an entry are too large."""
 
 
+@exported
 class KeyRingError(CorpsError):
     """A ring of keys cannot be used, because others could change it, or cannot be changed as was asked."""
 
 
+@exported
 class NoSuchKey(KeyRingError, LookupError):
     """A key ring has no key that is meant by what was asked, or several."""
 
 
+@exported
 class NotAuthenticated(CorpsError, PermissionError):
     """The credentials that a caller has sent are nobody's, or do not count any more. The text shows none."""
 
 
+@exported
 class NoTimeServer(CorpsError, OSError):
     """No time server gave an answer that can be used. The text says of each what was wrong."""
 
 
+@exported
 class UnsafeFile(CorpsError, OSError):
     """A file or directory that is to be this user's alone is not: another user could have made or changed it.
 
@@ -438,10 +484,12 @@ class UnsafeFile(CorpsError, OSError):
     """
 
 
+@exported
 class StorageError(CorpsError, OSError):
     """What has to last, such as a durable timer, could not be written to its file, or read from it."""
 
 
+@exported
 class Fail(CorpsError):
     """Raise it in a method to say that the worker cannot go on: the caller gets it, and the worker fails.
 
@@ -449,29 +497,36 @@ class Fail(CorpsError):
     """
 
 
+@exported
 class ConfigError(CorpsError, ValueError):
     """A setting is unknown or has a bad value."""
 
 
+@exported
 class DefinitionError(CorpsError, TypeError):
     """A class cannot be a worker as it is written."""
 
 
+@exported
 class ContextError(CorpsError, RuntimeError):
     """The call needs a worker or an Env. None is here, or several Envs are open and any could be meant."""
 
 
+@exported
 class ClosedError(CorpsError, RuntimeError):
     """It was used after you closed it."""
 
 
+@exported
 class AlreadySettled(CorpsError, concurrent.futures.InvalidStateError):
     """The Promise has an outcome already, or was cancelled. It is settled only once."""
 
 
+@exported
 class BrokenError(CorpsError, ConnectionError):
     """The other side went away."""
 
 
+@exported
 class InternalError(CorpsError):
     """A defect of corps itself. Please report it with its traceback."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, Self
 
 from corps.core import native
 from corps.errors import Cancelled, CorpsError, Remote, remote_of
+from corps.exporting import exported
 from corps.handlers import came_from_a_handler
 from corps.messages.originals import copy_of, original_of, remote_error, text_of
 
@@ -28,6 +29,7 @@ _TRACEBACK: Final[Any] = BaseException.__dict__["__traceback__"]
 _SUSPENDS: Final = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR  # their frames end without a caller
 
 
+@exported
 class Outcome(Protocol):
     """What every outcome offers."""
 

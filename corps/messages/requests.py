@@ -13,6 +13,7 @@ from corps.addresses import ConcAddr
 from corps.clock import now
 from corps.core import native
 from corps.errors import RequestError
+from corps.exporting import exported
 from corps.messages.callers import Caller, own_caller
 from corps.messages.outcomes import Outcome, Raised, Value, note_time
 from corps.messages.promises import Promise, Settled
@@ -152,6 +153,7 @@ def caller_of(request: "Request") -> Caller:
     return own_caller("" if request.sender is None else request.sender.corps)
 
 
+@exported
 @native
 class Request:
     """One request.

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, TypeVa
 from corps.addresses import ConcAddr
 from corps.core import native
 from corps.errors import ConfigError, ContextError, CorpsError, LoopBlocked, NoSuchMethod
+from corps.exporting import exported
 from corps.messages.contacts import address_in
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Outcome, Refused, Value
@@ -35,6 +36,7 @@ T_co = TypeVar("T_co", covariant=True)
 _CALL: Final = int(CALL)  # as it is packed
 
 
+@exported
 class Name(Generic[T_co]):
     """The Name of a worker of class `T_co`. Thread-safe.
 

@@ -21,6 +21,7 @@ PACKAGE: Final = Path(__file__).parents[2] / "corps"
 BANDS: Final[Mapping[str, int]] = {
     **dict.fromkeys(
         (
+            "exporting",
             "errors",
             "clock",
             "_core",
@@ -48,13 +49,16 @@ BANDS: Final[Mapping[str, int]] = {
 
 SIDEWAYS: Final[Mapping[str, frozenset[str]]] = {
     "core": frozenset({"_core"}),
+    "errors": frozenset({"exporting"}),
     "addresses": frozenset({"errors"}),
     "endpoints": frozenset({"errors"}),
-    "settings": frozenset({"errors", "endpoints"}),
+    "settings": frozenset({"errors", "endpoints", "exporting"}),
     "toml_reading": frozenset({"errors"}),
     "config_files": frozenset({"errors", "toml_reading"}),
     "config": frozenset({"core", "errors", "settings", "config_files", "truth_words"}),
-    "messages": frozenset({"core", "errors", "clock", "addresses", "handlers", "settings", "config"}),
+    "messages": frozenset(
+        {"exporting", "core", "errors", "clock", "addresses", "handlers", "settings", "config"}
+    ),
     "packing": frozenset({"security"}),
     "wire": frozenset({"security"}),
     "security": frozenset({"observing"}),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 from corps.clock import now
 from corps.core import native
 from corps.errors import Cancelled, PackError, RequestError, WaitTimeout
+from corps.exporting import exported
 from corps.messages.outcomes import Outcome, Raised, Refused
 from corps.messages.requests import OfMainThread, Request, Route
 from corps.runtime.calls.blocking import block_until
@@ -31,6 +32,7 @@ T = TypeVar("T")
 _log = logging.getLogger("corps.futures")
 
 
+@exported
 @native
 class Future(concurrent.futures.Future[R]):
     """The answer to a request. Any thread may use it, and any number of them may wait for it.
