@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from corps.endpoints import is_wildcard, read_host, read_listening, read_ports
+from corps.exporting import exported
 
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -402,6 +403,7 @@ class Permissions(_Group):
     )
 
 
+@exported
 class Settings(_Group):
     """All settings of a Corps. Immutable.
 
@@ -527,6 +529,3 @@ class Settings(_Group):
         if value.upper() not in LOG_LEVELS:
             raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
         return value.upper()
-
-
-Settings.__module__ = "corps"  # as the package root says of all that is public; it imports this file late

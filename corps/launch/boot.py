@@ -12,6 +12,7 @@ from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 
 from corps.errors import CorpsError
+from corps.exporting import exported
 from corps.launch.building import CorpsPlan
 from corps.launch.found_settings import find_executable, find_settings
 from corps.launch.interrupted import is_interrupt
@@ -72,6 +73,7 @@ _OF_HANDLE: Final = (
 """What a booted Name offers beside the methods of its Corps, if that has none of the same name."""
 
 
+@exported
 class BootedName(Name[T_co], DirHandle):
     """The Name of a Corps in the process that booted it: its end is the end of the whole Corps.
 
@@ -303,7 +305,8 @@ def boot(
     config: "str | Path | Mapping[str, Any] | Settings | None" = None,
     **kwargs: Any,
 ) -> BootedName[T]: ...
-def boot(  # type: ignore[misc]  # it takes whatever a constructor takes
+@exported  # type: ignore[misc]  # it takes whatever a constructor takes
+def boot(
     source: Any,
     *args: Any,
     envs: int | None = None,
@@ -385,7 +388,8 @@ async def aboot(
     config: "str | Path | Mapping[str, Any] | Settings | None" = None,
     **kwargs: Any,
 ) -> BootedName[T]: ...
-async def aboot(  # type: ignore[misc]  # as boot
+@exported  # type: ignore[misc]  # as boot
+async def aboot(
     source: Any,
     *args: Any,
     envs: int | None = None,
@@ -437,6 +441,7 @@ def _planned(
     return CorpsPlan(found, settings, executable=find_executable(config, found))
 
 
+@exported
 def freeze_support() -> None:
     """Call this first in a program that is frozen, as by PyInstaller, if it may not come to `boot` by itself.
 

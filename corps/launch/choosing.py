@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from corps.exporting import exported
 from corps.launch.apart.booting import boot_apart
 from corps.supervision.restarts import Restart
 from corps.workers.factory import Options, Per
@@ -9,6 +10,7 @@ from corps.workers.placement import Where
 from corps.workers.properties import Properties
 
 
+@exported
 def options(
     *,
     tag: str = "",

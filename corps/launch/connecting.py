@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 from corps.addresses import BOOT_ENV, ConcAddr
 from corps.endpoints import TcpEndpoint, read_endpoint
 from corps.errors import Damaged
+from corps.exporting import exported
 from corps.federation.border import CorpsBorder
 from corps.federation.finding import address_for
 from corps.federation.records import ConnectionRecord
@@ -91,6 +92,7 @@ def start_client() -> ClientEnv:
     return ClientEnv(env, runtime_dir)
 
 
+@exported
 class ConnectedName(Name[T_co]):
     """The Name of the Corps object of another Corps. Thread-safe.
 
@@ -150,6 +152,7 @@ class ConnectedName(Name[T_co]):
 def connect(where: str | Path) -> ConnectedName[Any]: ...
 @overload
 def connect(where: str | Path, cls: type[T]) -> ConnectedName[T]: ...
+@exported
 def connect(where: str | Path, cls: type[Any] | None = None) -> ConnectedName[Any]:
     """Connect to an external Corps.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack
 from corps.addresses import ENV_MGR
 from corps.clock import now
 from corps.errors import ClosedError, ConfigError, RestartLimit, SupervisionError
+from corps.exporting import exported
 from corps.launch.autoloading import Autoloading, installed
 from corps.launch.ending_alone import end_alone
 from corps.launch.found_settings import find_settings
@@ -51,6 +52,7 @@ class _Nothing:
         """See `Runnable.run`."""
 
 
+@exported
 class LocalEnv(DirHandle):
     """One Env in this process. Any thread may use it; leaving its ``with`` block, from anywhere, ends it.
 
@@ -198,6 +200,7 @@ class LocalEnv(DirHandle):
             self._blocks.pop().leave()
 
 
+@exported
 def env(
     threads: int | None = None,
     *,

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import Final
 
+from corps.exporting import exported
+
 OWN: Final = "own"
 """The identity of the owner of the Corps."""
 
 
+@exported
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who has sent the request that is being answered. A value; any thread may use it.

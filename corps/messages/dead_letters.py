@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, Protocol, get_args
 
 from corps.addresses import ConcAddr
+from corps.exporting import exported
 from corps.messages.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ DEAD_REASONS: Final[Mapping[DeadReason, str]] = {
 assert set(DEAD_REASONS) == set(get_args(DeadReason))
 
 
+@exported
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A message that reached nobody: its header, without what was in it. A value; any thread may use it.

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from corps.exporting import exported
+
 Reason = Literal["normal", "shutdown", "killed", "error", "memory", "hung", "lost"]
 """Why an incarnation of a worker ended.
 
@@ -15,6 +17,7 @@ process cannot be reached, or nobody knows.
 ORDERLY: Final = frozenset({"normal", "shutdown"})  # reasons that are no failure
 
 
+@exported
 @dataclass(frozen=True, slots=True)
 class Ended:
     """One incarnation of a worker has ended. Nothing of it comes after this.

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from corps.exporting import exported
 from corps.messages.endings import Reason
 
 
+@exported
 @dataclass(frozen=True, slots=True)
 class EnvEvent:
     """An Env of the Corps has come or gone.

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+from corps.exporting import exported
 
+
+@exported
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """An Env has refused a peer, or something that a peer has sent. A value; any thread may use it.

@@ -13,6 +13,7 @@ from io import BytesIO
 from typing import Any, BinaryIO
 
 from corps.errors import ConfigError, Untrusted
+from corps.exporting import exported
 from corps.handlers import came_from_a_handler
 from corps.packing.blame import explain
 from corps.packing.codecs import DATA, DILL, tag_of
@@ -23,6 +24,7 @@ from corps.packing.replacing import replace_file
 from corps.packing.unpickler import Allow, Finder, Rebind, Resolve, read_pickle
 
 
+@exported
 def store(value: object, path: str | os.PathLike[str], *, codec: str = "pickle") -> None:
     """Write an object to a file. Large buffers, as those of arrays, are not copied for that.
 
@@ -42,6 +44,7 @@ def store(value: object, path: str | os.PathLike[str], *, codec: str = "pickle")
     replace_file(path, stored_parts(value, codec))
 
 
+@exported
 def load(
     path: str | os.PathLike[str],
     *,

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callab
 from itertools import islice
 from typing import Any, TypeVar
 
+from corps.exporting import exported
 from corps.parallel.crew import Chunkers
 from corps.parallel.engine import Engine
 from corps.parallel.mapping import Asking, Errors, How, length_of
@@ -15,6 +16,7 @@ from corps.runtime.calls.waiting import gather
 R = TypeVar("R")
 
 
+@exported
 def amap(
     fn: Callable[..., Any],
     xs: Iterable[Any] | AsyncIterable[Any],

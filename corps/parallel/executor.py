@@ -14,6 +14,7 @@ from threading import Lock
 from typing import Any, ParamSpec, TypeVar
 
 from corps.errors import ConfigError, CorpsError, EnvLost, RemoteError, WorkerGone
+from corps.exporting import exported
 from corps.messages.outcomes import Value
 from corps.parallel.place import Place, cores, find_place
 from corps.parallel.task_workers import TaskWorker
@@ -285,6 +286,7 @@ class _Tasks:
         self._are_done.settle(Value(None))
 
 
+@exported
 class Executor(concurrent.futures.Executor):
     """An executor as in `concurrent.futures`, whose tasks run in the Envs of a Corps. Thread-safe.
 

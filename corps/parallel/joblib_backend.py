@@ -8,11 +8,13 @@ from functools import cache
 from typing import Any
 
 from corps.errors import ConfigError
+from corps.exporting import exported
 from corps.parallel.executor import Executor
 from corps.parallel.place import cores, has_env
 from corps.workers.everywhere import env_here
 
 
+@exported
 def register_joblib() -> None:
     """Make ``joblib.parallel_config(backend="corps")`` known to joblib. Again, it does nothing new.
 

@@ -7,6 +7,7 @@ from copy import copy
 from typing import Any, Final, Literal, Self, TypedDict, TypeVar, Unpack, overload
 
 from corps.errors import ConfigError
+from corps.exporting import exported
 from corps.parallel.crew import Asked, Chunkers, begin_crew
 from corps.parallel.engine import Engine
 from corps.parallel.feeder import Feeder
@@ -25,6 +26,7 @@ _WINDOW: Final = 4  # chunks that are under way or wait for an earlier one, for 
 _BESIDE: Final = 64  # items for which a method is asked at once
 
 
+@exported
 class Results(itertools.chain[R]):
     """The results of a map, one by one. Closing it, or dropping it, cancels what is left.
 
@@ -211,6 +213,7 @@ def map(
     errors: Errors = "raise",
     **how: Unpack[How],
 ) -> Results[R]: ...
+@exported
 def map(  # as the builtin, which it stands beside as `corps.map`
     fn: Callable[..., Any],
     xs: Iterable[Any],

@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar, Unpack
 
+from corps.exporting import exported
 from corps.parallel.mapping import Asking, Errors, How, Results, together
 from corps.parallel.place import Place
 from corps.runtime.calls.futures import Future
@@ -23,6 +24,7 @@ class _Nothing:
 _NOTHING: Final = _Nothing()
 
 
+@exported
 def starmap(
     fn: Callable[..., R | Future[R]],
     xs: Iterable[Iterable[Any]],
@@ -50,6 +52,7 @@ def starmap(
     return Asking("starmap", "starmap", fn, how, ordered=ordered, errors=errors).start(xs)
 
 
+@exported
 def imap_unordered(
     fn: Callable[..., R | Future[R]],
     xs: Iterable[Any],
@@ -77,6 +80,7 @@ def imap_unordered(
     return Asking("imap_unordered", kind, fn, how, ordered=False, errors=errors).start(together(xs, more))
 
 
+@exported
 def filter(  # as the builtin, which it stands beside as `corps.filter`
     pred: Callable[[T], Any],
     xs: Iterable[T],
@@ -104,6 +108,7 @@ def filter(  # as the builtin, which it stands beside as `corps.filter`
     return Asking("filter", "filter", pred, how, ordered=ordered, errors=errors).start(xs)
 
 
+@exported
 def reduce(
     op: Callable[[Any, Any], Any],
     xs: Iterable[Any],

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from corps.addresses import ConcAddr, is_runtimes_own
 from corps.clock import wall_time
 from corps.errors import ConfigError
+from corps.exporting import exported
 from corps.messages.dead_letters import DeadLetter, DeadReason
 from corps.messages.outcomes import Value
 from corps.messages.requests import CALL, PINNED, REACHING, Kind, Request
@@ -97,6 +98,7 @@ class _Handing:
             current.reset(token)
 
 
+@exported
 def undelivered_to(method: Any, /) -> None:
     """Have a worker get every request of this Corps that reaches nobody, with what was in it.
 
@@ -116,6 +118,7 @@ def undelivered_to(method: Any, /) -> None:
     aundelivered_to(method).result()
 
 
+@exported
 def aundelivered_to(method: Any, /) -> Future[Any]:
     """Do as `undelivered_to` without waiting, as coroutines must.
 

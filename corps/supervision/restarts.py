@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from corps.errors import ConfigError
+from corps.exporting import exported
 from corps.messages.endings import ORDERLY, Reason
 
 _YOUNG: Final = 1.0  # seconds
@@ -20,6 +21,7 @@ POLICIES: Final = get_args(Policy)
 STRATEGIES: Final = frozenset(get_args(Strategy))
 
 
+@exported
 @dataclass(frozen=True, slots=True)
 class Restart:
     """When a worker is started again, and how often.

@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 
 from corps.errors import ConfigError, DefinitionError
+from corps.exporting import exported
 from corps.messages.interfaces import Interface
 from corps.security.permissions import declare_rule, rule
 
 
+@exported
 def allow(
     cls: object,
     /,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, overload
 
+from corps.exporting import exported
 from corps.runtime.calls.futures import Future
 from corps.workers.names import Attribute, Method
 
@@ -14,6 +15,7 @@ P = ParamSpec("P")
 async def asking(what: Future[R], /) -> R: ...
 @overload
 async def asking(what: Callable[P, Future[R]], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+@exported
 async def asking(what: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Ask a worker, and wait for its answer, in a coroutine of any event loop, which goes on meanwhile.
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from corps.errors import ContextError
+from corps.exporting import exported
 from corps.messages.callers import Caller
 from corps.messages.requests import AHEAD, ASKING, PULL, Kind, caller_of
 from corps.runtime.context import acting
@@ -10,6 +11,7 @@ from corps.runtime.context import acting
 _OF_AUTHORS: Final[frozenset[Kind]] = ASKING | {PULL, AHEAD}  # kinds of requests that run an author's method
 
 
+@exported
 def caller() -> Caller:
     """Return who has sent the request that the calling method answers.
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
+from corps.exporting import exported
 from corps.runtime.calls.futures import Future
 from corps.workers.iterators import RemoteIterator
 from corps.workers.names import Name
@@ -41,6 +42,7 @@ def call(
 def call(
     name: Name[T], method: Callable[Concatenate[T, P], R], /, *args: P.args, **kwargs: P.kwargs
 ) -> Future[R]: ...
+@exported
 def call(name: Name[Any], method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
     """Call ``name.method(*args, **kwargs)`` with types: checkers know the arguments and the result.
 
@@ -73,6 +75,7 @@ def ask(name: Name[T], request: Callable[[T], AsyncIterator[Y]], /) -> Future[Re
 def ask(name: Name[T], request: Callable[[T], Iterator[Y]], /) -> Future[RemoteIterator[Y]]: ...
 @overload
 def ask(name: Name[T], request: Callable[[T], R], /) -> Future[R]: ...
+@exported
 def ask(name: Name[Any], request: Callable[[Any], Any], /) -> Future[Any]:
     """Make one request, with types: editors complete it, and checkers know its arguments and its result.
 

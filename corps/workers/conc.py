@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from corps.addresses import BOOT_ENV, CORPS_MGR, ENV_DIR
 from corps.errors import ContextError, PackError
+from corps.exporting import exported
 from corps.messages.endings import Ended
 from corps.messages.env_event import EnvEvent
 from corps.messages.interfaces import Interface
@@ -43,6 +44,7 @@ OFFERED: Final = frozenset(
 )
 
 
+@exported
 class Conc:
     """A worker (an actor): subclass it, and create workers of your class with `corps.create`.
 

@@ -5,12 +5,14 @@ from typing import Any, ClassVar
 
 from corps.addresses import BOOT_ENV, CORPS_MGR, ConcAddr
 from corps.errors import ContextError, DefinitionError
+from corps.exporting import exported
 from corps.messages.requests import CALL
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.travelling import fault_of
 from corps.workers.conc import Conc
 
 
+@exported
 class Corps(Conc):
     """An application, or a part of one: its public methods are its API.
 

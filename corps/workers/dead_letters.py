@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from corps.addresses import env_label
 from corps.clock import deadline_after, now, remaining
 from corps.errors import ConfigError, CorpsError, LoopBlocked, WaitTimeout
+from corps.exporting import exported
 from corps.messages.dead_letters import DeadLetter
 from corps.messages.requests import CALL
 from corps.observing.ring import Backlog
@@ -23,6 +24,7 @@ _PERIOD: Final = 0.1  # seconds between two questions to another Env
 _PATIENCE: Final = 5.0  # seconds that an Env has to answer
 
 
+@exported
 class DeadLetters:
     """The dead letters of a Corps, or of one Env of it. Thread-safe.
 
@@ -96,6 +98,7 @@ class DeadLetters:
         return all_envs(self._env) if self._place is None else [self._place]
 
 
+@exported
 class Subscription:
     """Dead letters as they come. Iterating waits for the next one. Thread-safe.
 
@@ -266,6 +269,7 @@ class Subscription:
         self._add(found, missed)
 
 
+@exported
 def dead_letters(env: int | Literal["here", "front"] | None = None) -> DeadLetters:
     """Look at the messages that reached nobody: the last ones, how many there were, and those to come.
 

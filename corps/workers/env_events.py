@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from corps.exporting import exported
 from corps.messages.endings import ORDERLY
 from corps.messages.env_event import EnvEvent
 from corps.messages.requests import TOLD, Request
@@ -77,6 +78,7 @@ class _ForWorker:
         return self._event
 
 
+@exported
 def env_events() -> News[EnvEvent]:
     """Hear of the Envs of the Corps from now on: which are added, lost, replaced and removed.
 

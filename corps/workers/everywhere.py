@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from corps.addresses import BOOT_ENV, FRONT
 from corps.errors import ContextError, DeadlineExceeded, EnvLost, WorkerGone
+from corps.exporting import exported
 from corps.messages.requests import CALL
 from corps.runtime.context import current
 from corps.runtime.env import Env
@@ -70,6 +71,7 @@ def ask_everywhere(
     return answers
 
 
+@exported
 def statistics(timeout: float | None = 5.0) -> dict[int, dict[str, Any]]:
     """Return what goes on in each Env of the Corps, and what went wrong so far.
 

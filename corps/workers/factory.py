@@ -24,6 +24,7 @@ from typing import (
 
 from corps.addresses import ConcAddr
 from corps.errors import ConfigError, CorpsError, DefinitionError
+from corps.exporting import exported
 from corps.messages.outcomes import Refused, Value
 from corps.runtime.calls.futures import Future, by_others
 from corps.runtime.calls.waiting import wait_all
@@ -93,6 +94,7 @@ Boots: TypeAlias = Callable[[BootWish], Future[Name[Any]]]
 """Boots a Corps. `corps.options` puts it in, because it lies above all that creates workers."""
 
 
+@exported
 @dataclass(frozen=True, slots=True)
 class Options:
     """How workers are to be created. Thread-safe; it needs an Env, as `corps.create` does.
@@ -648,6 +650,7 @@ def _is_number(value: object, *types: type, least: float) -> bool:
     return type(value) in types and value >= least  # type: ignore[operator]  # a number
 
 
+@exported
 def envs(label: str | None = None) -> list[int]:
     """Return the Envs in which workers are created in turn, for ``corps.options(env=...)``.
 
@@ -664,6 +667,7 @@ def envs(label: str | None = None) -> list[int]:
     return with_label(env, env.worker_envs, label)
 
 
+@exported
 def create(cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
     """Create a worker, and wait until it is constructed.
 
@@ -691,6 +695,7 @@ def create(cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]
     return _DEFAULT.create(cls, *args, **kwargs)
 
 
+@exported
 def create_funcs(
     *functions: Callable[..., Any] | ModuleType,
     **named: Callable[..., Any],
@@ -720,6 +725,7 @@ def create_funcs(
     return _DEFAULT.create_funcs(*functions, **named)
 
 
+@exported
 def singleton(cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
     """Return the only worker of a class in the Corps. The first caller has it created.
 

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from corps.addresses import ConcAddr
 from corps.clock import now
 from corps.errors import CorpsError, DefinitionError, EnvLost, RequestError, WorkerGone
+from corps.exporting import exported
 from corps.messages.outcomes import Refused
 from corps.messages.requests import CALL, Request
 from corps.runtime.calls.arguments import await_arguments
@@ -287,6 +288,7 @@ def func(function: Callable[P, Iterator[Y]], /) -> Func[P, Iterator[Y], RemoteIt
 def func(function: Callable[P, R], /) -> Func[P, R, R]: ...
 @overload
 def func(*, at_once: int | None = None) -> "_Decorator": ...
+@exported
 def func(function: Callable[..., Any] | None = None, /, *, at_once: int | None = None) -> Any:
     """Make a function one that can also be asked: ``@corps.func`` above its definition.
 

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from corps.errors import DefinitionError
+from corps.exporting import exported
 from corps.messages.interfaces import Interface
 from corps.messages.manners import ANY_NUMBER
 from corps.workers.conc import OFFERED, Conc
@@ -25,6 +26,7 @@ _REFUSED: Final = frozenset({"keep_state", "after_restart", "interleave"})
 """What means something in a Conc, and nothing in functions without a worker's own state."""
 
 
+@exported
 class Funcs(Conc):
     """A worker that is a set of functions: subclass it, and write plain functions in the class, without self.
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+from corps.exporting import exported
 from corps.messages.interfaces import Interface
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.waiting import gather
@@ -16,6 +17,7 @@ from corps.workers.routing import Routing, how_of
 T = TypeVar("T")
 
 
+@exported
 class Group(Generic[T]):
     """`n` workers of class `T` in each Env of the Corps, made by `Options.replicate`. Thread-safe.
 

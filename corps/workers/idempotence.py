@@ -5,6 +5,7 @@ from types import FunctionType
 from typing import Any, Final, TypeVar, overload
 
 from corps.errors import DefinitionError
+from corps.exporting import exported
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -19,6 +20,7 @@ def idempotent(method: F, /) -> F: ...
 def idempotent(*, retries: int = 3) -> Callable[[F], F]: ...
 
 
+@exported
 def idempotent(method: F | None = None, /, *, retries: int = 3) -> F | Callable[[F], F]:
     """Declare that running a method twice does what running it once does. So it may be sent again.
 

@@ -22,6 +22,7 @@ from corps.errors import (
     PackingError,
     WorkerGone,
 )
+from corps.exporting import exported
 from corps.messages.outcomes import Raised, Value
 from corps.messages.requests import ANEXT, DROP, NEXT, PULL
 from corps.messages.streams import NOBODY, SENDER, WHOLE, Held, Streaming, part_of
@@ -36,6 +37,7 @@ Y = TypeVar("Y")
 _GOES_ON: Final = (PackingError, Overloaded)  # that one item cannot come here; the next ones can
 
 
+@exported
 class RemoteIterator(Streaming, Generic[Y], Iterator[Y], AsyncIterator[Y]):
     """Iterates over a generator that lives in a worker. Thread-safe; each caller gets the next item.
 

@@ -6,6 +6,7 @@ from types import FunctionType
 from typing import Any, Final, Literal, TypeVar
 
 from corps.errors import DefinitionError
+from corps.exporting import exported
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -13,6 +14,7 @@ _MARK: Final = "_corps_beside"
 _PUBLIC: Final = "_corps_public"
 
 
+@exported
 def interleave(method: F, /) -> F:
     """Declare that an ``async def`` method lets other coroutines of its worker run while it awaits.
 
@@ -35,6 +37,7 @@ def interleave(method: F, /) -> F:
     return _marked(method, "interleaving")
 
 
+@exported
 def readonly(method: F, /) -> F:
     """Declare that a method changes nothing, so that it may run beside others that change nothing.
 
@@ -55,6 +58,7 @@ def readonly(method: F, /) -> F:
     return _marked(method, "reading")
 
 
+@exported
 def public(method: F, /) -> F:
     """Declare that Corps of other owners may call a method.
 

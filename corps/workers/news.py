@@ -8,12 +8,14 @@ from typing import Generic, Self, TypeVar
 
 from corps.clock import deadline_after, remaining
 from corps.errors import WaitTimeout
+from corps.exporting import exported
 from corps.messages.outcomes import Value
 from corps.runtime.calls.futures import Future
 
 T = TypeVar("T")
 
 
+@exported
 class News(Generic[T]):
     """What comes, in its order. Thread-safe.
 

@@ -9,6 +9,7 @@ from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overloa
 from corps.addresses import ConcAddr
 from corps.clock import now
 from corps.errors import ConfigError, EnvLost, NoSuchMethod, RequestError, WorkerGone
+from corps.exporting import exported
 from corps.messages.outcomes import Refused
 from corps.messages.requests import CALL, Request
 from corps.runtime.calls.arguments import await_arguments
@@ -32,6 +33,7 @@ _TRIES: Final = 20  # workers that may be lost, one after the other, before a re
 _PAUSE: Final = 0.25  # seconds after which a worker whose process has died is asked again
 
 
+@exported
 class Pool(Generic[T]):
     """Workers of class `T`, of which each has one request of the pool under way at a time. Thread-safe.
 
@@ -226,6 +228,7 @@ class _Task(Retrying):
         self._pool.take(self, is_first=True)
 
 
+@exported
 def pool(n: int, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Pool[T]:
     """Create `n` workers over all Envs in turn, and a pool that gives each of them one request at a time.
 

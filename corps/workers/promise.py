@@ -5,6 +5,7 @@ from types import AsyncGeneratorType, GeneratorType
 from typing import Any, TypeVar
 
 from corps.errors import AlreadySettled, BrokenPromise
+from corps.exporting import exported
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.runtime.calls.futures import Future
 from corps.runtime.context import acting
@@ -13,6 +14,7 @@ from corps.workers.everywhere import env_here
 R = TypeVar("R")
 
 
+@exported
 class Promise(Future[R]):
     """A Future that its author settles. Any number of callers may wait for it. Thread-safe.
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from corps.clock import wall_time
+from corps.exporting import exported
 from corps.messages.refusal import Refusal
 from corps.runtime.env import Env
 from corps.runtime.parts import Part
@@ -51,6 +52,7 @@ class Refusals(Part):
         self._news = tuple(each for each in self._news if each is not news)
 
 
+@exported
 def watch_refusals() -> News[Refusal]:
     """Hear what the Env of the caller refuses from now on: connections, and what comes by them.
 

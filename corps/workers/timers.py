@@ -5,6 +5,7 @@ from datetime import datetime, tzinfo
 from typing import Any, Literal, NoReturn, TypeAlias
 
 from corps.errors import PackError
+from corps.exporting import exported
 from corps.runtime.cells.cell import Cell
 from corps.runtime.parts import Part
 
@@ -12,6 +13,7 @@ Rate: TypeAlias = Literal["fixed", "delay"]
 """``fixed``: ticks are due at equal distances. ``delay``: each distance counts from the end of a tick."""
 
 
+@exported
 class Timer:
     """A timer that `corps.after`, `every` or `at` has set. Thread-safe. It stays in its Env."""
 
@@ -61,6 +63,7 @@ class TimersSide(Part):
         raise NotImplementedError
 
 
+@exported
 class Timers:
     """The timers of one worker: what `my_timer` gives. Any thread may use it. They belong to the worker."""
 

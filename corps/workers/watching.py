@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from corps.addresses import ConcAddr
 from corps.errors import ConfigError, EnvLost, WorkerGone
+from corps.exporting import exported
 from corps.messages.contacts import ExtAddr
 from corps.messages.endings import Ended
 from corps.messages.outcomes import Outcome, Refused, Value
@@ -59,6 +60,7 @@ class Watch(Future[Ended]):
         return not was_settled
 
 
+@exported
 def watch(name: Name[Any]) -> Future[Ended]:
     """Watch for the end of the worker's present incarnation. It comes exactly once, also if it is past.
 
@@ -115,6 +117,7 @@ class Told(NoAnswer):
         return super().settle(outcome)
 
 
+@exported
 def unwatch(watched: Future[Ended]) -> bool:
     """Watch no longer. `on_ended` is not called any more either, even if its call waits already.
 

@@ -19,6 +19,7 @@ from corps.errors import (
     RemoteError,
     UnpackError,
 )
+from corps.messages.requests import CALL
 from tests.integration.two_owners import Owner, two_owners
 
 LIMIT: Final = 60.0
@@ -168,7 +169,7 @@ def test_every_attribute_of_a_worker_is_refused_but_what_is_public(
     public = Index._corps_interface.public
     names = {*dir(Index), *dir(corps.Conc), *vars(Index), "__class__.__init__", "search.__globals__", "a.b"}
     for name in sorted(names - public):
-        asked: corps.Future[Any] = bob.env.ask(corps.messages.requests.CALL, index._addr, name, (), {})
+        asked: corps.Future[Any] = bob.env.ask(CALL, index._addr, name, (), {})
         with pytest.raises(NotPermitted):
             asked.result()
 

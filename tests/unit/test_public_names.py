@@ -1,9 +1,9 @@
 """What `import corps` offers: listed, sorted, documented, and pickled by a name that outlives its file."""
 
+import ast
 import inspect
 import re
 import textwrap
-import types
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +37,46 @@ def test_the_list_of_names_is_sorted_and_has_no_name_twice() -> None:
     assert sorted(set(NAMES)) == NAMES
 
 
-def test_the_list_of_names_is_complete() -> None:
-    assert corps.Settings.__name__ == "Settings"  # it is there once it was asked for
-    public = {
-        name
-        for name, value in vars(corps).items()
-        if not name.startswith("_") and not isinstance(value, types.ModuleType)
-    }
-    assert public == {name for name in NAMES if not name.startswith("__")}
+def imports_for_types() -> list[tuple[str, str]]:
+    """The file and name of each import in the package root that type checkers alone see."""
+    tree = ast.parse(Path(corps.__file__).read_text("utf-8"))
+    (block,) = (
+        node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
+    return [
+        (str(each.module).removeprefix("corps."), alias.name)
+        for each in block.body
+        if isinstance(each, ast.ImportFrom)
+        for alias in each.names
+        if alias.asname == alias.name
+    ]
+
+
+def test_type_checkers_and_the_interpreter_import_the_same_names_from_the_same_files() -> None:
+    listed = [(file, name) for file, names in vars(corps)["_FILES"].items() for name in names.split()]
+    assert sorted(listed) == sorted(imports_for_types())
+    assert sorted(name for _, name in listed) == NAMES
+
+
+def test_what_is_marked_as_public_is_listed_and_nothing_else() -> None:
+    marked = [
+        node.name
+        for path in Path(corps.__file__).parent.rglob("*.py")
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and "exported" in map(ast.unparse, node.decorator_list)
+    ]
+    assert sorted(marked) == NAMES
+
+
+def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'corps' has no attribute 'nonsense'"):
+        getattr(corps, "nonsense")  # noqa: B009
+    assert not hasattr(corps, "exported")
+
+
+def test_a_listing_of_the_package_has_every_name_before_it_was_asked_for() -> None:
+    assert set(NAMES) <= set(dir(corps))
 
 
 def test_every_error_is_public() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from corps.clock import deadline_after, remaining
 from corps.errors import Cancelled, CorpsError, WaitTimeout
+from corps.exporting import exported
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.runtime.calls.blocking import block_until, readers_of
 from corps.runtime.calls.futures import Future
@@ -33,6 +34,7 @@ AnyFuture = concurrent.futures.Future
 def wait_any(futures: Iterable[F], /, timeout: float | None = None) -> F: ...
 @overload
 def wait_any(*futures: F, timeout: float | None = None) -> F: ...
+@exported
 def wait_any(*futures: Any, timeout: float | None = None) -> Any:
     """Wait until one of the Futures is done.
 
@@ -60,6 +62,7 @@ def wait_any(*futures: Any, timeout: float | None = None) -> Any:
 def wait_all(futures: Iterable[F], /, timeout: float | None = None) -> list[F]: ...
 @overload
 def wait_all(*futures: F, timeout: float | None = None) -> list[F]: ...
+@exported
 def wait_all(*futures: Any, timeout: float | None = None) -> list[Any]:
     """Wait until all of the Futures are done, whether with a value or an error.
 
@@ -88,6 +91,7 @@ def wait_all(*futures: Any, timeout: float | None = None) -> list[Any]:
 def as_completed(futures: Iterable[F], /, timeout: float | None = None) -> Iterator[F]: ...
 @overload
 def as_completed(*futures: F, timeout: float | None = None) -> Iterator[F]: ...
+@exported
 def as_completed(*futures: Any, timeout: float | None = None) -> Iterator[Any]:
     """Iterate over the Futures in the order in which they are done.
 
@@ -120,6 +124,7 @@ def gather(one: AnyFuture[A], two: AnyFuture[B], three: AnyFuture[C], /) -> Futu
 def gather(
     one: AnyFuture[A], two: AnyFuture[B], three: AnyFuture[C], four: AnyFuture[D], /
 ) -> Future[tuple[A, B, C, D]]: ...
+@exported
 def gather(*futures: Any) -> Future[Any]:
     """Join many Futures into one that gives all their values.
 
@@ -155,6 +160,7 @@ def gather(*futures: Any) -> Future[Any]:
     return joined
 
 
+@exported
 def shield(future: Future[R]) -> Future[R]:
     """Keep a request from being cancelled with the task that awaits it.
 

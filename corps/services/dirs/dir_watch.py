@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from corps.clock import deadline_after, remaining
 from corps.errors import ContextError, WaitTimeout
+from corps.exporting import exported
 from corps.messages.outcomes import Value
 from corps.messages.requests import TOLD, Request
 from corps.runtime.calls.futures import Future, by_others
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@exported
 class DirWatch(Generic[T]):
     """What changes in Dirs, as `corps.watch_dir` gives it: `Entered`, `Left` and `Changed`. Thread-safe.
 

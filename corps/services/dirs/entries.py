@@ -7,6 +7,7 @@ from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from corps.addresses import ConcAddr
 from corps.errors import ConfigError
+from corps.exporting import exported
 from corps.messages.interfaces import Interface
 from corps.workers.names import Name
 from corps.workers.properties import NONE, Properties
@@ -168,18 +169,21 @@ class _Change(Generic[T_co]):
         return type(self), (self.name, self.tag, self.class_name, dict(self.properties))
 
 
+@exported
 class Entered(_Change[T_co]):
     """A worker is registered: it was at the beginning, or is from now on."""
 
     __slots__ = ()
 
 
+@exported
 class Left(_Change[T_co]):
     """A worker is not registered any more: it has ended for good, or was taken out."""
 
     __slots__ = ()
 
 
+@exported
 class Changed(_Change[T_co]):
     """The properties of an entry are others than before."""
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar, overload
 
 from corps.errors import ConfigError, CorpsError
+from corps.exporting import exported
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Refused, Value
 from corps.runtime.calls.futures import Future, by_others
@@ -156,6 +157,7 @@ def find(
     match: Match = None,
     **properties: Any,
 ) -> Name[Any]: ...
+@exported
 def find(
     what: Any,
     /,
@@ -223,6 +225,7 @@ def afind(
     match: Match = None,
     **properties: Any,
 ) -> Future[Name[Any]]: ...
+@exported
 def afind(
     what: Any,
     /,
@@ -273,6 +276,7 @@ def find_all(
     match: Match = None,
     **properties: Any,
 ) -> list[Name[Any]]: ...
+@exported
 def find_all(
     what: Any = None,
     /,
@@ -301,6 +305,7 @@ def find_all(
     return find_all_in(env_here(_WHERE), what, tag=tag, where=where, match=match, **properties)
 
 
+@exported
 def register(
     name: Name[Any],
     /,
@@ -337,6 +342,7 @@ def register(
     register_in(env, name, tag=tag, unique=unique, where=where, **properties).result()
 
 
+@exported
 def aregister(
     name: Name[Any],
     /,
@@ -367,6 +373,7 @@ def aregister(
     return register_in(env, name, tag=tag, unique=unique, where=where, **properties)
 
 
+@exported
 def unregister(name: Name[Any], /, *, tag: str | None = None, where: Scope | None = None) -> bool:
     """Take a worker out of the Dirs, and wait until no Env finds it.
 
@@ -387,6 +394,7 @@ def unregister(name: Name[Any], /, *, tag: str | None = None, where: Scope | Non
     return unregister_in(env_here("in whose Dirs it stands"), name, tag=tag, where=where).result()
 
 
+@exported
 def aunregister(name: Name[Any], /, *, tag: str | None = None, where: Scope | None = None) -> Future[bool]:
     """Take a worker out as `unregister` does, without blocking.
 
@@ -424,6 +432,7 @@ def watch_dir(
     match: Match = None,
     **properties: Any,
 ) -> DirWatch[Any]: ...
+@exported
 def watch_dir(
     what: Any = None,
     /,

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from corps.addresses import ConcAddr
+from corps.exporting import exported
 from corps.messages.interfaces import Interface
 from corps.runtime.env import Env
 from corps.services.dirs.dir_copy import Answer, DirCopy, Registration, find_soon
@@ -17,6 +18,7 @@ from corps.workers.names import Name
 from corps.workers.properties import Properties
 
 
+@exported
 class Dir(Conc):
     """A Dir of one's own: ``mine = corps.create(corps.Dir)``; then ``mine.register(name, tag="index").ret``.
 

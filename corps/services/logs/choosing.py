@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from corps.addresses import LOGS, ConcAddr
 from corps.errors import ConfigError, ContextError
+from corps.exporting import exported
 from corps.messages.requests import CALL
 from corps.runtime.env import Env
 from corps.services.logs.chosen import LevelRule
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 
+@exported
 class LogSink:
     """Where log records go, as `corps.log_to` has made it. Leaving its ``with`` block closes it."""
 
@@ -45,6 +47,7 @@ class LogSink:
         self.close()
 
 
+@exported
 def log_to(
     handler: logging.Handler | None = None,
     *,
@@ -119,6 +122,7 @@ def _one_sink(**asked: object) -> dict[str, Any]:
     return order
 
 
+@exported
 def log_level(
     level: int | str | None,
     name: str = "",

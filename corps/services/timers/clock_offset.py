@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from corps.clock import deadline_after, now, remaining, wall_time
 from corps.errors import ConfigError, LoopBlocked, NoTimeServer
+from corps.exporting import exported
 from corps.runtime.context import acting
 from corps.runtime.threads.running_loop import running_loop
 from corps.services.timers.sntp import Unusable, measured, question, read_answer
@@ -18,6 +19,7 @@ _PORT: Final = 123
 _SERVER: Final = re.compile(r"(?:\[(?P<six>[^\[\]]+)\]|(?P<host>[^\[\]:]+))(?::(?P<port>\d{1,5}))?")
 
 
+@exported
 class ClockOffset(NamedTuple):
     """How far the clock of this machine is from that of a time server.
 
@@ -37,6 +39,7 @@ class _Silent(NamedTuple):
     why: str
 
 
+@exported
 def clock_offset(servers: Sequence[str], *, timeout: float = 5.0) -> ClockOffset:
     """Ask time servers, all at once, how far the clock of this machine is from theirs (SNTP).
 

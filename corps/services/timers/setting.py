@@ -9,6 +9,7 @@ from typing import Any, Final, get_args
 
 from corps.addresses import is_runtimes_own
 from corps.errors import ConfigError
+from corps.exporting import exported
 from corps.runtime.cells.cell import Cell
 from corps.runtime.context import current
 from corps.runtime.env import Env
@@ -144,6 +145,7 @@ def _here(what: str, method: object) -> TimersOf:
     return TimersOf(env, None)
 
 
+@exported
 def after(seconds: float, method: Callable[..., Any], /, *args: Any, key: Hashable = None) -> Timer:
     """Have a method of a worker called once, so many seconds from now.
 
@@ -176,6 +178,7 @@ def after(seconds: float, method: Callable[..., Any], /, *args: Any, key: Hashab
     return _here("after", method).after(seconds, method, *args, key=key)
 
 
+@exported
 def every(
     seconds: float,
     method: Callable[..., Any],
@@ -214,6 +217,7 @@ def every(
     return _here("every", method).every(seconds, method, *args, rate=rate, jitter=jitter, key=key)
 
 
+@exported
 def at(
     when: datetime | str,
     method: Callable[..., Any],
@@ -263,6 +267,7 @@ def at(
     return _here("at", method).at(when, method, *args, zone=zone, durable=durable, key=key)
 
 
+@exported
 def timers(*, durable: bool = False) -> list[Timer]:
     """Return the timers that have not ended: those of the worker that calls this; elsewhere all of the Env.
 
