@@ -27,7 +27,7 @@ class Mailbox:
         is_full: As many wait as may, or more. For others to read.
     """
 
-    __slots__ = ("_count", "_door", "_last", "_limit", "_room", "_turns", "first", "is_full", "lock")
+    __slots__ = ("_count", "_door", "_last", "_limit", "_room", "_turns", "_wants", "first", "is_full", "lock")
 
     def __init__(self, limit: int) -> None:
         """Make an empty mailbox, in which `limit` requests may wait."""
@@ -41,6 +41,7 @@ class Mailbox:
         self.is_full = False
         self._door: Door = OPEN
         self._room: Condition | None = None  # made by the first sender that finds the mailbox full
+        self._wants = 0  # threads that wait for room
         self._turns: deque[Turn] | tuple[()] = ()  # coroutines that wait for room; made with `_room`
 
     # --- the caller holds the lock ---
@@ -69,10 +70,10 @@ class Mailbox:
         self.is_full = self._count >= self._limit
         if request.stage == WAITING:
             request.stage = BEGUN
-        if self._room is not None:
+        if self._wants and self._room is not None:
             self._room.notify()
-            if self._turns:
-                self._turns.popleft().wake()
+        if self._turns:
+            self._turns.popleft().wake()
         return request
 
     def put_first(self, request: Request, *, if_drained: bool = False) -> bool:
@@ -173,7 +174,11 @@ class Mailbox:
         cell.env.enter_blocked()
         try:
             with self.lock:
-                roomy = self._made_room().wait_for(self._has_room, remaining(until))
+                self._wants += 1
+                try:
+                    roomy = self._made_room().wait_for(self._has_room, remaining(until))
+                finally:
+                    self._wants -= 1
         finally:
             cell.env.leave_blocked()
         if not roomy:
