@@ -13,7 +13,7 @@ installed := $(VENV)/.installed
 export VENV DIR PATTERN
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo check test test-newest test-oldest test-all docs bench soak flood fuzz clean
+.PHONY: help setup lock demo check test test-pure wheels test-newest test-oldest test-all docs bench soak flood fuzz clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +49,15 @@ check: setup  ## lint, types, house rules and the quick unit tests, for work in 
 test: setup  ## lint, types, documentation, then the whole test suite: make test [ARGS=--durations=25]
 	@scripts/check
 	@scripts/test $(ARGS)
+
+test-pure: setup  ## the test suite on the Python code alone, without the native core: [ARGS=tests/unit]
+	@CORPS_PURE=1 scripts/test $(ARGS)
+
+wheels: setup  ## build both wheels into dist/: with the native core for this interpreter and machine, and a pure one
+	rm -rf dist
+	$(VENV)/bin/uv build --quiet --no-config --wheel --python $(VENV)/bin/python --out-dir dist
+	CORPS_PURE=1 $(VENV)/bin/uv build --quiet --no-config --wheel --python $(VENV)/bin/python --out-dir dist
+	@ls dist
 
 test-newest: setup  ## the test suite against the newest versions of what corps declares: [ARGS=tests/unit]
 	@scripts/test-declared newest $(ARGS)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from corps.clock import now, wall_time
+from corps.core import name as core_name
 from corps.endpoints import read_host
 from corps.errors import BootError, ConfigError, CorpsError, NoTimeServer
 from corps.federation.keyring import KeyRingFiles
@@ -57,7 +58,7 @@ def examine(settings: "Settings", version: str, time_servers: Sequence[str]) -> 
 
 
 def _versions(version: str) -> Finding:
-    also = f"pyzmq {pyzmq_version()}, corps {version}, Linux {os.uname().release}"
+    also = f"pyzmq {pyzmq_version()}, corps {version} ({core_name} core), Linux {os.uname().release}"
     return of_versions(of_python(), libzmq_version(), has_curve(), also)
 
 

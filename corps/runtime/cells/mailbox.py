@@ -27,7 +27,18 @@ class Mailbox:
         is_full: As many wait as may, or more. For others to read.
     """
 
-    __slots__ = ("_count", "_door", "_last", "_limit", "_room", "_turns", "_wants", "first", "is_full", "lock")
+    __slots__ = (
+        "_count",
+        "_door",
+        "_last",
+        "_limit",
+        "_room",
+        "_turns",
+        "_wants",
+        "first",
+        "is_full",
+        "lock",
+    )
 
     def __init__(self, limit: int) -> None:
         """Make an empty mailbox, in which `limit` requests may wait."""
