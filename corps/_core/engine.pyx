@@ -99,6 +99,8 @@ cdef object running_loop = None
 cdef object request_class = None
 cdef object future_class = None
 cdef object value_class = None
+cdef object gate_class = None
+cdef object plain_rest = None
 cdef object sent_class = None
 cdef object wait_class = None
 cdef unsigned long main_thread = 0
@@ -109,13 +111,15 @@ cdef frozenset plain_types = frozenset()  # of values with which nothing is to b
 
 
 def know(
-    *, variable, call, exit, loop, request, future, value, sent, wait, main, levels, depth, calls, plain
+    *, variable, call, exit, loop, request, future, value, sent, wait, gate, main, levels, depth, calls, plain
 ):
     """Give the core the parts of the engine that are Python. Called once, before the first Env is made."""
     global current, CALL, EXIT, running_loop, request_class, future_class, value_class, sent_class, wait_class
+    global gate_class, plain_rest
     global main_thread, reserve, shallow, deepest, plain_types
     current, CALL, EXIT, running_loop = variable, call, exit, loop
     request_class, future_class, value_class, sent_class, wait_class = request, future, value, sent, wait
+    gate_class, plain_rest = gate, gate.sleep
     main_thread, reserve, shallow, deepest, plain_types = main, levels, depth, calls, plain
 
 

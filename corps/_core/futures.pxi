@@ -37,7 +37,7 @@ cdef class FutureCore:
             RequestError: The request failed; which one says how, `executed` whether it ran.
             LoopBlocked: Called in a coroutine (use ``await`` there), or in a callback.
         """
-        if self._outcome is None and not self.was_run_here():
+        if self._outcome is None and not self.was_run_here() and not self.was_slept_for(None):
             self._wait(None)
         return self.value_here()
 
@@ -56,7 +56,8 @@ cdef class FutureCore:
             LoopBlocked: Called in a coroutine (use ``await`` there), or in a callback.
         """
         if self._outcome is None and (timeout is not None or not self.was_run_here()):
-            self._wait(timeout)
+            if not self.was_slept_for(timeout):
+                self._wait(timeout)
         return self.value_here()
 
     cdef value_here(self):
@@ -99,7 +100,10 @@ cdef class FutureCore:
             alarm.cancel()
         if callbacks is not None:
             for call in callbacks:
-                self._call_back(call)
+                if type(call) is gate_class:
+                    (<GateCore>call).open()
+                else:
+                    self._call_back(call)
         return True
 
     def when_settled(self, fn):
@@ -119,6 +123,30 @@ cdef class FutureCore:
         callbacks = self._callbacks
         if callbacks is not None and fn in callbacks:
             callbacks.remove(fn)
+
+    cdef bint was_slept_for(self, timeout) except -1:
+        """Wait for a worker of this Env, in a thread that is no worker's; return whether the outcome came.
+
+        The usual case of `corps.runtime.calls.blocking.block_until` for a script. All others are left to it.
+        """
+        cdef ActivityCore here
+        cdef GateCore gate
+        if type(self) is not future_class or corps_levels_left() < reserve:
+            return False
+        asked = self.request
+        if type(asked) is not request_class or not isinstance((<RequestCore>asked).route, CellCore):
+            return False
+        here = activity_here()
+        if here is not None and (here.cell is not None or here.reading or here.pooled or here.task is not None):
+            return False
+        gate = <GateCore>corps_new(gate_class)
+        self.when_settled(gate)
+        try:
+            gate.sleep(timeout)
+        finally:
+            if not gate.is_open:  # too late, or interrupted
+                self.remove_callback(gate)
+        return self._outcome is not None
 
     cdef bint was_run_here(self) except -1:
         """Run the worker that the answer is waited for, if it lives here and is free; return whether it came.

@@ -41,6 +41,9 @@ cdef class GateCore:
             interrupt = self._interrupt
             interrupt()
 
+    def __call__(self, _=None):
+        self.open()
+
     def call(self):
         """Wake the thread if it sleeps, without letting it through."""
         self.let_go()
@@ -77,7 +80,8 @@ cdef class WorkerPoolCore:
     cdef public Lock _lock
     cdef public object _ready
     cdef public dict _idle
-    cdef public long _total, _blocked, _most
+    cdef public object rest, _idle_time
+    cdef public long _total, _blocked, _most, _taken
     cdef public bint _coming, _starts_no_more
 
     def submit(self, cell):
@@ -89,16 +93,53 @@ cdef class WorkerPoolCore:
         if self._lock.is_held or (needs_one and not self._idle):
             self._pure_submit(cell)
             return 0
-        me = PyThread_get_thread_ident()
-        # One step up to the gate.
+        # One step up to here: from now on no other thread wakes one.
+        self._coming = self._coming or needs_one
         self._ready.append(cell)
         if needs_one:
-            gate = self._idle.pop(me, None)
+            gate = self._idle.pop(PyThread_get_thread_ident(), None)
             if gate is None:
-                gate = self._idle.popitem()[1]
-            self._coming = True
+                try:
+                    gate = self._idle.popitem()[1]
+                except KeyError:  # the last one has left at this very moment
+                    self._coming = False
+                    self._try_again()
+                    return 0
             gate.open()
         return 0
+
+    def _work(self):
+        cdef bint is_sent_for = True
+        cdef GateCore gate
+        while True:
+            gate = None
+            wake = None
+            if not self._lock.is_held and len(self._ready) == 1:
+                # One step: another thread is woken when there is more to do.
+                cell = self._ready.popleft()
+                self._taken += 1
+                if is_sent_for:
+                    self._coming = False
+            else:
+                cell, wake, gate = self._next_step(is_sent_for=is_sent_for)
+            is_sent_for = False
+            if cell is not None:
+                if wake is not None:
+                    self._send_for(wake)
+                self._run(cell)
+                cell = None
+            elif gate is None or not self.waits_at(gate):
+                return
+            else:
+                is_sent_for = True
+
+    cdef bint waits_at(self, GateCore gate) except -1:
+        if self.rest is not plain_rest:
+            return self._wait_at(gate)
+        while not gate.sleep(self._idle_time):
+            if self._leaves(gate):
+                return False
+        return True
 
     cdef bint sends_in_one_step(self) except -1:
         """Return whether `send_for` would run no Python code: for the main thread, which signals break off."""

@@ -45,6 +45,7 @@ from corps.runtime.other_envs import OtherEnvs
 from corps.runtime.parts import Part, Parts, Services
 from corps.runtime.registry import Registry
 from corps.runtime.threads.alarms import Alarms
+from corps.runtime.threads.gates import Gate
 from corps.runtime.threads.jobs import Jobs
 from corps.runtime.threads.lending import MAIN, RESERVE, SHALLOW, check_reserve
 from corps.runtime.threads.loop_thread import LoopThread
@@ -600,6 +601,7 @@ know(
     value=Value,
     sent=Sent,
     wait=Wait,
+    gate=Gate,
     main=MAIN,
     levels=RESERVE,
     depth=SHALLOW,

@@ -37,6 +37,8 @@ class Gate:
         if interrupt is not None:
             interrupt()
 
+    __call__ = open
+
     def call(self) -> None:
         """Wake the thread if it sleeps, without letting it through."""
         with self._lock:

@@ -78,7 +78,7 @@ class WorkerPool:
             self.submit(cell)
             return
         try:
-            _run(cell)
+            self._run(cell)
         finally:
             with self._lock:
                 self._total -= 1
@@ -96,7 +96,7 @@ class WorkerPool:
         if wake is not None:
             wake()
         while self._starts_no_more and (cell := self._take()) is not None:
-            _run(cell)
+            self._run(cell)
 
     def _take(self) -> Runnable | None:
         with self._lock:
@@ -199,30 +199,36 @@ class WorkerPool:
             wake()
 
     def _work(self) -> None:
-        me = get_ident()
-        sent_for = True
+        is_sent_for = True
         while True:
-            with self._lock:
-                if sent_for:
-                    self._coming = False
-                    sent_for = False
-                cell = self._ready.popleft() if self._ready else None
-                if cell is not None:
-                    self._taken += 1
-                    wake = self._next_thread()
-                elif self._closing:
-                    self._gone()
-                    return
-                else:
-                    self._idle[me] = gate = Gate()
-            if cell is None:
-                if not self._wait_at(gate):
-                    return
-                sent_for = True
-                continue
-            if wake is not None:
-                self._send_for(wake)
-            _run(cell)
+            cell, wake, gate = self._next_step(is_sent_for=is_sent_for)
+            is_sent_for = False
+            if cell is not None:
+                if wake is not None:
+                    self._send_for(wake)
+                self._run(cell)
+                del cell  # else what it holds would live while this thread is idle
+            elif gate is None or not self._wait_at(gate):
+                return
+            else:
+                is_sent_for = True
+
+    def _next_step(
+        self, *, is_sent_for: bool
+    ) -> tuple[Runnable | None, Callable[[], object] | None, Gate | None]:
+        """Return what the calling thread does next: run a cell, wait at a gate, or end."""
+        # With a cell: what sends another thread to work, if there is more to do.
+        with self._lock:
+            if is_sent_for:
+                self._coming = False
+            if self._ready:
+                self._taken += 1
+                return self._ready.popleft(), self._next_thread(), None
+            if self._closing:
+                self._gone()
+                return None, None, None
+            self._idle[get_ident()] = gate = Gate()
+            return None, None, gate
 
     def _send_for(self, wake: Callable[[], object]) -> None:
         try:
@@ -233,14 +239,18 @@ class WorkerPool:
     def _wait_at(self, gate: Gate) -> bool:
         """Wait to be woken; return False if this thread was idle for too long and has left the pool."""
         while not self._has_rested(gate):
-            with self._lock:
-                if self._idle.get(get_ident()) is not gate:  # woken at this very moment
-                    continue
-                if self._total > self._least:
-                    del self._idle[get_ident()]
-                    self._gone()
-                    return False
+            if self._leaves(gate):
+                return False
         return True
+
+    def _leaves(self, gate: Gate) -> bool:
+        """Leave the pool, because this thread was idle for long; False if it is woken now, or to be kept."""
+        with self._lock:
+            if self._idle.get(get_ident()) is not gate or self._total <= self._least:
+                return False
+            del self._idle[get_ident()]
+            self._gone()
+            return True
 
     def _has_rested(self, gate: Gate) -> bool:
         try:
@@ -249,14 +259,14 @@ class WorkerPool:
             _log.critical("an idle thread could not read; please report it", exc_info=True)
             return gate.sleep(self._idle_time)
 
+    @staticmethod
+    def _run(cell: Runnable) -> None:
+        try:
+            cell.run()
+        except BaseException:  # a thread of the pool lives on, whatever it ran
+            _log.critical("a cell let an error through; please report it", exc_info=True)
+
     def _gone(self) -> None:
         self._total -= 1
         self._threads.discard(current_thread())
         self._all_gone.notify_all()
-
-
-def _run(cell: Runnable) -> None:
-    try:
-        cell.run()
-    except BaseException:  # a thread of the pool lives on, whatever it ran
-        _log.critical("a cell let an error through; please report it", exc_info=True)
