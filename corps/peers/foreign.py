@@ -223,11 +223,11 @@ class ForeignPeers:
         """Fail what is unanswered at a peer, and forget it. Idempotent."""
         with self._lock:
             incarnation = peer.member.incarnation
-            if self._by_incarnation.get(incarnation) is peer:
+            if self._by_incarnation.get(incarnation) is peer:  # else the Env has come again, as another peer
                 del self._by_incarnation[incarnation]
+                self._transport.expel(peer.member)
             if self._expected.get(peer.place) is peer:
                 del self._expected[peer.place]
-            self._transport.expel(peer.member)
             self._peers.remove(peer)
         self._lost(peer, loss)
         peer.lose(loss)

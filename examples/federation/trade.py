@@ -19,15 +19,16 @@ HERE = Path(__file__).parent
 class User:
     """A person with a key ring, who runs programs."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, *host: str) -> None:
         self.name = name
+        self.host = host  # the command that runs another one on the host of this user; none for this host
         self.environment = {**os.environ, "XDG_CONFIG_HOME": str(folder / name)}
         self.key = json.loads(self.run("-m", "corps", "keys", "new", "work", "--json"))["public"]
 
     def run(self, *words: str) -> str:
         """Run Python as this user does; return what it has printed."""
         done = subprocess.run(
-            [sys.executable, *words],
+            [*self.host, sys.executable, *words],
             cwd=HERE,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -52,25 +53,26 @@ class User:
         self.run("-m", "corps", "stop", tag)
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        ann, bob, carol = (User(Path(folder), name) for name in ("ann", "bob", "carol"))
-        for one, other in ((ann, bob), (bob, carol)):
-            one.allow(other)
-            other.allow(one)
-        carol.allow(ann)  # and not the other way round
-        mill = ann.start("mill.py", "mill", "tcp://127.0.0.1")
+def trade(ann: User, bob: User, carol: User, mill_at: str, bakery_at: str) -> None:
+    """Start both Corps where they are to listen, order something, and end them."""
+    for one, other in ((ann, bob), (bob, carol)):
+        one.allow(other)
+        other.allow(one)
+    carol.allow(ann)  # and not the other way round
+    mill = ann.start("mill.py", "mill", mill_at)
+    try:
+        bakery = bob.start("bakery.py", "bakery", bakery_at)
         try:
-            bakery = bob.start("bakery.py", "bakery", "tcp://[::1]")
-            try:
-                bob.run("-m", "corps", "call", "bakery", "buy_from", json.dumps(mill))
-                print(carol.run("customer.py", bakery, mill), end="", flush=True)
-            finally:
-                bob.stop("bakery")
-            print("the mill has sold:", ann.run("-m", "corps", "call", "mill", "books").strip())
+            bob.run("-m", "corps", "call", "bakery", "buy_from", json.dumps(mill))
+            print(carol.run("customer.py", bakery, mill), end="", flush=True)
         finally:
-            ann.stop("mill")
+            bob.stop("bakery")
+        print("the mill has sold:", ann.run("-m", "corps", "call", "mill", "books").strip())
+    finally:
+        ann.stop("mill")
 
 
 if __name__ == "__main__":
-    main()
+    with tempfile.TemporaryDirectory() as place:
+        ann, bob, carol = (User(Path(place), name) for name in ("ann", "bob", "carol"))
+        trade(ann, bob, carol, "tcp://127.0.0.1", "tcp://[::1]")

@@ -24,8 +24,13 @@ border.is_far = lambda member, judge: bool(member.outside)
 class User:
     """A user with a key ring. All are the same one for the kernel."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, *host: str) -> None:
+        """Make the directories.
+
+        `host` is the command that runs another one on the host of this user; none for this host.
+        """
         self.name = name
+        self._host = host
         self._folder = folder / name
         self._folder.mkdir()
         self.config = self._folder / "config"
@@ -49,7 +54,7 @@ class User:
     def run(self, script: str, *words: str, timeout: float = 60.0) -> str:
         """Run a script as from another host; return what it has printed on both."""
         ended = subprocess.run(
-            [sys.executable, "-c", _ELSEWHERE + textwrap.dedent(script), *words],
+            [*self._host, sys.executable, "-c", _ELSEWHERE + textwrap.dedent(script), *words],
             env=self.environment,
             cwd=self._folder,
             stdout=subprocess.PIPE,
@@ -64,7 +69,7 @@ class User:
     def script(self, text: str, *words: str) -> Iterator["subprocess.Popen[str]"]:
         """Have a script that runs meanwhile. It ends by itself when its stdin does."""
         with subprocess.Popen(
-            [sys.executable, "-c", _ELSEWHERE + textwrap.dedent(text), *words],
+            [*self._host, sys.executable, "-c", _ELSEWHERE + textwrap.dedent(text), *words],
             env=self.environment,
             cwd=self._folder,
             stdin=subprocess.PIPE,
@@ -87,8 +92,9 @@ class User:
         """Run an external Corps that listens."""
         file = self._folder / f"{tag}.py"
         file.write_text(textwrap.dedent(source))
+        command = ["corps", "run", file.name, "--tag", tag, "--envs", "1", *options]
         with subprocess.Popen(
-            [sys.executable, "-m", "corps", "run", file.name, "--tag", tag, "--envs", "1", *options],
+            [*self._host, sys.executable, "-m", *command],
             env=self.environment,
             cwd=self._folder,
             stderr=subprocess.PIPE,

@@ -24,7 +24,12 @@ class Looks:
         self._n = 0
         real = Beats.look
 
-        def look(beats: Beats[str], at: float, there: Collection[str], heard: Collection[str]) -> Looked[str]:
+        def look(
+            beats: Beats[tuple[str, int]],
+            at: float,
+            there: Collection[tuple[str, int]],
+            heard: Collection[tuple[str, int]],
+        ) -> Looked[tuple[str, int]]:
             with self._changed:
                 self._n += 1
                 self._changed.notify_all()

@@ -207,6 +207,11 @@ def routing_id_of(incarnation: str, link: int) -> bytes:
     return b"E" + bytes.fromhex(incarnation) + _LINK.pack(link)  # libzmq keeps a zero in front for its own
 
 
+def env_of(routing_id: bytes) -> bytes:
+    """Return what the routing ids of all links of an Env have in common."""
+    return routing_id[: -_LINK.size]
+
+
 def link_of(routing_id: bytes) -> int:
     """Return the number of the link that has this routing id; any number if it is none of `routing_id_of`."""
     return int.from_bytes(routing_id[-_LINK.size :], "big")

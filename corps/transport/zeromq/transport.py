@@ -127,7 +127,7 @@ class ZmqTransport(Transport):
         self._reserve = Reserve(_RESERVE)
         self._tries_again: float | None = None  # when there may be memory for what there was none for
         self._chunk = CHUNK_SIZE if self.max_frame is None else min(CHUNK_SIZE, self.max_frame)
-        self._beats: Beats[str] | None = None if silence is None else Beats(silence)
+        self._beats: Beats[tuple[str, int]] | None = None if silence is None else Beats(silence)
         self._looks_at: float | None = None  # when `_beats` is to look; None: there is no link
         self._heard: set[str] = set()  # incarnations of those of whom something came since the last look
         # Used by the thread that reads alone. A single look-up among the members needs no lock.
@@ -223,7 +223,7 @@ class ZmqTransport(Transport):
             self._admission.keys.pop(member.public_key, None)
             self._proven.pop(member.incarnation, None)
             self._incoming.pop(member.incarnation, None)
-            link = self._links.get(member.incarnation)
+            link = self._links.pop(member.incarnation, None)  # who is admitted again gets another one
         if link is not None:
             link.forsake()
         if self._border is not None:
@@ -433,9 +433,18 @@ class ZmqTransport(Transport):
 
     def _greet(self, routing_id: bytes, user: str | None, frames: Sequence[Frame]) -> None:
         try:
-            if self._border is not None and self._is_for_another(frames):
-                self._answer(routing_id)
-                return
+            if self._border is not None:
+                if self._is_for_another(frames):
+                    self._answer(routing_id)
+                    return
+                self._part()
+                if self._inbound.is_over(routing_id):
+                    self._answer(routing_id, is_farewell=True)
+                    return
+                former = self._inbound.follows(routing_id, user)
+                if former is not None:  # it has given up this Env: what is unanswered cannot go on
+                    self._on_broken(former, None)
+                    self._part()
             on_visitor = None if self._border is None else self._on_visitor
             member = self._inbound.greet(routing_id, user, frames, on_visitor)
             if user is not None and self._border is not None:
@@ -549,14 +558,16 @@ class ZmqTransport(Transport):
             for message in messages:
                 self._on_message(member.env, message)
 
-    def _listen_for_signs(self, beats: Beats[str]) -> None:
+    def _listen_for_signs(self, beats: Beats[tuple[str, int]]) -> None:
         """Ask those who have been silent, and report those who were for too long."""
         with self._lock:
+            # By the number of the link too: an Env that is admitted again begins anew.
             links = {
-                incarnation: self._links[incarnation] for incarnation in self._links.keys() & self._members
+                (incarnation, self._links[incarnation].number): self._links[incarnation]
+                for incarnation in self._links.keys() & self._members
             }
             self._looks_at = now() + beats.every if self._links else None
-        looked = beats.look(now(), links, self._heard)
+        looked = beats.look(now(), links, [each for each in links if each[0] in self._heard])
         self._heard.clear()
         for each in looked.ask:
             with suppress(BrokenError):  # it was closed at this moment

@@ -275,6 +275,20 @@ def test_a_link_that_breaks_fails_what_is_under_way_and_is_forgotten(border: Bor
     assert [each.env for each in border.side.transport.admitted] == [3]
 
 
+def test_late_news_of_the_end_of_a_peer_does_no_harm_to_the_one_that_came_after_it(border: Border) -> None:
+    border.visit()
+    former = border.foreign.find(VISITOR.incarnation)
+    assert former is not None
+    border.foreign.lose(former, Loss("its connection broke"))
+    member = border.visit()
+    assert member is not None
+    border.foreign.lose(former, Loss("its connection broke"))
+    assert member in border.side.transport.admitted
+    later = border.foreign.find(VISITOR.incarnation)
+    assert later is not None
+    assert later.member == member
+
+
 def test_what_waited_for_an_env_that_was_not_found_has_not_run(border: Border) -> None:
     peer = border.foreign.expect("visitor's", 2)
     request = asked(TARGET)

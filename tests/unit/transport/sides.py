@@ -74,8 +74,7 @@ class LineTransport(Transport):
         self.admitted.append(member)
 
     def expel(self, member: Member) -> None:
-        if member in self.admitted:  # else it has not had a process yet
-            self.admitted.remove(member)
+        self.admitted[:] = [each for each in self.admitted if each.incarnation != member.incarnation]
 
     def connect(self, member: Member) -> Link:
         if self.refuses is not None:
