@@ -7,10 +7,12 @@ else stays as it is written. So the Python code is the definition of both, and b
 
 import os
 import sys
+from collections.abc import Callable
 from types import FunctionType, MemberDescriptorType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 C = TypeVar("C", bound=type)
+F = TypeVar("F", bound=Callable[..., Any])
 
 PURE: Final = "CORPS_PURE"
 """The environment variable that asks for the pure twin. It is no setting: it counts on import."""
@@ -40,7 +42,17 @@ if TYPE_CHECKING or _ENGINE is None:
 else:
     Lock = _ENGINE.Lock
 
-__all__ = ["PURE", "Lock", "know", "name", "native", "pure_of"]
+__all__ = [
+    "PURE",
+    "Lock",
+    "know",
+    "know_part",
+    "name",
+    "native",
+    "native_function",
+    "pure_function",
+    "pure_of",
+]
 
 
 def native(cls: C) -> C:
@@ -49,9 +61,25 @@ def native(cls: C) -> C:
     return cls if core is None else _rebased(cls, core)
 
 
+def native_function(function: F) -> F:
+    """Return the function of the native core in place of one, to which it leaves the rest. For decorating."""
+    if not hasattr(_ENGINE, function.__name__):
+        return function
+    made: F = _ENGINE.stand_for(function)  # type: ignore[union-attr]
+    return made
+
+
 def pure_of(cls: C) -> C:
     """Return a class as it is written, whichever core runs."""
     pure: C = vars(cls).get("_pure", cls)
+    return pure
+
+
+def pure_function(function: F) -> F:
+    """Return a function as it is written, whichever core runs."""
+    if isinstance(function, FunctionType):
+        return function
+    pure: F = _ENGINE.pure_of(function)  # type: ignore[union-attr]
     return pure
 
 
@@ -59,6 +87,12 @@ def know(**parts: Any) -> None:
     """Give the native core, if there is one, what it asks for of the engine. Once, before the first Env."""
     if _ENGINE is not None:
         _ENGINE.know(**parts)
+
+
+def know_part(what: str, part: Any) -> None:
+    """Give it one part, where that is defined."""
+    if _ENGINE is not None:
+        _ENGINE.know_part(what, part)
 
 
 def _rebased(cls: C, core: type) -> C:

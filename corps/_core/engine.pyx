@@ -10,9 +10,12 @@ ends where Python code may run: at a call, and where an object may be freed or m
 knows. So a lock that nobody holds need not be taken for a straight run. `Lock.is_held` says whether one does.
 """
 
-from cpython.exc cimport PyErr_CheckSignals
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_CheckSignals, PyErr_Clear
 from cpython.object cimport PyObject, PyObject_Call, PyObject_GetAttr
-from libc.stdint cimport int64_t
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.string cimport memcpy, memmove
 
 
 cdef extern from *:
@@ -90,6 +93,34 @@ cdef extern from "Python.h":
     int PyContext_Exit(object context) except -1
     void Py_DECREF(PyObject *thing)
 
+    bint PyUnicode_IS_COMPACT_ASCII(object text) noexcept
+    void *PyUnicode_DATA(object text) noexcept
+    Py_ssize_t PyUnicode_GET_LENGTH(object text) noexcept
+    double PyFloat_AS_DOUBLE(object number) noexcept
+    long long PyLong_AsLongLongAndOverflow(object number, int *overflows) noexcept
+    Py_ssize_t PyTuple_GET_SIZE(object items) noexcept
+    PyObject *PyTuple_GET_ITEM(object items, Py_ssize_t n) noexcept
+    Py_ssize_t PyList_GET_SIZE(object items) noexcept
+    PyObject *PyList_GET_ITEM(object items, Py_ssize_t n) noexcept
+    Py_ssize_t PyDict_Size(object items) noexcept
+    bint PyDict_Next(object items, Py_ssize_t *n, PyObject **key, PyObject **value) noexcept
+
+    # As they are: what they return is a reference of the caller's, or NULL with an error set.
+    PyObject *new_reference "Py_NewRef"(object thing) noexcept
+    void Py_DECREF_of "Py_DECREF"(PyObject *thing) noexcept
+    PyObject *PyTuple_New_of "PyTuple_New"(Py_ssize_t size) noexcept
+    void PyTuple_SET_ITEM_of "PyTuple_SET_ITEM"(PyObject *items, Py_ssize_t n, PyObject *item) noexcept
+    PyObject *PyList_New_of "PyList_New"(Py_ssize_t size) noexcept
+    int PyList_Append_of "PyList_Append"(PyObject *items, PyObject *item) noexcept
+    PyObject *PyDict_New_of "PyDict_New"() noexcept
+    int PyDict_SetItem_of "PyDict_SetItem"(PyObject *items, PyObject *key, PyObject *value) noexcept
+    PyObject *PyLong_FromLongLong_of "PyLong_FromLongLong"(long long number) noexcept
+    PyObject *PyFloat_FromDouble_of "PyFloat_FromDouble"(double number) noexcept
+    PyObject *PyBytes_FromStringAndSize_of "PyBytes_FromStringAndSize"(const char *at, Py_ssize_t size) noexcept
+    PyObject *PyUnicode_DecodeUTF8_of "PyUnicode_DecodeUTF8"(
+        const char *at, Py_ssize_t size, const char *errors
+    ) noexcept
+
 
 # What the engine is made of in Python. `know` sets it, once, when that is loaded.
 cdef object current = None  # the ContextVar of the Activity
@@ -108,6 +139,22 @@ cdef int reserve = 0  # levels of the stack that a step of the runtime needs
 cdef int shallow = 0  # levels that a thread may have used that runs what it waits for
 cdef int deepest = 0  # so many calls deep a thread runs what it waits for
 cdef frozenset plain_types = frozenset()  # of values with which nothing is to be done
+cdef object kind_class = None
+cdef object usual_kinds = None  # what a request may ask for over a link: a Kind for each number
+cdef object packed_class = None
+
+cdef dict pure = {}  # the Python functions that functions here stand for, by name
+
+
+def stand_for(function):
+    """Return the function of the core with a name, to which all that is unusual is left."""
+    pure[function.__name__] = function
+    return globals()[function.__name__]
+
+
+def pure_of(function):
+    """Return the Python function that one of the core stands for."""
+    return pure[function.__name__]
 
 
 def know(
@@ -123,9 +170,22 @@ def know(
     main_thread, reserve, shallow, deepest, plain_types = main, levels, depth, calls, plain
 
 
+def know_part(what, part):
+    """Give the core a part of the links between Envs, where that is defined."""
+    global kind_class, usual_kinds, packed_class
+    if what == "kinds":
+        kind_class, usual_kinds = type(part[_CALL]), part
+    elif what == "packed":
+        packed_class = part
+    else:
+        raise KeyError(what)
+
+
 include "locks.pxi"
 include "threads.pxi"
 include "requests.pxi"
 include "futures.pxi"
 include "cells.pxi"
 include "asking.pxi"
+include "frames.pxi"
+include "plain.pxi"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from corps.core import know_part, native
 from corps.errors import UnpackError
 from corps.handlers import came_from_a_handler
 from corps.packing.blame import explain
@@ -49,6 +50,10 @@ class Packed(NamedTuple):
     buffers: tuple[Buffer, ...]
 
 
+know_part("packed", Packed)
+
+
+@native
 class Packer:
     """Pack and unpack at one border. Immutable. Thread-safe.
 
