@@ -13,7 +13,7 @@ installed := $(VENV)/.installed
 export VENV DIR PATTERN
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo check test test-pure wheels test-newest test-oldest test-all docs bench soak flood fuzz clean
+.PHONY: help setup lock demo check test test-pure sanitize wheels test-newest test-oldest test-all docs bench soak flood fuzz clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -52,6 +52,9 @@ test: setup  ## lint, types, documentation, then the whole test suite: make test
 
 test-pure: setup  ## the test suite on the Python code alone, without the native core: [ARGS=tests/unit]
 	@CORPS_PURE=1 scripts/test $(ARGS)
+
+sanitize: setup  ## the tests of the native core under the sanitizers of gcc: make sanitize [ARGS=tests/unit/test_core.py]
+	@scripts/sanitize $(ARGS)
 
 wheels: setup  ## build both wheels into dist/: with the native core for this interpreter and machine, and a pure one
 	rm -rf dist
