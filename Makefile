@@ -88,7 +88,7 @@ $(VENV)/.installed-bench: $(installed) requirements/bench.txt
 	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement requirements/bench.txt
 	@touch $@
 
-bench: setup $(if $(filter --peers --plot,$(ARGS)),$(VENV)/.installed-bench)  ## run the benchmarks: make bench [ARGS=--help]
+bench: setup $(if $(filter --peers --plot --core --savina --all --missing,$(ARGS)),$(VENV)/.installed-bench)  ## run the benchmarks: make bench [ARGS=--help]
 	@$(VENV)/bin/python -m benchmarks $(ARGS)
 
 soak: setup  ## do harm to a running Corps for ten minutes, and judge: make soak [STORM=border] [ARGS='--minutes 120 --seed 7']

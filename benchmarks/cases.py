@@ -4,11 +4,12 @@ who do it there.
 Numbers of operations are those of one round; they are cut short by time, so slow subjects do fewer of them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from benchmarks.savina.suite import PROBLEMS
 from benchmarks.timing import Effort, Works
 
 KIB: Final = 1024
@@ -16,6 +17,7 @@ MIB: Final = 1024 * 1024
 
 Role = Literal["floor", "corps", "peer"]
 Unit = Literal["s", "B"]
+Group = Literal["usual", "soak", "core", "savina"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,14 @@ class Section:
     Attributes:
         name: Of the section.
         works: Of the section.
-        on_demand: Whether it is measured only if it is asked for by its name.
+        group: The sections that are asked for together.
+        processors: How many processors it needs.
     """
 
     name: str
     works: tuple[Work, ...]
-    on_demand: bool = False
+    group: Group = "usual"
+    processors: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,7 @@ class Subject:
         package: The distribution that has to be installed for it; empty: none.
         is_alone: Whether it disturbs others, or is changed by being measured: it is opened for each of at
             most three rounds, when no other subject is open.
+        is_pure: Whether corps runs on the pure twin of its core there.
     """
 
     section: str
@@ -99,6 +104,7 @@ class Subject:
     floors: tuple[str, ...] = ()
     package: str = ""
     is_alone: bool = False
+    is_pure: bool = False
 
 
 ONE: Final = "in one process"
@@ -113,6 +119,10 @@ PACKING: Final = "packing"
 PARALLEL: Final = "parallel"
 RECOVERY: Final = "recovery"
 SOAK: Final = "soak"
+CORE_ONE: Final = "core, in one process"
+CORE_TOGETHER: Final = "core, between processes on one processor"
+CORE_APART: Final = "core, between processes on a processor each"
+SAVINA: Final = "savina"
 TIMERS: Final = "timers"
 
 CALL: Final = "call"
@@ -121,6 +131,9 @@ FAN_OUT: Final = "call, 1 000 in flight to 100 workers"
 CREATE: Final = "create a worker"
 RING: Final = "hop in a ring of 500 workers"
 WORKER_TO_WORKER: Final = "call, from worker to worker"
+SCRIPT: Final = "call, from the script"
+TIMED: Final = "call, from worker to worker, wait with a time limit"
+ONE_WAY: Final = "message that nobody waits for"
 MAP: Final = "task of a CPU-bound map over 2 processes"
 STREAMING: Final = "call while 1 GiB streams by in 16 MiB pieces"
 SLEEPING: Final = "call while a neighbour sleeps"
@@ -163,6 +176,8 @@ N_FAN_OUT: Final = 100
 N_RING: Final = 500
 PIECE: Final = 16 * MIB
 N_IDLE: Final = 100_000
+USUAL: Final[tuple[Group, ...]] = ("usual",)
+N_ONE_WAY: Final = 1000
 
 SIZES: Final = {
     "1 B": 1,
@@ -214,6 +229,11 @@ _CALLS: Final = (
     Work(THREADS, 2000, 200),
     Work(FAN_OUT, 3000, 1000),
     Work(CREATE, 500, 20),
+)
+_CORE_BETWEEN: Final = (
+    Work(CALL, 5000, 20),
+    Work(in_flight(100), 20_000, 100),
+    Work(ONE_WAY, 20_000, N_ONE_WAY),
 )
 _NEIGHBOURS: Final = (Work(SLEEPING, 5000, 5, seconds=5, rounds=2), Work(BUSY, 5000, 5, seconds=5, rounds=2))
 
@@ -274,25 +294,43 @@ SECTIONS: Final = (
             Work(SOAK_MEMORY, 1_000_000, 1000, unit="B", seconds=3600, rounds=1, limit=3700, warms_up=False),
             Work(SOAK_CALLS, 1_000_000, 1000, seconds=3600, rounds=1, limit=3700, warms_up=False),
         ),
-        on_demand=True,
+        group="soak",
+    ),
+    Section(
+        CORE_ONE,
+        (
+            Work(WORKER_TO_WORKER, 20_000, 20),
+            Work(SCRIPT, 5000, 20),
+            Work(TIMED, 5000, 20),
+            Work(in_flight(100), 20_000, 100),
+            Work(ONE_WAY, 20_000, N_ONE_WAY),
+        ),
+        group="core",
+    ),
+    Section(CORE_TOGETHER, _CORE_BETWEEN, group="core"),
+    Section(CORE_APART, _CORE_BETWEEN, group="core", processors=2),
+    Section(
+        SAVINA,
+        tuple(Work(problem.title, 1, 1, seconds=20, rounds=5) for problem in PROBLEMS),
+        group="savina",
     ),
 )
 
 
-def chosen(only: str, *, quick: bool, soak: bool = False) -> list[Section]:
+def chosen(only: str, *, quick: bool, groups: Collection[Group] = USUAL) -> list[Section]:
     """The sections and works to measure.
 
     Args:
-        only: What the name of the section or work has to contain; empty: all that are not on demand.
+        only: What the name of the section or work has to contain; empty: all of the groups.
         quick: Whether works without quick operations are left out.
-        soak: Whether sections on demand are measured, too.
+        groups: Which sections are meant. A section of another group has to be called by its name.
 
     Returns:
         The sections that have such works, with these only.
     """
     sections = []
     for section in SECTIONS:
-        if section.on_demand and not soak and not only.startswith(section.name):
+        if section.group not in groups and not only.startswith(section.name):
             continue
         works = tuple(
             work
@@ -300,5 +338,5 @@ def chosen(only: str, *, quick: bool, soak: bool = False) -> list[Section]:
             if only in f"{section.name}: {work.name}" and (work.quick or not quick)
         )
         if works:
-            sections.append(Section(section.name, works, section.on_demand))
+            sections.append(replace(section, works=works))
     return sections

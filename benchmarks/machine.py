@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import zmq
 
+from corps import core
+
 OURS: Final = ("corps", "pyzmq", "msgpack", "cloudpickle", "dill", "uvloop", "numpy")
 
 
@@ -25,6 +27,7 @@ def machine(peers: list[str]) -> dict[str, Any]:
         "cpu": _cpu_model(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "kernel": f"{platform.system()} {platform.release()}",
+        "core": core.name,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "versions": {**installed, "libzmq": zmq.zmq_version()},
     }

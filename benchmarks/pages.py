@@ -5,7 +5,17 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.plots import PLOTS
-from benchmarks.report import HEADINGS, TARGET_HEADINGS, Row, machine_lines, row, target_rows
+from benchmarks.report import (
+    HEADINGS,
+    MEAN_HEADINGS,
+    TARGET_HEADINGS,
+    Row,
+    machine_lines,
+    mean_rows,
+    row,
+    section_lines,
+    target_rows,
+)
 from benchmarks.results import Run
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "performance-tables.md"
@@ -13,8 +23,8 @@ PICTURES: Final = PAGE.with_name("assets") / "performance"
 INTRODUCTION: Final = """# Performance tables
 
 `python -m benchmarks --keep` writes this page from `benchmarks/reference.json`.
-[Performance](performance.md) says how the figures were taken, what the columns mean, and why targets are
-missed."""
+[Performance](performance.md) says what they mean, and why targets are missed.
+[How to measure](benchmarks.md) says how the figures were taken, and what the columns are."""
 
 
 def content(run: Run, pictures: Path = PICTURES) -> str:
@@ -58,9 +68,19 @@ def _lines(run: Run, pictures: Path) -> Iterator[str]:
         if section != last:
             yield ""
             yield f"## {section[0].upper()}{section[1:]}"
+            if lines := list(section_lines(run, section)):
+                yield ""
+                yield "Measured in another run, on:"
+                yield ""
+                yield from (f"- {line}" for line in lines)
         last = section
         yield ""
         yield from _table((f"**{work}**", *HEADINGS[1:]), (row(each, results) for each in results), left=1)
+    if means := list(mean_rows(run)):
+        yield ""
+        yield "## Savina, all of it"
+        yield ""
+        yield from _table(MEAN_HEADINGS, means, left=2)
     if run.absent:
         yield ""
         yield "## Not measured"

@@ -1,21 +1,22 @@
 """What was measured, as rows of text, and as tables of the terminal."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.cases import KIB, MIB
+from benchmarks.cases import KIB, MIB, SAVINA
 from benchmarks.compare import Change
-from benchmarks.results import Result, Run, floor_of, ratio
+from benchmarks.results import Result, Run, floor_of, geometric_mean, ratio
 from benchmarks.targets import TARGETS
 
 Row = tuple[str, ...]
 
-HEADINGS: Final = ("", "p50", "p99", "rate", "spread of rounds", "÷ floor", "corps is faster by")
+HEADINGS: Final = ("", "p50", "p99", "p99.9", "rate", "spread of rounds", "÷ floor", "corps is faster by")
 TARGET_HEADINGS: Final = ("", "what", "target", "measured", "")
+MEAN_HEADINGS: Final = ("", "to", "geometric mean of the ratios")
 CHANGE_HEADINGS: Final = ("section", "work", "who", "÷ before", "noise", "as ratio to", "")
 
 
@@ -52,11 +53,47 @@ def machine_lines(run: Run) -> Iterator[str]:
     Yields:
         Lines of text.
     """
-    facts = run.machine
-    yield f"{facts['cpu']}, {facts['cores']} cores; {facts['kernel']}; {facts['python']}"
-    yield ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    yield from _facts(run.machine)
     if run.is_quick:
         yield "A quick run: it shows that the benchmarks work; its figures mean nothing."
+
+
+def _facts(machine: dict[str, Any]) -> Iterator[str]:
+    core = f"; {machine['core']} core" if "core" in machine else ""
+    yield f"{machine['cpu']}, {machine['cores']} cores; {machine['kernel']}; {machine['python']}{core}"
+    yield ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+
+
+def section_lines(run: Run, section: str) -> Iterator[str]:
+    """Where a section was measured, if that was elsewhere.
+
+    Args:
+        run: Which.
+        section: Its name.
+
+    Yields:
+        Lines of text.
+    """
+    if section in run.elsewhere:
+        yield from _facts(run.elsewhere[section])
+
+
+def mean_rows(run: Run) -> Iterator[Row]:
+    """The geometric means of the ratios of the suite's works: ours to each other system.
+
+    Args:
+        run: Which.
+
+    Yields:
+        Texts for `MEAN_HEADINGS`.
+    """
+    roles = {result.key.subject: result.role for result in run.results if result.key.section == SAVINA}
+    ours = [name for name, role in roles.items() if role == "corps"]
+    for other in [name for name, role in roles.items() if role == "peer"]:
+        for one in ours:
+            value = geometric_mean(run, SAVINA, one, other)
+            if value is not None:
+                yield (one, other, factor(value))
 
 
 def row(result: Result, beside: list[Result]) -> Row:
@@ -75,6 +112,7 @@ def row(result: Result, beside: list[Result]) -> Row:
         result.key.subject,
         amount(result.p50, result.unit),
         _tail(result),
+        "" if result.p999 is None else amount(result.p999, result.unit),
         rate(result),
         "" if result.spread is None else f"{result.spread:.0%}",
         "" if floor is None else factor(ratio(result, floor)),
@@ -88,17 +126,20 @@ def _tail(result: Result) -> str:
     return "" if result.p95 is None else f"p95 {amount(result.p95, result.unit)}"
 
 
-def target_rows(run: Run) -> Iterator[Row]:
+def target_rows(run: Run, *, measured_only: bool = False) -> Iterator[Row]:
     """The targets, held against a run.
 
     Args:
         run: Which.
+        measured_only: Whether to leave out those that it has not measured.
 
     Yields:
         Texts for `TARGET_HEADINGS`.
     """
     for target in TARGETS:
         value, verdict = target.judge(run)
+        if value is None and measured_only:
+            continue
         yield (
             target.number,
             target.what,
@@ -136,8 +177,11 @@ def show(console: Console, run: Run) -> None:
         console.print()
         console.print(f"[bold]{section}[/]")
         console.print(table)
-    console.print("\n[bold]targets[/]")
-    console.print(_table(TARGET_HEADINGS, target_rows(run), left=3))
+    if means := list(mean_rows(run)):
+        console.print("\n[bold]savina, all of it[/]")
+        console.print(_table(MEAN_HEADINGS, means, left=2))
+    console.print("\n[bold]targets[/], those that this run can judge")
+    console.print(_table(TARGET_HEADINGS, target_rows(run, measured_only=True), left=3))
     if run.absent:
         console.print("\n[bold]not measured[/]")
         console.print(_table(("who and what", "why"), run.absent.items(), left=2, wraps=True))
@@ -155,6 +199,17 @@ def show_changes(console: Console, changes: list[Change], name: str) -> None:
     console.print(f"\n[bold]since {name}[/]: {same} of {len(changes)} within the noise")
     if same < len(changes):
         console.print(_table(CHANGE_HEADINGS, change_rows(changes), left=3))
+
+
+def show_history(console: Console, titles: Row, rows: Iterable[Row]) -> None:
+    """Print what releases have measured.
+
+    Args:
+        console: Where.
+        titles: Of the columns.
+        rows: Texts for them.
+    """
+    console.print(_table(titles, rows, left=1))
 
 
 def _sections(run: Run) -> Iterator[tuple[str, Table]]:

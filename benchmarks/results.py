@@ -35,12 +35,14 @@ class Round:
         p50: Their median.
         p99: Their 99th percentile.
         samples: Some or all of them.
+        p999: The sample that one in a thousand exceeds; None in a run that did not keep it.
     """
 
     count: int
     p50: float
     p99: float
     samples: tuple[float, ...]
+    p999: float | None = None
 
     @classmethod
     def of(cls, samples: list[float]) -> "Round":
@@ -53,8 +55,9 @@ class Round:
             The round.
         """
         ordered = sorted(samples)
-        p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
-        return cls(len(samples), statistics.median(ordered), p99, tuple(_short(each) for each in samples))
+        p99, p999 = (ordered[min(len(ordered) - 1, int(len(ordered) * part))] for part in (0.99, 0.999))
+        short = tuple(_short(each) for each in samples)
+        return cls(len(samples), statistics.median(ordered), p99, short, p999)
 
     def thinned(self, at_most: int) -> "Round":
         """Keep only some of the samples.
@@ -100,6 +103,12 @@ class Result:
         return statistics.median(each.p99 for each in self.rounds)
 
     @property
+    def p999(self) -> float | None:
+        """The median of the rounds' 99.9th percentiles; None without a round of 1 000 samples."""
+        known = [each.p999 for each in self.rounds if each.p999 is not None and each.count >= 1000]
+        return statistics.median(known) if known else None
+
+    @property
     def p95(self) -> float | None:
         """The 95th percentile of the samples that were kept, of all rounds; None for less than 20."""
         samples = sorted(sample for each in self.rounds for sample in each.samples)
@@ -116,19 +125,21 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A whole run.
+    """A whole run, or the sections of several ones.
 
     Attributes:
         machine: Where it was, and with which versions.
         results: In the order of the works, and of the subjects in each.
         absent: Why something was not measured, by who and what.
         is_quick: Whether its figures mean nothing.
+        elsewhere: Where a section was measured that is of another run, by its name.
     """
 
     machine: dict[str, Any]
     results: tuple[Result, ...]
     absent: dict[str, str] = field(default_factory=dict)
     is_quick: bool = False
+    elsewhere: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def find(self, key: Key) -> Result | None:
         """The result of that key, or None if it was not measured."""
@@ -145,6 +156,37 @@ class Run:
             groups.setdefault((result.key.section, result.key.work), []).append(result)
         for (section, work), results in groups.items():
             yield section, work, results
+
+    @property
+    def sections(self) -> set[str]:
+        """The names of the sections of which something was measured."""
+        return {result.key.section for result in self.results}
+
+    def after(self, earlier: "Run") -> "Run":
+        """This run, with the sections of an earlier one that it has not measured.
+
+        Sections are taken as a whole, because results are compared with others of their section only.
+
+        Args:
+            earlier: Another run.
+
+        Returns:
+            Both, in the order of the sections of the earlier one.
+        """
+        kept = earlier.sections - self.sections
+        others = {section: earlier.elsewhere.get(section, earlier.machine) for section in kept}
+        names = dict.fromkeys(result.key.section for result in (*earlier.results, *self.results))
+        results = (*(each for each in earlier.results if each.key.section in kept), *self.results)
+        stale = tuple(f", {section}: " for section in self.sections)
+        absent = {
+            what: why for what, why in earlier.absent.items() if not any(each in what for each in stale)
+        }
+        return replace(
+            self,
+            results=tuple(each for name in names for each in results if each.key.section == name),
+            absent={**absent, **self.absent},
+            elsewhere={name: facts for name, facts in others.items() if facts != self.machine},
+        )
 
     def thinned(self, at_most: int) -> "Run":
         """The same run with at most so many samples in each round."""
@@ -173,6 +215,26 @@ def ratios(one: Result, other: Result) -> list[float]:
     if len(one.rounds) != len(other.rounds):
         return [one.p50 / other.p50]
     return [a.p50 / b.p50 for a, b in zip(one.rounds, other.rounds, strict=True)]
+
+
+def geometric_mean(run: Run, section: str, one: str, other: str) -> float | None:
+    """How much one subject is of another, over all works of a section that both have done.
+
+    Args:
+        run: What was measured.
+        section: Of the works.
+        one: The numerator.
+        other: The denominator.
+
+    Returns:
+        The geometric mean of the ratios; None if they have no work in common.
+    """
+    found = []
+    for name, _, beside in run.side_by_side():
+        by_subject = {result.key.subject: result for result in beside}
+        if name == section and one in by_subject and other in by_subject:
+            found.append(ratio(by_subject[one], by_subject[other]))
+    return statistics.geometric_mean(found) if found else None
 
 
 def floor_of(result: Result, beside: list[Result]) -> Result | None:
@@ -230,7 +292,13 @@ def read_json(path: Path) -> Run:
         )
         for each in document["results"]
     )
-    return Run(document["machine"], results, document["absent"], document["is_quick"])
+    return Run(
+        document["machine"],
+        results,
+        document["absent"],
+        document["is_quick"],
+        document.get("elsewhere", {}),  # an older file has one run only
+    )
 
 
 def _short(sample: float) -> float:

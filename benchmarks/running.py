@@ -5,6 +5,7 @@ opened anew for each pass of a few rounds: what one opening happens to get (page
 of the noise, too. The first round after an opening only warms up.
 """
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -64,6 +65,10 @@ class Runner:
         Returns:
             What was measured, by work; why something was not, is in `absent`.
         """
+        here = len(os.sched_getaffinity(0))
+        if section.processors > here:
+            self.absent[section.name] = f"it needs {section.processors} processors, and {here} may be used"
+            return []
         present = [subject for subject in subjects if self._is_present(subject)]
         steady = [subject for subject in present if not subject.is_alone]
         for rounds in split(1 if self.quick else self.rounds, PASSES):

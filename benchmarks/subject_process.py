@@ -2,27 +2,33 @@
 
 So a peer that hangs, prints, crashes or leaves processes behind cannot disturb the run, and the memory of one
 subject is not that of another. Forked, which takes 10 ms: whoever forks must have no other thread, and must
-have imported no peer.
+have imported no peer. A subject on the pure twin has a new interpreter, because which core runs is decided
+when corps is imported.
 """
 
 import ctypes
 import multiprocessing
 import os
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
+from pathlib import Path
 from typing import Any, Final
 
 import psutil
 
 from benchmarks.cases import Subject
 from benchmarks.timing import Effort
+from corps.core import PURE
 
 _FORK = multiprocessing.get_context("fork")
 _PR_SET_CHILD_SUBREAPER: Final = 36
+_ANEW: Final = "import sys; from benchmarks.subject_process import serve_anew; serve_anew(int(sys.argv[1]))"
 
 OPENED: Final = "opened"
 MEASURED: Final = "measured"
@@ -32,6 +38,42 @@ CLOSED: Final = "closed"
 
 class SubjectFailed(Exception):
     """A subject did not do what it was asked to; says why."""
+
+
+class _NewInterpreter:
+    """A process that has not been forked, with as much of a `multiprocessing.Process` as is used here.
+
+    Args:
+        conn: By which it is asked.
+        variable: Of the environment, that is 1 for it.
+    """
+
+    def __init__(self, conn: "Connection[Any, Any]", variable: str) -> None:
+        descriptor = conn.fileno()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _ANEW, str(descriptor)],
+            pass_fds=[descriptor],
+            cwd=Path(__file__).parents[1],
+            env={**os.environ, variable: "1"},
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def exitcode(self) -> int | None:
+        return self._process.poll()
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def join(self, timeout: float | None = None) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout)
+
+    def kill(self) -> None:
+        self._process.kill()
 
 
 class SubjectProcess:
@@ -47,10 +89,14 @@ class SubjectProcess:
         self._is_open = False
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self._conn, theirs = _FORK.Pipe()
-        self._process = _FORK.Process(
-            target=_serve, args=(theirs, self._conn, subject, share, self._log.fileno())
-        )
-        self._process.start()
+        self._process: ForkProcess | _NewInterpreter
+        if subject.is_pure:
+            self._process = _NewInterpreter(theirs, PURE)
+            self._conn.send((subject, share))
+        else:
+            args = (theirs, self._conn, subject, share, self._log.fileno())
+            self._process = _FORK.Process(target=_serve_forked, args=args)
+            self._process.start()
         theirs.close()
 
     def open(self, limit: float) -> frozenset[str]:
@@ -169,14 +215,29 @@ def _kill_all(processes: Iterable[psutil.Process]) -> None:
 # In the process of the subject
 
 
-def _serve(
+def serve_anew(descriptor: int) -> None:
+    """Serve in a process that was not forked.
+
+    Args:
+        descriptor: Of the connection; the subject and its share come first.
+    """
+    conn: Connection[Any, Any] = Connection(descriptor)
+    subject, share = conn.recv()
+    _serve(conn, subject, share)
+
+
+def _serve_forked(
     conn: "Connection[Any, Any]", other_end: "Connection[Any, Any]", subject: Subject, share: float, log: int
 ) -> None:
     other_end.close()  # else nobody would notice that the asking process has ended
-    os.setsid()  # an interrupt from the terminal is for the asking process, which ends this one
-    _adopt_orphans()
     if subject.role == "peer":
         _redirect_output(log)
+    _serve(conn, subject, share)
+
+
+def _serve(conn: "Connection[Any, Any]", subject: Subject, share: float) -> None:
+    os.setsid()  # an interrupt from the terminal is for the asking process, which ends this one
+    _adopt_orphans()
     try:
         with subject.open(share) as works:
             _tell(conn, OPENED, list(works))

@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from benchmarks import borders, dirs, floors, logs, ours, packing, parallel, recovery, sizes, timers
+from benchmarks import borders, core, dirs, floors, logs, ours, packing, parallel, recovery, sizes, timers
 from benchmarks.peers import table
+from benchmarks.savina import corps_place
 
 WITHOUT_PEERS: Final = (
     *floors.SUBJECTS,
@@ -16,5 +17,7 @@ WITHOUT_PEERS: Final = (
     *timers.SUBJECTS,
     *logs.SUBJECTS,
     *parallel.SUBJECTS,
+    *core.SUBJECTS,
+    *corps_place.SUBJECTS,
 )
 PEERS: Final = table.SUBJECTS

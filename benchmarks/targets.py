@@ -19,6 +19,9 @@ from benchmarks.cases import (
     CALL,
     CANCEL_TIMER,
     CONNECT,
+    CORE_APART,
+    CORE_ONE,
+    CORE_TOGETHER,
     CREATE,
     GROWTH,
     IDLE,
@@ -33,23 +36,30 @@ from benchmarks.cases import (
     MAP_TRIVIAL,
     MEMORY,
     ONE,
+    ONE_WAY,
     PARALLEL,
     RECOVERED,
     RECOVERY,
+    SAVINA,
+    SCRIPT,
     SET_TIMER,
     SHELL,
     SOAK,
     SOAK_CALLS,
+    TIMED,
     TIMERS,
+    WORKER_TO_WORKER,
     echo,
     in_flight,
 )
-from benchmarks.floors import MEMCPY, ONE_PROCESS, STREAM, ZMQ_IPC
+from benchmarks.floors import MEMCPY, ONE_PROCESS, QUEUES, STREAM, ZMQ_IPC
 from benchmarks.logs import QUEUE
 from benchmarks.ours import CORPS, over
 from benchmarks.parallel import ONE_PROCESS as LOOP
-from benchmarks.peers.table import MANAGER, POOL, POOL_CHUNKS, PYKKA, RAY, XOSCAR
-from benchmarks.results import Key, Run, ratio
+from benchmarks.peers.table import MANAGER, POOL, POOL_CHUNKS, PYKKA, RAY, XOSCAR, XOSCAR_TWO
+from benchmarks.results import Key, Run, geometric_mean, ratio
+from benchmarks.savina.corps_place import ONE_ENV, TWO_ENVS
+from benchmarks.savina.suite import PROBLEMS
 from benchmarks.sizes import BETWEEN_TWO, FEW_ENVS, FEW_WORKERS, IN_ONE, MANY_ENVS, MANY_WORKERS
 
 Verdict = Literal["met", "missed", "not measured"]
@@ -162,6 +172,16 @@ def _best_of(number: str, what: str, against: str, limit: float, one: Key, other
     return Target(number, what, against, limit, True, value, (one, *others))
 
 
+def _mean(number: str, what: str, against: str, limit: float, one: str, other: str) -> Target:
+    """Over all of the suite, the time of ours is at most so many times that of another."""
+
+    def value(run: Run) -> float | None:
+        return geometric_mean(run, SAVINA, one, other)
+
+    keys = tuple(Key(SAVINA, problem.title, name) for problem in PROBLEMS for name in (one, other))
+    return Target(number, what, against, limit, False, value, keys)
+
+
 def _steady(number: str, what: str, limit: float, key: Key) -> Target:
     def value(run: Run) -> float | None:
         result = run.find(key)
@@ -234,4 +254,40 @@ def _targets() -> Iterator[Target]:
     yield _at_most("P16", SHELL, 350, "ms", 0.001, Key(BORDERS, SHELL, CORPS))
 
 
-TARGETS: Final = tuple(_targets())
+def _core_targets() -> Iterator[Target]:
+    """What the native core is for."""
+
+    def one(work: str, subject: str = CORPS) -> Key:
+        return Key(CORE_ONE, work, subject)
+
+    hundred = in_flight(100)
+    what = "call from worker to worker, one Env"
+    yield _times("N1", what, XOSCAR, 0.35, one(WORKER_TO_WORKER), one(WORKER_TO_WORKER, XOSCAR))
+    yield _times("N1", what, PYKKA, 0.07, one(WORKER_TO_WORKER), one(WORKER_TO_WORKER, PYKKA))
+    yield _times("N2", "call from the script, one Env", QUEUES, 1.6, one(SCRIPT), one(SCRIPT, QUEUES))
+    yield _times("N2", "wait with a time limit, one Env", QUEUES, 1.6, one(TIMED), one(TIMED, QUEUES))
+    yield _as_fast("N3", "100 in flight, one Env", XOSCAR, 6, one(hundred), one(hundred, XOSCAR))
+    yield _as_fast("N3", "100 in flight, one Env", PYKKA, 5, one(hundred), one(hundred, PYKKA))
+    yield _times("N4", "one-way, one Env", PYKKA, 0.45, one(ONE_WAY), one(ONE_WAY, PYKKA))
+    for number, section, of_manager, of_stream in (
+        ("N5", CORE_APART, 0.4, 1.1),
+        ("N6", CORE_TOGETHER, 0.7, 2.3),
+    ):
+        what = f"call {section.removeprefix('core, ')}"
+        call = Key(section, CALL, CORPS)
+        yield _times(number, what, MANAGER, of_manager, call, Key(section, CALL, MANAGER))
+        yield _times(number, what, STREAM, of_stream, call, Key(section, CALL, STREAM))
+    one_manager = f"one caller of {MANAGER}"
+    for section, against, work, peer, least in (
+        (CORE_TOGETHER, one_manager, CALL, MANAGER, 3),
+        (CORE_APART, one_manager, CALL, MANAGER, 7),
+        (CORE_APART, XOSCAR, hundred, XOSCAR, 15),
+        (CORE_APART, RAY, hundred, RAY, 50),
+    ):
+        what = f"100 in flight {section.removeprefix('core, ')}"
+        yield _as_fast("N7", what, against, least, Key(section, hundred, CORPS), Key(section, work, peer))
+    yield _mean("N8", "Savina, geometric mean, one Env", PYKKA, 0.2, ONE_ENV, PYKKA)
+    yield _mean("N8", "Savina, geometric mean, two Envs", XOSCAR_TWO, 0.08, TWO_ENVS, XOSCAR_TWO)
+
+
+TARGETS: Final = (*_targets(), *_core_targets())

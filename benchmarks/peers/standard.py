@@ -1,14 +1,27 @@
-"""What the standard library has: objects of a manager's process, and a pool of processes."""
+"""What the standard library has: objects of a manager's process, a pipe, and a pool of processes."""
 
-from collections.abc import Iterator
+import multiprocessing
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from multiprocessing.managers import BaseManager
 from typing import Any
 
-from benchmarks.cases import BOOT_2, BOOT_8, MAP_BUSY, MAP_TRIVIAL, N_PROCESSES, SUBMIT
+from benchmarks.cases import (
+    BOOT_2,
+    BOOT_8,
+    CALL,
+    MAP_BUSY,
+    MAP_TRIVIAL,
+    N_ONE_WAY,
+    N_PROCESSES,
+    ONE_WAY,
+    SUBMIT,
+    in_flight,
+)
 from benchmarks.parallel import add, busy, whole
-from benchmarks.timing import Works, each
+from benchmarks.processes import served
+from benchmarks.timing import Works, each, shared
 from benchmarks.workers import burn
 from benchmarks.works import calls, cpu_map, creation, echoes
 
@@ -46,6 +59,46 @@ def manager(share: float) -> Iterator[Works]:
             **calls(lambda: counter.add(1), takes_threads=True),
             **creation(create),
             **echoes(counter.echo),
+        }
+
+
+@contextmanager
+def pipe(share: float) -> Iterator[Works]:
+    """Plain messages through a pipe to another process, which adds; packed by the pipe itself."""
+    ours, theirs = multiprocessing.Pipe()
+
+    def serve(tell: Callable[[Any], None]) -> None:
+        ours.close()
+        tell("ready")
+        counter = Counter()
+        while True:
+            wants_answer, n = theirs.recv()
+            value = counter.add(n)
+            if wants_answer:
+                theirs.send(value)
+
+    with ours, served(serve):
+        theirs.close()
+
+        def call() -> None:
+            ours.send((True, 1))
+            ours.recv()
+
+        def many() -> None:
+            for _ in range(100):
+                ours.send((True, 1))
+            for _ in range(100):
+                ours.recv()
+
+        def one_way() -> None:
+            for _ in range(N_ONE_WAY - 1):
+                ours.send((False, 1))
+            call()
+
+        yield {
+            CALL: each(call),
+            in_flight(100): shared(each(many), 100),
+            ONE_WAY: shared(each(one_way), N_ONE_WAY),
         }
 
 

@@ -1,7 +1,7 @@
 """xoscar: actors in a pool of processes, called from coroutines."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -9,8 +9,18 @@ from typing import Any
 import xoscar
 from xoscar.backends.allocate_strategy import ProcessIndex
 
-from benchmarks.cases import BOOT_2, N_FAN_OUT, WORKER_TO_WORKER
-from benchmarks.timing import Effort, Works, each_coroutine, timed
+from benchmarks.cases import (
+    BOOT_2,
+    N_FAN_OUT,
+    N_ONE_WAY,
+    ONE_WAY,
+    SCRIPT,
+    TIMED,
+    WORKER_TO_WORKER,
+    in_flight,
+)
+from benchmarks.core import LIMIT
+from benchmarks.timing import Effort, Timer, Works, each_coroutine, shared, timed
 from benchmarks.works import calls, creation, echoes, fan_out
 
 
@@ -33,6 +43,10 @@ class Worker(xoscar.Actor):
     async def call(self, other: Any, effort: Effort) -> list[float]:
         """Measure calls of another worker, from within this one."""
         return await timed(lambda: other.add(1), effort)
+
+    async def run(self, measuring: Coroutine[Any, Any, list[float]]) -> list[float]:
+        """Measure from within this one, in the process of the caller."""
+        return await measuring
 
 
 async def _pool(processes: int) -> Any:
@@ -76,9 +90,34 @@ def _works(runner: asyncio.Runner, pool: Any, process: int) -> Works:
         **calls(
             lambda: worker.add(1), lambda number: _all([worker.add(1) for _ in range(number)]), timer=timer
         ),
+        **_one_way(worker, timer),
         **fan_out(lambda times: _all([each.add(1) for _ in range(times) for each in workers]), timer=timer),
         **creation(create, after=_destroy, timer=timer),
     }
+
+
+def _one_way(worker: Any, timer: Timer) -> Works:
+    async def send() -> None:
+        for _ in range(N_ONE_WAY):
+            await worker.add.tell(1)
+        await worker.add(1)
+
+    return {ONE_WAY: shared(timer(send), N_ONE_WAY)}
+
+
+@contextmanager
+def between_actors(share: float) -> Iterator[Works]:
+    """An actor that is called by another one of its process, and by the script."""
+    with _opened(0) as (runner, pool):
+        worker, caller = runner.run(_create(pool, 0)), runner.run(_create(pool, 0))
+        timer = each_coroutine(lambda coroutine: runner.run(_awaited(caller.run(coroutine))))
+        yield {
+            WORKER_TO_WORKER: timer(lambda: worker.add(1)),
+            SCRIPT: each_coroutine(runner.run)(lambda: worker.add(1)),
+            TIMED: timer(lambda: asyncio.wait_for(worker.add(1), LIMIT)),
+            in_flight(100): shared(timer(lambda: _all([worker.add(1) for _ in range(100)])), 100),
+            **_one_way(worker, timer),
+        }
 
 
 @contextmanager

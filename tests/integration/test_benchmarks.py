@@ -1,23 +1,51 @@
 """The benchmarks run, and what they conclude follows from what they measured; how fast is not judged here."""
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from benchmarks.cases import CALL, MEMORY, ONE, SECTIONS, Role, Section, Subject, Work, chosen
+from benchmarks.__main__ import EVERYTHING, not_measured
+from benchmarks.cases import (
+    CALL,
+    MEMORY,
+    ONE,
+    SAVINA,
+    SECTIONS,
+    TIMERS,
+    Role,
+    Section,
+    Subject,
+    Work,
+    chosen,
+)
 from benchmarks.compare import changes, judge
+from benchmarks.history import append, entry_of, here_and_now, read, rows
 from benchmarks.pages import PAGE, content
-from benchmarks.results import Key, Result, Round, Run, floor_of, ratio, read_json, write_json
+from benchmarks.processors import pinned, processors
+from benchmarks.results import (
+    Key,
+    Result,
+    Round,
+    Run,
+    floor_of,
+    geometric_mean,
+    ratio,
+    read_json,
+    write_json,
+)
 from benchmarks.running import Runner, split
 from benchmarks.subjects import PEERS, WITHOUT_PEERS
 from benchmarks.targets import TARGETS, trend
 from benchmarks.timing import Effort, Works, by_threads, each, shared
+from corps import core
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "benchmarks" / "reference.json"
@@ -37,18 +65,23 @@ def run_of(*results: Result) -> Run:
 # The whole of it
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 def test_a_quick_run_measures_every_work_and_writes_its_samples(tmp_path: Path) -> None:
     written = tmp_path / "samples.json.gz"
-    command = [sys.executable, "-m", "benchmarks", "--quick", "--soak", "--json", str(written)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--all", "--no-peers", "--json", str(written)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=380, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     run = read_json(written)
     assert run.is_quick
-    assert not run.absent
+    sections = chosen("", quick=True, groups=EVERYTHING)
+    here = len(os.sched_getaffinity(0))
+    assert set(run.absent) == {section.name for section in sections if section.processors > here}
     measured = {(result.key.section, result.key.work) for result in run.results if result.role == "corps"}
     assert measured == {
-        (section.name, work.name) for section in chosen("", quick=True, soak=True) for work in section.works
+        (section.name, work.name)
+        for section in sections
+        if section.processors <= here
+        for work in section.works
     }
     assert all(one.samples for result in run.results for one in result.rounds)
 
@@ -133,6 +166,53 @@ def test_a_failure_of_our_own_breaks_the_run() -> None:
     assert runner.is_broken
 
 
+@contextmanager
+def tells_its_core(share: float) -> Iterator[Works]:
+    yield {CALL: lambda effort: [1.0 if core.name == "pure" else 2.0]}
+
+
+@forks
+def test_a_subject_on_the_twin_has_it_and_the_others_have_what_this_process_has() -> None:
+    section = Section(ONE, (Work(CALL, 10, 2),))
+    subjects = [
+        Subject(ONE, "as here", "corps", tells_its_core),
+        Subject(ONE, "pure", "corps", tells_its_core, is_pure=True),
+    ]
+    here, pure = Runner(rounds=1, quick=True, say=lambda text: None).measure(section, subjects)
+    assert (here.p50, pure.p50) == (1.0 if core.name == "pure" else 2.0, 1.0)
+
+
+@contextmanager
+def tells_its_processors(share: float) -> Iterator[Works]:
+    with subprocess.Popen(["sleep", "600"]) as child:
+
+        def places(effort: Effort) -> list[float]:
+            near, far = (sorted(os.sched_getaffinity(pid)) for pid in (0, child.pid))
+            assert len(near) == len(far) == 1
+            return [float(near[0]), float(far[0])]
+
+        yield {CALL: places}
+        child.kill()
+
+
+@forks
+@pytest.mark.parametrize("number", [1, min(2, len(os.sched_getaffinity(0)))])
+def test_a_subject_and_what_it_has_started_are_on_the_processors_of_the_section(number: int) -> None:
+    section = Section(ONE, (Work(CALL, 10, 2),))
+    subject = Subject(ONE, "x", "corps", partial(pinned, number, tells_its_processors))
+    (result,) = Runner(rounds=1, quick=True, say=lambda text: None).measure(section, [subject])
+    assert result.rounds[0].samples == tuple(map(float, processors(number)))
+
+
+@forks
+def test_a_section_that_needs_more_processors_than_there_are_is_said_to_be_missing() -> None:
+    runner = Runner(rounds=1, quick=True, say=lambda text: None)
+    section = Section(ONE, (Work(CALL, 10, 2),), processors=10_000)
+    assert runner.measure(section, [Subject(ONE, "corps", "corps", works_fine)]) == []
+    assert "needs 10000 processors" in runner.absent[ONE]
+    assert not runner.is_broken
+
+
 # Timing
 
 
@@ -185,6 +265,76 @@ def test_the_floor_is_the_one_of_the_subject_s_choice_or_else_the_first() -> Non
     ours, other = result_of("corps", 1.0, floors=["absent", "second"]), result_of("peer", 1.0, role="peer")
     beside = [first, second, ours, other]
     assert [floor_of(each_one, beside) for each_one in beside] == [None, None, second, first]
+
+
+def test_the_last_of_a_thousand_is_kept_where_there_are_as_many() -> None:
+    long, short = (Round.of([float(number) for number in range(count)]) for count in (2000, 100))
+    key = Key(ONE, CALL, "corps")
+    assert Result(key, "corps", "s", 0, (), (long, short)).p999 == 1998.0
+    assert Result(key, "corps", "s", 0, (), (short,)).p999 is None
+
+
+def of_section(section: str, work: str, subject: str, p50: float, role: Role = "corps") -> Result:
+    return replace(result_of(subject, p50, role=role), key=Key(section, work, subject))
+
+
+def test_a_geometric_mean_is_over_the_works_that_both_have_done() -> None:
+    run = run_of(
+        of_section(SAVINA, "a", "ours", 1.0),
+        of_section(SAVINA, "a", "theirs", 2.0, "peer"),
+        of_section(SAVINA, "b", "ours", 1.0),
+        of_section(SAVINA, "b", "theirs", 8.0, "peer"),
+        of_section(SAVINA, "c", "ours", 1.0),
+        of_section(ONE, "a", "ours", 1.0),
+        of_section(ONE, "a", "theirs", 1000.0, "peer"),
+    )
+    assert geometric_mean(run, SAVINA, "theirs", "ours") == pytest.approx(4.0)
+    assert geometric_mean(run, SAVINA, "ours", "nobody") is None
+
+
+def test_a_later_run_replaces_whole_sections_and_says_where_the_others_are_from(tmp_path: Path) -> None:
+    old = replace(
+        run_of(
+            of_section(ONE, "a", "x", 1.0), of_section(ONE, "b", "x", 1.0), of_section(TIMERS, "c", "x", 1.0)
+        ),
+        absent={f"y, {ONE}: a": "was away", f"y, {TIMERS}: c": "was away too"},
+    )
+    new = replace(run_of(of_section(ONE, "a", "x", 3.0)), machine={**old.machine, "cpu": "another"})
+    both = new.after(old)
+    assert [(result.key, result.p50) for result in both.results] == [
+        (Key(ONE, "a", "x"), 3.0),
+        (Key(TIMERS, "c", "x"), 1.0),
+    ]
+    assert both.elsewhere == {TIMERS: old.machine}
+    assert both.absent == {f"y, {TIMERS}: c": "was away too"}
+    assert "Measured in another run, on:" in content(both)
+    write_json(tmp_path / "run.json", both)
+    assert read_json(tmp_path / "run.json") == both
+    third = replace(run_of(of_section(SAVINA, "d", "x", 1.0)), machine=old.machine)
+    assert third.after(both).elsewhere == {ONE: new.machine}
+
+
+# The history
+
+
+def test_a_run_is_added_to_the_history_with_its_ratios_and_targets(tmp_path: Path) -> None:
+    path = tmp_path / "history.json"
+    assert read(path) == []
+    run = run_of(result_of("raw", 2.0, role="floor"), result_of("corps", 3.0, floors=["raw"]))
+    append(path, entry_of(run, "0.1", "abc", "2026-11-30"))
+    append(path, entry_of(run_of(result_of("corps", 6.0)), "0.2", "def", "2026-12-01"))
+    first, second = read(path)
+    assert first["figures"][f"{ONE}: {CALL}: corps"]["over_floor"] == 1.5
+    assert (second["release"], second["commit"], second["day"]) == ("0.2", "def", "2026-12-01")
+    assert list(rows([first, second])) == [
+        (f"{ONE}: {CALL}: corps", "3 s (1.50 times the floor)", "6 s"),
+    ]
+
+
+def test_the_history_knows_its_commit_if_there_is_one(tmp_path: Path) -> None:
+    commit, day = here_and_now(tmp_path)
+    assert commit == ""
+    assert len(day) == len("2026-11-30")
 
 
 # Comparing
@@ -249,6 +399,13 @@ def test_a_target_of_memory_is_held_against_its_unit() -> None:
     (key,) = memory.keys
     run = run_of(replace(result_of("corps", 1024.0), key=key, unit="B"))
     assert memory.judge(run) == (1.0, "met")
+
+
+def test_what_is_missing_are_the_whole_sections_of_the_targets_that_a_run_cannot_judge() -> None:
+    missing = not_measured(run_of())
+    read_by_targets = {key.section for target in TARGETS for key in target.keys}
+    assert {section.name for section in missing} == read_by_targets
+    assert all(section in SECTIONS for section in missing)
 
 
 def test_a_trend_compares_the_end_with_the_begin() -> None:
