@@ -97,10 +97,10 @@ if TYPE_CHECKING:
     from corps.errors import WaitTimeout as WaitTimeout
     from corps.errors import WireError as WireError
     from corps.errors import WorkerGone as WorkerGone
-    from corps.launch.boot import BootedName as BootedName
     from corps.launch.boot import aboot as aboot
     from corps.launch.boot import boot as boot
     from corps.launch.boot import freeze_support as freeze_support
+    from corps.launch.booted_name import BootedName as BootedName
     from corps.launch.choosing import options as options
     from corps.launch.connecting import ConnectedName as ConnectedName
     from corps.launch.connecting import connect as connect
@@ -354,7 +354,8 @@ _FILES: "Mapping[str, str]" = {
         "PoisonRequest PropertyError RemoteError RequestError RestartLimit StorageError SupervisionError "
         "UnpackError Unreachable UnsafeFile Untrusted VersionMismatch WaitTimeout WireError WorkerGone"
     ),
-    "launch.boot": "BootedName aboot boot freeze_support",
+    "launch.boot": "aboot boot freeze_support",
+    "launch.booted_name": "BootedName",
     "launch.choosing": "options",
     "launch.connecting": "ConnectedName connect",
     "launch.local": "LocalEnv env",

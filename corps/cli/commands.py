@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from corps.cli.reporting import APPLICATION_ERROR, BY_SIGNAL, OK, USAGE_ERROR, complain, exit_status, report
 from corps.endpoints import read_endpoint
 from corps.errors import BootError, ConfigError, CorpsError, LoadError
-from corps.launch.boot import BootedName, start
-from corps.launch.building import CorpsPlan
+from corps.launch.boot import start
+from corps.launch.booted_name import BootedName
 from corps.launch.command_run import ExitStatus
 from corps.launch.found_settings import current_folder, find_executable, find_settings
 from corps.launch.held_tag import HeldTag
+from corps.launch.plan import CorpsPlan
 from corps.launch.running import RunningCorps
 from corps.launch.serving import Stopped, log_to_stderr, serve, stopping_signals
 from corps.launch.sources import Source, find_source

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock, Thread
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from corps.addresses import BORDER, FRONT, ConcAddr
 from corps.clock import now
@@ -37,11 +37,13 @@ from corps.security.capabilities import capability_of
 from corps.security.key_ring import KeyVerdict
 from corps.transport.bordered import BorderedTransport
 from corps.transport.link import Transport
-from corps.transport.zeromq.who import Found, who_listens
 from corps.wire.fair_share import Room
 from corps.wire.frames import Hello
 from corps.workers.names import Name
 from corps.workers.routed_names import RoutedName
+
+if TYPE_CHECKING:
+    from corps.transport.zeromq.who import Found
 
 _log = logging.getLogger("corps.security")
 
@@ -395,7 +397,9 @@ class CorpsBorder:
 
     def _ask_who(
         self, outside: tuple[str, ...], keys: tuple[str, ...], is_right: Callable[[Hello], bool] = bool
-    ) -> Found:
+    ) -> "Found":
+        from corps.transport.zeromq.who import who_listens  # with ZeroMQ, which few Corps need
+
         assert self._tcp is not None
         me = Hello(self._env.corps_id, self._env.id, secrets.token_hex(16))  # no link of this Env
         return who_listens(outside, keys, self._tcp.keys.pair(), me, _REACHED, is_right)

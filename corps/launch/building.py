@@ -1,29 +1,27 @@
 """From a plan to a Corps that runs, in one thread. Where a step fails, what the steps before it made ends."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import PurePath
-from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from corps.addresses import BOOT_ENV, FRONT, ConcAddr
 from corps.clock import now
 from corps.errors import BootError, ConfigError
+from corps.launch import child
 from corps.launch.application import create_application
 from corps.launch.autoloading import Autoloading, installed
 from corps.launch.corps_end import CorpsEnd
 from corps.launch.death_follower import DeathFollower
+from corps.launch.first_process import FirstProcess
 from corps.launch.held_tag import HeldTag, private_tag
-from corps.launch.sources import Source
+from corps.launch.plan import CorpsPlan
 from corps.launch.starting import start_env
 from corps.launch.surroundings import labels_of, of_envs
-from corps.launchers.launcher import Exit
 from corps.launchers.local.launcher import LocalLauncher
 from corps.launchers.local.processes import ProcessHost
-from corps.launchers.local.runtime_dir import make_runtime_dir
 from corps.managers.assembly import env_options
 from corps.managers.components import Component, components_of
 from corps.managers.corps_mgr import CorpsMgr
@@ -51,27 +49,6 @@ if TYPE_CHECKING:
 
 LAST_REPORTS: Final = 1.0  # seconds for reports of processes that end last
 
-_PRELOAD: Final = ("zmq", "msgpack", "cloudpickle", "asyncio", "corps.launch.child")
-"""What the template imports. These are names because this process imports the last one at the same time."""
-
-
-@dataclass(frozen=True, slots=True)
-class CorpsPlan:
-    """What is to be booted.
-
-    `of_command` is None unless it is the program of a command. Then the front reads the stdin of this
-    process, and these are texts for arguments of the constructor, by their names. A Corps that is contained
-    in another one is listed on this host, and reached by none that has not got a Name of it.
-    """
-
-    source: Source
-    find_settings: "Callable[[], Settings]"  # called once, in the Corps's thread, while the template imports
-    executable: str | None = None  # the interpreter of its processes; None for that of this one
-    of_command: Mapping[str, str] | None = None
-    log_file: str = ""  # where the output of this process goes, if others are to be shown that
-    is_contained: bool = False
-    restart: Restart | None = None  # of the Corps object; None for that of its class
-
 
 @dataclass(frozen=True, slots=True)
 class CorpsParts:
@@ -92,36 +69,24 @@ class CorpsParts:
 class CorpsBuilder:
     """Builds one Corps. One thread."""
 
-    def __init__(self, corps_id: str, plan: CorpsPlan, end: CorpsEnd) -> None:
+    def __init__(self, corps_id: str, plan: CorpsPlan, end: CorpsEnd, first: FirstProcess) -> None:
         self._plan = plan
         self._end = end
         self._corps_id = corps_id
-        self._exits: SimpleQueue[Exit | None] = SimpleQueue()
-        self._undo = ExitStack()
-        self._undo_late = ExitStack()  # after the processes have ended
+        self._first = first
+        self._undo = first.undo
+        self._undo_late = first.undo_late
 
     def build(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CorpsParts:
-        """Start the processes and the application, whose constructor gets the arguments. Once.
-
-        If it raises, nothing is left running.
-        """
-        with self._undo:
-            self._undo.enter_context(self._undo_late)
-            parts = self._build(args, kwargs)
-            self._undo.pop_all()
-            return parts
-
-    def _build(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CorpsParts:
-        began = now()
-        host = self._launch_host()
-        # While the template imports, which takes longer than all of these.
-        from corps.launch import child
-
+        """Start the other processes and the application, whose constructor gets the arguments. Once."""
+        host = self._first.host
         settings = self._plan.find_settings()
         tag = self._take_tag(host, settings) if settings.external or self._plan.is_contained else None
         env, me = self._start_own_env(host, settings)
-        until = began + settings.boot_timeout
+        until = self._first.began + settings.boot_timeout
         host.start_timeout = settings.boot_timeout
+        if env.options.transport != "unix" or env.options.listen_hosts:
+            host.also_import("corps.transport.zeromq.transport")
         host.wait_ready(max(0.0, until - now()))
         components = components_of(settings.autoload, installed)
         start = self._first_order(env, host.runtime_dir, components, settings)
@@ -149,19 +114,6 @@ class CorpsBuilder:
             tag.publish(env, name)
         parts = host, env, membership, deaths, mgr, autoloading, name, restart
         return CorpsParts(*parts, settings.finish_timeout, tag)
-
-    def _launch_host(self) -> ProcessHost:
-        host = ProcessHost(
-            make_runtime_dir(),
-            preload=_PRELOAD,
-            on_exit=self._exits.put,
-            executable=self._plan.executable,
-            stdin_env=None if self._plan.of_command is None else FRONT,
-        )
-        self._undo.callback(host.close, 0.0)
-        self._end.at_kill(lambda: host.close(0.0))
-        host.launch()
-        return host
 
     def _take_tag(self, host: ProcessHost, settings: "Settings") -> HeldTag:
         """Take the tag of a Corps before anything of it runs, so that of two boots one goes on."""
@@ -245,7 +197,7 @@ class CorpsBuilder:
     def _follow_deaths(self, env: Env, membership: Membership, restart: Restart | None) -> DeathFollower:
         """Tell of ends from now on. Until here the thread that waits for a process has seen its end."""
         comes_back = restart is not None and restart.brings_back("killed")
-        deaths = DeathFollower(self._exits, membership, self._end, comes_back=comes_back)
+        deaths = DeathFollower(self._first.exits, membership, self._end, comes_back=comes_back)
         deaths.start()
         self._undo_late.callback(deaths.finish, LAST_REPORTS)
 

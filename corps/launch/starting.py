@@ -5,6 +5,7 @@ import secrets
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from corps.addresses import BOOT_ENV, FRONT
 from corps.endpoints import Listening, read_host, read_listening, read_place
@@ -23,9 +24,11 @@ from corps.security.keys import new_key_pair
 from corps.transport.bordered import BorderedTransport
 from corps.transport.link import Transport
 from corps.transport.unix.transport import UnixTransport
-from corps.transport.zeromq.transport import ZmqTransport
 from corps.wire.frames import Hello
 from corps.workers.corps import Corps
+
+if TYPE_CHECKING:
+    from corps.transport.zeromq.transport import ZmqTransport
 
 _log = logging.getLogger("corps.launch")
 
@@ -93,6 +96,8 @@ def _make_transport(
     hello = Hello(corps_id, env_id, incarnation)
     if options.transport == "unix":
         return make_bordered(hello, options, runtime_dir), ""
+    from corps.transport.zeromq.transport import ZmqTransport
+
     if options.transport == "ipc":
         return ZmqTransport(hello, runtime_dir=runtime_dir, handshake_timeout=options.handshake_timeout), ""
     keys = new_key_pair()
@@ -128,7 +133,9 @@ def make_bordered(hello: Hello, options: EnvOptions, runtime_dir: str) -> Border
     keys = BorderKeys(FollowedKeyRing(files).ring, lambda: _begin_ring(files))
     named = _listening(options, hello.env) if options.border_secret else []
 
-    def open_outer(source: str) -> ZmqTransport:
+    def open_outer(source: str) -> "ZmqTransport":
+        from corps.transport.zeromq.transport import ZmqTransport
+
         first, *also = named or [Listening(source)]
         return ZmqTransport(
             hello,

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from corps.config_files import find_file
-from corps.launch.boot import BootedName, boot
+from corps.launch.boot import boot
+from corps.launch.booted_name import BootedName
 from corps.launch.found_settings import current_folder
 from corps.runtime.context import current
 from corps.runtime.env import Env

@@ -15,9 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
-import zmq
-from zmq.utils import z85
-
 from corps.errors import Damaged, KeyRingError, NewerFormat, NoSuchKey
 from corps.messages.callers import OWN
 from corps.security.keys import KeyPair
@@ -42,6 +39,8 @@ def check_public(public: str) -> None:
     Raises:
         KeyRingError: It is not.
     """
+    from zmq.utils import z85  # late, as in `security/keys`
+
     try:
         is_one = len(public) == _KEY_SIZE and len(z85.decode(public)) == 32
     except (ValueError, KeyError, struct.error):
@@ -352,6 +351,8 @@ def key_from_json(text: bytes, where: str) -> OwnKey:
 
 
 def _check_pair(key: OwnKey) -> None:
+    import zmq
+
     check_public(key.public)
     try:
         belongs = zmq.curve_public(key.secret.encode("ascii")).decode() == key.public

@@ -1,8 +1,9 @@
-"""CURVE key pairs. One for each incarnation of an Env, made when it starts, never written to a file."""
+"""CURVE key pairs. One for each incarnation of an Env, made when it starts, never written to a file.
+
+ZeroMQ is imported where a pair is made or judged: a Corps whose links are UNIX sockets needs none of it.
+"""
 
 from dataclasses import dataclass, field
-
-import zmq
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,8 @@ class KeyPair:
 
 def new_key_pair() -> KeyPair:
     """Return a fresh key pair from libsodium's random source; raise RuntimeError if libzmq has no CURVE."""
+    import zmq
+
     if not zmq.has("curve"):
         raise RuntimeError(
             "the installed libzmq has no CURVE, so `tcp` cannot be used: install the pyzmq wheel from PyPI"

@@ -2,13 +2,14 @@
 
 One thread reads both: it sleeps in the poll of ZeroMQ, which watches the epoll of the UNIX sockets too. A
 member is reached as its endpoint says. The end over `tcp` is opened when it is needed: from the beginning
-where the Env is to listen, else when it connects first. Until then the UNIX sockets are read without it.
+where the Env is to listen, else when it connects first. Until then the UNIX sockets are read without it, and
+ZeroMQ is not imported.
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from threading import Lock
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from corps.errors import BrokenError, EnvStartError, KeyRingError
 from corps.messages.members import Member
@@ -16,12 +17,14 @@ from corps.security.border_keys import BorderKeys
 from corps.transport.link import Link, OnBroken, OnMessage, OnVisitor, Ready, Transport
 from corps.transport.unix.transport import UnixTransport
 from corps.transport.zeromq.doors import source_towards
-from corps.transport.zeromq.transport import ZmqTransport
 from corps.wire.frames import Frame
+
+if TYPE_CHECKING:
+    from corps.transport.zeromq.transport import ZmqTransport
 
 _PATIENCE: Final = 5.0  # seconds that the thread that reads has to listen at one more address
 
-OpenOuter = Callable[[str], ZmqTransport]
+OpenOuter: TypeAlias = "Callable[[str], ZmqTransport]"
 """Opens the end over `tcp`, which listens at an address; empty for those that the settings name.
 
 It raises EnvStartError, and what `BorderKeys.begin` raises."""
@@ -57,7 +60,7 @@ class BorderedTransport(Transport):
 
     # --- the end over tcp ---
 
-    def open(self, source: str = "") -> ZmqTransport:
+    def open(self, source: str = "") -> "ZmqTransport":
         """Return the end over `tcp`, opened if need be: to listen at `source`, or as the settings say.
 
         Raises:
@@ -85,7 +88,7 @@ class BorderedTransport(Transport):
         with self._lock:
             self.keys.begin()
 
-    def open_towards(self, endpoint: str) -> ZmqTransport:
+    def open_towards(self, endpoint: str) -> "ZmqTransport":
         """Return the end over `tcp`, which listens where the answers of `endpoint` can come. Blocks.
 
         Raises:
@@ -100,11 +103,11 @@ class BorderedTransport(Transport):
         return outer
 
     @property
-    def outer(self) -> ZmqTransport | None:
+    def outer(self) -> "ZmqTransport | None":
         """The end over `tcp`; None if it was not needed yet."""
         return self._outer
 
-    def _attach(self, outer: ZmqTransport, on_message: OnMessage, on_broken: OnBroken) -> None:
+    def _attach(self, outer: "ZmqTransport", on_message: OnMessage, on_broken: OnBroken) -> None:
         outer.start(on_message, on_broken)
         outer.watch_also(self._inner.fileno())
 
@@ -190,6 +193,6 @@ class BorderedTransport(Transport):
             outer.close()
         self._inner.close()
 
-    def _end_for(self, member: Member) -> UnixTransport | ZmqTransport:
+    def _end_for(self, member: Member) -> "UnixTransport | ZmqTransport":
         outer = self._outer
         return outer if outer is not None and member.endpoint.startswith("tcp://") else self._inner

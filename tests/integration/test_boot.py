@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import corps
-from corps.launch import building
+from corps.launch import first_process
 from tests.quiet import said_by
 
 ROOT = Path(__file__).parents[2]
@@ -580,7 +580,7 @@ def test_a_template_that_hangs_ends_at_the_time_limit(
     """Was a defect: half a minute, whatever the setting."""
     (tmp_path / "hangs_for_ever.py").write_text("import threading\nthreading.Event().wait()\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(building, "_PRELOAD", ("hangs_for_ever",))
+    monkeypatch.setattr(first_process, "_PRELOAD", ("hangs_for_ever",))
     path = write("import corps\nclass App(corps.Corps): pass\n")
     with pytest.raises(corps.EnvStartError, match=r"the template .* boot_timeout"):
         corps.boot(path, envs=1, config={"boot_timeout": 0.5})

@@ -79,6 +79,9 @@ def tells_itself(child):
     }).encode())
     child.channel.recv()
 
+def tells_what_it_has_imported(child):
+    child.channel.send(json.dumps(["colorsys" in sys.modules, "csv" in sys.modules]).encode())
+
 def tells_what_a_heir_has(child):
     look = "import os; print([fd for fd in range(3, 256) if os.path.exists(f'/proc/self/fd/{fd}')])"
     has = subprocess.run([sys.executable, "-c", look], close_fds=False, capture_output=True, check=True)
@@ -381,6 +384,17 @@ def test_a_process_inherits_nothing_but_its_own_ends(hosts: Hosts) -> None:
         assert answer["argv"] == sys.argv
         assert answer["preloaded"]
     assert told[0]["random"] != told[1]["random"]
+
+
+def test_the_template_imports_more_for_the_envs_that_are_forked_later(hosts: Hosts) -> None:
+    host = hosts.start(preload=["entries"])
+    first = host.spawn(1, "entries:tells_what_it_has_imported")
+    host.also_import("csv", "there_is_no_such_module", "colorsys")
+    second = host.spawn(2, "entries:tells_what_it_has_imported")
+    host.also_import("colorsys")
+    third = host.spawn(3, "entries:tells_what_it_has_imported")
+    told = [json.loads(each.channel.recv() or b"") for each in (first, second, third)]
+    assert told == [[False, False], [False, True], [True, True]]
 
 
 def test_what_a_process_started_in_its_group_ends_with_it(hosts: Hosts) -> None:

@@ -66,3 +66,25 @@ def test_the_command_loads_the_engine_only_to_use_it(words: str) -> None:
 def test_what_classes_of_workers_are_written_with_loads_neither_links_nor_settings(name: str) -> None:
     loaded = loaded_by(f"from corps import {name}")
     assert set(loaded).isdisjoint(["corps.launch", "corps.transport.zeromq", "pydantic", "zmq"])
+
+
+def test_a_boot_starts_the_template_before_it_imports_what_it_needs_itself() -> None:
+    loaded = loaded_by("from corps import boot")
+    assert "corps.launch.first_process" in loaded
+    assert set(loaded).isdisjoint(["corps.launch.building", "corps.managers.assembly", "pydantic", "zmq"])
+
+
+class Importing(corps.Corps):
+    """Says what the process of its Env has imported."""
+
+    def loaded(self) -> list[str]:
+        return sorted(sys.modules)
+
+
+@pytest.mark.parametrize("transport", ["unix", "ipc"])
+def test_envs_have_all_that_they_need_from_their_template(transport: str) -> None:
+    with corps.boot(Importing, envs=1, config={"transport": transport}) as app:
+        loaded = app.loaded().ret
+    assert {"asyncio", "cloudpickle", "corps.services.logs.sending"} <= set(loaded)
+    assert ("zmq" in loaded) == (transport == "ipc")
+    assert "pydantic" not in loaded

@@ -16,11 +16,12 @@ from corps.errors import BrokenError, ClosedError, CorpsError, RestartLimit
 from corps.federation.describing import record_of
 from corps.federation.processes import HeldProcess, hold
 from corps.launch.apart.order import BootOrder, Failed, Over, Told, Up, hear, tell
-from corps.launch.building import CorpsPlan
 from corps.launch.found_settings import find_executable, find_settings
-from corps.launch.running import RunningCorps, start_corps
+from corps.launch.plan import CorpsPlan
+from corps.launch.running import RunningCorps
 from corps.launch.serving import log_to_stderr, serve, stopping_signals
 from corps.launch.sources import Source
+from corps.launch.starting_corps import start_corps
 from corps.launchers.local.channel import Channel
 from corps.packing.packer import Packed, Packer
 from corps.runtime.cells.records import Sealed

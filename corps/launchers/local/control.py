@@ -4,7 +4,7 @@ Each message is one packet of an ``AF_UNIX`` ``SOCK_SEQPACKET`` socket pair: a p
 all. The format is private to one release, because both sides come from the same installation. JSON keeps it
 readable in ``strace``.
 
-    booting process -> template   Spawn (with three descriptors), Kill
+    booting process -> template   Import, Spawn (with three descriptors), Kill
     template -> booting process   Ready or Failed, once; Spawned or SpawnFailed per Spawn; Exited per process
 
 End of file towards the template means: kill everything, report how it ended, and go.
@@ -57,6 +57,13 @@ class Spawn:
 
 
 @dataclass(frozen=True, slots=True)
+class Import:
+    """Import modules before the next fork, for the Envs that need them. Nothing answers."""
+
+    modules: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Kill:
     """Send a signal to the process `pid` of an Env, or to any for 0; nothing happens if it has ended."""
 
@@ -103,7 +110,7 @@ class Exited:
     code: int
 
 
-Message: TypeAlias = Spawn | Kill | Ready | Failed | Spawned | SpawnFailed | Exited
+Message: TypeAlias = Import | Spawn | Kill | Ready | Failed | Spawned | SpawnFailed | Exited
 
 
 _KINDS: Final[Mapping[str, type[Message]]] = {kind.__name__: kind for kind in get_args(Message)}

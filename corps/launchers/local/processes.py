@@ -25,7 +25,7 @@ from corps.clock import deadline_after, remaining
 from corps.errors import ClosedError, EnvStartError, InternalError
 from corps.launchers.launcher import Exit
 from corps.launchers.local.channel import Channel
-from corps.launchers.local.control import Kill, Spawn, TemplateConfig, encode
+from corps.launchers.local.control import Import, Kill, Spawn, TemplateConfig, encode
 from corps.launchers.local.core_files import turn_off_core_files
 from corps.launchers.local.env_process import EnvProcess, is_stopped
 from corps.launchers.local.env_table import EnvEntry, EnvTable
@@ -134,6 +134,11 @@ class ProcessHost:
             f"{advice(self._executable)}",
             output=problem,
         )
+
+    def also_import(self, *modules: str) -> None:
+        """Have the template import more, by names, before it forks the next Env."""
+        with contextlib.suppress(OSError):  # if the template has gone, `spawn` says so
+            self._send(encode(Import([*modules])), [])
 
     def hand_over_lines(self, on_line: Callable[[int, int, str], object]) -> None:
         """Call `on_line` with each line that a process writes, instead of showing it.

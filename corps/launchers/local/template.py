@@ -46,6 +46,7 @@ from corps.launchers.local.control import (
     EnvConfig,
     Exited,
     Failed,
+    Import,
     Kill,
     Message,
     Ready,
@@ -153,6 +154,10 @@ class Template:
             return
         try:
             match decode(packet):
+                case Import(modules):
+                    # An Env that needs what cannot be imported says so itself.
+                    with contextlib.suppress(Exception):
+                        preload(modules)
                 case Spawn() as request:
                     self._spawn(request, fds)
                 case Kill(env_id, number, pid) if env_id in self._pids and pid in {0, self._pids[env_id]}:

@@ -15,7 +15,6 @@ from corps.runtime.env import Env
 from corps.services.logs.console import console_handler
 from corps.services.logs.entries import LogEntry, as_dict, as_record, drops_of, pack_drops, unpack
 from corps.services.logs.forms import JsonLines, PlainLines
-from corps.transport.zeromq.log_publisher import LogPublisher
 from corps.workers.names import Name
 
 _AT_ONCE: Final = 500  # records that a sink takes out of its queue
@@ -211,6 +210,8 @@ def _opened(order: Mapping[str, Any], env: Env, threads: set[int]) -> Sink:
             handler = _file_handler(path, JsonLines(), order, env)
             return HandlerSink("json_lines", handler, most, threads, level)
         case {"publish": str(address)}:
+            from corps.transport.zeromq.log_publisher import LogPublisher  # with ZeroMQ
+
             return HandlerSink("publish", LogPublisher(address), most, threads, level)
         case {"worker": worker, "method": str(method)}:
             return WorkerSink(worker, method, most, threads, level)

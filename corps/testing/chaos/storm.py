@@ -27,7 +27,8 @@ import psutil
 from corps.addresses import FRONT
 from corps.clock import now
 from corps.errors import CorpsError, WaitTimeout
-from corps.launch.boot import BootedName, boot
+from corps.launch.boot import boot
+from corps.launch.booted_name import BootedName
 from corps.runtime.calls.waiting import wait_all
 from corps.runtime.threads.loop_thread import new_event_loop
 from corps.testing.chaos.census import MARK, Household, environment, orphans

@@ -7,6 +7,7 @@ from corps.launchers.local.control import (
     MAX_PACKET,
     Exited,
     Failed,
+    Import,
     Kill,
     Message,
     Ready,
@@ -23,6 +24,7 @@ from corps.launchers.local.control import (
     "message",
     [
         Spawn(1, "package.module:function"),
+        Import(["json", "corps.launch.child"]),
         Kill(1, 15, 4242),
         Ready(),
         Failed("no module named 'x'"),

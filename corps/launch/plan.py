@@ -1,0 +1,29 @@
+"""What is to be booted, and how, before anything of it runs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from corps.launch.sources import Source
+from corps.supervision.restarts import Restart
+
+if TYPE_CHECKING:
+    from corps.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class CorpsPlan:
+    """What is to be booted.
+
+    `of_command` is None unless it is the program of a command. Then the front reads the stdin of this
+    process, and these are texts for arguments of the constructor, by their names. A Corps that is contained
+    in another one is listed on this host, and reached by none that has not got a Name of it.
+    """
+
+    source: Source
+    find_settings: "Callable[[], Settings]"  # called once, in the Corps's thread, while the template imports
+    executable: str | None = None  # the interpreter of its processes; None for that of this one
+    of_command: Mapping[str, str] | None = None
+    log_file: str = ""  # where the output of this process goes, if others are to be shown that
+    is_contained: bool = False
+    restart: Restart | None = None  # of the Corps object; None for that of its class
