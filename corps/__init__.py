@@ -33,6 +33,7 @@ modules of the package may change without notice.
     timers         after, every, at, timers, Timer, Timers, clock_offset, ClockOffset
     the log        log_to, log_level, LogSink
     request steps  Request, Outcome, caller, Caller
+    credentials    Authenticator, new_token, token_hash
     files          store, load
     settings       Settings
     errors         CorpsError and those derived from it
@@ -130,6 +131,9 @@ if TYPE_CHECKING:
     from corps.runtime.calls.waiting import shield as shield
     from corps.runtime.calls.waiting import wait_all as wait_all
     from corps.runtime.calls.waiting import wait_any as wait_any
+    from corps.security.authenticators import Authenticator as Authenticator
+    from corps.security.authenticators import new_token as new_token
+    from corps.security.authenticators import token_hash as token_hash
     from corps.services.dirs.dir_watch import DirWatch as DirWatch
     from corps.services.dirs.entries import Changed as Changed
     from corps.services.dirs.entries import Entered as Entered
@@ -196,6 +200,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AlreadySettled",
+    "Authenticator",
     "BootError",
     "BootedName",
     "BrokenError",
@@ -321,6 +326,7 @@ __all__ = [
     "log_level",
     "log_to",
     "map",
+    "new_token",
     "options",
     "pool",
     "public",
@@ -334,6 +340,7 @@ __all__ = [
     "statistics",
     "store",
     "timers",
+    "token_hash",
     "undelivered_to",
     "unregister",
     "unwatch",
@@ -374,6 +381,7 @@ _FILES: "Mapping[str, str]" = {
     "parallel.others": "filter imap_unordered reduce starmap",
     "runtime.calls.futures": "Future",
     "runtime.calls.waiting": "as_completed gather shield wait_all wait_any",
+    "security.authenticators": "Authenticator new_token token_hash",
     "services.dirs.dir_watch": "DirWatch",
     "services.dirs.entries": "Changed Entered Left",
     "services.dirs.finding": "afind aregister aunregister find find_all register unregister watch_dir",

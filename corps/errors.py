@@ -10,6 +10,7 @@
     │   ├── NoSuchWorker             the address was never given to a worker                  (LookupError)
     │   ├── NoSuchMethod             no public method or attribute of that name               (AttributeError)
     │   ├── NotPermitted             only others may ask for that                            (PermissionError)
+    │   ├── NotAuthenticated         the credentials of a caller do not count                (PermissionError)
     │   ├── PoisonRequest            process after process died while it ran this request
     │   ├── Overloaded               no room for the request within its time limit
     │   ├── DeadlockError            a cycle of workers that wait for each other              (RuntimeError)
@@ -41,7 +42,6 @@
     ├── PropertyError            a property of an entry in a Dir cannot be                    (ValueError)
     ├── KeyRingError             a ring of keys cannot be used, or not be changed so
     │   └── NoSuchKey                a key ring has no key that is meant                      (LookupError)
-    ├── NotAuthenticated         the credentials of a caller are nobody's                (PermissionError)
     ├── NoTimeServer             no server said what time it is                               (OSError)
     ├── UnsafeFile               other users could have made or changed a file                (OSError)
     ├── StorageError             what has to last could not be written to its file            (OSError)
@@ -237,6 +237,16 @@ class NotPermitted(RequestError, PermissionError):
 
     Only the Mgr of a worker, the managers of its Env and Corps, and the operator may end it. Of another Corps
     only workers can be reached whose Names it has handed out.
+    """
+
+    executed: Executed = "no"
+
+
+@exported
+class NotAuthenticated(RequestError, PermissionError):
+    """A Corps wants credentials that say who asks, and has got none, or some that do not count.
+
+    The text says why, and shows nothing of what was sent.
     """
 
     executed: Executed = "no"
@@ -464,11 +474,6 @@ class KeyRingError(CorpsError):
 @exported
 class NoSuchKey(KeyRingError, LookupError):
     """A key ring has no key that is meant by what was asked, or several."""
-
-
-@exported
-class NotAuthenticated(CorpsError, PermissionError):
-    """The credentials that a caller has sent are nobody's, or do not count any more. The text shows none."""
 
 
 @exported

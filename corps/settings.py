@@ -179,8 +179,8 @@ class Tcp(_Group):
         return read_ports(self.ports)
 
 
-def _hosts(value: Any) -> Any:
-    """Let a text of hosts with commas between them, or a list, be a tuple."""
+def _words(value: Any) -> Any:
+    """Let a text of words with commas between them, or a list, be a tuple."""
     if isinstance(value, str):
         value = [each.strip() for each in value.split(",") if each.strip()]
     return tuple(value) if isinstance(value, list) else value
@@ -192,7 +192,7 @@ class Listen(_Group):
     allow_wildcard: bool = _setting(
         False, "Allow a host that means every interface of the machine. It needs `listen.advertise`."
     )
-    hosts: Annotated[tuple[str, ...], BeforeValidator(_hosts)] = _setting(
+    hosts: Annotated[tuple[str, ...], BeforeValidator(_words)] = _setting(
         (),
         "The hosts on which to listen, best first. None: no port is open, and only this user on this host "
         "reaches the Corps.",
@@ -403,6 +403,58 @@ class Permissions(_Group):
     )
 
 
+class Authentication(_Group):
+    """What says for which user a caller asks, beside its key: one of the first three, or none."""
+
+    authenticator: Annotated[str | None, BeforeValidator(_none_word)] = _setting(
+        None,
+        "An object with a method `check(credentials)`, or a class of such, as `package.module:name`.",
+        allowed="a name such as package.module:name",
+        min_length=1,
+    )
+    tokens: Annotated[str | None, BeforeValidator(_none_word)] = _setting(
+        None,
+        'A file with the hashes of the secret tokens of users, as TOML: `bob = "sha256:..."`. It is read '
+        "again when it changes.",
+        allowed="a path",
+        min_length=1,
+    )
+    jwt_key: Annotated[str | None, BeforeValidator(_none_word)] = _setting(
+        None,
+        "A file with the key that checks JSON Web Tokens: a shared key, or a public one as PEM. It needs "
+        "`pip install 'corps[jwt]'`.",
+        allowed="a path",
+        min_length=1,
+    )
+    jwt_algorithms: Annotated[tuple[str, ...], BeforeValidator(_words)] = _setting(
+        (), "The algorithms that may have signed such tokens.", allowed='a list of names such as "ES256"'
+    )
+    jwt_audience: str = _setting("", "Whom such tokens have to be for: their claim `aud`.", allowed="a text")
+    jwt_issuer: Annotated[str | None, BeforeValidator(_none_word)] = _setting(
+        None,
+        "Who has to have made them: their claim `iss`. `None`: anybody who has the key.",
+        allowed="a text",
+        min_length=1,
+    )
+    jwt_identity: str = _setting("sub", "The claim that names the user.", allowed="a text", min_length=1)
+    jwt_leeway: float = _setting(
+        0.0, "Seconds by which the clock of the one who made them may differ.", ge=0, le=3600
+    )
+    owner: bool = _setting(
+        False, "Whether Corps and scripts of the owner have to present credentials too, not only others."
+    )
+    timeout: float = _setting(
+        10.0, "Seconds that a check of credentials may take; then they are refused.", ge=0.1, le=600
+    )
+    recheck: float = _setting(
+        5.0,
+        "Seconds between two checks of credentials that count: one that was revoked, or whose time is over, "
+        "counts no more then.",
+        ge=0.1,
+        le=86_400,
+    )
+
+
 @exported
 class Settings(_Group):
     """All settings of a Corps. Immutable.
@@ -522,6 +574,7 @@ class Settings(_Group):
     log: Log = Log()
     audit: Audit = Audit()
     permissions: Permissions = Permissions()
+    authentication: Authentication = Authentication()
 
     @field_validator("log_level")
     @classmethod

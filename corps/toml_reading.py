@@ -26,18 +26,24 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
-        return _parsed(data)
     except FileNotFoundError as error:
         raise ConfigError(f"there is no configuration file {path.absolute()}") from error
     except OSError as error:
         raise ConfigError(f"cannot read file {path.absolute()}: {error.strerror}") from error
+    return parse_toml(data, str(path.absolute()))
+
+
+def parse_toml(data: bytes, where: str) -> dict[str, Any]:
+    """Take what stands in the file `where` apart; a ConfigError says why it cannot be."""
+    try:
+        return _parsed(data)
     except UnicodeDecodeError as error:
-        raise ConfigError(f"file {path.absolute()} is not a text in UTF-8: {error}") from error
+        raise ConfigError(f"file {where} is not a text in UTF-8: {error}") from error
     except RecursionError:
-        raise ConfigError(f"file {path.absolute()} is nested too deeply for a configuration") from None
+        raise ConfigError(f"file {where} is nested too deeply for a configuration") from None
     # TOMLDecodeError is one; a number of too many digits is another.
     except ValueError as error:
-        raise ConfigError(f"file {path.absolute()} is not valid TOML: {error}") from error
+        raise ConfigError(f"file {where} is not valid TOML: {error}") from error
 
 
 def _parsed(data: bytes) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import corps
 
 MOST = 3  # refusals, after which a key is banned
-SUSPECT = {"permission", "rate", "codec", "capability", "protocol"}
+SUSPECT = {"permission", "rate", "codec", "capability", "protocol", "credentials"}
 
 
 class Guard(corps.Conc):

@@ -11,10 +11,14 @@ from typing import Any, Final
 
 from corps.cli.json_values import as_plain
 from corps.cli.reporting import BY_SIGNAL, OK, USAGE_ERROR, complain, report
+from corps.cli.shown_credentials import credentials_from
 from corps.errors import CorpsError
 from corps.launch.connecting import connect
 from corps.messages.interfaces import Interface
 from corps.workers.iterators import RemoteIterator
+
+Credentials = tuple[str | None, str | None]
+"""The path of a file, and the name of an environment variable, that credentials are taken from."""
 
 _BANNER: Final = (
     "app is {app!r}, a Name of the Corps: app.method(1).ret waits for an answer; Ctrl-D leaves it"
@@ -22,12 +26,20 @@ _BANNER: Final = (
 
 
 def call_method(
-    where: str, method: str, words: Sequence[str], kwargs: str | None, *, stream: bool, timeout: float | None
+    where: str,
+    method: str,
+    words: Sequence[str],
+    kwargs: str | None,
+    *,
+    stream: bool,
+    timeout: float | None,
+    credentials: Credentials,
 ) -> int:
     """Call a method of a Corps with arguments in JSON, print what it returns as JSON; return the exit status.
 
     `where` is a tag or the path of a connection file. With `stream`, each item of a generator or list is a
-    line of its own, printed when it comes. `timeout` are seconds that the answer may take.
+    line of its own, printed when it comes. `timeout` are seconds that the answer may take. `credentials` are
+    the file and the environment variable to take them from.
     """
     try:
         args = [_read(word, "an argument") for word in words]
@@ -37,7 +49,7 @@ def call_method(
     except ValueError as error:
         return complain(str(error), USAGE_ERROR)
     try:
-        with connect(where) as app:
+        with connect(where, credentials=credentials_from(*credentials)) as app:
             if problem := _unknown(method, app._interface):
                 return complain(problem, USAGE_ERROR)
             asked = app if timeout is None else app.options(deadline=timeout)
@@ -52,10 +64,10 @@ def call_method(
     return OK
 
 
-def talk_to(where: str) -> int:
+def talk_to(where: str, credentials: Credentials) -> int:
     """Give a prompt at which ``app`` is the Name of a Corps; return the exit status."""
     try:
-        with connect(where) as app:
+        with connect(where, credentials=credentials_from(*credentials)) as app:
             names = {"app": app, "corps": sys.modules["corps"]}
             banner = _BANNER.format(app=app)
             if importlib.util.find_spec("IPython") is None:

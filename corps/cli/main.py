@@ -73,6 +73,17 @@ _set = click.option(
 )
 
 
+_credentials_file = click.option(
+    "--credentials-file",
+    metavar="PATH",
+    help="A file with credentials to present, which you alone may open. No option takes them themselves: all "
+    "users of this host could see it.",
+)
+_credentials_env = click.option(
+    "--credentials-env", metavar="NAME", help="An environment variable with credentials to present."
+)
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
@@ -279,8 +290,17 @@ def stop(tag: str, at_once: bool) -> None:
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds that the answer may take."
 )
+@_credentials_file
+@_credentials_env
 def call(
-    tag: str, method: str, args: tuple[str, ...], kwargs: str | None, stream: bool, timeout: float | None
+    tag: str,
+    method: str,
+    args: tuple[str, ...],
+    kwargs: str | None,
+    stream: bool,
+    timeout: float | None,
+    credentials_file: str | None,
+    credentials_env: str | None,
 ) -> None:
     """Call METHOD of the external Corps that has the tag TAG with ARGS, each in JSON.
 
@@ -292,7 +312,17 @@ def call(
     """
     from corps.cli.calling import call_method
 
-    raise SystemExit(call_method(tag, method, args, kwargs, stream=stream, timeout=timeout))
+    raise SystemExit(
+        call_method(
+            tag,
+            method,
+            args,
+            kwargs,
+            stream=stream,
+            timeout=timeout,
+            credentials=(credentials_file, credentials_env),
+        )
+    )
 
 
 @main.command(short_help="Set the level of the log of an external Corps.")
@@ -321,14 +351,16 @@ def logs(tag: str, level: str, logger: str, env: int | None, class_name: str, wo
 
 @main.command(short_help="Talk to an external Corps at a prompt.")
 @click.argument("tag")
-def connect(tag: str) -> None:
+@_credentials_file
+@_credentials_env
+def connect(tag: str, credentials_file: str | None, credentials_env: str | None) -> None:
     """Give a Python prompt at which app is the Name of the external Corps that has the tag TAG.
 
     It is that of IPython, if that is installed.
     """
     from corps.cli.calling import talk_to
 
-    raise SystemExit(talk_to(tag))
+    raise SystemExit(talk_to(tag, (credentials_file, credentials_env)))
 
 
 if __name__ == "__main__":

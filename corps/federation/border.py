@@ -34,6 +34,7 @@ from corps.peers.terms import Terms
 from corps.runtime.calls.futures import Future
 from corps.runtime.env import Env
 from corps.security.capabilities import capability_of
+from corps.security.credentials import Credentials
 from corps.security.key_ring import KeyVerdict
 from corps.transport.bordered import BorderedTransport
 from corps.transport.link import Transport
@@ -70,6 +71,8 @@ class CorpsBorder:
         self._routes: dict[Place, ForeignPeer] = {}
         self._gone: dict[Place, str] = {}  # the incarnation of an Env that was there last
         self._tags: dict[str, str] = {}  # by the ids of Corps: those by which they were found
+        # What is presented to a Corps, by its id and the identity of its owner.
+        self._credentials: dict[tuple[str, str], Credentials] = {}
         self._is_closed = False
         self._judge = terms.judge
         self._foreign = ForeignPeers(
@@ -83,6 +86,7 @@ class CorpsBorder:
             self._lost,
             room=Room(env.options.window_foreign_requests, env.options.window_foreign_bytes),
             pause=env.options.working_every,
+            credentials=lambda corps, owner: self._credentials.get((corps, owner)),  # a look-up is atomic
         )
         env.peers.on_foreign_loss = self._broke
 
@@ -173,12 +177,36 @@ class CorpsBorder:
         with self._lock:
             self._routes.setdefault(peer.place, peer)
 
-    def introduce(self, endpoint: TcpEndpoint, user: str = OWN) -> ExtAddr:
+    def present(self, corps: str, owner: str, credentials: Credentials) -> None:
+        """Present credentials to the Envs of a Corps, those that are known and all later ones.
+
+        Whether they count, the next request there hears. The same ones once more make no difference.
+        """
+        with self._lock:
+            if self._credentials.get((corps, owner)) is credentials:
+                return
+            self._credentials[corps, owner] = credentials
+        self._foreign.present(corps, owner)
+
+    def withhold(self, corps: str, owner: str, credentials: Credentials) -> None:
+        """Present credentials to further Envs of a Corps no more. Nothing happens if it has others."""
+        with self._lock:
+            if self._credentials.get((corps, owner)) is credentials:
+                del self._credentials[corps, owner]
+
+    def owner_of(self, front: Member) -> str:
+        """Return the identity of the owner of a Corps, of which the front is known."""
+        return self._judge(front.public_key).identity or OWN
+
+    def introduce(
+        self, endpoint: TcpEndpoint, user: str = OWN, credentials: Credentials | None = None
+    ) -> ExtAddr:
         """Connect to the front of a Corps at an address, and return what answers there for facts. Blocks.
 
         Args:
             endpoint: The address.
             user: The identity of its owner.
+            credentials: What to present to it before anything is asked.
 
         Raises:
             NoSuchKey: The key ring has no key of that user.
@@ -198,6 +226,8 @@ class CorpsBorder:
                 "its front, which `corps ps` shows",
                 executed="no",
             )
+        if credentials is not None:
+            self.present(hello.corps, user, credentials)
         outside = (str(endpoint),)
         front = Member(FRONT, hello.incarnation, "", found.key, corps=hello.corps, outside=outside)
         try:

@@ -52,6 +52,11 @@ class BorderService(Conc):
         return None
 
     @public
+    async def identity(self) -> str:
+        """Give the identity of the caller, which credentials may have changed."""
+        return caller().identity
+
+    @public
     async def incarnation_of(self, number: int) -> int:
         """Give the incarnation of a worker of this Env, by the number of its address; 0 if it is not here."""
         cell = self._env.registry.find(number)

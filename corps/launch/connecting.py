@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
-from corps.addresses import BOOT_ENV, ConcAddr
+from corps.addresses import BOOT_ENV, BORDER, FRONT, ConcAddr
 from corps.endpoints import TcpEndpoint, read_endpoint
 from corps.errors import Damaged
 from corps.exporting import exported
@@ -23,6 +23,7 @@ from corps.launch.starting import make_bordered
 from corps.launchers.local.runtime_dir import remove_runtime_dir
 from corps.managers.assembly import build_env
 from corps.messages.callers import OWN
+from corps.messages.contacts import Contact, ExtAddr
 from corps.messages.interfaces import Interface
 from corps.messages.members import Member
 from corps.messages.requests import CALL
@@ -30,6 +31,7 @@ from corps.runtime.context import Block, acting
 from corps.runtime.env import Env
 from corps.runtime.this_process import this_process
 from corps.security.capabilities import new_secret
+from corps.security.credentials import Credentials
 from corps.security.key_ring import check_name
 from corps.wire.frames import Hello
 from corps.workers.names import Name
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 _TCP: Final = "tcp://"
 _PATIENCE: Final = 10.0  # seconds that a front may take to say how its Corps is reached
+_CHECKED: Final = 30.0  # and if it has to check credentials before
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -149,11 +152,13 @@ class ConnectedName(Name[T_co]):
 
 
 @overload
-def connect(where: str | Path) -> ConnectedName[Any]: ...
+def connect(where: str | Path, *, credentials: str | None = None) -> ConnectedName[Any]: ...
 @overload
-def connect(where: str | Path, cls: type[T]) -> ConnectedName[T]: ...
+def connect(where: str | Path, cls: type[T], *, credentials: str | None = None) -> ConnectedName[T]: ...
 @exported
-def connect(where: str | Path, cls: type[Any] | None = None) -> ConnectedName[Any]:
+def connect(
+    where: str | Path, cls: type[Any] | None = None, *, credentials: str | None = None
+) -> ConnectedName[Any]:
     """Connect to an external Corps.
 
     Inside a worker, and where an Env that is open reaches other Corps, that Env is used. Elsewhere, as in a
@@ -167,6 +172,9 @@ def connect(where: str | Path, cls: type[Any] | None = None) -> ConnectedName[An
             the key ring allows under that name.
         cls: The class of the Corps, for type checkers, and for a Corps of another owner: what its methods
             declare says how arguments and results travel. It need not be loaded there.
+        credentials: What shows for which user this side asks, where the Corps wants that: a secret token or a
+            JSON Web Token, of at most 8192 characters. All of this Env is that user for that Corps, until
+            other credentials are given. They are presented again to each of its Envs, and after a cut.
 
     Returns:
         The Name of its Corps object, which is also a context manager.
@@ -178,6 +186,8 @@ def connect(where: str | Path, cls: type[Any] | None = None) -> ConnectedName[An
         Unreachable: The Corps has ended; or the one at the address has no key that counts, or does not accept
             the key of this side, or nothing answers. The text says what was tried.
         NoSuchKey: The key ring has no key of that user.
+        NotAuthenticated: The credentials do not count there, or cannot be any. Over tcp also where none were
+            given, and the Corps wants some; elsewhere the first request says that.
         KeyRingError: The key ring cannot be used.
         Damaged: The file is no connection file.
         NewerFormat: A newer release of corps wrote it.
@@ -185,26 +195,36 @@ def connect(where: str | Path, cls: type[Any] | None = None) -> ConnectedName[An
             none.
         BootError: The Env could not be started.
     """
+    shown = None if credentials is None else Credentials(credentials)
     address = _address_in(where)
     env = _env_at_a_border()
     if address is None:
-        return connected(_record_at(where), env, cls)
-    return _connected(lambda here: _record_from(here, *address), env, cls)
+        return connected(_record_at(where), env, cls, shown)
+    return _connected(lambda here: _record_from(here, *address, shown), env, cls, shown)
 
 
-def connected(record: ConnectionRecord, env: Env | None, cls: type[Any] | None = None) -> ConnectedName[Any]:
+def connected(
+    record: ConnectionRecord,
+    env: Env | None,
+    cls: type[Any] | None = None,
+    credentials: Credentials | None = None,
+) -> ConnectedName[Any]:
     """Return the Name of a Corps with this record, for use in an Env, or in a small one made for that.
 
     Raises:
         Unreachable: The Corps has ended.
+        NotAuthenticated: The credentials do not count there.
         ConfigError: A setting of the Env that is started is unknown or has a bad value.
         BootError: The Env could not be started.
     """
-    return _connected(lambda _: record, env, cls)
+    return _connected(lambda _: record, env, cls, credentials)
 
 
 def _connected(
-    find: Callable[[Env], ConnectionRecord], env: Env | None, cls: type[Any] | None
+    find: Callable[[Env], ConnectionRecord],
+    env: Env | None,
+    cls: type[Any] | None,
+    credentials: Credentials | None,
 ) -> ConnectedName[Any]:
     """Do the same with what an Env finds."""
     if env is not None and env.border is None:
@@ -215,11 +235,33 @@ def _connected(
     try:
         record = find(env)
         interface = record.interface if cls is None else replace(record.interface, author=cls)
-        return ConnectedName(address_for(env, record, interface), interface, env, client)
+        if credentials is None or record.corps == env.corps_id:
+            addr = address_for(env, record, interface)
+        else:
+            addr = _address_with(credentials, env, record, interface)
+        return ConnectedName(addr, interface, env, client)
     except BaseException:
         if client is not None:
             client.close()
         raise
+
+
+def _address_with(
+    credentials: Credentials, env: Env, record: ConnectionRecord, interface: Interface
+) -> ConcAddr:
+    """Do the same as `address_for`, after credentials were presented and taken."""
+    border = env.border
+    assert isinstance(border, CorpsBorder)
+    corps, owner = record.corps, border.owner_of(record.front)
+    try:
+        border.present(corps, owner, credentials)
+        addr = address_for(env, record, interface)
+        asks = ExtAddr(corps, FRONT, BORDER, b"", Contact(record.front, record.front))
+        env.at_once(env.ask, CALL, asks, "identity", (), {}, _CHECKED).result()
+    except BaseException:
+        border.withhold(corps, owner, credentials)
+        raise
+    return addr
 
 
 def _record_at(where: str | Path) -> ConnectionRecord:
@@ -241,11 +283,20 @@ def _address_in(where: str | Path) -> tuple[TcpEndpoint, str] | None:
     return endpoint, user or OWN
 
 
-def _record_from(env: Env, endpoint: TcpEndpoint, user: str) -> ConnectionRecord:
+def _record_from(
+    env: Env, endpoint: TcpEndpoint, user: str, credentials: Credentials | None
+) -> ConnectionRecord:
     """Ask the front at an address how its Corps is reached."""
-    assert isinstance(env.border, CorpsBorder)
-    asks = env.border.introduce(endpoint, user)
-    text = env.at_once(env.ask, CALL, asks, "connection_record", (), {}, _PATIENCE).result()
+    border = env.border
+    assert isinstance(border, CorpsBorder)
+    asks = border.introduce(endpoint, user, credentials)
+    patience = _PATIENCE if credentials is None else _CHECKED
+    try:
+        text = env.at_once(env.ask, CALL, asks, "connection_record", (), {}, patience).result()
+    except BaseException:
+        if credentials is not None:
+            border.withhold(asks.corps, user, credentials)
+        raise
     record = ConnectionRecord.from_json(text, f"the answer of {endpoint}")
     if record.corps != asks.corps:
         raise Damaged(f"the answer of {endpoint} speaks of another Corps")

@@ -4,11 +4,13 @@ import sys
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
+from importlib import import_module
 from threading import RLock
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from corps.addresses import BOOT_ENV, ConcAddr
+from corps.federation.authentication import Authentication, authenticator_of
 from corps.federation.border import CorpsBorder, outward
 from corps.federation.declared_names import names_between
 from corps.managers.env_mgr import EnvMgr
@@ -95,11 +97,14 @@ def build_env(
         env.connect(peers, transport)
         if transport.takes_visitors:
             limits = Limits((options.window_requests, options.window_bytes), options.send_timeout, None)
-            env.border = CorpsBorder(env, transport, packer_abroad, limits, _terms_of(env, transport))
+            guard = _guard_of(env, code)
+            env.border = CorpsBorder(env, transport, packer_abroad, limits, _terms_of(env, transport, guard))
+            if guard is not None:
+                peers.count_too(guard.audit)
     refusals = Refusals(env)
     env.parts.add(refusals)
     if env.peers is not None and transport is not None:
-        refusals.follow(transport.audit, env.peers.audit)
+        refusals.follow(transport.audit, *env.peers.audits)
     start_services(env, services)
     env.start_alarms()
     manager = Record(EnvMgr, (env, application), {}, WorkerOptions("EnvMgr"))
@@ -107,7 +112,23 @@ def build_env(
     return env
 
 
-def _terms_of(env: Env, transport: Transport) -> Terms:
+def _guard_of(env: Env, code: CodeNames) -> Authentication | None:
+    """Return what checks the credentials of callers; None if the settings name no authenticator."""
+    options = env.options
+    authenticator = authenticator_of(options, code.resolve_module or import_module)
+    if authenticator is None:
+        return None
+    return Authentication(
+        env.label,
+        authenticator,
+        env.alarms,
+        wants_owner=options.authentication_owner,
+        timeout=options.authentication_timeout,
+        recheck=options.authentication_recheck,
+    )
+
+
+def _terms_of(env: Env, transport: Transport, guard: Authentication | None) -> Terms:
     """Return what an Env grants to Envs of other Corps."""
     judge = transport.keys.judge if isinstance(transport, BorderedTransport) else judge_by_kernel
     return Terms(
@@ -115,6 +136,7 @@ def _terms_of(env: Env, transport: Transport) -> Terms:
         judge,
         Permissions(rules_of(env.options.permissions_rules, "permissions.rules")),
         DeclaredClasses(names_between(env)),
+        guard,
     )
 
 

@@ -15,7 +15,8 @@ class Refusal:
             counts. ``"hello"``: it does not say who it is, or says what cannot be. ``"version"``: it speaks
             another version of the protocol. ``"identity"``: its key is that of another Env. ``"expelled"``:
             its Env counts as lost. ``"capability"``: it asks for a worker whose Name it was not given.
-            ``"key"``: an Env of another Corps has a key that does not count. An Env of another owner asks
+            ``"key"``: an Env of another Corps has a key that does not count. ``"credentials"``: it
+            presents none, or some that do not count. An Env of another owner asks
             for what it may not, ``"permission"``; or too often, ``"rate"``; or sends what is no plain data,
             ``"codec"``.
             ``"frames"`` or ``"protocol"``: it sends what the protocol does not allow.

@@ -1,11 +1,18 @@
 """What this Env asks of an Env of another Corps: as much as that says, and it gives signs of life."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from corps.addresses import BORDER, ConcAddr
 from corps.clock import now
-from corps.messages.requests import Request
+from corps.messages.outcomes import Outcome
+from corps.messages.promises import Promise
+from corps.messages.requests import CALL, Request
+from corps.packing.codecs import DATA
+from corps.packing.declared import PLAIN
 from corps.peers.asking import Asking
+from corps.peers.proving import AUTHENTICATE
+from corps.security.credentials import Credentials
 from corps.wire.frames import (
     CreditHeader,
     Frame,
@@ -18,6 +25,24 @@ from corps.wire.frames import (
 
 _MISSES: Final = 3  # pauses without a sign, after which an Env is taken for dead
 _FIRST_PAUSE: Final = 5.0  # seconds, until the Env has said its own
+
+
+class _Presented(Promise):
+    """The promise of credentials. Whether they count, the requests after them hear."""
+
+    __slots__ = ("_then",)
+
+    def __init__(self, then: Callable[[], object]) -> None:
+        self._then = then
+
+    def settle(self, outcome: Outcome) -> bool:
+        """See `Promise.settle`. The holder of the request calls it once."""
+        self._then()
+        return True
+
+    def done(self) -> bool:
+        """See `Promise.done`."""
+        return False
 
 
 class FairAsking(Asking):
@@ -58,6 +83,32 @@ class FairAsking(Asking):
         """See `Route.is_alive`: not if a sign of life should have come, and has not."""
         came, pause = self._sign
         return super().is_alive(request) and now() - max(came, request.sent or 0.0) <= _MISSES * pause
+
+    def present(self, credentials: Credentials, then: Callable[[], object]) -> None:
+        """Send credentials, and call `then` when the peer has taken or refused them, or is lost.
+
+        Nothing waits for room, and no lane holds it up. At a MemoryError nothing was sent, and `then` was
+        called.
+        """
+        target = ConcAddr(self._way.member.corps, self._way.member.env, BORDER)
+        request = Request(CALL, target, AUTHENTICATE, (), {}, _Presented(then))
+        body = PLAIN.pack_arguments((credentials.reveal(),), {})
+        with self._lock:
+            self.room.window.take(len(body))
+            self._number(request, len(body))
+        if not request.number:
+            then()
+            return
+        header = self._header_of(request.number, CALL, target, AUTHENTICATE, None, None, DATA)
+        try:
+            self._way.transmit([header, body])
+        except MemoryError:
+            with self._lock:
+                self._pending.pop(request.number, None)
+                self._journal.free(request.number)
+                self.room.give_back(1, len(body))
+            then()
+            raise
 
     def _confirm(self) -> None:
         """Say that no more is unanswered than the share, if that is so."""

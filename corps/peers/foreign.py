@@ -23,6 +23,7 @@ from corps.peers.peer import Peer
 from corps.peers.reception import Reception
 from corps.peers.terms import Standing, Terms
 from corps.security.audit import Details
+from corps.security.credentials import Credentials
 from corps.security.key_ring import fingerprint
 from corps.transport.link import Link, Transport
 from corps.wire.fair_share import LEAST, Room
@@ -85,12 +86,20 @@ class ForeignPeer(Peer):
 
     @property
     def caller(self) -> Caller:
-        """Return whose Env it is, as its key or the kernel says; `UNKNOWN` before it is known where it is."""
+        """Return for whom it asks, as its credentials, its key or the kernel says; `UNKNOWN` before that."""
         return self.answering.caller
 
-    @caller.setter
-    def caller(self, caller: Caller) -> None:
-        self.answering.caller = caller
+    def know(self, caller: Caller) -> None:
+        """Take whose key the Env has proved, or the word of the kernel. Before anything of it is taken."""
+        self.answering.proving.know(caller)
+
+    def present(self, credentials: Credentials) -> None:
+        """Present credentials to it; what it is asked from now on waits until it has taken or refused them.
+
+        A MemoryError says that nothing was sent.
+        """
+        self.way.hold()
+        self.asking.present(credentials, self.way.release)
 
     def _both_sides(
         self, env: LocalSide, packer: Packer, limits: Limits
@@ -122,15 +131,18 @@ class ForeignPeers:
         *,
         room: Room,
         pause: float,
+        credentials: Callable[[str, str], Credentials | None] = lambda corps, owner: None,
     ) -> None:
         """Know none yet. `came` hears of visitors, and `lost` of each peer that is gone, before its requests.
 
         Only with a secret in the `terms` are visitors admitted. All peers share `room`, and none has more of
         it than the window of the limits. `pause` are the seconds between two signs of life.
+        `credentials` are those to present to the Envs of a Corps, by its id and the identity of its owner.
         """
         self.reception = Reception(env, room, Room(*limits.window))
         """Where their requests wait for their turn."""
         self._pause = pause
+        self._credentials = credentials
         self._peers = peers
         self._env = env
         self._transport = transport
@@ -156,7 +168,7 @@ class ForeignPeers:
         with self._lock:
             known = self._by_incarnation.get(member.incarnation)
             caller = self._terms.caller_of(member, member.public_key)
-            if known is not None and known.caller.identity != caller.identity:
+            if known is not None and known.owner != caller.identity:
                 raise BrokenError(f"another owner has an Env that says it is {member.label}")
             if known is not None:
                 return known
@@ -168,12 +180,14 @@ class ForeignPeers:
                 self._transport.expel(local)
                 raise
             links = [link]
-            return self._add(
+            peer = self._add(
                 local,
                 caller,
                 caller.identity,
                 lambda there: links.pop() if links else self._transport.connect(there),
             )
+        self._present(peer)
+        return peer
 
     def expect(self, corps: str, home: int, owner: str = OWN, endpoint: str = "") -> ForeignPeer:
         """Return a peer that is not known to be anywhere: what is sent to it waits for `arrive`.
@@ -184,7 +198,24 @@ class ForeignPeers:
             local = Member(next(self._numbers), "", endpoint, corps=corps, home=home)
             peer = self._add(local, UNKNOWN, owner)
             self._expected[peer.place] = peer
-            return peer
+        self._present(peer)
+        return peer
+
+    def present(self, corps: str, owner: str) -> None:
+        """Present the credentials for a Corps to all its Envs that are known."""
+        with self._lock:
+            known = {*self._by_incarnation.values(), *self._expected.values()}
+        for peer in known:
+            if (peer.member.corps, peer.owner) == (corps, owner):
+                self._present(peer)
+
+    def _present(self, peer: ForeignPeer) -> None:
+        """Present the credentials for the Corps of a peer, if there are any. Without the lock."""
+        credentials = self._credentials(peer.member.corps, peer.owner)
+        if credentials is None:  # or no more
+            peer.way.release()
+        else:
+            peer.present(credentials)
 
     def arrive(self, peer: ForeignPeer, member: Member) -> None:
         """Let what waits for a peer leave, because it is known where it is.
@@ -214,7 +245,7 @@ class ForeignPeers:
         """Give an expected peer its record. Caller holds the lock, and then opens the way."""
         del self._expected[peer.place]
         local = self._as_known_here(member, peer.member.env)
-        peer.caller = caller
+        peer.know(caller)
         peer.prepare(local)
         self._transport.admit(local)
         self._by_incarnation[local.incarnation] = peer
@@ -271,8 +302,10 @@ class ForeignPeers:
         limits = self._limits._replace(max_frame=self._transport.max_frame_to(local))
         parts = self._packer, self._give_up, limits, standing
         peer = ForeignPeer(self._env, local, connect, *parts)
-        peer.caller = caller
+        peer.know(caller)
         peer.answering.serve(self.reception, self._pause)
+        if self._credentials(local.corps, owner) is not None:
+            peer.way.hold()  # until `_present` comes
         if local.incarnation:
             self._by_incarnation[local.incarnation] = peer
         self._peers.add(peer)
@@ -312,7 +345,7 @@ class ForeignPeers:
         with self._lock:
             known = self._by_incarnation.get(visitor.incarnation)
             if known is not None:
-                return known.member if known.caller.identity == caller.identity else None
+                return known.member if known.owner == caller.identity else None
             expected = self._expected.get((visitor.corps, visitor.env, caller.identity))
             if expected is not None:  # one Env has one peer: its answers come by this connection
                 self._settle(expected, visitor, caller)
@@ -323,4 +356,5 @@ class ForeignPeers:
             expected.way.open()
             return expected.member
         self._came(peer)
+        self._present(peer)
         return peer.member

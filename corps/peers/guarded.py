@@ -1,13 +1,14 @@
 """The requests of an Env of another Corps: only of workers whose Names this Corps has handed out."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from corps.addresses import BORDER, is_runtimes_own
-from corps.errors import CorpsError, NotPermitted, Overloaded, UnpackError
+from corps.clock import now
+from corps.errors import CorpsError, NotPermitted, Overloaded, RequestError, UnpackError, WorkerGone
 from corps.messages.callers import UNKNOWN, Caller
-from corps.messages.outcomes import Outcome, Refused
-from corps.messages.requests import CALL, DROP
+from corps.messages.outcomes import Outcome, Refused, Value
+from corps.messages.requests import CALL, DROP, EXIT, EXIT_LAST, EXIT_NOW, PULL
 from corps.messages.streams import NOBODY, SENDER
 from corps.packing.packer import Packer
 from corps.peers.fair_answering import FairAnswering
@@ -15,11 +16,18 @@ from corps.peers.limits import Limits
 from corps.peers.local_side import LocalSide
 from corps.peers.outcome_codec import OutcomeCodec
 from corps.peers.promises import WirePromise
+from corps.peers.proving import AUTHENTICATE, Proving
 from corps.peers.terms import Standing
 from corps.peers.way import Way
 from corps.security.audit import Details
 from corps.security.capabilities import Capabilities
+from corps.security.permissions import CALL as CALL_VERB
+from corps.security.permissions import Asked, rules_of_class
+from corps.security.permissions import Refused as Forbidden
 from corps.wire.frames import Frame, RequestHeader
+
+_ENDINGS: Final = frozenset({"exit", EXIT_LAST, EXIT_NOW})  # how a user may end a worker
+_AWAY: Final = 1.0  # seconds after which a worker may be there again whose Env was started again
 
 
 class Denial(NamedTuple):
@@ -30,9 +38,12 @@ class Denial(NamedTuple):
 
 
 class GuardedAnswering(FairAnswering):
-    """The requests of an Env of another Corps of the same owner. Thread-safe, as `Answering`."""
+    """The requests of an Env of another Corps of the same owner. Thread-safe, as `Answering`.
 
-    caller: Caller = UNKNOWN  # whose Env it is; written before anything of it is taken
+    With credentials of a user it asks as that user: for public methods that the rules allow.
+    """
+
+    caller: Caller = UNKNOWN  # for whom the peer asks; replaced as a whole
 
     def __init__(
         self,
@@ -46,9 +57,17 @@ class GuardedAnswering(FairAnswering):
         super().__init__(env, way, packer, outcomes, limits)
         _, self._terms, self._audit = standing
         self._capabilities = Capabilities(self._terms.secret or b"", env.id)
+        self.proving = Proving(self._terms.guard, way.member.label, self._became)
+        """For whom it asks. What its key says is written before anything of it is taken."""
+
+    def _became(self, caller: Caller) -> None:
+        self.caller = caller
 
     def on_request(self, header: RequestHeader, frames: Sequence[Frame]) -> None:
         """Take a request, or refuse it. Nothing of one that is refused is unpacked."""
+        if header.conc == BORDER and header.method == AUTHENTICATE and header.kind is CALL:
+            self._prove(header, frames)
+            return
         denial = self._denial(header, frames)
         if denial is None:
             self._take(header, frames)
@@ -61,11 +80,72 @@ class GuardedAnswering(FairAnswering):
 
     def _denial(self, header: RequestHeader, frames: Sequence[Frame]) -> Denial | None:
         """Return why a request may not go on; None if it may."""
-        if self._has_name(header):
+        if self.proving.refusal is not None and header.kind is not DROP:
+            unproved = self.proving.denial(self._target(header))
+            if unproved is not None:
+                is_new, error = unproved
+                return Denial("credentials" if is_new else "", error)
+        if not self._has_name(header):
+            target = self._target(header)
+            text = f"{header.method!r} of {target} was asked without a Name that this Corps has handed out"
+            return Denial("capability", NotPermitted(text, target=target))
+        return None if self.caller.is_own else self._denial_of_user(header, frames)
+
+    def _denial_of_user(self, header: RequestHeader, frames: Sequence[Frame]) -> Denial | None:
+        """Return why a request of another user than the owner may not go on; None if it may."""
+        if header.kind is CALL or (header.kind is EXIT and header.method in _ENDINGS):
+            return self._judged(header, len(frames[1]))
+        if header.kind is DROP or header.kind is PULL:  # a PULL of what this program was given
             return None
+        return self._not_a_call(header)
+
+    def _not_a_call(self, header: RequestHeader) -> Denial:
         target = self._target(header)
-        text = f"{header.method!r} of {target} was asked without a Name that this Corps has handed out"
-        return Denial("capability", NotPermitted(text, target=target))
+        text = f"{self.caller.identity!r} may call methods of {target}, and ask for nothing else of it"
+        return Denial("permission", NotPermitted(text, target=target))
+
+    def _judged(self, header: RequestHeader, size: int) -> Denial | None:
+        """Return what the rules say against a call, or against the end of a worker."""
+        target, interface = self._target(header), self._env.interface_at(header.conc)
+        if interface is None:
+            return Denial("", self._absent(header.conc, target))
+        caller = self.caller
+        asked = Asked(
+            caller.identity,
+            caller.key,
+            False,
+            interface.class_name,
+            CALL_VERB if header.kind is CALL else "exit",
+            header.method,
+            header.method in interface.public,
+            size,
+        )
+        decision = self._terms.permissions.judge(asked, now(), rules_of_class(interface.author))
+        if isinstance(decision, Forbidden):
+            if decision.retry_after is None:
+                return Denial("permission", NotPermitted(decision.reason, target=target))
+            error = Overloaded(decision.reason, retry_after=decision.retry_after, target=target)
+            return Denial("rate", error)
+        return None
+
+    def _absent(self, conc: int, target: str) -> RequestError:
+        if self._env.may_come(conc):
+            text = f"the worker {target} is not there, because its Env was started again: ask again"
+            return Overloaded(text, retry_after=_AWAY, target=target)
+        return WorkerGone(f"the worker {target} has ended", executed="no", target=target)
+
+    def _prove(self, header: RequestHeader, frames: Sequence[Frame]) -> None:
+        """Take credentials of the peer, and answer when they were checked."""
+
+        def then(error: CorpsError | None) -> None:
+            self._settle(header, frames, Value(None) if error is None else Refused(error))
+
+        self.proving.take(header, frames, then)
+
+    def lose(self) -> None:
+        """See `Answering.lose`."""
+        super().lose()
+        self.proving.lose()
 
     def _target(self, header: RequestHeader) -> str:
         return f"{self._env.corps_id[:6]}/{self._env.id}/{header.conc}"

@@ -9,18 +9,9 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from corps.addresses import ConcAddr
-from corps.clock import now
-from corps.errors import (
-    DefinitionError,
-    NotPermitted,
-    Overloaded,
-    RequestError,
-    UnpackError,
-    WireError,
-    WorkerGone,
-)
+from corps.errors import DefinitionError, NotPermitted, UnpackError, WireError
 from corps.messages.outcomes import Outcome, Value
-from corps.messages.requests import ANEXT, CALL, DROP, EXIT, EXIT_LAST, EXIT_NOW, NEXT, PULL
+from corps.messages.requests import ANEXT, CALL, DROP, NEXT, PULL
 from corps.messages.streams import SENDER, WHOLE, Held
 from corps.packing.codecs import CODEC_NAMES, DATA
 from corps.packing.declared import PLAIN, DeclaredMethod, read_plain
@@ -32,15 +23,11 @@ from corps.peers.local_side import LocalSide
 from corps.peers.outcome_codec import OutcomeCodec
 from corps.peers.terms import Standing
 from corps.peers.way import Way
-from corps.security.permissions import CALL as CALL_VERB
-from corps.security.permissions import Asked, Refused, rules_of_class
 from corps.wire.frames import Frame, RequestHeader
 
 _MOST_STREAMS: Final = 1000  # generators of one peer that are known, those at their end among them
 _MOST_AHEAD: Final = 64  # items of one that may be made ahead
 _SHORT: Final = 64  # bytes of a body that the thread that reads looks at
-_ENDINGS: Final = frozenset({"exit", EXIT_LAST, EXIT_NOW})  # how another owner may end a worker
-_AWAY: Final = 1.0  # seconds after which a worker may be there again whose Env was started again
 
 
 class _Stream(NamedTuple):
@@ -71,19 +58,16 @@ class JudgedAnswering(GuardedAnswering):
 
     # --- what may go on ---
 
-    def _denial(self, header: RequestHeader, frames: Sequence[Frame]) -> Denial | None:
-        """See `GuardedAnswering._denial`. Arguments are not read here."""
-        denial = super()._denial(header, frames) or _unreadable(header, frames)
+    def _denial_of_user(self, header: RequestHeader, frames: Sequence[Frame]) -> Denial | None:
+        """See `GuardedAnswering._denial_of_user`. Arguments are not read here."""
+        denial = _unreadable(header, frames)
         if denial is not None or header.kind is DROP:
             return denial
-        if header.kind is CALL or (header.kind is EXIT and header.method in _ENDINGS):
-            return self._judged(header, len(frames[1]))
-        target = self._target(header)
         if header.kind is not PULL:
-            text = f"another owner may call methods of {target}, and ask for nothing else of it"
-            return Denial("permission", NotPermitted(text, target=target))
+            return super()._denial_of_user(header, frames)
         if self._stream_of(header, frames) is not None:
             return None
+        target = self._target(header)
         text = (
             f"{target} has no generator of this number for this Env: an iterator of another owner cannot "
             "be passed on"
@@ -91,38 +75,14 @@ class JudgedAnswering(GuardedAnswering):
         return Denial("capability", NotPermitted(text, target=target))
 
     def _judged(self, header: RequestHeader, size: int) -> Denial | None:
-        """Return what the rules say against a call, or against the end of a worker."""
-        target, interface = self._target(header), self._env.interface_at(header.conc)
-        if interface is None:
-            return Denial("", self._absent(header.conc, target))
-        asked = Asked(
-            self.caller.identity,
-            self.caller.key,
-            False,
-            interface.class_name,
-            CALL_VERB if header.kind is CALL else "exit",
-            header.method,
-            header.method in interface.public,
-            size,
-        )
-        decision = self._terms.permissions.judge(asked, now(), rules_of_class(interface.author))
-        if isinstance(decision, Refused):
-            if decision.retry_after is None:
-                return Denial("permission", NotPermitted(decision.reason, target=target))
-            error = Overloaded(decision.reason, retry_after=decision.retry_after, target=target)
-            return Denial("rate", error)
+        """See `GuardedAnswering._judged`."""
+        denial = super()._judged(header, size)
         try:
-            if header.kind is CALL:
+            if denial is None and header.kind is CALL:
                 self._method(header)
         except DefinitionError as error:  # of the author here: the caller learns no more than that
             return Denial("", error)
-        return None
-
-    def _absent(self, conc: int, target: str) -> RequestError:
-        if self._env.may_come(conc):
-            text = f"the worker {target} is not there, because its Env was started again: ask again"
-            return Overloaded(text, retry_after=_AWAY, target=target)
-        return WorkerGone(f"the worker {target} has ended", executed="no", target=target)
+        return denial
 
     def _method(self, header: RequestHeader) -> DeclaredMethod:
         """Return what a method of a worker declares; nothing is declared of one that has ended."""

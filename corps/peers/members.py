@@ -52,6 +52,8 @@ class Peers:
         self._window, self._patience = window, patience
         self.audit = Audit(f"{env_label(env.id)}")
         """What members sent that the protocol does not allow, by kind. Used by the thread that reads."""
+        self.audits: tuple[Audit, ...] = (self.audit,)
+        """What counts beside the transport what was refused."""
         self._lock = Lock()  # protects _peers and _lost
         self._peers: dict[int, Peer] = {}
         self._lost: dict[int, str] = {}
@@ -70,6 +72,10 @@ class Peers:
         with self._lock:
             self._peers.pop(peer.member.env, None)
 
+    def count_too(self, audit: Audit) -> None:
+        """Count what is refused there as well. Before anything is."""
+        self.audits = (*self.audits, audit)
+
     def record_of(self, env: int) -> Member | None:
         """Return the record of another Env; None if it is not there."""
         peer = self._peers.get(env)
@@ -78,7 +84,8 @@ class Peers:
     def refused(self) -> dict[str, int]:
         """Return how often something was refused, by kind: peers, and what they have sent."""
         counts = Counter(dict(self._transport.audit.counts))  # copies: the thread that reads goes on counting
-        counts.update(dict(self.audit.counts))
+        for audit in self.audits:
+            counts.update(dict(audit.counts))
         del counts["admitted"]
         return dict(counts)
 

@@ -8,6 +8,7 @@ from corps.errors import BrokenError
 from corps.messages.callers import OWN, Caller
 from corps.messages.members import Member
 from corps.packing.declared_classes import DeclaredClasses
+from corps.peers.proving import Guard
 from corps.security.audit import Audit
 from corps.security.key_ring import KeyVerdict, fingerprint, judge_by_kernel
 from corps.security.permissions import Permissions
@@ -22,12 +23,14 @@ class Terms:
         judge: Says whose a public key is; an empty one stands for the word of the kernel.
         permissions: What other owners may ask for.
         declared: How arguments and results travel between owners.
+        guard: Checks credentials; None: the key of an Env alone says who asks.
     """
 
     secret: bytes | None = None
     judge: Callable[[str], KeyVerdict] = judge_by_kernel
     permissions: Permissions = field(default_factory=Permissions)
     declared: DeclaredClasses = field(default_factory=DeclaredClasses)
+    guard: Guard | None = None
 
     def caller_of(self, member: Member, key: str) -> Caller:
         """Return whose an Env is that has proved a key, or that has to prove it to be connected to.

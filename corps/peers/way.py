@@ -40,6 +40,8 @@ class Way:
         self._waiting: list[tuple[Sequence[Frame], int | None]] | None = None if member.incarnation else []
         self._link: Link | None = None
         self._direct: Link | None = None  # the same while nothing waits and the peer is not lost
+        # What concerns requests and waits until the peer knows for whom they are; None: nothing has to wait.
+        self._held: list[tuple[Sequence[Frame], int | None]] | None = None
         self._is_lost = False
         self.was_used = False
         """Whether anything may have reached the peer. Read it when the way is lost."""
@@ -56,15 +58,56 @@ class Way:
                 with self._lock:
                     if self._is_lost:
                         return
-                    link = self._opened() if self._waiting is None else None
-                    if link is None:
-                        self._waiting = self._waiting or []
-                        self._waiting.append(([_unchanging(frame) for frame in frames], lane))
+                    if self._held is not None and lane is not None:
+                        self._held.append(([_unchanging(frame) for frame in frames], lane))
                         return
-                    self._direct = link
+                    link = self._ready(frames, lane)
+                    if link is None:
+                        return
+                    if self._held is None:
+                        self._direct = link
             link.send(frames, lane)
         except CorpsError as error:
             self._break(error)
+
+    def _ready(self, frames: Sequence[Frame], lane: int | None) -> Link | None:
+        """Return the link if it takes a message now; else let that wait. Caller holds the lock."""
+        link = self._opened() if self._waiting is None else None
+        if link is None:
+            self._waiting = self._waiting or []
+            self._waiting.append(([_unchanging(frame) for frame in frames], lane))
+        return link
+
+    def hold(self) -> None:
+        """Let what has a lane wait from now on, until `release`. All else goes on."""
+        with self._lock:
+            self._direct = None
+            if self._held is None:
+                self._held = []
+
+    def release(self) -> None:
+        """Let what was held leave, in order, and hold nothing more. Nothing happens if nothing is held."""
+        while True:
+            with self._lock:
+                if self._is_lost or not self._held:
+                    self._held = None
+                    return
+                held, self._held = self._held, []
+            for frames, lane in held:
+                self._send_held(frames, lane)
+
+    def _send_held(self, frames: Sequence[Frame], lane: int | None) -> None:
+        try:
+            with self._lock:
+                if self._is_lost:
+                    return
+                link = self._ready(frames, lane)
+            if link is not None:
+                link.send(frames, lane)
+        except CorpsError as error:
+            self._break(error)
+        except MemoryError:  # none of it may be left out: what waits for an answer hears of that
+            self._give_up("there was no memory to send what had waited")
 
     @property
     def unsent(self) -> int:
@@ -121,7 +164,7 @@ class Way:
         """Send nothing any more: the peer is gone. Idempotent."""
         with self._lock:
             self._is_lost = True
-            self._waiting = self._direct = None
+            self._waiting = self._direct = self._held = None
             link, self._link = self._link, None
         if link is not None:
             link.close()

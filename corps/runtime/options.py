@@ -69,6 +69,17 @@ class EnvOptions:
     audit_rotate_bytes: int
     audit_rotate_kept: int
     permissions_rules: tuple[dict[str, Any], ...]  # of callers of other owners; `env_options` has judged them
+    authentication_authenticator: str | None
+    authentication_tokens: str | None
+    authentication_jwt_key: str | None  # the path of a file
+    authentication_jwt_algorithms: Sequence[str]
+    authentication_jwt_audience: str
+    authentication_jwt_issuer: str | None
+    authentication_jwt_identity: str
+    authentication_jwt_leeway: float
+    authentication_owner: bool
+    authentication_timeout: float
+    authentication_recheck: float
     border_secret: bytes = field(repr=False)  # of an external Corps; empty for every other one
 
 

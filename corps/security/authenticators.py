@@ -1,8 +1,7 @@
 """Who a caller is, by credentials that it sends on top of its transport key.
 
 A key proves which machine or program speaks. Credentials say for which user it does. An authenticator turns
-them into an identity, or refuses. Connections between Corps of different owners will ask one; today an
-application can ask one itself.
+them into an identity, or refuses. The border of a Corps asks the one that the settings `authentication` name.
 
 The checks take the same time for every wrong secret, and no error or text shows what was sent.
 """
@@ -14,14 +13,17 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from corps.errors import ConfigError, KeyRingError, NotAuthenticated
+from corps.exporting import exported
 from corps.security.key_ring import check_name
 
 _LEAST: Final = 32  # characters of a secret token: so many cannot be guessed
-_MOST: Final = 8192  # characters of credentials that are looked at
+MOST: Final = 8192
+"""Characters of credentials at most."""
 _PREFIX: Final = "sha256:"
 _DIGITS: Final = 64
 
 
+@exported
 class Authenticator(Protocol):
     """Turns credentials into an identity. Thread-safe."""
 
@@ -39,11 +41,13 @@ class Authenticator(Protocol):
         """
 
 
+@exported
 def new_token() -> str:
     """Return a secret token that nobody can guess, for one user."""
     return secrets.token_urlsafe(32)
 
 
+@exported
 def token_hash(token: str) -> str:
     """Return what is kept of a token: nobody who reads it knows the token.
 
@@ -56,8 +60,8 @@ def token_hash(token: str) -> str:
     Raises:
         ConfigError: It is too short or too long.
     """
-    if type(token) is not str or not _LEAST <= len(token) <= _MOST:
-        raise ConfigError(f"a secret token has {_LEAST} to {_MOST} characters; new_token() makes one")
+    if type(token) is not str or not _LEAST <= len(token) <= MOST:
+        raise ConfigError(f"a secret token has {_LEAST} to {MOST} characters; new_token() makes one")
     return _PREFIX + _digest(token).hex()
 
 
@@ -90,7 +94,7 @@ class SharedTokens:
 
     def check(self, credentials: str) -> str:
         """See `Authenticator.check`."""
-        digest = _digest(credentials if type(credentials) is str and len(credentials) <= _MOST else "")
+        digest = _digest(credentials if type(credentials) is str and len(credentials) <= MOST else "")
         found = ""
         for known, user in self._known.items():  # all of them, so that the time says nothing
             if hmac.compare_digest(known, digest):

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from corps.errors import ConfigError, KeyRingError, NotAuthenticated
 from corps.handlers import came_from_a_handler
+from corps.security.authenticators import MOST
 from corps.security.key_ring import check_name
 
 _SYMMETRIC: Final = frozenset({"HS256", "HS384", "HS512"})
 _LEAST: Final = 32  # bytes of a shared key
-_MOST: Final = 8192  # characters of a token that are looked at
 
 
 class JsonWebTokens:
@@ -90,8 +90,8 @@ class JsonWebTokens:
 
     def check(self, credentials: str) -> str:
         """See `Authenticator.check`."""
-        if type(credentials) is not str or len(credentials) > _MOST:
-            raise NotAuthenticated(f"the token is no text of up to {_MOST} characters")
+        if type(credentials) is not str or len(credentials) > MOST:
+            raise NotAuthenticated(f"the token is no text of up to {MOST} characters")
         try:
             claims = self._jwt.decode(
                 credentials,

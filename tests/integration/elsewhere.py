@@ -100,10 +100,12 @@ class User:
             stderr=subprocess.PIPE,
             text=True,
         ) as process:
-            yield Listening(process)
-            if process.poll() is None:
-                process.terminate()
-            process.wait(60)
+            try:
+                yield Listening(process)
+            finally:
+                if process.poll() is None:
+                    process.terminate()
+                process.wait(60)
 
 
 class Listening:

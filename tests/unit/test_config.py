@@ -506,6 +506,7 @@ def reference_page() -> str:
         "log": [],
         "audit": [],
         "permissions": [],
+        "authentication": [],
         "timers": [],
     }
     for key, setting in all_settings().items():
