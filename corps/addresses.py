@@ -32,6 +32,7 @@ ROUTES: Final = SERVICES + 4
 
 LOGS: Final = SERVICES + 7  # conc id of the service that takes log records, in the Env `Env.home`
 LOG_AGENT: Final = SERVICES + 8  # conc id of the service that says to an Env what log records are wanted
+LOG_FOLLOWING: Final = SERVICES + 6  # conc id of the service that gives log records to readers, in `Env.home`
 
 CORPS_TIMERS: Final = SERVICES + 5
 """Conc id of the service that keeps the durable timers of the Corps, in the Env `Env.home`."""

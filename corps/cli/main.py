@@ -325,28 +325,40 @@ def call(
     )
 
 
-@main.command(short_help="Set the level of the log of an external Corps.")
+@main.command(short_help="Follow the log of an external Corps, or set its level.")
 @click.argument("tag")
-@click.option(
-    "--level", required=True, help='DEBUG, INFO, ..., or a number; "default" takes back what was set.'
-)
+@click.option("--follow", "-f", is_flag=True, help="Print the records as they come, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print each record as a line of JSON.")
+@click.option("--level", help='DEBUG, INFO, ..., or a number; "default" takes back what was set.')
 @click.option("--logger", default="", help="The name of a logger: it, and those below it.")
 @click.option("--env", type=int, help="The number of an Env.")
 @click.option("--class", "class_name", metavar="MODULE:CLASS", default="", help="Workers of this class.")
 @click.option("--worker-tag", metavar="TAG", default="", help="Workers with this tag.")
-def logs(tag: str, level: str, logger: str, env: int | None, class_name: str, worker_tag: str) -> None:
-    """Set from which level on the external Corps that has the tag TAG makes log records, while it runs.
+def logs(
+    tag: str,
+    follow: bool,
+    as_json: bool,
+    level: str | None,
+    logger: str,
+    env: int | None,
+    class_name: str,
+    worker_tag: str,
+) -> None:
+    """Follow the log of the external Corps that has the tag TAG, or set from which level on it has records.
 
-    The records go where its settings say. The options choose what the level holds for: all of the Corps
-    without them. TAG may be the path of a connection file, which has a slash or ends with .json.
+    With --follow the records of all Envs are printed as they come. With --level the Corps makes records from
+    that level on, while it runs; they go where its settings say, too. The other options choose what both hold
+    for: all of the Corps without them. TAG may be the path of a connection file, which has a slash or ends
+    with .json.
 
-    The exit status is 0; 1 if the Corps cannot be reached; 2 after an error of usage.
+    The exit status is 0; 1 if the Corps cannot be reached, or ends; 2 after an error of usage; 130 after
+    Ctrl-C.
     """
-    from corps.cli.levels import set_level
+    from corps.cli.logs import show_log
+    from corps.services.logs.following import Selection
 
-    raise SystemExit(
-        set_level(tag, level, logger=logger, env=env, class_name=class_name, worker_tag=worker_tag)
-    )
+    selection = Selection(logger, env, class_name, worker_tag)
+    raise SystemExit(show_log(tag, level, selection, follow=follow, as_json=as_json))
 
 
 @main.command(short_help="Talk to an external Corps at a prompt.")

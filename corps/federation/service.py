@@ -1,19 +1,18 @@
 """What other Corps may ask of an Env without a Name of it: a few facts.
 
-Those of the same owner may also set the levels of its log. What others may ask for is marked as public, and
-changes nothing.
+Those of the same owner may also set the levels of its log, and read it. What others may ask for is marked as
+public, and changes nothing.
 """
 
 import asyncio
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-from corps.addresses import FRONT, LOGS
+from corps.addresses import FRONT, LOG_FOLLOWING, LOGS
 from corps.clock import now
 from corps.errors import ConfigError, NotFound
 from corps.federation.border import CorpsBorder
 from corps.federation.describing import record_of
-from corps.runtime.calls.futures import Future
 from corps.runtime.env import Env
 from corps.workers.caller import caller
 from corps.workers.conc import Conc
@@ -86,14 +85,36 @@ class BorderService(Conc):
         workers = [cell for cell in self._env.registry.cells() if cell.mgr_addr is not None]
         return {"env": self._env.id, "envs": list(self._env.worker_envs), "workers": len(workers)}
 
-    def set_log_level(self, rule: list[Any]) -> Future[None]:
+    async def set_log_level(self, rule: list[Any]) -> None:
         """Set from which level on all Envs make log records, as `LogCollector.set_level` does.
 
         Raises:
             ConfigError: The rule is for an Env that is not there.
         """
-        env_id = rule[2]
-        if env_id is not None and env_id not in all_envs(self._env):
-            known = ", ".join(map(str, all_envs(self._env)))
-            raise ConfigError(f"no log level can be set for env={env_id!r:.80}: there are the Envs {known}")
-        return self._env.ask_service(self._env.home, LOGS, "set_level", rule)
+        self._check_env(rule[2], "no log level can be set for")
+        await self._env.ask_service(self._env.home, LOGS, "set_level", rule)
+
+    async def begin_log(self, reader: str, selection: list[Any]) -> None:
+        """Keep log records for a reader from now on, as `LogFollowing.begin` does.
+
+        Raises:
+            ConfigError: The selection is of an Env that is not there.
+        """
+        self._check_env(selection[1], "no log can be followed of")
+        await self._env.ask_service(self._env.home, LOG_FOLLOWING, "begin", reader, selection)
+
+    async def next_log(self, reader: str) -> list[dict[str, Any]] | None:
+        """Give a reader the next log records, as `LogFollowing.next` does.
+
+        Raises:
+            NotFound: The reader has not asked for a long time.
+        """
+        records: list[dict[str, Any]] | None
+        records = await self._env.ask_service(self._env.home, LOG_FOLLOWING, "next", reader)
+        return records
+
+    def _check_env(self, env_id: object, what: str) -> None:
+        envs = all_envs(self._env)
+        if env_id is not None and env_id not in envs:
+            known = ", ".join(map(str, envs))
+            raise ConfigError(f"{what} env={env_id!r:.80}: there are the Envs {known}")

@@ -10,6 +10,7 @@ from corps.addresses import (
     ENV_DIR,
     ENV_TIMERS,
     LOG_AGENT,
+    LOG_FOLLOWING,
     LOGS,
     ROUTES,
     SERVICES_MGR,
@@ -24,7 +25,7 @@ from corps.services.dirs.dir_copy import DirCopy
 from corps.services.dirs.primary import DirPrimary
 from corps.services.dirs.service import CorpsDir, EnvDir
 from corps.services.dirs.singletons import Singletons
-from corps.services.logs.hub import LogCollector, LogHub
+from corps.services.logs.hub import LogCollector, LogFollowing, LogHub
 from corps.services.logs.outlet import LogAgent, LogOutlet
 from corps.services.refusal_file import RefusalFile
 from corps.services.timers.env_timers import EnvTimers
@@ -72,6 +73,7 @@ SERVICES_OF_EACH: Final[Sequence[Service]] = (
     Service(Routes, ROUTES, RoutesService),
     Service(Asked),
     Service(LogHub, LOGS, LogCollector, is_corps_wide=True),
+    Service(None, LOG_FOLLOWING, LogFollowing, is_corps_wide=True),
     Service(LogOutlet, LOG_AGENT, LogAgent),
     Service(None, BORDER, BorderService),
 )

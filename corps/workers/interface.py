@@ -3,6 +3,7 @@
 import functools
 import inspect
 import sys
+from collections.abc import Callable
 from types import MemberDescriptorType
 from typing import Any, Final, NoReturn
 
@@ -38,6 +39,7 @@ def interface_of(
     idempotent = []
     public = set()
     marked: dict[str, set[str]] = {"interleaving": set(), "reading": set()}
+    interleave = _interleave(cls)
     for name in dir(cls):
         if name.startswith("_") or name in own:
             continue
@@ -50,7 +52,9 @@ def interface_of(
             methods.add(name)
             if retries := retries_of(raw):
                 idempotent.append((name, retries))
-            if _is_coroutine_function(raw):
+            if _is_coroutine_function(raw) or (
+                interleave != 1 and _is_of_kind(raw, inspect.isasyncgenfunction)
+            ):
                 coroutines.add(name)
             if cls.public or is_marked_public(raw):
                 public.add(name)
@@ -58,7 +62,6 @@ def interface_of(
                 marked[mark].add(name)
         elif hasattr(raw, "__get__") and not isinstance(raw, type | MemberDescriptorType | functools.partial):
             computed.add(name)
-    interleave = _interleave(cls)
     if "main" in steps and any(marked.values()):
         names = ", ".join(sorted(set().union(*marked.values())))
         raise DefinitionError(
@@ -122,10 +125,14 @@ def _is_method(raw: Any, cls: type, name: str) -> bool:
 
 def _is_coroutine_function(raw: Any) -> bool:
     """Return whether a method is a coroutine function itself. A plain function around one runs alone."""
+    return _is_of_kind(raw, inspect.iscoroutinefunction)
+
+
+def _is_of_kind(raw: Any, is_kind: Callable[[Any], bool]) -> bool:
     function = getattr(raw, "__func__", raw)
     if isinstance(function, functools.partialmethod):
         function = function.func
-    return inspect.iscoroutinefunction(function)
+    return is_kind(function)
 
 
 def _interleave(cls: Any) -> int:

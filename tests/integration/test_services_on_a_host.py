@@ -10,6 +10,8 @@ import tempfile
 import textwrap
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import psutil
@@ -565,12 +567,25 @@ class Part(corps.Conc):
     def level(self):
         return level()
 
+    def log(self, text):
+        logging.getLogger("parts").info("%s of a part", text)
+        try:
+            raise ValueError(text)
+        except ValueError:
+            logging.getLogger("other").exception("%s failed", text)
+
 class Index(corps.Corps):
     def __init__(self):
-        self.part = corps.options(env=1).create(Part)
+        self.part = corps.options(env=1, tag="loud").create(Part)
 
     def levels(self):
         return [level(), self.part.level().ret]
+
+    def log(self, text, more=0):
+        logging.getLogger("parts").warning("%s of the front", text)
+        self.part.log(text).ret
+        for number in range(more):
+            logging.getLogger("parts").warning("more %d", number)
 """
 
 
@@ -590,9 +605,110 @@ def test_a_shell_sets_the_levels_of_a_log_and_takes_them_back(host: Host) -> Non
     assert "there are the Envs -1, 0, 1" in refused.stderr
 
 
+def test_a_shell_sets_the_levels_of_the_workers_of_a_class_or_with_a_tag(host: Host) -> None:
+    (host.directory / "app.py").write_text(textwrap.dedent(LOGS))
+    host.detach()
+
+    def effective() -> list[int]:
+        return json.loads(host.corps("call", "index", "levels").stdout)  # type: ignore[no-any-return]
+
+    for chosen in (("--class", "app:Part"), ("--worker-tag", "loud")):
+        with following(host, "--json", *chosen) as lines:
+            host.corps("call", "index", "log", '"before"')
+            host.corps("logs", "index", "--level", "INFO", "--logger", "parts", *chosen)
+            host.corps("call", "index", "log", '"now"')
+            host.corps("logs", "index", "--level", "default", "--logger", "parts", *chosen)
+            host.corps("call", "index", "log", '"after"')
+            made = ["before failed", "now of a part", "now failed", "after failed"]
+            assert [json.loads(next(lines))["event"] for _ in made] == made
+        assert effective() == [30, 30]
+
+
+@contextmanager
+def following(host: Host, *words: str) -> Iterator[Iterator[str]]:
+    """Follow the log of the Corps; give the lines as they come."""
+    with begun(host, *COMMAND, "logs", "index", "--follow", *words) as reader:
+        assert reader.stdout is not None
+        yield reader.stdout
+        reader.send_signal(signal.SIGINT)
+        reader.communicate(timeout=LIMIT)
+        assert reader.returncode == 130
+
+
+@contextmanager
+def begun(host: Host, *words: str) -> "Iterator[subprocess.Popen[str]]":
+    """Start a reader of the log, which follows it by now."""
+    with host.begin(*words) as reader:
+        assert reader.stderr is not None
+        try:
+            said = reader.stderr.readline()
+            assert "following the log of index" in said
+            yield reader
+        finally:
+            reader.kill()
+
+
+def test_a_shell_follows_the_log_of_all_envs(host: Host) -> None:
+    (host.directory / "app.py").write_text(textwrap.dedent(LOGS))
+    host.detach()
+    with (
+        following(host, "--level", "INFO", "--logger", "parts") as lines,
+        following(host, "--env", "1") as others,
+        following(host, "--json", "--class", "app:Index") as rows,
+    ):
+        for _ in range(2):
+            host.corps("call", "index", "log", '"it"')
+            front, part = sorted((next(lines), next(lines)), key=lambda line: "of a part" in line)
+            assert re.search(r" front/\d+ Index\[index\] WARNING parts: it of the front$", front.strip())
+            assert re.search(r" env1/\d+ Part\[loud\] INFO parts: it of a part$", part.strip())
+            assert next(others).endswith("INFO parts: it of a part\n")
+            assert next(others).endswith("ERROR other: it failed\n")
+            assert next(others) == "Traceback (most recent call last):\n"
+            while not next(others).startswith("ValueError: it"):
+                pass
+            row = json.loads(next(rows))
+            assert (row["event"], row["level"], row["class"]) == ("it of the front", "warning", "Index")
+    refused = host.corps("logs", "index", "--follow", "--env", "7", status=2)
+    assert "there are the Envs -1, 0, 1" in refused.stderr
+
+
+def test_a_reader_that_is_killed_or_is_slow_holds_nothing_up(host: Host) -> None:
+    (host.directory / "app.py").write_text(textwrap.dedent(LOGS))
+    host.detach()
+    with begun(host, *COMMAND, "logs", "index", "--follow") as killed, following(host) as lines:
+        host.corps("call", "index", "log", '"it"')
+        killed.kill()
+        killed.communicate(timeout=LIMIT)
+        host.corps("call", "index", "log", '"many"', "30000")  # more than a pipe holds
+        assert sum("more 29999" in line or "were dropped" in line for line in islice(lines, 100)) <= 100
+        host.corps("call", "index", "levels")
+
+
+def test_a_reader_ends_with_the_corps_and_with_a_pipe(host: Host) -> None:
+    (host.directory / "app.py").write_text(textwrap.dedent(LOGS))
+    host.detach()
+    with (
+        begun(host, *COMMAND, "logs", "index", "--follow") as reader,
+        begun(host, "sh", "-c", f"{' '.join(COMMAND)} logs index --follow | head -n 1") as piped,
+    ):
+        for _ in range(3):
+            host.corps("call", "index", "log", '"it"')
+        out, said = piped.communicate(timeout=LIMIT)
+        assert out.endswith("it of the front\n")
+        assert "Traceback" not in said
+        host.corps("stop", "index")
+        out, said = reader.communicate(timeout=LIMIT)
+        assert out.count("it of the front") == 3
+        assert ("Traceback" in said, reader.returncode) in ((False, 0), (False, 1))
+
+
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
+        ([], 2, "wants --follow, --level, or both"),
+        (["--json", "--level", "INFO"], 2, "--json is for what --follow shows"),
+        (["--follow"], 1, "index"),
+        (["--follow", "--class", "Part"], 2, "wants the module too"),
         (["--level", "INFO"], 1, "index"),
         (["--level", "LOUD"], 2, "it takes a number from 0 on, or one of"),
         (["--level", "INFO", "--class", "Part"], 2, "wants the module too"),

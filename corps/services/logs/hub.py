@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from corps.addresses import LOG_AGENT, LOGS, env_label
 from corps.clock import wall_time
+from corps.errors import NotFound
 from corps.messages.outcomes import Value
 from corps.runtime.calls.futures import Future
 from corps.runtime.env import Env
@@ -20,6 +21,7 @@ from corps.workers.everywhere import all_envs
 
 if TYPE_CHECKING:
     from corps.services.logs.entries import LogEntry
+    from corps.services.logs.following import Reader
     from corps.services.logs.sinks import Sink
 
 _INFO: Final = 20
@@ -246,3 +248,43 @@ class LogCollector(Conc):
     def remove_sink(self, number: int) -> Future[None]:
         """See `LogHub.remove`."""
         return self._hub.remove(number)
+
+
+class LogFollowing(Conc):
+    """Gives the records of all Envs to readers as they come, to each as fast as it asks for them."""
+
+    interleave: ClassVar[bool | int] = True
+
+    def __init__(self, env: Env) -> None:
+        """Serve a Corps, from the Env `Env.home`."""
+        self._env = env
+        self._hub = env.parts.get(LogHub)
+        self._readers: dict[str, Reader] = {}
+
+    async def begin(self, reader: str, selection: list[Any]) -> None:
+        """Keep records for a reader from now on: those that fit a `Selection`, given as a list."""
+        from corps.services.logs.following import FollowedSink, Selection
+        from corps.services.logs.following import Reader as NewReader
+
+        sink = FollowedSink(Selection(*selection), self._env.options.log_queue, self._hub.threads)
+        number, heard = self._hub.add(sink)
+        self._readers[reader] = NewReader(sink, partial(self._end, reader, number), self._env.alarms)
+        await heard
+
+    async def next(self, reader: str) -> list[dict[str, Any]] | None:
+        """Give the next records; none if there were none for a moment, and None after the last ones.
+
+        Raises:
+            NotFound: The reader has not asked for a long time.
+        """
+        there = self._readers.get(reader)
+        if there is None:
+            raise NotFound("the log is not kept for this reader any more, because it was away for too long")
+        return await there.next()
+
+    def _end(self, reader: str, number: int) -> None:
+        """Keep no more records for a reader that does not ask any more. Thread-safe."""
+        there = self._readers.pop(reader, None)
+        if there is not None:
+            there.sink.leave()
+            self._hub.remove(number)

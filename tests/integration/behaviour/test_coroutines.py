@@ -1,6 +1,8 @@
 """Claims about ``async def`` methods and interleaving classes, over every path."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any, ClassVar
 
@@ -9,6 +11,8 @@ import pytest
 import corps
 from tests.integration.behaviour.paths import Way, local
 from tests.integration.behaviour.workers import Counter, Holder, Latch, Talker
+
+LIMIT = 30.0
 
 
 class Inn(corps.Conc):
@@ -169,3 +173,33 @@ def test_asynchronous_iteration_inside_asynchronous_methods(way: Way) -> None:
     talker, other = way.create(Talker), way.create_far(Talker)
     items: Any = other.acount(4).ret
     assert talker.atake(items).ret == [0, 1, 2, 3]
+
+
+class Feed(corps.Conc):
+    interleave: ClassVar[bool | int] = True
+
+    def __init__(self) -> None:
+        self._queues: list[asyncio.Queue[int]] = []
+
+    async def items(self) -> AsyncIterator[int]:
+        queue: asyncio.Queue[int] = asyncio.Queue()
+        self._queues.append(queue)
+        yield -1
+        while True:
+            yield await queue.get()
+
+    async def put(self, item: int) -> None:
+        for queue in self._queues:
+            queue.put_nowait(item)
+
+
+def test_an_asynchronous_generator_begins_while_another_one_waits_for_its_next_item(way: Way) -> None:
+    feed = way.create(Feed)
+    with corps.call(feed, Feed.items).ret as first:
+        assert next(first) == -1
+        with ThreadPoolExecutor(1) as threads:
+            waiting = threads.submit(next, first)
+            with corps.call(feed.options(deadline=LIMIT), Feed.items).ret as second:
+                assert next(second) == -1
+                feed.put(7).result(LIMIT)
+                assert (next(second), waiting.result(LIMIT)) == (7, 7)
