@@ -233,6 +233,17 @@ def test_two_corps_are_stormed_and_ask_each_other_all_the_while() -> None:
     assert " 0 executions" not in done.stdout
 
 
+def test_no_request_between_two_corps_notices_that_all_their_connections_are_cut() -> None:
+    command = [sys.executable, "-m", "tests.storm", "cuts", "--envs", "1", "--seed", "3", "--faults", "12"]
+    command += ["--calm", "1", "--mean-gap", "0.3"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "# Storm 3: all invariants held" in done.stdout
+    assert "connections are cut" in done.stderr
+    assert " 0 executions" not in done.stdout
+    assert "Lost" not in done.stdout  # no request has failed that was not to fail
+
+
 def test_a_process_that_is_left_over_is_a_violation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("corps.testing.chaos.storm._ORPHANS", 0.0)  # this one would not go in two seconds
     app = tmp_path / "littering.py"

@@ -34,11 +34,12 @@ class Proxy:
     Connections that are made later are not affected by `cut` and `half_close`, but by `stall` and `delay`.
     """
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, place: tuple[str, int] | None = None) -> None:
         """Start it.
 
         Args:
             endpoint: ``tcp://host:port`` or ``ipc://path``, as in a Member.
+            place: Where to listen over tcp; None for any free port of the same host.
 
         Raises:
             OSError: It cannot listen.
@@ -48,7 +49,8 @@ class Proxy:
         if self._family == socket.AF_UNIX:
             self._listener.bind(f"{self._target}-proxy")
         else:
-            self._listener.bind((self._target[0], 0))
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._listener.bind(place or (self._target[0], 0))
         self._listener.listen(128)
         self._listener.setblocking(False)
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from corps.testing.chaos.census import Household
 from corps.testing.chaos.ledger import Ledger
 from corps.testing.chaos.storm import StormOptions
 from corps.workers.names import Name
-from tests.integration.other_corps import other_corps
+from tests.integration.other_corps import OtherCorps, other_corps
 from tests.storm.executions import Executions
 from tests.storm.load import Load, LoadOptions, PlacedWorker, lasting
 from tests.storm.witnessed import LoadCorps, Relay, Witnessed
@@ -78,11 +78,15 @@ class BorderLoad(Load):
         self._open = ExitStack()
         self._beyond: Any = None
 
+    def _other_corps(self, envs: int) -> AbstractContextManager[OtherCorps]:
+        """Start the other Corps."""
+        settings: Any = {"env_restart": {"max": 1_000_000}}
+        return other_corps(self._directory, _SOURCE, envs=envs, **settings)
+
     def __enter__(self) -> Self:
         own = len([env for env in self._envs if env != FRONT])
         with ExitStack() as opened:
-            settings: Any = {"env_restart": {"max": 1_000_000}}
-            other = opened.enter_context(other_corps(self._directory, _SOURCE, envs=own, **settings))
+            other = opened.enter_context(self._other_corps(own))
             self._neighbours.household = Household(psutil.Process(other.booting.pid))
             self._beyond = opened.enter_context(corps.connect(other.record))
             self._envs = [*self._envs, *self._neighbours.living()]
