@@ -20,6 +20,7 @@ from tests.fuzz.mutating import Mutator
 SHOWN = 200  # bytes of what led to a defect
 GUIDE = "atheris"  # which needs an interpreter for which it is built
 MIB = 1024 * 1024
+HANDSHAKES = {False: "handshakes", True: "handshakes over tcp"}
 
 
 class Line(NamedTuple):
@@ -33,7 +34,9 @@ class Line(NamedTuple):
 
 @click.command()
 @click.option("--frames", default=100_000, show_default=True, help="Byte strings for each reader.")
-@click.option("--handshakes", default=10_000, show_default=True, help="Connections to a running Corps.")
+@click.option(
+    "--handshakes", default=10_000, show_default=True, help="Connections to a running Corps, by each way."
+)
 @click.option("--only", default="", help="Only readers whose name contains this.")
 @click.option("--seed", default=1, show_default=True, help="The same number makes the same bytes.")
 @click.option("--guided", is_flag=True, help="Let atheris choose the bytes by what they reach.")
@@ -65,9 +68,10 @@ def main(
             result = plain_run(target.read, target.seeds, frames, seed)
         lines.append(Line(target.name, frames, time.monotonic() - began, result))
         click.echo(text_of(lines[-1]))
-    if handshakes and only in "handshakes":
-        lines.append(handshakes_run(handshakes, seed))
-        click.echo(text_of(lines[-1]))
+    for over_tcp in (False, True):
+        if handshakes and only in HANDSHAKES[over_tcp]:
+            lines.append(handshakes_run(handshakes, seed, over_tcp=over_tcp))
+            click.echo(text_of(lines[-1]))
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
         report.write_text(page(lines, seed, is_guided=guided), "utf-8")
@@ -120,23 +124,23 @@ def guide(name: str, number: int, seed: int) -> None:
     atheris.Fuzz()
 
 
-def handshakes_run(number: int, seed: int) -> Line:
+def handshakes_run(number: int, seed: int, *, over_tcp: bool) -> Line:
     """Let strangers connect to a running Corps."""
     from tests.fuzz.handshakes import attack
 
     began = time.monotonic()
-    found = attack(number, seed)
+    found = attack(number, seed, over_tcp=over_tcp)
     result = (
         f"answered {found.answers} honest calls, the slowest in {found.slowest * 1000:.0f} ms; "
         f"{found.refused} connections not made; "
         f"{found.grown / MIB:.1f} MiB and {found.descriptors} descriptors more"
     )
-    return Line("handshakes", found.handshakes, time.monotonic() - began, result)
+    return Line(HANDSHAKES[over_tcp], found.handshakes, time.monotonic() - began, result)
 
 
 def text_of(line: Line) -> str:
     """Return a line for people."""
-    return f"{line.what:12} {line.number:>10} in {line.seconds:6.1f} s: {line.result}"
+    return f"{line.what:19} {line.number:>10} in {line.seconds:6.1f} s: {line.result}"
 
 
 def page(lines: Sequence[Line], seed: int, *, is_guided: bool) -> str:

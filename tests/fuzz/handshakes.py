@@ -6,12 +6,17 @@ import socket
 import struct
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import corps
 from corps.endpoints import TcpEndpoint, UnixEndpoint, read_endpoint
+from corps.federation import border
 from corps.federation.records import ConnectionRecord
+from corps.testing.chaos.census import environment
 from tests.fuzz.mutating import Mutator
 from tests.fuzz.readers import stream_seeds
 from tests.integration.other_corps import OtherCorps, other_corps
@@ -76,25 +81,35 @@ def descriptors(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def attack(number: int, seed: int) -> Findings:
+def attack(number: int, seed: int, *, over_tcp: bool) -> Findings:
     """Make so many connections to a Corps that does nothing else, each with bytes that are nearly right.
+
+    They go to its port if they are `over_tcp`, and else to the sockets of its host.
 
     Raises:
         corps.CorpsError: The honest caller got no answer.
         ProcessLookupError, FileNotFoundError: A process of the Corps is gone.
     """
-    with tempfile.TemporaryDirectory() as directory, other_corps(Path(directory), ECHO) as target:
-        return _attack(target, number, random.Random(seed))
+    with tempfile.TemporaryDirectory() as directory, ExitStack() as opened:
+        settings: dict[str, Any] = {}
+        if over_tcp:
+            opened.enter_context(environment("XDG_CONFIG_HOME", directory))  # where the key ring lies
+            # The honest caller does not take the short way to a Corps of its own host.
+            opened.enter_context(patch.object(border, "is_far", lambda member, judge: bool(member.outside)))
+            settings = {"listen": {"hosts": ["127.0.0.1"]}}
+        target = opened.enter_context(other_corps(Path(directory), ECHO, **settings))
+        return _attack(target, number, random.Random(seed), over_tcp=over_tcp)
 
 
-def _attack(target: OtherCorps, number: int, chance: random.Random) -> Findings:
+def _attack(target: OtherCorps, number: int, chance: random.Random, *, over_tcp: bool) -> Findings:
     record = ConnectionRecord.from_json(target.record.read_bytes())
     streams = Mutator([seed[1:] for seed in stream_seeds()], chance)
     greetings = Mutator([GREETING + CURVE_HELLO, GREETING], chance)
-    places = [read_endpoint(address) for address in record.addresses]
+    kind = TcpEndpoint if over_tcp else UnixEndpoint
+    places = [place for place in map(read_endpoint, record.addresses) if isinstance(place, kind)]
     findings = Findings()
     open_: list[socket.socket] = []
-    with corps.connect(target.record) as honest:
+    with corps.connect(str(places[0]) if over_tcp else target.record) as honest:
         honest.echo(0).result()
         findings.begin(list(target.pids.values()))
         for at in range(number):

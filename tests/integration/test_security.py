@@ -201,6 +201,25 @@ def test_over_tcp_nobody_gets_in_before_somebody_judges(attacker: Attacker) -> N
         assert server.bodies() == [b"hello"]
 
 
+def test_over_tcp_nobody_gets_in_when_the_one_that_judged_has_gone(attacker: Attacker) -> None:
+    server = Server()
+    transport = server.transport
+    assert isinstance(transport, ZmqTransport)
+    keys, incarnation = new_key_pair(), secrets.token_hex(16)
+    transport.admit(Member(2, incarnation, "", keys.public))
+    transport._zap.socket.close()
+    try:
+        for right in (keys, new_key_pair()):
+            dealer, monitor = attacker.connect(
+                server.member, right, routing_id=routing_id(incarnation), watch=True
+            )
+            attacker.say(dealer, Hello(CORPS, 2, incarnation), [b"let me in"])
+            assert outcome_of_handshake(monitor) != zmq.EVENT_HANDSHAKE_SUCCEEDED
+        assert transport._router.poll(0) == 0
+    finally:
+        server.close()
+
+
 def test_an_expelled_peer_that_is_still_connected_gets_nothing_through(attacker: Attacker) -> None:
     with servers(2) as (server, honest):
         server.transport.admit(honest.member)
@@ -745,13 +764,36 @@ def test_no_secret_key_stands_where_others_could_read_it(tmp_path: Path) -> None
                 assert path.is_socket() or not any(key in path.read_bytes() for key in keys)
 
 
+HERE = "tests/integration/test_security.py"
+ACROSS = ("tests/integration/test_two_owners.py", "tests/integration/test_border_security.py")
+QUICK = ("-m", "not hypothesis")
+RULES = (
+    "tests/unit/security",
+    "tests/unit/peers/test_foreign.py",
+    "tests/unit/peers/test_other_owners.py",
+    "tests/unit/wire/test_frames.py",
+    "tests/unit/packing/test_data.py",
+    "tests/unit/packing/test_unpickler.py",
+    "tests/unit/federation/test_private_dir.py",
+    "tests/unit/launchers/local/test_runtime_dir.py",
+)
+
+
 @pytest.mark.skipif(not __debug__, reason="this is what runs with -O")
 @pytest.mark.timeout(200)
-def test_all_of_this_holds_with_assertions_turned_off() -> None:
+@pytest.mark.parametrize(
+    ("options", "tests"),
+    [
+        pytest.param(["-O"], [HERE], id="without assertions"),
+        pytest.param(["-O"], ACROSS, id="without assertions, at the border"),
+        pytest.param(["-OO"], [*RULES, *QUICK], id="without docstrings too"),
+        pytest.param(["-X", "dev"], [*RULES, *QUICK], id="in the development mode"),
+    ],
+)
+def test_all_of_this_holds_however_python_is_run(options: list[str], tests: list[str]) -> None:
     run = subprocess.run(
         [
-            *(sys.executable, "-O", "-m", "pytest", __file__, "-q", "-p", "no:cacheprovider"),
-            str(Path(__file__).parents[1] / "unit" / "peers" / "test_other_owners.py"),
+            *(sys.executable, *options, "-m", "pytest", *tests, "-q", "-n0", "-p", "no:cacheprovider"),
             *("-W", "ignore::pytest.PytestConfigWarning"),  # it says that assertions are off
         ],
         cwd=Path(corps.__file__).parents[1],

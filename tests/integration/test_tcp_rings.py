@@ -217,8 +217,8 @@ def test_garbage_on_the_port_harms_nobody(ann: User, index: Listening) -> None:
         assert load.stdout is not None
         assert load.stdin is not None
         wait_for_line(load.stdout, "100")
-        idle = [socket.create_connection(place) for _ in range(100)]
-        for _ in range(100):
+        idle = [socket.create_connection(place) for _ in range(200)]
+        for _ in range(200):
             with socket.create_connection(place) as sock:
                 try:
                     sock.sendall(secrets.token_bytes(4096))

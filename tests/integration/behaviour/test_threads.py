@@ -87,6 +87,13 @@ def test_a_chain_over_two_processes_never_stalls_two_threads(method: str) -> Non
         assert getattr(names[0], method)(names[1:]).ret == 40
 
 
+def test_a_chain_of_a_thousand_workers_gets_through() -> None:
+    with local() as way, way.entered():
+        names = [way.create(Link) for _ in range(1000)]
+        assert names[0].reach(names[1:]).result(timeout=50) == 1000
+        assert names[0].reach([]).ret == 1
+
+
 def test_many_chains_at_once_never_stall_two_threads() -> None:
     with local({"threads.max": 2}) as way, way.entered():
         chains = [[way.create(Link) for _ in range(10)] for _ in range(10)]
