@@ -104,6 +104,8 @@ def readers_of(futures: "Iterable[Future[Any]]") -> "Readers | None":
         if request is not None and request.route is not None and request.route.readers is not None:
             readers: Readers = request.route.readers
             return readers
+        if future.parts and (of_parts := readers_of(future.parts)) is not None:
+            return of_parts
     return None
 
 
