@@ -20,6 +20,10 @@ LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 MIB: Final = 1024 * 1024
 
+WEIGHT: Final = (
+    r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}=([1-9][0-9]?|100)$"  # of a client, as `weights_of` reads it
+)
+
 ENV_ID: Final = re.compile(r"[1-9][0-9]{0,2}|10[01][0-9]|102[0-4]")  # of an Env with workers, as a key
 
 
@@ -74,6 +78,13 @@ class Threads(_Group):
         return value
 
 
+def _words(value: Any) -> Any:
+    """Let a text of words with commas between them, or a list, be a tuple."""
+    if isinstance(value, str):
+        value = [each.strip() for each in value.split(",") if each.strip()]
+    return tuple(value) if isinstance(value, list) else value
+
+
 class Window(_Group):
     """Flow control: what may be on its way to one peer until senders must wait."""
 
@@ -84,6 +95,12 @@ class Window(_Group):
     )
     foreign_bytes: int = _setting(
         64 * MIB, "Bytes of unanswered requests of all Envs of other Corps together, per Env.", ge=1
+    )
+    weights: Annotated[tuple[Annotated[str, Field(pattern=WEIGHT)], ...], BeforeValidator(_words)] = _setting(
+        (),
+        "How large the shares of clients of other Corps are beside each other, by users: weight 3 gets three "
+        "times as much as 1, if all want more. `own` is this user; the others have 1.",
+        allowed='a list of users with numbers from 1 to 100, such as "bob=3"',
     )
 
 
@@ -177,13 +194,6 @@ class Tcp(_Group):
     def port_range(self) -> range:
         """Return the ports that may be used, in the order in which to try them; ``range(0, 1)``: any port."""
         return read_ports(self.ports)
-
-
-def _words(value: Any) -> Any:
-    """Let a text of words with commas between them, or a list, be a tuple."""
-    if isinstance(value, str):
-        value = [each.strip() for each in value.split(",") if each.strip()]
-    return tuple(value) if isinstance(value, list) else value
 
 
 class Listen(_Group):

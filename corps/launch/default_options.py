@@ -19,6 +19,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "window_bytes": 67108864,
     "window_foreign_requests": 10000,
     "window_foreign_bytes": 67108864,
+    "window_weights": (),
     "working_every": 5.0,
     "codec": "pickle",
     "out_of_band": 65536,

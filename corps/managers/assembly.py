@@ -22,7 +22,7 @@ from corps.packing.identities import Identities
 from corps.packing.packer import Packed, Packer
 from corps.peers.limits import Limits
 from corps.peers.members import Peers
-from corps.peers.terms import Terms
+from corps.peers.terms import Terms, weights_of
 from corps.runtime.calls.travelling import Travels
 from corps.runtime.cells.constructing import construct_here
 from corps.runtime.cells.keeping import PackedState
@@ -137,6 +137,7 @@ def _terms_of(env: Env, transport: Transport, guard: Authentication | None) -> T
         Permissions(rules_of(env.options.permissions_rules, "permissions.rules")),
         DeclaredClasses(names_between(env)),
         guard,
+        weights_of(env.options.window_weights),
     )
 
 

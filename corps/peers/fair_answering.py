@@ -31,6 +31,8 @@ _NEARLY: Final = 0.9  # of the pause between two signs, after which a request is
 class FairAnswering(Answering):
     """The requests of one client of another Corps. Thread-safe, but for `on_*`: the thread that reads."""
 
+    weight = 1  # see `Client.weight`; replaced as a whole
+
     _reception: Reception
     _pause: float
 

@@ -62,6 +62,7 @@ class GuardedAnswering(FairAnswering):
 
     def _became(self, caller: Caller) -> None:
         self.caller = caller
+        self.weight = self._terms.weights.get(caller.identity, 1)
 
     def on_request(self, header: RequestHeader, frames: Sequence[Frame]) -> None:
         """Take a request, or refuse it. Nothing of one that is refused is unpacked."""

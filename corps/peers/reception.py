@@ -36,6 +36,9 @@ _Where = tuple[int, bool]  # the id of a worker, and whether it is for methods t
 class Client(Hashable, Protocol):
     """An Env of another Corps: a `corps.peers.foreign.GuardedAnswering`."""
 
+    weight: int
+    """How much it gets beside others of weight 1."""
+
     def say_share(self, share: Share) -> None:
         """Say to it what it may have unanswered."""
 
@@ -111,7 +114,8 @@ class Reception:
         with self._lock:
             if not self._share.has(client):
                 return False
-            said = self._share.take(client, place.size, request.came, may_refuse=request.kind is not EXIT)
+            may_refuse, weight = request.kind is not EXIT, client.weight
+            said = self._share.take(client, place.size, request.came, may_refuse=may_refuse, weight=weight)
             if self._share.has_busy and not self._is_looking:
                 self._is_looking = looks = True
             queue = self._queues.get(where)
@@ -128,7 +132,7 @@ class Reception:
                 request.route = place
                 if queue.order is None:
                     queue.order = FairOrder()
-                queue.order.put(client, place, place.size)
+                queue.order.put(client, place, place.size, weight)
                 serves = not queue.is_served and queue.ahead < _AHEAD
                 queue.is_served = queue.is_served or serves
         if said is not None:

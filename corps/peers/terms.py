@@ -1,6 +1,6 @@
 """On which terms Envs of other Corps are let in, and what of them may be asked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ class Terms:
         judge: Says whose a public key is; an empty one stands for the word of the kernel.
         permissions: What other owners may ask for.
         declared: How arguments and results travel between owners.
+        weights: How large the shares of users are beside each other; 1 for those that are not in it.
         guard: Checks credentials; None: the key of an Env alone says who asks.
     """
 
@@ -31,6 +32,7 @@ class Terms:
     permissions: Permissions = field(default_factory=Permissions)
     declared: DeclaredClasses = field(default_factory=DeclaredClasses)
     guard: Guard | None = None
+    weights: Mapping[str, int] = field(default_factory=dict)
 
     def caller_of(self, member: Member, key: str) -> Caller:
         """Return whose an Env is that has proved a key, or that has to prove it to be connected to.
@@ -51,3 +53,8 @@ class Standing(NamedTuple):
     owner: str  # the identity of its owner, or of the one that it has to have
     terms: Terms
     audit: Audit  # of what is refused to it; for the thread that reads
+
+
+def weights_of(words: Sequence[str]) -> dict[str, int]:
+    """Read the setting `window.weights`, of which `corps.settings` has checked each word."""
+    return {user: int(weight) for user, _, weight in (word.partition("=") for word in words)}

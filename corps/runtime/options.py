@@ -30,6 +30,7 @@ class EnvOptions:
     window_bytes: int
     window_foreign_requests: int
     window_foreign_bytes: int
+    window_weights: Sequence[str]
     working_every: float
     codec: str
     out_of_band: int

@@ -49,7 +49,7 @@ class Share(NamedTuple):
 
 @dataclass(slots=True)
 class _Client:
-    weight: int
+    weight: int = 1
     said: Room = LEAST  # the share that was said to it last
     confirmed: Room = LEAST
     unconfirmed: list[Share] = field(default_factory=list)
@@ -94,10 +94,10 @@ class FairShare(Generic[K]):
         """Whether any client is busy."""
         return self._weights > 0
 
-    def join(self, client: K, weight: int = 1) -> None:
+    def join(self, client: K) -> None:
         """Take in a client. One that is here keeps what it has."""
         if client not in self._clients:
-            self._clients[client] = _Client(weight)
+            self._clients[client] = _Client()
 
     def leave(self, client: K) -> None:
         """Forget a client that has gone, when all that it has sent is done."""
@@ -117,14 +117,18 @@ class FairShare(Generic[K]):
         found = self._clients.get(client)
         return found is not None and not found.is_gone
 
-    def take(self, client: K, size: int, at: float, *, may_refuse: bool = True) -> Share | None:
-        """Take a request of a client; return the share that is to be said to it, if any.
+    def take(
+        self, client: K, size: int, at: float, *, may_refuse: bool = True, weight: int = 1
+    ) -> Share | None:
+        """Take a request of a client, which has this weight now; return the share to say to it, if any.
 
         Raises:
             Overloaded: The client has more unanswered than its share, and there is no room beyond that.
             WireError: The client has not joined.
         """
         found = self._find(client)
+        if found.weight != weight:
+            self._weigh(found, weight)
         requests, together = found.requests + 1, found.size + size
         if may_refuse and requests > 1 and self._is_full:
             self._check(found, size)
@@ -219,6 +223,12 @@ class FairShare(Generic[K]):
         if found is None:
             raise WireError(f"{client!r:.80} is no client here")
         return found
+
+    def _weigh(self, found: _Client, weight: int) -> None:
+        if found.busy is not None:
+            self._weights += weight - found.weight
+            self._changes += 1
+        found.weight = weight
 
     def _let_rest(self, found: _Client) -> None:
         if found.busy is not None:

@@ -8,12 +8,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import jwt
 import pytest
 
 from corps.security.authenticators import new_token, token_hash
 from tests.integration.elsewhere import Listening, User
-
-jwt = pytest.importorskip("jwt")
 
 SHARED = """
 import corps, os, signal, threading

@@ -8,15 +8,18 @@ import textwrap
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import corps
-from corps.launch.connecting import start_client
+from corps.federation.registry import read_connection_file
+from corps.launch.connecting import connected, start_client
 from corps.peers.fair_asking import FairAsking
+from corps.security.authenticators import new_token, token_hash
+from corps.security.credentials import Credentials
 from tests.integration.other_corps import ROOT, OtherCorps, other_corps
 
 SHOP = """
@@ -145,6 +148,38 @@ def test_clients_have_their_turns(shop: OtherCorps) -> None:
         assert order.count("other") == 20
         last = len(order) - order[::-1].index("sent")
         assert last <= 50  # of 221; one by one, and a few that had come before
+
+
+def test_a_user_of_more_weight_is_served_more_often(tmp_path: Path) -> None:
+    tokens = {user: new_token() for user in ("alice", "carol")}
+    file = tmp_path / "tokens"
+    file.touch(0o600)
+    file.write_text("".join(f'{user} = "{token_hash(token)}"\n' for user, token in tokens.items()))
+    source = SHOP.replace("    def __init__(self)", "    public = True\n\n    def __init__(self)").replace(
+        "class Neighbour(corps.Conc):", "class Neighbour(corps.Conc):\n    public = True\n"
+    )
+    window, authentication = {"weights": ["alice=4"]}, {"tokens": str(file)}
+    with ExitStack() as ends:
+        other = ends.enter_context(
+            other_corps(tmp_path, source, window=window, authentication=authentication)
+        )
+        record = read_connection_file(str(other.record))
+        alice, carol = (connected(record, None, None, Credentials(token)) for token in tokens.values())
+        ends.callback(alice.disconnect)
+        ends.callback(carol.disconnect)
+        (of_alice, neighbour), (of_carol, _) = alice.workers().ret, carol.workers().ret
+        held = of_alice.hold()
+        many = [of_alice.work("alice") for _ in range(100)] + [of_carol.work("carol") for _ in range(100)]
+        pause = threading.Event()
+        while neighbour.clients().ret["requests"] < 201:
+            pause.wait(0.01)
+        neighbour.open_door().result()
+        held.result()
+        assert Counter(each.ret for each in many) == {"alice": 100, "carol": 100}
+        order = of_alice.seen().ret
+    before = order[: len(order) - order[::-1].index("alice")]
+    assert before.count("alice") == 100
+    assert 20 <= before.count("carol") <= 30  # a quarter
 
 
 @contextmanager

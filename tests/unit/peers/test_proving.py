@@ -18,6 +18,7 @@ from corps.packing.declared import PLAIN
 from corps.packing.packer import Packer
 from corps.peers.asking import Loss
 from corps.peers.proving import AUTHENTICATE, Proving
+from corps.peers.terms import weights_of
 from corps.security.authenticators import MOST
 from corps.security.credentials import Credentials, Verdict
 from corps.security.key_ring import fingerprint
@@ -313,6 +314,24 @@ def test_the_owner_of_the_key_stays_the_one_that_the_peer_is_known_by(bob: Visit
     assert bob.border.visit(hello, BOBS_KEY) is bob.visitor
     with pytest.raises(BrokenError, match="another owner"):
         bob.border.foreign.reach(replace(THERE, public_key=OWN_KEY))
+
+
+def test_the_weight_is_that_of_the_user(bob: Visited) -> None:
+    peer = bob.border.foreign.find(VISITOR.incarnation)
+    assert peer is not None
+    bob.border.foreign.lose(peer, Loss("it is gone"))
+    terms = replace(bob.border.foreign._terms, weights=weights_of(["bob=3", "alice=100"]))
+    bob.border.foreign._terms = terms
+    visitor = bob.border.visit(VISITOR._replace(public_key=BOBS_KEY), BOBS_KEY)
+    assert visitor is not None
+    bob.visitor = visitor
+    peer = bob.border.foreign.find(VISITOR.incarnation)
+    assert peer is not None
+    assert peer.answering.weight == 3
+    for user, weight in (("alice", 100), ("carol", 1)):
+        bob.present()
+        bob.guard.settle(Verdict(user))
+        assert peer.answering.weight == weight
 
 
 # --- what an Env does that presents them ---

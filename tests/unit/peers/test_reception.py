@@ -16,7 +16,8 @@ from tests.unit.transport.sides import CORPS, CountedPromise, Side
 class Client:
     """A client that hears what is said to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, weight: int = 1) -> None:
+        self.weight = weight
         self.shares: list[Share] = []
         self.cancelled: list[Request] = []
 
@@ -36,8 +37,8 @@ class Desk:
         self.reception = Reception(self.side, room, room)
         self.places: dict[Request, Place] = {}
 
-    def client(self) -> Client:
-        client = Client()
+    def client(self, weight: int = 1) -> Client:
+        client = Client(weight)
         self.reception.join(client)
         return client
 
@@ -79,6 +80,16 @@ def test_a_client_that_has_sent_many_holds_up_no_other(desk: Desk) -> None:
     desk.reception.began(places[0])
     desk.reception.began(places[1])
     assert "other" in desk.there()
+
+
+def test_a_client_of_more_weight_is_served_more_often(desk: Desk) -> None:
+    heavy, light = desk.client(4), desk.client()
+    places = [desk.send(heavy, "heavy") for _ in range(42)] + [desk.send(light, "light") for _ in range(40)]
+    assert len(places) == 82
+    for served in range(50):
+        desk.reception.began(desk.places[desk.side.delivered[served]])
+    assert desk.there()[2:].count("heavy") == 40
+    assert desk.there()[2:].count("light") == 10
 
 
 def test_a_worker_that_is_slow_holds_up_no_other_worker(desk: Desk) -> None:

@@ -58,6 +58,24 @@ def test_the_share_of_one_gets_smaller_when_it_sends_next_and_counts_until_it_co
     assert share.room.size == pytest.approx(4 * MIB, rel=0.05)
 
 
+def test_a_busy_client_of_more_weight_gets_more_and_a_new_weight_counts_at_its_next_request() -> None:
+    fair: FairShare[str] = FairShare(ROOM, ROOM)
+    for client in "ab":
+        fair.join(client)
+    for client, weight in (("a", 3), ("b", 1), ("a", 3)):
+        for _ in range(LEAST.requests):
+            fair.take(client, 0, 0.0, weight=weight)
+    assert fair._clients["a"].said == Room(750, 6 * MIB)
+    fair.confirm("a", 2)
+    fair.take("b", 0, 0.0)
+    assert fair._clients["b"].said == Room(250, 2 * MIB)
+    fair.take("a", 0, 0.0, weight=1)
+    assert fair._clients["a"].said.requests == 500
+    fair.leave("a")
+    fair.leave("b")
+    assert fair._weights == 0
+
+
 def test_a_client_that_is_stuck_hears_a_smaller_share_though_it_sends_nothing() -> None:
     fair: FairShare[str] = FairShare(ROOM, ROOM)
     for client in "ab":
