@@ -7,6 +7,7 @@ else stays as it is written. So the Python code is the definition of both, and b
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from types import FunctionType, MemberDescriptorType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
@@ -28,8 +29,19 @@ def _engine() -> ModuleType | None:
         from corps._core import engine
     except ImportError:
         return None
+    if _is_stale(engine.__file__):
+        text = f"{engine.__file__} is older than its sources, and does not run: `make setup` builds it anew"
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
+        return None
     module: ModuleType = engine
     return module
+
+
+def _is_stale(built: str) -> bool:
+    """Return whether a source of the core was changed since it was built. A wheel has no sources of it."""
+    with os.scandir(os.path.dirname(built)) as files:
+        sources = [file.stat().st_mtime for file in files if file.name.endswith((".pyx", ".pxi"))]
+    return max(sources, default=0.0) > os.stat(built).st_mtime
 
 
 _ENGINE: Final = _engine()

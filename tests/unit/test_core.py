@@ -5,10 +5,12 @@ The same events go to both, and all that can be seen of them is compared after e
 
 import concurrent.futures
 import os
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -51,6 +53,19 @@ def test_the_environment_asks_for_the_python_code(wanted: str) -> None:
         [sys.executable, "-c", text], env=environ, capture_output=True, text=True, check=True
     )
     assert done.stdout == "pure\n"
+
+
+@pytest.mark.skipif(core.name == "pure", reason="no core was built here")
+def test_a_core_that_is_older_than_its_sources_does_not_run(tmp_path: Path) -> None:
+    package = Path(core.__file__).parent
+    shutil.copytree(package, tmp_path / "corps", ignore=shutil.ignore_patterns("__pycache__"))
+    source = tmp_path / "corps/_core/engine.pyx"
+    os.utime(source, (now() + 1e10, now() + 1e10))
+    text = "import corps; from corps import core; print(core.name, core.__file__)"
+    how: Any = {"env": {**os.environ, "PYTHONPATH": str(tmp_path)}, "cwd": tmp_path}
+    done = subprocess.run([sys.executable, "-c", text], **how, capture_output=True, text=True, check=True)
+    assert done.stdout == f"pure {tmp_path / 'corps/core.py'}\n"
+    assert "make setup" in done.stderr
 
 
 # --- mailboxes ---
