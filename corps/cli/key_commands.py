@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from corps.clock import wall_time
 from corps.errors import CorpsError, KeyRingError, NoSuchKey
@@ -27,6 +27,9 @@ from corps.security.key_ring import (
 )
 from corps.security.keys import new_key_pair
 
+if TYPE_CHECKING:
+    from corps.cli.keys import Place
+
 REFUSED: Final = 1
 
 _KEPT: Final = 30 * 86_400.0  # seconds that an own key stays in the ring after its end
@@ -34,20 +37,18 @@ _SHORT: Final = 12  # digits of a fingerprint in a text
 
 
 @contextlib.contextmanager
-def _ring(directory: Path | None) -> Iterator[KeyRingFiles]:
+def _ring(place: "Place") -> Iterator[KeyRingFiles]:
     """Give the ring of a directory. An error of the user ends the command with one line."""
     try:
-        yield KeyRingFiles(directory)
+        yield KeyRingFiles(place.directory)
     except CorpsError as error:
         print(f"corps: {error}", file=sys.stderr)
         raise SystemExit(REFUSED) from None
 
 
-def new_key(
-    directory: Path | None, name: str, expires: float | None, source: Path | None, *, as_json: bool
-) -> None:
+def new_key(place: "Place", name: str, expires: float | None, source: Path | None) -> None:
     """Make a pair, or take that of a file; print its public half."""
-    with _ring(directory) as ring:
+    with _ring(place) as ring:
         at = wall_time()
         end = None if expires is None else at + expires
         if source is None:
@@ -56,15 +57,15 @@ def new_key(
             found = key_from_json(read_secret(source), str(source))
             key = OwnKey(name, found.public, found.secret, at, found.expires if end is None else end)
         ring.change(lambda before: before.without_expired(at, _KEPT).with_own(key))
-        _show(key, as_json=as_json, text=f"{key.public}\nfingerprint {fingerprint(key.public)}")
+        _show(key, place, f"{key.public}\nfingerprint {fingerprint(key.public)}")
 
 
-def list_keys(directory: Path | None, *, as_json: bool) -> None:
+def list_keys(place: "Place") -> None:
     """Print all keys of a ring."""
-    with _ring(directory) as ring:
+    with _ring(place) as ring:
         found = ring.read()
         at = wall_time()
-        if as_json:
+        if place.as_json:
             kinds = (("own", found.own), ("allowed", found.allowed), ("revoked", found.revoked))
             print(json.dumps({kind: [_facts(key) for key in keys] for kind, keys in kinds}, indent=2))
             return
@@ -73,20 +74,18 @@ def list_keys(directory: Path | None, *, as_json: bool) -> None:
         sys.stdout.flush()
 
 
-def allow_key(
-    directory: Path | None, user: str, public: str, expires: float | None, *, as_json: bool
-) -> None:
+def allow_key(place: "Place", user: str, public: str, expires: float | None) -> None:
     """Allow a public key of a user."""
-    with _ring(directory) as ring:
+    with _ring(place) as ring:
         at = wall_time()
         key = AllowedKey(user, public, at, None if expires is None else at + expires)
         ring.change(lambda before: before.with_allowed(key))
-        _show(key, as_json=as_json, text=f"allowed {user} with the key {fingerprint(public)}")
+        _show(key, place, f"allowed {user} with the key {fingerprint(public)}")
 
 
-def revoke_keys(directory: Path | None, what: str, *, as_json: bool) -> None:
+def revoke_keys(place: "Place", what: str) -> None:
     """Revoke the keys that a text means."""
-    with _ring(directory) as ring:
+    with _ring(place) as ring:
         at = wall_time()
         revoked: list[RevokedKey] = []
 
@@ -98,7 +97,7 @@ def revoke_keys(directory: Path | None, what: str, *, as_json: bool) -> None:
             return after
 
         ring.change(change)
-        if as_json:
+        if place.as_json:
             print(json.dumps({"revoked": [_facts(key) for key in revoked]}, indent=2))
         else:
             for key in revoked:
@@ -115,33 +114,31 @@ def _to_revoke(ring: KeyRing, what: str) -> Iterable[str]:
         raise
 
 
-def rotate_key(
-    directory: Path | None, name: str, overlap: float, expires: float | None, *, as_json: bool
-) -> None:
+def rotate_key(place: "Place", name: str, overlap: float, expires: float | None) -> None:
     """Put another pair in the place of one; print its public half."""
-    with _ring(directory) as ring:
+    with _ring(place) as ring:
         at = wall_time()
         key = new_own_key(name, new_key_pair(), at, None if expires is None else at + expires)
         ring.change(lambda before: before.without_expired(at, _KEPT).rotated(name, key, overlap))
         until = _moment(at + overlap)
         text = f"{key.public}\nfingerprint {fingerprint(key.public)}; the key before it counts until {until}"
-        _show(key, as_json=as_json, text=text)
+        _show(key, place, text)
 
 
-def export_key(directory: Path | None, name: str, secret: Path | None, *, as_json: bool) -> None:
+def export_key(place: "Place", name: str, secret: Path | None) -> None:
     """Print the public half of a pair, or write the whole to a file."""
-    with _ring(directory) as ring:
+    with _ring(place) as ring:
         key = ring.read().current(wall_time(), name)
         if secret is not None:
             write_secret(secret, key_as_json(key))
             text = f"wrote the pair with the fingerprint {fingerprint(key.public)} to {secret}: it is secret"
-            _show(key, as_json=as_json, text=text)
+            _show(key, place, text)
             return
-        _show(key, as_json=as_json, text=key.public)
+        _show(key, place, key.public)
 
 
-def _show(key: OwnKey | AllowedKey, *, as_json: bool, text: str) -> None:
-    print(json.dumps(_facts(key), indent=2) if as_json else text)
+def _show(key: OwnKey | AllowedKey, place: "Place", text: str) -> None:
+    print(json.dumps(_facts(key), indent=2) if place.as_json else text)
     sys.stdout.flush()  # here, where `main` can still report a full disk
 
 

@@ -1,9 +1,10 @@
 """`corps keys`: what can be typed. What it does is in `key_commands`, imported when it is needed."""
 
+import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import click
 
@@ -40,13 +41,29 @@ class _TakesKey(click.Command):
         return super().parse_args(ctx, args)
 
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
-_dir = click.option(
-    "--dir",
-    "directory",
-    type=click.Path(path_type=Path),
-    help="The directory of the key ring; $XDG_CONFIG_HOME/corps/keys if not given.",
-)
+class Place(NamedTuple):
+    """What all commands are given: which key ring, and how to answer."""
+
+    directory: Path | None
+    as_json: bool
+
+
+def _of_ring(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that all have, as its first argument: a `Place`."""
+
+    @functools.wraps(command)
+    def at_place(directory: Path | None, as_json: bool, **given: Any) -> None:
+        command(Place(directory, as_json), **given)
+
+    with_json = click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")(at_place)
+    return click.option(
+        "--dir",
+        "directory",
+        type=click.Path(path_type=Path),
+        help="The directory of the key ring; $XDG_CONFIG_HOME/corps/keys if not given.",
+    )(with_json)
+
+
 _expires = click.option(
     "--expires",
     metavar="TIME",
@@ -73,50 +90,46 @@ def keys() -> None:
     type=click.Path(path_type=Path),
     help='Take the pair of a file of "export --secret" instead.',
 )
-@_dir
-@_json
-def new(name: str, expires: float | None, source: Path | None, directory: Path | None, as_json: bool) -> None:
+@_of_ring
+def new(place: Place, name: str, expires: float | None, source: Path | None) -> None:
     """Make a key pair called NAME, and show its public half."""
     from corps.cli.key_commands import new_key
 
-    new_key(directory, name, expires, source, as_json=as_json)
+    new_key(place, name, expires, source)
 
 
 @keys.command("list", short_help="Show all keys.")
-@_dir
-@_json
-def list_(directory: Path | None, as_json: bool) -> None:
+@_of_ring
+def list_(place: Place) -> None:
     """Show your own keys, those that you allow, and those that you have revoked."""
     from corps.cli.key_commands import list_keys
 
-    list_keys(directory, as_json=as_json)
+    list_keys(place)
 
 
 @keys.command(cls=_TakesKey, short_help="Let the key of another user connect.")
 @click.argument("user")
 @click.argument("key")
 @_expires
-@_dir
-@_json
-def allow(user: str, key: str, expires: float | None, directory: Path | None, as_json: bool) -> None:
+@_of_ring
+def allow(place: Place, user: str, key: str, expires: float | None) -> None:
     """Let those connect that prove KEY, a public key, as USER."""
     from corps.cli.key_commands import allow_key
 
-    allow_key(directory, user, key, expires, as_json=as_json)
+    allow_key(place, user, key, expires)
 
 
 @keys.command(cls=_TakesKey, short_help="Let a key count no more.")
 @click.argument("key")
-@_dir
-@_json
-def revoke(key: str, directory: Path | None, as_json: bool) -> None:
+@_of_ring
+def revoke(place: Place, key: str) -> None:
     """Let KEY count no more, for good: a public key, the beginning of its fingerprint, a name or a user.
 
     A name or a user means all keys of it.
     """
     from corps.cli.key_commands import revoke_keys
 
-    revoke_keys(directory, key, as_json=as_json)
+    revoke_keys(place, key)
 
 
 @keys.command(short_help="Put another pair in the place of one of your own.")
@@ -130,13 +143,12 @@ def revoke(key: str, directory: Path | None, as_json: bool) -> None:
     help="How long the old pair counts as well, so that others can learn the new one.",
 )
 @_expires
-@_dir
-@_json
-def rotate(name: str, overlap: float, expires: float | None, directory: Path | None, as_json: bool) -> None:
+@_of_ring
+def rotate(place: Place, name: str, overlap: float, expires: float | None) -> None:
     """Make another pair called NAME, and let the one before count for a while only."""
     from corps.cli.key_commands import rotate_key
 
-    rotate_key(directory, name, overlap, expires, as_json=as_json)
+    rotate_key(place, name, overlap, expires)
 
 
 @keys.command(short_help="Give out one of your own keys.")
@@ -146,10 +158,9 @@ def rotate(name: str, overlap: float, expires: float | None, directory: Path | N
     type=click.Path(path_type=Path),
     help="Write the whole pair to this new file, for another machine of yours. Only you can read the file.",
 )
-@_dir
-@_json
-def export(name: str, secret: Path | None, directory: Path | None, as_json: bool) -> None:
+@_of_ring
+def export(place: Place, name: str, secret: Path | None) -> None:
     """Print the public half of the pair NAME that counts now, for "corps keys allow" of another user."""
     from corps.cli.key_commands import export_key
 
-    export_key(directory, name, secret, as_json=as_json)
+    export_key(place, name, secret)

@@ -161,10 +161,7 @@ def run(
     from corps.errors import ConfigError
 
     if application.startswith("-"):
-        context = click.get_current_context()
-        known = [option for parameter in context.command.params for option in parameter.opts]
-        near = difflib.get_close_matches(application.partition("=")[0], known)
-        raise click.NoSuchOption(application, possibilities=near, ctx=context)
+        raise _no_such_option(application)
     if log is not None and not detach:
         raise click.UsageError("--log is for --detach: otherwise the output comes here")
 
@@ -192,6 +189,14 @@ def run(
     if tag is None:
         raise click.UsageError("--detach wants --tag: the name by which you find the Corps again")
     raise SystemExit(run_detached(tag, log, run_here))
+
+
+def _no_such_option(word: str) -> click.NoSuchOption:
+    """Make the error for a word that is no option of this command, and not its application either."""
+    context = click.get_current_context()
+    known = [option for parameter in context.command.params for option in parameter.opts]
+    near = difflib.get_close_matches(word.partition("=")[0], known)
+    return click.NoSuchOption(word, possibilities=near, ctx=context)
 
 
 @main.command(short_help="Show the settings that are in effect.")

@@ -1,17 +1,10 @@
-"""The backend of joblib: its tasks run in Envs, through `corps.Executor`.
+"""`corps.register_joblib`: tasks of joblib run in Envs, through `corps.Executor`.
 
-joblib is imported when `corps.register_joblib` is called, and not before.
+joblib is imported when it is called, and not before.
 """
-
-from collections.abc import Callable
-from functools import cache
-from typing import Any
 
 from corps.errors import ConfigError
 from corps.exporting import exported
-from corps.parallel.executor import Executor
-from corps.parallel.place import cores, has_env
-from corps.workers.everywhere import env_here
 
 
 @exported
@@ -27,77 +20,6 @@ def register_joblib() -> None:
         from joblib import register_parallel_backend
     except ImportError as error:
         raise ConfigError("corps.register_joblib() needs joblib: pip install 'corps[joblib]'") from error
-    register_parallel_backend("corps", _backend())
+    from corps.parallel.joblib_tasks import CorpsBackend
 
-
-@cache
-def _backend() -> Any:
-    from joblib import parallel as parallel_module
-
-    class CorpsBackend(parallel_module.AutoBatchingMixin, parallel_module.ParallelBackendBase):
-        """See the module."""
-
-        supports_retrieve_callback = True
-        default_n_jobs = -1
-
-        def __init__(self, *args: Any, envs: int | None = None, **kwargs: Any) -> None:
-            """Start nothing yet. `envs` is that of `corps.Executor`."""
-            super().__init__(*args, **kwargs)
-            self._envs = envs
-            self._workers: Executor | None = None
-
-        def effective_n_jobs(self, n_jobs: int | None) -> int:
-            """Return how many tasks run at once; negative numbers count from that of the workers."""
-            if n_jobs == 0:
-                raise ValueError("n_jobs == 0 in Parallel has no meaning")
-            if n_jobs is None:
-                return 1
-            return n_jobs if n_jobs > 0 else max(self._at_once() + 1 + n_jobs, 1)
-
-        def _at_once(self) -> int:
-            if self._envs is not None or not has_env():
-                return self._envs or cores()
-            env = env_here("for joblib")
-            return cores() if env.peers is None else len(env.worker_envs)
-
-        def configure(self, n_jobs: int = 1, parallel: Any = None, **_: Any) -> int:
-            """Return how many tasks run at once. A single one runs here, as joblib does it."""
-            n_jobs = self.effective_n_jobs(n_jobs)
-            if n_jobs == 1:
-                raise parallel_module.FallbackToBackend(
-                    parallel_module.SequentialBackend(nesting_level=self.nesting_level)
-                )
-            self.parallel = parallel
-            if self._workers is None:
-                self._workers = Executor(n_jobs, envs=self._envs)
-            return n_jobs
-
-        def submit(self, func: Callable[[], Any], callback: Callable[[Any], object] | None = None) -> Any:
-            """Have a batch of tasks run."""
-            if self._workers is None:
-                raise RuntimeError("this call of joblib.Parallel has ended")
-            future = self._workers.submit(func)
-            if callback is not None:
-                future.add_done_callback(callback)
-            return future
-
-        def retrieve_result_callback(self, future: Any) -> Any:
-            """Return the results of a batch."""
-            return future.result()
-
-        def terminate(self) -> None:
-            """End the workers."""
-            executor, self._workers = self._workers, None
-            if executor is not None:
-                executor.shutdown(cancel_futures=True)
-            self.reset_batch_stats()
-
-        def abort_everything(self, ensure_ready: bool = True) -> None:
-            """Cancel what has not begun."""
-            executor, self._workers = self._workers, None
-            if executor is not None:
-                executor.shutdown(wait=False, cancel_futures=True)
-            if ensure_ready:
-                self.configure(n_jobs=self.parallel.n_jobs, parallel=self.parallel)
-
-    return CorpsBackend
+    register_parallel_backend("corps", CorpsBackend)

@@ -55,6 +55,7 @@ class GuardedAnswering(FairAnswering):
         standing: Standing,
     ) -> None:
         super().__init__(env, way, packer, outcomes, limits)
+        self._prepare()
         _, self._terms, self._audit = standing
         self._capabilities = Capabilities(self._terms.secret or b"", env.id)
         self.proving = Proving(self._terms.guard, way.member.label, self._became)
@@ -63,6 +64,9 @@ class GuardedAnswering(FairAnswering):
     def _became(self, caller: Caller) -> None:
         self.caller = caller
         self.weight = self._terms.weights.get(caller.identity, 1)
+
+    def _prepare(self) -> None:
+        """Make what a derived class has for itself, before anything comes."""
 
     def on_request(self, header: RequestHeader, frames: Sequence[Frame]) -> None:
         """Take a request, or refuse it. Nothing of one that is refused is unpacked."""

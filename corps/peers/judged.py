@@ -15,14 +15,8 @@ from corps.messages.requests import ANEXT, CALL, DROP, NEXT, PULL
 from corps.messages.streams import SENDER, WHOLE, Held
 from corps.packing.codecs import CODEC_NAMES, DATA
 from corps.packing.declared import PLAIN, DeclaredMethod, read_plain
-from corps.packing.packer import Packer
 from corps.peers.declared_outcomes import Leaving, Reply
 from corps.peers.guarded import Denial, GuardedAnswering
-from corps.peers.limits import Limits
-from corps.peers.local_side import LocalSide
-from corps.peers.outcome_codec import OutcomeCodec
-from corps.peers.terms import Standing
-from corps.peers.way import Way
 from corps.wire.frames import Frame, RequestHeader
 
 _MOST_STREAMS: Final = 1000  # generators of one peer that are known, those at their end among them
@@ -40,16 +34,8 @@ class _Stream(NamedTuple):
 class JudgedAnswering(GuardedAnswering):
     """The requests of an Env of another owner. Thread-safe, as `Answering`."""
 
-    def __init__(
-        self,
-        env: LocalSide,
-        way: Way,
-        packer: Packer,
-        outcomes: OutcomeCodec,
-        limits: Limits,
-        standing: Standing,
-    ) -> None:
-        super().__init__(env, way, packer, outcomes, limits, standing)
+    def _prepare(self) -> None:
+        """See `GuardedAnswering._prepare`."""
         # The lock of `Answering` protects these.
         self._replies: dict[int, Reply] = {}  # of the requests that want an answer
         # Generators that the peer was given, by the conc id of the worker and their number there.

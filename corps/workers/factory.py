@@ -99,27 +99,7 @@ Boots: TypeAlias = Callable[[BootWish], Future[Name[Any]]]
 class Options:
     """How workers are to be created. Thread-safe; it needs an Env, as `corps.create` does.
 
-    Attributes:
-        tag: The author's own mark, for `my_tag` and for lists.
-        env: The id of the Env for the worker, ``"here"`` for the creator's own, or ``"front"`` for that of
-            the Corps object. None takes the Envs of the Corps in turn, beginning with the creator's own;
-            never the front.
-        mailbox: How many requests may wait for the worker; None for the setting `mailbox`.
-        deadline: Seconds within which the worker must be constructed, and then each request through the
-            Name that is returned must be answered. None for no limit.
-        restart: What to do when the worker fails; None for what its class declares.
-        register: Whether to register the worker in the Dir of the Corps, under `tag`, as soon as it is
-            constructed. ``"unique"``: as the only one.
-        properties: Those of its entry there; see `corps.register`.
-        at_once: How many functions of a `corps.Funcs` may run at a time; None for what its class declares.
-        per: For `singleton`: whether there is one in the ``"corps"``, one in each ``"env"``, or one on each
-            ``"host"``.
-        label: Only Envs with this label are taken.
-        where: ``"corps"``: the Corps object is the Mgr of the worker, whichever worker creates it; in
-            `corps.env` it is the EnvMgr. None: the worker that creates it.
-        external: For `boot`: a Corps with a life of its own, which others find by its tag.
-        managed: For `boot`: one that is external, and ends with the worker that boots it.
-        contained: For `boot`: one that is private to the worker that boots it, and ends with it.
+    Its attributes are the arguments of `corps.options`, which says what each of them means.
     """
 
     tag: str = ""

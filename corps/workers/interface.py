@@ -33,13 +33,8 @@ def interface_of(
     _check_declarations(cls)
     own = {name for name in dir(root) if not name.startswith("_")} | declared
     own -= {name for name in RECOGNISED if name not in steps and differs(cls, root, name)}
-    methods = set(offered)
-    coroutines = set()
-    computed = set()
-    idempotent = []
-    public = set()
-    marked: dict[str, set[str]] = {"interleaving": set(), "reading": set()}
     interleave = _interleave(cls)
+    found = _Found(set(offered))
     for name in dir(cls):
         if name.startswith("_") or name in own:
             continue
@@ -47,44 +42,65 @@ def interface_of(
             raise DefinitionError(
                 f"{cls.__qualname__}.{name} cannot be: every Name has a method {name!r} of its own; rename it"
             )
-        raw = inspect.getattr_static(cls, name)
-        if _is_method(raw, cls, name):
-            methods.add(name)
-            if retries := retries_of(raw):
-                idempotent.append((name, retries))
-            if _is_coroutine_function(raw) or (
-                interleave != 1 and _is_of_kind(raw, inspect.isasyncgenfunction)
-            ):
-                coroutines.add(name)
-            if cls.public or is_marked_public(raw):
-                public.add(name)
-            if (mark := mark_of(raw)) is not None:
-                marked[mark].add(name)
-        elif hasattr(raw, "__get__") and not isinstance(raw, type | MemberDescriptorType | functools.partial):
-            computed.add(name)
-    if "main" in steps and any(marked.values()):
-        names = ", ".join(sorted(set().union(*marked.values())))
+        _sort(found, cls, name, beside_others=interleave != 1)
+    if "main" in steps and (found.interleaving or found.reading):
+        names = ", ".join(sorted(found.interleaving | found.reading))
         raise DefinitionError(
             f"{cls.__qualname__} has a main() of its own, which runs one request at a time: nothing can run "
             f"beside {names}, so take its mark away"
         )
     if interleave != 1:
-        coroutines.add(ANEXT)  # beside other coroutines, an asynchronous generator may be stepped
+        found.coroutines.add(ANEXT)  # beside other coroutines, an asynchronous generator may be stepped
     return Interface(
         class_name=f"{cls.__module__}:{cls.__qualname__}",
-        methods=frozenset(methods),
+        methods=frozenset(found.methods),
         reserved=frozenset(own - offered),
-        async_methods=frozenset(coroutines),
+        async_methods=frozenset(found.coroutines),
         interleave=interleave,
         has_steps=not steps.isdisjoint(STEPS) or differs(cls, root, "keep_state"),
         has_main="main" in steps,
-        idempotent=tuple(idempotent),
-        computed=frozenset(computed),
-        read_only=frozenset(marked["reading"]),
-        interleaving=frozenset(marked["interleaving"]),
-        public=frozenset(public),
+        idempotent=tuple(found.idempotent),
+        computed=frozenset(found.computed),
+        read_only=frozenset(found.reading),
+        interleaving=frozenset(found.interleaving),
+        public=frozenset(found.public),
         author=cls,
     )
+
+
+class _Found:
+    """The public attributes of a class, by what they are."""
+
+    def __init__(self, methods: set[str]) -> None:
+        self.methods = methods
+        self.coroutines: set[str] = set()
+        self.computed: set[str] = set()
+        self.idempotent: list[tuple[str, int]] = []
+        self.public: set[str] = set()
+        self.interleaving: set[str] = set()
+        self.reading: set[str] = set()
+
+
+def _sort(found: _Found, cls: Any, name: str, *, beside_others: bool) -> None:
+    """Enter one attribute of a class where it belongs. `beside_others`: coroutines run beside each other."""
+    raw = inspect.getattr_static(cls, name)
+    if not _is_method(raw, cls, name):
+        is_plain = isinstance(raw, type | MemberDescriptorType | functools.partial)
+        if hasattr(raw, "__get__") and not is_plain:
+            found.computed.add(name)
+        return
+    found.methods.add(name)
+    if retries := retries_of(raw):
+        found.idempotent.append((name, retries))
+    if _is_coroutine_function(raw) or (beside_others and _is_of_kind(raw, inspect.isasyncgenfunction)):
+        found.coroutines.add(name)
+    if cls.public or is_marked_public(raw):
+        found.public.add(name)
+    match mark_of(raw):
+        case "interleaving":
+            found.interleaving.add(name)
+        case "reading":
+            found.reading.add(name)
 
 
 def _check_declarations(cls: Any) -> None:

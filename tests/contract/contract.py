@@ -259,6 +259,9 @@ class TransportContract(LargeMessageContract):
             for _ in range(100):
                 link.send([bytes(10_000)])
             one.close()
+            with pytest.raises(BrokenError):
+                link.send([b"too late"])
+            assert two.bodies() == [b"first"]
 
     def test_closing_while_others_send_breaks_their_links_and_nothing_else(self) -> None:
         """Each sender ends with BrokenError."""

@@ -176,6 +176,7 @@ class LargeMessageContract(StationMaker):
             link.send([b"large", bytes(8 * _MIB)], 1)
             one.transport.connect(three.member).send([b"large", bytes(8 * _MIB)], 1)
             three.wait_for(1)
+            assert [frames for _, frames in three.messages] == [[b"large", bytes(8 * _MIB)]]
             one.transport.expel(two.member)
             link.close()
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,25 +104,20 @@ if __name__ == "__main__":
     assert (folders / "ended").read_text() == "3\n"
 
 
-def test_a_boot_under_way_is_given_up_when_the_env_of_its_mgr_is_killed(house: Any, folders: Path) -> None:
-    source = PART.replace("self.number = number", "open(number, 'w').write(str(os.getpid())); stay()")
-    source += "\ndef stay():\n    import threading\n    threading.Event().wait()\n"
-    path = write_part(folders / "a", "a", source)
-    builder = house.builder().ret
-    said = folders / "said"
-    booting = builder.boot(str(path), str(said), contained=True)
-    until(lambda: said.exists() and said.read_text())
-    front = psutil.Process(int(said.read_text()))
-    processes = [front, *front.parents()[:2]]  # the template, and the booting process
+def kill_the_env(house: Any, builder: Any) -> None:
     until(lambda: len(house.envs()) == 2)
     os.kill(_pid_of_env(house, 1), signal.SIGKILL)
-    assert are_gone(processes)
-    with pytest.raises(corps.EnvLost):
-        booting.result()
 
 
-def test_a_boot_under_way_is_given_up_when_its_mgr_is_killed_without_its_env(
-    house: Any, folders: Path
+def kill_the_worker(house: Any, builder: Any) -> None:
+    builder.kill().result()
+
+
+@pytest.mark.parametrize(
+    ("kill", "error"), [(kill_the_env, corps.EnvLost), (kill_the_worker, corps.WorkerGone)]
+)
+def test_a_boot_under_way_is_given_up_when_its_mgr_is_killed(
+    house: Any, folders: Path, kill: Callable[[Any, Any], None], error: type[corps.CorpsError]
 ) -> None:
     source = PART.replace("self.number = number", "open(number, 'w').write(str(os.getpid())); stay()")
     source += "\ndef stay():\n    import threading\n    threading.Event().wait()\n"
@@ -133,9 +128,9 @@ def test_a_boot_under_way_is_given_up_when_its_mgr_is_killed_without_its_env(
     until(lambda: said.exists() and said.read_text())
     front = psutil.Process(int(said.read_text()))
     processes = [front, *front.parents()[:2]]  # the template, and the booting process
-    builder.kill().result()
+    kill(house, builder)
     assert are_gone(processes)
-    with pytest.raises(corps.WorkerGone):
+    with pytest.raises(error):
         booting.result()
 
 

@@ -102,15 +102,10 @@ def log_to(
     if method:
         order["method"] = method
     order["level"] = level_of("log_to", level)
-    for name, value in (("rotate_bytes", rotate_bytes), ("rotate_kept", rotate_kept)):
-        if value is not None:
-            order[name] = _not_negative(name, value)
+    order |= _rotation(rotate_bytes=rotate_bytes, rotate_kept=rotate_kept)
     env = env_here("to log to")
-    if handler is not None and env.id != env.home:
-        raise ContextError(
-            f"log_to got the handler {handler!r} in {env.label}: a handler works in the process that booted "
-            "the Corps, so give it there"
-        )
+    if handler is not None:
+        _check_place(handler, env)
     return LogSink(env, _ask(env, "add_sink", order))
 
 
@@ -120,6 +115,20 @@ def _one_sink(**asked: object) -> dict[str, Any]:
     if len(order) != 1:
         raise ConfigError(f"log_to takes one of {', '.join(asked)}, and got {', '.join(order) or 'none'}")
     return order
+
+
+def _rotation(**given: int | None) -> dict[str, int]:
+    """Return what is said of the rotation of a file."""
+    return {name: _not_negative(name, value) for name, value in given.items() if value is not None}
+
+
+def _check_place(handler: logging.Handler, env: Env) -> None:
+    """Refuse a handler in a process that is not that of the sinks: it cannot go there."""
+    if env.id != env.home:
+        raise ContextError(
+            f"log_to got the handler {handler!r} in {env.label}: a handler works in the process that booted "
+            "the Corps, so give it there"
+        )
 
 
 @exported

@@ -148,15 +148,18 @@ class ZmqTransport(Transport):
                 self._strangers = ZmqStrangers(
                     self._sockets.context, self._router, handshake_timeout, self._reserve, self.audit
                 )
-            if runtime_dir is None:
-                for each in (listening, *also):
-                    self._open_door(each)
-                self.endpoint = self._doors.outside()[0]
-            else:
-                self.endpoint = self._sockets.bind_ipc(self._router, runtime_dir)
+            self.endpoint = self._bind(runtime_dir, (listening, *also))
         except BaseException:
             self.close()
             raise
+
+    def _bind(self, runtime_dir: str | None, places: Sequence[Listening]) -> str:
+        """Listen in the runtime directory, or else at these places; return the endpoint."""
+        if runtime_dir is not None:
+            return self._sockets.bind_ipc(self._router, runtime_dir)
+        for each in places:
+            self._open_door(each)
+        return self._doors.outside()[0]
 
     def start(self, on_message: OnMessage, on_broken: OnBroken) -> None:
         """See `Transport.start`. libzmq connects again by itself, so a link breaks only by being refused."""
