@@ -1,6 +1,7 @@
 """What a process writes down about the external Corps that it boots, from its first moment to its last."""
 
 import json
+import re
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal, get_args
 
@@ -11,6 +12,9 @@ from corps.process_stat import name_of_process, place_of_ids
 FORMAT: Final = 1  # of a claim. A reader refuses what a newer release wrote
 
 MAX_SIZE: Final = 64 * 1024  # bytes of a claim at most
+
+_NAME: Final = 40  # letters of a name in the tag of a contained Corps
+_ID: Final = 8  # and of its id
 
 Stage = Literal["starting", "running", "ending"]
 State = Literal["starting", "running", "ending", "stale"]
@@ -61,6 +65,11 @@ class Claim:
         return self.stage if boot == boot_here and namespace != namespace_here else "stale"
 
     @property
+    def is_left_over(self) -> bool:
+        """Whether its process has gone, and no other Corps will ever have its tag, which has the id in it."""
+        return self.tag.endswith(_ending(self.corps)) and self.state == "stale"
+
+    @property
     def is_near(self) -> bool:
         """Whether this process can see the process of the claim, if that is alive."""
         return self.started.partition("@")[2] == place_of_ids()
@@ -91,3 +100,13 @@ class Claim:
             what = f"processes {claim.pid} and {claim.template}, stage {claim.stage!r:.80}"
             raise Damaged(f"{where}: that cannot be: {what}")
         return claim
+
+
+def private_tag(name: str, corps: str) -> str:
+    """Make the tag of a Corps that is contained in another one: no other Corps has it."""
+    kept = re.sub(r"[^A-Za-z0-9_-]", "-", name)[:_NAME] or "corps"
+    return f"{kept}{_ending(corps)}"
+
+
+def _ending(corps: str) -> str:
+    return f".{corps[:_ID]}"

@@ -2,7 +2,8 @@
 
 Of each tag there is a *claim*, from the beginning of a boot to the end of the Corps: it keeps the tag for one
 Corps, and says how far that is. While the Corps can be reached there is its connection record too. What a
-killed process leaves is stale: its tag is free, and the next boot with that tag replaces it.
+killed process leaves is stale: its tag is free, and the next boot with that tag replaces it. The tag of a
+contained Corps is never taken again: the next boot of any Corps removes what is stale of those.
 
 All changes are made under a lock of the directory, which the kernel releases with a process. Readers need no
 lock, because a file is written as a whole.
@@ -67,6 +68,8 @@ class Registry:
     def claim(self, claim: Claim) -> None:
         """Take a tag for one Corps, if it is free. What a Corps has left that is gone is removed.
 
+        So is what contained Corps have left, because nobody takes their tags again.
+
         Args:
             claim: Who takes it.
 
@@ -80,8 +83,20 @@ class Registry:
         with self._open(make=True) as place, place.locked():
             held = _or_none(self._claim_of, place, checked(claim.tag))
             Entry(claim.tag, held).check_free()
+            self._sweep(place)
             place.remove(claim.tag + _RECORD)
             place.write(claim.tag + _CLAIM, claim.to_json())
+
+    def _sweep(self, place: PrivateDir) -> None:
+        """Remove what killed contained Corps have left. The directory is locked."""
+        for tag in place.names(_CLAIM):
+            try:
+                claim = _or_none(self._claim_of, place, tag)
+            except CorpsError:  # `corps ps` shows it
+                continue
+            if claim is not None and claim.tag == tag and claim.is_left_over:
+                place.remove(tag + _RECORD)
+                place.remove(tag + _CLAIM)
 
     def publish(self, record: ConnectionRecord) -> None:
         """Make a Corps that has a tag known to all that look for it. Its claim says that it runs.

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 from corps.addresses import BOOT_ENV, FRONT, ConcAddr
 from corps.clock import now
 from corps.errors import BootError, ConfigError
+from corps.federation.claims import private_tag
 from corps.launch import child
 from corps.launch.application import create_application
 from corps.launch.autoloading import Autoloading, installed
 from corps.launch.corps_end import CorpsEnd
 from corps.launch.death_follower import DeathFollower
 from corps.launch.first_process import FirstProcess
-from corps.launch.held_tag import HeldTag, private_tag
+from corps.launch.held_tag import HeldTag
 from corps.launch.plan import CorpsPlan
 from corps.launch.starting import start_env
 from corps.launch.surroundings import labels_of, of_envs

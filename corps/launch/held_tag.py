@@ -2,11 +2,10 @@
 
 import logging
 import os
-import re
 import socket
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from corps.addresses import FRONT
 from corps.clock import wall_time
@@ -21,9 +20,6 @@ from corps.runtime.parts import Part
 from corps.workers.names import Name
 
 _log = logging.getLogger("corps.launch")
-
-_NAME: Final = 40  # letters of a name in the tag of a contained Corps
-_ID: Final = 8  # and of its id
 
 
 class HeldTag(Part):
@@ -120,9 +116,3 @@ class HeldTag(Part):
             _log.warning("the tag %s could not be given back: %s", self.tag, problem)
         news = EndNews("", "" if error is None else f"{type(error).__name__}: {error}")
         tell_of_end(self._registry.path, self.tag, news)
-
-
-def private_tag(name: str, corps: str) -> str:
-    """Make the tag of a Corps that is contained in another one: no other Corps has it."""
-    kept = re.sub(r"[^A-Za-z0-9_-]", "-", name)[:_NAME] or "corps"
-    return f"{kept}.{corps[:_ID]}"

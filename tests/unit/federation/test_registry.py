@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corps.errors import ConfigError, CorpsError, Damaged, NameTaken, NewerFormat, NotFound, UnsafeFile
-from corps.federation.claims import MAX_SIZE, Claim
+from corps.federation.claims import MAX_SIZE, Claim, private_tag
 from corps.federation.registry import Registry, read_connection_file, registry_of_user
 from corps.process_stat import place_of_ids
 from tests.unit.federation.places import claim_of, registry_in
@@ -65,6 +65,24 @@ def test_what_a_dead_corps_left_is_replaced_without_asking(tmp_path: Path) -> No
     assert registry.entry("index").record is None
     registry.withdraw("index", "c0ffee")  # of the dead one: it comes too late to matter
     assert registry.entry("index").state == "starting"
+
+
+def test_what_dead_contained_corps_left_goes_with_the_next_claim(tmp_path: Path) -> None:
+    registry = registry_in(tmp_path)
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    kept, mine = private_tag("my part", "c0ffee00c0ffee00"), private_tag("part", "0123456789abcdef")
+    assert (kept, mine) == ("my-part.c0ffee00", "part.01234567")
+    registry.claim(claim_of(kept, "c0ffee00c0ffee00", pid=child.pid))
+    registry.publish(replace(RECORD, tag=kept, corps="c0ffee00c0ffee00"))
+    registry.claim(claim_of("index", "dead", pid=child.pid))
+    registry.claim(claim_of(mine, "0123456789abcdef"))
+    registry.claim(claim_of("looks.c0ffee00", "dead", pid=child.pid))
+    assert registry.entry(kept).state == "running"
+    child.kill()
+    child.communicate()
+    registry.claim(claim_of("other", "next"))
+    assert [entry.tag for entry in registry.all_of_user()] == ["index", "looks.c0ffee00", "other", mine]
+    assert not os.path.exists(registry.file_of(kept))
 
 
 def test_a_later_process_with_the_same_id_is_not_the_holder(tmp_path: Path) -> None:
