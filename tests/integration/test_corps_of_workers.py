@@ -299,10 +299,41 @@ def test_a_worker_finds_a_corps_of_the_host_by_its_tag(house: Any, folders: Path
     assert corps.find("found", where="ext").word().ret == ("a", "part", 8)
     with pytest.raises(corps.NotFound, match="did you mean found"):
         corps.find("foundd", where="ext")
-    with pytest.raises(corps.ConfigError, match="wants the tag"):
-        corps.find(House, where="ext")
-    with pytest.raises(corps.ConfigError, match="neither timeout"):
-        corps.find("found", where="ext", timeout=1.0)
+    (entry,) = [each for each in registry_of_user().all_of_user() if each.tag == "found"]
+    assert entry.record is not None
+    pid = entry.record.pid
+    facts: dict[str, Any] = {"class_name": entry.record.class_name, "host": entry.record.host, "pid": ...}
+    assert corps.find("found", where="ext", match=lambda its: its["pid"] == pid, **facts) == part
+    assert corps.find_all(where="ext", **facts) == [part]
+    assert corps.find_all("found", where="ext", host="elsewhere") == []
+    with pytest.raises(corps.NotFound, match="has the tag 'found' and host='elsewhere'"):
+        corps.find("found", where="ext", host="elsewhere")
+    with pytest.raises(corps.NotFound, match=r"none has come within 0\.3 s"):
+        corps.find(House, where="ext", pid=1, timeout=0.3)
+
+
+def test_a_search_waits_for_a_corps_of_the_host(house: Any, folders: Path) -> None:
+    builder = house.builder().ret
+    path = write_part(folders / "b", "b")
+    later = corps.afind("comes", where="ext", timeout=60.0)
+    gone = corps.afind("comes-never", where="ext", timeout=60.0)
+    assert not later.done()
+    part = builder.boot(str(path), 8, tag="comes", external=True, managed=True).ret
+    assert later.result(60.0) == part
+    assert gone.cancel()
+
+
+def test_a_search_hears_of_what_match_raises(house: Any, folders: Path) -> None:
+    path = write_part(folders / "c", "c")
+
+    def fails(its: object) -> bool:
+        raise ZeroDivisionError
+
+    later = corps.afind("fails", where="ext", match=fails, timeout=60.0)
+    part = house.builder().ret.boot(str(path), 8, tag="fails", external=True, managed=True).ret
+    with pytest.raises(ZeroDivisionError):
+        later.result(60.0)
+    assert part.word().ret == ("c", "part", 8)
 
 
 def test_an_env_without_links_finds_no_corps_of_the_host() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from corps.addresses import ConcAddr
 from corps.errors import ConfigError
@@ -106,6 +106,22 @@ class Entry:
         )
 
 
+class Described(Protocol):
+    """What a Query can be about: an Entry, or an external Corps."""
+
+    @property
+    def tag(self) -> str:
+        """Its tag."""
+
+    @property
+    def cls(self) -> str:
+        """Name of its class."""
+
+    @property
+    def properties(self) -> Properties:
+        """What it has."""
+
+
 class Query(NamedTuple):
     """What is asked of a Dir. What is None or empty fits every entry.
 
@@ -125,7 +141,7 @@ class Query(NamedTuple):
     where: Scope | None = None
     owner: ConcAddr | None = None
 
-    def fits(self, entry: Entry) -> bool:
+    def fits(self, entry: Described) -> bool:
         """Return whether an entry is meant. What `match` raises is the caller's."""
         return (
             (self.tag is None or entry.tag == self.tag)

@@ -3,19 +3,18 @@
 from collections.abc import Callable
 from typing import Any, Final, TypeVar, overload
 
-from corps.errors import ConfigError, CorpsError
+from corps.errors import ConfigError
 from corps.exporting import exported
 from corps.messages.interfaces import Interface
-from corps.messages.outcomes import Refused, Value
 from corps.runtime.calls.futures import Future, by_others
 from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.services.dirs.dir_copy import DirCopy, find_soon
 from corps.services.dirs.dir_watch import DirWatch
 from corps.services.dirs.entries import FindScope, Query, Scope, query_of
+from corps.services.dirs.ext_finding import find_all_ext, find_ext
 from corps.services.dirs.registering import begin_register, begin_unregister, registration
 from corps.workers.everywhere import env_here
-from corps.workers.ext_side import ExtSide
 from corps.workers.names import Name
 from corps.workers.properties import Properties
 
@@ -58,25 +57,9 @@ def afind_in(
 ) -> Future[Name[Any]]:
     """Do as `afind`, in a given Env."""
     if where == "ext":
-        return _find_ext(env, what, tag, is_plain=timeout is None and match is None and not properties)
+        return find_ext(env, query_in(env, what, tag, None, match, properties), timeout)
     query = query_in(env, what, tag, where, match, properties)
     return find_soon(env.parts.get(DirCopy), query, timeout)
-
-
-def _find_ext(env: Env, what: Any, tag: str | None, *, is_plain: bool) -> Future[Name[Any]]:
-    """Find a Corps of this user on this host."""
-    wanted = query_in(env, what, tag, None, None, {}).tag
-    if wanted is None or not is_plain:
-        raise ConfigError(
-            'find(..., where="ext") wants the tag of a Corps, and neither timeout, match nor properties: it '
-            "looks once into the registry of this host"
-        )
-    found: Future[Name[Any]] = Future()
-    try:
-        found.settle(Value(env.parts.get(ExtSide).find(wanted)))
-    except CorpsError as error:
-        found.settle(Refused(error))
-    return found
 
 
 def find_in(env: Env, what: Any, /, **wanted: Any) -> Name[Any]:
@@ -90,11 +73,13 @@ def find_all_in(
     /,
     *,
     tag: str | None = None,
-    where: Scope | None = None,
+    where: FindScope | None = None,
     match: Match = None,
     **properties: Any,
 ) -> list[Name[Any]]:
     """Do as `find_all`, in a given Env."""
+    if where == "ext":
+        return find_all_ext(env, query_in(env, what, tag, None, match, properties))
     return env.parts.get(DirCopy).find_all(query_in(env, what, tag, where, match, properties))
 
 
@@ -177,8 +162,9 @@ def find(
         what: A tag, or a class of workers. A subclass of it is another class.
         tag: A tag, together with a class.
         where: ``"env"`` to look only in the Dir of the caller's own Env, ``"corps"`` for that of the Corps;
-            None for both, in this order. ``"ext"``: the external Corps of this user on this host with this
-            tag, whose class may be given for type checkers. This takes neither `timeout` nor properties.
+            None for both, in this order. ``"ext"``: an external Corps of this user on this host, by its tag,
+            its class as it says itself, or both. Its properties are `class_name`, `corps` (its id), `pid`,
+            `since`, `user` and `host`.
         timeout: Seconds to wait until there is one; None not to wait.
         match: A function that says of the properties of an entry, a mapping, whether it is meant. It runs
             here. It must be quick, and may not wait.
@@ -263,7 +249,7 @@ def find_all(
     /,
     *,
     tag: str | None = None,
-    where: Scope | None = None,
+    where: FindScope | None = None,
     match: Match = None,
     **properties: Any,
 ) -> list[Name[T]]: ...
@@ -272,7 +258,7 @@ def find_all(
     what: str | None = None,
     /,
     *,
-    where: Scope | None = None,
+    where: FindScope | None = None,
     match: Match = None,
     **properties: Any,
 ) -> list[Name[Any]]: ...
@@ -282,7 +268,7 @@ def find_all(
     /,
     *,
     tag: str | None = None,
-    where: Scope | None = None,
+    where: FindScope | None = None,
     match: Match = None,
     **properties: Any,
 ) -> list[Name[Any]]:
