@@ -30,7 +30,7 @@ from corps.services.logs.outlet import LogAgent, LogOutlet
 from corps.services.refusal_file import RefusalFile
 from corps.services.timers.env_timers import EnvTimers
 from corps.services.timers.service import CorpsTimers, TimersOfCorps, TimersOfOthers
-from corps.services.timers.setting import TimersOfWorkers
+from corps.services.timers.setting import SettingTimers
 from corps.services.undelivered import UndeliveredBox
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
@@ -68,7 +68,7 @@ SERVICES_OF_EACH: Final[Sequence[Service]] = (
     Service(UndeliveredBox),
     Service(DirPrimary, CORPS_DIR, CorpsDir, is_corps_wide=True),
     Service(EnvTimers, ENV_TIMERS, TimersOfOthers),
-    Service(TimersOfWorkers),
+    Service(SettingTimers),
     Service(TimersOfCorps, CORPS_TIMERS, CorpsTimers, is_corps_wide=True),
     Service(Routes, ROUTES, RoutesService),
     Service(Asked),

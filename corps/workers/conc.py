@@ -175,7 +175,7 @@ class Conc:
     def my_timer(self) -> "Timers":
         """Return the timers of this worker. What they set belongs to this worker, in any thread."""
         cell = self._corps_own_cell()
-        return cell.env.parts.get(TimersSide).of_worker(cell)
+        return Timers(cell.env.parts.get(TimersSide), cell)
 
     def my_env(self) -> int:
         """Return the id of the Env in which this worker lives."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from datetime import datetime, tzinfo
-from typing import Any, Literal, NoReturn, TypeAlias
+from typing import Any, Literal, NamedTuple, NoReturn, TypeAlias
 
 from corps.errors import PackError
 from corps.exporting import exported
@@ -55,11 +55,48 @@ class Timer:
         raise PackError(f"{self!r} cannot be packed: it belongs to the worker or Env that has set it")
 
 
-class TimersSide(Part):
-    """What makes the `Timers` of the workers of one Env. Thread-safe."""
+class After(NamedTuple):
+    """So many seconds from now, once."""
 
-    def of_worker(self, cell: Cell) -> "Timers":
-        """Return the timers of the worker of a cell."""
+    seconds: float
+
+
+class Every(NamedTuple):
+    """Again and again; see `corps.every`."""
+
+    seconds: float
+    rate: Rate
+    jitter: float
+
+
+class At(NamedTuple):
+    """At a time, or at the times of a cron expression; see `corps.at`."""
+
+    when: datetime | str
+    zone: str | tzinfo | None
+    durable: bool
+
+
+Timing: TypeAlias = After | Every | At
+"""When a timer is due, as an author has said it: nothing of it is judged yet."""
+
+
+class TimersSide(Part):
+    """What sets the timers of one Env. Thread-safe."""
+
+    def set(
+        self,
+        owner: Cell | None,
+        timing: Timing,
+        method: Callable[..., Any],
+        args: tuple[Any, ...],
+        key: Hashable,
+    ) -> Timer:
+        """Set a timer of a worker, or of the Env if there is no `owner`; raise as `corps.after`."""
+        raise NotImplementedError
+
+    def of(self, owner: Cell | None) -> list[Timer]:
+        """Return those of a worker, or of the Env, that have not ended, oldest first."""
         raise NotImplementedError
 
 
@@ -67,11 +104,16 @@ class TimersSide(Part):
 class Timers:
     """The timers of one worker: what `my_timer` gives. Any thread may use it. They belong to the worker."""
 
-    __slots__ = ()
+    __slots__ = ("_owner", "_side")
+
+    def __init__(self, side: TimersSide, owner: Cell | None) -> None:
+        """Serve a worker, or an Env if there is no `owner`."""
+        self._side = side
+        self._owner = owner
 
     def after(self, seconds: float, method: Callable[..., Any], /, *args: Any, key: Hashable = None) -> Timer:
         """Have a method called once, so many seconds from now; see `corps.after`."""
-        raise NotImplementedError
+        return self._side.set(self._owner, After(seconds), method, args, key)
 
     def every(
         self,
@@ -84,7 +126,7 @@ class Timers:
         key: Hashable = None,
     ) -> Timer:
         """Have a method called again and again; see `corps.every`."""
-        raise NotImplementedError
+        return self._side.set(self._owner, Every(seconds, rate, jitter), method, args, key)
 
     def at(
         self,
@@ -97,8 +139,8 @@ class Timers:
         key: Hashable = None,
     ) -> Timer:
         """Have a method called at a time, or at the times of a cron expression; see `corps.at`."""
-        raise NotImplementedError
+        return self._side.set(self._owner, At(when, zone, durable), method, args, key)
 
     def timers(self) -> list[Timer]:
         """Return those that have not ended, oldest first."""
-        raise NotImplementedError
+        return self._side.of(self._owner)

@@ -19,96 +19,61 @@ from corps.services.timers.targets import method_of, target_of
 from corps.services.timers.wall_times import CronTimes, wall_of, zone_of
 from corps.workers.everywhere import env_here
 from corps.workers.names import Method
-from corps.workers.timers import Rate, Timer, Timers, TimersSide
+from corps.workers.timers import After, At, Every, Rate, Timer, Timers, TimersSide, Timing
 
 _RATES: Final = get_args(Rate)
 _LEAST: Final = 0.001  # seconds between two ticks: nothing that is due more often keeps its times
 
 
-class TimersOf(Timers):
-    """The timers of one worker, or of an Env. Thread-safe."""
-
-    __slots__ = ("_env", "_owner")
-
-    def __init__(self, env: Env, owner: Cell | None) -> None:
-        """Serve a worker, or an Env if there is no `owner`."""
-        self._env = env
-        self._owner = owner
-
-    def after(self, seconds: float, method: Callable[..., Any], /, *args: Any, key: Hashable = None) -> Timer:
-        """See `Timers.after`."""
-        schedule = Once(_number("after", "seconds", seconds, least=0.0))
-        return self._set("after", method, args, schedule, key=key)
-
-    def every(
-        self,
-        seconds: float,
-        method: Callable[..., Any],
-        /,
-        *args: Any,
-        rate: Rate = "fixed",
-        jitter: float = 0.0,
-        key: Hashable = None,
-    ) -> Timer:
-        """See `Timers.every`."""
-        period = _number("every", "seconds", seconds, least=_LEAST)
-        spread = _number("every", "jitter", jitter, least=0.0, most=period)
-        if rate not in _RATES:
-            raise ConfigError(f"corps.every(rate={rate!r:.80}): wants one of {', '.join(_RATES)}")
-        schedule = FixedRate(period) if rate == "fixed" else FixedDelay(period)
-        return self._set("every", method, args, schedule, jitter=spread, key=key)
-
-    def at(
-        self,
-        when: datetime | str,
-        method: Callable[..., Any],
-        /,
-        *args: Any,
-        zone: str | tzinfo | None = None,
-        durable: bool = False,
-        key: Hashable = None,
-    ) -> Timer:
-        """See `Timers.at`."""
-        if durable:
-            from corps.services.timers.durable import set_durable  # here, as most programs have none
-
-            return set_durable(when, zone, *method_of("at", method, args), key)
-        return self._set("at", method, args, _schedule_at(when, zone), key=key)
-
-    def timers(self) -> list[Timer]:
-        """See `Timers.timers`."""
-        return [*self._env.parts.get(EnvTimers).of(None if self._owner is None else self._owner.addr)]
-
-    def _set(
-        self,
-        what: str,
-        method: object,
-        args: tuple[Any, ...],
-        schedule: Schedule,
-        *,
-        jitter: float = 0.0,
-        key: Hashable = None,
-    ) -> Timer:
-        try:
-            hash(key)
-        except TypeError:
-            raise ConfigError(f"corps.{what}(key={key!r:.80}): wants what can be hashed, or None") from None
-        called, args, kwargs = method_of(what, method, args)
-        env, target = target_of(called, args, kwargs)
-        owner = self._owner if self._env is env else None
-        return env.parts.get(EnvTimers).set(owner, target, schedule, jitter=jitter, key=key)
-
-
-class TimersOfWorkers(TimersSide):
-    """What `my_timer` asks. Thread-safe."""
+class SettingTimers(TimersSide):
+    """Sets what `Timers` asks for. Thread-safe."""
 
     def __init__(self, env: Env) -> None:
-        """Serve the workers of an Env."""
+        """Serve an Env and its workers."""
         self._env = env
 
-    def of_worker(self, cell: Cell) -> Timers:
-        """See `TimersSide.of_worker`."""
-        return TimersOf(self._env, cell)
+    def set(
+        self,
+        owner: Cell | None,
+        timing: Timing,
+        method: Callable[..., Any],
+        args: tuple[Any, ...],
+        key: Hashable,
+    ) -> Timer:
+        """See `TimersSide.set`."""
+        what, jitter = type(timing).__name__.lower(), 0.0
+        schedule: Schedule
+        match timing:
+            case After(seconds):
+                schedule = Once(_number(what, "seconds", seconds, least=0.0))
+            case Every(seconds, rate, spread):
+                period = _number(what, "seconds", seconds, least=_LEAST)
+                jitter = _number(what, "jitter", spread, least=0.0, most=period)
+                if rate not in _RATES:
+                    raise ConfigError(f"corps.every(rate={rate!r:.80}): wants one of {', '.join(_RATES)}")
+                schedule = FixedRate(period) if rate == "fixed" else FixedDelay(period)
+            case At(when, zone, durable) if durable:
+                from corps.services.timers.durable import set_durable  # here, as most programs have none
+
+                return set_durable(when, zone, *method_of(what, method, args), key)
+            case At(when, zone):
+                schedule = _schedule_at(when, zone)
+        _check_key(what, key)
+        called, args, kwargs = method_of(what, method, args)
+        env, target = target_of(called, args, kwargs)
+        mine = owner if self._env is env else None
+        return env.parts.get(EnvTimers).set(mine, target, schedule, jitter=jitter, key=key)
+
+    def of(self, owner: Cell | None) -> list[Timer]:
+        """See `TimersSide.of`."""
+        return [*self._env.parts.get(EnvTimers).of(None if owner is None else owner.addr)]
+
+
+def _check_key(what: str, key: Hashable) -> None:
+    try:
+        hash(key)
+    except TypeError:
+        raise ConfigError(f"corps.{what}(key={key!r:.80}): wants what can be hashed, or None") from None
 
 
 def _number(what: str, name: str, value: object, *, least: float, most: float = inf) -> float:
@@ -134,15 +99,15 @@ def _schedule_at(when: object, zone: str | tzinfo | None) -> Schedule:
     )
 
 
-def _here(what: str, method: object) -> TimersOf:
+def _here(what: str, method: object) -> Timers:
     """Return the timers of the worker that runs, or of the Env of a method."""
     here = current.get()
     if here is not None and here.cell is not None:
-        return TimersOf(here.env, here.cell)
+        return Timers(here.env.parts.get(TimersSide), here.cell)
     if isinstance(method, functools.partial):
         method = method.func
     env = method.as_request(())[0] if isinstance(method, Method) else env_here(f"for corps.{what}")
-    return TimersOf(env, None)
+    return Timers(env.parts.get(TimersSide), None)
 
 
 @exported
@@ -287,6 +252,6 @@ def timers(*, durable: bool = False) -> list[Timer]:
         return [*all_durable(env_here("whose timers are asked for"))]
     here = current.get()
     if here is not None and here.cell is not None:
-        return TimersOf(here.env, here.cell).timers()
+        return here.env.parts.get(TimersSide).of(here.cell)
     everyones = env_here("whose timers are asked for").parts.get(EnvTimers).everyones()
     return [timer for timer in everyones if timer.owner is None or not is_runtimes_own(timer.owner.conc)]
