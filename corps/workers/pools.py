@@ -59,6 +59,7 @@ class Pool(Generic[T]):
         self._error: RequestError | None = None  # of the last one that has ended for good
         self._idle = deque(self._workers)  # the one that has waited longest comes first
         self._waiting: deque[_Task] = deque()
+        self._busy: dict[Name[T], _Task] = {}  # who has which request; each key is changed by one thread
 
     def names(self) -> list[Name[T]]:
         """Return its workers."""
@@ -158,6 +159,20 @@ class Pool(Generic[T]):
         for task in waiting:
             task.future.settle(Refused(error))
 
+    def occupants(self) -> list[Request] | None:
+        """Return the requests that its workers have; None if one is idle. The runtime calls this."""
+        busy = list(self._busy.values())
+        requests = [task.future.request for task in busy]
+        there = [request for request in requests if request is not None]
+        return there if len(there) == len(busy) >= len(self._living) else None
+
+    def took(self, worker: Name[T], task: "_Task | None") -> None:
+        """Note which request a worker has; None for none. The runtime calls this."""
+        if task is not None:
+            self._busy[worker] = task
+        else:
+            self._busy.pop(worker, None)
+
     def exit(self) -> Future[Any]:
         """End all workers in order. What waits then fails with WorkerGone.
 
@@ -187,6 +202,7 @@ class _Task(Retrying):
 
     def given(self, worker: Name[Any]) -> bool:
         """Note which worker has it; False if the caller waits no more, and then the worker is idle again."""
+        self._pool.took(worker, self)
         with self._lock:
             self._worker = worker
         if self.future.done():  # at this very moment, and its callback may have come before
@@ -200,6 +216,10 @@ class _Task(Retrying):
         if self.given(worker) and former is not None:
             self._env.at_once(partial(self._again, is_in_time=is_in_time), former)
 
+    def occupants(self) -> list[Request] | None:
+        """See `Retrying.occupants`."""
+        return self._pool.occupants() if self._worker is None else None
+
     def _next_target(self, former: Request) -> ConcAddr | None:
         with self._lock:
             return None if self._worker is None else self._worker._addr
@@ -210,6 +230,7 @@ class _Task(Retrying):
             worker, self._worker = self._worker, None
         if worker is None:
             return
+        self._pool.took(worker, None)
         if after is None:
             self._pool.lost(worker, self._last)
         elif after:

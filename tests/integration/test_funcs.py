@@ -466,6 +466,77 @@ def test_an_env_alone_has_groups_of_the_corps() -> None:
             env.options(where="corps", env=0).replicate(1, Echo)
 
 
+# --- all places are taken ---
+
+
+def deep(name: corps.Name[Any], depth: int) -> int:
+    """Ask for another function of the same worker, and wait for it in its place."""
+    return depth if depth <= 0 else name.deep(name, depth - 1).ret + 1
+
+
+async def deep_softly(name: corps.Name[Any], depth: int) -> int:
+    return depth if depth <= 0 else await name.deep_softly(name, depth - 1) + 1
+
+
+def by_way_of(other: corps.Name["Between"], name: corps.Name[Any]) -> int:
+    return corps.call(other, Between.ask, name).ret
+
+
+class Between(corps.Conc):
+    interleave: ClassVar[bool | int] = True
+
+    async def ask(self, name: corps.Name[Any]) -> int:
+        return await name.by_way_of(self.my_self(), name)  # type: ignore[no-any-return]
+
+
+class Diver(corps.Conc):
+    def dive(self, pool: "corps.Pool[Diver]", depth: int) -> int:
+        return 0 if depth <= 0 else pool.submit(Diver.dive, pool, depth - 1).ret + 1
+
+
+@pytest.mark.parametrize("places", [1, 2, 5])
+@pytest.mark.parametrize("method", ["deep", "deep_softly"])
+def test_functions_that_fill_all_places_and_wait_for_one_more_are_told(places: int, method: str) -> None:
+    with corps.env() as env:
+        name = env.options(at_once=places).create_funcs(deep, deep_softly)
+        ask = getattr(name, method)
+        assert ask(name, places - 1).result(LIMIT) == places - 1
+        with pytest.raises(corps.DeadlockError) as caught:
+            ask(name, places).result(LIMIT)
+        assert len(caught.value.cycle) == 1
+        assert ask(name, places - 1).result(LIMIT) == places - 1
+
+
+def test_places_that_are_taken_by_way_of_other_workers_are_told() -> None:
+    with corps.env() as env:
+        name = env.options(at_once=3).create_funcs(by_way_of)
+        with pytest.raises(corps.DeadlockError) as caught:
+            name.by_way_of(env.create(Between), name).result(LIMIT)
+        assert len(caught.value.cycle) == 2
+
+
+def test_a_pool_whose_workers_all_wait_for_a_worker_of_it_is_told() -> None:
+    with corps.env():
+        pool = corps.pool(3, Diver)
+        assert pool.submit(Diver.dive, pool, 2).result(LIMIT) == 2
+        with pytest.raises(corps.DeadlockError, match="the workers of the pool"):
+            pool.submit(Diver.dive, pool, 3).result(LIMIT)
+        assert pool.submit(Diver.dive, pool, 2).result(LIMIT) == 2
+
+
+def test_one_function_that_goes_on_is_enough_for_those_that_wait_for_a_place(tmp_path: Path) -> None:
+    path = tmp_path / "go"
+    with corps.env() as env:
+        name = env.options(at_once=3).create_funcs(deep, wait_for)
+        ends = name.wait_for(str(path))
+        deeper = name.deep(name, 2)  # its last one waits for a place that it gets in the end
+        with pytest.raises(corps.WaitTimeout):
+            deeper.result(0.3)
+        path.touch()
+        assert ends.result(LIMIT)
+        assert deeper.result(LIMIT) == 2
+
+
 # --- corps.pool ---
 
 

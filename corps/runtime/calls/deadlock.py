@@ -15,6 +15,7 @@ from corps.core import Lock, native
 from corps.errors import DeadlockError
 from corps.messages.manners import goes_beside, manner_of
 from corps.messages.requests import AWAY, BEGUN, Awaited, Request, Route
+from corps.runtime.calls.starving import may_starve, starved
 from corps.runtime.context import Activity, acting
 
 if TYPE_CHECKING:
@@ -97,10 +98,14 @@ class WaitGraph:
             wait = tuple.__new__(Wait, (next(self._serials), cell, holder, futures))
             holder.wait = self._waits[wait.serial] = wait
             # 1.3 µs of a call of 9: what is asked waits for nothing, as a rule, and then there is no circle.
-            found = _search([wait], wait, (str(cell),))[0] if _may_close(futures, cell) else None
+            may_close = _may_close(futures, cell)
+            found = _search([wait], wait, (str(cell),))[0] if may_close else None
+            full = starved(wait, _surely_behind) if may_close and found is None else None
         if found is not None:
             edge, path = found
             _fail(futures[edge], path)
+        elif full is not None:
+            _fail(futures[full[0]], full[1], is_full=True)
 
     def end(self, cell: Worker) -> None:
         """Record that the wait of a cell is over."""
@@ -122,8 +127,11 @@ class WaitGraph:
             if wait is None:
                 return
             found, frontier = _search([wait], wait, (str(wait.cell),))
+            full = starved(wait, _surely_behind) if found is None else None
         if found is not None:  # closed by a wait that could not see this one, of a coroutine
             _fail(wait.futures[found[0]], found[1])
+        if full is not None:
+            _fail(wait.futures[full[0]], full[1], is_full=True)
         for edge, path, request in frontier:
             self._send_probe(request, Probe(Waiter(wait.cell.addr, wait.serial, edge), path))
 
@@ -219,6 +227,8 @@ def _may_close(futures: tuple[Awaited, ...], cell: Worker) -> bool:
         if request.relayed is not None:
             return True
         if not _is_worker(route := request.route):  # not in this Env
+            if may_starve(request):
+                return True
             continue
         # What is under way in a worker that overlaps has waits of its own.
         if route is cell or route.wait is not None or route.away or route.interface.overlaps:
@@ -242,6 +252,11 @@ def _behind(request: Request) -> Wait | None:
     if _is_apart(request):
         return _wait_of(request)
     return request.route.wait if _is_worker(request.route) else None
+
+
+def _surely_behind(request: Request) -> Wait | None:
+    """Return the same, but of a request that was not sent yet None."""
+    return _behind(request) if request.relayed is None or _is_worker(request.route) else None
 
 
 def _closes(request: Request, goal: Wait) -> bool:
@@ -272,12 +287,20 @@ def _with_parts(futures: tuple[Awaited, ...]) -> tuple[Awaited, ...]:
     return futures
 
 
-def _fail(future: Awaited, cycle: tuple[str, ...]) -> None:
+def _fail(future: Awaited, cycle: tuple[str, ...], *, is_full: bool = False) -> None:
     ring = " -> ".join((*cycle, cycle[0]))
+    why = (
+        "Each waits for the answer of the next. Let one of them go on without waiting (keep the Future, use "
+        ".send, or an async method of an interleaving class)"
+    )
+    if is_full:
+        why = (
+            "All places are taken, by requests that wait for one more place. Have more places (at_once, or "
+            "the workers of the pool), or let one go on without waiting (keep the Future, or use .send)"
+        )
     future.give_up(
         DeadlockError(
-            f"this wait would never end: {ring}. Each waits for the answer of the next. Let one of them "
-            "go on without waiting (keep the Future, use .send, or an async method of an interleaving class)",
+            f"this wait would never end: {ring}. {why}",
             cycle=cycle,
             target=cycle[1 % len(cycle)],
         )

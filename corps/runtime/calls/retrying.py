@@ -2,6 +2,7 @@
 
 import copy
 import random
+from collections.abc import Sequence
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
@@ -61,6 +62,10 @@ class _Try:
         """Return whether this try is over, or the caller waits no more."""
         return self._is_over or self._of.done()
 
+    def occupants(self) -> Sequence[Request] | None:
+        """See `Retrying.occupants`."""
+        return self._of.occupants()
+
     def note_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Take the arguments for the next tries. Before the first one is sent."""
         self._of.note_arguments(args, kwargs)
@@ -102,6 +107,10 @@ class Retrying:
     def note_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Take the arguments for the next tries, because Futures stood in their places."""
         self._args, self._kwargs = args, kwargs
+
+    def occupants(self) -> Sequence[Request] | None:
+        """Return the requests of which one must end before this one is sent; None if there are none."""
+        return None
 
     def next_try(self) -> _Try:
         """Return the promise of the next request."""

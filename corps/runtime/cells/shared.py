@@ -24,13 +24,14 @@ class SharedCell(Cell):
 
     is_shared = True
 
-    __slots__ = ("_counts", "_last_ahead", "_on_threads")
+    __slots__ = ("_beside", "_counts", "_last_ahead", "_on_threads")
 
     def __init__(self, *parts: Any) -> None:
         """Make a cell as `Cell` does."""
         self._counts: dict[Manner, int] = {}  # of what is under way and not away
         self._last_ahead: Request | None = None  # of those that overtake others
         self._on_threads: dict[Request, None] = {}  # what of it threads run
+        self._beside: dict[Request, None] = {}  # what of it coroutines run
         super().__init__(*parts)
 
     def deliver(self, request: Request, submit: Callable[["Cell"], object] | None = None) -> None:
@@ -67,6 +68,10 @@ class SharedCell(Cell):
 
     def counted(self, request: Request, change: int) -> None:
         """See `Cell.counted`."""
+        if change > 0:
+            self._beside[request] = None
+        else:
+            self._beside.pop(request, None)
         self._count(manner_of(self.interface, request.kind, request.method), change)
 
     def _count(self, manner: Manner, change: int) -> None:
@@ -140,6 +145,13 @@ class SharedCell(Cell):
     def has_coroutines(self) -> bool:
         """See `Cell.has_coroutines`."""
         return self._inflight > len(self._on_threads)
+
+    def occupants(self) -> list[Request] | None:
+        """Return the functions that have all places of a worker; None if there is room. Thread-safe."""
+        if not self.interface.is_free:
+            return None
+        there = [*list(self._on_threads), *list(self._beside)]
+        return there if len(there) >= self._limit_of("free") else None
 
     @property
     def running(self) -> Request | None:
