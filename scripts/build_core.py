@@ -5,6 +5,8 @@ The wheel is for any Python then. By hand: python scripts/build_core.py
 """
 
 import os
+import shlex
+import shutil
 import sys
 import sysconfig
 import tempfile
@@ -33,6 +35,9 @@ def _why_not() -> str | None:
         return f"{sys.implementation.name} is not CPython"
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         return "this interpreter runs without its lock"
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+    if shutil.which(compiler[0]) is None:
+        return f"there is no C compiler {compiler[0]!r}"
     if not (Path(sysconfig.get_paths()["include"]) / "Python.h").exists():
         return "the headers of Python are not installed"
     return None
@@ -41,7 +46,7 @@ def _why_not() -> str | None:
 def _compile(root: Path) -> str | None:
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
-    from setuptools.errors import BaseError
+    from setuptools.errors import BaseError, CompileError, LinkError
 
     before = Path.cwd()
     os.chdir(root)  # tracebacks show the files as they are called from here
@@ -53,7 +58,11 @@ def _compile(root: Path) -> str | None:
             command.build_temp, command.inplace = work, True
             command.ensure_finalized()
             command.run()
-    except BaseError as error:
+    except (
+        BaseError,
+        CompileError,
+        LinkError,
+    ) as error:  # not those of Cython: they are defects of the sources
         return str(error).splitlines()[0]
     finally:
         os.chdir(before)

@@ -143,9 +143,9 @@ def test_shared_memory_that_another_process_holds_open_is_no_leak(before: Snapsh
             outside.wait()
             assert not [line for line in before.leaks(0.0) if line.startswith("path")]
         finally:
+            path.unlink(missing_ok=True)  # as long as it is held: other tests look at the directory, too
             outside.stdin.close()
             outside.stdout.read()
-            path.unlink(missing_ok=True)
 
 
 def test_what_ends_while_it_is_waited_for_is_no_leak(before: Snapshot) -> None:

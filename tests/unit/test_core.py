@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,13 @@ def test_the_native_core_is_under_the_classes_if_it_runs() -> None:
     is_native = core.name == "native"
     hot = (Request, Value, Future, Mailbox, Cell, Activity, Gate, WorkerPool)
     assert [cls is not pure_of(cls) for cls in hot] == [is_native] * len(hot)
+
+
+def test_the_native_core_runs_where_it_could_be_built() -> None:
+    headers = Path(sysconfig.get_paths()["include"]) / "Python.h"
+    is_wanted = os.environ.get("CORPS_PURE", "0") == "0" and "t" not in sys.abiflags
+    could_be_built = shutil.which("gcc") is not None and headers.exists()
+    assert (core.name == "native") is (is_wanted and could_be_built)
 
 
 @pytest.mark.parametrize("wanted", ["1", "true"])
