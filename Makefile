@@ -89,7 +89,7 @@ $(VENV)/.installed-bench: $(installed) requirements/bench.txt
 	@touch $@
 
 bench: setup $(if $(filter --peers --plot --core --savina --all --missing,$(ARGS)),$(VENV)/.installed-bench)  ## run the benchmarks: make bench [ARGS=--help]
-	@$(VENV)/bin/python -m benchmarks $(ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE $(VENV)/bin/python -m benchmarks $(ARGS)
 
 soak: setup  ## do harm to a running Corps for ten minutes, and judge: make soak [STORM=border] [ARGS='--minutes 120 --seed 7']
 	@$(VENV)/bin/python -m tests.storm $(STORM) --minutes 10 --report benchmarks/soak/$(STORM) $(ARGS)

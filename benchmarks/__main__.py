@@ -73,7 +73,7 @@ def measure(
     default=None,
     help="Whether to measure the peers that are installed, too; by default with the options that say so.",
 )
-@click.option("--soak", is_flag=True, help="Measure over a million calls, too; takes minutes.")
+@click.option("--soak", is_flag=True, help="Measure a million calls and workers, too; takes minutes.")
 @click.option("--core", is_flag=True, help="Measure the shortest ways of a request, with the peers, only.")
 @click.option("--savina", is_flag=True, help="Measure the Savina suite, with the peers, only.")
 @click.option("--all", "everything", is_flag=True, help="Measure all there is, with the peers.")

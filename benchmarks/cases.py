@@ -16,7 +16,7 @@ KIB: Final = 1024
 MIB: Final = 1024 * 1024
 
 Role = Literal["floor", "corps", "peer"]
-Unit = Literal["s", "B"]
+Unit = Literal["s", "B", "/s"]
 Group = Literal["usual", "soak", "core", "savina"]
 
 
@@ -28,7 +28,7 @@ class Work:
         name: Of the work in its section.
         operations: How many are done in one round.
         quick: How many in a quick run; 0 leaves the work out.
-        unit: Of its samples: seconds per operation, or bytes.
+        unit: Of its samples: seconds per operation, bytes, or how many in a second.
         size: Bytes of the payload of one operation, for works whose throughput matters.
         seconds: After how many a round is cut short.
         rounds: At most so many rounds, for works that take long.
@@ -113,8 +113,11 @@ BOOT: Final = "boot"
 BORDERS: Final = "clients of other Corps"
 DIRS: Final = "dirs"
 GROWTH: Final = "growth"
+IDLENESS: Final = "idleness"
 LOGS: Final = "logs"
+LOOPS: Final = "event loops"
 MEMORY: Final = "memory"
+MILLION: Final = "a million workers"
 PACKING: Final = "packing"
 PARALLEL: Final = "parallel"
 RECOVERY: Final = "recovery"
@@ -126,6 +129,7 @@ SAVINA: Final = "savina"
 TIMERS: Final = "timers"
 
 CALL: Final = "call"
+THREAD: Final = "call, by a thread that is not the main one"
 THREADS: Final = "call, by 8 threads at once"
 FAN_OUT: Final = "call, 1 000 in flight to 100 workers"
 CREATE: Final = "create a worker"
@@ -157,6 +161,12 @@ LOG_RECORD: Final = "log a record"
 LOG_DISABLED: Final = "log below the level"
 MAP_TRIVIAL: Final = "item of a map of 100 000 trivial calls"
 MAP_BUSY: Final = "item of a map of 400 calls that compute"
+AWAIT: Final = "await a call"
+AWAIT_MANY: Final = "await a call, 1 000 coroutines at once"
+WAKE_UPS: Final = "wake-ups of all threads"
+IMPORT: Final = "import corps, and what a program uses first"
+IDLE_OF_MILLION: Final = "idle worker, of 1 000 000 in one Env"
+CREATE_MILLION: Final = "create 1 000 000 workers in one Env"
 SUBMIT: Final = "submit a task, and wait for its result"
 JOBLIB: Final = "task of joblib, among 1 000 small ones"
 RECOVERED: Final = "kill -9 to the first answer of the worker, called in a loop"
@@ -178,6 +188,8 @@ PIECE: Final = 16 * MIB
 N_IDLE: Final = 100_000
 USUAL: Final[tuple[Group, ...]] = ("usual",)
 N_ONE_WAY: Final = 1000
+N_COROUTINES: Final = 1000
+N_MILLION: Final = 1_000_000
 
 SIZES: Final = {
     "1 B": 1,
@@ -226,6 +238,7 @@ def _echoes() -> Iterator[Work]:
 _CALLS: Final = (
     Work(CALL, 1000, 50),
     *(Work(in_flight(number), 2000, number) for number in IN_FLIGHT),
+    Work(THREAD, 2000, 25),
     Work(THREADS, 2000, 200),
     Work(FAN_OUT, 3000, 1000),
     Work(CREATE, 500, 20),
@@ -250,7 +263,7 @@ SECTIONS: Final = (
             *_NEIGHBOURS,
         ),
     ),
-    Section(BOOT, (Work(BOOT_2, 1, 1), Work(BOOT_8, 1, 1))),
+    Section(BOOT, (Work(BOOT_2, 1, 1), Work(BOOT_8, 1, 1), Work(IMPORT, 1, 1))),
     Section(BORDERS, (Work(CONNECT, 20, 2), Work(SHELL, 2, 1))),
     Section(GROWTH, tuple(Work(name, 1000, 20) for name in (BESIDE, AMONG, BESIDE_ENVS, AMONG_ENVS))),
     Section(DIRS, (Work(FIND, 100_000, 1000), Work(FIND_CLASS, 100_000, 1000), Work(REGISTER, 500, 5))),
@@ -263,6 +276,8 @@ SECTIONS: Final = (
             Work(LATE_AGAIN, 10_000, 100, seconds=5, rounds=3),
         ),
     ),
+    Section(LOOPS, (Work(AWAIT, 5000, 20), Work(AWAIT_MANY, 10_000, N_COROUTINES))),
+    Section(IDLENESS, (Work(WAKE_UPS, 1, 1, unit="/s", rounds=3, warms_up=False),)),
     Section(LOGS, (Work(LOG_RECORD, 5000, 100), Work(LOG_DISABLED, 5000, 100))),
     Section(
         PARALLEL,
@@ -293,6 +308,14 @@ SECTIONS: Final = (
         (
             Work(SOAK_MEMORY, 1_000_000, 1000, unit="B", seconds=3600, rounds=1, limit=3700, warms_up=False),
             Work(SOAK_CALLS, 1_000_000, 1000, seconds=3600, rounds=1, limit=3700, warms_up=False),
+        ),
+        group="soak",
+    ),
+    Section(
+        MILLION,
+        (
+            Work(IDLE_OF_MILLION, 1, 1, unit="B", rounds=1, limit=600, warms_up=False),
+            Work(CREATE_MILLION, 1, 1, rounds=1, warms_up=False),
         ),
         group="soak",
     ),

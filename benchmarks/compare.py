@@ -4,6 +4,7 @@ Figures of two runs are not compared as they are: the machine may have been twic
 ratio to a floor of its own run, round by round, where both runs have one.
 """
 
+import math
 import statistics
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -36,8 +37,8 @@ class Change:
 
 
 def half_spread(values: list[float]) -> float | None:
-    """How far values lie from their median, as a part of it; None for a single value."""
-    if len(values) < 2:
+    """How far values lie from their median, as a part of it; None for a single value, and around 0."""
+    if len(values) < 2 or not statistics.median(values):
         return None
     return (max(values) - min(values)) / 2 / statistics.median(values)
 
@@ -52,7 +53,8 @@ def judge(before: list[float], after: list[float]) -> tuple[float, float | None,
     Returns:
         The factor, the noise and the verdict of a `Change`.
     """
-    factor = statistics.median(after) / statistics.median(before)
+    earlier, later = statistics.median(before), statistics.median(after)
+    factor = later / earlier if earlier else 1.0 if not later else math.inf
     parts = half_spread(before), half_spread(after)
     if parts[0] is None or parts[1] is None:
         return factor, None, "same" if 1 / (1 + LEAST) <= factor <= 1 + LEAST else "unclear"

@@ -44,6 +44,7 @@ PACKETS: Final = "raw AF_UNIX seqpacket"
 RING: Final = "raw shared memory ring, eventfd"
 ZMQ_IPC: Final = "raw ZeroMQ PAIR, ipc"
 ZMQ_TCP: Final = "raw ZeroMQ PAIR, tcp"
+ZMQ_CURVE: Final = "raw ZeroMQ PAIR, tcp with CURVE"
 MEMCPY: Final = "memcpy"
 ONE_PROCESS: Final = "a loop in one process"
 QUEUES: Final = "two threads, SimpleQueue"
@@ -204,8 +205,15 @@ def unix_stream(share: float) -> Iterator[Works]:
         yield {CALL: each(call), **echoes(ask, kinds=("bytes",))}
 
 
-def _serve_zmq(tell: Callable[[str], None], endpoint: str) -> None:
+Keys = tuple[bytes, bytes]
+"""The public and the secret key of an end."""
+
+
+def _serve_zmq(tell: Callable[[str], None], endpoint: str, keys: Keys | None) -> None:
     with zmq.Context() as context, context.socket(zmq.PAIR) as sock:
+        if keys is not None:
+            sock.curve_server = True
+            sock.curve_publickey, sock.curve_secretkey = keys
         sock.bind(endpoint)
         tell(sock.getsockopt_string(zmq.LAST_ENDPOINT))
         while True:
@@ -213,13 +221,16 @@ def _serve_zmq(tell: Callable[[str], None], endpoint: str) -> None:
 
 
 @contextmanager
-def _zmq_pair(endpoint: str) -> Iterator[Works]:
+def _zmq_pair(endpoint: str, keys: Keys | None = None) -> Iterator[Works]:
     with (
-        served(_serve_zmq, endpoint) as bound,
+        served(_serve_zmq, endpoint, keys) as bound,
         zmq.Context() as context,
         context.socket(zmq.PAIR) as sock,
     ):
         sock.linger = 0
+        if keys is not None:
+            sock.curve_serverkey = keys[0]
+            sock.curve_publickey, sock.curve_secretkey = zmq.curve_keypair()
         sock.connect(bound)
 
         def call() -> None:
@@ -249,6 +260,13 @@ def zmq_tcp(share: float) -> Iterator[Works]:
     """A ZeroMQ PAIR over `tcp` on the loopback."""
     with _zmq_pair("tcp://127.0.0.1:*") as works:
         yield works
+
+
+@contextmanager
+def zmq_curve(share: float) -> Iterator[Works]:
+    """The same, with what CURVE does to each message."""
+    with _zmq_pair("tcp://127.0.0.1:*", zmq.curve_keypair()) as works:
+        yield {CALL: works[CALL]}
 
 
 @contextmanager
@@ -297,6 +315,7 @@ SUBJECTS: Final = (
     Subject(BETWEEN, RING, "floor", shared_ring),
     Subject(BETWEEN, ZMQ_IPC, "floor", zmq_ipc),
     Subject(BETWEEN, ZMQ_TCP, "floor", zmq_tcp),
+    Subject(BETWEEN, ZMQ_CURVE, "floor", zmq_curve),
     Subject(BETWEEN, MEMCPY, "floor", memcpy),
     Subject(BETWEEN, ONE_PROCESS, "floor", one_process),
     Subject(BOOT, START_PYTHON, "floor", start_python),

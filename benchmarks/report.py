@@ -22,6 +22,8 @@ CHANGE_HEADINGS: Final = ("section", "work", "who", "÷ before", "noise", "as ra
 
 def amount(value: float, unit: str) -> str:
     """A value with the unit that suits it."""
+    if unit == "/s":
+        return f"{value:.3g} /s"
     scale: float
     if unit == "B":
         scale, text = (MIB, "MiB") if value >= MIB else (KIB, "KiB") if value >= KIB else (1, "B")

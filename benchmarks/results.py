@@ -104,9 +104,9 @@ class Result:
 
     @property
     def p999(self) -> float | None:
-        """The median of the rounds' 99.9th percentiles; None without a round of 1 000 samples."""
+        """The median of the rounds' 99.9th percentiles; None if one of them has less than 1 000 samples."""
         known = [each.p999 for each in self.rounds if each.p999 is not None and each.count >= 1000]
-        return statistics.median(known) if known else None
+        return statistics.median(known) if len(known) == len(self.rounds) else None
 
     @property
     def p95(self) -> float | None:
@@ -116,8 +116,8 @@ class Result:
 
     @property
     def spread(self) -> float | None:
-        """How far the medians of the rounds lie apart, as a part of p50; None after one round only."""
-        if len(self.rounds) < 2:
+        """How far the medians of the rounds lie apart, as a part of p50; None after one round, and of 0."""
+        if len(self.rounds) < 2 or not self.p50:
             return None
         medians = [each.p50 for each in self.rounds]
         return (max(medians) - min(medians)) / self.p50

@@ -17,7 +17,7 @@ from benchmarks.subject_process import SubjectFailed, SubjectProcess
 
 PASSES = 3
 OPEN_LIMIT = 90.0
-CLOSE_LIMIT = 30.0
+CLOSE_LIMIT = 120.0
 QUICK_SHARE = 0.01
 
 

@@ -1,10 +1,13 @@
 """corps as it grows: boots, many workers, many Envs, memory, and a million calls."""
 
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import cycle
+from time import perf_counter
 from typing import Any, Final
 
 import corps
@@ -16,10 +19,15 @@ from benchmarks.cases import (
     BOOT,
     BOOT_2,
     BOOT_8,
+    CREATE_MILLION,
     GROWTH,
     IDLE,
+    IDLE_OF_MILLION,
+    IMPORT,
     MEMORY,
+    MILLION,
     N_IDLE,
+    N_MILLION,
     PROPORTIONAL,
     RESIDENT,
     SOAK,
@@ -71,10 +79,21 @@ def _exit_all(apps: list[Any]) -> None:
         app.exit().result()
 
 
+def _import(effort: Effort) -> list[float]:
+    """How long a fresh interpreter takes for it, without its own start."""
+    code = (
+        "import time; begin = time.perf_counter(); import corps; "
+        "corps.Conc, corps.Corps, corps.boot, corps.env; print(time.perf_counter() - begin)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return [float(done.stdout)]
+
+
 @contextmanager
 def boots(share: float) -> Iterator[Works]:
     """Whole Corps, one after the other."""
     yield {
+        IMPORT: _import,
         BOOT_2: each(partial(_boot, 2), after=_exit_all),
         BOOT_8: each(partial(_boot, 8), after=_exit_all),
     }
@@ -124,6 +143,23 @@ def idle_workers(share: float) -> Iterator[Works]:
 
     with corps.env() as env:
         yield {IDLE: measure}
+
+
+@contextmanager
+def million_workers(share: float) -> Iterator[Works]:
+    """How much memory a million workers take, and how long all of them took to be created."""
+    number = max(1000, int(N_MILLION * share))
+    seconds: list[float] = []
+
+    def memory(effort: Effort) -> list[float]:
+        before, begin = resident(), perf_counter()
+        kept = create_workers(env.options(), number)
+        seconds.append(perf_counter() - begin)
+        return [(resident() - before) / len(kept)]
+
+    with corps.env(config={"shutdown_timeout": 100}) as env:
+        create_workers(env.options(), 100)
+        yield {IDLE_OF_MILLION: memory, CREATE_MILLION: lambda effort: seconds}
 
 
 @contextmanager
@@ -192,6 +228,7 @@ SUBJECTS: Final = (
     ),
     Subject(MEMORY, CORPS, "corps", idle_workers, is_alone=True),
     Subject(MEMORY, ENV, "corps", env_memory),
+    Subject(MILLION, CORPS, "corps", million_workers, is_alone=True),
     Subject(SOAK, IN_ONE, "corps", soak_in_one),
     Subject(SOAK, BETWEEN_TWO, "corps", soak_between),
 )

@@ -2,7 +2,21 @@
 
 from typing import Final
 
-from benchmarks import borders, core, dirs, floors, logs, ours, packing, parallel, recovery, sizes, timers
+from benchmarks import (
+    borders,
+    core,
+    dirs,
+    floors,
+    idleness,
+    logs,
+    loops,
+    ours,
+    packing,
+    parallel,
+    recovery,
+    sizes,
+    timers,
+)
 from benchmarks.peers import table
 from benchmarks.savina import corps_place
 
@@ -17,6 +31,8 @@ WITHOUT_PEERS: Final = (
     *timers.SUBJECTS,
     *logs.SUBJECTS,
     *parallel.SUBJECTS,
+    *loops.SUBJECTS,
+    *idleness.SUBJECTS,
     *core.SUBJECTS,
     *corps_place.SUBJECTS,
 )

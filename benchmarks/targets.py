@@ -9,6 +9,8 @@ from benchmarks.borders import ANOTHER
 from benchmarks.cases import (
     AMONG,
     AMONG_ENVS,
+    AWAIT,
+    AWAIT_MANY,
     BESIDE,
     BESIDE_ENVS,
     BETWEEN,
@@ -23,18 +25,24 @@ from benchmarks.cases import (
     CORE_ONE,
     CORE_TOGETHER,
     CREATE,
+    CREATE_MILLION,
     GROWTH,
     IDLE,
+    IDLE_OF_MILLION,
+    IDLENESS,
+    IMPORT,
     KIB,
     LATE,
     LATE_AGAIN,
     LOG_DISABLED,
     LOG_RECORD,
     LOGS,
+    LOOPS,
     MAP,
     MAP_BUSY,
     MAP_TRIVIAL,
     MEMORY,
+    MILLION,
     ONE,
     ONE_WAY,
     PARALLEL,
@@ -46,14 +54,20 @@ from benchmarks.cases import (
     SHELL,
     SOAK,
     SOAK_CALLS,
+    STREAMING,
+    THREAD,
+    THREADS,
     TIMED,
     TIMERS,
+    WAKE_UPS,
     WORKER_TO_WORKER,
     echo,
     in_flight,
 )
-from benchmarks.floors import MEMCPY, ONE_PROCESS, QUEUES, STREAM, ZMQ_IPC
+from benchmarks.floors import MEMCPY, ONE_PROCESS, QUEUES, STREAM, ZMQ_CURVE, ZMQ_IPC
+from benchmarks.idleness import SUBJECT as IDLE_ENVS
 from benchmarks.logs import QUEUE
+from benchmarks.loops import TWO_LOOPS
 from benchmarks.ours import CORPS, over
 from benchmarks.parallel import ONE_PROCESS as LOOP
 from benchmarks.peers.table import MANAGER, POOL, POOL_CHUNKS, PYKKA, RAY, XOSCAR, XOSCAR_TWO
@@ -151,15 +165,14 @@ def _at_most(number: str, what: str, limit: float, unit: str, scale: float, key:
     return Target(number, what, "", limit, False, value, (key,), unit)
 
 
-def _late(number: str, limit: float, work: str) -> Target:
-    """One of a hundred timers calls later than this many milliseconds."""
-    key = Key(TIMERS, work, CORPS)
+def _p99(number: str, limit: float, key: Key) -> Target:
+    """One of a hundred takes longer than this many milliseconds."""
 
     def value(run: Run) -> float | None:
         result = run.find(key)
         return 1000 * result.p99 if result else None
 
-    return Target(number, f"{work}, p99", "", limit, False, value, (key,), "ms")
+    return Target(number, f"{key.work}, p99", "", limit, False, value, (key,), "ms")
 
 
 def _best_of(number: str, what: str, against: str, limit: float, one: Key, others: tuple[Key, ...]) -> Target:
@@ -240,7 +253,7 @@ def _targets() -> Iterator[Target]:
     for work in (SET_TIMER, CANCEL_TIMER):
         yield _at_most("P13", work, 10, "µs", 1e-6, Key(TIMERS, work, CORPS))
     for work in (LATE, LATE_AGAIN):
-        yield _late("P13", 20, work)
+        yield _p99("P13", 20, Key(TIMERS, work, CORPS))
     for work, limit in ((LOG_RECORD, 2), (LOG_DISABLED, 1.1)):
         yield _times("P14", work, "QueueHandler", limit, Key(LOGS, work, CORPS), Key(LOGS, work, QUEUE))
     trivial, busy = Key(PARALLEL, MAP_TRIVIAL, CORPS), Key(PARALLEL, MAP_BUSY, CORPS)
@@ -290,4 +303,36 @@ def _core_targets() -> Iterator[Target]:
     yield _mean("N8", "Savina, geometric mean, two Envs", XOSCAR_TWO, 0.08, TWO_ENVS, XOSCAR_TWO)
 
 
-TARGETS: Final = (*_targets(), *_core_targets())
+def _further_targets() -> Iterator[Target]:
+    """What else is to be fast."""
+
+    def one(work: str) -> Key:
+        return Key(ONE, work, CORPS)
+
+    def between(work: str, subject: str = CORPS) -> Key:
+        return Key(BETWEEN, work, subject)
+
+    yield _times("N9", f"{THREADS}, one Env", "one thread", 1.5, one(THREADS), one(THREAD))
+    what = "call between processes, ZeroMQ"
+    yield _times("N10", what, ZMQ_IPC, 1.15, between(CALL, over("ipc")), between(CALL, ZMQ_IPC))
+    yield _times("N10", what, ZMQ_CURVE, 1.2, between(CALL, over("tcp")), between(CALL, ZMQ_CURVE))
+    array = echo("array", "64 MiB")
+    yield _as_fast("N11", array, "memcpy of it", 0.45, between(array), between(array, MEMCPY))
+    yield _p99("N11", 5, between(STREAMING))
+    awaited = Key(LOOPS, AWAIT, CORPS)
+    yield _times("N12", AWAIT, TWO_LOOPS, 1.5, awaited, Key(LOOPS, AWAIT, TWO_LOOPS))
+    yield _times("N12", AWAIT_MANY, "one after the other", 1.15, Key(LOOPS, AWAIT_MANY, CORPS), awaited)
+    yield _at_most("N13", f"{CREATE}, in one Env", 2, "µs", 1e-6, one(CREATE))
+    yield _at_most("N13", f"{CREATE}, in another Env", 60, "µs", 1e-6, between(CREATE))
+    yield _at_most("N13", IDLE_OF_MILLION, 700, "bytes", 1, Key(MILLION, IDLE_OF_MILLION, CORPS))
+    yield _at_most("N13", CREATE_MILLION, 5, "s", 1, Key(MILLION, CREATE_MILLION, CORPS))
+    yield _at_most(
+        "N14", "boot of 2 processes to the first answers", 90, "ms", 0.001, Key(BOOT, BOOT_2, CORPS)
+    )
+    yield _at_most("N14", IMPORT, 60, "ms", 0.001, Key(BOOT, IMPORT, CORPS))
+    yield _at_most(
+        "N15", f"{WAKE_UPS} of 2 idle Envs", 0, "per second", 1, Key(IDLENESS, WAKE_UPS, IDLE_ENVS)
+    )
+
+
+TARGETS: Final = (*_targets(), *_core_targets(), *_further_targets())

@@ -15,6 +15,7 @@ from benchmarks.cases import (
     N_FAN_OUT,
     N_THREADS,
     SIZES,
+    THREAD,
     THREADS,
     echo,
     in_flight,
@@ -63,6 +64,7 @@ def calls(
         for number in IN_FLIGHT:
             works[in_flight(number)] = shared(timer(_bound(many, number)), number)
     if takes_threads:
+        works[THREAD] = by_threads(one, 1)
         works[THREADS] = by_threads(one, N_THREADS)
     return works
 

@@ -1,8 +1,10 @@
 """The benchmarks run, and what they conclude follows from what they measured; how fast is not judged here."""
 
+import math
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -28,6 +30,7 @@ from benchmarks.cases import (
 )
 from benchmarks.compare import changes, judge
 from benchmarks.history import append, entry_of, here_and_now, read, rows
+from benchmarks.idleness import switches
 from benchmarks.pages import PAGE, content
 from benchmarks.processors import pinned, processors
 from benchmarks.results import (
@@ -270,8 +273,8 @@ def test_the_floor_is_the_one_of_the_subject_s_choice_or_else_the_first() -> Non
 def test_the_last_of_a_thousand_is_kept_where_there_are_as_many() -> None:
     long, short = (Round.of([float(number) for number in range(count)]) for count in (2000, 100))
     key = Key(ONE, CALL, "corps")
-    assert Result(key, "corps", "s", 0, (), (long, short)).p999 == 1998.0
-    assert Result(key, "corps", "s", 0, (), (short,)).p999 is None
+    assert Result(key, "corps", "s", 0, (), (long, long)).p999 == 1998.0
+    assert Result(key, "corps", "s", 0, (), (long, short)).p999 is None
 
 
 def of_section(section: str, work: str, subject: str, p50: float, role: Role = "corps") -> Result:
@@ -369,6 +372,12 @@ def test_what_has_no_floor_in_both_runs_is_compared_as_it_is() -> None:
     assert (change.floor, change.factor, change.verdict) == ("", 2.0, "worse")
 
 
+def test_nothing_is_a_value_that_can_be_compared() -> None:
+    assert judge([0.0, 0.0], [0.0, 0.0])[0::2] == (1.0, "same")
+    assert judge([0.0, 0.0], [2.0, 2.0])[0::2] == (math.inf, "unclear")
+    assert result_of("corps", 0.0, 0.0).spread is None
+
+
 def test_what_only_one_run_has_is_not_compared() -> None:
     assert changes(run_of(), run_of(result_of("corps", 1.0))) == []
 
@@ -411,6 +420,29 @@ def test_what_is_missing_are_the_whole_sections_of_the_targets_that_a_run_cannot
 def test_a_trend_compares_the_end_with_the_begin() -> None:
     assert trend((1.0,) * 50 + (3.0,) * 50) == 3.0
     assert trend((2.0,)) == 1.0
+
+
+# Idleness
+
+
+def test_the_waits_of_other_threads_are_counted_as_their_wake_ups() -> None:
+    go, gone = threading.Semaphore(0), threading.Semaphore(0)
+
+    def wait() -> None:
+        for _ in range(20):
+            go.acquire()
+            gone.release()
+
+    own = threading.get_native_id()
+    thread = threading.Thread(target=wait)
+    thread.start()
+    before = switches(own)
+    for _ in range(19):
+        go.release()
+        gone.acquire()
+    assert switches(own) - before >= 1
+    go.release()
+    thread.join()
 
 
 # The page
