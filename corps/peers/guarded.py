@@ -27,6 +27,7 @@ from corps.security.permissions import Refused as Forbidden
 from corps.wire.frames import Frame, RequestHeader
 
 _ENDINGS: Final = frozenset({"exit", EXIT_LAST, EXIT_NOW})  # how a user may end a worker
+_FACTS: Final = frozenset({"describe", "where_is"})  # methods that a list of Corps asks for
 _AWAY: Final = 1.0  # seconds after which a worker may be there again whose Env was started again
 
 
@@ -85,7 +86,7 @@ class GuardedAnswering(FairAnswering):
 
     def _denial(self, header: RequestHeader, frames: Sequence[Frame]) -> Denial | None:
         """Return why a request may not go on; None if it may."""
-        if self.proving.refusal is not None and header.kind is not DROP:
+        if self.proving.refusal is not None and header.kind is not DROP and not self._asks_for_facts(header):
             unproved = self.proving.denial(self._target(header))
             if unproved is not None:
                 is_new, error = unproved
@@ -95,6 +96,10 @@ class GuardedAnswering(FairAnswering):
             text = f"{header.method!r} of {target} was asked without a Name that this Corps has handed out"
             return Denial("capability", NotPermitted(text, target=target))
         return None if self.caller.is_own else self._denial_of_user(header, frames)
+
+    def _asks_for_facts(self, header: RequestHeader) -> bool:
+        """Return whether the owner asks for what a list of Corps shows."""
+        return header.conc == BORDER and header.method in _FACTS and self.caller.is_own
 
     def _denial_of_user(self, header: RequestHeader, frames: Sequence[Frame]) -> Denial | None:
         """Return why a request of another user than the owner may not go on; None if it may."""

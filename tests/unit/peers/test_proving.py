@@ -150,6 +150,18 @@ def test_the_owner_needs_none_where_the_settings_do_not_say_so() -> None:
 
 
 @pytest.mark.parametrize("is_own", [False, True])
+def test_the_owner_alone_gets_facts_for_a_list_of_corps_without_credentials(is_own: bool) -> None:
+    visited = Visited(is_own=is_own, wants_owner=True)
+    for number, method in enumerate(("describe", "where_is", "set_log_level"), 1):
+        header = RequestHeader(number, CALL, BORDER, method, None, None, visited.codec, None)
+        body = Packer().pack(((), {})).body if is_own else encode_data([[], {}])
+        visited.border.receive(visited.visitor, written(header), body)
+    assert [request.method for request in visited.side.delivered] == (
+        ["describe", "where_is"] if is_own else []
+    )
+
+
+@pytest.mark.parametrize("is_own", [False, True])
 def test_with_credentials_it_asks_as_that_user(is_own: bool) -> None:
     visited = Visited(is_own=is_own, wants_owner=True)
     visited.present()
