@@ -28,6 +28,19 @@ cdef class WaitGraphCore:
         self._waits[serial] = wait
         return True
 
+    cdef bint begin_afar(self, CellCore waiter, FutureCore future) except -1:
+        """Record that a worker waits for one in another Env; otherwise do nothing: False."""
+        if waiter.away or waiter.overlaps:
+            return False
+        serial = next(self._serials)
+        wait = tuple_of(wait_class, (serial, waiter, waiter, (future,)))
+        # One step from here on.
+        if self._lock.is_held:
+            return False
+        waiter.wait = wait
+        self._waits[serial] = wait
+        return True
+
     def end(self, cell):
         """Record that the wait of a cell is over."""
         cdef CellCore waiter
@@ -51,7 +64,7 @@ cdef tuple_of(cls, tuple parts):
 cdef class EnvCore:
     """The fields of `corps.runtime.env.Env` that each request meets."""
 
-    cdef public object id, corps_id, unsent, errands, travels, letters
+    cdef public object id, corps_id, unsent, errands, travels, letters, peers, options
     cdef public WorkerPoolCore pool
     cdef public WaitGraphCore waits
     cdef public dict cells
@@ -85,7 +98,10 @@ cdef class MethodCore:
             return self._pure___call__(*args, **kwargs)
         cell = self.cell_here(here, args, kwargs)
         if cell is None:
-            return self._pure___call__(*args, **kwargs)
+            asking = self.asking_there(here, args, kwargs)
+            if asking is None:
+                return self._pure___call__(*args, **kwargs)
+            return self.ask_there(asking, here, args, kwargs)
         future = <FutureCore>corps_new(future_class)
         request = self.request_for(here, args, kwargs)
         request.promise = future
@@ -112,7 +128,10 @@ cdef class MethodCore:
         cdef CellCore cell = self.cell_here(here, args, kwargs)
         cdef RequestCore request
         cdef SentCore promise
-        if cell is None or self.is_hasty:
+        cdef AskingCore asking = None
+        if cell is None and not self.is_hasty:
+            asking = self.asking_there(here, args, kwargs)
+        if (cell is None and asking is None) or self.is_hasty:
             self._pure_send(*args, **kwargs)
             return
         request = self.request_for(here, args, kwargs)
@@ -123,6 +142,9 @@ cdef class MethodCore:
         promise._target = self._addr
         promise._method = self._method
         request.promise = promise
+        if asking is not None:
+            asking.send(request)
+            return
         if cell.take_in(request, None):
             return
         if self.is_main_threads_own(here):
@@ -135,6 +157,46 @@ cdef class MethodCore:
         if PyThread_get_thread_ident() != main_thread or (here is not None and here.cell is not None):
             return False
         return (<EnvCore>self._env).errands is not None
+
+    cdef AskingCore asking_there(self, ActivityCore here, tuple args, dict kwargs):
+        """Return what is asked of the Env of the worker, if that is another one, and nothing special; else None."""
+        cdef EnvCore env
+        if not isinstance(self._env, EnvCore):
+            return None
+        env = <EnvCore>self._env
+        addr = <tuple>self._addr
+        if (
+            env._is_ending
+            or env.unsent
+            or env.travels is not None
+            or corps_levels_left() < reserve
+            or env.id == addr[1]
+            or env.corps_id != addr[0]
+            or not isinstance(env.peers, PeersCore)
+            or self.is_main_threads_own(here)
+            or (env.errands is not None and env.errands.posted)
+        ):
+            return None
+        for each in args:
+            if isinstance(each, FutureCore):
+                return None
+        for each in kwargs.values():
+            if isinstance(each, FutureCore):
+                return None
+        return (<PeersCore>env.peers).asking_of(addr[1])
+
+    cdef FutureCore ask_there(self, AskingCore asking, ActivityCore here, tuple args, dict kwargs):
+        cdef FutureCore future = <FutureCore>corps_new(future_class)
+        cdef RequestCore request = self.request_for(here, args, kwargs)
+        request.promise = future
+        request._sent = corps_now()
+        future.request = request
+        try:
+            asking.send(request)
+        except BaseException:
+            future.cancel()
+            raise
+        return future
 
     cdef CellCore cell_here(self, ActivityCore here, tuple args, dict kwargs):
         """Return the cell of the worker, if it lives here, has room, and nothing is special; else None."""

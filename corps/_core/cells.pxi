@@ -217,13 +217,17 @@ cdef class CellCore:
 
     def _handle(self, RequestCore request not None):
         """Run one request; False if this thread must not run the worker any more."""
-        if self.is_usual(request):
+        if self.is_usual(request) and self.is_open(request):
             self.call_here(request)
             return True
         return self._pure__handle(request)
 
+    cdef bint is_open(self, RequestCore request) except -1:
+        """Have the arguments of a request be there, if they can be opened without Python code."""
+        return request.packed is None or (<OpeningCore>request.packed).open_here(request)
+
     cdef bint handle_here(self, RequestCore request) except -1:
-        if not self.is_plain or not self.is_usual(request):
+        if not self.is_plain or not self.is_usual(request) or not self.is_open(request):
             return self._handle(request) if not self.is_plain else self._pure__handle(request)
         self.call_here(request)
         return True
@@ -234,7 +238,7 @@ cdef class CellCore:
             request.kind is not CALL
             or request.stage == _WITHDRAWN
             or request.deadline is not None
-            or request.packed is not None
+            or (request.packed is not None and type(request.packed) is not opening_class)
             or request.travelling is not None
             or self.plain_methods is None
             or request.method not in self.plain_methods
@@ -245,6 +249,8 @@ cdef class CellCore:
             return (<FutureCore>promise)._outcome is None
         if type(promise) is sent_class:
             return len((<SentCore>promise)._open) > 0
+        if type(promise) is wire_promise_class:
+            return not (<WirePromiseCore>promise)._done
         return not promise.done()
 
     cdef int call_here(self, RequestCore request) except -1:
@@ -289,6 +295,8 @@ cdef class CellCore:
         outcome.value = value
         if type(promise) is future_class:
             is_first = (<FutureCore>promise).end_with(outcome)
+        elif type(promise) is wire_promise_class:
+            is_first = (<WirePromiseCore>promise).settle_here(outcome)
         else:
             is_first = promise.settle(outcome)
         if not is_first:

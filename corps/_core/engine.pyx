@@ -12,9 +12,10 @@ knows. So a lock that nobody holds need not be taken for a straight run. `Lock.i
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals, PyErr_Clear
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject, PyObject_Call, PyObject_GetAttr
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
 
@@ -91,6 +92,9 @@ cdef extern from "Python.h":
     int PyContextVar_Get(object var, PyObject *default, PyObject **value) except -1
     int PyContext_Enter(object context) except -1
     int PyContext_Exit(object context) except -1
+    object PyContextVar_Set(object var, object value)
+    int PyContextVar_Reset(object var, object token) except -1
+    Py_buffer *PyMemoryView_GET_BUFFER(object memory) noexcept
     void Py_DECREF(PyObject *thing)
 
     bint PyUnicode_IS_COMPACT_ASCII(object text) noexcept
@@ -142,6 +146,15 @@ cdef frozenset plain_types = frozenset()  # of values with which nothing is to b
 cdef object kind_class = None
 cdef object usual_kinds = None  # what a request may ask for over a link: a Kind for each number
 cdef object packed_class = None
+cdef object address_class = None
+cdef object header_class = None
+cdef object asking_class = None
+cdef object answering_class = None
+cdef object opening_class = None
+cdef object wire_promise_class = None
+cdef object wire_credit_class = None
+cdef object peers_class = None
+cdef object transport_class = None
 
 cdef dict pure = {}  # the Python functions that functions here stand for, by name
 
@@ -172,11 +185,30 @@ def know(
 
 def know_part(what, part):
     """Give the core a part of the links between Envs, where that is defined."""
-    global kind_class, usual_kinds, packed_class
+    global kind_class, usual_kinds, packed_class, address_class, header_class, asking_class, answering_class
+    global opening_class, wire_promise_class, wire_credit_class, peers_class, transport_class
     if what == "kinds":
         kind_class, usual_kinds = type(part[_CALL]), part
     elif what == "packed":
         packed_class = part
+    elif what == "address":
+        address_class = part
+    elif what == "header":
+        header_class = part
+    elif what == "asking":
+        asking_class = part
+    elif what == "answering":
+        answering_class = part
+    elif what == "opening":
+        opening_class = part
+    elif what == "promise":
+        wire_promise_class = part
+    elif what == "credit":
+        wire_credit_class = part
+    elif what == "peers":
+        peers_class = part
+    elif what == "transport":
+        transport_class = part
     else:
         raise KeyError(what)
 
@@ -189,3 +221,5 @@ include "cells.pxi"
 include "asking.pxi"
 include "frames.pxi"
 include "plain.pxi"
+include "peers.pxi"
+include "links.pxi"

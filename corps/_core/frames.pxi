@@ -12,6 +12,8 @@ cdef enum:
     _METHOD_MOST = 200  # bytes of the name of a method that is written or read here, at most
     _HEADER_MOST = 300  # bytes of a header that is written here, at most
     _CODEC_MOST = 255
+    _SERVICES = 0x80000000  # the first of the numbers of services
+    _GENERATION = 0x100000000  # the first number behind them
 
 
 cdef struct RequestFields:

@@ -38,7 +38,8 @@ cdef class FutureCore:
             LoopBlocked: Called in a coroutine (use ``await`` there), or in a callback.
         """
         if self._outcome is None and not self.was_run_here() and not self.was_slept_for(None):
-            self._wait(None)
+            if not was_read_for(self):
+                self._wait(None)
         return self.value_here()
 
     def result(self, timeout=None):
@@ -56,7 +57,7 @@ cdef class FutureCore:
             LoopBlocked: Called in a coroutine (use ``await`` there), or in a callback.
         """
         if self._outcome is None and (timeout is not None or not self.was_run_here()):
-            if not self.was_slept_for(timeout):
+            if not self.was_slept_for(timeout) and (timeout is not None or not was_read_for(self)):
                 self._wait(timeout)
         return self.value_here()
 

@@ -82,7 +82,7 @@ cdef class WorkerPoolCore:
     cdef public dict _idle
     cdef public object rest, _idle_time
     cdef public long _total, _blocked, _most, _taken
-    cdef public bint _coming, _starts_no_more
+    cdef public bint _coming, _starts_no_more, _closing
 
     def submit(self, cell):
         """Have a thread run the cell soon."""
@@ -121,7 +121,10 @@ cdef class WorkerPoolCore:
                 if is_sent_for:
                     self._coming = False
             else:
-                cell, wake, gate = self._next_step(is_sent_for=is_sent_for)
+                cell = None
+                gate = self.gate_here(is_sent_for)
+                if gate is None:
+                    cell, wake, gate = self._next_step(is_sent_for=is_sent_for)
             is_sent_for = False
             if cell is not None:
                 if wake is not None:
@@ -133,9 +136,33 @@ cdef class WorkerPoolCore:
             else:
                 is_sent_for = True
 
+    cdef GateCore gate_here(self, bint is_sent_for):
+        """Do as `_next_step` where there is nothing to do; None if there may be something."""
+        cdef GateCore gate = <GateCore>corps_new(gate_class)
+        me = PyThread_get_thread_ident()
+        # One step.
+        if self._lock.is_held or self._ready or self._closing:
+            return None
+        if is_sent_for:
+            self._coming = False
+        self._idle[me] = gate
+        return gate
+
     cdef bint waits_at(self, GateCore gate) except -1:
+        cdef bint has_rested
         if self.rest is not plain_rest:
-            return self._wait_at(gate)
+            readers = getattr(self.rest, "__self__", None)
+            if not isinstance(readers, ReadersCore):
+                return self._wait_at(gate)
+            while True:
+                try:
+                    has_rested = (<ReadersCore>readers).rest(gate, self._idle_time)
+                except BaseException:  # a thread of the pool lives on, whatever it reads meanwhile
+                    has_rested = self._sleeps_instead(gate)
+                if has_rested:
+                    return True
+                if self._leaves(gate):
+                    return False
         while not gate.sleep(self._idle_time):
             if self._leaves(gate):
                 return False

@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from threading import Event, Lock
+from threading import Event
 from typing import Any, Final
 
 from corps.addresses import ENV_TIMERS, ConcAddr, env_label
 from corps.clock import deadline_after, now
+from corps.core import Lock, know_part, native
 from corps.errors import Cancelled, CorpsError, Executed, WireError
 from corps.messages.callers import Caller
 from corps.messages.outcomes import Outcome, Refused
@@ -48,6 +49,7 @@ _MEMORY_PATIENCE: Final = 5.0  # seconds for which an outcome that there is no m
 _TRAVEL: Final = 0.05
 
 
+@native
 class Answering:
     """The requests of one peer. Thread-safe, but for `on_*`, which the thread that reads calls."""
 
@@ -108,7 +110,7 @@ class Answering:
         else:
             promise = WireCredit(self, size, self._env.letters, sender, target, method)
         deadline = None if rest is None else deadline_after(rest)
-        opens = partial(self._open, header, frames)
+        opens = Opening(self, header, frames)
         request = Request(kind, target, method, (), {}, promise, sender, deadline, opens)
         request.came = now()
         if self.caller is not None:
@@ -124,7 +126,7 @@ class Answering:
         else:
             self._hand_over(request)
 
-    def _open(self, header: RequestHeader, frames: Sequence[Frame]) -> tuple[object, ...]:
+    def open(self, header: RequestHeader, frames: Sequence[Frame]) -> tuple[object, ...]:
         """Begin a request, and return what `Asking` has packed. From now on it may have been executed."""
         with self._lock:
             # Else it wants no answer, or was answered just now, because its caller has given it up:
@@ -185,6 +187,10 @@ class Answering:
             status, packed = self._outcomes.pack(outcome)
         except MemoryError as error:
             status, packed = self._packed_later(outcome, error)
+        self._send_packed(number, outcome, status, packed)
+
+    def _send_packed(self, number: int, outcome: Outcome, status: int, packed: Packed) -> None:
+        """Send an outcome that is packed; if that cannot be, something that says so."""
         try:
             if packed.buffers or self._max_frame is not None:
                 check_frames((packed.body, *packed.buffers), self._max_frame)
@@ -270,11 +276,39 @@ class Answering:
             return len(self._incoming)
 
 
+@native
+class Opening:
+    """Opens the arguments of a request that came: what `Request.packed` is."""
+
+    __slots__ = ("answering", "frames", "header")
+
+    def __init__(self, answering: Answering, header: RequestHeader, frames: Sequence[Frame]) -> None:
+        self.answering = answering
+        self.header = header
+        self.frames = frames
+
+    def __call__(self) -> tuple[object, ...]:
+        """Begin the request, and return what `Asking` has packed."""
+        return self.answering.open(self.header, self.frames)
+
+    def contents(self) -> tuple[object, ...]:
+        """Return what `Asking` has packed, without beginning the request."""
+        return self.answering.unpack(self.header, self.frames)
+
+
 def contents_of(packed: Callable[[], tuple[Any, ...]]) -> Callable[[], tuple[Any, ...]]:
     """Return what unpacks the arguments of a request that is over, and so does not begin it.
 
     `packed` is that of the request.
     """
+    if isinstance(packed, Opening):
+        return packed.contents
     if isinstance(packed, partial) and isinstance(of := getattr(packed.func, "__self__", None), Answering):
         return partial(of.unpack, *packed.args[:2])
     return packed
+
+
+know_part("answering", Answering)
+know_part("opening", Opening)
+know_part("header", RequestHeader)
+know_part("address", ConcAddr)

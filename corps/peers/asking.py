@@ -7,11 +7,11 @@ promise stays here under a number until the outcome comes, or the peer is lost.
 import concurrent.futures
 import logging
 from collections.abc import Callable, Sequence
-from threading import Lock
 from typing import Any, Final, NamedTuple
 
 from corps.addresses import ConcAddr
 from corps.clock import deadline_after, earlier, now, remaining
+from corps.core import Lock, know_part, native
 from corps.errors import (
     DeadlineExceeded,
     EnvLost,
@@ -75,6 +75,7 @@ class Loss(NamedTuple):
     log_level: int = logging.WARNING  # of the word on requests that went with it and wanted no answer
 
 
+@native
 class Asking:
     """The requests to one peer. Thread-safe, but for `on_*`, which the thread that reads calls."""
 
@@ -183,9 +184,13 @@ class Asking:
             rest if rest is None or rest < MAX_REMAINING else None,
             codec,
         )
+        self._leave(request, [header, *frames], size)
+
+    def _leave(self, request: Request, frames: list[Frame], size: int) -> None:
+        """Send the message of a request that has its number, and the room for so many bytes."""
         request.args, request.kwargs = (), {}  # the caller's objects need not live until the answer
         try:
-            self._way.transmit([header, *frames], request.target.conc)
+            self._way.transmit(frames, request.target.conc)
         except MemoryError:  # nothing was sent
             with self._lock:
                 if self._pending.pop(request.number, None) is not None:
@@ -432,3 +437,6 @@ class Asking:
         """Return how many requests the peer has not answered."""
         with self._lock:
             return len(self._pending)
+
+
+know_part("asking", Asking)

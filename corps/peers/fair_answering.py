@@ -10,7 +10,7 @@ from corps.errors import Overloaded
 from corps.messages.outcomes import Outcome, Refused
 from corps.messages.promises import Promise
 from corps.messages.requests import DROP, WATCH, Request
-from corps.peers.answering import Answering
+from corps.peers.answering import Answering, Opening
 from corps.peers.reception import Place, Reception
 from corps.wire.fair_share import LEAST, Share
 from corps.wire.frames import (
@@ -51,7 +51,8 @@ class FairAnswering(Answering):
 
     def _admit(self, request: Request) -> None:
         """Hand a request to its worker when it is its turn. In the thread that reads."""
-        header, frames = cast("partial[Any]", request.packed).args
+        opening = cast("Opening", request.packed)
+        header, frames = opening.header, opening.frames
         if header.number and not self._gives_signs:
             self._give_signs()
         if request.kind in _AT_ONCE or header.conc == BORDER:
@@ -75,7 +76,7 @@ class FairAnswering(Answering):
     def _begin(self, header: RequestHeader, frames: Sequence[Frame], place: Place) -> tuple[object, ...]:
         """Begin a request as `_open`: another one may take its place in the mailbox."""
         self._reception.began(place)
-        return self._open(header, frames)
+        return self.open(header, frames)
 
     def answer(self, number: int, outcome: Outcome) -> None:
         """See `Answering.answer`. The share is free before the client hears of it, which may send at once."""

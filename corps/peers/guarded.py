@@ -184,9 +184,9 @@ class GuardedAnswering(FairAnswering):
         else:
             self.give_credit(sum(map(len, frames)) - len(frames[0]))
 
-    def _open(self, header: RequestHeader, frames: Sequence[Frame]) -> tuple[object, ...]:
-        """See `Answering._open`. An Env speaks of no other holder of iterators than of itself."""
-        opened = super()._open(header, frames)
+    def open(self, header: RequestHeader, frames: Sequence[Frame]) -> tuple[object, ...]:
+        """See `Answering.open`. An Env speaks of no other holder of iterators than of itself."""
+        opened = super().open(header, frames)
         if header.kind is not DROP:
             return opened
         return (_of_peer(opened[0], self.env_id), *opened[1:])

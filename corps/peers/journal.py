@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from corps.core import native
 from corps.errors import Executed
 
 _SLOT_BITS: Final = 16
@@ -36,6 +37,7 @@ def _mapped(fd: int, size: int) -> memoryview:
     return memoryview(mmap.mmap(fd, size)).cast("Q")
 
 
+@native
 class AskerJournal:
     """The side that asks. Caller holds the lock of its peer."""
 
@@ -114,6 +116,7 @@ class AskerJournal:
                 os.unlink(made)
 
 
+@native
 class RunnerJournal:
     """The side that runs. Thread-safe; one thread calls for each request."""
 

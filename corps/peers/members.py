@@ -10,6 +10,7 @@ from typing import Final
 
 from corps.addresses import FOREIGN, ConcAddr, env_label
 from corps.clock import now
+from corps.core import know_part, native
 from corps.errors import EnvLost, VersionMismatch, WireError
 from corps.messages.endings import Reason
 from corps.messages.members import Member
@@ -30,6 +31,7 @@ _BROKEN: Final = 0.5  # seconds that the membership has to say why a link broke
 _FORSAKEN: Final = 5.0  # seconds that it then has to do something about an Env that cannot be reached
 
 
+@native
 class Peers:
     """The other Envs of a Corps. Thread-safe."""
 
@@ -325,3 +327,6 @@ class Peers:
             self._env.letters.note(
                 "fenced", None, self._env.id, "", f"the outcome came from {env_label(env)}"
             )
+
+
+know_part("peers", Peers)

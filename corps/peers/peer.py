@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
+from corps.core import native
 from corps.messages.members import Member
 from corps.packing.packer import Packer
 from corps.peers.answering import Answering
@@ -27,6 +28,7 @@ from corps.wire.frames import (
 )
 
 
+@native
 class Peer:
     """One other Env, in one incarnation or before it has one. Thread-safe."""
 

@@ -4,6 +4,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from corps.addresses import ConcAddr
+from corps.core import know_part, native
 from corps.messages.dead_letters import LetterBox
 from corps.messages.outcomes import Outcome
 from corps.messages.promises import NoAnswer, Sent, Unheard
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from corps.peers.answering import Answering
 
 
+@native
 class WirePromise:
     """The promise of a request that came over a link: it knows the way back. Thread-safe."""
 
@@ -77,6 +79,7 @@ class WireUnheard(_TakesRoom, Unheard):
         self._size = size
 
 
+@native
 class WireCredit(_TakesRoom, Sent):
     """Of what an author has sent."""
 
@@ -94,3 +97,7 @@ class WireCredit(_TakesRoom, Sent):
         Sent.__init__(self, letters, sender, target, method)
         self._peer = peer
         self._size = size
+
+
+know_part("promise", WirePromise)
+know_part("credit", WireCredit)

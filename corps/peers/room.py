@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from threading import Condition, Lock
 from typing import Final
 
+from corps.core import native
 from corps.wire.credit import Window
 
 ROOM_ON_A_LOOP: Final = (
@@ -52,6 +53,7 @@ class Ticket:
     is_granted: bool = False
 
 
+@native
 class Room:
     """A window with a queue. Caller holds the lock of the owner."""
 

@@ -6,6 +6,7 @@ from threading import Lock
 from typing import Final
 
 from corps.clock import now
+from corps.core import native
 from corps.errors import CorpsError, Overloaded
 from corps.messages.members import Member
 from corps.peers.local_side import AlarmClock
@@ -17,6 +18,7 @@ _log = logging.getLogger("corps.transport")
 _NO_DESCRIPTORS: Final = 0.1  # seconds until a link is tried again that there were no descriptors for
 
 
+@native
 class Way:
     """The way to one peer. Thread-safe.
 

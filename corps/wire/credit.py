@@ -3,7 +3,10 @@
 Pure counting; who has to wait, and how, is the business of `transport`.
 """
 
+from corps.core import native
 
+
+@native
 class Window:
     """How much one Env may have unanswered at another. Not thread safe: its owner's lock protects it."""
 
@@ -50,6 +53,7 @@ class Window:
             self.requests, self.size = max(0, self.requests), max(0, self.size)
 
 
+@native
 class Returns:
     """What the receiving side owes the sender's window, handed back in lumps. Not thread safe."""
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import Final, NamedTuple
 
+from corps.core import native
 from corps.errors import WireError
 from corps.wire.frames import MAX_FRAMES, Frame
 from corps.wire.memory import new_memory
@@ -64,6 +65,7 @@ def _packed(frame: SharedFrame) -> bytes:
     return _SHARED_FRAME.pack(*place, is_first * _IS_FIRST | is_lent * _IS_LENT)
 
 
+@native
 class Cutter:
     """Cuts what comes on one connection into messages. One thread at a time.
 

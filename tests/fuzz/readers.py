@@ -17,6 +17,7 @@ from corps.federation.records import ConnectionRecord
 from corps.messages.crossing_errors import CrossingError, arrived
 from corps.packing.data import decode_data, encode_data
 from corps.packing.declared import declare
+from corps.packing.packer import Packed, Packer
 from corps.security.key_ring import AllowedKey, KeyRing, new_own_key
 from corps.security.keys import new_key_pair
 from corps.wire.frames import (
@@ -49,6 +50,22 @@ class Target(NamedTuple):
     name: str
     read: Callable[[bytes], object]
     seeds: tuple[bytes, ...]
+
+
+PLAIN: tuple[object, ...] = (
+    ((1, 2.5, "abc", b"x", None, True), {}),
+    ([1, [2, {"a": (1, 2, 3, 4)}]], {"k": [3]}),
+    [[], []],
+    {"a": -5, "b": 2**40},
+)
+PICKLES = tuple(pickle.dumps(value, 5) for value in PLAIN)
+STRICT = Packer(allow=lambda module, name: False)
+BYTEARRAY8 = b"\x96"  # which CPython's own reader complains about on stderr, if there is not as much
+
+
+def read_pickle(data: bytes) -> object:
+    """Read a pickle that may name nothing."""
+    return None if BYTEARRAY8 in data else STRICT.unpack(Packed(1, data, ()))
 
 
 class Canary:
@@ -233,6 +250,7 @@ def targets() -> tuple[Target, ...]:
             link_headers,
         ),
         Target("stream", refusing(cut_stream, WireError), stream_seeds()),
+        Target("pickle", refusing(read_pickle, UnpackError), PICKLES),
         Target("data", refusing(decode_data, UnpackError), bodies),
         Target("arguments", refusing(ORDER.unpack_arguments, UnpackError), (ARGUMENTS,)),
         Target("result", refusing(ORDER.unpack_result, UnpackError), (RESULT,)),

@@ -256,8 +256,11 @@ class WorkerPool:
         try:
             return self.rest(gate, self._idle_time)
         except BaseException:  # a thread of the pool lives on, whatever it reads meanwhile
-            _log.critical("an idle thread could not read; please report it", exc_info=True)
-            return gate.sleep(self._idle_time)
+            return self._sleeps_instead(gate)
+
+    def _sleeps_instead(self, gate: Gate) -> bool:
+        _log.critical("an idle thread could not read; please report it", exc_info=True)
+        return gate.sleep(self._idle_time)
 
     @staticmethod
     def _run(cell: Runnable) -> None:

@@ -10,10 +10,11 @@ sleep is faster than to be woken: 104 µs a call instead of 180.
 import logging
 import os
 from collections.abc import Callable
-from threading import Condition, Lock, current_thread, get_ident
+from threading import Condition, current_thread, get_ident
 from typing import Final
 
 from corps.clock import deadline_after, now, remaining
+from corps.core import Lock, native
 from corps.errors import LoopBlocked
 from corps.runtime.context import Activity, current
 from corps.runtime.threads.gates import Gate
@@ -29,6 +30,7 @@ _CALLBACKS_END: Final = 5.0  # seconds that a callback in the thread that reads 
 _WATCHFUL: Final = 50  # ticks without a change after which the standby sleeps until the role falls vacant
 
 
+@native
 class Readers:
     """The role of the reader of one Env. Thread-safe."""
 

@@ -8,10 +8,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import islice
-from threading import Condition, Lock
+from threading import Condition
 from typing import Final
 
 from corps.clock import deadline_after, now
+from corps.core import Lock, native
 from corps.errors import BrokenError, Overloaded, VersionMismatch, WireError
 from corps.messages.members import Member
 from corps.transport.hello import mismatch_in
@@ -34,6 +35,7 @@ _VIEWS: Final = 64  # messages that are given to the kernel at once
 _AT_ONCE: Final = 1024 * 1024
 
 
+@native
 class UnixLink(Link):
     """A connected socket to one peer. Thread-safe, but for `flush`."""
 

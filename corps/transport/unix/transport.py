@@ -22,6 +22,7 @@ from typing import Final
 
 from corps.addresses import env_label
 from corps.clock import now
+from corps.core import know_part, native
 from corps.errors import BrokenError, EnvStartError, Overloaded, VersionMismatch, WireError
 from corps.messages.members import Member
 from corps.reserve import Reserve
@@ -53,6 +54,7 @@ _ACCEPT_PAUSE: Final = 0.1  # seconds until a connection is taken that there was
 _MIB: Final = 1024 * 1024
 
 
+@native
 class UnixTransport(Transport):
     """One Env's UNIX sockets. Threads as `Transport` says."""
 
@@ -391,8 +393,11 @@ class UnixTransport(Transport):
         except BaseException as error:
             if not isinstance(error, Exception) and current_thread() is main_thread():
                 raise  # a signal: the thread that reads next reads what comes next
-            _log.exception("a message could not be handled; please report it")
+            self._note_defect(error)
         return True
+
+    def _note_defect(self, error: BaseException) -> None:
+        _log.error("a message could not be handled; please report it", exc_info=error)
 
     def _note_expelled(self, member: Member) -> None:
         if (
@@ -476,3 +481,6 @@ def _is_broken(fd: int) -> bool:
     look = select.poll()
     look.register(fd, 0)
     return bool(look.poll(0))
+
+
+know_part("transport", UnixTransport)
