@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
-from threading import Event, Thread
-from typing import Any, Final, NamedTuple, Self
+from threading import Event
+from typing import Any, Final, NamedTuple
 
 from corps.clock import now
 from corps.launch.choosing import options
@@ -15,6 +15,7 @@ from corps.testing.chaos.ledger import Ledger
 from corps.testing.chaos.witness import Kind, Trait
 from corps.workers.factory import Options
 from corps.workers.names import Name
+from tests.storm.busy import Busy
 from tests.storm.witnessed import Answers, Relay, Witnessed
 
 _MIX: Final = {
@@ -77,7 +78,7 @@ def lasting(env: int) -> Options:
     return options(env=env, restart=Restart(max=1_000_000, within=1.0, backoff=(0.05, 0.5)))
 
 
-class Load:
+class Load(Busy):
     """Workers and clients, which are busy inside the ``with`` block. By one thread.
 
     Args:
@@ -98,21 +99,13 @@ class Load:
         options: LoadOptions,
         workers: list[PlacedWorker],
     ) -> None:
+        super().__init__()
         self._ledger = ledger
         self._directory = directory
         self._envs = envs
         self._seeds = [rng.random() for _ in range(options.clients)]
         self._options = options
-        self._is_over = Event()
-        self._threads: list[Thread] = []
         self._workers = workers
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Create the workers, where `corps.create` may be called, and begin to ask them.
@@ -140,9 +133,7 @@ class Load:
                 self._options,
                 self._is_over,
             )
-            thread = Thread(target=client.run, name=f"chaos-client-{sender}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            self._begin(f"chaos-client-{sender}", client.run)
 
     def _new_worker(self, number: int, env: int) -> PlacedWorker:
         return self._placed(number, env, lasting(env).create(Witnessed, str(self._directory), number))
@@ -155,11 +146,7 @@ class Load:
         self._ledger.witness.write(Kind.PLACED, worker=number, sequence=env)
         return PlacedWorker(number, env, name)
 
-    def stop(self) -> None:
-        """Send nothing more, and wait until everything is settled or long overdue."""
-        self._is_over.set()
-        for thread in self._threads:
-            thread.join()
+    def _await_end(self) -> None:
         self._ledger.drain(self._options.deadline + _PATIENCE)
 
 

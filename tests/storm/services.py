@@ -7,13 +7,12 @@ witness file.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
-from threading import Event, Thread
-from typing import Any, ClassVar, Final, Self
+from threading import Event
+from typing import Any, ClassVar, Final
 
 from corps.addresses import FRONT
 from corps.clock import now
@@ -27,6 +26,7 @@ from corps.testing.chaos.ledger import Ledger
 from corps.testing.chaos.witness import Kind, Look, Trait, Witness, now_ns
 from corps.workers.names import Name
 from corps.workers.timers import Timer
+from tests.storm.busy import Busy
 from tests.storm.load import PlacedWorker, lasting
 from tests.storm.witnessed import Witnessed
 
@@ -159,28 +159,20 @@ class _Sink(logging.Handler):
             self._witness.write(Kind.KEPT, sequence=number)
 
 
-class ServiceLoad:
+class ServiceLoad(Busy):
     """Two clients of the services, busy inside the ``with`` block. By one thread; see `LoadMaker`."""
 
     def __init__(self, ledger: Ledger, directory: Path, envs: Sequence[int], rng: Random) -> None:
         """Begin nothing yet."""
+        super().__init__()
         self._ledger = ledger
         self._witness = ledger.witness
         self._directory = directory
         self._envs = envs
         self._seeds = [rng.random(), rng.random()]
-        self._is_over = Event()
-        self._threads: list[Thread] = []
         self._clerks: list[PlacedWorker] = []
         self._beats: list[Timer] = []
         self._sink: LogSink | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Create the workers, open the sink, and begin.
@@ -203,11 +195,7 @@ class ServiceLoad:
         keeper = _Keeper(Random(self._seeds[0]), *common)
         armer = _Armer(Random(self._seeds[1]), *common)
         for client in (keeper, armer):
-            # In the block of this Corps: the process may have other Envs open.
-            run = copy_context().run
-            thread = Thread(target=run, args=(self._run, client.step), name="chaos-services", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            self._begin("chaos-services", partial(self._run, client.step))
 
     def _place(self, number: int, env: int) -> None:
         self._witness.write(Kind.PLACED, worker=number, sequence=env)
@@ -216,11 +204,7 @@ class ServiceLoad:
         while not self._is_over.wait(_PAUSE):
             step()
 
-    def stop(self) -> None:
-        """Begin nothing more, and wait until all that was begun has come, or is long overdue."""
-        self._is_over.set()
-        for thread in self._threads:
-            thread.join()
+    def _await_end(self) -> None:
         with ExitStack() as stack:
             if self._sink is not None:
                 stack.callback(self._sink.close)
