@@ -5,6 +5,7 @@ python examples/funcs.py
 
 import statistics
 from collections.abc import Iterator
+from typing import ClassVar
 
 import corps
 
@@ -16,6 +17,24 @@ def primes(most: int) -> Iterator[int]:
         if all(n % p for p in found):
             found.append(n)
             yield n
+
+
+class Words(corps.Funcs):
+    """The same as a class: plain functions, and what they share."""
+
+    at_once = 2
+    seen: ClassVar[list[str]] = []
+
+    @staticmethod
+    def see(word: str) -> int:
+        Words.seen.append(word)
+        return len(Words.seen)
+
+
+@corps.func
+def area(width: int, height: int) -> int:
+    """A function as ever, which can also be asked."""
+    return width * height
 
 
 class Ledger(corps.Conc):
@@ -45,3 +64,7 @@ with corps.env():
     for amount in (10, 20, -5):
         ledger.add.send(amount)
     print("totals: ", corps.gather(*[ledger.total() for _ in range(3)]).ret)
+
+    words = corps.create(Words)
+    print("words:  ", sorted(corps.gather(*[corps.ask(words, lambda w: w.see("owl")) for _ in range(3)]).ret))
+    print("areas:  ", area(2, 3), area.ask(4, 5).ret)

@@ -45,6 +45,8 @@ PRINTED: Final = {
         "spread:  5",
         "primes:  [2, 3, 5, 7, 11, 13, 17, 19]",
         "totals:  [25, 25, 25]",
+        "words:   [1, 2, 3]",
+        "areas:   6 20",
     ],
     "groups.py": [
         "Anna has ['bread', 'milk']",
