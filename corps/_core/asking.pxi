@@ -107,7 +107,7 @@ cdef class MethodCore:
         request.promise = future
         request._sent = corps_now()
         future.request = request
-        if cell.take_in(request, None):
+        if cell.is_plain and cell.take_in(request, None):
             return future
         if self.is_main_threads_own(here):
             return self._pure___call__(*args, **kwargs)
@@ -145,7 +145,7 @@ cdef class MethodCore:
         if asking is not None:
             asking.send(request)
             return
-        if cell.take_in(request, None):
+        if cell.is_plain and cell.take_in(request, None):
             return
         if self.is_main_threads_own(here):
             self._pure_send(*args, **kwargs)

@@ -79,7 +79,7 @@ cdef class CellCore:
     cdef object its_interface
     cdef frozenset plain_methods  # of the class, if it overrides no step; else None
     cdef bint overlaps
-    cdef bint is_plain  # it runs one request after the other
+    cdef bint is_plain  # it runs one request after the other, as they come: its class is Cell itself
 
     def __cinit__(self, *_, **__):
         self.is_plain = getattr(type(self), "_handle", None) is CellCore.__dict__["_handle"]
@@ -240,6 +240,8 @@ cdef class CellCore:
             or request.deadline is not None
             or (request.packed is not None and type(request.packed) is not opening_class)
             or request.travelling is not None
+            or type(request.args) is not tuple
+            or type(request.kwargs) is not dict
             or self.plain_methods is None
             or request.method not in self.plain_methods
         ):

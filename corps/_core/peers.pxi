@@ -441,7 +441,7 @@ cdef class AnsweringCore:
             return False
         if fields.number:
             self._incoming[number] = request
-        if not (<CellCore>cell).take_in(request, None):
+        if not (<CellCore>cell).is_plain or not (<CellCore>cell).take_in(request, None):
             self._hand_over(request)
         return True
 
