@@ -101,9 +101,9 @@ cdef class FutureCore:
             alarm.cancel()
         if callbacks is not None:
             for call in callbacks:
-                if type(call) is gate_class:
-                    (<GateCore>call).open()
-                else:
+                if type(call) is gate_class and (<GateCore>call)._interrupt is None:
+                    (<GateCore>call).let_through()
+                else:  # that may raise, and the others must hear of it all the same
                     self._call_back(call)
         return True
 
@@ -126,7 +126,7 @@ cdef class FutureCore:
             callbacks.remove(fn)
 
     cdef bint was_slept_for(self, timeout) except -1:
-        """Wait for a worker of this Env, in a thread that is no worker's; return whether the outcome came.
+        """Wait for a worker of this Env, in a thread that is no worker's; False if this is not that case.
 
         The usual case of `corps.runtime.calls.blocking.block_until` for a script. All others are left to it.
         """
@@ -147,7 +147,9 @@ cdef class FutureCore:
         finally:
             if not gate.is_open:  # too late, or interrupted
                 self.remove_callback(gate)
-        return self._outcome is not None
+        if self._outcome is None:
+            self._too_late(timeout)
+        return True
 
     cdef bint was_run_here(self) except -1:
         """Run the worker that the answer is waited for, if it lives here and is free; return whether it came.

@@ -30,14 +30,19 @@ cdef class GateCore:
             self.is_free = True
             PyThread_release_lock(self._permit)
 
+    cdef void let_through(self) noexcept:
+        """Do as `open`, where the thread does not read."""
+        self.is_open = True
+        self.let_go()
+
     def open(self, _=None):
         """Let the thread through. Idempotent. It can be the callback of a Future as it is."""
         if self.is_open:
             return
-        self.is_open = True
         if self._interrupt is None:
-            self.let_go()
+            self.let_through()
         else:
+            self.is_open = True
             interrupt = self._interrupt
             interrupt()
 
@@ -171,13 +176,15 @@ cdef class WorkerPoolCore:
     cdef bint sends_in_one_step(self) except -1:
         """Return whether `send_for` would run no Python code: for the main thread, which signals break off."""
         cdef GateCore gate
+        gates = reversed(self._idle.values())  # may start a garbage collection, and so before the first look
         if self._lock.is_held:
             return False
         if self._coming or self._total - self._blocked - len(self._idle) >= self._most:
             return True
-        if not self._idle:
+        try:
+            gate = <GateCore?>next(gates)
+        except (StopIteration, RuntimeError):  # none is idle; or others are now than a moment ago
             return False
-        gate = <GateCore>next(reversed(self._idle.values()))
         return gate._interrupt is None
 
     def enter_blocked(self):

@@ -253,6 +253,20 @@ def test_the_standard_library_waits_for_a_future_of_either(outcome: Outcome) -> 
         assert concurrent.futures.wait([future], 20).done == {future}
 
 
+@pytest.mark.parametrize("cls", [Future, pure_of(Future)])
+def test_all_hear_of_the_outcome_though_a_thread_that_reads_cannot_be_interrupted(cls: type[Any]) -> None:
+    def interrupt() -> None:
+        raise OSError("the link is closed")
+
+    future, gate, heard = cls(), Gate(), list[Any]()
+    gate.read_instead(interrupt)
+    future.when_settled(gate)
+    future.when_settled(heard.append)
+    assert future.settle(Value(1))
+    assert heard == [future]
+    assert gate.is_open
+
+
 # --- cells ---
 
 
@@ -363,7 +377,7 @@ class Cells(RuleBasedStateMachine):
     def ask(self, method: str, number: int) -> None:
         self.both(lambda side: side.ask(method, (number,)).stage)
 
-    @rule(how=st.sampled_from(["late", "in time", "packed", "unpackable", "read", "bad arguments"]))
+    @rule(how=st.sampled_from(["late", "in time", "packed", "unpackable", "read", "bad arguments", "a list"]))
     def ask_unusually(self, how: str) -> None:
         def unpack() -> tuple[Any, ...]:
             if how == "unpackable":
@@ -375,9 +389,10 @@ class Cells(RuleBasedStateMachine):
             "in time": {"deadline": now() + 1000},
             "read": {"kind": GET},
             "bad arguments": {},
+            "a list": {},
         }
         fields = unusual.get(how, {"packed": unpack})
-        args = (1, 2, 3) if how == "bad arguments" else (1,)
+        args: Any = {"bad arguments": (1, 2, 3), "a list": [1]}.get(how, (1,))
         self.both(lambda side: side.ask("missing" if how == "read" else "add", args, **fields).stage)
 
     @precondition(lambda self: self.sides[0].futures)

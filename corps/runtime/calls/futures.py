@@ -374,9 +374,12 @@ class Future(concurrent.futures.Future[R]):
 
     def _wait(self, timeout: float | None) -> None:
         if not block_until((self,), self._add_waiter, timeout):
-            request = self.request
-            what = f"{request.method!r} of {request.target}" if request is not None else "the request"
-            raise WaitTimeout(f"no answer from {what} within {timeout} s; it is still under way")
+            self._too_late(timeout)
+
+    def _too_late(self, timeout: float | None) -> NoReturn:
+        request = self.request
+        what = f"{request.method!r} of {request.target}" if request is not None else "the request"
+        raise WaitTimeout(f"no answer from {what} within {timeout} s; it is still under way")
 
     def _add_waiter(self, wake: Callable[[object], object]) -> Callable[[], object]:
         self.when_settled(wake)

@@ -1,0 +1,139 @@
+"""Claims about the native core among threads: what it decides in one step, and what it leaves to Python."""
+
+import gc
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+import corps
+from corps import core
+from corps.launch.local import LocalEnv
+from corps.runtime.calls import blocking, futures
+from tests.contract.broken_lines import wait_until
+
+
+class Turns(corps.Conc):
+    """Says in which order its methods have run."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+
+    def hold(self, until: threading.Event) -> None:
+        until.wait()
+
+    def plain(self) -> None:
+        self.ran.append("plain")
+
+    @corps.interleave
+    async def ahead(self) -> None:
+        self.ran.append("ahead")
+
+    def order(self) -> list[str]:
+        return self.ran
+
+
+class Worker(corps.Conc):
+    """Does as little as a worker can."""
+
+    def wait_for(self, event: threading.Event) -> None:
+        event.wait()
+
+    def same(self, number: int) -> int:
+        return number
+
+
+@pytest.fixture
+def env() -> Iterator[LocalEnv]:
+    with corps.env() as opened:
+        yield opened
+
+
+def in_a_thread(function: Any) -> None:
+    """Call a function in a thread of the author's, and raise here what it raises."""
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            function()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    for error in raised:
+        raise error
+
+
+def all_are_idle(threads: Mapping[str, float]) -> bool:
+    return threads["ready"] == 0 < threads["idle"] == threads["threads"]
+
+
+def test_a_wait_with_a_limit_is_one_wait(env: LocalEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = env.create(Worker)
+    go_on = threading.Event()
+    future = worker.wait_for(go_on)
+    waits: list[float | None] = []
+
+    def counted(waited: Any, subscribe: Any, timeout: float | None) -> bool:
+        waits.append(timeout)
+        return block_until(waited, subscribe, timeout)
+
+    block_until = blocking.block_until
+    monkeypatch.setattr(futures, "block_until", counted)
+
+    def wait() -> None:
+        with pytest.raises(corps.WaitTimeout, match=r"no answer from 'wait_for' of .* within 0.01 s"):
+            future.result(0.01)
+
+    in_a_thread(wait)
+    assert waits == ([0.01] if core.name == "pure" else [])
+    go_on.set()
+
+
+def test_what_interleaves_overtakes_also_where_nothing_is_under_way(env: LocalEnv) -> None:
+    worker = env.create(Turns)
+    go_on = threading.Event()
+    holding = worker.hold(go_on)
+
+    def ask() -> None:
+        worker.plain()
+        worker.ahead.send()
+        worker.plain()
+        worker.ahead()
+
+    in_a_thread(ask)
+    go_on.set()
+    holding.result(30)
+    assert worker.order().result(30) == ["ahead", "ahead", "plain", "plain"]
+
+
+@pytest.mark.parametrize("nth", range(1, 7))
+def test_a_garbage_collection_may_take_the_last_idle_thread(nth: int) -> None:
+    """The main thread asks, and what a collection calls meanwhile asks first."""
+    with corps.env(threads=1) as env:
+        worker, other = env.create(Worker), env.create(Worker)
+        in_a_thread(lambda: worker.same(0).result(30))  # starts a thread of the pool
+        wait_until(lambda: all_are_idle(env.statistics()["threads"]))
+        seen = 0
+        others: list[corps.Future[int]] = []
+
+        def collected(phase: str, _: object) -> None:
+            nonlocal seen
+            if phase == "start":
+                seen += 1
+                if seen == nth:
+                    others.append(other.same(1))
+
+        before = gc.get_threshold()
+        gc.callbacks.append(collected)
+        gc.set_threshold(1)
+        try:
+            mine = [worker.same(n) for n in range(3)]
+        finally:
+            gc.set_threshold(*before)
+            gc.callbacks.remove(collected)
+        assert [future.result(30) for future in mine] == [0, 1, 2]
+        assert [future.result(30) for future in others] in ([], [1])
