@@ -47,6 +47,9 @@ if __name__ == "__main__":
             corps.find("shelves")
         except corps.NotFound as error:
             print(error)
+        mine = corps.create(corps.Dir)  # a Dir of one's own: what it has is found through it alone
+        mine.register(corps.find(Shelf, topic="bees"), tag="favourite").result()
+        print("the favourite:", mine.find("favourite").ret == corps.find(Shelf, topic="bees"))
         with corps.watch_dir(Shelf, topic="tea") as changes:
             shelf = changes.take().name  # what there is comes first
             shelf.exit().result()

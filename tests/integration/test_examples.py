@@ -77,6 +77,7 @@ PRINTED: Final = {
         "2: a book about bees",
         "shelves: 2",
         "no worker with the tag 'shelves' is registered in the Dirs; there is 'shelf'",
+        "the favourite: True",
         "the shelf with tea: Left",
     ],
     "parallel.py": [
