@@ -37,7 +37,8 @@ class Turns(corps.Conc):
 class Worker(corps.Conc):
     """Does as little as a worker can."""
 
-    def wait_for(self, event: threading.Event) -> None:
+    def wait_for(self, begun: threading.Event, event: threading.Event) -> None:
+        begun.set()
         event.wait()
 
     def same(self, number: int) -> int:
@@ -73,8 +74,9 @@ def all_are_idle(threads: Mapping[str, float]) -> bool:
 
 def test_a_wait_with_a_limit_is_one_wait(env: LocalEnv, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = env.create(Worker)
-    go_on = threading.Event()
-    future = worker.wait_for(go_on)
+    begun, go_on = threading.Event(), threading.Event()
+    future = worker.wait_for(begun, go_on)
+    assert begun.wait(30)  # until then it may be on its way from the main thread
     waits: list[float | None] = []
 
     def counted(waited: Any, subscribe: Any, timeout: float | None) -> bool:
@@ -88,9 +90,11 @@ def test_a_wait_with_a_limit_is_one_wait(env: LocalEnv, monkeypatch: pytest.Monk
         with pytest.raises(corps.WaitTimeout, match=r"no answer from 'wait_for' of .* within 0.01 s"):
             future.result(0.01)
 
-    in_a_thread(wait)
+    try:
+        in_a_thread(wait)
+    finally:
+        go_on.set()
     assert waits == ([0.01] if core.name == "pure" else [])
-    go_on.set()
 
 
 def test_what_interleaves_overtakes_also_where_nothing_is_under_way(env: LocalEnv) -> None:
