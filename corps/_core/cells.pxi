@@ -12,9 +12,9 @@ cdef class MailboxCore:
 
     cdef public Lock lock
     cdef public RequestCore first, _last
-    cdef public long _count, _limit, _wants
+    cdef public long _count, _limit
     cdef public bint is_full
-    cdef public object _room, _turns
+    cdef public object _turns
     cdef object _its_door
     cdef bint takes
 
@@ -45,7 +45,7 @@ cdef class MailboxCore:
 
     def take(self):
         """Take the next request out. From now on it has begun, unless it was withdrawn."""
-        if self.first is None or self._wants or self._turns:
+        if self.first is None or self._turns:
             return self._pure_take()
         return self.pop()
 
@@ -205,7 +205,7 @@ cdef class CellCore:
     cdef RequestCore next_here(self):
         cdef MailboxCore box = self.mailbox
         cdef MoveCore move
-        if self._inflight or box.lock.is_held or box._wants or box._turns:
+        if self._inflight or box.lock.is_held or box._turns:
             return self._pure__next()
         if box.first is not None:
             return box.pop()

@@ -49,6 +49,9 @@ cdef class GateCore:
     def __call__(self, _=None):
         self.open()
 
+    def wake(self, _=None):
+        self.open()
+
     def call(self):
         """Wake the thread if it sleeps, without letting it through."""
         self.let_go()

@@ -1,8 +1,8 @@
 """The requests that wait for one worker."""
 
 from collections import deque
-from threading import Condition
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from corps.clock import deadline_after, earlier, remaining
 from corps.core import Lock, native
@@ -11,9 +11,13 @@ from corps.messages.requests import ASKING, BEGUN, WAITING, WITHDRAWN, Request
 from corps.peers.room import ROOM_ON_A_LOOP, Turn
 from corps.runtime.cells.life import OPEN, Door
 from corps.runtime.context import acting
+from corps.runtime.threads.gates import Gate
 
 if TYPE_CHECKING:
     from corps.runtime.cells.cell import Cell
+
+
+W = TypeVar("W", Gate, Turn)  # a thread or a coroutine that waits for room
 
 
 @native
@@ -22,7 +26,7 @@ class Mailbox:
 
     Attributes:
         lock: Protects the mailbox, and what its cell decides together with it. Under it no author's code
-            runs, nothing is settled, and no other lock is taken.
+            runs, nothing is settled, and no other lock is taken but that of a Gate.
         first: The request that is next; None if there is none. Other objects read it under the lock.
         is_full: As many wait as may, or more. For others to read.
     """
@@ -32,9 +36,7 @@ class Mailbox:
         "_door",
         "_last",
         "_limit",
-        "_room",
         "_turns",
-        "_wants",
         "first",
         "is_full",
         "lock",
@@ -51,9 +53,8 @@ class Mailbox:
         self._count = 0
         self.is_full = False
         self._door: Door = OPEN
-        self._room: Condition | None = None  # made by the first sender that finds the mailbox full
-        self._wants = 0  # threads that wait for room
-        self._turns: deque[Turn] | tuple[()] = ()  # coroutines that wait for room; made with `_room`
+        # What wakes those that wait for room, in order; made for the first one.
+        self._turns: deque[Callable[[], object]] | tuple[()] = ()
 
     # --- the caller holds the lock ---
 
@@ -81,10 +82,8 @@ class Mailbox:
         self.is_full = self._count >= self._limit
         if request.stage == WAITING:
             request.stage = BEGUN
-        if self._wants and self._room is not None:
-            self._room.notify()
         if self._turns:
-            self._turns.popleft().wake()
+            self._turns.popleft()()
         return request
 
     def put_first(self, request: Request, *, if_drained: bool = False) -> bool:
@@ -145,10 +144,8 @@ class Mailbox:
         self.first = self._last = last
         self._count = 0 if last is None else 1
         self.is_full = False
-        if self._room is not None:
-            self._room.notify_all()
-            while self._turns:
-                self._turns.popleft().wake()
+        while self._turns:
+            self._turns.popleft()()
         return waiting
 
     # --- thread-safe, without the lock ---
@@ -183,17 +180,16 @@ class Mailbox:
         self._refuse_itself(cell)
         until = earlier(request.deadline, deadline_after(patience))
         cell.env.enter_blocked()
+        gate: Gate | None = None
         try:
-            with self.lock:
-                self._wants += 1
-                try:
-                    roomy = self._made_room().wait_for(self._has_room, remaining(until))
-                finally:
-                    self._wants -= 1
+            while (gate := self._queue(gate, Gate())) is not None:
+                if not gate.sleep(remaining(until)):
+                    raise self._too_late(cell)
+        except BaseException:  # a signal in the main thread, too
+            self._forget(gate)
+            raise
         finally:
             cell.env.leave_blocked()
-        if not roomy:
-            raise self._too_late(cell)
 
     async def await_room(self, cell: "Cell", request: Request, patience: float | None) -> None:
         """Wait for room as `wait_for_room`, in a coroutine and without blocking its event loop."""
@@ -201,36 +197,34 @@ class Mailbox:
             raise self._no_room(cell)
         until = earlier(request.deadline, deadline_after(patience))
         turn: Turn | None = None
-        while True:
-            with self.lock:
-                self._made_room()
-                if self._has_room():
-                    return
+        try:
+            while (turn := self._queue(turn, Turn())) is not None:
                 self._refuse_itself(cell)
-                assert isinstance(self._turns, deque)
-                # One that was woken, and was too late, is the next one again.
-                (self._turns.append if turn is None else self._turns.appendleft)(turn := Turn())
-            try:
-                in_time = await turn.wait(remaining(until))
-            except BaseException:
-                self._forget(turn)
-                raise
-            if not in_time:
-                self._forget(turn)
-                raise self._too_late(cell)
+                if not await turn.wait(remaining(until)):
+                    raise self._too_late(cell)
+        except BaseException:
+            self._forget(turn)
+            raise
 
-    def _forget(self, turn: Turn) -> None:
-        """Take out a sender that waits for room no more. If it was woken for that, wake the next one."""
+    def _queue(self, former: W | None, turn: W) -> W | None:
+        """Have a sender woken when there is room; None if there is. One woken too late is the next one."""
         with self.lock:
-            if isinstance(self._turns, deque) and turn in self._turns:
-                self._turns.remove(turn)
-            elif self._turns:
-                self._turns.popleft().wake()
+            if self._has_room():
+                return None
+            if not isinstance(self._turns, deque):
+                self._turns = deque()
+            (self._turns.append if former is None else self._turns.appendleft)(turn.wake)
+            return turn
 
-    def _made_room(self) -> Condition:
-        if self._room is None:
-            self._room, self._turns = Condition(self.lock), deque()
-        return self._room
+    def _forget(self, turn: Gate | Turn | None) -> None:
+        """Take out a sender that waits for room no more. If it was woken for that, wake the next one."""
+        if turn is None:
+            return
+        with self.lock:
+            if isinstance(self._turns, deque) and turn.wake in self._turns:
+                self._turns.remove(turn.wake)
+            elif self._turns:
+                self._turns.popleft()()
 
     def _refuse_itself(self, cell: "Cell") -> None:
         here = acting()

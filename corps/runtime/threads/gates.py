@@ -37,7 +37,7 @@ class Gate:
         if interrupt is not None:
             interrupt()
 
-    __call__ = open
+    __call__ = wake = open
 
     def call(self) -> None:
         """Wake the thread if it sleeps, without letting it through."""
