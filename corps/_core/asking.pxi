@@ -24,8 +24,8 @@ cdef class WaitGraphCore:
         request = <RequestCore>asked
         if request.route is not cell or request.relayed is not None:
             return False
-        waiter.wait = wait
         self._waits[serial] = wait
+        waiter.wait = wait
         return True
 
     cdef bint begin_afar(self, CellCore waiter, FutureCore future) except -1:
@@ -107,11 +107,13 @@ cdef class MethodCore:
         request.promise = future
         request._sent = corps_now()
         future.request = request
-        if cell.is_plain and cell.take_in(request, None):
-            return future
-        if self.is_main_threads_own(here):
+        if self.is_main_threads_own(here) and not (<EnvCore>self._env).pool.sends_in_one_step():
             return self._pure___call__(*args, **kwargs)
         try:
+            if cell.is_plain and cell.take_in(request, None):
+                return future
+            if self.is_main_threads_own(here):
+                return self._pure___call__(*args, **kwargs)
             cell.deliver(request)
         except BaseException:
             future.cancel()

@@ -138,15 +138,18 @@ def request_frame(number, kind, target, method, sender, remaining, codec):
 
 cdef bint sender_of(object sender, RequestFields *fields) noexcept:
     cdef object env
+    cdef int overflows = 0
     fields.has_sender = sender is not None
     if sender is None:
         return True
     if type(sender) is not tuple or PyTuple_GET_SIZE(sender) != 2:
         return False
     env = <object>PyTuple_GET_ITEM(sender, 0)
-    if not whole_of(env, &fields.sender_env):
-        if type(env) is not int or fields.sender_env != -1:
-            return False
+    if type(env) is not int:
+        return False
+    fields.sender_env = PyLong_AsLongLongAndOverflow(env, &overflows)
+    if overflows or fields.sender_env < -1:  # -1 is the front
+        return False
     return whole_of(<object>PyTuple_GET_ITEM(sender, 1), &fields.sender_conc)
 
 

@@ -1,5 +1,6 @@
 """Claims about faults that no other file plants: what dies, what does not, and that all is well then."""
 
+import asyncio
 import os
 import random
 import signal
@@ -346,3 +347,50 @@ def test_generators_are_closed_whose_consumer_has_died_with_its_process() -> Non
         assert next(shared) > 0
         shared.close()
         assert producer.open_now().ret == 0
+
+
+class Feed(corps.Conc):
+    interleave = 10
+
+    def __init__(self) -> None:
+        self.ended = 0
+
+    async def items(self) -> Any:
+        try:
+            yield 1
+            await asyncio.Event().wait()  # the next item never comes
+        finally:
+            self.ended += 1
+
+    def how_many_ended(self) -> int:
+        return self.ended
+
+
+class Reader(corps.Conc):
+    restart: ClassVar[corps.Restart | None] = None
+
+    def read(self, feed: "corps.Name[Feed]") -> None:
+        for _ in feed.items().ret:
+            pass
+
+    def pid(self) -> int:
+        return os.getpid()
+
+
+def test_an_item_that_nobody_waits_for_any_more_holds_up_no_worker() -> None:
+    with corps.boot(corps.Corps, envs=2) as app:
+        feed = app.options(env=1).create(Feed)
+        for _ in range(3):
+            reader = app.options(env=2).create(Reader)
+            pid = reader.pid().result(LIMIT)
+            reading = reader.read(feed)
+            with pytest.raises(corps.WaitTimeout):
+                reading.result(0.3)
+            os.kill(pid, signal.SIGKILL)
+            with pytest.raises(corps.RequestError):
+                reading.result(LIMIT)
+            assert feed.how_many_ended().result(LIMIT) >= 0
+        deadline = time.monotonic() + LIMIT
+        while feed.how_many_ended().result(LIMIT) < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)

@@ -178,6 +178,10 @@ class Generators:
         stream.is_unwanted = True
         return True
 
+    def only_of(self, env: int) -> list[int]:
+        """Return the generators that only this Env holds. Thread-safe."""
+        return [number for number, stream in list(self._streams.items()) if set(stream.holders) == {env}]
+
     def runs_beside(self, number: int | None, share: int) -> bool:
         """Return whether the note of a share that is back may begin beside coroutines. Thread-safe."""
         # Those may wait for a request that is behind it. It may not if it might run a plain generator's code.

@@ -10,7 +10,7 @@ import asyncio
 import concurrent.futures
 import inspect
 import logging
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from contextvars import Context, Token, copy_context
 from threading import Event
 from types import AsyncGeneratorType, CoroutineType, GeneratorType, NoneType
@@ -270,16 +270,18 @@ class Performer:
             request.open()  # a few numbers
         except UnpackError:
             return  # the error is reported when its turn comes
-        number, share, *_ = request.args
+        number, share, holder, _ = request.args
+        if number is None and (lost := self._generators.only_of(holder)):
+            self._cell.env.loop.call(self._cancel_steps, lost, (AHEAD, PULL))
         if self._generators.runs_beside(number, share):
             request.method = ANEXT
         # If no coroutine has begun yet, the one that does will see that nothing is wanted.
         if self._generators.is_unwanted_after(number, share) and self._tasks:
-            self._cell.env.loop.call(self._cancel_ahead, number)
+            self._cell.env.loop.call(self._cancel_steps, [number], (AHEAD,))
 
-    def _cancel_ahead(self, number: int) -> None:
+    def _cancel_steps(self, numbers: Collection[int], kinds: Collection[Kind]) -> None:
         for task, request in self._tasks.items():
-            if request.kind is AHEAD and request.args[0] == number:
+            if request.kind in kinds and request.args[0] in numbers:
                 task.cancel()
 
     @property

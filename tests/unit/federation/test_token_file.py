@@ -57,7 +57,11 @@ def test_a_file_that_others_may_open_is_not_used(path: Path) -> None:
         TokenFile(str(path))
 
 
-@pytest.mark.parametrize("text", ["bob = 7", 'bob = "x"', "bob", f'bob = "{BOB}"', 'own = "sha256:00"'])
+@pytest.mark.parametrize(
+    "text",
+    ["bob = 7", 'bob = "x"', "bob", f'bob = "{BOB}"', 'own = "sha256:00"'],
+    ids=["number", "word", "no table", "token", "own"],
+)
 def test_what_is_no_table_of_hashes_is_refused(path: Path, text: str) -> None:
     write(path, text)
     with pytest.raises(ConfigError) as raised:

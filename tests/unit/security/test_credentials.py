@@ -36,6 +36,7 @@ class Saying:
         (TOKEN.encode(), "of the type bytes"),
         (None, "of the type NoneType"),
     ],
+    ids=["empty", "long", "newline", "unprintable", "bytes", "none"],
 )
 def test_what_nobody_could_have_is_refused_and_not_shown(wrong: Any, why: str) -> None:
     with pytest.raises(NotAuthenticated, match=why) as raised:
@@ -74,7 +75,7 @@ def test_what_cannot_be_a_user_is_none(named: Any, caplog: pytest.LogCaptureFixt
     assert verdict == Verdict(reason="they could not be checked: the authenticator named no user")
 
 
-@pytest.mark.parametrize("text", [f"who is {TOKEN}?", "", "x" * 1000])
+@pytest.mark.parametrize("text", [f"who is {TOKEN}?", "", "x" * 1000], ids=["token", "empty", "long"])
 def test_the_reason_of_an_authenticator_shows_nothing_of_them(text: str) -> None:
     verdict = judge(Saying(NotAuthenticated(text)), Credentials(TOKEN))
     assert verdict.is_final
