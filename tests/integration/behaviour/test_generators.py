@@ -379,7 +379,7 @@ def test_a_wait_for_an_item_that_is_given_up_loses_none(way: Way) -> None:
 
 def test_the_deadline_of_a_name_is_one_for_each_item(way: Way) -> None:
     streams = way.create(Streams)
-    items = streams.options(deadline=0.05).slow_items(4).ret
+    items = streams.options(deadline=1.0).slow_items(4).ret
     with pytest.raises(corps.DeadlineExceeded):
         next(items)
     assert list(items) == [], "it was closed"
