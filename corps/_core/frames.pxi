@@ -136,19 +136,24 @@ def request_frame(number, kind, target, method, sender, remaining, codec):
     return pure["request_frame"](number, kind, target, method, sender, remaining, codec)
 
 
+cdef bint env_of(object thing, int64_t *env) noexcept:
+    """Take the id of an Env from an object; return whether it is one: from 0 on, or -1 for the front."""
+    cdef int overflows = 0
+    if type(thing) is not int:
+        return False
+    env[0] = PyLong_AsLongLongAndOverflow(thing, &overflows)
+    return overflows == 0 and env[0] >= -1
+
+
 cdef bint sender_of(object sender, RequestFields *fields) noexcept:
     cdef object env
-    cdef int overflows = 0
     fields.has_sender = sender is not None
     if sender is None:
         return True
     if type(sender) is not tuple or PyTuple_GET_SIZE(sender) != 2:
         return False
     env = <object>PyTuple_GET_ITEM(sender, 0)
-    if type(env) is not int:
-        return False
-    fields.sender_env = PyLong_AsLongLongAndOverflow(env, &overflows)
-    if overflows or fields.sender_env < -1:  # -1 is the front
+    if not env_of(env, &fields.sender_env):
         return False
     return whole_of(<object>PyTuple_GET_ITEM(sender, 1), &fields.sender_conc)
 

@@ -206,7 +206,7 @@ cdef class AskingCore:
         if not isinstance(sender, tuple) or PyTuple_GET_SIZE(sender) != 3:
             return False
         env = <object>PyTuple_GET_ITEM(sender, 1)
-        if not whole_of(env, &fields.sender_env) and (type(env) is not int or fields.sender_env != -1):
+        if not env_of(env, &fields.sender_env):
             return False
         return whole_of(<object>PyTuple_GET_ITEM(sender, 2), &fields.sender_conc)
 

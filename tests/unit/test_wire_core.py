@@ -3,15 +3,17 @@
 import pickle
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corps import core
 from corps.addresses import ConcAddr
 from corps.core import pure_function, pure_of
 from corps.errors import CorpsError
 from corps.messages.requests import Kind
 from corps.packing.packer import Packed, Packer
-from corps.wire.frames import MAX_NUMBER, outcome_frame, request_frame
+from corps.wire.frames import MAX_NUMBER, RequestHeader, outcome_frame, read_header, request_frame
 
 ATOMS = (
     st.none()
@@ -112,3 +114,26 @@ def test_the_header_of_a_request_is_written_as_ever(
 def test_the_header_of_an_outcome_is_written_as_ever(number: Any, status: Any, codec: Any) -> None:
     args = number, status, codec
     assert result_of(outcome_frame, *args) == result_of(pure_function(outcome_frame), *args)
+
+
+HEADERS = st.builds(
+    lambda number, conc, method, sender: request_frame(
+        number, Kind.CALL, ConcAddr("c", 1, conc), method, sender, None, 1
+    ),
+    *(st.integers(0, MAX_NUMBER), st.integers(0, MAX_NUMBER), st.text(max_size=40)),
+    st.none() | st.tuples(st.integers(-1, MAX_NUMBER), st.integers(0, MAX_NUMBER)),
+) | st.builds(outcome_frame, st.integers(1, MAX_NUMBER), st.integers(0, 3), st.integers(0, 255))
+
+
+@pytest.mark.skipif(core.name == "pure", reason="no header is read natively here")
+@given(HEADERS, st.integers(0, 60), st.binary(max_size=3), st.integers(0, 3))
+def test_a_header_that_is_read_natively_is_read_as_ever(header: bytes, at: int, put: bytes, cut: int) -> None:
+    from corps._core import engine
+
+    for data in (header, header[:at] + put + header[at + cut :]):
+        fields = engine.read_usual(data)
+        if fields is not None:  # else it is left to Python
+            read = read_header([data, b""])
+            known = (*read[:5], read.codec) if isinstance(read, RequestHeader) else tuple(read)
+            assert fields == known
+            assert not isinstance(read, RequestHeader) or (read.remaining, read.optional) == (None, None)
