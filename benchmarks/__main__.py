@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from benchmarks import compare, history, pages, plots, report
-from benchmarks.cases import USUAL, Group, Section, chosen
+from benchmarks.cases import SECTIONS, USUAL, Group, Section, chosen
 from benchmarks.machine import installed_version, machine
 from benchmarks.peers.table import PACKAGES
 from benchmarks.results import Run, read_json, write_json
@@ -130,8 +130,6 @@ def main(
     """Measure corps; in the same run what the media themselves cost, and with --peers what others need."""
     if earlier is not None and not earlier.exists():
         raise click.UsageError(f"there is no run {earlier} to compare with: --keep makes the reference")
-    if keep and (only or quick):
-        raise click.UsageError("only whole sections can be kept: leave out --only and --quick")
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)
@@ -146,6 +144,8 @@ def main(
             raise click.UsageError(
                 "the reference has measured every target" if missing else f"nothing has {only!r} in its name"
             )
+        if keep and any(each not in SECTIONS for each in sections):
+            raise click.UsageError("only whole sections can be kept: --only has to name one, without --quick")
         if peers is None:
             peers = core or savina or everything or missing
         run, is_broken = measure(sections, rounds, quick=quick, peers=peers, say=Console(stderr=True))
