@@ -5,9 +5,7 @@ generated, and `runtime.options.EnvOptions` has the same names. The values are f
 are made. They stay in the process that made them; an Env gets EnvOptions instead, and so needs no pydantic.
 """
 
-import os
 import re
-import sys
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
@@ -15,27 +13,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 from corps.endpoints import is_wildcard, read_host, read_listening, read_ports
 from corps.exporting import exported
+from corps.machine import MIB, MOST_ENVS, cores, quarter_of_memory
 
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-
-MIB: Final = 1024 * 1024
 
 WEIGHT: Final = (
     r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}=([1-9][0-9]?|100)$"  # of a client, as `weights_of` reads it
 )
 
 ENV_ID: Final = re.compile(r"[1-9][0-9]{0,2}|10[01][0-9]|102[0-4]")  # of an Env with workers, as a key
-
-
-def _cores() -> int:
-    """Count the cores on which this process may run, which can be fewer than the machine has."""
-    if sys.version_info >= (3, 13):
-        return min(1024, os.process_cpu_count() or 1)  # or what `python -X cpu_count` says
-    return min(1024, len(os.sched_getaffinity(0)))
-
-
-def _quarter_of_memory() -> int:
-    return max(MIB, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4)
 
 
 def _number_as_text(value: Any) -> Any:
@@ -108,7 +94,7 @@ class SharedMemory(_Group):
     """Large buffers between the Envs of a host go through memory that both see, if `transport` is `unix`."""
 
     bytes: int = _setting(
-        _quarter_of_memory,
+        quarter_of_memory,
         "Bytes that one Env may fill for others. More goes through the sockets.",
         ge=MIB,
     )
@@ -473,7 +459,9 @@ class Settings(_Group):
         pydantic.ValidationError: A value is not allowed.
     """
 
-    envs: int = _setting(_cores, "Env processes to start for workers; one more is the front.", ge=1, le=1024)
+    envs: int = _setting(
+        cores, "Env processes to start for workers; one more is the front.", ge=1, le=MOST_ENVS
+    )
     tag: str = _setting(
         "",
         "A label of this run, to tell its processes and log lines from those of others.",

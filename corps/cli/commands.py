@@ -26,7 +26,7 @@ from corps.workers.iterators import RemoteIterator
 from corps.workers.parameters import read_words
 
 if TYPE_CHECKING:
-    from corps.settings import Settings
+    from corps.launch.launch_settings import LaunchSettings
 
 
 class UsageProblem(Exception):
@@ -56,10 +56,12 @@ def run_application(
         with stopping_signals():
             source = _find(application)
 
-            def found_settings() -> "Settings":
+            def found_settings() -> "LaunchSettings":
+                from corps.launch.launch_settings import launch_settings
+
                 given = {"envs": envs, "tag": tag, "external": external or None}
-                found = find_settings(config, given, source=source, texts=settings).settings
-                log_to_stderr(found.log_level)
+                found = launch_settings(config, given, source=source, texts=settings)
+                log_to_stderr(found.options.log_level)
                 return found
 
             executable = settings.get("executable") or find_executable(config, source)

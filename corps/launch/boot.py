@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple, overloa
 
 from corps.errors import CorpsError
 from corps.exporting import exported
-from corps.launch.found_settings import find_executable, find_settings
+from corps.launch.found_settings import find_executable
 from corps.launch.may_boot import check_before, check_source, line_of
 from corps.launch.plan import CorpsPlan
 from corps.launch.sources import find_source
@@ -22,6 +22,7 @@ from corps.runtime.threads.running_loop import running_loop
 
 if TYPE_CHECKING:
     from corps.launch.booted_name import BootedName, StartingName
+    from corps.launch.launch_settings import LaunchSettings
     from corps.settings import Settings
 
 T = TypeVar("T")
@@ -190,8 +191,10 @@ def _planned(
     found = find_source(source)
     check_source(found, caller)
 
-    def settings() -> "Settings":
-        return find_settings(config, given, source=found).settings
+    def settings() -> "LaunchSettings":
+        from corps.launch.launch_settings import launch_settings
+
+        return launch_settings(config, given, source=found)
 
     return CorpsPlan(found, settings, executable=find_executable(config, found))
 

@@ -1,11 +1,10 @@
 """From a plan to a Corps that runs, in one thread. Where a step fails, what the steps before it made ends."""
 
 import os
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import PurePath
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from corps.addresses import BOOT_ENV, FRONT, ConcAddr
 from corps.clock import now
@@ -13,18 +12,17 @@ from corps.errors import BootError, ConfigError
 from corps.federation.claims import private_tag
 from corps.launch import child
 from corps.launch.application import create_application
-from corps.launch.autoloading import Autoloading, installed
+from corps.launch.autoloading import Autoloading
 from corps.launch.corps_end import CorpsEnd
 from corps.launch.death_follower import DeathFollower
 from corps.launch.first_process import FirstProcess
 from corps.launch.held_tag import HeldTag
+from corps.launch.launch_settings import LaunchSettings
 from corps.launch.plan import CorpsPlan
 from corps.launch.starting import start_env
-from corps.launch.surroundings import labels_of, of_envs
+from corps.launch.surroundings import labels_of
 from corps.launchers.local.launcher import LocalLauncher
 from corps.launchers.local.processes import ProcessHost
-from corps.managers.assembly import env_options
-from corps.managers.components import Component, components_of
 from corps.managers.corps_mgr import CorpsMgr
 from corps.membership.membership import Membership
 from corps.membership.orders import CorpsCreated, Start
@@ -44,9 +42,6 @@ from corps.services.logs.hub import LogHub
 from corps.supervision.restarts import Restart
 from corps.workers.names import Name
 from corps.workers.parameters import Parameter, read_assignments
-
-if TYPE_CHECKING:
-    from corps.settings import Settings
 
 LAST_REPORTS: Final = 1.0  # seconds for reports of processes that end last
 
@@ -89,8 +84,7 @@ class CorpsBuilder:
         if env.options.transport != "unix" or env.options.listen_hosts:
             host.also_import("corps.transport.zeromq.transport")
         host.wait_ready(max(0.0, until - now()))
-        components = components_of(settings.autoload, installed)
-        start = self._first_order(env, host.runtime_dir, components, settings)
+        start = self._first_order(env, host.runtime_dir, settings)
         env.labels = labels_of(start.of_envs)
         membership = self._gather(env, me, LocalLauncher(host, child.main), start, settings)
         front = membership.start(settings.envs, until)
@@ -102,7 +96,7 @@ class CorpsBuilder:
         # The Corps object has ended, and does not return.
         mgr.family.on_end = lambda child, failure: None if child in own else self._end.object_ended(failure)
         autoloading = Autoloading(env, mgr, FRONT, [FRONT, *env.worker_envs], own.add)
-        autoloading.start(components, until)
+        autoloading.start(settings.components, until)
         kwargs = {**kwargs, **self._read_arguments(env)}
         application = Record(Application, args, kwargs, WorkerOptions(settings.tag, restart=restart))
         name = create_application(env, mgr, application)
@@ -116,7 +110,7 @@ class CorpsBuilder:
         parts = host, env, membership, deaths, mgr, autoloading, name, restart
         return CorpsParts(*parts, settings.finish_timeout, tag)
 
-    def _take_tag(self, host: ProcessHost, settings: "Settings") -> HeldTag:
+    def _take_tag(self, host: ProcessHost, settings: LaunchSettings) -> HeldTag:
         """Take the tag of a Corps before anything of it runs, so that of two boots one goes on."""
         assert host.template_pid is not None
         plan = self._plan
@@ -133,12 +127,12 @@ class CorpsBuilder:
         self._undo_late.push(give_back)
         return tag
 
-    def _start_own_env(self, host: ProcessHost, settings: "Settings") -> tuple[Env, Member]:
-        options, source = env_options(settings), self._plan.source
+    def _start_own_env(self, host: ProcessHost, settings: LaunchSettings) -> tuple[Env, Member]:
+        options, source = settings.options, self._plan.source
         what = "a contained" if self._plan.is_contained else "an external" if settings.external else ""
         if self._plan.is_contained:
             options = replace(options, listen_hosts=())
-        elif settings.listen.hosts and not settings.external:
+        elif options.listen_hosts and not settings.external:
             raise ConfigError(
                 "listen.hosts names where to listen for other Corps, and this Corps is not external: set "
                 "external to true, and give it a tag"
@@ -160,29 +154,26 @@ class CorpsBuilder:
         env.attend()
         return env, me
 
-    def _first_order(
-        self, env: Env, runtime_dir: str, components: Sequence[Component], settings: "Settings"
-    ) -> Start:
-        in_each = [list(each) for each in components if each.where == "env"]
+    def _first_order(self, env: Env, runtime_dir: str, settings: LaunchSettings) -> Start:
+        in_each = [list(each) for each in settings.components if each.where == "env"]
         source, where = self._plan.source.as_list(), os.fsencode(runtime_dir)
         options = asdict(env.options)
         # A process that starts later knows from its start what log records are wanted.
         env.parts.get(LogHub).on_chosen = lambda chosen: options.update(log_now=chosen.as_plain())
-        return Start(self._corps_id, options, source, where, 0, in_each, of_envs(settings))
+        return Start(self._corps_id, options, source, where, 0, in_each, [*settings.of_envs])
 
     def _gather(
-        self, env: Env, me: Member, launcher: LocalLauncher, start: Start, settings: "Settings"
+        self, env: Env, me: Member, launcher: LocalLauncher, start: Start, settings: LaunchSettings
     ) -> Membership:
         """Make the Membership. It starts no process yet."""
-        beat = settings.beat
         membership = Membership(
             env,
             me,
             launcher,
             start,
             boot_timeout=settings.boot_timeout,
-            restart=Restart(max=settings.env_restart.max, within=settings.env_restart.within),
-            vitals=Vitals(beat.every, beat.suspect, beat.dead),
+            restart=settings.env_restart,
+            vitals=Vitals(*settings.beat),
             on_limit=self._end.fail,
         )
 

@@ -17,7 +17,7 @@ from corps.federation.finding import address_for
 from corps.federation.records import ConnectionRecord
 from corps.federation.registry import read_connection_file, registry_of_user
 from corps.launch.client_dirs import make_client_dir
-from corps.launch.client_options import client_options
+from corps.launch.launch_settings import launch_settings
 from corps.launch.local import LocalEnv
 from corps.launch.starting import make_bordered
 from corps.launchers.local.runtime_dir import remove_runtime_dir
@@ -70,7 +70,7 @@ def start_client() -> ClientEnv:
         ConfigError: A setting is unknown or has a bad value.
         BootError: It cannot listen.
     """
-    options = replace(client_options(os.environ), transport="unix", border_secret=new_secret())
+    options = replace(launch_settings().options, transport="unix", border_secret=new_secret())
     corps_id, incarnation = secrets.token_hex(8), secrets.token_hex(16)
     runtime_dir = make_client_dir()
     try:

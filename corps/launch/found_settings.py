@@ -39,6 +39,11 @@ def find_settings(
     )
 
 
+def file_for(source: Source | None) -> Path | None:
+    """Find the configuration file that counts where none is named; None if there is none."""
+    return find_file(_directory(source))
+
+
 def find_executable(
     config: "str | Path | Mapping[str, Any] | Settings | None", source: Source | None
 ) -> str | None:
@@ -52,7 +57,7 @@ def find_executable(
             return str(given)
     if "CORPS_EXECUTABLE" in os.environ:
         return os.environ["CORPS_EXECUTABLE"] or None
-    path = Path(config) if isinstance(config, str | Path) else find_file(_directory(source))
+    path = Path(config) if isinstance(config, str | Path) else file_for(source)
     found = None if path is None else read_file(path).get("executable")
     return None if found is None else str(found)
 

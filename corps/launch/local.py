@@ -4,7 +4,7 @@ import asyncio
 import atexit
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +15,13 @@ from corps.addresses import ENV_MGR
 from corps.clock import now
 from corps.errors import ClosedError, ConfigError, RestartLimit, SupervisionError
 from corps.exporting import exported
-from corps.launch.autoloading import Autoloading, installed
+from corps.launch.autoloading import Autoloading
 from corps.launch.ending_alone import end_alone
-from corps.launch.found_settings import find_settings
 from corps.launch.interrupted import is_interrupt
-from corps.managers.assembly import build_env, env_options
-from corps.managers.components import Component, components_of
+from corps.launch.launch_settings import launch_settings
+from corps.launch.surroundings import labels_of
+from corps.managers.assembly import build_env
+from corps.managers.components import Component
 from corps.messages.endings import Failure
 from corps.messages.env_event import EnvEvent
 from corps.messages.requests import EXIT_NOW
@@ -223,21 +224,20 @@ def env(
     """
     if fault := fault_of(travels):
         raise ConfigError(f"corps.env got travels={travels!r:.200}: {fault}")
-    settings = find_settings(config, {"threads.max": threads}).settings
-    components = components_of(settings.autoload, installed)
-    local = LocalEnv(build_env(secrets.token_hex(8), 0, env_options(settings), travels=travels))
+    settings = launch_settings(config, {"threads.max": threads})
+    local = LocalEnv(build_env(secrets.token_hex(8), 0, settings.options, travels=travels))
     # It is alone, so it is where each Env would be.
-    local._env.labels = {0: {label for each in settings.per_env.values() for label in each.labels}}
-    if components:
+    local._env.labels = {0: frozenset().union(*labels_of(settings.of_envs).values())}
+    if settings.components:
         try:
-            _start_components(local._env, components, now() + settings.boot_timeout)
+            _start_components(local._env, settings.components, now() + settings.boot_timeout)
         except BaseException:
             local.close()
             raise
     return local
 
 
-def _start_components(env: Env, components: list[Component], until: float) -> None:
+def _start_components(env: Env, components: Sequence[Component], until: float) -> None:
     """Start components, in a thread that may wait for them. What they raise is raised."""
     from concurrent.futures import ThreadPoolExecutor
 

@@ -8,7 +8,7 @@ from corps.launch.sources import Source
 from corps.supervision.restarts import Restart
 
 if TYPE_CHECKING:
-    from corps.settings import Settings
+    from corps.launch.launch_settings import LaunchSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,8 @@ class CorpsPlan:
     """
 
     source: Source
-    find_settings: "Callable[[], Settings]"  # called once, in the Corps's thread, while the template imports
+    # Called once, in the thread of the Corps, while the template imports.
+    find_settings: "Callable[[], LaunchSettings]"
     executable: str | None = None  # the interpreter of its processes; None for that of this one
     of_command: Mapping[str, str] | None = None
     log_file: str = ""  # where the output of this process goes, if others are to be shown that

@@ -1,6 +1,7 @@
 """What single Envs have, by the settings: environment variables, priority, cores and labels."""
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from corps.addresses import FRONT, env_label
@@ -26,12 +27,12 @@ def of_envs(settings: "Settings") -> list[list[Any]]:
     ]
 
 
-def labels_of(listed: list[list[Any]]) -> dict[int, frozenset[str]]:
+def labels_of(listed: Sequence[list[Any]]) -> dict[int, frozenset[str]]:
     """Return the labels of each Env, from `of_envs`."""
     return {env_id: frozenset(labels) for env_id, _, _, _, labels in listed}
 
 
-def take_on(env_id: int, listed: list[list[Any]]) -> None:
+def take_on(env_id: int, listed: Sequence[list[Any]]) -> None:
     """Have this process, which is an Env, be as the settings say. It has one thread: others inherit it.
 
     Raises:

@@ -16,7 +16,8 @@ from corps.errors import BrokenError, ClosedError, CorpsError, RestartLimit
 from corps.federation.describing import record_of
 from corps.federation.processes import HeldProcess, hold
 from corps.launch.apart.order import BootOrder, Failed, Over, Told, Up, hear, tell
-from corps.launch.found_settings import find_executable, find_settings
+from corps.launch.found_settings import find_executable
+from corps.launch.launch_settings import LaunchSettings, launch_settings
 from corps.launch.plan import CorpsPlan
 from corps.launch.running import RunningCorps
 from corps.launch.serving import log_to_stderr, serve, stopping_signals
@@ -28,7 +29,7 @@ from corps.runtime.cells.records import Sealed
 from corps.runtime.threads.watched_thread import WatchedThread
 
 if TYPE_CHECKING:
-    from corps.settings import Settings
+    pass
 
 ENTRY: Final = f"{__name__}:main"
 
@@ -106,9 +107,9 @@ class _Booting:
         tag = order.tag or None
         given = {"envs": order.envs, "tag": tag, "external": order.kind != "contained"}
 
-        def settings() -> "Settings":
-            found = find_settings(config, given, source=source).settings
-            log_to_stderr(found.log_level)
+        def settings() -> LaunchSettings:
+            found = launch_settings(config, given, source=source)
+            log_to_stderr(found.options.log_level)
             return found
 
         return CorpsPlan(

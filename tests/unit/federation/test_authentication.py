@@ -15,7 +15,7 @@ import pytest
 from corps.errors import ConfigError, NotAuthenticated, Overloaded, UnsafeFile
 from corps.federation.authentication import Authentication, authenticator_of
 from corps.federation.token_file import TokenFile
-from corps.launch.client_options import client_options
+from corps.launch.launch_settings import launch_settings
 from corps.messages.callers import Caller
 from corps.peers.proving import Proving
 from corps.security.authenticators import new_token, token_hash
@@ -193,7 +193,9 @@ def test_a_peer_that_has_gone_is_not_checked_again(door: Door) -> None:
 
 
 def options(**said: Any) -> Any:
-    return replace(client_options({}), **{f"authentication_{name}": value for name, value in said.items()})
+    return replace(
+        launch_settings().options, **{f"authentication_{name}": value for name, value in said.items()}
+    )
 
 
 def private(path: Path, text: str) -> str:
