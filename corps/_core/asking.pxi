@@ -76,7 +76,7 @@ cdef class MethodCore:
 
     cdef public object _addr, _method, _env, _deadline, _interface, limits
     cdef public object _retries
-    cdef public bint is_hasty
+    cdef public bint is_hasty, yields
 
     def __init__(self, addr, method, env, deadline, interface, retries=0):
         self._addr = addr

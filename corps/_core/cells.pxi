@@ -13,7 +13,7 @@ cdef class MailboxCore:
     cdef public Lock lock
     cdef public RequestCore first, _last
     cdef public long _count, _limit
-    cdef public bint is_full
+    cdef public bint is_full, is_strict
     cdef public object _turns
     cdef object _its_door
     cdef bint takes
@@ -110,6 +110,8 @@ cdef class CellCore:
             or self._inflight
             or box.lock.is_held
             or not box.takes
+            or request.yields
+            or (box.is_full and box.is_strict)
             or move.notifies
             or move._to is None
         ):

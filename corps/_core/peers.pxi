@@ -160,6 +160,7 @@ cdef class AskingCore:
             or request.deadline is not None
             or request.travelling is not None
             or request.stage != _WAITING
+            or request.yields
             or type(self) is not asking_class
             or not self.packs_plainly
             or self._max_frame is not None

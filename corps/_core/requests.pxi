@@ -34,7 +34,7 @@ cdef class RequestCore:
     cdef public object travelling, route, cancel_run, wait, relayed, errands, number
     cdef public RequestCore behind
     cdef public int stage
-    cdef public bint is_given_up
+    cdef public bint is_given_up, yields
     cdef double _sent  # negative: not known
 
     def __cinit__(self):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, Unpack
 
 from corps.exporting import exported
 from corps.launch.interrupted import is_interrupt
@@ -16,6 +16,7 @@ from corps.messages.env_event import EnvEvent
 from corps.runtime.calls.futures import Future
 from corps.runtime.context import Block
 from corps.runtime.env import Env
+from corps.runtime.options import WhenFull
 from corps.runtime.threads.sleeping import result_of
 from corps.services.dirs.handle import DirHandle
 from corps.workers.dead_letters import DeadLetters
@@ -77,7 +78,7 @@ class BootedName(Name[T_co], DirHandle):
 
     def __init__(self, name: Name[T_co], running: RunningCorps, chosen: Options | None = None) -> None:
         """Make the Name of a Corps that runs."""
-        how: dict[str, Any] = {"prefetch": name._prefetch, "is_hasty": name._is_hasty}
+        how: dict[str, Any] = {"prefetch": name._prefetch, "when_full": name._when_full}
         super().__init__(name._addr, name._interface, running.env, name._deadline, **how)
         vars(self).update(
             _running=running,
@@ -92,7 +93,7 @@ class BootedName(Name[T_co], DirHandle):
         *,
         deadline: float | None = None,
         prefetch: int | None = None,
-        when_full: Literal["wait", "raise"] = "wait",
+        when_full: WhenFull | None = None,
         **chosen: Unpack[Chosen],
     ) -> "BootedName[T_co]":
         """Return a Name of the same Corps that calls it, and creates workers, in another way.
@@ -101,7 +102,8 @@ class BootedName(Name[T_co], DirHandle):
             deadline: Seconds within which each request must be answered, and each worker constructed; None
                 for no limit.
             prefetch: See `Name.options`.
-            when_full: See `Name.options`.
+            when_full: See `Name.options`; of workers created through what is returned, see `corps.options`.
+                None: ``"wait"``, and for workers what their class declares.
             **chosen: For workers created through what is returned: see `corps.options`.
 
         Returns:
@@ -110,8 +112,9 @@ class BootedName(Name[T_co], DirHandle):
         Raises:
             ConfigError: A value is out of range.
         """
-        how = replace(Options(deadline=deadline, **chosen).checked(), _of=self._running.env)
-        limited = super().options(deadline=deadline, prefetch=prefetch, when_full=when_full)
+        wanted = Options(deadline=deadline, when_full=when_full, **chosen)
+        how = replace(wanted.checked(), _of=self._running.env)
+        limited = super().options(deadline=deadline, prefetch=prefetch, when_full=when_full or "wait")
         return BootedName(limited, self._running, how)
 
     def create(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:

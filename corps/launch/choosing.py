@@ -4,6 +4,7 @@ from typing import Literal
 
 from corps.exporting import exported
 from corps.launch.apart.booting import boot_apart
+from corps.runtime.options import WhenFull
 from corps.supervision.restarts import Restart
 from corps.workers.factory import Options, Per
 from corps.workers.placement import Where
@@ -27,6 +28,7 @@ def options(
     external: bool = False,
     managed: bool = False,
     contained: bool = False,
+    when_full: WhenFull | None = None,
 ) -> Options:
     """Choose how workers are created, and Corps booted: ``corps.options(tag="a").create(Counter, 10)``.
 
@@ -53,6 +55,11 @@ def options(
         external: For `Options.boot`: the Corps has a life of its own, and others find it by `tag`.
         managed: For `Options.boot`, with `external`: the Corps ends with the worker that boots it.
         contained: For `Options.boot`: the Corps is private to the worker that boots it, and ends with it.
+        when_full: What becomes of a request for which the mailbox has no room. ``"wait"``: its sender waits.
+            ``"raise"``: it fails with Overloaded. ``"drop_oldest"``: it takes the place of the oldest one
+            that waits, which fails so. Both say executed "no"; for one by ``send`` there is a dead letter.
+            With the last two the mailbox has room for half of the setting ``window.requests`` at most. None
+            for what the class declares.
 
     Returns:
         Options with the methods `create`, `create_nowait`, `create_many`, `create_per_env`, `replicate`,
@@ -63,4 +70,4 @@ def options(
         PropertyError: A property cannot be.
     """
     wanted = tag, env, mailbox, deadline, restart, register, properties, at_once, per, label, where
-    return Options(*wanted, external, managed, contained, _boots=boot_apart).checked()
+    return Options(*wanted, external, managed, contained, when_full, _boots=boot_apart).checked()

@@ -28,6 +28,7 @@ from corps.messages.requests import EXIT_NOW
 from corps.runtime.calls.travelling import fault_of
 from corps.runtime.context import Block, current
 from corps.runtime.env import Env
+from corps.runtime.options import WhenFull
 from corps.runtime.this_process import this_process
 from corps.runtime.threads.sleeping import result_of
 from corps.runtime.threads.thread_starts import THREADS_START_AT_EXIT
@@ -94,10 +95,16 @@ class LocalEnv(DirHandle):
         self._check_open()
         return self._plain.singleton(cls, *args, **kwargs)
 
-    def options(self, *, deadline: float | None = None, **chosen: Unpack[Chosen]) -> Options:
+    def options(
+        self,
+        *,
+        deadline: float | None = None,
+        when_full: WhenFull | None = None,
+        **chosen: Unpack[Chosen],
+    ) -> Options:
         """Say how workers are to be created here; see `corps.options`."""
         self._check_open()
-        return replace(Options(deadline=deadline, **chosen).checked(), _of=self._env)
+        return replace(Options(deadline=deadline, when_full=when_full, **chosen).checked(), _of=self._env)
 
     def _check_open(self) -> None:
         if self._env.closed:

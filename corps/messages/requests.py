@@ -183,6 +183,7 @@ class Request:
         caller: Who sends it, of an AHEAD and of what another Corps has sent; else unset: see `caller_of`.
         is_hasty: Where there is no room for it, its sender does not wait; unset for one that waits.
         is_given_up: Its caller wants no outcome any more. Set before its promise is done, for that reason.
+        yields: Where there is no room, it takes the place of an older one that yields, and gives up its own.
     """
 
     __slots__ = (
@@ -210,6 +211,7 @@ class Request:
         "target",
         "travelling",
         "wait",
+        "yields",
     )
 
     came: float
@@ -249,6 +251,7 @@ class Request:
         self.sent: float | None = None
         self.errands: OfMainThread | None = None
         self.is_given_up = False
+        self.yields = False
 
     @property
     def waits_for_room(self) -> bool:

@@ -44,6 +44,7 @@ from corps.wire.frames import (
     ProbeHeader,
     frame_of,
     request_frame,
+    yielding,
 )
 
 _log = logging.getLogger("corps.transport")
@@ -184,7 +185,7 @@ class Asking:
             rest if rest is None or rest < MAX_REMAINING else None,
             codec,
         )
-        self._leave(request, [header, *frames], size)
+        self._leave(request, [yielding(header) if request.yields else header, *frames], size)
 
     def _leave(self, request: Request, frames: list[Frame], size: int) -> None:
         """Send the message of a request that has its number, and the room for so many bytes."""

@@ -40,6 +40,23 @@ class IteratorSide(StreamSide, Protocol):
         """Make the iterator over a generator of a worker of another owner."""
 
 
+class Crowding(Protocol):
+    """What the mailbox of a worker says of requests that wait in front of it. Thread-safe."""
+
+    @property
+    def replaces(self) -> bool:
+        """Whether a request that has come may take the place of another one."""
+
+    def is_full_with(self, more: int) -> bool:
+        """Return whether there is no room, if so many wait in front of the mailbox."""
+
+    def may_go(self, other: Request) -> bool:
+        """Return whether the request that has come may take the place of this one."""
+
+    def fail(self, out: Request) -> None:
+        """Fail a request for which there is no room: one whose place was taken, or that has come itself."""
+
+
 class LocalSide(IteratorSide, Protocol):
     """What a peer needs of the Env that it is seen from."""
 
@@ -68,6 +85,9 @@ class LocalSide(IteratorSide, Protocol):
 
     def overtakes(self, request: Request) -> bool:
         """Return whether a request is delivered before others that wait, which may wait for just that."""
+
+    def crowding(self, request: Request) -> Crowding | None:
+        """Return what decides about a request where there is no room; None if it waits for that."""
 
     def follow_probe(self, request: Request, probe: ProbeHeader) -> None:
         """Look on for a circle of waits, from the worker that has the request."""

@@ -15,7 +15,7 @@ from corps.clock import now
 from corps.errors import InternalError
 from corps.messages.outcomes import Refused
 from corps.messages.requests import EXIT, WITHDRAWN, Request, Route
-from corps.peers.local_side import LocalSide
+from corps.peers.local_side import Crowding, LocalSide
 from corps.wire.fair_order import FairOrder
 from corps.wire.fair_share import FairShare, Room, Share
 
@@ -110,6 +110,7 @@ class Reception:
             Overloaded: Its client has too much unanswered.
         """
         request, client, looks, serves = place.request, place.client, False, False
+        crowding, out = self._env.crowding(request), None
         where = request.target.conc, self._env.overtakes(request)
         with self._lock:
             if not self._share.has(client):
@@ -123,9 +124,12 @@ class Reception:
                 queue = self._new_queue(where)
             place.queue = queue
             goes_on = not queue.order and queue.ahead < _AHEAD and request.kind is not EXIT
-            if (
-                goes_on
-            ):  # at once, as mostly: that takes 2 µs less, and no other thread has anything to hand on
+            if crowding is not None and not goes_on and crowding.is_full_with(len(queue.order or ())):
+                out = self._put_out(crowding, queue, place)
+                goes_on = out is None  # the mailbox has what is to go
+            if out is place:
+                place.state = "begun"
+            elif goes_on:  # as mostly: that takes 2 µs less, and no other thread has anything to hand on
                 queue.ahead += 1
                 place.state = "there"
             else:
@@ -139,6 +143,8 @@ class Reception:
             client.say_share(said)
         if looks:
             self._env.alarms.at(now() + _LOOK, self._look)
+        if crowding is not None and out is not None:
+            crowding.fail(out.request)
         if goes_on:
             self._deliver(request)
         elif serves:
@@ -180,6 +186,23 @@ class Reception:
         with self._lock:
             waiting = sum(len(queue.order or ()) for queue in self._queues.values())
             return {**self._share.statistics(), "waiting": waiting}
+
+    def _put_out(self, crowding: Crowding, queue: _Queue, place: Place) -> Place | None:
+        """Return what has to go, so that a request has room: itself, or one that waits. With the lock.
+
+        None if only in the mailbox there may be one that it can replace.
+        """
+        if not crowding.replaces:
+            return place
+
+        def may_go(other: Place) -> bool:
+            return other.state == "waiting" and crowding.may_go(other.request)
+
+        out = None if queue.order is None else queue.order.take_out(place.client, may_go)
+        if out is not None:
+            out.state = "begun"
+            out.request.stage = WITHDRAWN
+        return out or (place if queue.order else None)
 
     def _new_queue(self, where: _Where) -> _Queue:
         """Make the queue of a worker; forget those of which nothing is known, if there are many."""

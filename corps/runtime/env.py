@@ -35,6 +35,7 @@ from corps.runtime.calls.futures import Future
 from corps.runtime.calls.retrying import Retrying
 from corps.runtime.calls.travelling import Travels
 from corps.runtime.cells.cell import DEPTH
+from corps.runtime.cells.mailbox import Crowding, crowding_of
 from corps.runtime.cells.performing import AS_THEY_ARE
 from corps.runtime.cells.upper_side import UpperSide, WorkerName
 from corps.runtime.context import Activity, acting, current
@@ -451,6 +452,10 @@ class Env:
         """See `LocalSide.overtakes`."""
         cell = self.registry.find(request.target.conc)
         return cell is not None and cell.is_shared and request.method in cell.interface.interleaving
+
+    def crowding(self, request: Request) -> Crowding | None:
+        """See `LocalSide.crowding`."""
+        return crowding_of(self.registry.find(request.target.conc), request)
 
     def follow_probe(self, request: Request, header: ProbeHeader) -> None:
         """Follow a probe of another Env, which has come in after the request it is about."""

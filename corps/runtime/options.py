@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 from corps.supervision.restarts import Restart
 
@@ -84,6 +84,11 @@ class EnvOptions:
     border_secret: bytes = field(repr=False)  # of an external Corps; empty for every other one
 
 
+WhenFull = Literal["wait", "raise", "drop_oldest"]
+"""What becomes of a request for which its worker has no room: see `corps.options`."""
+WHEN_FULL: Final = get_args(WhenFull)
+
+
 class WorkerOptions(NamedTuple):
     """How a worker is to be created."""
 
@@ -91,3 +96,4 @@ class WorkerOptions(NamedTuple):
     mailbox: int | None = None  # requests that may wait for it; None for the Env's default
     restart: Restart | None = None  # what is declared about its failures; None: it is not restarted
     at_once: int | None = None  # how many functions of a Funcs may run; None for what its class says
+    when_full: WhenFull | None = None  # None for what its class says

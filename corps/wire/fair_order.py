@@ -6,9 +6,9 @@ no clock, no thread; its owner's lock protects it.
 """
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Final, Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -66,6 +66,33 @@ class FairOrder(Generic[K, T]):
             self._line_up(client, line)
         elif not self._heads:  # the next ones begin anew, and nobody owes anything
             self._virtual = self._last_finish
+        return item
+
+    def take_out(self, client: K, may_go: Callable[[T], bool]) -> T | None:
+        """Take out the oldest item that may go: of this client, or else of those that have most waiting.
+
+        Among these, of the one that is next. None if there is none.
+        """
+        own = self._lines.get(client)
+        for each in [client] if own is not None and own.waiting else []:
+            if (found := self._take_out_of(each, may_go)) is not None:
+                return found
+        for _, _, each in sorted(self._heads, key=lambda head: (-len(self._lines[head[2]].waiting), head)):
+            if (found := self._take_out_of(each, may_go)) is not None:
+                return found
+        return None
+
+    def _take_out_of(self, client: K, may_go: Callable[[T], bool]) -> T | None:
+        waiting = self._lines[client].waiting
+        at = next((at for at, (item, _) in enumerate(waiting) if may_go(item)), None)
+        if at is None:
+            return None
+        item, _ = waiting[at]
+        del waiting[at]
+        self._waiting -= 1
+        if not waiting:
+            self._heads = [head for head in self._heads if head[2] != client]
+            heapify(self._heads)
         return item
 
     def _line_up(self, client: K, line: _Line[T]) -> None:

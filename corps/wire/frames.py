@@ -20,7 +20,7 @@ from corps.messages.contacts import ExtAddr
 from corps.messages.requests import CALL, DROP, EXIT, GET, PINNED, PULL, SET, WATCH, Kind
 from corps.security.capabilities import CAPABILITY_SIZE
 
-VERSION: Final = 8  # of the protocol. Peers with another one are refused
+VERSION: Final = 9  # of the protocol. Peers with another one are refused
 
 HELLO: Final = 1
 REQUEST: Final = 2
@@ -48,6 +48,7 @@ MAX_CODEC: Final = 255
 MAX_PAUSE: Final = 86_400_000  # milliseconds between two WORKINGs at most
 TRACE_SIZE: Final = 25  # bytes of a trace context: 16 of the trace id, 8 of the span id, one of flags
 MAX_CORPS_ID: Final = 64  # bytes of the id of a Corps at most
+MAX_WHEN_FULL: Final = 16  # bytes of what becomes of a request for which there is no room at most
 MAX_IDENTITY: Final = 1024  # bytes of an identity at most
 MAX_DEFINITIONS: Final = 1024  # that one Env keeps for another at most; their numbers are 1 to this
 MAX_DEFINITION: Final = 64 * 1024  # bytes of the body of a definition at most
@@ -59,6 +60,9 @@ REQUEST_KINDS: Final[Mapping[int, Kind]] = {
 know_part("kinds", REQUEST_KINDS)
 STREAMED: Final = 3  # the method has returned an iterator over a generator of a worker
 STATUSES: Final = frozenset({RETURNED, RAISED, REFUSED, STREAMED})
+
+DROP_OLDEST: Final = "drop_oldest"
+"""What a request says that takes the place of an older one that says so too."""
 
 _MAGIC: Final = "corps"
 _OPTIONAL_NUMBER: Final[frozenset[type]] = frozenset({int, float, type(None)})
@@ -256,9 +260,15 @@ def border_frame(
 ) -> bytes:
     """Return the same for a worker of another Corps, with what shows that its Name was handed out."""
     capability = target.capability if isinstance(target, ExtAddr) else b""
-    flags = FLAGS[-1] if capability else 0
+    flags = _CAPABILITY if capability else 0
     fields = (REQUEST, number, kind, target.conc, method, sender, remaining, codec, flags)
     return pack((*fields, capability) if capability else fields)
+
+
+def yielding(frame: bytes) -> bytes:
+    """Return the frame of a request that gives its place to a newer one; see `Request.yields`."""
+    fields = msgpack.unpackb(frame, use_list=False)
+    return pack((*fields[:8], fields[8] | _WHEN_FULL, *fields[9:], DROP_OLDEST))
 
 
 @native_function
@@ -435,11 +445,13 @@ OPTIONAL_FIELDS: Final[Mapping[str, tuple[frozenset[type], int, int]]] = {
     "sender_corps": (_TEXT, 1, MAX_CORPS_ID),
     "identity": (_BYTES, 1, MAX_IDENTITY),
     "capability": (_BYTES, CAPABILITY_SIZE, CAPABILITY_SIZE),
+    "when_full": (_TEXT, 1, MAX_WHEN_FULL),
 }
 """What each optional field of a request may be: its types, and the fewest and most bytes of it."""
 FLAGS: Final = tuple(1 << at for at in range(len(OPTIONAL_FIELDS)))
 """The flags of the optional fields, in their order."""
-_CAPABILITY: Final = FLAGS[-1]
+_CAPABILITY: Final = FLAGS[4]
+_WHEN_FULL: Final = FLAGS[5]
 
 READERS: Final[Mapping[int, Reader]] = {
     HELLO: reader((_TEXT, _INT, _TEXT, _INT, _TEXT), 1, 1, _hello, (_TEXT, _TEXT, _TEXT)),

@@ -14,6 +14,7 @@ from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Outcome
 from corps.messages.requests import Request
 from corps.runtime.cells.aside import Aside
+from corps.runtime.options import WhenFull
 from corps.supervision.restarts import Restart, Strategy
 from corps.workers.interface import interface_of
 from corps.workers.kept_names import as_name
@@ -69,6 +70,8 @@ class Conc:
             request.
         interleave: Whether further ``async def`` methods of a worker may begin while one of them awaits:
             True, or how many may be under way at once. Plain methods always run alone.
+        when_full: What becomes of requests for which the mailbox has no room: ``"wait"``, ``"raise"`` or
+            ``"drop_oldest"``, as `corps.options` says.
         public: Whether Corps of other owners may call all methods of the class, as if each were marked
             `corps.public`.
     """
@@ -78,6 +81,7 @@ class Conc:
     fails_on: ClassVar[tuple[type[BaseException], ...]] = ()
     keep_every: ClassVar[float] = 1.0
     interleave: ClassVar[bool | int] = False
+    when_full: ClassVar[WhenFull] = "wait"
     public: ClassVar[bool] = False
 
     _corps_interface: ClassVar[Interface]

@@ -31,7 +31,7 @@ from corps.runtime.calls.waiting import wait_all
 from corps.runtime.cells.records import Record
 from corps.runtime.context import current
 from corps.runtime.env import Env
-from corps.runtime.options import WorkerOptions
+from corps.runtime.options import WHEN_FULL, WhenFull, WorkerOptions
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
@@ -116,6 +116,7 @@ class Options:
     external: bool = False
     managed: bool = False
     contained: bool = False
+    when_full: WhenFull | None = None
     _of: Env | None = None
     _boots: Boots | None = None
     _is_soon: bool = False  # the calling thread runs no constructor, not even in this Env
@@ -156,6 +157,9 @@ class Options:
             )
         if label is not None and (type(label) is not str or not label or env is not None):
             raise ConfigError(f"label={label!r:.80} with env={env!r}: wants a label of Envs, and then no env")
+        if self.when_full is not None and self.when_full not in WHEN_FULL:
+            wanted = ", ".join(WHEN_FULL)
+            raise ConfigError(f"when_full={self.when_full!r:.80}: wants one of {wanted}, or None")
         if where not in (None, "corps"):
             raise ConfigError(
                 f'where={where!r:.80}: wants "corps", for a worker of the Corps object, or None'
@@ -544,7 +548,7 @@ class Options:
         restart = self.restart or cls.restart
         if self is _DEFAULT and restart is None:
             return Record(cls, args, kwargs, _NO_OPTIONS, corps_name)
-        options = WorkerOptions(self.tag, self.mailbox, restart, self.at_once)
+        options = WorkerOptions(self.tag, self.mailbox, restart, self.at_once, self.when_full)
         return Record(cls, args, kwargs, options, corps_name)
 
     def _begin(self, env: Env, where: Where, mgr: "Cell", record: Record) -> Future[Any]:

@@ -11,6 +11,7 @@ from corps.errors import DefinitionError
 from corps.handlers import came_from_a_handler
 from corps.messages.interfaces import Interface
 from corps.messages.requests import ANEXT
+from corps.runtime.options import WHEN_FULL
 from corps.supervision.restarts import STRATEGIES, Restart
 from corps.workers.idempotence import retries_of
 from corps.workers.marks import is_marked_public, mark_of
@@ -114,6 +115,8 @@ def _check_declarations(cls: Any) -> None:
         refuse("strategy", f"one of {', '.join(sorted(STRATEGIES))}")
     if type(cls.keep_every) not in (int, float) or not cls.keep_every >= 0:
         refuse("keep_every", "a number of seconds, 0 or more")
+    if cls.when_full not in WHEN_FULL:
+        refuse("when_full", f"one of {', '.join(WHEN_FULL)}")
     if type(cls.public) is not bool:
         refuse("public", "True or False")
     errors = cls.fails_on

@@ -29,6 +29,7 @@ from corps.runtime.calls.arguments import await_arguments, is_future
 from corps.runtime.calls.futures import Future
 from corps.runtime.context import acting
 from corps.runtime.env import Env
+from corps.runtime.options import WHEN_FULL, WhenFull
 from corps.runtime.this_process import this_process
 
 T_co = TypeVar("T_co", covariant=True)
@@ -58,7 +59,7 @@ class Name(Generic[T_co]):
     _incarnation: int = 1
     _pin: int = 0
     _prefetch: int | None = None
-    _is_hasty: bool = False
+    _when_full: WhenFull = "wait"
 
     def __init__(
         self,
@@ -69,7 +70,7 @@ class Name(Generic[T_co]):
         incarnation: int = 1,
         pin: int = 0,
         prefetch: int | None = None,
-        is_hasty: bool = False,
+        when_full: WhenFull = "wait",
     ) -> None:
         """Make a Name; the runtime calls this. Applications get them from `corps.create` and each other."""
         object.__setattr__(self, "_addr", addr)
@@ -82,15 +83,15 @@ class Name(Generic[T_co]):
             object.__setattr__(self, "_pin", pin)
         if prefetch is not None:
             object.__setattr__(self, "_prefetch", prefetch)
-        if is_hasty:
-            object.__setattr__(self, "_is_hasty", is_hasty)
+        if when_full != "wait":
+            object.__setattr__(self, "_when_full", when_full)
 
     def options(
         self,
         *,
         deadline: float | None = None,
         prefetch: int | None = None,
-        when_full: Literal["wait", "raise"] = "wait",
+        when_full: WhenFull = "wait",
     ) -> "Name[T_co]":
         """Return another Name of the same worker, for calls with other options.
 
@@ -101,7 +102,11 @@ class Name(Generic[T_co]):
                 one before: 0 for none. None: up to 2, if they take long to make.
             when_full: What a call or `send` does where there is no room for the request: in the mailbox of a
                 worker of this Env, or on the way to another Env. ``"wait"``, up to the deadline and the
-                setting ``send_timeout``; or ``"raise"`` Overloaded at once.
+                setting ``send_timeout``; or ``"raise"`` Overloaded at once. With ``"drop_oldest"`` it takes
+                the place of the oldest request that waits for the worker and was sent in this way too. That
+                one fails with Overloaded, executed "no"; if there is none, the new one does. Here a mailbox
+                is full with half of the setting ``window.requests`` at most, also in another Env.
+                What the worker itself declares counts too: see `corps.options`.
 
         Returns:
             The Name, which is equal to this one.
@@ -114,9 +119,9 @@ class Name(Generic[T_co]):
             deadline = _seconds(deadline)
         if prefetch is not None and (type(prefetch) is not int or prefetch < 0):
             raise ConfigError(f"options(prefetch={prefetch!r}): wants a number of items from 0, or None")
-        if when_full not in ("wait", "raise"):
-            raise ConfigError(f'options(when_full={when_full!r:.80}): wants "wait" or "raise"')
-        how = deadline, self._incarnation, self._pin, prefetch, when_full == "raise"
+        if when_full not in WHEN_FULL:
+            raise ConfigError(f"options(when_full={when_full!r:.80}): wants one of {', '.join(WHEN_FULL)}")
+        how = deadline, self._incarnation, self._pin, prefetch, when_full
         return Name(self._addr, self._interface, self._env, *how)
 
     @property
@@ -134,7 +139,7 @@ class Name(Generic[T_co]):
             self._incarnation,
             self._incarnation,
             self._prefetch,
-            self._is_hasty,
+            self._when_full,
         )
 
     def exit(self) -> Future[None]:
@@ -197,9 +202,7 @@ class Name(Generic[T_co]):
             method = PinnedMethod(*parts, self._pin)
         else:
             method = Method(*parts, dict(self._interface.idempotent).get(name, 0))
-        if self._deadline is not None or self._prefetch is not None or self._is_hasty:
-            method.limits = self._deadline, self._prefetch
-        method.is_hasty = self._is_hasty
+        method.apply(self._deadline, self._prefetch, self._when_full)
         return method
 
     def _as_pinned(self, kind: Kind, args: tuple[Any, ...]) -> tuple[Kind, tuple[Any, ...]]:
@@ -254,8 +257,8 @@ class Name(Generic[T_co]):
     def _reduced(self, addr: ConcAddr) -> tuple[Any, ...]:
         plain, interface = addr.as_plain(), self._interface.as_tuple()
         how: tuple[Any, ...] = () if self._prefetch is None else (self._prefetch,)
-        if self._is_hasty:
-            how = self._prefetch, True
+        if self._when_full != "wait":
+            how = self._prefetch, self._when_full
         return restore_name, (plain, interface, self._deadline, self._incarnation, self._pin, *how)
 
 
@@ -264,7 +267,17 @@ class Method:
     """A method of a worker, as seen through its Name. Thread-safe."""
 
     # The parts of the Name and not the Name itself, which keeps this: no garbage cycle for every Name.
-    __slots__ = ("_addr", "_deadline", "_env", "_interface", "_method", "_retries", "is_hasty", "limits")
+    __slots__ = (
+        "_addr",
+        "_deadline",
+        "_env",
+        "_interface",
+        "_method",
+        "_retries",
+        "is_hasty",
+        "limits",
+        "yields",
+    )
 
     def __init__(
         self,
@@ -282,7 +295,22 @@ class Method:
         self._interface = interface
         self._retries = retries  # how often a request may be sent again
         self.limits: tuple[float | None, int | None] | None = None  # of an iterator that it gives
-        self.is_hasty = False  # its requests wait for no room; only where there are limits
+        self.is_hasty = False  # its requests wait for no room, or yield; only where there are limits
+        self.yields = False  # see `Request.yields`
+
+    def apply(self, deadline: float | None, prefetch: int | None, when_full: WhenFull) -> None:
+        """Take over the options of a Name, when it is made."""
+        self.is_hasty = when_full != "wait"
+        self.yields = when_full == "drop_oldest"
+        if deadline is not None or prefetch is not None or self.is_hasty:
+            self.limits = deadline, prefetch
+
+    def mark(self, request: Request) -> None:
+        """Note on a request what it does where there is no room."""
+        if self.yields:
+            request.yields = True
+        elif self.is_hasty:
+            request.is_hasty = True
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Ask the worker to call the method; return the Future of what it returns."""
@@ -307,8 +335,7 @@ class Method:
         request = future.request
         if request is None:  # it was too late already
             return future
-        if self.is_hasty:
-            request.is_hasty = True
+        self.mark(request)
         try:
             if not await_arguments(env, request):
                 env.dispatch(request)
@@ -322,8 +349,7 @@ class Method:
         env = self._env or no_env(self)
         kind, args = self._as_sent(args)
         request = env.one_way(kind, self._addr, self._method, args, kwargs)
-        if self.is_hasty:
-            request.is_hasty = True
+        self.mark(request)
         return None if await_arguments(env, request) else request
 
     def send(self, /, *args: Any, **kwargs: Any) -> None:
@@ -367,8 +393,8 @@ class Method:
             kind, self._addr, self._method, args, kwargs, self._deadline, None, self._retries, is_held=True
         )
         request = future.request
-        if request is not None and self.is_hasty:
-            request.is_hasty = True
+        if request is not None:
+            self.mark(request)
         if request is not None and not await_arguments(env, request):
             try:
                 await env.dispatch_when_room(request)
@@ -622,14 +648,14 @@ def restore_name(
     incarnation: int = 1,
     pin: int = 0,
     prefetch: int | None = None,
-    is_hasty: bool = False,
+    when_full: WhenFull = "wait",
 ) -> Name[Any]:
     """Make a Name of its packed form, for the Env of the calling code or the open one of the same Corps."""
     here = acting()
     env = here.env if here is not None else this_process.env_of(addr[0], is_abroad=len(addr) > 3)
     known = Interface.from_tuple(*interface)
     restored = address_in("" if env is None else env.corps_id, addr, known)
-    return Name(restored, known, env, deadline, incarnation, pin, prefetch, is_hasty)
+    return Name(restored, known, env, deadline, incarnation, pin, prefetch, when_full)
 
 
 def _seconds(deadline: object) -> float:

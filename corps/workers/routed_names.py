@@ -1,6 +1,6 @@
 """A Name of any of several workers: each request goes to the one that is chosen for it."""
 
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from corps.addresses import ROUTES, ConcAddr
 from corps.errors import ConfigError, NoSuchMethod
@@ -12,6 +12,7 @@ from corps.runtime.calls.futures import Future
 from corps.runtime.calls.waiting import gather
 from corps.runtime.context import acting
 from corps.runtime.env import Env
+from corps.runtime.options import WhenFull
 from corps.runtime.this_process import this_process
 from corps.workers.names import Limited, Method, Name, no_env
 from corps.workers.rerouting import ask_any
@@ -42,10 +43,10 @@ class RoutedName(Name[T_co]):
         listing: Listing,
         deadline: float | None = None,
         prefetch: int | None = None,
-        is_hasty: bool = False,
+        when_full: WhenFull = "wait",
     ) -> None:
         """Make a Name; the runtime calls this."""
-        super().__init__(addr, interface, env, deadline, prefetch=prefetch, is_hasty=is_hasty)
+        super().__init__(addr, interface, env, deadline, prefetch=prefetch, when_full=when_full)
         object.__setattr__(self, "_how", how)
         object.__setattr__(self, "_listing", listing)  # as it came, for an Env that knows no newer one
         object.__setattr__(self, "_known", None)
@@ -63,12 +64,12 @@ class RoutedName(Name[T_co]):
         *,
         deadline: float | None = None,
         prefetch: int | None = None,
-        when_full: Literal["wait", "raise"] = "wait",
+        when_full: WhenFull = "wait",
     ) -> "RoutedName[T_co]":
         """See `Name.options`."""
         plain = super().options(deadline=deadline, prefetch=prefetch, when_full=when_full)
         parts = self._addr, self._interface, self._env, self._how, self._listing
-        return RoutedName(*parts, plain._deadline, prefetch, plain._is_hasty)
+        return RoutedName(*parts, plain._deadline, prefetch, plain._when_full)
 
     @property
     def _of_one(self) -> ConcAddr:
@@ -77,7 +78,7 @@ class RoutedName(Name[T_co]):
     def used_from(self, env: Env) -> "RoutedName[T_co]":
         """Return the same Name for use in an Env. For the runtime."""
         parts = self._addr, self._interface, env, self._how, self._listing
-        return RoutedName(*parts, self._deadline, self._prefetch, self._is_hasty)
+        return RoutedName(*parts, self._deadline, self._prefetch, self._when_full)
 
     @property
     def pinned(self) -> NoReturn:
@@ -134,9 +135,7 @@ class RoutedName(Name[T_co]):
     def _method(self, name: str) -> "RoutedMethod":
         method = RoutedMethod(self._addr, name, self._env, self._deadline, self._interface)
         method.begin(self._route, self._how, dict(self._interface.idempotent).get(name, 0))
-        if self._deadline is not None or self._prefetch is not None:
-            method.limits = self._deadline, self._prefetch
-        method.is_hasty = self._is_hasty
+        method.apply(self._deadline, self._prefetch, self._when_full)
         return method
 
     def __repr__(self) -> str:
@@ -151,7 +150,7 @@ class RoutedName(Name[T_co]):
             (listing[0], tuple(map(tuple, listing[1]))),
             self._deadline,
             self._prefetch,
-            self._is_hasty,
+            self._when_full,
         )
 
 
@@ -184,10 +183,10 @@ class RoutedMethod(Method):
         env.send_held(future)
 
     def _hurried(self, future: Future[Any]) -> Request | None:
-        """Return the request of a Future, which is to wait for no room if the method says so."""
+        """Return the request of a Future, which is marked with what it does without room."""
         request = future.request
-        if request is not None and self.is_hasty:
-            request.is_hasty = True
+        if request is not None:
+            self.mark(request)
         return request
 
     def send(self, /, *args: Any, **kwargs: Any) -> None:
@@ -234,11 +233,11 @@ def restore_routed_name(
     listing: tuple[int, tuple[tuple[str, int, int], ...]],
     deadline: float | None,
     prefetch: int | None,
-    is_hasty: bool = False,
+    when_full: WhenFull = "wait",
 ) -> RoutedName[Any]:
     """Make a Name of its packed form, for the Env of the calling code or the open one of the same Corps."""
     here = acting()
     env = here.env if here is not None else this_process.env_of(addr[0])
     members = tuple(ConcAddr(*member) for member in listing[1])
     parts = Interface.from_tuple(*interface), env, How(*how), (listing[0], members)
-    return RoutedName(ConcAddr(*addr), *parts, deadline, prefetch, is_hasty)
+    return RoutedName(ConcAddr(*addr), *parts, deadline, prefetch, when_full)

@@ -30,12 +30,14 @@ import corps
 from corps.runtime.context import acting
 
 DOOR = threading.Event()
+HELD = threading.Event()
 
 class Served(corps.Conc):
     def __init__(self):
         self.order = []
 
     def hold(self):
+        HELD.set()
         DOOR.wait()
 
     def work(self, who, payload=b""):
@@ -49,6 +51,9 @@ class Neighbour(corps.Conc):
     def ping(self):
         return os.getpid()
 
+    def until_held(self):
+        HELD.wait()
+
     def open_door(self):
         DOOR.set()
 
@@ -60,6 +65,13 @@ class Shop(corps.Corps):
     def __init__(self):
         options = corps.options(env=1)
         self._workers = options.create(Served), options.create(Neighbour)
+        self._strict = {
+            how: corps.options(env=1, mailbox=5, when_full=how).create(Served)
+            for how in ("raise", "drop_oldest")
+        }
+
+    def strict(self, how):
+        return self._strict[how]
 
     def workers(self):
         return self._workers
@@ -148,6 +160,62 @@ def test_clients_have_their_turns(shop: OtherCorps) -> None:
         assert order.count("other") == 20
         last = len(order) - order[::-1].index("sent")
         assert last <= 50  # of 221; one by one, and a few that had come before
+
+
+def test_the_newest_of_two_clients_take_the_places_of_their_oldest(shop: OtherCorps) -> None:
+    with corps.connect(shop.record) as app:
+        served, (_, neighbour) = app.strict("drop_oldest").ret, app.workers().ret
+        client = start_client()
+        try:
+            other_served = corps.Name(served._addr, served._interface, client._env)
+            held = served.hold()
+            neighbour.until_held().result()
+            ours = [served.work(f"ours {each}") for each in range(20)]
+            for future in ours[2:17]:  # the first two lie in the mailbox
+                with pytest.raises(corps.Overloaded, match="a newer one has come") as caught:
+                    future.result()
+                assert caught.value.executed == "no"
+            theirs = [other_served.work(f"theirs {each}") for each in range(20)]
+            corps.wait_all(theirs[:19])
+            neighbour.open_door().result()
+            assert held.ret is None
+            done = [each.ret for each in (*ours, *theirs) if each.failure() is None]
+        finally:
+            client.close()
+        assert done == ["ours 0", "ours 1", "ours 18", "ours 19", "theirs 19"]
+        assert sorted(served.seen().ret) == done
+
+
+def test_a_name_drops_the_oldest_of_what_it_sent_over_a_border(shop: OtherCorps) -> None:
+    with corps.connect(shop.record) as app:
+        served, neighbour = app.workers().ret
+        held = served.hold()
+        neighbour.until_held().result()
+        kept = [served.work(each) for each in range(10)]
+        newest = served.options(when_full="drop_oldest")
+        sent = [newest.work(each) for each in range(10, 1000)]
+        assert corps.wait_any(sent).failure() is not None
+        neighbour.open_door().result()
+        assert held.ret is None
+        assert [each.ret for each in (*kept, sent[-1])] == [*range(10), 999]
+        failed = [each for each in sent if each.failure() is not None]
+        assert failed == sent[: len(failed)]
+        assert all(isinstance(each.failure(), corps.Overloaded) for each in failed)
+        assert served.seen().ret == [*range(10), *range(10 + len(failed), 1000)]
+
+
+def test_a_worker_refuses_what_finds_no_room_over_a_border(shop: OtherCorps) -> None:
+    with corps.connect(shop.record) as app:
+        served, (_, neighbour) = app.strict("raise").ret, app.workers().ret
+        held = served.hold()
+        neighbour.until_held().result()
+        sent = [served.work(each) for each in range(12)]
+        with pytest.raises(corps.Overloaded, match="full with 5"):
+            sent[-1].result()
+        neighbour.open_door().result()
+        assert held.ret is None
+        assert [each.ret for each in sent if each.failure() is None] == list(range(5))
+        assert served.seen().ret == list(range(5))
 
 
 def test_a_user_of_more_weight_is_served_more_often(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ from corps.runtime.cells import aside, halting
 from corps.runtime.cells.ending import Ending
 from corps.runtime.cells.family import Family
 from corps.runtime.cells.life import NEW, READY, Turn
-from corps.runtime.cells.mailbox import Mailbox
+from corps.runtime.cells.mailbox import mailbox_for
 from corps.runtime.cells.main_thread import MainThread
 from corps.runtime.cells.performing import Performer
 from corps.runtime.cells.records import Record
@@ -129,8 +129,7 @@ class Cell:
         self.name = env.upper.make_name(addr, self.interface, 1)
         self.incarnation = 1  # number of its present life; it changes while no thread runs the cell
         self.record: Record | None = None  # None if it is never restarted; set before it runs
-        limit = record.options.mailbox
-        self.mailbox = Mailbox(env.options.mailbox if limit is None else limit)
+        self.mailbox = mailbox_for(record, env.options)
         # The lock of the mailbox protects what follows too: one step decides whether a request begins.
         self._lock = self.mailbox.lock
         self._family: Family | None = None
@@ -207,13 +206,18 @@ class Cell:
         # The first look spares a call the second one, here and in `_handle`: 0.02 µs each.
         if kind is not CALL and kind in _SPECIAL and self._is_special(request):
             return
+        out: Request | None = None  # what is not to run, because there is no room for all
         with self._lock:
-            taken = self.mailbox.put(request)
+            if request.yields or (self.mailbox.is_full and self.mailbox.is_strict):
+                out = self.mailbox.make_room(request)
+            taken = out is not request and self.mailbox.put(request)
             wake = taken and self._turn is not READY and self.arrived()  # for a burst a call less: 0.05 µs
-        if not taken:
-            self.env.lives.pass_on(self, request)
-        elif wake:
+        if out is not None:
+            self.env.letters.settle(out, self.mailbox.crowded(self, out, request))
+        if wake:
             (submit or self.env.pool.submit)(self)
+        elif not taken and out is not request:
+            self.env.lives.pass_on(self, request)
 
     def _is_special(self, request: Request) -> bool:
         """Take a request that does not go into the mailbox; False for one that does."""

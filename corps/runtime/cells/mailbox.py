@@ -1,5 +1,6 @@
 """The requests that wait for one worker."""
 
+import sys
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -7,14 +8,17 @@ from typing import TYPE_CHECKING, TypeVar
 from corps.clock import deadline_after, earlier, remaining
 from corps.core import Lock, native
 from corps.errors import Overloaded
+from corps.messages.outcomes import Refused
 from corps.messages.requests import ASKING, BEGUN, WAITING, WITHDRAWN, Request
 from corps.peers.room import ROOM_ON_A_LOOP, Turn
 from corps.runtime.cells.life import OPEN, Door
 from corps.runtime.context import acting
+from corps.runtime.options import EnvOptions, WhenFull
 from corps.runtime.threads.gates import Gate
 
 if TYPE_CHECKING:
     from corps.runtime.cells.cell import Cell
+    from corps.runtime.cells.records import Record
 
 
 W = TypeVar("W", Gate, Turn)  # a thread or a coroutine that waits for room
@@ -29,6 +33,8 @@ class Mailbox:
             runs, nothing is settled, and no other lock is taken but that of a Gate.
         first: The request that is next; None if there is none. Other objects read it under the lock.
         is_full: As many wait as may, or more. For others to read.
+        is_strict: Nobody waits for room: see `make_room`.
+        replaces: Where there is none, what comes takes the place of the oldest.
     """
 
     __slots__ = (
@@ -37,13 +43,20 @@ class Mailbox:
         "_last",
         "_limit",
         "_turns",
+        "_yielding",
         "first",
         "is_full",
+        "is_strict",
         "lock",
+        "replaces",
     )
 
-    def __init__(self, limit: int) -> None:
-        """Make an empty mailbox, in which `limit` requests may wait."""
+    def __init__(self, limit: int, when_full: WhenFull = "wait", strict: int = sys.maxsize) -> None:
+        """Make an empty mailbox, in which `limit` requests may wait; at most `strict`, if they yield."""
+        self._yielding = min(limit, strict)
+        self.is_strict = when_full != "wait"
+        self.replaces = when_full == "drop_oldest"
+        limit = self._yielding if self.is_strict else limit
         self.lock = Lock()
         self._limit = limit
         # The queue is a chain through the requests themselves. An empty deque takes 0.7 KiB, a quarter of an
@@ -85,6 +98,40 @@ class Mailbox:
         if self._turns:
             self._turns.popleft()()
         return request
+
+    def make_room(self, request: Request) -> Request | None:
+        """Make room for a request, if that is needed and the mailbox is open.
+
+        Return what has to go: the oldest one that it may replace, which is taken out; else `request` itself,
+        which is not to be put in. None if there is room.
+        """
+        # What is no request of an author, such as the news of an end, always has a place.
+        if self._count < self.room_of(request) or not self._door.takes or request.kind not in ASKING:
+            return None
+        return (self._take_oldest() if self.replaces or request.yields else None) or request
+
+    def _take_oldest(self) -> Request | None:
+        before: Request | None = None
+        each = self.first
+        while each is not None and not self.may_go(each):
+            before, each = each, each.behind
+        if each is None:
+            return None
+        if before is None:
+            self.first = each.behind
+        else:
+            before.behind = each.behind
+        if each is self._last:
+            self._last = before
+        each.behind = None
+        each.stage = WITHDRAWN
+        self._count -= 1
+        return each
+
+    def may_go(self, request: Request) -> bool:
+        """Return whether a newer request may take the place of this one."""
+        is_waiting = request.stage == WAITING and request.kind in ASKING
+        return is_waiting and (self.replaces or request.yields)
 
     def put_first(self, request: Request, *, if_drained: bool = False) -> bool:
         """Add a request before all others, whatever room there is; False if the mailbox is closed."""
@@ -169,7 +216,7 @@ class Mailbox:
     def wait_for_room(self, cell: "Cell", request: Request, patience: float | None) -> None:
         """Block while the mailbox is full, before `put`; raise Overloaded if that lasts for too long."""
         # Several senders may see the last free place at once, so the limit may be exceeded by their number.
-        if not self.is_full:
+        if not self.is_full or self._finds_room(request):
             return
         if not request.waits_for_room:
             raise self._no_room(cell)
@@ -195,6 +242,8 @@ class Mailbox:
         """Wait for room as `wait_for_room`, in a coroutine and without blocking its event loop."""
         if not request.waits_for_room and self.is_full:
             raise self._no_room(cell)
+        if self._finds_room(request):
+            return
         until = earlier(request.deadline, deadline_after(patience))
         turn: Turn | None = None
         try:
@@ -205,6 +254,10 @@ class Mailbox:
         except BaseException:
             self._forget(turn)
             raise
+
+    def _finds_room(self, request: Request) -> bool:
+        """Return whether `make_room` decides about a request, so that its sender does not wait."""
+        return request.yields or (self.is_strict and request.waits_for_room)
 
     def _queue(self, former: W | None, turn: W) -> W | None:
         """Have a sender woken when there is room; None if there is. One woken too late is the next one."""
@@ -225,6 +278,17 @@ class Mailbox:
                 self._turns.remove(turn.wake)
             elif self._turns:
                 self._turns.popleft()()
+
+    def crowded(self, cell: "Cell", out: Request, by: Request) -> Refused:
+        """Return the outcome of a request that `make_room` has put out for another one, or refused."""
+        why = "because a newer one has come" if out is not by else "and does not wait for room"
+        text = f"{out.method!r} has no place in the mailbox of {cell}, which is full with {self.room_of(by)}"
+        error = Overloaded(f"{text}, {why}", target=str(cell), incarnation=cell.incarnation)
+        return Refused(error, "crowded")
+
+    def room_of(self, request: Request) -> int:
+        """Return how many may wait when this one comes."""
+        return self._yielding if request.yields else self._limit
 
     def _refuse_itself(self, cell: "Cell") -> None:
         here = acting()
@@ -252,3 +316,50 @@ class Mailbox:
 
     def _has_room(self) -> bool:
         return not self.is_full or not self._door.takes
+
+
+class Crowding:
+    """What a mailbox says of requests that wait in front of it, because their senders share it. Thread-safe.
+
+    For those of other Corps: a `corps.peers.local_side.Crowding`.
+    """
+
+    def __init__(self, cell: "Cell", request: Request) -> None:
+        """Make it for a request that has come."""
+        self._cell = cell
+        self._request = request
+
+    def is_full_with(self, more: int) -> bool:
+        """Return whether there is no room, if so many wait in front of the mailbox."""
+        mailbox = self._cell.mailbox
+        return len(mailbox) + more >= mailbox.room_of(self._request)
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the request may take the place of another one."""
+        return self._request.yields or self._cell.mailbox.replaces
+
+    def may_go(self, other: Request) -> bool:
+        """Return whether it may take the place of this one."""
+        return self._cell.mailbox.may_go(other)
+
+    def fail(self, out: Request) -> None:
+        """Fail a request for which there is no room: one whose place was taken, or that has come itself."""
+        self._cell.env.letters.settle(out, self._cell.mailbox.crowded(self._cell, out, self._request))
+
+
+def crowding_of(cell: "Cell | None", request: Request) -> Crowding | None:
+    """Return what decides about a request that waits for no room; None if it may wait for it."""
+    if cell is None or request.kind not in ASKING or not (request.yields or cell.mailbox.is_strict):
+        return None
+    return Crowding(cell, request)
+
+
+def mailbox_for(record: "Record", options: EnvOptions) -> Mailbox:
+    """Make the mailbox of a worker, as its options, its class and the settings say."""
+    wanted = record.options
+    # Half of the window of each sender, so that what waits here never fills the way to here.
+    strict = max(1, options.window_requests // 2)
+    limit = options.mailbox if wanted.mailbox is None else wanted.mailbox
+    declared: WhenFull = getattr(record.cls, "when_full", "wait")
+    return Mailbox(limit, wanted.when_full or declared, strict)

@@ -40,15 +40,21 @@ class SharedCell(Cell):
             super().deliver(request, submit)
             return
         request.route = self
+        out, taken, wake = None, False, False
         with self._lock:
-            last = self._last_ahead
-            taken = self.mailbox.put_ahead(request, last if last and last.stage == WAITING else None)
-            self._last_ahead = request
-            wake = taken and self.arrived()
-        if not taken:
-            self.env.lives.pass_on(self, request)
-        elif wake:
+            if request.yields or (self.mailbox.is_full and self.mailbox.is_strict):
+                out = self.mailbox.make_room(request)
+            if out is not request:
+                last = self._last_ahead
+                taken = self.mailbox.put_ahead(request, last if last and last.stage == WAITING else None)
+                self._last_ahead = request
+                wake = taken and self.arrived()
+        if out is not None:
+            self.env.letters.settle(out, self.mailbox.crowded(self, out, request))
+        if wake:
             (submit or self.env.pool.submit)(self)
+        elif not taken and out is not request:
+            self.env.lives.pass_on(self, request)
 
     # --- what may begin; the caller holds the lock ---
 

@@ -12,7 +12,7 @@ import pytest
 import corps
 from tests.integration.behaviour.paths import Way, booted, local
 from tests.integration.behaviour.test_event_loops import PATHS, narrow
-from tests.integration.behaviour.workers import Holder, Latch
+from tests.integration.behaviour.workers import Holder, Latch, Newest
 
 
 class Nested(corps.Conc):
@@ -212,9 +212,82 @@ def test_a_name_says_that_its_senders_wait_for_no_room(path: str) -> None:
         assert hasty.note("room").ret == "room"
 
 
-def test_what_a_name_does_without_room_is_one_of_two_words() -> None:
+def test_what_is_done_without_room_is_one_of_three_words() -> None:
     with local({}) as way, way.entered(), pytest.raises(corps.ConfigError, match="when_full='drop'"):
         way.create(Holder).options(when_full="drop")  # type: ignore[arg-type]
+    with pytest.raises(corps.ConfigError, match="when_full='drop'"):
+        corps.options(when_full="drop")  # type: ignore[arg-type]
+    with pytest.raises(corps.DefinitionError, match="when_full is 'drop'"):
+        type("Bad", (corps.Conc,), {"when_full": "drop"})
+
+
+@pytest.mark.parametrize("by", ["class", "options", "name"])
+def test_the_newest_take_the_places_of_the_oldest(way: Way, latch: corps.Name[Latch], by: str) -> None:
+    options = way.options(mailbox=3, when_full="drop_oldest" if by == "options" else None)
+    holder = options.create(Newest if by == "class" else Holder)
+    busy = holder.hold(latch)
+    latch.arrived().result()
+    name = pickle.loads(pickle.dumps(holder.options(when_full="drop_oldest"))) if by == "name" else holder
+    sent = [name.note(i) for i in range(10)]
+    for future in sent[:7]:
+        with pytest.raises(corps.Overloaded, match="a newer one has come") as caught:
+            future.result()
+        assert caught.value.executed == "no"
+    latch.open().result()
+    assert [future.ret for future in [busy, *sent[7:]]] == ["held", 7, 8, 9]
+    assert holder.log.ret == ["held", 7, 8, 9]
+
+
+def test_a_worker_refuses_what_finds_no_room(way: Way, latch: corps.Name[Latch]) -> None:
+    holder = way.options(mailbox=3, when_full="raise").create(Holder)
+    busy = holder.hold(latch)
+    latch.arrived().result()
+    sent = [holder.note(i) for i in range(6)]
+    for future in sent[3:]:
+        with pytest.raises(corps.Overloaded, match="full with 3") as caught:
+            future.result()
+        assert caught.value.executed == "no"
+    latch.open().result()
+    assert [future.ret for future in [busy, *sent[:3]]] == ["held", 0, 1, 2]
+    assert holder.note("room").ret == "room"
+
+
+def test_what_was_sent_and_found_no_room_is_a_dead_letter(way: Way, latch: corps.Name[Latch]) -> None:
+    before = corps.dead_letters().counts().get("crowded", 0)
+    holder = way.options(mailbox=3, when_full="drop_oldest").create(Holder)
+    busy = holder.hold(latch)
+    latch.arrived().result()
+    for i in range(5):
+        holder.note.send(i)
+    late = holder.note("late")
+    latch.open().result()
+    assert [busy.ret, late.ret] == ["held", "late"]
+    assert holder.log.ret == ["held", 3, 4, "late"]
+    assert corps.dead_letters().counts()["crowded"] == before + 3
+
+
+def test_only_what_yields_gives_its_place_to_another_one(way: Way, latch: corps.Name[Latch]) -> None:
+    holder = way.options(mailbox=3).create(Holder)
+    busy = holder.hold(latch)
+    latch.arrived().result()
+    newest = holder.options(when_full="drop_oldest")
+    sent = [holder.note(0), newest.note(1), holder.note(2), newest.note(3)]
+    with pytest.raises(corps.Overloaded):
+        sent[1].result()
+    pinned = newest.pinned.note(4)
+    with pytest.raises(corps.Overloaded):
+        sent[3].result()
+    latch.open().result()
+    assert [future.ret for future in (busy, sent[0], sent[2], pinned)] == ["held", 0, 2, 4]
+    full = way.options(mailbox=1).create(Holder)
+    other = way.create(Latch)
+    held = full.hold(other)
+    other.arrived().result()
+    kept = full.note("kept")
+    with pytest.raises(corps.Overloaded, match="does not wait for room"):
+        full.options(when_full="drop_oldest").note("no place").result()
+    other.open().result()
+    assert [held.ret, kept.ret] == ["held", "kept"]
 
 
 def test_a_sender_that_waits_for_room_is_told_of_the_end() -> None:

@@ -90,6 +90,12 @@ class Holder(corps.Conc):
         return await getattr(other, method)(*args)
 
 
+class Newest(Holder):
+    """Drops the oldest request for a newer one."""
+
+    when_full: ClassVar[Any] = "drop_oldest"
+
+
 class Counter(corps.Conc):
     unit = "pieces"
 

@@ -210,6 +210,9 @@ class Side:
     def overtakes(self, request: Request) -> bool:
         return request.method in self.overtaking
 
+    def crowding(self, _: Request) -> None:
+        return None
+
     def follow_probe(self, request: Request, probe: ProbeHeader) -> None:
         self.probes.append(probe)
 

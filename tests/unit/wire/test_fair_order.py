@@ -68,3 +68,16 @@ def test_in_the_long_run_each_is_served_by_its_weight(weights: list[int], sizes:
         order.put(one, one, sizes[one], weights[one])
     per_weight = [cost[client] / weight for client, weight in enumerate(weights)]
     assert min(per_weight) > 0.5 * sum(per_weight) / len(per_weight)
+
+
+def test_what_is_taken_out_is_the_oldest_of_its_client_or_of_who_has_most() -> None:
+    order: FairOrder[str, int] = FairOrder()
+    assert order.take_out("one", lambda _: True) is None
+    for client, item in [("one", 1), ("two", 20), ("two", 21), ("two", 22), ("one", 2)]:
+        order.put(client, item, 0)
+    assert order.take_out("one", lambda item: item != 1) == 2
+    assert order.take_out("new", lambda _: True) == 20
+    assert order.take_out("one", lambda _: True) == 1
+    assert order.take_out("one", lambda _: False) is None
+    assert [order.next() for _ in range(len(order))] == [21, 22]
+    assert order.next() is None

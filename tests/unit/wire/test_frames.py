@@ -16,6 +16,7 @@ from corps.security.capabilities import CAPABILITY_SIZE
 from corps.wire.frames import (
     CREDIT,
     DEFINE,
+    DROP_OLDEST,
     FLAGS,
     HELLO,
     MARK,
@@ -48,6 +49,7 @@ from corps.wire.frames import (
     border_frame,
     read_header,
     request_frame,
+    yielding,
 )
 from tests.unit.wire.writing import written
 
@@ -361,3 +363,11 @@ def test_the_longest_request_fits_into_a_header() -> None:
     method = "m" * MAX_METHOD
     header = RequestHeader(MAX_NUMBER, CALL, MAX_NUMBER, method, (MAX_NUMBER, MAX_NUMBER), 1e9, MAX_CODEC)
     assert read_header(with_body(header)) == header
+
+
+@pytest.mark.parametrize("present", [{}, {"capability": bytes(16)}])
+def test_a_request_says_that_it_yields(present: dict[str, bytes]) -> None:
+    header = RequestHeader(7, CALL, 3, "method", (1, 2), 0.5, 1, present or None)
+    (frame, *_) = with_body(header)
+    read = read_header([yielding(bytes(frame)), b"body"])
+    assert read == header._replace(optional={**present, "when_full": DROP_OLDEST})

@@ -125,3 +125,40 @@ def test_what_comes_back_is_first_though_the_mailbox_takes_nothing_more(mailbox:
     assert not mailbox.put_ahead(request(7), None)
     mailbox.put_back(back)
     assert [mailbox.take(), mailbox.take()] == [back, last]
+
+
+def test_what_is_newest_takes_the_place_of_the_oldest_that_has_not_begun() -> None:
+    mailbox = Mailbox(3, "drop_oldest")
+    first, second, third = put_all(mailbox, 3)
+    assert mailbox.take_back(first)
+    newer = request(3)
+    assert mailbox.make_room(newer) is second
+    assert second.stage == WITHDRAWN
+    assert mailbox.put(newer)
+    assert [mailbox.take() for _ in range(3)] == [first, third, newer]
+    assert mailbox.first is None
+
+
+def test_requests_that_yield_take_the_places_of_one_another_alone() -> None:
+    mailbox = Mailbox(3, strict=2)
+    plain, yields, newer = request(0), request(1), request(2)
+    yields.yields = newer.yields = True
+    assert mailbox.make_room(newer) is None
+    assert mailbox.put(plain) and mailbox.put(yields)
+    assert mailbox.make_room(request(3)) is None
+    assert mailbox.make_room(newer) is yields
+    assert mailbox.put(newer)
+    assert mailbox.make_room(yields) is newer
+    assert mailbox.make_room(yields) is None
+    assert mailbox.put(request(4))
+    assert mailbox.make_room(yields) is yields
+    assert [mailbox.take().method for _ in range(2)] == ["method0", "method4"]
+    assert mailbox.first is None
+
+
+def test_a_mailbox_that_is_closed_makes_no_room() -> None:
+    mailbox = Mailbox(1, "drop_oldest")
+    put_all(mailbox, 1)
+    assert mailbox.close_behind(request(8))
+    assert mailbox.make_room(request(9)) is None
+    assert len(mailbox) == 2
