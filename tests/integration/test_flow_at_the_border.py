@@ -167,7 +167,7 @@ def test_the_newest_of_two_clients_take_the_places_of_their_oldest(shop: OtherCo
         served, (_, neighbour) = app.strict("drop_oldest").ret, app.workers().ret
         client = start_client()
         try:
-            other_served = corps.Name(served._addr, served._interface, client._env)
+            other_served: Any = corps.Name(served._addr, served._interface, client._env)
             held = served.hold()
             neighbour.until_held().result()
             ours = [served.work(f"ours {each}") for each in range(20)]

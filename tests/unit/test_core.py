@@ -295,7 +295,7 @@ class Side:
         self.letters = Letters()
         env: Any = SimpleNamespace(
             id=0,
-            options=SimpleNamespace(mailbox=100),
+            options=SimpleNamespace(mailbox=100, window_requests=1000),
             upper=SimpleNamespace(make_name=lambda *_: "name"),
             pool=SimpleNamespace(submit=self.ready.append),
             lives=SimpleNamespace(pass_on=lambda cell, request: request.settle(Refused(cell.gone("no")))),
@@ -305,7 +305,8 @@ class Side:
             closed=True,
             expect_garbage=lambda: None,
         )
-        record: Any = SimpleNamespace(options=SimpleNamespace(tag="", mailbox=None), corps_name="corps")
+        options = SimpleNamespace(tag="", mailbox=None, when_full=None)
+        record: Any = SimpleNamespace(options=options, cls=None, corps_name="corps")
         self.cell = cls(env, ADDR, record, Interface("m:Worker", METHODS), None, None)
         self.worker: Any = Worker(self)
         self.cell.performer.cls = Worker

@@ -144,7 +144,8 @@ def test_requests_that_yield_take_the_places_of_one_another_alone() -> None:
     plain, yields, newer = request(0), request(1), request(2)
     yields.yields = newer.yields = True
     assert mailbox.make_room(newer) is None
-    assert mailbox.put(plain) and mailbox.put(yields)
+    assert mailbox.put(plain)
+    assert mailbox.put(yields)
     assert mailbox.make_room(request(3)) is None
     assert mailbox.make_room(newer) is yields
     assert mailbox.put(newer)
