@@ -109,7 +109,6 @@ if TYPE_CHECKING:
     from corps.launch.local import env as env
     from corps.messages.callers import Caller as Caller
     from corps.messages.dead_letters import DeadLetter as DeadLetter
-    from corps.messages.endings import Ended as Ended
     from corps.messages.env_event import EnvEvent as EnvEvent
     from corps.messages.outcomes import Outcome as Outcome
     from corps.messages.refusal import Refusal as Refusal
@@ -193,6 +192,7 @@ if TYPE_CHECKING:
     from corps.workers.refusals import watch_refusals as watch_refusals
     from corps.workers.timers import Timer as Timer
     from corps.workers.timers import Timers as Timers
+    from corps.workers.watching import Ended as Ended
     from corps.workers.watching import unwatch as unwatch
     from corps.workers.watching import watch as watch
 
@@ -368,7 +368,6 @@ _FILES: "Mapping[str, str]" = {
     "launch.local": "LocalEnv env",
     "messages.callers": "Caller",
     "messages.dead_letters": "DeadLetter",
-    "messages.endings": "Ended",
     "messages.env_event": "EnvEvent",
     "messages.outcomes": "Outcome",
     "messages.refusal": "Refusal",
@@ -414,7 +413,7 @@ _FILES: "Mapping[str, str]" = {
     "workers.promise": "Promise",
     "workers.refusals": "watch_refusals",
     "workers.timers": "Timer Timers",
-    "workers.watching": "unwatch watch",
+    "workers.watching": "Ended unwatch watch",
 }
 """The files that define what is public, and what: the imports for type checkers above, once more."""
 

@@ -8,7 +8,7 @@ else stays as it is written. So the Python code is the definition of both, and b
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FunctionType, MemberDescriptorType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
@@ -58,7 +58,13 @@ __all__ = [
     "PURE",
     "Lock",
     "know",
-    "know_part",
+    "know_answering",
+    "know_asking",
+    "know_kinds",
+    "know_packed",
+    "know_peers",
+    "know_promises",
+    "know_transport",
     "name",
     "native",
     "native_function",
@@ -101,10 +107,49 @@ def know(**parts: Any) -> None:
         _ENGINE.know(**parts)
 
 
-def know_part(what: str, part: Any) -> None:
-    """Give it one part, where that is defined."""
+# The parts of the links between Envs. Each comes from the file that defines it.
+
+
+def know_kinds(kinds: Mapping[int, object]) -> None:
+    """Give the core the kinds of requests that may cross a link, by their numbers."""
     if _ENGINE is not None:
-        _ENGINE.know_part(what, part)
+        _ENGINE.know_kinds(kinds)
+
+
+def know_packed(packed: type) -> None:
+    """Give the core the class of packed values."""
+    if _ENGINE is not None:
+        _ENGINE.know_packed(packed)
+
+
+def know_asking(asking: type) -> None:
+    """Give the core the class of what is unanswered at a peer."""
+    if _ENGINE is not None:
+        _ENGINE.know_asking(asking)
+
+
+def know_answering(answering: type, opening: type, header: type, address: type) -> None:
+    """Give the core the classes of what a peer has asked, and of what such a request consists of."""
+    if _ENGINE is not None:
+        _ENGINE.know_answering(answering, opening, header, address)
+
+
+def know_promises(promise: type, credit: type) -> None:
+    """Give the core the classes of promises whose outcomes go to a peer."""
+    if _ENGINE is not None:
+        _ENGINE.know_promises(promise, credit)
+
+
+def know_peers(peers: type) -> None:
+    """Give the core the class of all peers of an Env."""
+    if _ENGINE is not None:
+        _ENGINE.know_peers(peers)
+
+
+def know_transport(transport: type) -> None:
+    """Give the core the class of the transport whose frames it reads."""
+    if _ENGINE is not None:
+        _ENGINE.know_transport(transport)
 
 
 def _rebased(cls: C, core: type) -> C:

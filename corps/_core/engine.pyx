@@ -183,34 +183,49 @@ def know(
     main_thread, reserve, shallow, deepest, plain_types = main, levels, depth, calls, plain
 
 
-def know_part(what, part):
-    """Give the core a part of the links between Envs, where that is defined."""
-    global kind_class, usual_kinds, packed_class, address_class, header_class, asking_class, answering_class
-    global opening_class, wire_promise_class, wire_credit_class, peers_class, transport_class
-    if what == "kinds":
-        kind_class, usual_kinds = type(part[_CALL]), part
-    elif what == "packed":
-        packed_class = part
-    elif what == "address":
-        address_class = part
-    elif what == "header":
-        header_class = part
-    elif what == "asking":
-        asking_class = part
-    elif what == "answering":
-        answering_class = part
-    elif what == "opening":
-        opening_class = part
-    elif what == "promise":
-        wire_promise_class = part
-    elif what == "credit":
-        wire_credit_class = part
-    elif what == "peers":
-        peers_class = part
-    elif what == "transport":
-        transport_class = part
-    else:
-        raise KeyError(what)
+# What follows gives the core the parts of the links between Envs, each where it is defined.
+
+
+def know_kinds(kinds):
+    """Give it the kinds of requests that may cross a link, by their numbers."""
+    global kind_class, usual_kinds
+    kind_class, usual_kinds = type(kinds[_CALL]), kinds
+
+
+def know_packed(packed):
+    """Give it the class of packed values."""
+    global packed_class
+    packed_class = packed
+
+
+def know_asking(asking):
+    """Give it the class of what is unanswered at a peer."""
+    global asking_class
+    asking_class = asking
+
+
+def know_answering(answering, opening, header, address):
+    """Give it the classes of what a peer has asked, and of what such a request consists of."""
+    global answering_class, opening_class, header_class, address_class
+    answering_class, opening_class, header_class, address_class = answering, opening, header, address
+
+
+def know_promises(promise, credit):
+    """Give it the classes of promises whose outcomes go to a peer."""
+    global wire_promise_class, wire_credit_class
+    wire_promise_class, wire_credit_class = promise, credit
+
+
+def know_peers(peers):
+    """Give it the class of all peers of an Env."""
+    global peers_class
+    peers_class = peers
+
+
+def know_transport(transport):
+    """Give it the class of the transport whose frames it reads."""
+    global transport_class
+    transport_class = transport
 
 
 include "locks.pxi"

@@ -118,16 +118,9 @@ cdef Py_ssize_t join(unsigned char *message, const unsigned char *header, Py_ssi
     return begin
 
 
-cdef class AskingCore:
-    """The fields of `corps.peers.asking.Asking`, its usual request, and the usual answer to it."""
+cdef class PackingCore:
+    """A side of a peer that packs and unpacks, and knows whether that takes no codec of the author's."""
 
-    cdef public object readers, env, _outcomes, _max_frame, _withdrawn, _when_answered, _lost, incarnation
-    cdef public object _header_of
-    cdef public Lock _lock
-    cdef public WayCore _way
-    cdef public RoomCore room
-    cdef public AskerJournalCore _journal
-    cdef public dict _pending
     cdef object its_packer
     cdef bint packs_plainly
 
@@ -139,6 +132,18 @@ cdef class AskingCore:
     def _packer(self, packer):
         self.its_packer = packer
         self.packs_plainly = isinstance(packer, PackerCore) and packer._codec == _PICKLE
+
+
+cdef class AskingCore(PackingCore):
+    """The fields of `corps.peers.asking.Asking`, its usual request, and the usual answer to it."""
+
+    cdef public object readers, env, _outcomes, _max_frame, _withdrawn, _when_answered, _lost, incarnation
+    cdef public object _header_of
+    cdef public Lock _lock
+    cdef public WayCore _way
+    cdef public RoomCore room
+    cdef public AskerJournalCore _journal
+    cdef public dict _pending
 
     def send(self, request):
         """Send a request; its promise is settled here now. Raise PackError, Overloaded or MemoryError."""
@@ -354,7 +359,7 @@ cdef class WireCreditCore(SentCore):
         return True
 
 
-cdef class AnsweringCore:
+cdef class AnsweringCore(PackingCore):
     """The fields of `corps.peers.answering.Answering`, its usual request, and the usual answer to it."""
 
     cdef public object _env, env_id, _home, _home_corps, _hand_over, _max_frame, _journal_path
@@ -364,17 +369,6 @@ cdef class AnsweringCore:
     cdef public ReturnsCore _returns
     cdef public dict _incoming
     cdef public bint _is_credit_due, _is_lost
-    cdef object its_packer
-    cdef bint packs_plainly
-
-    @property
-    def _packer(self):
-        return self.its_packer
-
-    @_packer.setter
-    def _packer(self, packer):
-        self.its_packer = packer
-        self.packs_plainly = isinstance(packer, PackerCore) and packer._codec == _PICKLE
 
     cdef bint take_here(self, RequestFields *fields, const unsigned char *body, Py_ssize_t size) except -1:
         """Take a request and hand it on; in an unusual case do nothing, and return False."""

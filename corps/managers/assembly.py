@@ -16,7 +16,7 @@ from corps.federation.declared_names import names_between
 from corps.managers.env_mgr import EnvMgr
 from corps.managers.services import SERVICES_OF_EACH, Service, start_services
 from corps.messages.contacts import address_in
-from corps.messages.interfaces import Interface
+from corps.messages.interfaces import Interface, WorkerName
 from corps.packing.declared_classes import DeclaredClasses
 from corps.packing.identities import Identities
 from corps.packing.packer import Packed, Packer
@@ -27,7 +27,6 @@ from corps.runtime.calls.travelling import Travels
 from corps.runtime.cells.constructing import construct_here
 from corps.runtime.cells.keeping import PackedState
 from corps.runtime.cells.records import Record
-from corps.runtime.cells.upper_side import WorkerName
 from corps.runtime.env import Env
 from corps.runtime.options import EnvOptions, WorkerOptions
 from corps.security.key_ring import judge_by_kernel

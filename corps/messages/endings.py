@@ -1,9 +1,7 @@
 """How a worker ended, or one incarnation of it."""
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
-
-from corps.exporting import exported
+from typing import Final, Literal
 
 Reason = Literal["normal", "shutdown", "killed", "error", "memory", "hung", "lost"]
 """Why an incarnation of a worker ended.
@@ -17,22 +15,13 @@ process cannot be reached, or nobody knows.
 ORDERLY: Final = frozenset({"normal", "shutdown"})  # reasons that are no failure
 
 
-@exported
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """One incarnation of a worker has ended. Nothing of it comes after this.
+class End:
+    """How one incarnation of a worker ended. `corps.Ended` says of which worker, too."""
 
-    Attributes:
-        name: The worker.
-        incarnation: Which incarnation of it; the first is 1. 0 if that was never known here.
-        reason: Why.
-        text: The same in words.
-    """
-
-    name: Any
     incarnation: int
     reason: Reason
-    text: str = ""
+    text: str = ""  # the same in words
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,12 @@
 import sys
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from corps.messages.requests import ANEXT, NEXT
+
+if TYPE_CHECKING:
+    from corps.addresses import ConcAddr
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +113,15 @@ class Interface:
             frozenset(interleaving),
             is_free,
         )
+
+
+class WorkerName(Protocol):
+    """A Name as the engine sees it: a `corps.workers.names.Name`. `workers.kept_names` makes it one again."""
+
+    @property
+    def _addr(self) -> "ConcAddr":
+        """Return the address of the worker."""
+
+    @property
+    def _interface(self) -> Interface:
+        """Return what can be called."""

@@ -7,7 +7,7 @@ shared after that; only `promise` is safe to touch from several threads.
 import concurrent.futures
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from corps.addresses import ConcAddr
 from corps.clock import now
@@ -17,6 +17,9 @@ from corps.exporting import exported
 from corps.messages.callers import Caller, own_caller
 from corps.messages.outcomes import Outcome, Raised, Value, note_time
 from corps.messages.promises import Promise, Settled
+
+if TYPE_CHECKING:
+    from corps.messages.waits import LinkReaders, Wait
 
 T = TypeVar("T")
 
@@ -99,7 +102,7 @@ class Route(Protocol):
     """
 
     @property
-    def readers(self) -> Any:
+    def readers(self) -> "LinkReaders | None":
         """What reads the answer from a link, where it comes by one; None for a worker of this Env."""
 
     @property
@@ -246,7 +249,7 @@ class Request:
         self.stage = WAITING
         self.behind: Request | None = None
         self.cancel_run: Callable[[], object] | None = None
-        self.wait: Any = None
+        self.wait: Wait | None = None
         self.relayed: Awaited | None = None
         self.sent: float | None = None
         self.errands: OfMainThread | None = None

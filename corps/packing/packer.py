@@ -11,7 +11,7 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from corps.core import know_part, native
+from corps.core import know_packed, native
 from corps.errors import UnpackError
 from corps.handlers import came_from_a_handler
 from corps.packing.blame import explain
@@ -50,7 +50,7 @@ class Packed(NamedTuple):
     buffers: tuple[Buffer, ...]
 
 
-know_part("packed", Packed)
+know_packed(Packed)
 
 
 @native

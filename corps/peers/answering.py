@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from corps.addresses import ENV_TIMERS, ConcAddr, env_label
 from corps.clock import deadline_after, now
-from corps.core import Lock, know_part, native
+from corps.core import Lock, know_answering, native
 from corps.errors import Cancelled, CorpsError, Executed, WireError
 from corps.messages.callers import Caller
 from corps.messages.outcomes import Outcome, Refused
@@ -312,7 +312,4 @@ def contents_of(packed: Callable[[], tuple[Any, ...]]) -> Callable[[], tuple[Any
     return packed
 
 
-know_part("answering", Answering)
-know_part("opening", Opening)
-know_part("header", RequestHeader)
-know_part("address", ConcAddr)
+know_answering(Answering, Opening, RequestHeader, ConcAddr)

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from corps.addresses import ConcAddr
 from corps.clock import deadline_after, earlier, now, remaining
-from corps.core import Lock, know_part, native
+from corps.core import Lock, know_asking, native
 from corps.errors import (
     DeadlineExceeded,
     EnvLost,
@@ -440,4 +440,4 @@ class Asking:
             return len(self._pending)
 
 
-know_part("asking", Asking)
+know_asking(Asking)

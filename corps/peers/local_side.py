@@ -1,13 +1,14 @@
 """What the far side of the links needs of the Env on the near side: its `runtime.env.Env`."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from corps.addresses import ConcAddr
 from corps.messages.dead_letters import LetterBox
 from corps.messages.interfaces import Interface
 from corps.messages.requests import Request
 from corps.messages.streams import Held, Streaming
+from corps.messages.waits import LinkReaders
 from corps.wire.frames import ProbeHeader
 
 
@@ -77,8 +78,8 @@ class LocalSide(IteratorSide, Protocol):
         """Return the Env's dead letters."""
 
     @property
-    def readers(self) -> Any:
-        """Return what reads from the links: a `corps.runtime.threads.readers.Readers`."""
+    def readers(self) -> LinkReaders | None:
+        """Return what reads from the links; None without links."""
 
     def deliver(self, request: Request) -> None:
         """Hand a request that came in to its worker."""

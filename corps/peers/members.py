@@ -10,7 +10,7 @@ from typing import Final
 
 from corps.addresses import FOREIGN, ConcAddr, env_label
 from corps.clock import now
-from corps.core import know_part, native
+from corps.core import know_peers, native
 from corps.errors import EnvLost, VersionMismatch, WireError
 from corps.messages.endings import Reason
 from corps.messages.members import Member
@@ -329,4 +329,4 @@ class Peers:
             )
 
 
-know_part("peers", Peers)
+know_peers(Peers)

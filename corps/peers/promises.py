@@ -4,7 +4,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from corps.addresses import ConcAddr
-from corps.core import know_part, native
+from corps.core import know_promises, native
 from corps.messages.dead_letters import LetterBox
 from corps.messages.outcomes import Outcome
 from corps.messages.promises import NoAnswer, Sent, Unheard
@@ -99,5 +99,4 @@ class WireCredit(_TakesRoom, Sent):
         self._size = size
 
 
-know_part("promise", WirePromise)
-know_part("credit", WireCredit)
+know_promises(WirePromise, WireCredit)

@@ -18,18 +18,19 @@ from corps.clock import earlier, now
 from corps.core import know, native
 from corps.errors import CorpsError, EnvStartError, PackError
 from corps.messages.contacts import ExtAddr
-from corps.messages.interfaces import Interface
+from corps.messages.interfaces import Interface, WorkerName
 from corps.messages.outcomes import Refused, Value
 from corps.messages.promises import Sent, Unheard
 from corps.messages.requests import CALL, DROP, EXIT, EXIT_DOWN, PULL, REACHING, Kind, Request
 from corps.messages.streams import SENDER, WHOLE, Held, Streaming
+from corps.messages.waits import Wait
 from corps.observing.counters import Counters
 from corps.observing.log_limit import LogLimit
 from corps.peers.members import Peers
 from corps.runtime.calls import caller_side
 from corps.runtime.calls.arguments import AwaitedArguments
 from corps.runtime.calls.border import Border
-from corps.runtime.calls.deadlock import Probe, Wait, Waiter, WaitGraph
+from corps.runtime.calls.deadlock import Probe, Waiter, WaitGraph
 from corps.runtime.calls.errands import Errands
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.retrying import Retrying
@@ -37,7 +38,7 @@ from corps.runtime.calls.travelling import Travels
 from corps.runtime.cells.cell import DEPTH
 from corps.runtime.cells.mailbox import Crowding, crowding_of
 from corps.runtime.cells.performing import AS_THEY_ARE
-from corps.runtime.cells.upper_side import UpperSide, WorkerName
+from corps.runtime.cells.upper_side import UpperSide
 from corps.runtime.context import Activity, acting, current
 from corps.runtime.letter_box import DeadLetterBox
 from corps.runtime.lives import Lives

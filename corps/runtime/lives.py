@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from corps.addresses import ConcAddr, is_service
 from corps.errors import ClosedError, CorpsError
-from corps.messages.endings import Ended, Failure
+from corps.messages.endings import End, Failure
 from corps.messages.outcomes import Refused
 from corps.messages.requests import EXIT_DOWN, Request
 from corps.runtime.calls.futures import Future
@@ -22,7 +22,7 @@ from corps.runtime.cells.records import Record, comes_back
 from corps.runtime.cells.shared import SharedCell
 
 if TYPE_CHECKING:
-    from corps.runtime.cells.upper_side import WorkerName
+    from corps.messages.interfaces import WorkerName
     from corps.runtime.env import Env
 
 _log = logging.getLogger("corps.env")
@@ -91,7 +91,7 @@ class Lives:
         if failure is not None and cell.mgr_addr is not None and comes_back(cell.record, failure):
             self._registry.will_leave(cell.addr.conc, cell)
 
-    def forget(self, cell: Cell, ended: Ended, failure: Failure | None, waiting: list[Request]) -> bool:
+    def forget(self, cell: Cell, ended: End, failure: Failure | None, waiting: list[Request]) -> bool:
         """Free the number of a worker that has ended; return whether it may come back as another cell."""
         # If so, what it has not begun waits for that. Otherwise those requests are the caller's.
         self._env.worker_counters.ended(str(cell), ended.reason, has_failed=failure is not None)

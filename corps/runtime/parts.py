@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from corps.addresses import SERVICES_MGR, ConcAddr
 from corps.errors import ClosedError, ContextError
-from corps.messages.interfaces import Interface
+from corps.messages.interfaces import Interface, WorkerName
 from corps.messages.outcomes import Refused, Value
 from corps.messages.requests import EXIT, WATCH, Request
 from corps.runtime.calls.futures import Future
@@ -21,7 +21,6 @@ from corps.runtime.calls.waiting import gather
 from corps.runtime.cells.cell import Cell
 from corps.runtime.cells.constructing import construct_here
 from corps.runtime.cells.records import Record, if_needed
-from corps.runtime.cells.upper_side import WorkerName
 
 if TYPE_CHECKING:
     from corps.runtime.env import Env

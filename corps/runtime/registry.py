@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from corps.addresses import ENV_MGR, first_number
 from corps.errors import NoSuchWorker, WorkerGone
-from corps.messages.endings import Ended
+from corps.messages.endings import End
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.requests import EXIT, EXIT_DOWN, WAITING, WATCH, WITHDRAWN, Request, Route
 from corps.supervision.presence import Presences, State
@@ -39,7 +39,7 @@ class Registry(Route):
         self.by_number: Mapping[int, Cell] = self._cells  # no lock: one look-up in a dict is atomic
         self.find: Callable[[int], Cell | None] = self._cells.get
         """The cell with this number, or None."""
-        self._ended: dict[int, Ended] = {}  # the last ones, oldest first: those that are GONE or RETURNING
+        self._ended: dict[int, End] = {}  # the last ones, oldest first: those that are GONE or RETURNING
         self._presences = Presences(self._first)
         self._held: dict[int, list[Request]] = {}
 
@@ -72,7 +72,7 @@ class Registry(Route):
                 self._presences.leaves(number)
 
     def remove(
-        self, number: int, ended: Ended, mgr_env: int | None, waiting: Iterable[Request] = ()
+        self, number: int, ended: End, mgr_env: int | None, waiting: Iterable[Request] = ()
     ) -> list[Request]:
         """Forget a cell; return requests that were held in vain, for the caller to refuse."""
         # If its worker may come back, `mgr_env` is the Env of its Mgr, and `waiting` waits before all others.
@@ -96,7 +96,7 @@ class Registry(Route):
         with self._lock:
             return self._presences.may_come(number)
 
-    def ended(self, number: int) -> Ended | None:
+    def ended(self, number: int) -> End | None:
         """Return how the worker with this number ended, if it has, and not too long ago."""
         # Without the lock, because what `add` hands on calls it. Each look-up is atomic.
         return None if number in self._cells else self._ended.get(number)
@@ -180,7 +180,7 @@ class Registry(Route):
         if request.kind is EXIT:
             return Value(None)
         if request.kind is WATCH:
-            return Value(ended or Ended(None, 0, "lost", "it had ended before, and nobody knows how"))
+            return Value(ended)
         why = f": {ended.text}" if ended is not None and ended.text else ""
         gone = WorkerGone(f"the worker {target} has ended{why}", executed="no", target=str(target))
         gone.incarnation = ended.incarnation if ended is not None else 0

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import msgpack
 
 from corps.addresses import FRONT, ConcAddr
-from corps.core import know_part, native_function
+from corps.core import know_kinds, native_function
 from corps.errors import VersionMismatch, WireError
 from corps.messages.contacts import ExtAddr
 from corps.messages.requests import CALL, DROP, EXIT, GET, PINNED, PULL, SET, WATCH, Kind
@@ -57,7 +57,7 @@ REQUEST_KINDS: Final[Mapping[int, Kind]] = {
     int(kind): kind for kind in (CALL, GET, SET, PULL, DROP, EXIT, WATCH, PINNED)
 }
 """What one Env may ask of another. CREATE is not among them: a worker's first request is its own Env's."""
-know_part("kinds", REQUEST_KINDS)
+know_kinds(REQUEST_KINDS)
 STREAMED: Final = 3  # the method has returned an iterator over a generator of a worker
 STATUSES: Final = frozenset({RETURNED, RAISED, REFUSED, STREAMED})
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 from corps.addresses import BOOT_ENV, CORPS_MGR, ENV_DIR
 from corps.errors import ContextError, PackError
 from corps.exporting import exported
-from corps.messages.endings import Ended
 from corps.messages.env_event import EnvEvent
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Outcome
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from corps.runtime.cells.cell import Cell
     from corps.runtime.cells.records import Record
+    from corps.workers.watching import Ended
 
 OFFERED: Final = frozenset(
     {
@@ -350,7 +350,7 @@ class Conc:
             state: What `keep_state` has returned last; None if there is nothing.
         """
 
-    def on_ended(self, event: Ended) -> None:
+    def on_ended(self, event: "Ended") -> None:
         """Do something when an incarnation that this worker watches has ended; see `corps.watch`.
 
         The runtime calls it like a request.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from corps.runtime.cells.upper_side import WorkerName
+from corps.messages.interfaces import WorkerName
 from corps.workers.names import Name
 
 

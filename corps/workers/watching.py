@@ -1,13 +1,13 @@
 """Watching for the end of a worker."""
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from corps.addresses import ConcAddr
 from corps.errors import ConfigError, EnvLost, WorkerGone
 from corps.exporting import exported
 from corps.messages.contacts import ExtAddr
-from corps.messages.endings import Ended
+from corps.messages.endings import End, Reason
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.promises import NoAnswer
 from corps.messages.requests import CALL, TOLD, WATCH, Request
@@ -19,6 +19,28 @@ from corps.workers.names import Name
 
 if TYPE_CHECKING:
     from corps.runtime.cells.cell import Cell
+
+
+_FORGOTTEN: Final = End(0, "lost", "it had ended before, and nobody knows how")
+"""The end of a worker of which its Env knows nothing any more."""
+
+
+@exported
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One incarnation of a worker has ended. Nothing of it comes after this.
+
+    Attributes:
+        name: The worker.
+        incarnation: Which incarnation of it; the first is 1. 0 if that was never known here.
+        reason: Why.
+        text: The same in words.
+    """
+
+    name: Name[Any]
+    incarnation: int
+    reason: Reason
+    text: str = ""
 
 
 class Watch(Future[Ended]):
@@ -39,18 +61,14 @@ class Watch(Future[Ended]):
 
     def settle(self, outcome: Outcome) -> bool:
         """See `Future.settle`. The death of the worker's process is an end, too."""
-        if outcome.failed:
-            outcome = outcome.opened()
+        outcome = outcome.opened()  # a few words
         if isinstance(outcome, Refused) and isinstance(outcome.error, EnvLost):
             error = outcome.error
             outcome = Value(Ended(self._name, self._incarnation, error.reason, str(error)))
+        elif isinstance(outcome, Value):
+            end: End = outcome.value or _FORGOTTEN
+            outcome = Value(Ended(self._name, end.incarnation, end.reason, end.text))
         return super().settle(outcome)
-
-    def _opened(self) -> Outcome:
-        outcome = super()._opened()
-        if isinstance(outcome, Value) and outcome.value.name is None:  # its Env knows nothing of it any more
-            outcome = self._outcome = Value(replace(outcome.value, name=self._name))
-        return outcome
 
     def give_up_watch(self) -> bool:
         """See `unwatch`."""

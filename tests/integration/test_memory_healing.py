@@ -15,7 +15,6 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 import corps
 from corps.errors import EnvLost, RequestError, WorkerGone
-from corps.messages.endings import Ended
 from corps.runtime.calls.futures import Future
 from corps.runtime.env import Env
 from corps.settings import Settings, Window
@@ -219,7 +218,7 @@ class Created:
     future: Future[Any]
     env: int
     is_parent: bool = False
-    watches: list[Future[Ended]] = field(default_factory=list)
+    watches: list[Future[corps.Ended]] = field(default_factory=list)
     told: list[object] = field(default_factory=list)
 
 

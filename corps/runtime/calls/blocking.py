@@ -13,9 +13,9 @@ from corps.runtime.threads.lending import MAIN, check_reserve, is_deep
 from corps.runtime.threads.running_loop import running_loop
 
 if TYPE_CHECKING:
+    from corps.messages.waits import LinkReaders
     from corps.runtime.calls.futures import Future
     from corps.runtime.cells.cell import Cell
-    from corps.runtime.threads.readers import Readers
 
 Subscribe = Callable[[Callable[[object], object]], Callable[[], object]]
 """Takes the function that wakes a waiting thread, whatever its argument; gives the function that takes the
@@ -28,7 +28,7 @@ def block_until(
     timeout: float | None,
     *,
     any_will_do: bool = False,
-    readers: "Readers | None" = None,
+    readers: "LinkReaders | None" = None,
 ) -> bool:
     """Block until something wakes this thread; return False if the time was over first.
 
@@ -97,13 +97,12 @@ def _help(futures: "tuple[Future[Any], ...]", here: Activity) -> bool:
     return helped
 
 
-def readers_of(futures: "Iterable[Future[Any]]") -> "Readers | None":
+def readers_of(futures: "Iterable[Future[Any]]") -> "LinkReaders | None":
     """Return the readers of the links by which the first answer from another Env will come."""
     for future in futures:
         request = future.request
         if request is not None and request.route is not None and request.route.readers is not None:
-            readers: Readers = request.route.readers
-            return readers
+            return request.route.readers
         if future.parts and (of_parts := readers_of(future.parts)) is not None:
             return of_parts
     return None
@@ -113,7 +112,7 @@ def _block(
     here: Activity,
     waiter: "Cell | None",
     subscribe: Subscribe,
-    readers: "Readers | None",
+    readers: "LinkReaders | None",
     timeout: float | None,
 ) -> bool:
     """Sleep until the answer is there; look for circles of waits through `waiter` meanwhile."""
@@ -135,7 +134,7 @@ def _block(
             pool.leave_blocked()
 
 
-def _wait(gate: Gate, subscribe: Subscribe, readers: "Readers | None", timeout: float | None) -> bool:
+def _wait(gate: Gate, subscribe: Subscribe, readers: "LinkReaders | None", timeout: float | None) -> bool:
     unsubscribe = subscribe(gate.open)
     try:
         return gate.sleep(timeout) if readers is None else readers.wait(gate, timeout)

@@ -8,15 +8,16 @@ says why no circle is missed, and why none is seen where there is none.
 
 import itertools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeGuard
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 from corps.addresses import ConcAddr
 from corps.core import Lock, native
 from corps.errors import DeadlockError
 from corps.messages.manners import goes_beside, manner_of
 from corps.messages.requests import AWAY, BEGUN, Awaited, Request, Route
+from corps.messages.waits import Wait, WaitingWorker
 from corps.runtime.calls.starving import may_starve, starved
-from corps.runtime.context import Activity, acting
+from corps.runtime.context import acting
 
 if TYPE_CHECKING:
     from corps.messages.interfaces import Interface
@@ -37,38 +38,6 @@ class Probe(NamedTuple):
     path: tuple[str, ...]
 
 
-class Worker(Protocol):
-    """A worker, as the search for circles sees it."""
-
-    wait: "Wait | None"
-    away: int
-
-    @property
-    def activity(self) -> Activity:
-        """What its turn does."""
-
-    @property
-    def addr(self) -> ConcAddr:
-        """Its address."""
-
-    @property
-    def interface(self) -> "Interface":
-        """What may be called."""
-
-
-class Wait(NamedTuple):
-    """One wait: its cell goes on when it has each of these answers.
-
-    In a worker that interleaves, a wait of a coroutine is one of that request alone: `holder` is the request
-    then. In every other case the whole worker stands still, and `holder` is the cell.
-    """
-
-    serial: int
-    cell: Worker
-    holder: Worker | Request
-    futures: tuple[Awaited, ...]
-
-
 SendProbe = Callable[[Request, Probe], None]
 _Edge = tuple[int, tuple[str, ...]]
 _Frontier = list[tuple[int, tuple[str, ...], Request]]
@@ -87,9 +56,9 @@ class WaitGraph:
         self._waits: dict[int, Wait] = {}
         self._send_probe = send_probe
 
-    def begin(self, cell: Worker, futures: tuple[Awaited, ...]) -> None:
+    def begin(self, cell: WaitingWorker, futures: tuple[Awaited, ...]) -> None:
         """Record that a cell waits for all of these; if that closes a circle in this Env, one fails now."""
-        holder: Worker | Request = cell
+        holder: WaitingWorker | Request = cell
         if cell.away or cell.interface.overlaps:  # the same look as in `_standing_still`, without a call
             holder = _standing_still(cell)
         futures = _with_parts(futures)
@@ -107,9 +76,9 @@ class WaitGraph:
         elif full is not None:
             _fail(futures[full[0]], full[1], is_full=True)
 
-    def end(self, cell: Worker) -> None:
+    def end(self, cell: WaitingWorker) -> None:
         """Record that the wait of a cell is over."""
-        holder: Worker | Request = cell
+        holder: WaitingWorker | Request = cell
         if cell.away or cell.interface.overlaps:  # as in `begin`
             holder = _standing_still(cell)
         if holder.wait is None:
@@ -119,7 +88,7 @@ class WaitGraph:
             if wait is not None:
                 self._waits.pop(wait.serial, None)
 
-    def probe(self, cell: Worker) -> None:
+    def probe(self, cell: WaitingWorker) -> None:
         """Ask the other Envs that the wait of a cell depends on, because it has lasted a while."""
         holder = _standing_still(cell)
         with self._lock:
@@ -164,12 +133,12 @@ class WaitGraph:
             self._send_probe(sent, Probe(waiter, further))
 
 
-def _is_worker(route: Route | Worker | None) -> TypeGuard[Worker]:
+def _is_worker(route: Route | WaitingWorker | None) -> TypeGuard[WaitingWorker]:
     """Return whether a worker of this Env has the request; otherwise a peer has it, or nobody any more."""
     return hasattr(route, "wait")
 
 
-def _standing_still(cell: Worker) -> Worker | Request:
+def _standing_still(cell: WaitingWorker) -> WaitingWorker | Request:
     """Return what stands still while the caller waits: all of its cell, or one request of a coroutine."""
     if cell.away or cell.interface.overlaps:
         here = acting()
@@ -179,7 +148,7 @@ def _standing_still(cell: Worker) -> Worker | Request:
     return cell
 
 
-def _wait_of(holder: Worker | Request) -> Wait | None:
+def _wait_of(holder: WaitingWorker | Request) -> Wait | None:
     wait = holder.wait
     return wait if isinstance(wait, Wait) else None
 
@@ -218,7 +187,7 @@ def _search(start: list[Wait], goal: Wait | None, path: tuple[str, ...]) -> tupl
     return None, frontier
 
 
-def _may_close(futures: tuple[Awaited, ...], cell: Worker) -> bool:
+def _may_close(futures: tuple[Awaited, ...], cell: WaitingWorker) -> bool:
     """Return whether a wait for these can be in a circle inside this Env; a cheap look before a search."""
     for future in futures:
         request = future.request
@@ -270,7 +239,7 @@ def _closes(request: Request, goal: Wait) -> bool:
     return goal.holder is cell or not _may_begin_beside(request, goal.holder, cell.interface)
 
 
-def _may_begin_beside(request: Request, other: Worker | Request, interface: "Interface") -> bool:
+def _may_begin_beside(request: Request, other: WaitingWorker | Request, interface: "Interface") -> bool:
     """Return whether a request need not wait for the end of another one of the same worker."""
     assert isinstance(other, Request)
     if other.stage == AWAY:

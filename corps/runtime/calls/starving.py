@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from corps.messages.requests import WAITING, Request
 
 if TYPE_CHECKING:
-    from corps.runtime.calls.deadlock import Wait
+    from corps.messages.waits import Wait
 
 Behind = Callable[[Request], "Wait | None"]
 """Gives the wait that must come to its end before a request can; None if it goes on, or that is not known."""

@@ -19,7 +19,7 @@ from corps.runtime.calls.futures import Future
 from corps.runtime.calls.task_futures import TaskFuture
 
 if TYPE_CHECKING:
-    from corps.runtime.threads.readers import Readers
+    from corps.messages.waits import LinkReaders
 
 R = TypeVar("R")
 A = TypeVar("A")
@@ -321,7 +321,7 @@ class Arrivals:
         self._lock = Lock()  # protects _arrived and _wake
         self._arrived: deque[Future[Any]] = deque()
         self._wake: Callable[[object], object] | None = None
-        self._readers: Readers | None = None
+        self._readers: LinkReaders | None = None
 
     def within(self, timeout: float | None) -> Iterator[Future[Any]]:
         """Return the iterator. It raises WaitTimeout when so many seconds have passed."""

@@ -19,7 +19,7 @@ from corps.addresses import ConcAddr
 from corps.clock import now
 from corps.core import native
 from corps.errors import Cancelled, ContextError, DeadlineExceeded, InternalError, WorkerGone
-from corps.messages.endings import Ended
+from corps.messages.endings import End
 from corps.messages.interfaces import Interface
 from corps.messages.originals import text_of
 from corps.messages.outcomes import Refused, Value
@@ -43,7 +43,6 @@ from corps.messages.requests import (
     Request,
     caller_of,
 )
-from corps.runtime.calls.deadlock import Wait
 from corps.runtime.calls.relaying import relay
 from corps.runtime.cells import aside, halting
 from corps.runtime.cells.ending import Ending
@@ -58,7 +57,8 @@ from corps.runtime.context import Activity, current
 from corps.supervision.restarts import Strategy
 
 if TYPE_CHECKING:
-    from corps.runtime.cells.upper_side import WorkerName
+    from corps.messages.interfaces import WorkerName
+    from corps.messages.waits import Wait
     from corps.runtime.env import Env
 
 _log = logging.getLogger("corps.workers")
@@ -183,7 +183,7 @@ class Cell:
         return self._ending.step if self._ending is not None else None
 
     @property
-    def ended(self) -> Ended | None:
+    def ended(self) -> End | None:
         """How it ended for good, or was abandoned; None if it has not."""
         return self._ending.ended if self._ending is not None else None
 

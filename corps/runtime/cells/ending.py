@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from corps.clock import deadline_after, now, remaining
 from corps.errors import CorpsError, WorkerGone
 from corps.messages.dead_letters import DeadReason
-from corps.messages.endings import Ended, Failure, Reason
+from corps.messages.endings import End, Failure, Reason
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.requests import EXIT, EXIT_DOWN, EXIT_LAST, EXIT_NOW, HALT, STILL, Request
 from corps.runtime.cells.awaited_hooks import call_hook
@@ -49,7 +49,7 @@ class Ending:
         self._alarm: Alarm | None = None
         self.step: tuple[str, float] | None = None
         """The author's code that its end runs, and since when. For others to read."""
-        self.ended: Ended | None = None  # how it ended; None if it has not
+        self.ended: End | None = None  # how it ended; None if it has not
 
     @property
     def is_over(self) -> bool:
@@ -258,7 +258,7 @@ class Ending:
             return
         asked += halts  # their askers go on when the Mgr knows
         text = text if failure is None else failure.text
-        ended = self.ended = Ended(cell.name, cell.incarnation, reason, text)
+        ended = self.ended = End(cell.incarnation, reason, text)
         unbegun = [request for request in waiting if request.kind not in (EXIT, HALT, STILL)]
         if not cell.env.lives.forget(cell, ended, failure, unbegun):
             self._drop(unbegun, letter)

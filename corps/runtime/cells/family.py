@@ -11,8 +11,8 @@ from corps.runtime.cells.records import Record
 from corps.runtime.cells.supervising import Supervising
 
 if TYPE_CHECKING:
+    from corps.messages.interfaces import WorkerName
     from corps.runtime.cells.cell import Cell
-    from corps.runtime.cells.upper_side import WorkerName
 
 
 class ChildEnd(NamedTuple):

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from corps.addresses import ENV_MGR
 from corps.clock import now
 from corps.errors import NotPermitted
-from corps.messages.endings import BY_ITSELF, Ended, Failure, Reason
+from corps.messages.endings import BY_ITSELF, End, Failure, Reason
 from corps.messages.outcomes import Raised, Refused, Value
 from corps.messages.promises import NoAnswer, Promise
 from corps.messages.requests import EXIT, HALT, WAITING, Request
@@ -139,7 +139,7 @@ def _rest(cell: "Cell", failure: Failure | None, failed_at: float) -> None:
     cell.forget_worker()
     cell.env.parts.tell(lambda part: part.worker_ended(cell.addr, returns=True))
     if cell.watchers is not None:
-        cell.watchers.tell(Ended(cell.name, number, end.reason, end.text))
+        cell.watchers.tell(End(number, end.reason, end.text))
     cell.halted(number + 1)
     if failure is not None:
         _log.warning("%s, incarnation %d, has failed: %s", cell, number, end.text)

@@ -7,7 +7,7 @@ from corps.messages.interfaces import Interface
 from corps.runtime.options import WorkerOptions
 
 if TYPE_CHECKING:
-    from corps.runtime.cells.upper_side import WorkerName
+    from corps.messages.interfaces import WorkerName
 
 
 class Application:

@@ -3,23 +3,11 @@
 from typing import TYPE_CHECKING, Any, Protocol
 
 from corps.addresses import ConcAddr
-from corps.messages.interfaces import Interface
+from corps.messages.interfaces import Interface, WorkerName
 from corps.messages.streams import Streaming
 
 if TYPE_CHECKING:
     from corps.runtime.cells.keeping import PackedState
-
-
-class WorkerName(Protocol):
-    """A Name as the engine sees it: a `corps.workers.names.Name`. `workers.kept_names` makes it one again."""
-
-    @property
-    def _addr(self) -> ConcAddr:
-        """Return the address of the worker."""
-
-    @property
-    def _interface(self) -> Interface:
-        """Return what can be called."""
 
 
 class UpperSide(Protocol):

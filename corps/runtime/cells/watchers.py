@@ -3,7 +3,7 @@
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from corps.messages.endings import Ended
+from corps.messages.endings import End
 from corps.messages.outcomes import Value
 from corps.messages.requests import Request
 
@@ -36,7 +36,7 @@ class Watchers:
         if ended is not None:  # it ended at this very moment
             request.settle(Value(ended))
 
-    def tell(self, ended: Ended) -> None:
+    def tell(self, ended: End) -> None:
         """Answer all watches, because an incarnation has ended and nothing comes from it any more."""
         with self._lock:
             watches, self._requests = self._requests, []

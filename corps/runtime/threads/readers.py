@@ -16,6 +16,7 @@ from typing import Final
 from corps.clock import deadline_after, now, remaining
 from corps.core import Lock, native
 from corps.errors import LoopBlocked
+from corps.messages.waits import WaitingThread
 from corps.runtime.context import Activity, current
 from corps.runtime.threads.gates import Gate
 from corps.runtime.threads.sleeping import join
@@ -52,9 +53,9 @@ class Readers:
         self._sign: Callable[[], object] | None = None  # a sign of life that is wanted; replaced as a whole
         # Protects everything below. Nothing blocks while it is held.
         self._lock = Lock()
-        self._reader: Gate | None = None  # whose thread has the role
+        self._reader: WaitingThread | None = None  # whose thread has the role
         self._reading = 0  # the ident of that thread while it reads; set by itself alone
-        self._waiting: dict[Gate, None] = {}  # asleep, and would rather read; the newest comes last
+        self._waiting: dict[WaitingThread, None] = {}  # asleep, and would rather read; the newest comes last
         self._is_wanted = False  # a thread that would rather read has come since the role was taken
         self._vacancies = 0  # how often the role fell vacant
         self._vacated = Condition(self._lock)  # notified while closing
@@ -93,7 +94,7 @@ class Readers:
         if current_thread() is not self._standby_thread:
             join(self._standby_thread)
 
-    def wait(self, gate: Gate, timeout: float | None) -> bool:
+    def wait(self, gate: WaitingThread, timeout: float | None) -> bool:
         """Wait at this thread's gate, and read meanwhile if no other one does; return whether it opened."""
         if self._reading == get_ident():  # a signal handler, or a destructor, in the midst of it
             raise LoopBlocked("waiting here would stop the reading that brings the answer: wait elsewhere")
@@ -112,7 +113,7 @@ class Readers:
         self._sign = sign
         self._interrupt()
 
-    def rest(self, gate: Gate, timeout: float) -> bool:
+    def rest(self, gate: WaitingThread, timeout: float) -> bool:
         """Wait at a gate as a worker thread without work: any thread that waits comes before it."""
         until = deadline_after(timeout)
         with self._lock:
@@ -127,7 +128,7 @@ class Readers:
             gate.sleep(remaining(until))
         return gate.is_open
 
-    def _take(self, gate: Gate) -> bool:
+    def _take(self, gate: WaitingThread) -> bool:
         with self._lock:
             if self._reader is None and not self._is_closed:
                 self._reader, self._is_wanted = gate, False
@@ -139,14 +140,14 @@ class Readers:
             self._transport.interrupt()
         return False
 
-    def _sleep(self, gate: Gate, until: float | None) -> None:
+    def _sleep(self, gate: WaitingThread, until: float | None) -> None:
         try:
             gate.sleep(remaining(until))
         finally:
             with self._lock:
                 del self._waiting[gate]
 
-    def _read(self, gate: Gate, until: float | None, *, steps_aside: bool) -> None:
+    def _read(self, gate: WaitingThread, until: float | None, *, steps_aside: bool) -> None:
         """Read until the gate is open, the time is over, or another thread wants to. Leave the role then."""
         transport = self._transport
         self._reading = get_ident()
@@ -175,7 +176,7 @@ class Readers:
             self._reading = 0
             self._leave(calls=steps_aside and not gate.is_open)
 
-    def _has_read_enough(self, gate: Gate, steps_aside: bool) -> bool:
+    def _has_read_enough(self, gate: WaitingThread, steps_aside: bool) -> bool:
         return gate.is_open or self._is_closed or (steps_aside and self._is_wanted)
 
     def _give_sign(self) -> None:
@@ -211,7 +212,7 @@ class Readers:
         if wakes:
             self._standby.call()
 
-    def _newest_waiting(self) -> Gate | None:
+    def _newest_waiting(self) -> WaitingThread | None:
         return next((gate for gate in reversed(self._waiting) if not gate.is_open), None)
 
     def _interrupt(self) -> None:
@@ -223,7 +224,7 @@ class Readers:
     def _stand_by(self) -> None:
         seen = -1
         calm = 0
-        called: Gate | None = None
+        called: WaitingThread | None = None
         while True:
             with self._lock:
                 if self._is_closed:

@@ -22,7 +22,7 @@ from typing import Final
 
 from corps.addresses import env_label
 from corps.clock import now
-from corps.core import know_part, native
+from corps.core import know_transport, native
 from corps.errors import BrokenError, EnvStartError, Overloaded, VersionMismatch, WireError
 from corps.messages.members import Member
 from corps.reserve import Reserve
@@ -483,4 +483,4 @@ def _is_broken(fd: int) -> bool:
     return bool(look.poll(0))
 
 
-know_part("transport", UnixTransport)
+know_transport(UnixTransport)

@@ -10,13 +10,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from corps.addresses import ConcAddr, first_number
 from corps.errors import NoSuchWorker, WorkerGone
-from corps.messages.endings import Ended
+from corps.messages.endings import End
 from corps.messages.outcomes import Outcome, Refused, Value
 from corps.messages.requests import CALL, EXIT, EXIT_DOWN, WATCH, WITHDRAWN, Kind, Request
 from corps.runtime.registry import Registry
 
 CORPS = "0123456789abcdef"
-KILLED = Ended(None, 1, "killed", "planted")
+KILLED = End(1, "killed", "planted")
 
 
 class Kept:

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from corps.addresses import ConcAddr
-from corps.messages.endings import Ended
+from corps.messages.endings import End
 from corps.messages.requests import WATCH, Request
 from corps.runtime.calls.futures import Future
 from corps.runtime.cells.watchers import Watchers
@@ -33,7 +33,7 @@ def test_so_many_watches_of_one_worker_are_not_looked_at_again_and_again() -> No
     for request in requests:
         watchers.add(request)
     assert Counted.looks <= 2 * 2000
-    ended: Any = Ended.__new__(Ended)
+    ended: Any = End.__new__(End)
     watchers.tell(ended)
     watchers.tell(ended)
     assert all(request.promise.done() for request in requests)
