@@ -533,8 +533,8 @@ class Settings(_Group):
     )
     spin: float = _setting(
         0.0002,
-        "Seconds that a thread which reads from links looks for a message before it sleeps, while that pays; "
-        "0 saves power.",
+        "Seconds that a thread which reads from links, or natively one that waits for another thread, looks "
+        "before it sleeps, while that pays; 0 saves power.",
         ge=0,
         le=0.01,
     )

@@ -38,7 +38,7 @@ cdef class FutureCore:
             LoopBlocked: Called in a coroutine (use ``await`` there), or in a callback.
         """
         if self._outcome is None and not self.was_run_here() and not self.was_slept_for(None):
-            if not was_read_for(self):
+            if not was_read_for(self, None):
                 self._wait(None)
         return self.value_here()
 
@@ -57,7 +57,7 @@ cdef class FutureCore:
             LoopBlocked: Called in a coroutine (use ``await`` there), or in a callback.
         """
         if self._outcome is None and (timeout is not None or not self.was_run_here()):
-            if not self.was_slept_for(timeout) and (timeout is not None or not was_read_for(self)):
+            if not self.was_slept_for(timeout) and not was_read_for(self, timeout):
                 self._wait(timeout)
         return self.value_here()
 
@@ -126,27 +126,58 @@ cdef class FutureCore:
             callbacks.remove(fn)
 
     cdef bint was_slept_for(self, timeout) except -1:
-        """Wait for a worker of this Env, in a thread that is no worker's; False if this is not that case.
+        """Wait for a worker of this Env that another thread runs; False if this is not that case.
 
-        The usual case of `corps.runtime.calls.blocking.block_until` for a script. All others are left to it.
+        The usual case of `corps.runtime.calls.blocking.block_until`, to which all others are left.
         """
         cdef ActivityCore here
+        cdef CellCore cell, waiter = None
+        cdef EnvCore env
         cdef GateCore gate
+        cdef WorkerPoolCore pool = None
+        cdef double patience = -1, until
         if type(self) is not future_class or corps_levels_left() < reserve:
             return False
         asked = self.request
         if type(asked) is not request_class or not isinstance((<RequestCore>asked).route, CellCore):
             return False
-        here = activity_here()
-        if here is not None and (here.cell is not None or here.reading or here.pooled or here.task is not None):
+        cell = <CellCore>(<RequestCore>asked).route
+        if not isinstance(cell.env, EnvCore):
             return False
-        gate = <GateCore>corps_new(gate_class)
-        self.when_settled(gate)
+        env = <EnvCore>cell.env
+        here = activity_here()
+        if here is not None:
+            if here.reading or here.task is not None or here.env is not env:
+                return False
+            if here.cell is not None:
+                if not isinstance(here.cell, CellCore) or here.thread != PyThread_get_thread_ident():
+                    return False
+                waiter = <CellCore>here.cell
+                patience = env.options.deadlock_probe
+            if here.pooled:
+                pool = env.pool
+        until = -1 if timeout is None else corps_now() + max(0.0, <double>timeout)
+        if waiter is not None and not env.waits.begin_plainly(waiter, self, cell):
+            return False
         try:
-            gate.sleep(timeout)
+            gate = <GateCore>corps_new(gate_class)
+            self.when_settled(gate)
+            if pool is not None:
+                pool.enter_blocked()
+            try:
+                env.pool.look_for(gate, until)
+                # Again and again, because an answer that is relayed can close a circle at any time.
+                while not gate.sleeps(earlier(until, patience)) and (until < 0 or corps_now() < until):
+                    env.waits.probe(waiter)
+                    patience *= 2
+            finally:
+                if pool is not None:
+                    pool.leave_blocked()
+                if not gate.is_open:  # too late, or interrupted
+                    self.remove_callback(gate)
         finally:
-            if not gate.is_open:  # too late, or interrupted
-                self.remove_callback(gate)
+            if waiter is not None:
+                env.waits.end(waiter)
         if self._outcome is None:
             self._too_late(timeout)
         return True

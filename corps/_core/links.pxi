@@ -3,7 +3,6 @@
 cdef extern from *:
     """
     #include <errno.h>
-    #include <sched.h>
     #include <sys/epoll.h>
     #include <sys/socket.h>
 
@@ -41,7 +40,6 @@ cdef enum:
     _READ_AT_ONCE = 65536  # bytes
     _EVENTS = 16  # descriptors that are looked after at once
     _KEPT_MOST = 8192  # bytes of the beginning of a message that are joined with what comes behind, at most
-    _SELDOM_AFTER = 10  # misses after which one in 1 024 waits begins with a look
     _WAIT_MOST = 3600000  # milliseconds
 
 
@@ -384,19 +382,13 @@ cdef class ReadersCore:
         cdef int count
         cdef int poll = transport.poll
         cdef double until
-        if self._to_skip:
-            self._to_skip -= 1
-            return 0
-        if not transport.is_calm():
+        if skips_look(&self._to_skip) or not transport.is_calm():
             return 0
         until = corps_now() + self._spin
         with nogil:
+            corps_has_left()
             count = corps_look(poll, events, _EVENTS, until)
-        if count > 0:
-            self._misses = 0
-        else:
-            self._misses = min(self._misses + 1, _SELDOM_AFTER)
-            self._to_skip = 1 << self._misses
+        note_look(count > 0, &self._misses, &self._to_skip)
         return max(0, count)
 
     cdef int sleep_here(self, UnixTransportCore transport, epoll_event *events, double until) except -1:
@@ -406,6 +398,7 @@ cdef class ReadersCore:
         if until >= 0:
             most = <int>min(<double>_WAIT_MOST, max(0.0, until - corps_now()) * 1000 + 1)
         with nogil:
+            corps_has_left()
             count = epoll_wait(poll, events, _EVENTS, most)
         if count < 0:
             PyErr_CheckSignals()
@@ -439,8 +432,8 @@ cdef class ReadersCore:
         return 0
 
 
-cdef bint was_read_for(FutureCore future) except -1:
-    """Wait for an answer of another Env; return whether it came, or False if nothing was done.
+cdef bint was_read_for(FutureCore future, timeout) except -1:
+    """Wait for an answer of another Env; False if nothing was done.
 
     The usual case of `corps.runtime.calls.blocking.block_until`, to which all others are left.
     """
@@ -450,7 +443,7 @@ cdef bint was_read_for(FutureCore future) except -1:
     cdef WorkerPoolCore pool = None
     cdef ReadersCore readers
     cdef GateCore gate
-    cdef double patience = -1
+    cdef double patience = -1, until
     asked = future.request
     if (
         type(future) is not future_class
@@ -475,6 +468,7 @@ cdef bint was_read_for(FutureCore future) except -1:
             patience = (<EnvCore>here.env).options.deadlock_probe
         if here.pooled:
             pool = (<EnvCore>here.env).pool
+    until = -1 if timeout is None else corps_now() + max(0.0, <double>timeout)
     if waiter is not None and not waits.begin_afar(waiter, future):
         return False
     gate = <GateCore>corps_new(gate_class)
@@ -484,17 +478,18 @@ cdef bint was_read_for(FutureCore future) except -1:
             pool.enter_blocked()
         try:
             # Again and again, because an answer that is relayed can close a circle at any time.
-            while not readers.wait_at(gate, -1 if waiter is None else corps_now() + patience):
-                if waiter is None:
-                    continue
-                waits.probe(waiter)
-                patience *= 2
+            while not readers.wait_at(gate, earlier(until, patience)) and (until < 0 or corps_now() < until):
+                if waiter is not None:
+                    waits.probe(waiter)
+                    patience *= 2
         finally:
             if pool is not None:
                 pool.leave_blocked()
     finally:
-        if not gate.is_open:  # interrupted
+        if not gate.is_open:  # too late, or interrupted
             future.remove_callback(gate)
         if waiter is not None:
             waits.end(waiter)
-    return future._outcome is not None
+    if future._outcome is None:
+        future._too_late(timeout)
+    return True

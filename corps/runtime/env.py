@@ -95,6 +95,7 @@ class Env:
             least=options.threads_min,
             most=options.threads_max,
             idle=options.threads_idle,
+            spin=options.spin,
             failed=self._thread_failed,
         )
         # What a thread does that brings answers, or ends deadlines: it must not wait itself.

@@ -44,6 +44,9 @@ class Worker(corps.Conc):
     def same(self, number: int) -> int:
         return number
 
+    def asks(self, other: "corps.Name[Worker]", times: int, seconds: float | None) -> int:
+        return sum(other.same(1).result(seconds) for _ in range(times))
+
 
 @pytest.fixture
 def env() -> Iterator[LocalEnv]:
@@ -141,3 +144,38 @@ def test_a_garbage_collection_may_take_the_last_idle_thread(nth: int) -> None:
             gc.callbacks.remove(collected)
         assert [future.result(30) for future in mine] == [0, 1, 2]
         assert [future.result(30) for future in others] in ([], [1])
+
+
+@pytest.mark.parametrize("spin", [0.0, 0.0002, 0.01])
+def test_no_waking_is_lost_whether_threads_look_at_their_gates_or_sleep_there(spin: float) -> None:
+    with corps.env(config={"spin": spin}) as env:
+        workers = [env.create(Worker) for _ in range(4)]
+        # The first ones keep threads in waits with and without a limit, while others call the same workers.
+        sums = [workers[n].asks(workers[n + 2], 300, seconds) for n, seconds in enumerate((30.0, None))]
+
+        def ask() -> None:
+            for n in range(200):
+                assert workers[2 + n % 2].same(n).result(30) == n
+
+        threads = [threading.Thread(target=in_a_thread, args=(ask,)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for n in range(200):
+            assert workers[3].same(n).ret == n
+        for thread in threads:
+            thread.join()
+        assert [each.result(30) for each in sums] == [300, 300]
+
+
+def test_a_wait_with_a_limit_ends_also_while_its_thread_looks() -> None:
+    with corps.env(config={"spin": 0.01}) as env:
+        begun, event = threading.Event(), threading.Event()
+        worker = env.create(Worker)
+        waited = worker.wait_for(begun, event)
+        begun.wait()
+        with pytest.raises(corps.WaitTimeout):
+            waited.result(0.001)
+        with pytest.raises(corps.WaitTimeout):
+            env.create(Worker).asks(worker, 1, 0.001).result(30)
+        event.set()
+        assert waited.result(30) is None

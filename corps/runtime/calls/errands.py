@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from corps.addresses import ConcAddr
 from corps.clock import deadline_after, remaining
+from corps.core import name as core_name
 from corps.errors import CorpsError
 from corps.messages.outcomes import Refused
 from corps.messages.requests import DROP, EXIT, Request, Route
@@ -36,6 +37,9 @@ T = TypeVar("T")
 
 _LIGHT: Final = frozenset({int, float, bool, NoneType})
 _SHORT: Final = 1_000  # letters
+_IS_NATIVE: Final = core_name == "native"
+"""Then the main thread enters its requests itself, as long as the pool has an idle thread to be woken."""
+
 _SOON: Final = 1.0  # seconds in which an attendant ends that runs no worker
 
 _log = logging.getLogger("corps.env")
@@ -228,6 +232,8 @@ class Errands(Route):
             if isinstance(runnable, _Errand):
                 runnable.run()
             else:
+                if _IS_NATIVE:
+                    self._pool.have_a_thread()
                 self._pool.run_here(runnable)
         finally:
             self._away = 0

@@ -1,10 +1,16 @@
 """Where one thread stands still until others let it go on."""
 
+import os
 from collections.abc import Callable
 from threading import TIMEOUT_MAX, Lock
 
 from corps.core import native
 from corps.runtime.threads.sleeping import PART
+
+
+def look_time(spin: float) -> float:
+    """Return for how many seconds a thread looks before it sleeps: with one processor it does not."""
+    return spin if len(os.sched_getaffinity(0)) > 1 else 0.0
 
 
 @native

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from corps.core import Lock, native
 from corps.reserve import FIRST_PAUSE, longer
-from corps.runtime.threads.gates import Gate
+from corps.runtime.threads.gates import Gate, look_time
 from corps.runtime.threads.sleeping import join
 from corps.runtime.threads.thread_starts import NO_THREAD
 from corps.runtime.threads.watched_thread import Failed, WatchedThread, note_failure
@@ -33,12 +33,22 @@ class WorkerPool:
     """The worker threads of one Env. Thread-safe; its own threads alone say that they block."""
 
     def __init__(
-        self, name: str, *, least: int, most: int, idle: float, failed: Failed = note_failure
+        self,
+        name: str,
+        *,
+        least: int,
+        most: int,
+        idle: float,
+        spin: float = 0.0,
+        failed: Failed = note_failure,
     ) -> None:
         self._name = name
         self._least = least  # threads that are kept when idle
         self._most = most  # that may run at the same time, not counting those that wait inside corps
         self._idle_time = idle  # seconds after which an idle thread above `least` ends
+        self._spin = look_time(
+            spin
+        )  # of the native core alone: seconds for which threads look at their gates
         self._failed = failed
         self.rest: Callable[[Gate, float], bool] = Gate.sleep
         """Has an idle thread wait at its gate for so many seconds; returns whether that was opened."""
@@ -87,6 +97,13 @@ class WorkerPool:
                     self._all_gone.notify_all()
             if wake is not None:
                 wake()
+
+    def have_a_thread(self) -> None:
+        """Start a thread if there is none, so that one is idle. If that failed, the next work tries again."""
+        with self._lock:
+            start = None if self._threads or self._pause >= FIRST_PAUSE else self._new_thread()
+        if start is not None:
+            start()
 
     def enter_blocked(self) -> None:
         """Note that the calling thread is about to wait for something that another one may have to do."""
@@ -166,6 +183,10 @@ class WorkerPool:
             # First the calling thread itself, if it is idle: it has just read what is to be done.
             gate = self._idle.pop(get_ident(), None) or self._idle.popitem()[1]
             return gate.open
+        return self._new_thread()
+
+    def _new_thread(self) -> Callable[[], object] | None:
+        """Return what starts a thread, called without the lock. Caller holds the lock."""
         # Not while closing: every mailbox is closed then.
         if not self._closing and not self._starts_no_more:
             self._coming = True

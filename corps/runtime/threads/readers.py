@@ -18,7 +18,7 @@ from corps.core import Lock, native
 from corps.errors import LoopBlocked
 from corps.messages.waits import WaitingThread
 from corps.runtime.context import Activity, current
-from corps.runtime.threads.gates import Gate
+from corps.runtime.threads.gates import Gate, look_time
 from corps.runtime.threads.sleeping import join
 from corps.runtime.threads.watched_thread import Failed, WatchedThread, note_failure
 from corps.transport.link import Ready, Transport
@@ -47,7 +47,7 @@ class Readers:
         """Have no thread read before `start`. With one processor no thread looks before it sleeps."""
         self._transport = transport
         self._activity = activity
-        self._spin = spin if len(os.sched_getaffinity(0)) > 1 else 0.0
+        self._spin = look_time(spin)
         self._misses = 0  # looks in a row that found nothing; used by the reader alone
         self._to_skip = 0  # waits that begin without a look; used by the reader alone
         self._sign: Callable[[], object] | None = None  # a sign of life that is wanted; replaced as a whole

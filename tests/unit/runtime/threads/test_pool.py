@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from corps.runtime.threads.pool import WorkerPool
+from tests.contract.broken_lines import wait_until
 
 
 class Task:
@@ -26,6 +27,13 @@ def pool() -> Iterator[WorkerPool]:
 
 def test_without_work_there_is_no_thread(pool: WorkerPool) -> None:
     assert pool.statistics() == {"threads": 0, "blocked": 0, "idle": 0, "ready": 0, "stalled": 0.0}
+
+
+def test_a_pool_that_shall_have_a_thread_has_one_that_is_idle(pool: WorkerPool) -> None:
+    pool.have_a_thread()
+    pool.have_a_thread()
+    wait_until(lambda: pool.statistics()["idle"] == 1)
+    assert pool.statistics()["threads"] == 1
 
 
 def test_everything_that_is_submitted_runs(pool: WorkerPool) -> None:
