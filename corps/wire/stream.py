@@ -73,7 +73,7 @@ class Cutter:
     included: so a stranger cannot have memory set aside.
     """
 
-    __slots__ = ("_is_trusted", "_large", "_lengths", "_limit", "_limit_later", "_missing", "_rest")
+    __slots__ = ("_is_trusted", "_large", "_lengths", "_limit", "_limit_later", "_missing", "_rest", "whole")
 
     def __init__(self, first: int, later: int) -> None:
         """Begin with nothing; the first message has at most `first` bytes, every other one `later`."""
@@ -84,6 +84,8 @@ class Cutter:
         self._large: memoryview | None = None  # the frames of a large message, being filled
         self._lengths: tuple[int, ...] = ()
         self._missing = 0
+        self.whole: list[list[Frame] | WithSharedFrames] = []
+        """After a WireError of `cut`: the messages that came before what is none."""
 
     @property
     def room(self) -> memoryview | None:
@@ -122,6 +124,7 @@ class Cutter:
         if self._rest:
             data = self._rest + data
         messages: list[list[Frame] | WithSharedFrames] = []
+        self.whole = messages
         at, end = 0, len(data)
         while end - at >= 4:
             (count,) = _COUNT.unpack_from(data, at)

@@ -44,7 +44,7 @@ class InboundConnection:
 
         Raises:
             EOFError: The peer has closed it.
-            WireError: What comes are no messages.
+            WireError: What comes are no messages. Those that came before are there to be taken.
             OSError: It broke.
             MemoryError: There is no memory for what came, now: `go_on` comes next, and not this.
         """
@@ -64,14 +64,20 @@ class InboundConnection:
         if not data:
             raise EOFError
         self._uncut = data
-        self.messages.extend(self._cutter.cut(data))
-        self._uncut = b""
+        self._cut_uncut()
 
     def go_on(self) -> None:
         """Take what came, after a MemoryError. Raises as `read`."""
         if self._cutter.room is None:
+            self._cut_uncut()
+
+    def _cut_uncut(self) -> None:
+        try:
             self.messages.extend(self._cutter.cut(self._uncut))
-            self._uncut = b""
+        except WireError:
+            self.messages.extend(self._cutter.whole)
+            raise
+        self._uncut = b""
 
     def answer(self, header: bytes) -> None:
         """Send a header back, which is the last that the peer hears. It may be lost."""

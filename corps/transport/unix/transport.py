@@ -322,7 +322,9 @@ class UnixTransport(Transport):
             self._drop(inbound)
             return
         except WireError as error:
-            self._refuse(inbound, error)
+            self._take_all(inbound)  # what came before: wherever a read ends, it is taken
+            if inbound.sock.fileno() in self._inbound:
+                self._refuse(inbound, error)
             return
         except MemoryError as error:
             self._stall(inbound, error)
