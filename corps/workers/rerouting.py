@@ -78,7 +78,10 @@ class Rerouting(Retrying):
         if error.executed != "no" or not isinstance(error, EnvLost | WorkerGone) or request is None:
             return super()._is_worth_it(error)
         self._is_lost = isinstance(error, EnvLost)
-        return not self._env.closed and self._moves < _TRIES and self._route.has_hope(request.target)
+        return not self._env.closed and self._moves < _TRIES and self._has_hope(request.target)
+
+    def _has_hope(self, but: ConcAddr) -> bool:
+        return self._route.has_hope(but, is_scaled=self._how.is_scaled)
 
     def _delay(self, error: RequestError) -> float:
         if error.executed != "no":

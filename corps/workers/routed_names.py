@@ -1,12 +1,13 @@
 """A Name of any of several workers: each request goes to the one that is chosen for it."""
 
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from corps.addresses import ROUTES, ConcAddr
 from corps.errors import ConfigError, NoSuchMethod
 from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Value
-from corps.messages.requests import EXIT_LAST, EXIT_NOW, Request
+from corps.messages.requests import CALL, EXIT_LAST, EXIT_NOW, Request
 from corps.runtime.calls.arguments import await_arguments
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.waiting import gather
@@ -16,7 +17,7 @@ from corps.runtime.options import WhenFull
 from corps.runtime.this_process import this_process
 from corps.workers.names import Limited, Method, Name, no_env
 from corps.workers.rerouting import ask_any
-from corps.workers.routes import Listing, Route, Routes
+from corps.workers.routes import Listing, PlainListing, Route, Routes, as_plain, listing_in
 from corps.workers.routing import How
 from corps.workers.unheard_futures import unheard_future
 
@@ -103,6 +104,8 @@ class RoutedName(Name[T_co]):
 
     def _end(self, how: str) -> Future[None]:
         env = self._bound()
+        if self._how.is_scaled:
+            return self._end_scaled(how)
         ends = gather(*[env.exit(member, how) for member in self._route.listing[1]])
         over: Future[None] = Future()
 
@@ -114,6 +117,16 @@ class RoutedName(Name[T_co]):
             over.settle(outcome)
 
         ends.when_settled(ended)
+        return over
+
+    def _end_scaled(self, how: str) -> Future[None]:
+        """End the worker that has created all of them, and replaces those that end."""
+        env, keeper = self._bound(), self._addr
+        if how != EXIT_LAST:
+            return env.exit(keeper, how)
+        over: Future[None] = Future()
+        drained: Future[None] = env.ask(CALL, keeper, "drain_all", (), {})
+        drained.when_settled(lambda _: env.exit(keeper).when_settled(partial(_settle_as, over)))
         return over
 
     def __getattr__(self, name: str) -> Any:
@@ -147,11 +160,15 @@ class RoutedName(Name[T_co]):
             tuple(self._addr),
             self._interface.as_tuple(),
             tuple(self._how),
-            (listing[0], tuple(map(tuple, listing[1]))),
+            as_plain(listing),
             self._deadline,
             self._prefetch,
             self._when_full,
         )
+
+
+def _settle_as(over: Future[None], done: Future[Any]) -> None:
+    over.settle(done.outcome or Value(None))
 
 
 class RoutedMethod(Method):
@@ -230,7 +247,7 @@ def restore_routed_name(
     addr: tuple[str, int, int],
     interface: tuple[Any, ...],
     how: tuple[Any, ...],
-    listing: tuple[int, tuple[tuple[str, int, int], ...]],
+    listing: PlainListing,
     deadline: float | None,
     prefetch: int | None,
     when_full: WhenFull = "wait",
@@ -238,6 +255,5 @@ def restore_routed_name(
     """Make a Name of its packed form, for the Env of the calling code or the open one of the same Corps."""
     here = acting()
     env = here.env if here is not None else this_process.env_of(addr[0])
-    members = tuple(ConcAddr(*member) for member in listing[1])
-    parts = Interface.from_tuple(*interface), env, How(*how), (listing[0], members)
+    parts = Interface.from_tuple(*interface), env, How(*how), listing_in(addr[0], listing)
     return RoutedName(ConcAddr(*addr), *parts, deadline, prefetch, when_full)

@@ -26,6 +26,8 @@ class How(NamedTuple):
     key: int | str | None = None
     places: tuple[tuple[str, int], ...] = ()  # of an argument with a name: its place in each method
     room: int = 1  # requests of one Env that may be under way in a worker before it counts as full
+    # Whether the Name has the address of a worker that replaces those that are gone, and that they end with.
+    is_scaled: bool = False
 
 
 class Choice(NamedTuple):
@@ -80,7 +82,8 @@ def _less_busy(
 def _highest(key: bytes, members: Sequence[ConcAddr]) -> ConcAddr:
     """Return the worker that a key belongs to: when one comes or goes, only its own keys move."""
     # Rendezvous hashing (Thaler and Ravishankar, IEEE/ACM ToN 1998). `hash` differs from process to process.
-    return max(members, key=lambda member: blake2b(b"%d.%d " % (member.env, member.conc) + key).digest())
+    # Corps that were booted for a pool have objects of the same ids, each in its own.
+    return max(members, key=lambda member: blake2b("{}/{}.{} ".format(*member).encode() + key).digest())
 
 
 def key_of(how: How, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes | None:

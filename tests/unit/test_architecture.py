@@ -41,7 +41,7 @@ BANDS: Final[Mapping[str, int]] = {
         ),
         0,
     ),
-    **dict.fromkeys(("security", "packing", "wire", "supervision", "observing"), 1),
+    **dict.fromkeys(("security", "packing", "wire", "supervision", "observing", "scaling"), 1),
     **dict.fromkeys(("transport", "peers", "runtime", "launchers"), 2),
     **dict.fromkeys(("workers", "services", "federation"), 3),
     **dict.fromkeys(("membership", "managers", "launch", "parallel", "admin", "cli", "__main__"), 4),

@@ -118,3 +118,9 @@ def test_the_parameters_of_functions_of_all_kinds_are_known() -> None:
     assert named_parameters(function, is_bound=True) == ["user", "page"]
     assert named_parameters(partial(function, 1), is_bound=False) == ["user", "page"]
     assert named_parameters(dict, is_bound=False) == []
+
+
+def test_a_key_tells_objects_of_corps_apart_that_have_the_same_ids() -> None:
+    members = [ConcAddr(str(number) * 16, -1, 1) for number in range(3)]
+    taken = {chosen(How("least", 0), key=b"%d" % key, members=members) for key in range(50)}
+    assert taken == set(members)
