@@ -20,7 +20,7 @@ modules of the package may change without notice.
     applications   boot, aboot, BootedName, env, LocalEnv, freeze_support
     others         connect, ConnectedName
     workers        Conc, Funcs, Corps, create, create_funcs, singleton, options, Options, envs
-    several        Group, pool, Pool
+    several        Group, pool, Pool, Scale, pool_state, PoolState
     declaring      Restart, idempotent, interleave, readonly, public, allow, func
     calls          Name, Future, Promise, RemoteIterator, call, ask, asking
     waiting        wait_any, wait_all, as_completed, gather, shield
@@ -130,6 +130,7 @@ if TYPE_CHECKING:
     from corps.runtime.calls.waiting import shield as shield
     from corps.runtime.calls.waiting import wait_all as wait_all
     from corps.runtime.calls.waiting import wait_any as wait_any
+    from corps.scaling.scale import Scale as Scale
     from corps.security.authenticators import Authenticator as Authenticator
     from corps.security.authenticators import new_token as new_token
     from corps.security.authenticators import token_hash as token_hash
@@ -149,6 +150,8 @@ if TYPE_CHECKING:
     from corps.services.logs.choosing import LogSink as LogSink
     from corps.services.logs.choosing import log_level as log_level
     from corps.services.logs.choosing import log_to as log_to
+    from corps.services.scaling.beginning import PoolState as PoolState
+    from corps.services.scaling.beginning import pool_state as pool_state
     from corps.services.timers.clock_offset import ClockOffset as ClockOffset
     from corps.services.timers.clock_offset import clock_offset as clock_offset
     from corps.services.timers.setting import after as after
@@ -265,6 +268,7 @@ __all__ = [
     "PackingError",
     "PoisonRequest",
     "Pool",
+    "PoolState",
     "Promise",
     "PropertyError",
     "Refusal",
@@ -275,6 +279,7 @@ __all__ = [
     "Restart",
     "RestartLimit",
     "Results",
+    "Scale",
     "Settings",
     "StorageError",
     "Subscription",
@@ -329,6 +334,7 @@ __all__ = [
     "new_token",
     "options",
     "pool",
+    "pool_state",
     "public",
     "readonly",
     "reduce",
@@ -385,7 +391,9 @@ _FILES: "Mapping[str, str]" = {
     "services.dirs.entries": "Changed Entered Left",
     "services.dirs.finding": "afind aregister aunregister find find_all register unregister watch_dir",
     "services.dirs.service": "Dir",
+    "scaling.scale": "Scale",
     "services.logs.choosing": "LogSink log_level log_to",
+    "services.scaling.beginning": "PoolState pool_state",
     "services.timers.clock_offset": "ClockOffset clock_offset",
     "services.timers.setting": "after at every timers",
     "services.undelivered": "aundelivered_to undelivered_to",

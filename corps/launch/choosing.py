@@ -4,7 +4,9 @@ from typing import Literal
 
 from corps.exporting import exported
 from corps.launch.apart.booting import boot_apart
+from corps.launch.apart.pooling import begin_pool
 from corps.runtime.options import WhenFull
+from corps.scaling.scale import Scale
 from corps.supervision.restarts import Restart
 from corps.workers.factory import Options, Per
 from corps.workers.placement import Where
@@ -29,6 +31,7 @@ def options(
     managed: bool = False,
     contained: bool = False,
     when_full: WhenFull | None = None,
+    scale: Scale | None = None,
 ) -> Options:
     """Choose how workers are created, and Corps booted: ``corps.options(tag="a").create(Counter, 10)``.
 
@@ -60,14 +63,17 @@ def options(
             that waits, which fails so. Both say executed "no"; for one by ``send`` there is a dead letter.
             With the last two the mailbox has room for half of the setting ``window.requests`` at most. None
             for what the class declares.
+        scale: For `create_scaled` and `boot_scaled`: how many instances there are, and when that changes.
 
     Returns:
         Options with the methods `create`, `create_nowait`, `create_many`, `create_per_env`, `replicate`,
-        `create_funcs`, `singleton`, `singleton_nowait`, `boot` and `boot_nowait`.
+        `create_funcs`, `singleton`, `singleton_nowait`, `boot`, `boot_nowait`, `create_scaled` and
+        `boot_scaled`.
 
     Raises:
         ConfigError: A value is out of range.
         PropertyError: A property cannot be.
     """
     wanted = tag, env, mailbox, deadline, restart, register, properties, at_once, per, label, where
-    return Options(*wanted, external, managed, contained, when_full, _boots=boot_apart).checked()
+    how = external, managed, contained, when_full, scale
+    return Options(*wanted, *how, _boots=boot_apart, _pools=begin_pool).checked()

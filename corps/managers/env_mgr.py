@@ -20,6 +20,7 @@ from corps.runtime.cells.family import ChildEnd
 from corps.runtime.cells.records import Application, Record, Sealed
 from corps.runtime.cells.records import Component as Named
 from corps.runtime.env import Env
+from corps.services.scaling.env_reports import measured
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
@@ -27,7 +28,7 @@ from corps.workers.creating import corps_here, create_at
 from corps.workers.factory import Options
 from corps.workers.names import Name
 from corps.workers.parameters import keywords_of, parameters_of
-from corps.workers.routes import Listing
+from corps.workers.routes import PlainListing, as_plain
 
 _log = logging.getLogger("corps.managers")
 
@@ -88,7 +89,9 @@ class EnvMgr(Conc):
         name: Name[Any] = await create_at(self._env, place, mgr, record, None, is_soon=True)
         return name
 
-    async def replicate_for_corps(self, record: Record, n: int, options: Options) -> tuple[ConcAddr, Listing]:
+    async def replicate_for_corps(
+        self, record: Record, n: int, options: Options
+    ) -> tuple[ConcAddr, PlainListing]:
         """Create `n` workers in each Env whose Mgr is that of `create_for_corps`; give the route to them."""
         mgr = corps_here(self._env)
         if mgr is not self._corps_own_cell():
@@ -104,7 +107,7 @@ class EnvMgr(Conc):
         except BaseException:  # a creator that has given up, too
             replicas.undo()
             raise
-        return replicas.route.addr, replicas.route.listing
+        return replicas.route.addr, as_plain(replicas.route.listing)
 
     async def _loaded(self, record: Record) -> Record:
         """Put the class of the application, or of a component, into a record that stands for it."""
@@ -245,6 +248,10 @@ class EnvMgr(Conc):
         """
         generation, news = self._env.letters.since(generation, number)
         return generation, news.items, news.missed, news.next
+
+    async def report(self) -> list[float]:
+        """Say what this Env and its host have free; see `measured`."""
+        return measured(self._env)
 
     async def statistics(self) -> dict[str, Any]:
         """Tell what goes on in this Env, and what went wrong so far; see `Env.statistics`."""

@@ -3,7 +3,7 @@
 One file because `Options` has all that can be done with options, each with its arguments in full.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +13,7 @@ from typing import (
     Final,
     Literal,
     ParamSpec,
+    Protocol,
     TypeAlias,
     TypedDict,
     TypeVar,
@@ -32,6 +33,7 @@ from corps.runtime.cells.records import Record
 from corps.runtime.context import current
 from corps.runtime.env import Env
 from corps.runtime.options import WHEN_FULL, WhenFull, WorkerOptions
+from corps.scaling.scale import Scale
 from corps.supervision.restarts import Restart
 from corps.workers.conc import Conc
 from corps.workers.corps import Corps
@@ -44,7 +46,7 @@ from corps.workers.names import Name
 from corps.workers.placement import Where, choose, labelled, with_label
 from corps.workers.properties import Properties, checked_properties
 from corps.workers.replicas import Replicas
-from corps.workers.routes import Listing, Route, Routes
+from corps.workers.routes import PlainListing, Route, Routes, listing_in
 
 if TYPE_CHECKING:
     from corps.runtime.cells.cell import Cell
@@ -94,6 +96,23 @@ Boots: TypeAlias = Callable[[BootWish], Future[Name[Any]]]
 """Boots a Corps. `corps.options` puts it in, because it lies above all that creates workers."""
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerWish:
+    """A worker that each instance of a pool is, as `Options.create_scaled` describes it."""
+
+    cls: type[Conc]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    parameters: Mapping[str, Sequence[str]]  # the names of those of each method
+
+
+class PoolMaker(Protocol):
+    """Begins a pool whose size follows its load. `corps.options` puts it in, as `Boots`."""
+
+    def __call__(self, options: "Options", wish: BootWish | WorkerWish) -> Future[Name[Any]]:
+        """Begin a pool of what is wished for; return a Future of the Name of any of its instances."""
+
+
 @exported
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -117,8 +136,10 @@ class Options:
     managed: bool = False
     contained: bool = False
     when_full: WhenFull | None = None
+    scale: Scale | None = None
     _of: Env | None = None
     _boots: Boots | None = None
+    _pools: PoolMaker | None = None
     _is_soon: bool = False  # the calling thread runs no constructor, not even in this Env
     _group: ConcAddr | None = None  # which `find` gives in place of the worker
 
@@ -160,6 +181,8 @@ class Options:
         if self.when_full is not None and self.when_full not in WHEN_FULL:
             wanted = ", ".join(WHEN_FULL)
             raise ConfigError(f"when_full={self.when_full!r:.80}: wants one of {wanted}, or None")
+        if self.scale is not None and not isinstance(self.scale, Scale):
+            raise ConfigError(f"scale={self.scale!r:.80}: wants a corps.Scale, or None")
         if where not in (None, "corps"):
             raise ConfigError(
                 f'where={where!r:.80}: wants "corps", for a worker of the Corps object, or None'
@@ -300,11 +323,11 @@ class Options:
     def _replicated_for_corps(self, env: Env, n: int, record: Record) -> Route:
         properties = None if self.properties is None else dict(self.properties)  # which can be packed
         plain = replace(self, where=None, register=self.register or True, properties=properties, _of=None)
-        made: Future[tuple[ConcAddr, Listing]] = by_others(
+        made: Future[tuple[ConcAddr, PlainListing]] = by_others(
             env.errands, replicate_for_corps, env, (record, n, plain), self.deadline
         )
         addr, listing = made.result()
-        return env.parts.get(Routes).route(ConcAddr(*addr), listing)
+        return env.parts.get(Routes).route(ConcAddr(*addr), listing_in(env.corps_id, listing))
 
     def replicas(self, env: Env, n: int, mgr: "Cell", record: Record) -> Replicas:
         """Make the side of the Mgr for `n` workers in each Env, without any yet. For the runtime."""
@@ -508,6 +531,143 @@ class Options:
         booted = self._boots(BootWish(source, args, kwargs, envs, config, *how))
         return booted if self.deadline is None else with_deadline(booted, self.deadline)
 
+    def create_scaled(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
+        """Create a pool of workers whose number follows the load, and wait until its first ones are there.
+
+        `scale` says how many there are. Each is created in an Env that has the `label`, and where most is
+        free. A worker that fails comes back by its restart policy, one whose Env is gone is replaced.
+
+        Args:
+            cls: A subclass of Conc whose workers need no state that others have. If neither it nor these
+                options declare a restart policy, they are permanent.
+            *args: For each constructor.
+            **kwargs: For each constructor.
+
+        Returns:
+            The Name of any of them: each call goes to one. A call whose worker leaves, or is lost, before it
+            has begun goes to another one by itself. ``name.exit()`` ends the pool, and it ends with the
+            worker that has created it.
+
+        Raises:
+            CorpsError: As `corps.create`, of the first workers.
+            ConfigError: These options have no `scale`, or say what a pool does not have.
+            NoSuchEnv: No Env has the label, or none has free what `Scale.needs` says.
+            LoopBlocked: Called in a coroutine: use ``await options.create_scaled_nowait(...)`` there.
+        """
+        return self.create_scaled_nowait(cls, *args, **kwargs).result()
+
+    def create_scaled_nowait(
+        self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Future[Name[T]]:
+        """Create a pool as `create_scaled` does, without waiting for it, as coroutines must.
+
+        Args:
+            cls: A subclass of Conc.
+            *args: For each constructor.
+            **kwargs: For each constructor.
+
+        Returns:
+            A Future of the Name of any of the workers.
+
+        Raises:
+            ConfigError: As `create_scaled`.
+        """
+        pools = self._checked_pool("create_scaled")
+        restart = self.restart or getattr(cls, "restart", None) or Restart()
+        of_one = replace(self, scale=None, restart=restart)
+        record = of_one._record(mgr_here(self._env()), cls, args, kwargs)
+        parameters = record.cls._corps_parameters(record)  # type: ignore[attr-defined]  # of a Conc
+        return pools(replace(self, restart=restart), WorkerWish(record.cls, args, kwargs, parameters))
+
+    def boot_scaled(
+        self,
+        source: Any,
+        /,
+        *args: Any,
+        envs: int | None = None,
+        config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+        **kwargs: Any,
+    ) -> Name[Any]:
+        """Boot a pool of Corps whose number follows the load, and wait until its first ones are up.
+
+        Each instance is a contained Corps, as `boot` makes it with `contained`.
+
+        Args:
+            source: As for `corps.boot`.
+            *args: For the constructor of each Corps.
+            envs: How many Envs each Corps has; None for the setting; 0 for none of its own.
+            config: As for `corps.boot`.
+            **kwargs: For the constructor of each Corps.
+
+        Returns:
+            The Name of any of the Corps objects, as `create_scaled` returns that of any worker. With a `key`
+            that is a name, only requests that give that argument by name have one.
+
+        Raises:
+            CorpsError: As `boot`, of the first instances.
+            ConfigError: These options have no `scale`, or say what a pool does not have.
+            NoSuchEnv: No Env has the label, or none has free what `Scale.needs` says.
+            ContextError: There is no Env here, or it has no links to others, as that of `corps.env`.
+            LoopBlocked: Called in a coroutine: use ``await options.boot_scaled_nowait(...)`` there.
+        """
+        return self.boot_scaled_nowait(source, *args, envs=envs, config=config, **kwargs).result()
+
+    def boot_scaled_nowait(
+        self,
+        source: Any,
+        /,
+        *args: Any,
+        envs: int | None = None,
+        config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+        **kwargs: Any,
+    ) -> Future[Name[Any]]:
+        """Boot a pool as `boot_scaled` does, without waiting for it, as coroutines must.
+
+        Args:
+            source: As for `boot_scaled`, like all that follows.
+            *args: For the constructor of each Corps.
+            envs: How many Envs each Corps has.
+            config: As for `corps.boot`.
+            **kwargs: For the constructor of each Corps.
+
+        Returns:
+            A Future of the Name of any of the Corps objects.
+
+        Raises:
+            CorpsError: As `boot_scaled`, of what can be seen at once.
+        """
+        pools = self._checked_pool("boot_scaled")
+        if envs is not None and not _is_number(envs, int, least=0):
+            raise ConfigError(f"boot_scaled(envs={envs!r}): wants a number of Envs, from 0")
+        how = self.tag, self.restart, False, True, None
+        return pools(self, BootWish(source, args, kwargs, envs, config, *how))
+
+    def _checked_pool(self, what: str) -> PoolMaker:
+        """Return what makes pools.
+
+        Raises:
+            ConfigError: These options are not those of a pool.
+        """
+        plain = Options(
+            tag=self.tag,
+            mailbox=self.mailbox,
+            deadline=self.deadline,
+            restart=self.restart,
+            at_once=self.at_once,
+            label=self.label,
+            when_full=self.when_full,
+            scale=self.scale,
+            _of=self._of,
+            _boots=self._boots,
+            _pools=self._pools,
+        )
+        if self.scale is None or self._pools is None or self != plain:
+            raise ConfigError(
+                f"options(...).{what}(...): wants corps.options(scale=corps.Scale(...)), and beside that "
+                "tag, mailbox, when_full, deadline, restart, at_once and label at most"
+            )
+        return self._pools
+
     def _check_kind_of_corps(self, envs: int | None) -> None:
         if self.external is self.contained or (self.managed and self.contained) or self._boots is None:
             given = f"external={self.external}, managed={self.managed}, contained={self.contained}"
@@ -525,6 +685,7 @@ class Options:
             contained=self.contained,
             _of=self._of,
             _boots=self._boots,
+            _pools=self._pools,
         )
         if self != plain:
             raise ConfigError(
@@ -540,6 +701,9 @@ class Options:
     def _record(self, mgr: "Cell", given: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Record:
         """Return how a worker of this Mgr is constructed. One record serves many workers."""
         cls = _class_of(given)
+        if self.scale is not None:
+            text = "options(scale=...) are those of a pool: use its create_scaled or boot_scaled"
+            raise ConfigError(f"{text} for {cls.__qualname__}")
         if self.at_once is not None and not issubclass(cls, Funcs):
             text = f"at_once={self.at_once}: {cls.__qualname__} is no subclass of corps.Funcs, and so runs"
             raise ConfigError(f"{text} one request at a time; see `interleave` of corps.Conc")

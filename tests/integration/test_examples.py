@@ -55,6 +55,12 @@ PRINTED: Final = {
         "primes: [10007, 10009, 10037, 10039, 10061, 10067, 10069, 10079, 10091, 10093, 10099]",
         "the first above 10 000 is 10007",
     ],
+    "scaling.py": [
+        "clerks: 1",
+        "clerks: 3, because a thousand requests came at once",
+        "all were done: True",
+        "clerks: 1, because there is nothing to do",
+    ],
     "turns.py": [
         "bread is done",
         "lit",
