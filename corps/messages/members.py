@@ -24,6 +24,7 @@ class Member:
     corps: str = ""  # id of its Corps; empty for that of the Env that has this record
     home: int | None = None  # its id in its own Corps, where that differs from `env`
     outside: tuple[str, ...] = ()  # where others than this host's user reach it, with its key; best first
+    host: str = ""  # the name of its host, if its Corps has several
 
     @property
     def label(self) -> str:
@@ -55,13 +56,15 @@ class Member:
     def as_list(self) -> list[object]:
         """Return it as plain data, for the membership channel."""
         where = self.endpoint, self.public_key, self.generation, self.corps
-        return [self.env, self.incarnation, *where, list(self.outside)]
+        on = [self.host] if self.host else []
+        return [self.env, self.incarnation, *where, list(self.outside), *on]
 
     @classmethod
     def from_list(cls, facts: Sequence[Any]) -> "Member":
         """Undo `as_list`."""
-        env, incarnation, endpoint, public_key, generation, corps, outside = facts
-        return cls(env, incarnation, endpoint, public_key, generation, corps, outside=tuple(outside))
+        env, incarnation, endpoint, public_key, generation, corps, outside, *on = facts
+        where = endpoint, public_key, generation, corps
+        return cls(env, incarnation, *where, outside=tuple(outside), host=on[0] if on else "")
 
     def by_socket(self) -> "Member":
         """Return it as the user of its host reaches it: by a socket file, where no key is needed."""

@@ -1,0 +1,1 @@
+"""Processes of other hosts: a parent there starts them, and one stream of bytes leads to it."""
