@@ -19,7 +19,7 @@ modules of the package may change without notice.
 
     applications   boot, aboot, BootedName, env, LocalEnv, freeze_support
     others         connect, ConnectedName
-    workers        Conc, Funcs, Corps, create, create_funcs, singleton, options, Options, envs
+    workers        Conc, Funcs, Corps, create, create_funcs, singleton, options, Options, envs, my_host
     several        Group, pool, Pool, Scale, pool_state, PoolState
     declaring      Restart, idempotent, interleave, readonly, public, allow, func
     calls          Name, Future, Promise, RemoteIterator, call, ask, asking
@@ -189,6 +189,7 @@ if TYPE_CHECKING:
     from corps.workers.marks import readonly as readonly
     from corps.workers.names import Name as Name
     from corps.workers.news import News as News
+    from corps.workers.placement import my_host as my_host
     from corps.workers.pools import Pool as Pool
     from corps.workers.pools import pool as pool
     from corps.workers.promise import Promise as Promise
@@ -331,6 +332,7 @@ __all__ = [
     "log_level",
     "log_to",
     "map",
+    "my_host",
     "new_token",
     "options",
     "pool",
@@ -417,6 +419,7 @@ _FILES: "Mapping[str, str]" = {
     "workers.marks": "interleave public readonly",
     "workers.names": "Name",
     "workers.news": "News",
+    "workers.placement": "my_host",
     "workers.pools": "Pool pool",
     "workers.promise": "Promise",
     "workers.refusals": "watch_refusals",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple, overloa
 
 from corps.errors import CorpsError
 from corps.exporting import exported
-from corps.launch.found_settings import find_executable
+from corps.launch.found_settings import find_executable, hosts_finder
 from corps.launch.may_boot import check_before, check_source, line_of
 from corps.launch.plan import CorpsPlan
 from corps.launch.sources import find_source
@@ -38,6 +38,7 @@ def boot(
     tag: str | None = None,
     external: bool | None = None,
     config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+    hosts: "str | Path | Mapping[str, Any] | None" = None,
     **kwargs: Any,
 ) -> "BootedName[Any]": ...
 @overload
@@ -50,6 +51,7 @@ def boot(
     tag: str | None = None,
     external: bool | None = None,
     config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+    hosts: "str | Path | Mapping[str, Any] | None" = None,
 ) -> "BootedName[T]": ...
 @overload
 def boot(
@@ -59,6 +61,7 @@ def boot(
     tag: str | None = None,
     external: bool | None = None,
     config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+    hosts: "str | Path | Mapping[str, Any] | None" = None,
     **kwargs: Any,
 ) -> "BootedName[T]": ...
 @exported  # type: ignore[misc]  # it takes whatever a constructor takes
@@ -69,6 +72,7 @@ def boot(
     tag: str | None = None,
     external: bool | None = None,
     config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+    hosts: "str | Path | Mapping[str, Any] | None" = None,
     **kwargs: Any,
 ) -> "BootedName[Any]":
     """Boot a Corps: start its processes, load the application in each, and create the Corps object.
@@ -90,6 +94,8 @@ def boot(
             then; None for the setting, whose default is that none can.
         config: A configuration file, a mapping of settings, or Settings; None looks for ``corps.toml`` or
             ``pyproject.toml`` beside the application, and in the folders above it up to the project's root.
+        hosts: The file of the hosts over which the Corps runs, or a mapping that stands for one; None for
+            this host alone. It says how many Envs each host gets, so say no `envs` then.
         **kwargs: For the constructor of the Corps.
 
     Returns:
@@ -97,7 +103,8 @@ def boot(
 
     Raises:
         LoadError: The application could not be found or loaded, or has not exactly one Corps class.
-        EnvStartError: A process did not start, or a port is taken.
+        EnvStartError: A process did not start, or a port is taken; or a host is not reached, or its versions
+            do not fit.
         CorpsStartError: The constructor raised.
         ComponentError: A component that the settings require did not start.
         ConfigError: A setting is unknown or has a bad value; or it is to be external, and has no tag.
@@ -107,7 +114,7 @@ def boot(
         BootError: A worker asks, or a process that it has started is importing this very application.
     """
     caller = sys._getframe(1)
-    plan = _planned(source, caller, {"envs": envs, "tag": tag, "external": external}, config)
+    plan = _planned(source, caller, {"envs": envs, "tag": tag, "external": external}, config, hosts)
     if _is_coroutine(caller):
         return _begin(plan, args, kwargs, caller)
     return start(plan, *args, **kwargs)
@@ -121,6 +128,7 @@ async def aboot(
     tag: str | None = None,
     external: bool | None = None,
     config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+    hosts: "str | Path | Mapping[str, Any] | None" = None,
     **kwargs: Any,
 ) -> "BootedName[Any]": ...
 @overload
@@ -133,6 +141,7 @@ async def aboot(
     tag: str | None = None,
     external: bool | None = None,
     config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+    hosts: "str | Path | Mapping[str, Any] | None" = None,
 ) -> "BootedName[T]": ...
 @overload
 async def aboot(
@@ -142,6 +151,7 @@ async def aboot(
     tag: str | None = None,
     external: bool | None = None,
     config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+    hosts: "str | Path | Mapping[str, Any] | None" = None,
     **kwargs: Any,
 ) -> "BootedName[T]": ...
 @exported  # type: ignore[misc]  # as boot
@@ -152,6 +162,7 @@ async def aboot(
     tag: str | None = None,
     external: bool | None = None,
     config: "str | Path | Mapping[str, Any] | Settings | None" = None,
+    hosts: "str | Path | Mapping[str, Any] | None" = None,
     **kwargs: Any,
 ) -> "BootedName[Any]":
     """Boot a Corps without blocking the event loop: ``app = await corps.aboot(App)``.
@@ -166,6 +177,7 @@ async def aboot(
         tag: The tag of the Corps.
         external: Whether others can reach the Corps, by its tag.
         config: A configuration file, a mapping of settings, or Settings.
+        hosts: The file of the hosts over which the Corps runs.
         **kwargs: For the constructor of the Corps.
 
     Returns:
@@ -175,7 +187,7 @@ async def aboot(
         CorpsError: As `boot`.
     """
     caller = sys._getframe(1)
-    plan = _planned(source, caller, {"envs": envs, "tag": tag, "external": external}, config)
+    plan = _planned(source, caller, {"envs": envs, "tag": tag, "external": external}, config, hosts)
     return await _begin(plan, args, kwargs, caller).arrived()
 
 
@@ -184,6 +196,7 @@ def _planned(
     caller: FrameType,
     given: Mapping[str, Any],
     config: "str | Path | Mapping[str, Any] | Settings | None",
+    hosts: "str | Path | Mapping[str, Any] | None",
 ) -> CorpsPlan:
     """Find what is to be booted, if that may be from here."""
     freeze_support()
@@ -196,7 +209,8 @@ def _planned(
 
         return launch_settings(config, given, source=found)
 
-    return CorpsPlan(found, settings, executable=find_executable(config, found))
+    find_hosts = None if hosts is None else hosts_finder(hosts, given.get("envs"))
+    return CorpsPlan(found, settings, executable=find_executable(config, found), find_hosts=find_hosts)
 
 
 @exported

@@ -4,7 +4,7 @@ import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import PurePath
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from corps.addresses import BOOT_ENV, FRONT, ConcAddr
 from corps.clock import now
@@ -17,10 +17,12 @@ from corps.launch.corps_end import CorpsEnd
 from corps.launch.death_follower import DeathFollower
 from corps.launch.first_process import FirstProcess
 from corps.launch.held_tag import HeldTag
+from corps.launch.host_side import know_hosts
 from corps.launch.launch_settings import LaunchSettings
 from corps.launch.plan import CorpsPlan
 from corps.launch.starting import start_env
 from corps.launch.surroundings import labels_of
+from corps.launchers.launcher import Launcher
 from corps.launchers.local.launcher import LocalLauncher
 from corps.launchers.local.processes import ProcessHost
 from corps.managers.corps_mgr import CorpsMgr
@@ -43,6 +45,9 @@ from corps.supervision.restarts import Restart
 from corps.workers.names import Name
 from corps.workers.parameters import Parameter, read_assignments
 
+if TYPE_CHECKING:
+    from corps.launch.hosts import CorpsHosts
+
 LAST_REPORTS: Final = 1.0  # seconds for reports of processes that end last
 
 
@@ -51,6 +56,7 @@ class CorpsParts:
     """What a Corps that runs is made of, in the booting process. All of it is at work."""
 
     host: ProcessHost
+    hosts: "CorpsHosts | None"  # all of them, if there are several
     env: Env  # of this process
     membership: Membership
     deaths: DeathFollower
@@ -77,16 +83,21 @@ class CorpsBuilder:
         """Start the other processes and the application, whose constructor gets the arguments. Once."""
         host = self._first.host
         settings = self._plan.find_settings()
+        hosts = self._start_hosts(settings)
+        if hosts is not None:
+            settings = replace(settings, envs=len(hosts.homes))
         tag = self._take_tag(host, settings) if settings.external or self._plan.is_contained else None
-        env, me = self._start_own_env(host, settings)
+        env, me = self._start_own_env(host, settings, hosts)
         until = self._first.began + settings.boot_timeout
         host.start_timeout = settings.boot_timeout
         if env.options.transport != "unix" or env.options.listen_hosts:
             host.also_import("corps.transport.zeromq.transport")
         host.wait_ready(max(0.0, until - now()))
-        start = self._first_order(env, host.runtime_dir, settings)
-        env.labels = labels_of(start.of_envs)
-        membership = self._gather(env, me, LocalLauncher(host, child.main), start, settings)
+        start = self._first_order(env, host.runtime_dir, settings, hosts)
+        know_hosts(env, me, labels_of(start.of_envs), start.of_hosts)
+        local = LocalLauncher(host, child.main)
+        launcher = local if hosts is None else hosts.launcher(local)
+        membership = self._gather(env, me, launcher, start, settings)
         front = membership.start(settings.envs, until)
         restart = self._plan.restart or front.restart
         env.travels = Travels(places=front.travels) if front.travels else None
@@ -107,7 +118,7 @@ class CorpsBuilder:
             membership.release_output()
         if tag is not None:
             tag.publish(env, name)
-        parts = host, env, membership, deaths, mgr, autoloading, name, restart
+        parts = host, hosts, env, membership, deaths, mgr, autoloading, name, restart
         return CorpsParts(*parts, settings.finish_timeout, tag)
 
     def _take_tag(self, host: ProcessHost, settings: LaunchSettings) -> HeldTag:
@@ -127,7 +138,25 @@ class CorpsBuilder:
         self._undo_late.push(give_back)
         return tag
 
-    def _start_own_env(self, host: ProcessHost, settings: LaunchSettings) -> tuple[Env, Member]:
+    def _start_hosts(self, settings: LaunchSettings) -> "CorpsHosts | None":
+        """Start the parents of the other hosts, if there are some."""
+        if self._plan.find_hosts is None:
+            return None
+        from corps.launch.hosts import start_hosts
+
+        if settings.options.transport != "unix" or settings.external or self._plan.is_contained:
+            raise ConfigError(
+                "a Corps of several hosts needs the transport 'unix' on each, and cannot be external or "
+                "contained in another one yet"
+            )
+        hosts = start_hosts(self._plan.find_hosts(), self._plan.source, settings, self._first.exits.put)
+        self._undo.callback(hosts.close, 0.0)
+        self._end.at_kill(lambda: hosts.close(0.0))
+        return hosts
+
+    def _start_own_env(
+        self, host: ProcessHost, settings: LaunchSettings, hosts: "CorpsHosts | None"
+    ) -> tuple[Env, Member]:
         options, source = settings.options, self._plan.source
         what = "a contained" if self._plan.is_contained else "an external" if settings.external else ""
         if self._plan.is_contained:
@@ -143,7 +172,10 @@ class CorpsBuilder:
             raise ConfigError(
                 f"{what} Corps needs the transport 'unix', and the setting transport is {options.transport!r}"
             )
-        env, me = start_env(self._corps_id, BOOT_ENV, options, source, host.runtime_dir)
+        here = None if hosts is None else hosts.here
+        if here is not None:
+            options = replace(options, border_secret=b"")
+        env, me = start_env(self._corps_id, BOOT_ENV, options, source, host.runtime_dir, host=here)
         self._undo_late.callback(env.close, 0.0)
         if what and env.border is None:
             raise ConfigError(
@@ -154,16 +186,21 @@ class CorpsBuilder:
         env.attend()
         return env, me
 
-    def _first_order(self, env: Env, runtime_dir: str, settings: LaunchSettings) -> Start:
+    def _first_order(
+        self, env: Env, runtime_dir: str, settings: LaunchSettings, hosts: "CorpsHosts | None"
+    ) -> Start:
         in_each = [list(each) for each in settings.components if each.where == "env"]
         source, where = self._plan.source.as_list(), os.fsencode(runtime_dir)
         options = asdict(env.options)
         # A process that starts later knows from its start what log records are wanted.
         env.parts.get(LogHub).on_chosen = lambda chosen: options.update(log_now=chosen.as_plain())
-        return Start(self._corps_id, options, source, where, 0, in_each, [*settings.of_envs])
+        here = [] if hosts is None else hosts.here.as_list()
+        labels = {} if hosts is None else dict(hosts.labels)
+        of_envs = [*settings.of_envs]
+        return Start(self._corps_id, options, source, where, 0, in_each, of_envs, here, labels)
 
     def _gather(
-        self, env: Env, me: Member, launcher: LocalLauncher, start: Start, settings: LaunchSettings
+        self, env: Env, me: Member, launcher: Launcher, start: Start, settings: LaunchSettings
     ) -> Membership:
         """Make the Membership. It starts no process yet."""
         membership = Membership(

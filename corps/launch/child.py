@@ -18,6 +18,7 @@ from corps.addresses import BOOT_ENV, FRONT, env_label
 from corps.errors import BootError, CorpsError, LoadError
 from corps.launch import pool_main
 from corps.launch.command_run import let_run_exit
+from corps.launch.host_side import HostSide, know_hosts
 from corps.launch.loading import GUARD, load_class
 from corps.launch.may_boot import mark_descendants
 from corps.launch.sources import Source
@@ -96,6 +97,7 @@ def main(child: ChildSide) -> int:
             os.fsdecode(first.runtime_dir),
             application=cls,
             generation=first.generation,
+            host=HostSide.from_list(first.host),
         )
         if own is not None:
             env.parts.get(LogOutlet).take_over(own)
@@ -105,7 +107,7 @@ def main(child: ChildSide) -> int:
     except Exception as error:  # a defect, but the booting process must hear of it
         orders.send(Failed("EnvStartError", f"{error}\n{traceback.format_exc()}"))
         return 1
-    env.labels = labels_of(first.of_envs)
+    know_hosts(env, member, labels_of(first.of_envs), first.of_hosts)
     this_process.has_opened(env)
     env.others.on_unreachable = partial(_report_or_end, env)
     env.on_defect = _end_at_once

@@ -26,6 +26,7 @@ def options(
     at_once: int | None = None,
     per: Per = "corps",
     label: str | None = None,
+    host: str | None = None,
     where: Literal["corps"] | None = None,
     external: bool = False,
     managed: bool = False,
@@ -53,6 +54,7 @@ def options(
             ``"host"``.
         label: Take only Envs to which the settings give this label, in turn; `create_per_env` and `replicate`
             take each of them.
+        host: Take only Envs on the host with this name, if the Corps has several; it is a label of theirs.
         where: ``"corps"``: the Corps object is the Mgr of the worker, whichever worker creates it; in
             `corps.env` it is the EnvMgr. None: the worker that creates it.
         external: For `Options.boot`: the Corps has a life of its own, and others find it by `tag`.
@@ -76,4 +78,4 @@ def options(
     """
     wanted = tag, env, mailbox, deadline, restart, register, properties, at_once, per, label, where
     how = external, managed, contained, when_full, scale
-    return Options(*wanted, *how, _boots=boot_apart, _pools=begin_pool).checked()
+    return Options(*wanted, *how, host=host, _boots=boot_apart, _pools=begin_pool).checked()

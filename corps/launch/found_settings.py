@@ -6,15 +6,17 @@ template imports the rest.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from corps.config_files import find_file, read_file
+from corps.errors import ConfigError
 from corps.launch.sources import Source
 
 if TYPE_CHECKING:
     from corps.config import LoadedSettings
+    from corps.host_file import HostFile
     from corps.settings import Settings
 
 
@@ -60,6 +62,19 @@ def find_executable(
     path = Path(config) if isinstance(config, str | Path) else file_for(source)
     found = None if path is None else read_file(path).get("executable")
     return None if found is None else str(found)
+
+
+def hosts_finder(given: "str | Path | Mapping[str, Any]", envs: int | None) -> "Callable[[], HostFile]":
+    """Return what reads the hosts of a Corps, later. `envs` has to be None: the file has their numbers."""
+
+    def find() -> "HostFile":
+        from corps.host_file import read_hosts
+
+        if envs is not None:
+            raise ConfigError(f"envs={envs!r:.80} with hosts: the hosts say how many Envs each of them gets")
+        return read_hosts(given)
+
+    return find
 
 
 def _directory(source: Source | None) -> Path | None:

@@ -116,6 +116,8 @@ class OrderlyEnd:
         grace = self._patience.left(self._env.options.grace)
         self._parts.membership.stop(grace or None)
         self._patience.wait(self._env.services.end())
+        if self._parts.hosts is not None:
+            self._parts.hosts.close(0.0)
         self._parts.host.close(0.0)
         deaths.finish(max(grace, LAST_REPORTS))
         late = self._env.close(grace)

@@ -8,6 +8,7 @@ from corps.launch.sources import Source
 from corps.supervision.restarts import Restart
 
 if TYPE_CHECKING:
+    from corps.host_file import HostFile
     from corps.launch.launch_settings import LaunchSettings
 
 
@@ -27,4 +28,5 @@ class CorpsPlan:
     of_command: Mapping[str, str] | None = None
     log_file: str = ""  # where the output of this process goes, if others are to be shown that
     is_contained: bool = False
+    find_hosts: "Callable[[], HostFile] | None" = None  # its hosts, if there are several; called once
     restart: Restart | None = None  # of the Corps object; None for that of its class

@@ -11,6 +11,7 @@ from corps.addresses import BOOT_ENV, FRONT
 from corps.endpoints import Listening, read_host, read_listening, read_place
 from corps.federation.border import CorpsBorder
 from corps.federation.keyring import FollowedKeyRing, KeyRingFiles, make_first_key
+from corps.launch.host_side import HostSide
 from corps.launch.loading import ModuleFinder
 from corps.launch.main_names import MainNames
 from corps.launch.sources import Source
@@ -23,6 +24,7 @@ from corps.security.key_ring import fingerprint
 from corps.security.keys import new_key_pair
 from corps.transport.bordered import BorderedTransport
 from corps.transport.link import Transport
+from corps.transport.two_ends import TwoEnds
 from corps.transport.unix.transport import UnixTransport
 from corps.wire.frames import Hello
 from corps.workers.corps import Corps
@@ -42,14 +44,16 @@ def start_env(
     *,
     application: type[Corps] | None = None,
     generation: int = 0,
+    host: HostSide | None = None,
 ) -> tuple[Env, Member]:
     """Put the Env of this process together, and let it read; return it with its record for the others.
 
-    `application` is the class of the Corps that may be started here; None in the booting process.
+    `application` is the class of the Corps that may be started here; None in the booting process. `host` is
+    where it is, if the Corps has several.
     """
     incarnation = secrets.token_hex(16)
     boots_itself = source.is_main and env_id == BOOT_ENV
-    transport, public_key = _make_transport(corps_id, env_id, incarnation, options, runtime_dir)
+    transport, public_key = _make_transport(corps_id, env_id, incarnation, options, runtime_dir, host)
     try:
         env = build_env(
             corps_id,
@@ -70,9 +74,11 @@ def start_env(
             journals=runtime_dir,
         )
         me = Member(env_id, incarnation, transport.endpoint, public_key, generation)
-        if isinstance(transport, BorderedTransport) and transport.outer is not None:
+        if isinstance(transport, TwoEnds) and transport.outer is not None:
             outer = transport.outer
             me = replace(me, public_key=outer.public_key, outside=outer.outside)
+        if host is not None:
+            me = replace(me, host=host.name)
         if isinstance(env.border, CorpsBorder):
             env.border.be(me)
     except BaseException:
@@ -87,13 +93,20 @@ def start_env(
 
 
 def _make_transport(
-    corps_id: str, env_id: int, incarnation: str, options: EnvOptions, runtime_dir: str
+    corps_id: str,
+    env_id: int,
+    incarnation: str,
+    options: EnvOptions,
+    runtime_dir: str,
+    host: HostSide | None,
 ) -> tuple[Transport, str]:
     """Make an Env's end of all its links, and its public key. `runtime_dir` is for the socket files.
 
     The key is empty inside the host: the kernel vouches for peers.
     """
     hello = Hello(corps_id, env_id, incarnation)
+    if host is not None:
+        return _make_hosted(hello, options, runtime_dir, host)
     if options.transport == "unix":
         return make_bordered(hello, options, runtime_dir), ""
     from corps.transport.zeromq.transport import ZmqTransport
@@ -113,6 +126,43 @@ def _make_transport(
     return transport, keys.public
 
 
+def _make_hosted(
+    hello: Hello, options: EnvOptions, runtime_dir: str, host: HostSide
+) -> tuple[Transport, str]:
+    """Make an Env's links by UNIX sockets on its host, and over `tcp` to others; return its public key."""
+    from corps.transport.hosted import HostedTransport
+    from corps.transport.zeromq.transport import ZmqTransport
+
+    inner = _make_inner(hello, options, runtime_dir)
+    try:
+        first, *also = host.listening()
+        keys = new_key_pair()
+        outer = ZmqTransport(
+            hello,
+            runtime_dir=None,
+            listening=first,
+            also=also,
+            keys=keys,
+            max_frame=options.max_message,
+            handshake_timeout=options.handshake_timeout,
+            audit=inner.audit,
+        )
+    except BaseException:
+        inner.close()
+        raise
+    return HostedTransport(inner, outer, host.name), keys.public
+
+
+def _make_inner(hello: Hello, options: EnvOptions, runtime_dir: str) -> UnixTransport:
+    return UnixTransport(
+        hello,
+        runtime_dir=runtime_dir,
+        shared=options.shared_memory_bytes,
+        kept=options.shared_memory_kept,
+        handshake_timeout=options.handshake_timeout,
+    )
+
+
 def make_bordered(hello: Hello, options: EnvOptions, runtime_dir: str) -> BorderedTransport:
     """Make an Env's links by UNIX sockets, and over `tcp` across the border as far as that is needed.
 
@@ -122,13 +172,7 @@ def make_bordered(hello: Hello, options: EnvOptions, runtime_dir: str) -> Border
         EnvStartError: It cannot listen.
         KeyRingError, Damaged, NewerFormat: The key ring of this user cannot be used.
     """
-    inner = UnixTransport(
-        hello,
-        runtime_dir=runtime_dir,
-        shared=options.shared_memory_bytes,
-        kept=options.shared_memory_kept,
-        handshake_timeout=options.handshake_timeout,
-    )
+    inner = _make_inner(hello, options, runtime_dir)
     files = KeyRingFiles()
     keys = BorderKeys(FollowedKeyRing(files).ring, lambda: _begin_ring(files))
     named = _listening(options, hello.env) if options.border_secret else []

@@ -7,7 +7,7 @@ descriptor, a path or a process id of one host.
 import contextlib
 import signal
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from corps.clock import now
 
@@ -36,6 +36,16 @@ class Exit:
         with contextlib.suppress(ValueError):
             name = signal.Signals(self.signal).name
         return f"was killed by {name}{because}"
+
+
+@dataclass(frozen=True, slots=True)
+class HostPlace:
+    """What an Env has to know of the host where it is: plain data, for its first order."""
+
+    name: str
+    runtime_dir: bytes  # where the sockets of that host are
+    source: list[Any]  # what the Env loads there, as a `Source` that travels
+    listens: list[Any]  # where it listens for the Envs of other hosts, as a `HostSide` that travels
 
 
 class ByteChannel(Protocol):
@@ -71,6 +81,10 @@ class LaunchedEnv(Protocol):
     @property
     def channel(self) -> ByteChannel:
         """To the Env. The membership closes it."""
+
+    @property
+    def host(self) -> HostPlace | None:
+        """Where it is; None for the host of the booting process."""
 
     def signs(self) -> tuple[int, ...]:
         """Count the signs of life so far, by MAIN and READING."""

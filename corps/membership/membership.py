@@ -7,7 +7,6 @@ id. The Membership tells all others of the death, and of the new process when it
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from threading import Event, Lock, Thread
 from typing import Any, Final
 
@@ -29,7 +28,7 @@ from corps.membership.orders import (
     Start,
 )
 from corps.membership.place_life import Move
-from corps.membership.places import Place, listed, stop_all, to_remove
+from corps.membership.places import Place, first_order, listed, stop_all, to_remove
 from corps.membership.vitals import Vitals
 from corps.messages.endings import Failure
 from corps.messages.members import Member
@@ -106,10 +105,9 @@ class Membership:
             alarm.cancel()
         for place in places:
             self._vitals.watch(place.process)
-        assert self._env.peers is not None
         for place in places:
             if place.member is not None:
-                self._env.peers.learn(place.member)
+                self._env.others.meet(place.member)
         self._env.worker_envs = list(range(_FIRST, _FIRST + count))
         assert places[0].ready is not None
         return places[0].ready
@@ -160,7 +158,7 @@ class Membership:
             ended = self._early.pop(place.process.mark, None)
         if ended is not None and (failure := self.failure_of(ended)) is not None:
             self.env_ended(ended, failure)
-        place.tell(replace(self._first_order, generation=generation))
+        place.tell(first_order(self._first_order, generation, process.host))
         return place
 
     # --- orders ---

@@ -8,7 +8,7 @@ word first, because a launcher may carry it over a network.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Final, Self, TypeAlias, get_args
 
 from corps.addresses import ConcAddr
@@ -52,6 +52,8 @@ class Start(_Message):
     components: list[list[Any]]  # what it starts with itself if it joins late: the fields of `Component`s
     # What single Envs have: id, environment variables, nice, cpus, and labels, which all Envs know.
     of_envs: list[list[Any]]
+    host: list[Any] = field(default_factory=list)  # from `HostSide.as_list`; empty if there is one host
+    of_hosts: dict[str, list[str]] = field(default_factory=dict)  # labels that Envs have by where they are
     word: ClassVar = "start"
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from threading import Event, Lock
 from typing import Final, TypeVar
 
@@ -9,8 +10,8 @@ import corps.errors as errors
 from corps.addresses import FRONT, env_label
 from corps.clock import now
 from corps.errors import BrokenError, ClosedError, ConfigError, DeadlineExceeded, EnvStartError
-from corps.launchers.launcher import LaunchedEnv
-from corps.membership.orders import Failed, Joined, Members, Order, Orders, Ready, Released, Stop
+from corps.launchers.launcher import HostPlace, LaunchedEnv
+from corps.membership.orders import Failed, Joined, Members, Order, Orders, Ready, Released, Start, Stop
 from corps.membership.place_life import PlaceLife
 from corps.messages.members import Member
 from corps.messages.requests import CALL
@@ -86,6 +87,14 @@ class Place:
     def has_released(self, timeout: float) -> bool:
         """Wait so many seconds for Released or the end; return whether one of them came. One thread."""
         return self._orders.wait(timeout) and isinstance(self._orders.receive(), Released | None)
+
+
+def first_order(start: Start, generation: int, host: HostPlace | None) -> Start:
+    """Return the first order for a process on a host; None for that of the booting process."""
+    if host is None:
+        return replace(start, generation=generation)
+    there = replace(start, runtime_dir=host.runtime_dir, source=host.source, host=host.listens)
+    return replace(there, generation=generation)
 
 
 def stop_all(places: Sequence[Place], grace: float) -> None:

@@ -59,12 +59,16 @@ class OtherEnvs:
         self._losses: dict[int, _Loss] = {}  # of each Env the last one
         self.on_unreachable: Callable[[int, int, str], object] | None = None
         """What to do about an Env that cannot be reached: its id, the generation of its process, and why."""
+        self.on_met: Callable[[Member], object] | None = None
+        """Called with each Env that this one learns of, if its Corps has several hosts."""
 
     # --- processes that come ---
 
     def meet(self, member: Member) -> None:
         """Learn of another Env that has a process."""
         self._generations[member.env] = member.generation
+        if self.on_met is not None:
+            self.on_met(member)
         if self._env.peers is not None:
             self._env.peers.learn(member)
 

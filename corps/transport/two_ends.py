@@ -68,7 +68,6 @@ class TwoEnds(Transport):
         outer.start(on_message, on_broken)
         outer.watch_also(self._inner.fileno())
 
-
     @property
     def on_visitor(self) -> OnVisitor | None:
         """See `Transport.on_visitor`."""

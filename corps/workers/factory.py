@@ -43,7 +43,7 @@ from corps.workers.everywhere import env_here
 from corps.workers.funcs import Funcs, Functions, functions_of
 from corps.workers.groups import Group
 from corps.workers.names import Name
-from corps.workers.placement import Where, choose, labelled, with_label
+from corps.workers.placement import Where, choose, label_of, labelled, with_label
 from corps.workers.properties import Properties, checked_properties
 from corps.workers.replicas import Replicas
 from corps.workers.routes import PlainListing, Route, Routes, listing_in
@@ -73,6 +73,7 @@ class Chosen(TypedDict, total=False):
     at_once: int | None
     per: Per
     label: str | None
+    host: str | None
     where: Literal["corps"] | None
 
 
@@ -137,6 +138,7 @@ class Options:
     contained: bool = False
     when_full: WhenFull | None = None
     scale: Scale | None = None
+    host: str | None = None
     _of: Env | None = None
     _boots: Boots | None = None
     _pools: PoolMaker | None = None
@@ -152,7 +154,7 @@ class Options:
         """
         env, mailbox, deadline, restart = self.env, self.mailbox, self.deadline, self.restart
         register, properties, at_once = self.register, self.properties, self.at_once
-        per, label, where = self.per, self.label, self.where
+        per, label, where, host = self.per, self.label, self.where, self.host
         if mailbox is not None and not _is_number(mailbox, int, least=1):
             raise ConfigError(f"mailbox={mailbox!r}: wants the number of requests that have room, from 1")
         if deadline is not None and not (_is_number(deadline, int, float, least=0) and deadline > 0):
@@ -183,11 +185,18 @@ class Options:
             raise ConfigError(f"when_full={self.when_full!r:.80}: wants one of {wanted}, or None")
         if self.scale is not None and not isinstance(self.scale, Scale):
             raise ConfigError(f"scale={self.scale!r:.80}: wants a corps.Scale, or None")
+        if host is not None:
+            if type(host) is not str or not host or env is not None or label not in (None, label_of(host)):
+                raise ConfigError(
+                    f"host={host!r:.80} with env={env!r} and label={label!r:.80}: wants the name of a host, "
+                    "and then neither env nor label"
+                )
+            label = label_of(host)
         if where not in (None, "corps"):
             raise ConfigError(
                 f'where={where!r:.80}: wants "corps", for a worker of the Corps object, or None'
             )
-        return replace(self, properties=kept)
+        return replace(self, properties=kept, label=label)
 
     def create(self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Name[T]:
         """Create one worker, and wait until it is constructed; see `corps.create`.

@@ -1,12 +1,14 @@
 """In which Env a worker is created."""
 
+import platform
 from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 from corps.addresses import FRONT
 from corps.errors import ConfigError, NoSuchEnv
+from corps.exporting import exported
 from corps.runtime.env import Env
-from corps.workers.everywhere import resolved
+from corps.workers.everywhere import env_here, resolved
 
 Where: TypeAlias = int | Literal["here", "front"] | None
 """An Env's id; the Env of the creator; that of the Corps object; or each Env of the Corps in turn."""
@@ -33,6 +35,25 @@ def choose(env: Env, where: Where, label: str | None = None) -> int:
             f"env={where!r}: this Corps creates workers in the Envs {known}; or say env='here', or 'front'"
         )
     return place
+
+
+def label_of(host: str) -> str:
+    """Return the label that all Envs on a host have."""
+    return f"host={host}"
+
+
+@exported
+def my_host() -> str:
+    """Return the name of the host of the calling code.
+
+    Returns:
+        The name in the file of the hosts of the Corps; if it has one host, what that calls itself.
+
+    Raises:
+        ContextError: There is no Env here, or it is not clear which.
+    """
+    env = env_here("that is on a host")
+    return env.hosts.get(env.id) or platform.node()
 
 
 def with_label(env: Env, places: Iterable[int], label: str | None) -> list[int]:

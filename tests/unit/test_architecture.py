@@ -34,6 +34,7 @@ BANDS: Final[Mapping[str, int]] = {
             "toml_reading",
             "config_files",
             "config",
+            "host_file",
             "messages",
             "reserve",
             "process_stat",
@@ -56,6 +57,7 @@ SIDEWAYS: Final[Mapping[str, frozenset[str]]] = {
     "settings": frozenset({"errors", "endpoints", "exporting", "machine"}),
     "toml_reading": frozenset({"errors"}),
     "config_files": frozenset({"errors", "toml_reading"}),
+    "host_file": frozenset({"errors", "endpoints", "toml_reading"}),
     "config": frozenset({"core", "errors", "settings", "config_files", "truth_words"}),
     "messages": frozenset(
         {"exporting", "core", "errors", "clock", "addresses", "handlers", "settings", "config"}
@@ -342,7 +344,7 @@ pickles_only_in_packing = only_in(
     PICKLES | {"msgpack", "marshal", "shelve", "pickletools"}, frozenset({"packing", "wire"})
 )
 time_only_in_clock = only_in(frozenset({"time"}), frozenset({"clock"}))
-pydantic_only_in_settings = only_in(frozenset({"pydantic"}), frozenset({"settings", "config"}))
+pydantic_only_in_settings = only_in(frozenset({"pydantic"}), frozenset({"settings", "config", "host_file"}))
 
 
 def unpickling_only_in_packing(files: Files) -> Iterator[str]:
@@ -370,12 +372,12 @@ def unpickling_only_in_packing(files: Files) -> Iterator[str]:
 def settings_are_imported_late(files: Files) -> Iterator[str]:
     """No file loads pydantic when it is imported: an Env does without it, and an application at first."""
     for file in files:
-        if file.unit in {"settings", "config", "testing"}:
+        if file.unit in {"settings", "config", "host_file", "testing"}:
             continue
         for_types = file.for_types
         for node in module_level(file.tree.body):
             match node:
-                case ast.ImportFrom(module="corps.settings" | "corps.config" as module):
+                case ast.ImportFrom(module="corps.settings" | "corps.config" | "corps.host_file" as module):
                     if id(node) not in for_types:
                         yield file.at(
                             node.lineno, f"imports {module} too early; see launch/found_settings.py"

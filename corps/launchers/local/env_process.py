@@ -4,7 +4,7 @@ import signal
 import threading
 from collections.abc import Callable
 
-from corps.launchers.launcher import Exit
+from corps.launchers.launcher import Exit, HostPlace
 from corps.launchers.local.channel import Channel
 from corps.launchers.local.output import OutputTail
 from corps.launchers.local.pulse import Pulse
@@ -32,6 +32,11 @@ class EnvProcess:
         # Written once, before _ended is set, and read after: the event orders the two.
         self._exit: Exit | None = None
         self._ended = threading.Event()
+
+    @property
+    def host(self) -> HostPlace | None:
+        """See `LaunchedEnv.host`."""
+        return None
 
     @property
     def mark(self) -> str:

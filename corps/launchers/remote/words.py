@@ -1,8 +1,9 @@
 """What a booting process and the parent of its Envs on another host say to each other, over one stream.
 
-    parent           Here first; Wanted or Up, or Problem; then Started, NotStarted, Said, Hushed, Ended, Printed
-                     and Alive in any order; Over last
-    booting process  Begin first; Files if they are wanted; then Spawn, Tell, Shut, Kill, Clear and Granted; End
+    parent           Here first; Wanted or Up, or Problem; then Started, NotStarted, Said, Hushed, Ended,
+                     Printed and Alive in any order; Over last
+    booting process  Begin first; Files if they are wanted; then Spawn, Tell, Shut, Kill, Clear and Granted;
+                     End last
 
 What is said of an Env's process names its *ticket*, a number that no other process of the Corps gets. Each
 message is a frame: its length in 4 bytes, big endian, and a list of plain data, its word first. Whatever
@@ -258,18 +259,7 @@ class Over(_Message):
 
 
 OfParent: TypeAlias = (
-    Here
-    | Wanted
-    | Up
-    | Problem
-    | Started
-    | NotStarted
-    | Said
-    | Hushed
-    | Ended
-    | Printed
-    | Alive
-    | Over
+    Here | Wanted | Up | Problem | Started | NotStarted | Said | Hushed | Ended | Printed | Alive | Over
 )
 OfBooting: TypeAlias = Begin | Files | Spawn | Tell | Shut | Kill | Clear | Granted | End
 Message: TypeAlias = OfParent | OfBooting

@@ -41,6 +41,8 @@ class Channel:
 
 
 class Process:
+    host = None
+
     def __init__(self, env_id: int, pid: int) -> None:
         self.env_id = env_id
         self.pid = pid
