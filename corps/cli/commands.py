@@ -16,7 +16,7 @@ from corps.errors import BootError, ConfigError, CorpsError, LoadError
 from corps.launch.boot import start
 from corps.launch.booted_name import BootedName
 from corps.launch.command_run import ExitStatus
-from corps.launch.found_settings import current_folder, find_executable, find_settings
+from corps.launch.found_settings import current_folder, find_executable, find_settings, hosts_finder
 from corps.launch.held_tag import HeldTag
 from corps.launch.plan import CorpsPlan
 from corps.launch.running import RunningCorps
@@ -43,14 +43,16 @@ def run_application(
     settings: Mapping[str, str],
     init: Mapping[str, str],
     external: bool = False,
+    hosts: Path | None = None,
     log_file: str = "",
     on_up: Callable[[HeldTag], object] | None = None,
 ) -> int:
     """Boot an application; call its ``run`` with the words, or serve; return the exit status.
 
     `settings` and `init`, which are arguments for the constructor of the Corps, are texts by their names.
-    `external`: others can reach it. `log_file` is where the output of this process goes, if others are to be
-    shown that. `on_up` is called when an external Corps has started, and before ``run``.
+    `external`: others can reach it. `hosts` is the file of the hosts over which it runs. `log_file` is where
+    the output of this process goes, if others are to be shown that. `on_up` is called when an external Corps
+    has started, and before ``run``.
     """
     try:
         with stopping_signals():
@@ -65,7 +67,15 @@ def run_application(
                 return found
 
             executable = settings.get("executable") or find_executable(config, source)
-            plan = CorpsPlan(source, found_settings, executable, of_command=init, log_file=log_file)
+            find_hosts = None if hosts is None else hosts_finder(hosts, envs)
+            plan = CorpsPlan(
+                source,
+                found_settings,
+                executable,
+                of_command=init,
+                log_file=log_file,
+                find_hosts=find_hosts,
+            )
             return _boot_and_run(plan, words, on_up)
     except UsageProblem as problem:
         return complain(str(problem), USAGE_ERROR)

@@ -116,6 +116,12 @@ def main() -> None:
     help="Listen over tcp for Corps and scripts elsewhere, such as tcp://[::1]:7000; without a port, at any "
     "free one. It is external. May be given several times.",
 )
+@click.option(
+    "--hosts",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Run it over the hosts of this file, which says how many Envs each of them gets.",
+)
 @click.option("--detach", is_flag=True, help="Give it a life of its own, beyond this shell. It is external.")
 @click.option(
     "--log", type=click.Path(path_type=Path), help="Where the output of a detached Corps is appended."
@@ -136,6 +142,7 @@ def run(
     tag: str | None,
     external: bool,
     listen: tuple[str, ...],
+    hosts: Path | None,
     detach: bool,
     log: Path | None,
     config: Path | None,
@@ -180,6 +187,7 @@ def run(
             settings=settings,
             init=init,
             external=external or detach or bool(listen),
+            hosts=hosts,
             log_file=log_file,
             on_up=on_up,
         )

@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from corps.endpoints import TcpEndpoint
@@ -101,7 +102,20 @@ def start_hosts(
 
 
 def _starter_of(host: "HostConfig") -> Starter:
-    return CommandStarter(host.name, host.command)
+    if host.launcher == "subprocess":
+        return CommandStarter(host.name, host.command)
+    try:
+        from corps.launchers.by_ssh import SshHost, SshStarter
+    except ImportError as error:
+        raise ConfigError(
+            f"host {host.name!r} has the launcher 'ssh', which needs: pip install 'corps[ssh]' ({error})"
+        ) from error
+    address = (host.address or host.name).removeprefix("[").removesuffix("]")
+    files = (
+        None if each is None else str(Path(each).expanduser())
+        for each in (host.ssh_config, host.known_hosts, host.key)
+    )
+    return SshStarter(SshHost(host.name, address, host.port, host.user, *files))
 
 
 def _python_of(host: "HostConfig") -> str:

@@ -6,6 +6,7 @@ Here each host is this machine: its parent is another process, and its Envs are 
 import os
 import select
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -65,6 +66,12 @@ def pass_on(source, target):
 child = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 threading.Thread(target=pass_on, args=(0, child.stdin.fileno()), daemon=True).start()
 pass_on(child.stdout.fileno(), 1)
+"""
+
+RUN = """
+    def run(self):
+        workers = [corps.options(env=each).create(Worker) for each in corps.envs()]
+        return " ".join(sorted(each.where().ret[0] for each in workers))
 """
 
 ALONE = {"launcher": "subprocess", "command": ["{command}"], "address": "127.0.0.1"}
@@ -234,6 +241,27 @@ def test_what_cannot_be_together_with_hosts_is_refused(app_file: Path) -> None:
         corps.boot(app_file, envs=2, hosts=table())
     with pytest.raises(ConfigError, match="cannot be external"):
         corps.boot(app_file, hosts=table(), external=True, tag="many-hosts")
+
+
+def test_the_command_runs_an_application_over_the_hosts_of_a_file(app_file: Path, tmp_path: Path) -> None:
+    app_file.write_text(APP + RUN)
+    path = tmp_path / "hosts.toml"
+    path.write_text(
+        '[defaults]\nlauncher = "subprocess"\n'
+        '[[host]]\nname = "a"\ncommand = ["{command}"]\naddress = "127.0.0.1"\n'
+        '[[host]]\nname = "b"\ncommand = ["{command}"]\naddress = "::1"\nadvertise = ["127.0.0.1"]\n'
+    )
+    command = [sys.executable, "-m", "corps", "run", "--hosts", str(path), str(app_file)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (ended.stdout, ended.returncode) == ("a b\n", 0), ended.stderr
+    wrong = subprocess.run(
+        [*command[:5], str(tmp_path / "none.toml"), str(app_file)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "none.toml" in wrong.stderr
+    assert wrong.returncode == 2
 
 
 def parent_of(pid: int) -> int:

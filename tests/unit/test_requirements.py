@@ -69,7 +69,8 @@ def test_every_requirement_has_one_locked_version_within_its_bounds(lock: str, p
 @pytest.mark.parametrize("python", PYTHONS)
 def test_what_both_locks_hold_is_the_same_in_both(python: str) -> None:
     for name in {name for name, _, _ in locked("dev")} & {name for name, _, _ in locked("bench")}:
-        assert chosen("dev", name, python) == chosen("bench", name, python)
+        both = chosen("dev", name, python), chosen("bench", name, python)
+        assert not all(both) or both[0] == both[1]  # one of them may leave it to other interpreters
 
 
 @pytest.mark.parametrize("lock", ["dev", "bench", "fuzz"])

@@ -316,7 +316,7 @@ class ParentLink:
             self._is_over = True
         self._out.put(None)
         ended = self._stream.ended(_SURE)
-        how = ended or "its connection is lost"
+        how = ended or "is not reached any more"
         if not why and preamble and self._silence is None:
             why = f"it wrote {preamble[-200:]!r}"
         self._steps.put(f"its program {how}" + (f": {why}" if why else ""))
