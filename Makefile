@@ -13,7 +13,7 @@ installed := $(VENV)/.installed
 export VENV DIR PATTERN
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo check test test-pure sanitize wheels test-newest test-oldest test-all docs bench soak flood fuzz clean
+.PHONY: help setup lock demo demo-hosts check test test-pure sanitize wheels test-newest test-oldest test-all docs bench soak flood fuzz clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -40,6 +40,9 @@ lock: setup  ## choose the newest versions of everything again, for requirements
 # Without DIR the standard library of the interpreter is searched; without ENVS there is one process per core.
 demo: setup  ## search files over several processes: make demo [DIR=~/src] [PATTERN='def \w+'] [ENVS=4]
 	@$(VENV)/bin/corps run $(if $(ENVS),--envs $(ENVS)) examples/grep.py -- "$$DIR" "$$PATTERN"
+
+demo-hosts: setup  ## the same over three hosts that ssh reaches, in a network of this machine; as root
+	@$(VENV)/bin/python examples/hosts/demo.py "$$DIR" "$$PATTERN"
 
 # A test that makes up its own examples, by hundreds, is left to `make test`.
 check: setup  ## lint, types, house rules and the quick unit tests, for work in between: make check [ARGS=-x]

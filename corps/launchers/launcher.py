@@ -111,5 +111,8 @@ class Launcher(Protocol):
     def spawn(self, env_id: int) -> LaunchedEnv:
         """Start a process. `is_passing` of an EnvStartError says whether another try may succeed."""
 
+    def place(self, env_id: int, host: str) -> None:
+        """Have a new Env be on a host, by its name. One that is not known is a ConfigError."""
+
     def clear_after(self, env_id: int, incarnation: str) -> None:
         """Remove what an ended process has left. `incarnation` is its Member's; empty if it had none."""

@@ -24,9 +24,9 @@ class CorpsMgr(Conc):
         self._env = env
         self._membership = membership
 
-    async def add_env(self) -> int:
+    async def add_env(self, host: str | None = None) -> int:
         """Start one more Env; see `Membership.add_env`."""
-        env_id: int = await self._aside(self._membership.add_env)
+        env_id: int = await self._aside(lambda: self._membership.add_env(host))
         return env_id
 
     async def remove_env(self, env_id: int, timeout: float | None = None) -> None:

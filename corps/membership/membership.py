@@ -354,13 +354,18 @@ class Membership:
 
     # --- Envs that come and go ---
 
-    def add_env(self) -> int:
-        """Start one more Env, wait until it has joined, and return its id, which no other Env has or had."""
+    def add_env(self, host: str | None = None) -> int:
+        """Start one more Env, wait until it has joined, and return its id, which no other Env has or had.
+
+        `host` is the name of its host, if there are several. One that is not known is a ConfigError.
+        """
         with self._lock:
             if self._stops.is_set():
                 raise ClosedError("the Corps ends: there is no further Env")
             env_id = self._next_env
             self._next_env += 1
+        if host is not None:
+            self._launcher.place(env_id, host)
         self._bring_up(env_id, 0)
         self._await_all("knows_env", env_id, is_there=True)
         return env_id

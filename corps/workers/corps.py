@@ -38,19 +38,23 @@ class Corps(Conc):
         if fault := fault_of(cls.travels):
             raise DefinitionError(f"{cls.__qualname__}.travels is {cls.travels!r:.200}: {fault}")
 
-    def add_env(self) -> Future[int]:
+    def add_env(self, *, host: str | None = None) -> Future[int]:
         """Start one more Env. Workers elsewhere stay where they are. New ones are created there, too.
 
         The Corps goes on with its requests meanwhile.
+
+        Args:
+            host: The name of its host, if the Corps has several; None for that of the booting process.
 
         Returns:
             A Future of its id, for ``corps.options(env=...)``. No Env of the Corps has it again.
 
         Raises:
             BootError: It did not start.
+            ConfigError: The Corps has no such host.
             ContextError: This Corps was not booted.
         """
-        return self._ask_corps_mgr("add_env")
+        return self._ask_corps_mgr("add_env", host)
 
     def remove_env(self, env_id: int, timeout: float | None = None) -> Future[None]:
         """End an Env. It gets no new workers; each that it has is drained; then its process ends.

@@ -210,3 +210,11 @@ def test_what_is_wrong_with_a_host_is_said(
         timeout=120,
     )
     assert f"EnvStartError: {says}" in ended.stderr
+
+
+def test_the_demonstration_searches_over_three_hosts() -> None:
+    demo = ROOT / "examples" / "hosts" / "demo.py"
+    command = [sys.executable, str(demo), str(ROOT / "examples"), "corps"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert "6 Concs in 3 Envs" in ended.stdout, ended.stderr
+    assert "the result equals that of the sequential search" in ended.stdout

@@ -50,6 +50,9 @@ class App(corps.Corps):
     def worker(self, **where):
         return corps.options(**where).create(Worker)
 
+    def grow(self, host):
+        return self.add_env(host=host).ret
+
     def envs(self, label=None):
         return corps.envs(label)
 """
@@ -197,6 +200,14 @@ def test_a_parent_that_hears_nothing_ends_its_envs_and_only_then_others_take_the
         finally:
             os.close(ended)
     assert "the booting process was not heard of for too long" in capfd.readouterr().err
+
+
+def test_an_env_is_added_on_the_host_that_is_wanted(app: Any) -> None:
+    assert app.grow("b").result(WAIT) == 3
+    assert app.worker(env=3).ret.where().ret[0] == "b"
+    assert app.envs("host=b").ret == [2, 3]
+    with pytest.raises(ConfigError, match="the hosts of this Corps are a, b, local"):
+        app.grow("c").result(WAIT)
 
 
 def test_nothing_is_left_when_the_corps_has_ended(app_file: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from corps.errors import ConfigError
 from corps.launchers.launcher import LaunchedEnv
 from corps.launchers.local.child import ChildSide
 from corps.launchers.local.processes import ProcessHost
@@ -19,6 +20,10 @@ class LocalLauncher:
     def spawn(self, env_id: int) -> LaunchedEnv:
         """See `Launcher.spawn`."""
         return self._host.spawn(env_id, self._entry)
+
+    def place(self, env_id: int, host: str) -> None:
+        """See `Launcher.place`."""
+        raise ConfigError(f"add_env(host={host!r:.80}): this Corps has one host; see the guide on many hosts")
 
     def clear_after(self, env_id: int, incarnation: str) -> None:
         """See `Launcher.clear_after`."""

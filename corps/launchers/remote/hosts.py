@@ -9,7 +9,7 @@ from typing import Final
 
 from corps.addresses import FRONT, env_label
 from corps.clock import now
-from corps.errors import EnvStartError
+from corps.errors import ConfigError, EnvStartError
 from corps.launchers.launcher import Exit, HostPlace, LaunchedEnv, Launcher
 from corps.launchers.remote.far_env import FarEnv
 from corps.launchers.remote.link import ParentLink, ParentUp
@@ -168,6 +168,14 @@ class HostsLauncher:
             return process
         assert problem is not None
         raise problem
+
+    def place(self, env_id: int, host: str) -> None:
+        """See `Launcher.place`."""
+        known = sorted({*self._hosts, self._local_name})
+        if host not in known:
+            raise ConfigError(f"add_env(host={host!r:.80}): the hosts of this Corps are {', '.join(known)}")
+        with self._lock:
+            self._homes[env_id] = host
 
     def clear_after(self, env_id: int, incarnation: str) -> None:
         """See `Launcher.clear_after`."""
