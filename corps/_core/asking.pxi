@@ -11,35 +11,24 @@ cdef class WaitGraphCore:
     cdef bint begin_plainly(self, CellCore waiter, FutureCore future, CellCore cell) except -1:
         """Record that a worker waits for one that waits for nothing; otherwise do nothing: False."""
         cdef RequestCore request
-        if waiter.away or waiter.overlaps or cell.overlaps:
+        if cell is waiter or cell.overlaps or cell.its_wait is not None or cell.awaited is not None or cell.away:
             return False
-        serial = next(self._serials)
-        wait = tuple_of(wait_class, (serial, waiter, waiter, (future,)))
-        # One step from here on.
-        if self._lock.is_held or cell is waiter or cell.wait is not None or cell.away:
+        if future.request is None:
             return False
-        asked = future.request
-        if asked is None:
-            return False
-        request = <RequestCore>asked
+        request = <RequestCore>future.request
         if request.route is not cell or request.relayed is not None:
             return False
-        self._waits[serial] = wait
-        waiter.wait = wait
-        return True
+        return self.begin_afar(waiter, future)
 
     cdef bint begin_afar(self, CellCore waiter, FutureCore future) except -1:
         """Record that a worker waits for one in another Env; otherwise do nothing: False."""
-        if waiter.away or waiter.overlaps:
+        if waiter.away or waiter.overlaps or self._lock.is_held or not isinstance(waiter.env, EnvCore):
             return False
-        serial = next(self._serials)
-        wait = tuple_of(wait_class, (serial, waiter, waiter, (future,)))
-        # One step from here on.
-        if self._lock.is_held:
-            return False
-        waiter.wait = wait
-        self._waits[serial] = wait
+        waiter.awaited = future  # a Wait is made of it where one is looked for
         return True
+
+    cdef wait_for(self, CellCore waiter, FutureCore future):
+        return tuple_of(wait_class, (next(self._serials), waiter, waiter, (future,)))
 
     def end(self, cell):
         """Record that the wait of a cell is over."""
@@ -47,18 +36,21 @@ cdef class WaitGraphCore:
         if isinstance(cell, CellCore):
             waiter = <CellCore>cell
             if not waiter.away and not waiter.overlaps:
-                wait = waiter.wait
-                if wait is None:
+                wait = waiter.its_wait
+                if wait is None and waiter.awaited is None:
                     return
                 if not self._lock.is_held:
-                    waiter.wait = None
-                    self._waits.pop((<tuple>wait)[0], None)
+                    waiter.its_wait = None
+                    waiter.awaited = None
+                    if wait is not None:
+                        self._waits.pop((<tuple>wait)[0], None)
                     return
         self._pure_end(cell)
 
 
 cdef tuple_of(cls, tuple parts):
-    return tuple.__new__(cls, parts)
+    """Make a NamedTuple, as `tuple.__new__` does."""
+    return corps_tuple_of(cls, parts)
 
 
 cdef class EnvCore:

@@ -74,7 +74,8 @@ cdef class CellCore:
     cdef public Lock _lock
     cdef public TurnCore _turn
     cdef public ActivityCore activity
-    cdef public object wait
+    cdef object its_wait
+    cdef FutureCore awaited  # what it waits for, while no Wait of that was needed
     cdef public long _inflight, away
     cdef object its_interface
     cdef frozenset plain_methods  # of the class, if it overrides no step; else None
@@ -83,6 +84,23 @@ cdef class CellCore:
 
     def __cinit__(self, *_, **__):
         self.is_plain = getattr(type(self), "_handle", None) is CellCore.__dict__["_handle"]
+
+    @property
+    def wait(self):
+        cdef FutureCore awaited = self.awaited
+        if self.its_wait is None and awaited is not None:
+            waits = (<EnvCore>self.env).waits
+            wait = waits.wait_for(self, awaited)
+            # One step: another thread may have come between.
+            if self.its_wait is None and self.awaited is awaited:
+                waits._waits[(<tuple>wait)[0]] = wait
+                self.its_wait = wait
+        return self.its_wait
+
+    @wait.setter
+    def wait(self, wait):
+        self.awaited = None
+        self.its_wait = wait
 
     @property
     def interface(self):

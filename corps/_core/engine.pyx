@@ -63,12 +63,26 @@ cdef extern from *:
         Py_DECREF(none);
         return made;
     }
+
+    static inline PyObject *corps_tuple_of(PyObject *cls, PyObject *parts) {
+        PyTypeObject *type = (PyTypeObject *)cls;
+        Py_ssize_t n, size = PyTuple_GET_SIZE(parts);
+        PyObject *made = type->tp_alloc(type, size);
+        if (made == NULL) return NULL;
+        for (n = 0; n < size; n++) {
+            PyObject *part = PyTuple_GET_ITEM(parts, n);
+            Py_INCREF(part);
+            PyTuple_SET_ITEM(made, n, part);
+        }
+        return made;
+    }
     """
     int corps_levels_left() noexcept
     int corps_levels_used() noexcept
     bint corps_handles_an_exception() noexcept
     double corps_now() noexcept
     object corps_new(object cls)
+    object corps_tuple_of(object cls, object parts)
 
 
 cdef extern from "pythread.h":
