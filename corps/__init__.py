@@ -18,8 +18,13 @@ What is public is here, in `corps.__all__`, and in `corps.testing`, which is imp
 modules of the package may change without notice.
 
     applications   boot, aboot, BootedName, env, LocalEnv, freeze_support
+<<<<<<< HEAD
     others         connect, ConnectedName
     workers        Conc, Funcs, Corps, create, create_funcs, singleton, options, Options, envs, my_host
+=======
+    others         connect, ConnectedName, operate, Operator
+    workers        Conc, Funcs, Corps, create, create_funcs, singleton, options, Options, envs
+>>>>>>> 2a4feaf (Those who run a Corps operate it over a border; other owners need a rule that names the verb)
     several        Group, pool, Pool, Scale, pool_state, PoolState
     declaring      Restart, idempotent, interleave, readonly, public, allow, func
     calls          Name, Future, Promise, RemoteIterator, call, ask, asking
@@ -107,6 +112,8 @@ if TYPE_CHECKING:
     from corps.launch.connecting import connect as connect
     from corps.launch.local import LocalEnv as LocalEnv
     from corps.launch.local import env as env
+    from corps.launch.operating import Operator as Operator
+    from corps.launch.operating import operate as operate
     from corps.messages.callers import Caller as Caller
     from corps.messages.dead_letters import DeadLetter as DeadLetter
     from corps.messages.env_event import EnvEvent as EnvEvent
@@ -262,6 +269,7 @@ __all__ = [
     "NotAuthenticated",
     "NotFound",
     "NotPermitted",
+    "Operator",
     "Options",
     "Outcome",
     "Overloaded",
@@ -334,6 +342,7 @@ __all__ = [
     "map",
     "my_host",
     "new_token",
+    "operate",
     "options",
     "pool",
     "pool_state",
@@ -374,6 +383,7 @@ _FILES: "Mapping[str, str]" = {
     "launch.choosing": "options",
     "launch.connecting": "ConnectedName connect",
     "launch.local": "LocalEnv env",
+    "launch.operating": "Operator operate",
     "messages.callers": "Caller",
     "messages.dead_letters": "DeadLetter",
     "messages.env_event": "EnvEvent",

@@ -1,18 +1,20 @@
 """What other Corps may ask of an Env without a Name of it: a few facts.
 
-Those of the same owner may also set the levels of its log, and read it. What others may ask for is marked as
-public, and changes nothing.
+Those of the same owner may also read its log, and operate it. What others may ask for is marked as public,
+and changes nothing; the verbs of operators need a rule for the class of the Corps object that names them.
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-from corps.addresses import FRONT, LOG_FOLLOWING, LOGS
+from corps.addresses import BOOT_ENV, CORPS_MGR, FRONT, LOG_FOLLOWING, LOGS, ConcAddr
 from corps.clock import now
-from corps.errors import ConfigError, NotFound
+from corps.errors import ConfigError, ContextError, DeadlineExceeded, EnvLost, NotFound, WorkerGone
 from corps.federation.border import CorpsBorder
 from corps.federation.describing import record_of
+from corps.messages.requests import CALL
 from corps.runtime.env import Env
 from corps.workers.caller import caller
 from corps.workers.conc import Conc
@@ -21,6 +23,7 @@ from corps.workers.marks import public
 from corps.workers.names import Name
 
 _LONGEST: Final = 8.0  # seconds to wait for an Env that is started again
+_STACKS: Final = 5.0  # seconds that an Env has to say what its threads do
 _LOOK: Final = 0.02  # seconds between two looks
 
 
@@ -84,6 +87,41 @@ class BorderService(Conc):
         """Give facts about the Env for lists of Corps."""
         workers = [cell for cell in self._env.registry.cells() if cell.mgr_addr is not None]
         return {"env": self._env.id, "envs": list(self._env.worker_envs), "workers": len(workers)}
+
+    # --- verbs of operators: `OPERATING` of `corps.security.permissions` says which rules allow them ---
+
+    async def add_env(self) -> int:
+        """Start one more Env; see `Corps.add_env`."""
+        env_id: int = await self._ask_corps_mgr("add_env")
+        return env_id
+
+    async def remove_env(self, env_id: int, timeout: float | None) -> None:
+        """End an Env; see `Corps.remove_env`."""
+        await self._ask_corps_mgr("remove_env", env_id, timeout)
+
+    async def stacks(self, env_id: int | None) -> list[list[Any]]:
+        """Give what all threads of an Env do, or of all Envs: pairs of its id and a text.
+
+        An Env that does not answer is missing.
+
+        Raises:
+            ConfigError: There is no such Env.
+        """
+        self._check_env(env_id, "no stacks can be shown of")
+        places = all_envs(self._env) if env_id is None else [env_id]
+        env = self._env
+        asked = {at: env.ask(CALL, env.manager_of(at), "stacks", (), {}, _STACKS) for at in places}
+        found: list[list[Any]] = []
+        for at, answer in asked.items():
+            with suppress(DeadlineExceeded, EnvLost, WorkerGone):
+                found.append([at, await answer])
+        return found
+
+    async def _ask_corps_mgr(self, method: str, *args: Any) -> Any:
+        if self._env.peers is None:
+            raise ContextError("this Corps has one Env that is alone: one that was booted has further ones")
+        corps_mgr = ConcAddr(self._env.corps_id, BOOT_ENV, CORPS_MGR)
+        return await self._env.ask(CALL, corps_mgr, method, args, {})
 
     async def set_log_level(self, rule: list[Any]) -> None:
         """Set from which level on all Envs make log records, as `LogCollector.set_level` does.

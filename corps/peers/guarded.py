@@ -22,7 +22,7 @@ from corps.peers.way import Way
 from corps.security.audit import Details
 from corps.security.capabilities import Capabilities
 from corps.security.permissions import CALL as CALL_VERB
-from corps.security.permissions import Asked, rules_of_class
+from corps.security.permissions import OPERATING, Asked, rules_of_class
 from corps.security.permissions import Refused as Forbidden
 from corps.wire.frames import Frame, RequestHeader
 
@@ -116,7 +116,10 @@ class GuardedAnswering(FairAnswering):
 
     def _judged(self, header: RequestHeader, size: int) -> Denial | None:
         """Return what the rules say against a call, or against the end of a worker."""
-        target, interface = self._target(header), self._env.interface_at(header.conc)
+        verb = OPERATING.get(header.method) if header.conc == BORDER else None
+        target = self._target(header)
+        # Rules speak of the class of the Corps object; the front has it.
+        interface = self._env.interface_at(header.conc) if verb is None else self._env.interface_of_corps()
         if interface is None:
             return Denial("", self._absent(header.conc, target))
         caller = self.caller
@@ -125,7 +128,7 @@ class GuardedAnswering(FairAnswering):
             caller.key,
             False,
             interface.class_name,
-            CALL_VERB if header.kind is CALL else "exit",
+            verb or (CALL_VERB if header.kind is CALL else "exit"),
             header.method,
             header.method in interface.public,
             size,

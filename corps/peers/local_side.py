@@ -66,6 +66,9 @@ class LocalSide(IteratorSide, Protocol):
     def interface_at(self, number: int) -> Interface | None:
         """Return what may be called of the worker with this number; None if it is not here. Thread-safe."""
 
+    def interface_of_corps(self) -> Interface | None:
+        """Return what may be called of the Corps object; None if it is not here. Thread-safe."""
+
     def may_come(self, number: int) -> bool:
         """Return whether a worker that is not here may come back. Thread-safe."""
 

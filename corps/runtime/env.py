@@ -475,6 +475,12 @@ class Env:
         cell = self.registry.find(number)
         return self.services.interface_of(number) if cell is None else cell.interface
 
+    def interface_of_corps(self) -> Interface | None:
+        """Return what may be called of the Corps object; None if it does not live here."""
+        name = self.corps_name
+        cell = None if name is None else self.registry.find(name._addr.conc)
+        return cell.interface if name is not None and cell is not None and cell.addr == name._addr else None
+
     def may_come(self, number: int) -> bool:
         """Return whether a worker that is not here may come back."""
         return self.registry.may_come(number)

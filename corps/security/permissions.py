@@ -20,6 +20,14 @@ CALL: Final = "call"
 OPERATOR_VERBS: Final = frozenset({"exit", "add_env", "remove_env", "log_level", "stacks"})
 """What changes or shows a Corps as a whole."""
 
+OPERATING: Final[Mapping[str, str]] = {
+    "add_env": "add_env",
+    "remove_env": "remove_env",
+    "set_log_level": "log_level",
+    "stacks": "stacks",
+}
+"""The verbs of those methods of the service for other Corps that operate this one."""
+
 ANYBODY: Final = "*"
 
 _UNITS: Final[Mapping[str, int]] = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}

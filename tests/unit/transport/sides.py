@@ -210,6 +210,9 @@ class Side:
     def overtakes(self, request: Request) -> bool:
         return request.method in self.overtaking
 
+    def interface_of_corps(self) -> None:
+        return None
+
     def crowding(self, _: Request) -> None:
         return None
 
