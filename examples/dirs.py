@@ -32,6 +32,11 @@ class Reader(corps.Conc):
         return f"{number}: {shelf.title().ret}"
 
 
+class Guide(corps.Conc):
+    def directory(self) -> corps.Name[corps.Dir]:
+        return self.my_dir()  # that of its Env, as a Name, which can be passed on
+
+
 class Library(corps.Corps):
     def __init__(self) -> None:
         for topic in ("bees", "tea"):
@@ -50,6 +55,8 @@ if __name__ == "__main__":
         mine = corps.create(corps.Dir)  # a Dir of one's own: what it has is found through it alone
         mine.register(corps.find(Shelf, topic="bees"), tag="favourite").result()
         print("the favourite:", mine.find("favourite").ret == corps.find(Shelf, topic="bees"))
+        directory = corps.options(env=2).create(Guide).directory().ret
+        print("in the Dir of the guide:", directory.find("shelf", topic="tea").ret.title().ret)
         with corps.watch_dir(Shelf, topic="tea") as changes:
             shelf = changes.take().name  # what there is comes first
             shelf.exit().result()

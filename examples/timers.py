@@ -1,4 +1,4 @@
-"""Workers that are called at a time: at a rate, after a silence, and by a timer that outlives its Corps.
+"""Workers that are called at a time: at a rate, after a silence, by a timer that outlives its Corps.
 
 python examples/timers.py
 """
@@ -74,6 +74,11 @@ def main() -> None:
         with corps.env(config=settings) as env:  # as another process would, the next day
             backup = env.options(tag="backup", register=True).create(Backup)
             print("the backup:", backup.done().ret)
+
+    try:  # name the time servers of your network or provider
+        print("the clock is ahead by", corps.clock_offset(["192.0.2.1"], timeout=0.2).offset)
+    except corps.NoTimeServer:
+        print("the clock: no time server")
 
 
 if __name__ == "__main__":

@@ -64,6 +64,11 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
 
 
 WRONG: dict[str, tuple[type[Exception], Callable[[Place], object]]] = {
+    "a property to find that none can be": (corps.PropertyError, lambda at: corps.find("index", size=[1])),
+    "one to find all by": (corps.PropertyError, lambda at: corps.find_all("index", size={1: 2})),
+    "one to watch": (corps.PropertyError, lambda at: corps.watch_dir("index", size=bytes(5000))),
+    "one to find elsewhere": (corps.PropertyError, lambda at: corps.find("index", where="ext", user=[1])),
+    "one of a Future": (corps.PropertyError, lambda at: corps.afind("index", timeout=1.0, size=[]).result()),
     "an unhashable property": (corps.PropertyError, lambda at: corps.register(at.index, tag="x", size=[1])),
     "a property of 1 MiB": (
         corps.PropertyError,

@@ -77,6 +77,7 @@ PRINTED: Final = {
         "values: [0, 1, 2]",
         "the last words: good night",
         "the backup: everything is saved",
+        "the clock: no time server",
     ],
     "dirs.py": [
         "1: a book about tea",
@@ -84,6 +85,7 @@ PRINTED: Final = {
         "shelves: 2",
         "no worker with the tag 'shelves' is registered in the Dirs; there is 'shelf'",
         "the favourite: True",
+        "in the Dir of the guide: a book about tea",
         "the shelf with tea: Left",
     ],
     "parallel.py": [
@@ -93,6 +95,16 @@ PRINTED: Final = {
         "sum: 4999950000",
         "an error in the place of a result: division by zero",
         "submitted: 111",
+    ],
+    "more_parallel.py": [
+        "areas: [6, 20]",
+        "in any order: [1, 2, 3]",
+        "coroutines: ['A', 'WORD', 'EACH']",
+        "joblib: [0, 1, 4, 9, 16]",
+    ],
+    "log_sinks.py": [
+        "published: env2.WARNING WARNING log_sinks.py:21 - sold: lamp",
+        "booked: Till sold: lamp",
     ],
     "stream.py": [
         "2 3 5 7 11 13 17 19 23 29 ",
@@ -120,6 +132,7 @@ PRINTED: Final = {
     ],
     "labels.py": [
         "['devices: 1', 'devices: 1', 'devices: none']",
+        "it stands back: True",
         "no Env of this Corps has the label 'tpu' (env2: gpu)",
     ],
     "one_log.py": [

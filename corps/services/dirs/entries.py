@@ -10,7 +10,7 @@ from corps.errors import ConfigError
 from corps.exporting import exported
 from corps.messages.interfaces import Interface
 from corps.workers.names import Name
-from corps.workers.properties import NONE, Properties
+from corps.workers.properties import NONE, Properties, checked_properties
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -219,6 +219,7 @@ def query_of(
 
     Raises:
         ConfigError: `what` is neither a tag nor a class of workers, or another argument has a bad value.
+        PropertyError: A property that is asked for can be none of any entry.
     """
     cls: str | None = None
     if isinstance(what, str):
@@ -232,6 +233,8 @@ def query_of(
     check_scope(where)
     if match is not None and not callable(match):
         raise ConfigError(f"match={match!r:.80}: wants a function of the properties of an entry")
+    if properties:
+        checked_properties({key: value for key, value in properties.items() if value is not ...})
     return Query(tag, cls, properties or NONE, match, where, owner)
 
 

@@ -175,6 +175,7 @@ def find(
 
     Raises:
         NotFound: There is none.
+        PropertyError: A property that is asked for cannot be one.
         ConfigError: An argument has a bad value.
         ContextError: There is no Env here, or several are open and it is not clear which is meant.
         LoopBlocked: Called with `timeout` in a coroutine: use `afind` there.
@@ -236,6 +237,7 @@ def afind(
         A Future of the Name of the worker; it fails with NotFound if there is none.
 
     Raises:
+        PropertyError: A property that is asked for cannot be one.
         ConfigError: An argument has a bad value.
         ContextError: There is no Env here, or it is not clear which.
     """
@@ -285,6 +287,7 @@ def find_all(
         The Names of the workers, those of the caller's own Env first.
 
     Raises:
+        PropertyError: A property that is asked for cannot be one.
         ConfigError: An argument has a bad value.
         ContextError: There is no Env here, or it is not clear which.
     """
