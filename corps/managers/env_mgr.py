@@ -251,18 +251,16 @@ class EnvMgr(Conc):
         generation, news = self._env.letters.since(generation, number)
         return generation, news.items, news.missed, news.next
 
-<<<<<<< HEAD
     async def report(self) -> list[float]:
         """Say what this Env and its host have free; see `measured`."""
         return measured(self._env)
-=======
+
     async def stacks(self) -> str:
         """Give what all threads of this Env do, as text."""
         with TemporaryFile() as file:
             faulthandler.dump_traceback(file, all_threads=True)
             file.seek(0)
             return file.read().decode(errors="replace")
->>>>>>> 8409c57 (Those who run a Corps operate it over a border; other owners need a rule that names the verb)
 
     async def statistics(self) -> dict[str, Any]:
         """Tell what goes on in this Env, and what went wrong so far; see `Env.statistics`."""
