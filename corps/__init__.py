@@ -18,13 +18,8 @@ What is public is here, in `corps.__all__`, and in `corps.testing`, which is imp
 modules of the package may change without notice.
 
     applications   boot, aboot, BootedName, env, LocalEnv, freeze_support
-<<<<<<< HEAD
-    others         connect, ConnectedName
-    workers        Conc, Funcs, Corps, create, create_funcs, singleton, options, Options, envs, my_host
-=======
     others         connect, ConnectedName, operate, Operator
-    workers        Conc, Funcs, Corps, create, create_funcs, singleton, options, Options, envs
->>>>>>> 2a4feaf (Those who run a Corps operate it over a border; other owners need a rule that names the verb)
+    workers        Conc, Funcs, Corps, create, create_funcs, singleton, options, Options, envs, my_host
     several        Group, pool, Pool, Scale, pool_state, PoolState
     declaring      Restart, idempotent, interleave, readonly, public, allow, func
     calls          Name, Future, Promise, RemoteIterator, call, ask, asking
