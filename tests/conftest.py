@@ -23,20 +23,22 @@ os.environ.pop("PYTHONUNBUFFERED", None)
 
 
 def pytest_configure() -> None:
-    """Undo what a shell does to a job in the background.
+    """Undo what a shell does to a job in the background; and let no garbage be sought among the tests.
 
-    It, and all that it starts, would ignore Ctrl-C; and a hang-up too, if `nohup` started it.
+    Such a job, and all that it starts, would ignore Ctrl-C; and a hang-up too, if `nohup` started it.
     """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    gc.disable()
 
 
 def pytest_collection_finish() -> None:
     """Let the collection of garbage look at what tests make only: the tests themselves live until the end."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_xdist_auto_num_workers() -> int:

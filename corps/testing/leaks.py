@@ -104,9 +104,32 @@ class Snapshot:
 def _descendants() -> frozenset[psutil.Process]:
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:  # without children; to look through all processes of the machine takes long
+    except ChildProcessError:  # without children
         return frozenset()
-    return frozenset(psutil.Process().children(recursive=True))
+    if not os.path.exists(f"/proc/self/task/{os.getpid()}/children"):  # a kernel without these lists
+        return frozenset(psutil.Process().children(recursive=True))
+    pids = _pids_below(os.getpid())
+    # One may be passed over while another process or thread ends: two looks that agree have missed none.
+    while pids != (pids := _pids_below(os.getpid())):
+        pass
+    found = set()
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found.add(psutil.Process(pid))
+    return frozenset(found)
+
+
+def _pids_below(pid: int) -> set[int]:
+    """Return the descendants of a process. To look through all processes of the machine takes 6 ms."""
+    children = set()
+    with contextlib.suppress(FileNotFoundError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with (
+                contextlib.suppress(FileNotFoundError, ProcessLookupError),
+                open(f"/proc/{pid}/task/{task}/children", "rb") as listed,
+            ):
+                children |= {int(child) for child in listed.read().split()}
+    return children.union(*map(_pids_below, children))
 
 
 def _open_fds() -> dict[int, str]:
@@ -149,7 +172,7 @@ def _describe_process(process: psutil.Process) -> str:
 
 def _is_foreign(path: str) -> bool:
     """Return whether a process outside of our family made or uses this path, and none of ours does."""
-    family = {os.getpid(), *(child.pid for child in psutil.Process().children(recursive=True))}
+    family = {os.getpid(), *(child.pid for child in _descendants())}
     maker = _NUMBER.search(os.path.basename(path))
     is_shared_memory = path.startswith(_SHARED_MEMORY)
     if maker is not None and int(maker[1]) in family:

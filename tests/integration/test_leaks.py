@@ -1,6 +1,7 @@
 """Claims about the leak check: each kind of leak is named, and what settles is none."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -39,6 +40,29 @@ def test_a_process_is_named_with_its_command(before: Snapshot) -> None:
         process.kill()
     assert line.startswith(f"process {process.pid} ")
     assert line.endswith("sleep 600")
+
+
+def test_processes_of_processes_count_whichever_thread_has_started_them(before: Snapshot) -> None:
+    started, go = threading.Event(), threading.Event()
+
+    def start() -> None:
+        script = "sleep 600 & echo $!; wait"
+        with subprocess.Popen(["bash", "-c", script], stdout=subprocess.PIPE, text=True) as shell:
+            assert shell.stdout is not None
+            pids.extend((shell.pid, int(shell.stdout.readline())))
+            started.set()
+            go.wait()
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+
+    pids: list[int] = []
+    thread = threading.Thread(target=start)
+    thread.start()
+    started.wait()
+    found = {int(line.split()[1]) for line in before.leaks(0.0) if line.startswith("process ")}
+    go.set()
+    thread.join()
+    assert found == set(pids)
 
 
 def test_a_thread_is_named(before: Snapshot) -> None:
