@@ -10,6 +10,7 @@ from pathlib import Path
 
 from corps.federation.keyring import KeyRingFiles, make_first_key
 from corps.security.key_ring import AllowedKey, OwnKey
+from tests.forks import Forks
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,11 +25,13 @@ border.is_far = lambda member, judge: bool(member.outside)
 class User:
     """A user with a key ring. All are the same one for the kernel."""
 
-    def __init__(self, folder: Path, name: str, *host: str) -> None:
+    def __init__(self, folder: Path, name: str, *host: str, forks: Forks | None = None) -> None:
         """Make the directories.
 
-        `host` is the command that runs another one on the host of this user; none for this host.
+        `host` is the command that runs another one on the host of this user; none for this host. With `forks`
+        the scripts of this user are some, otherwise each has an interpreter.
         """
+        self._forks = forks
         self.name = name
         self._host = host
         self._folder = folder / name
@@ -53,29 +56,40 @@ class User:
 
     def run(self, script: str, *words: str, timeout: float = 60.0) -> str:
         """Run a script as from another host; return what it has printed on both."""
-        ended = subprocess.run(
-            [*self._host, sys.executable, "-c", _ELSEWHERE + textwrap.dedent(script), *words],
+        code = _ELSEWHERE + textwrap.dedent(script)
+        with self._begin("-c", code, *words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+            try:
+                return process.communicate(timeout=timeout)[0]
+            except BaseException:
+                process.kill()
+                raise
+
+    def _begin(
+        self,
+        *words: str,
+        stdin: int | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
+    ) -> "subprocess.Popen[str]":
+        if self._forks is not None:
+            return self._forks.begin(
+                words, self._folder, self.environment, stdin=stdin, stdout=stdout, stderr=stderr
+            )
+        return subprocess.Popen(
+            [*self._host, sys.executable, *words],
             env=self.environment,
             cwd=self._folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
             text=True,
-            timeout=timeout,
-            check=False,
         )
-        return ended.stdout
 
     @contextmanager
     def script(self, text: str, *words: str) -> Iterator["subprocess.Popen[str]"]:
         """Have a script that runs meanwhile. It ends by itself when its stdin does."""
-        with subprocess.Popen(
-            [*self._host, sys.executable, "-c", _ELSEWHERE + textwrap.dedent(text), *words],
-            env=self.environment,
-            cwd=self._folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as process:
+        code = _ELSEWHERE + textwrap.dedent(text)
+        with self._begin("-c", code, *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             try:
                 yield process
             finally:
@@ -93,13 +107,7 @@ class User:
         file = self._folder / f"{tag}.py"
         file.write_text(textwrap.dedent(source))
         command = ["corps", "run", file.name, "--tag", tag, "--envs", "1", *options]
-        with subprocess.Popen(
-            [*self._host, sys.executable, "-m", *command],
-            env=self.environment,
-            cwd=self._folder,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
+        with self._begin("-m", *command, stderr=subprocess.PIPE) as process:
             try:
                 yield Listening(process)
             finally:

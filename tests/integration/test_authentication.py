@@ -12,6 +12,7 @@ import jwt
 import pytest
 
 from corps.security.authenticators import new_token, token_hash
+from tests.forks import Forks
 from tests.integration.elsewhere import Listening, User
 
 SHARED = """
@@ -113,16 +114,16 @@ def settings(place: Place, *more: str) -> list[str]:
 
 
 @pytest.fixture(params=["unix", "tcp"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, tmp_path: Path, forks: Forks) -> Iterator[Place]:
     """A Corps that wants credentials of a program of the same user, or of one of another user over tcp."""
-    ann = User(tmp_path, "ann")
+    ann = User(tmp_path, "ann", forks=forks)
     if request.param == "unix":
         place = Place(ann, ann, tmp_path)
         with ann.corps(SHARED, "auth", *settings(place, "authentication.owner=true"), "--external") as here:
             place.where, place.listening = "auth", here
             yield place
         return
-    bob = User(tmp_path, "bob")
+    bob = User(tmp_path, "bob", forks=forks)
     ann.allow(bob)
     bob.allow(ann)
     place = Place(ann, bob, tmp_path)
@@ -205,8 +206,8 @@ with shown(credentials=token) as index:
     assert said == ["Emma of alice", "Persuasion of alice ['alice', 'False']"]
 
 
-def test_a_corps_says_in_time_that_its_authenticator_cannot_be(tmp_path: Path) -> None:
-    ann = User(tmp_path, "ann")
+def test_a_corps_says_in_time_that_its_authenticator_cannot_be(tmp_path: Path, forks: Forks) -> None:
+    ann = User(tmp_path, "ann", forks=forks)
     words = ["--set", "authentication.authenticator=no.such:thing", "--external"]
     why = r"authentication\.authenticator is 'no\.such:thing'"
     with pytest.raises(AssertionError, match=why), ann.corps(SHARED, "auth-not", *words):
@@ -230,8 +231,10 @@ class Odd:
 )
 
 
-def test_an_authenticator_that_blocks_or_raises_lets_nobody_in_and_holds_up_nobody(tmp_path: Path) -> None:
-    ann = User(tmp_path, "ann")
+def test_an_authenticator_that_blocks_or_raises_lets_nobody_in_and_holds_up_nobody(
+    tmp_path: Path, forks: Forks
+) -> None:
+    ann = User(tmp_path, "ann", forks=forks)
     place = Place(ann, ann, tmp_path)
     place.where = "auth-odd"
     words = ["authentication.authenticator=auth-odd:Odd", "authentication.owner=true"]
@@ -262,8 +265,8 @@ print(answers[0])
     assert {refusal["kind"] for refusal in place.refusals()} == {"credentials"}
 
 
-def test_a_json_web_token_counts_until_its_time_is_over(tmp_path: Path) -> None:
-    ann = User(tmp_path, "ann")
+def test_a_json_web_token_counts_until_its_time_is_over(tmp_path: Path, forks: Forks) -> None:
+    ann = User(tmp_path, "ann", forks=forks)
     place = Place(ann, ann, tmp_path)
     place.where = "auth-jwt"
     key = tmp_path / "key"
@@ -292,8 +295,10 @@ with shown(credentials=token) as index:
     assert "ExpiredSignatureError" in said[2]
 
 
-def test_commands_take_them_from_a_file_or_the_environment_and_never_as_an_argument(tmp_path: Path) -> None:
-    ann = User(tmp_path, "ann")
+def test_commands_take_them_from_a_file_or_the_environment_and_never_as_an_argument(
+    tmp_path: Path, forks: Forks
+) -> None:
+    ann = User(tmp_path, "ann", forks=forks)
     place = Place(ann, ann, tmp_path)
     file = tmp_path / "token"
     with open(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600), "w") as opened:

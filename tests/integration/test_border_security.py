@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from corps.endpoints import TcpEndpoint, read_endpoint
+from tests.forks import Forks
 from tests.integration.elsewhere import Listening, User
 from tests.integration.other_corps import other_corps
 
@@ -42,8 +43,8 @@ class Counter(corps.Corps):
 
 
 @pytest.fixture
-def ann(tmp_path: Path) -> User:
-    return User(tmp_path, "ann")
+def ann(tmp_path: Path, forks: Forks) -> User:
+    return User(tmp_path, "ann", forks=forks)
 
 
 @pytest.fixture

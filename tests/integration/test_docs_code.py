@@ -1,7 +1,7 @@
 """The code in the documentation runs.
 
-Every page (README.md and docs/**/*.md) is run from top to bottom by a fresh process in an empty directory
-that holds a copy of examples/:
+Every page (README.md and docs/**/*.md) is run from top to bottom by a process of its own, in an empty
+directory that holds a copy of examples/. The process has imported corps already (see `tests.forks`).
 
 - A `python` block runs in one namespace with the other blocks of its page.
 - A `python` block that opens with ``# file: app.py`` is written to that file instead.
@@ -10,11 +10,8 @@ that holds a copy of examples/:
   and for any lines where it stands alone. Nothing below it: anything may be printed. The command `corps` is
   that of this checkout.
 - Blocks of `toml`, `text` and other data are read by people only.
-
-Run as a program, this file is that fresh process.
 """
 
-import importlib
 import json
 import os
 import re
@@ -23,33 +20,26 @@ import signal
 import subprocess
 import sys
 import tempfile
-import types
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from tests.forks import Forks
+from tests.integration.page_program import Block
+
 ROOT: Final = Path(__file__).parents[2]
+PROGRAM: Final = Path(__file__).with_name("page_program.py")
 PAGES: Final = [
     path for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))] if path.exists()
 ]
 
 FENCE: Final = re.compile(r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*\{?[ \t]*\.?(?P<language>[\w+-]*)")
 INCLUDE: Final = re.compile(r'^--8<-- "(?P<path>[^"]+)"$')
-FILE: Final = re.compile(r"^# file: (?P<path>[\w./-]+)$")
 DATA: Final = frozenset({"", "text", "toml", "json", "mermaid", "markdown"})
 TIME_LIMIT: Final = 100.0
-
-
-@dataclass(frozen=True)
-class Block:
-    """One fenced block: where its first line of code stands, and the code."""
-
-    language: str
-    line: int
-    code: str
 
 
 def blocks(text: str) -> Iterator[Block]:
@@ -81,72 +71,6 @@ def runs(found: Iterable[Block]) -> list[Block]:
     return [block for block in found if block.language in {"python", "console"}]
 
 
-# In the fresh process
-
-
-def run_page(page: str, steps: list[Block]) -> None:
-    """Runs the blocks in the current directory."""
-    main = types.ModuleType("__main__")
-    sys.modules["__main__"] = main
-    sys.argv[:] = [page]
-    sys.path.insert(0, os.getcwd())
-    for step in steps:
-        if step.language == "console":
-            run_console(page, step)
-            continue
-        first, _, rest = step.code.partition("\n")
-        named = FILE.match(first)
-        if named:
-            path = Path(named["path"])
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(rest, "utf-8")
-            importlib.invalidate_caches()
-        else:
-            # Empty lines before it give every line of code the number that it has on the page.
-            exec(compile("\n" * (step.line - 1) + step.code, page, "exec"), vars(main))
-
-
-def run_console(page: str, step: Block) -> None:
-    for line, command, expected in commands(step):
-        done = subprocess.run(
-            ["bash", "-c", command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        where = f"{page}:{line}: $ {command}"
-        if done.returncode != 0:
-            raise SystemExit(f"{where}\nended with status {done.returncode}:\n{done.stdout}")
-        if expected and not output_matches(expected, done.stdout):
-            raise SystemExit(f"{where}\nshould print:\n{expected}\nprinted:\n{done.stdout}")
-
-
-def commands(step: Block) -> Iterator[tuple[int, str, str]]:
-    """Line, command and expected output of each command of a console block."""
-    lines = step.code.splitlines()
-    starts = [index for index, line in enumerate(lines) if line.startswith("$ ")]
-    if not starts or any(line.strip() for line in lines[: starts[0]]):
-        raise SystemExit(f"line {step.line}: a console block begins with a command after '$ '")
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
-        stop = start + 1
-        while lines[stop - 1].endswith("\\") and stop < end:
-            stop += 1
-        command = "\n".join(lines[start:stop]).removeprefix("$ ")
-        yield step.line + start, command, "\n".join(lines[stop:end]).strip("\n")
-
-
-def output_matches(expected: str, printed: str) -> bool:
-    pattern = ""
-    for line in expected.splitlines():
-        if line.strip() == "...":
-            pattern += r"(?:.*\n)*?"
-        else:
-            pattern += ".*?".join(re.escape(part) for part in line.rstrip().split("...")) + r"[ \t]*\n"
-    return re.fullmatch(pattern, printed.strip("\n") + "\n") is not None
-
-
 # In the test process
 
 
@@ -155,8 +79,8 @@ def output_matches(expected: str, printed: str) -> bool:
     [page for page in PAGES if runnable(page)],
     ids=lambda page: page.relative_to(ROOT).as_posix(),
 )
-def test_the_code_of_the_page_runs(page: Path, tmp_path: Path) -> None:
-    output, status = run_in_fresh_process(page.relative_to(ROOT).as_posix(), runnable(page), tmp_path)
+def test_the_code_of_the_page_runs(page: Path, tmp_path: Path, forks: Forks) -> None:
+    output, status = run_apart(forks, page.relative_to(ROOT).as_posix(), runnable(page), tmp_path)
     assert status == 0, output
 
 
@@ -170,7 +94,7 @@ def test_every_block_that_looks_like_code_is_one_that_runs(page: Path) -> None:
     assert not strange
 
 
-def run_in_fresh_process(page: str, steps: list[Block], directory: Path) -> tuple[str, int]:
+def run_apart(forks: Forks, page: str, steps: list[Block], directory: Path) -> tuple[str, int]:
     work = directory / "work"
     if (ROOT / "examples").exists():
         shutil.copytree(ROOT / "examples", work / "examples", ignore=shutil.ignore_patterns("__pycache__"))
@@ -195,14 +119,11 @@ def run_in_fresh_process(page: str, steps: list[Block], directory: Path) -> tupl
     }
     # No page sees the Corps of other tests. Short, since the paths of sockets are.
     with tempfile.TemporaryDirectory(prefix="d") as runtime:
-        process = subprocess.Popen(
-            [sys.executable, __file__, str(script)],
-            cwd=work,
-            env={**environ, "XDG_RUNTIME_DIR": runtime},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+        process = forks.begin(
+            [str(PROGRAM), str(script)],
+            work,
+            {**environ, "XDG_RUNTIME_DIR": runtime},
             stderr=subprocess.STDOUT,
-            text=True,
             start_new_session=True,
         )
         try:
@@ -255,12 +176,12 @@ $ echo unchecked
 """
 
 
-def run_text(text: str, directory: Path) -> tuple[str, int]:
-    return run_in_fresh_process("page.md", runs(blocks(text)), directory)
+def run_text(forks: Forks, text: str, directory: Path) -> tuple[str, int]:
+    return run_apart(forks, "page.md", runs(blocks(text)), directory)
 
 
-def test_a_good_page_passes(tmp_path: Path) -> None:
-    output, status = run_text(GOOD, tmp_path)
+def test_a_good_page_passes(tmp_path: Path, forks: Forks) -> None:
+    output, status = run_text(forks, GOOD, tmp_path)
     assert status == 0, output
     assert output == "hello you\n"
 
@@ -278,8 +199,8 @@ def test_a_good_page_passes(tmp_path: Path) -> None:
         ("````python\nx = '''\n```\n'''\nraise SystemExit('here')\n````\n", "here"),
     ],
 )
-def test_a_bad_page_fails_and_says_where(text: str, complaint: str, tmp_path: Path) -> None:
-    output, status = run_text(text, tmp_path)
+def test_a_bad_page_fails_and_says_where(text: str, complaint: str, tmp_path: Path, forks: Forks) -> None:
+    output, status = run_text(forks, text, tmp_path)
     assert status != 0
     assert complaint in output
 
@@ -287,8 +208,3 @@ def test_a_bad_page_fails_and_says_where(text: str, complaint: str, tmp_path: Pa
 def test_a_file_of_the_checkout_can_be_included() -> None:
     (block,) = blocks('```python\n--8<-- "corps/py.typed"\n--8<-- "LICENSE"\n```\n')
     assert "Apache License" in block.code
-
-
-if __name__ == "__main__":
-    name, raw = json.loads(Path(sys.argv[1]).read_text("utf-8"))
-    run_page(name, [Block(**each) for each in raw])

@@ -3,6 +3,7 @@
 import socket
 from pathlib import Path
 
+from tests.forks import Forks
 from tests.integration.elsewhere import User
 from tests.integration.numbers_over_a_border import ASK, COUNTER, stopped
 from tests.lines.proxy import Proxy
@@ -28,9 +29,9 @@ with corps.connect(sys.argv[1]) as counter:
 
 
 def test_who_was_given_up_while_nothing_of_it_came_through_hears_of_it_and_runs_nothing_twice(
-    tmp_path: Path,
+    tmp_path: Path, forks: Forks
 ) -> None:
-    ann, bob = User(tmp_path, "ann"), User(tmp_path, "bob")
+    ann, bob = User(tmp_path, "ann", forks=forks), User(tmp_path, "bob", forks=forks)
     ann.allow(bob)
     bob.allow(ann)
     with socket.create_server(("127.0.0.1", 0)) as free:

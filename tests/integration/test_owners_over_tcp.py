@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from corps.security.key_ring import fingerprint
+from tests.forks import Forks
 from tests.integration.elsewhere import Listening, User
 
 # What both sides have: the types, and what is public.
@@ -74,13 +75,13 @@ corps.allow(Index, identity="bob", methods=["rare"], rate=1)
 
 
 @pytest.fixture
-def ann(tmp_path: Path) -> User:
-    return User(tmp_path, "ann")
+def ann(tmp_path: Path, forks: Forks) -> User:
+    return User(tmp_path, "ann", forks=forks)
 
 
 @pytest.fixture
-def bob(tmp_path: Path, ann: User) -> User:
-    user = User(tmp_path, "bob")
+def bob(tmp_path: Path, ann: User, forks: Forks) -> User:
+    user = User(tmp_path, "bob", forks=forks)
     (user.config.parent / "shared.py").write_text(SHARED)
     ann.allow(user)
     user.allow(ann)
@@ -162,9 +163,9 @@ def test_everything_else_is_refused_and_written_down(ann: User, bob: User, addre
 
 
 def test_a_user_without_a_rule_or_a_key_may_call_nothing(
-    tmp_path: Path, ann: User, bob: User, address: str
+    tmp_path: Path, ann: User, bob: User, address: str, forks: Forks
 ) -> None:
-    carol, eve = User(tmp_path, "carol"), User(tmp_path, "eve")
+    carol, eve = User(tmp_path, "carol", forks=forks), User(tmp_path, "eve", forks=forks)
     ann.allow(carol)
     for user in (carol, eve):
         user.key()

@@ -21,12 +21,13 @@ import corps
 from corps.federation.claims import Claim
 from corps.federation.registry import Registry
 from corps.process_stat import place_of_ids
+from tests.forks import Forks
 from tests.quiet import said_by
 from tests.unit.federation.places import claim_of
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 60.0  # seconds: a busy machine takes that long for a few interpreters
-COMMAND = [sys.executable, "-m", "corps.cli.main"]
+COMMAND = ["-m", "corps.cli.main"]
 
 SERVES = """
 import corps, os, sys, threading
@@ -72,7 +73,8 @@ if __name__ == "__main__":
 class Host:
     """One user on one host, as the commands see them."""
 
-    def __init__(self, directory: Path, runtime: Path) -> None:
+    def __init__(self, directory: Path, runtime: Path, forks: Forks) -> None:
+        self._forks = forks
         self.directory = directory
         self.runtime = runtime
         self.runtime.mkdir(0o700)
@@ -88,21 +90,17 @@ class Host:
         (directory / "boots.py").write_text(textwrap.dedent(BOOTS))
 
     def corps(self, *words: str, status: int = 0) -> "subprocess.CompletedProcess[str]":
-        done = subprocess.run(
-            [*COMMAND, *words],
-            cwd=self.directory,
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT,
-            check=False,
-        )
+        done = self._forks.run([*COMMAND, *words], self.directory, self.environ, LIMIT)
         assert done.returncode == status, done
         return done
 
     def begin(self, *words: str) -> "subprocess.Popen[str]":
+        """Begin a program of Python."""
+        return self._forks.begin(words, self.directory, self.environ, stdin=subprocess.PIPE)
+
+    def begin_in_shell(self, words: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            words,
+            ["sh", "-c", " ".join([sys.executable, *COMMAND, words])],
             cwd=self.directory,
             env=self.environ,
             stdin=subprocess.PIPE,
@@ -150,8 +148,8 @@ def short() -> Iterator[Path]:
 
 
 @pytest.fixture
-def host(tmp_path: Path, short: Path) -> Iterator[Host]:
-    host = Host(tmp_path, short / "run")
+def host(tmp_path: Path, short: Path, forks: Forks) -> Iterator[Host]:
+    host = Host(tmp_path, short / "run", forks)
     yield host
     for entry in host.registry.all_of_user():
         if entry.claim is not None and entry.state != "stale":
@@ -198,7 +196,9 @@ def test_a_detached_corps_lives_until_it_is_stopped(host: Host) -> None:
 
 
 def test_it_outlives_its_shell_and_a_hang_up_and_keeps_nothing_of_it_open(host: Host) -> None:
-    command = " ".join([*COMMAND, "run", "app.py", "--detach", "--tag", "index", "--envs", "1"])
+    command = " ".join(
+        [sys.executable, *COMMAND, "run", "app.py", "--detach", "--tag", "index", "--envs", "1"]
+    )
     # The end of file on each of the three pipes comes only when nothing has them open any more.
     reader, writer = os.pipe()
     shell = subprocess.Popen(
@@ -326,10 +326,12 @@ def test_a_directory_that_others_may_open_is_refused(host: Host) -> None:
     Path(host.registry.path).rmdir()
 
 
-def test_users_whose_runtime_directories_differ_do_not_collide(tmp_path: Path, short: Path) -> None:
+def test_users_whose_runtime_directories_differ_do_not_collide(
+    tmp_path: Path, short: Path, forks: Forks
+) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    one, two = Host(tmp_path / "a", short / "a"), Host(tmp_path / "b", short / "b")
+    one, two = (Host(tmp_path / name, short / name, forks) for name in "ab")
     first, second = one.detach(), two.detach()
     assert one.claim().pid == first.pid
     one.corps("stop", "index", "--now")
@@ -409,7 +411,7 @@ def test_stop_of_a_tag_that_nobody_has_names_near_misses(host: Host) -> None:
 
 
 def test_stop_never_signals_another_process_that_has_the_id(host: Host) -> None:
-    with host.begin(sys.executable, "-c", "input()") as other:
+    with host.begin("-c", "input()") as other:
         host.registry.claim(claim_of(pid=other.pid, started=f"1@{place_of_ids()}"))
         for words in ([], ["--now"]):
             host.registry.claim(claim_of(pid=other.pid, started=f"1@{place_of_ids()}"))
@@ -420,7 +422,7 @@ def test_stop_never_signals_another_process_that_has_the_id(host: Host) -> None:
 
 
 def test_a_script_without_a_handler_dies_and_stop_says_so(host: Host) -> None:
-    with host.begin(sys.executable, "boots.py") as script:
+    with host.begin("boots.py") as script:
         assert script.stdout is not None
         while script.stdout.readline() != "up\n":
             pass
@@ -433,7 +435,7 @@ def test_a_script_without_a_handler_dies_and_stop_says_so(host: Host) -> None:
 
 
 def test_a_script_with_a_handler_ends_in_order(host: Host) -> None:
-    with host.begin(sys.executable, "boots.py", "handle") as script:
+    with host.begin("boots.py", "handle") as script:
         assert script.stdout is not None
         while script.stdout.readline() != "up\n":
             pass
@@ -443,7 +445,7 @@ def test_a_script_with_a_handler_ends_in_order(host: Host) -> None:
 
 
 def test_a_script_may_go_on_after_its_corps(host: Host) -> None:
-    with host.begin(sys.executable, "boots.py", "go on") as script:
+    with host.begin("boots.py", "go on") as script:
         assert script.stdout is not None
         while script.stdout.readline() != "up\n":
             pass
@@ -453,7 +455,7 @@ def test_a_script_may_go_on_after_its_corps(host: Host) -> None:
 
 
 def test_a_script_that_fails_gives_its_tag_back(host: Host) -> None:
-    with host.begin(sys.executable, "boots.py", "raise") as script:
+    with host.begin("boots.py", "raise") as script:
         script.communicate(timeout=LIMIT)
         assert script.returncode == 1
     assert host.is_clear()
@@ -627,7 +629,7 @@ def test_a_shell_sets_the_levels_of_the_workers_of_a_class_or_with_a_tag(host: H
 @contextmanager
 def following(host: Host, *words: str) -> Iterator[Iterator[str]]:
     """Follow the log of the Corps; give the lines as they come."""
-    with begun(host, *COMMAND, "logs", "index", "--follow", *words) as reader:
+    with begun(host.begin(*COMMAND, "logs", "index", "--follow", *words)) as reader:
         assert reader.stdout is not None
         yield reader.stdout
         reader.send_signal(signal.SIGINT)
@@ -636,9 +638,9 @@ def following(host: Host, *words: str) -> Iterator[Iterator[str]]:
 
 
 @contextmanager
-def begun(host: Host, *words: str) -> "Iterator[subprocess.Popen[str]]":
-    """Start a reader of the log, which follows it by now."""
-    with host.begin(*words) as reader:
+def begun(reader: "subprocess.Popen[str]") -> "Iterator[subprocess.Popen[str]]":
+    """Wait until a reader of the log follows it."""
+    with reader:
         assert reader.stderr is not None
         try:
             said = reader.stderr.readline()
@@ -675,7 +677,7 @@ def test_a_shell_follows_the_log_of_all_envs(host: Host) -> None:
 def test_a_reader_that_is_killed_or_is_slow_holds_nothing_up(host: Host) -> None:
     (host.directory / "app.py").write_text(textwrap.dedent(LOGS))
     host.detach()
-    with begun(host, *COMMAND, "logs", "index", "--follow") as killed, following(host) as lines:
+    with begun(host.begin(*COMMAND, "logs", "index", "--follow")) as killed, following(host) as lines:
         host.corps("call", "index", "log", '"it"')
         killed.kill()
         killed.communicate(timeout=LIMIT)
@@ -688,8 +690,8 @@ def test_a_reader_ends_with_the_corps_and_with_a_pipe(host: Host) -> None:
     (host.directory / "app.py").write_text(textwrap.dedent(LOGS))
     host.detach()
     with (
-        begun(host, *COMMAND, "logs", "index", "--follow") as reader,
-        begun(host, "sh", "-c", f"{' '.join(COMMAND)} logs index --follow | head -n 1") as piped,
+        begun(host.begin(*COMMAND, "logs", "index", "--follow")) as reader,
+        begun(host.begin_in_shell("logs index --follow | head -n 1")) as piped,
     ):
         for _ in range(3):
             host.corps("call", "index", "log", '"it"')

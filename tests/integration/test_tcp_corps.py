@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import corps
+from tests.forks import Forks
 from tests.integration.elsewhere import Listening, User
 
 INDEX = """
@@ -49,8 +50,8 @@ class Index(corps.Corps):
 
 
 @pytest.fixture
-def ann(tmp_path: Path) -> User:
-    return User(tmp_path, "ann")
+def ann(tmp_path: Path, forks: Forks) -> User:
+    return User(tmp_path, "ann", forks=forks)
 
 
 @pytest.fixture

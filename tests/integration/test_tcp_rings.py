@@ -13,6 +13,7 @@ from corps.endpoints import TcpEndpoint, read_endpoint
 from corps.federation.keyring import KeyRingFiles
 from corps.security.key_ring import AllowedKey, new_own_key
 from corps.security.keys import new_key_pair
+from tests.forks import Forks
 from tests.integration.elsewhere import Listening, User
 
 INDEX = """
@@ -86,13 +87,13 @@ with corps.connect(sys.argv[1], Index) as app:
 
 
 @pytest.fixture
-def ann(tmp_path: Path) -> User:
-    return User(tmp_path, "ann")
+def ann(tmp_path: Path, forks: Forks) -> User:
+    return User(tmp_path, "ann", forks=forks)
 
 
 @pytest.fixture
-def bob(tmp_path: Path) -> User:
-    return User(tmp_path, "bob")
+def bob(tmp_path: Path, forks: Forks) -> User:
+    return User(tmp_path, "bob", forks=forks)
 
 
 @pytest.fixture
