@@ -87,6 +87,30 @@ def run_application(
         return BY_SIGNAL + (interrupt.number if isinstance(interrupt, Stopped) else signal.SIGINT)
 
 
+def make_package(
+    application: str, output: Path | None, requirements: Path | None, version: str, *, oci: bool
+) -> int:
+    """Make one file of an application, and an image of that; return the exit status."""
+    from corps.launch.images import write_image
+    from corps.launch.packaging import package
+
+    try:
+        source = _find(application)
+        name = Path(source.path).stem if source.path else source.module.rpartition(".")[2]
+        target = output or Path(f"{name}.pyz")
+        made = package(source, target, version, requirements)
+        print(f"{target}: {len(made.files)} files, requirements: {len(made.requirements)}")
+        for module in made.unknown:
+            print(f"note: no installed package has the module {module}, which is imported", file=sys.stderr)
+        if oci:
+            print(f"{write_image(target)}")
+    except (UsageProblem, ConfigError) as problem:
+        return complain(str(problem), USAGE_ERROR)
+    except CorpsError as error:
+        return report(error)
+    return OK
+
+
 def show_settings(
     application: str | None, *, config: Path | None, settings: Mapping[str, str], as_json: bool
 ) -> int:

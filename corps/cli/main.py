@@ -199,6 +199,31 @@ def run(
     raise SystemExit(run_detached(tag, log, run_here))
 
 
+@main.command(name="package", short_help="Make one file of an application.")
+@_application
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path), help="The file; APPLICATION.pyz if not given."
+)
+@click.option(
+    "--requirements",
+    type=click.Path(path_type=Path),
+    help="A file with the lock of what the application needs. Otherwise it is made of what is installed.",
+)
+@click.option("--oci", is_flag=True, help="Make a container image of it, too: by buildah, or for docker.")
+def package_application(application: str, output: Path | None, requirements: Path | None, oci: bool) -> None:
+    """Make one file of APPLICATION, a file or a module, for "corps run FILE" and "python FILE".
+
+    It has the application's modules, corps.toml if that lies beside them, and a lock of the packages that it
+    needs. Those have to be installed where it runs.
+
+    The exit status is 0; 1 after an error of the application; 2 after an error of usage.
+    """
+    from corps.cli.commands import make_package
+
+    version = sys.modules["corps"].__version__
+    raise SystemExit(make_package(application, output, requirements, version, oci=oci))
+
+
 def _no_such_option(word: str) -> click.NoSuchOption:
     """Make the error for a word that is no option of this command, and not its application either."""
     context = click.get_current_context()

@@ -85,8 +85,9 @@ def boot(
     and raises what the start has raised. `corps.aboot` is awaited instead.
 
     Args:
-        source: ``"app.py"``, ``"app.py:Class"``, ``"package.module"``, ``"package.module:Class"``, or the
-            subclass of Corps itself. The name of a file is relative to the current folder.
+        source: ``"app.py"``, ``"app.py:Class"``, ``"package.module"``, ``"package.module:Class"``, the
+            subclass of Corps itself, or ``"app.pyz"``, which ``corps package`` has made. The name of a file
+            is relative to the current folder.
         *args: For the constructor of the Corps.
         envs: How many Envs (processes) to start; None for the setting, whose default is one per core.
         tag: The tag of the Corps.

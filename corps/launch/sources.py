@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from corps.errors import LoadError, PackError
+from corps.launch.unpacking import SUFFIX, unpacked
 from corps.packing.identities import Identities
 from corps.packing.packer import Packed, Packer
 from corps.packing.references import MAIN, is_importable
@@ -60,7 +61,7 @@ def find_source(given: Any) -> Source:
     if isinstance(given, type):
         return _of_class(given)
     if isinstance(given, Path):
-        return _of_file(given, "")
+        return _of_packaged(given, "") if given.suffix == SUFFIX else _of_file(given, "")
     if not isinstance(given, str) or not given:
         raise LoadError(
             f"{given!r} cannot be booted: give a file, a module's name, or a subclass of corps.Corps"
@@ -68,6 +69,8 @@ def find_source(given: Any) -> Source:
     place, _, qualname = given.rpartition(":")
     if not place or not qualname.replace(".", "").isidentifier():
         place, qualname = given, ""
+    if place.endswith(SUFFIX):
+        return _of_packaged(Path(place), qualname)
     if place.endswith(".py") or "/" in place or Path(place).is_file():
         return _of_file(Path(place), qualname)
     return _of_module(place, qualname)
@@ -136,6 +139,17 @@ def _of_file(given: Path, qualname: str) -> Source:
         where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
         raise LoadError(f"{path}{where}: {type(error).__name__}: {error}") from error
     return Source(_name_in_package(path) or _module_name(path), str(path), qualname, file=str(path))
+
+
+def _of_packaged(given: Path, qualname: str) -> Source:
+    """Find the application in one file that ``corps package`` has made."""
+    folder, manifest = unpacked(given.expanduser())
+    qualname = qualname or manifest.qualname
+    if manifest.file:
+        return _of_file(folder / manifest.file, qualname)
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    return _of_module(manifest.module, qualname)
 
 
 def _cannot_be_read(given: Path, error: Exception) -> str:

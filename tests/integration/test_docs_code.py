@@ -112,6 +112,7 @@ def run_apart(forks: Forks, page: str, steps: list[Block], directory: Path) -> t
         ),
         "PYTHONPATH": str(ROOT),
         "XDG_CONFIG_HOME": str(directory / "config"),  # no page changes the key ring of this user
+        "XDG_CACHE_HOME": str(directory / "cache"),
         "NO_COLOR": "1",
         "TERM": "dumb",
         "COLUMNS": "100",
