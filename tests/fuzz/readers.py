@@ -14,6 +14,7 @@ from corps.addresses import BORDER
 from corps.endpoints import read_endpoint
 from corps.errors import ConfigError, Damaged, KeyRingError, NewerFormat, UnpackError, WireError
 from corps.federation.records import ConnectionRecord
+from corps.launchers.remote.words import Alive, Decoder, Encoder, Ended, Here, Message, Said
 from corps.messages.crossing_errors import CrossingError, arrived
 from corps.packing.data import decode_data, encode_data
 from corps.packing.declared import declare
@@ -35,6 +36,12 @@ from corps.wire.stream import Cutter, head
 from tests.unit.federation.test_records import RECORD
 from tests.unit.peers.test_foreign import RIGHT, Border, request_of
 
+WORDS: tuple[Message, ...] = (
+    Here(1, "3.11.7", "0.1.0", {"pyzmq": "27.3.0"}, "node", "10.77.0.11"),
+    Alive(7, [[1, [3, 4], False]]),
+    Ended(1, None, 9, "", False, "the last line\n"),
+    Said(1, b"joined"),
+)
 FEW = 1000  # messages after which a border is made anew, so that it holds no more
 
 
@@ -248,6 +255,11 @@ def targets() -> tuple[Target, ...]:
             "link",
             refusing(lambda data: read_link_header([data]), WireError),
             link_headers,
+        ),
+        Target(
+            "hosts",
+            refusing(lambda data: list(Decoder(has_magic=False).feed(data)), WireError),
+            tuple(Encoder().frame(each) for each in WORDS),
         ),
         Target("stream", refusing(cut_stream, WireError), stream_seeds()),
         Target("pickle", refusing(read_pickle, UnpackError), PICKLES),

@@ -212,6 +212,35 @@ def test_what_is_wrong_with_a_host_is_said(
     assert f"EnvStartError: {says}" in ended.stderr
 
 
+def test_the_file_of_ssh_holds_with_its_names_keys_and_jump_hosts(
+    hosts: Hosts, ssh: Ssh, tmp_path: Path
+) -> None:
+    config = tmp_path / "ssh_config"
+    config.write_text(f"""
+Host jump
+    HostName {hosts.address(2)}
+
+Host far
+    HostName {hosts.address(3)}
+    ProxyJump jump
+
+Host *
+    IdentityFile {ssh.key}
+    UserKnownHostsFile {ssh.known_hosts}
+""")
+    table = tmp_path / "hosts.toml"
+    table.write_text(f"""
+[[host]]
+name = "c"
+address = "far"
+python = "{sys.executable}"
+ssh_config = "{config}"
+""")
+    with booted(tmp_path, hosts, table) as booting:
+        ((host, _),) = booting.ask("where")
+        assert host == "c"
+
+
 def test_the_demonstration_searches_over_three_hosts() -> None:
     demo = ROOT / "examples" / "hosts" / "demo.py"
     command = [sys.executable, str(demo), str(ROOT / "examples"), "corps"]
