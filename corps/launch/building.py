@@ -149,9 +149,9 @@ class CorpsBuilder:
                 "a Corps of several hosts needs the transport 'unix' on each, and cannot be external or "
                 "contained in another one yet"
             )
-        hosts = start_hosts(self._plan.find_hosts(), self._plan.source, settings, self._first.exits.put)
+        plan, exits = self._plan, self._first.exits
+        hosts = start_hosts(self._plan.find_hosts(), plan.source, settings, exits.put, self._end.at_kill)
         self._undo.callback(hosts.close, 0.0)
-        self._end.at_kill(lambda: hosts.close(0.0))
         return hosts
 
     def _start_own_env(

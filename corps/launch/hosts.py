@@ -19,7 +19,7 @@ from corps.launch.sources import Source
 from corps.launchers.by_command import CommandStarter
 from corps.launchers.launcher import Exit, HostPlace, Launcher
 from corps.launchers.remote.files import digest_of, pack
-from corps.launchers.remote.hosts import FarHost, HostsLauncher, start_all
+from corps.launchers.remote.hosts import FarHost, HostsLauncher, close_all, start_all
 from corps.launchers.remote.link import ParentUp
 from corps.launchers.remote.terms import Terms
 from corps.launchers.starter import Starter
@@ -54,14 +54,19 @@ class CorpsHosts:
 
     def close(self, grace: float) -> None:
         """End the parents, and with them the Envs that are left. Idempotent."""
-        for host in self.far:
-            host.close(grace)
+        close_all(self.far, grace)
 
 
 def start_hosts(
-    file: "HostFile", source: Source, settings: LaunchSettings, on_exit: Callable[[Exit], object]
+    file: "HostFile",
+    source: Source,
+    settings: LaunchSettings,
+    on_exit: Callable[[Exit], object],
+    at_kill: Callable[[Callable[[], object]], object],
 ) -> CorpsHosts:
     """Start the parents of all hosts but this one. `on_exit` hears how Envs there have ended.
+
+    `at_kill` takes what ends them, for when nothing may wait for the start any more.
 
     Raises:
         EnvStartError: A host cannot be reached, or does not fit. Then none is left running.
@@ -90,12 +95,12 @@ def start_hosts(
         FarHost(name, _starter_of(host), _python_of(host), terms, place, on_exit)
         for name, host in configs.items()
     ]
+    at_kill(lambda: close_all(far, 0.0))
     places = start_all(far)
     try:
         here = _here(file.local, places.values())
     except BaseException:
-        for each in far:
-            each.close(0.0)
+        close_all(far, 0.0)
         raise
     labels = {host.name: host.all_labels for host in (file.local, *file.hosts)}
     return CorpsHosts(here, labels, file.homes, far)

@@ -3,6 +3,7 @@
 Here each host is this machine: its parent is another process, and its Envs are reached over tcp.
 """
 
+import json
 import os
 import select
 import signal
@@ -217,6 +218,25 @@ def test_nothing_is_left_when_the_corps_has_ended(app_file: Path) -> None:
     for pid in (*pids, *parents):
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_nothing_is_left_when_the_process_that_booted_is_killed(app_file: Path, tmp_path: Path) -> None:
+    script = tmp_path / "boot.py"
+    script.write_text(
+        "import json, sys, time\nimport corps\n"
+        f"with corps.boot({str(app_file)!r}, hosts={table()!r}) as app:\n"
+        "    workers = [app.worker(host=name).ret for name in 'ab']\n"
+        "    print(json.dumps([each.where().ret[1] for each in workers]), flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    booting = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE)
+    with booting:
+        assert booting.stdout is not None
+        ends = [os.pidfd_open(pid) for pid in json.loads(booting.stdout.readline())]
+        booting.kill()
+    for each in ends:
+        assert select.select([each], [], [], WAIT)[0] == [each]
+        os.close(each)
 
 
 def test_what_is_wrong_with_a_host_is_said_with_its_name_and_its_last_words(app_file: Path) -> None:

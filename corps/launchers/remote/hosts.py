@@ -53,6 +53,7 @@ class FarHost:
         self._on_exit = on_exit
         self._lock = Lock()  # protects all below; held while a parent starts
         self._attached: _Attached | None = None
+        self._link: ParentLink | None = None  # the last one, also while it starts
         self._not_before = 0.0
         self._pause = _PAUSE
         self._is_closed = False
@@ -84,12 +85,17 @@ class FarHost:
         found = self._attached
         return found is not None and not found.link.is_over and not found.link.was_lost
 
-    def close(self, grace: float) -> None:
-        """End its parent, with its Envs, and start none any more. Idempotent."""
-        found = self._attached  # a start that is under way ends with the process
+    def end_soon(self) -> None:
+        """Have its parent end, with its Envs, and start none any more. Idempotent."""
         self._is_closed = True
-        if found is not None:
-            found.link.close(grace)
+        if self._link is not None:
+            self._link.end_soon()
+
+    def close(self, grace: float) -> None:
+        """End its parent, with its Envs, and start none any more. A start under way fails. Idempotent."""
+        self.end_soon()
+        if self._link is not None:
+            self._link.close(grace)
 
     def _attach(self) -> _Attached:
         """Return what runs there. Caller holds the lock."""
@@ -120,7 +126,9 @@ class FarHost:
 
     def _begin(self, terms: Terms) -> _Attached:
         stream = self._starter.start(self._words, terms.start_timeout)
-        link = ParentLink(self.name, self._starter.shown, stream, terms, self._on_exit)
+        link = self._link = ParentLink(self.name, self._starter.shown, stream, terms, self._on_exit)
+        if self._is_closed:  # `close` may not have seen the link
+            link.close(0.0)
         up = link.begin()
         try:
             return _Attached(link, self._place(self.name, up))
@@ -199,6 +207,14 @@ class HostsLauncher:
         return [home, *sorted(others, key=lambda name: numbers[name]), self._local_name]
 
 
+def close_all(hosts: Sequence[FarHost], grace: float) -> None:
+    """End the parents of hosts, with their Envs, all at the same time. Idempotent."""
+    for host in hosts:
+        host.end_soon()
+    for host in hosts:
+        host.close(grace)
+
+
 def start_all(hosts: Sequence[FarHost]) -> dict[str, HostPlace]:
     """Start the parents of hosts, all at the same time; return what their Envs have to know, by names.
 
@@ -211,7 +227,6 @@ def start_all(hosts: Sequence[FarHost]) -> dict[str, HostPlace]:
         starts = {host.name: threads.submit(host.start) for host in hosts}
     problems = [error for each in starts.values() if (error := each.exception()) is not None]
     if problems:
-        for host in hosts:
-            host.close(0.0)
+        close_all(hosts, 0.0)
         raise problems[0]
     return {name: each.result() for name, each in starts.items()}

@@ -221,11 +221,15 @@ class ParentLink:
 
     # --- the end ---
 
-    def close(self, grace: float) -> None:
-        """End the parent and its processes, and wait until `on_exit` has heard of all. Idempotent."""
+    def end_soon(self) -> None:
+        """Have the parent end its processes, and itself. Idempotent."""
         self._is_ending = True
         with contextlib.suppress(BrokenError):
             self.send(End())
+
+    def close(self, grace: float) -> None:
+        """End the parent and its processes, and wait until `on_exit` has heard of all. Idempotent."""
+        self.end_soon()
         if current_thread() not in (self._reader, self._writer) and self._reader.ident is not None:
             self._has_ended.wait(grace + _LAST)
         self._give_up()

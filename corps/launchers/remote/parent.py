@@ -75,8 +75,9 @@ class Parent:
         self._in, self._out = stdin, stdout
         self._encoder = Encoder()
         self._messages: SimpleQueue[Message | None] = SimpleQueue()
-        self._lock = Lock()  # protects _children, _lease; nothing blocks under it
+        self._lock = Lock()  # protects _children, _unwanted and _lease; nothing blocks under it
         self._children: dict[int, _Child] = {}  # by ticket
+        self._unwanted: set[int] = set()  # tickets of those that are to end as soon as they have started
         self._lease: HeldLease | None = None
         self._host: ProcessHost | None = None
         self._ends = Event()  # set when the parent ends
@@ -124,12 +125,7 @@ class Parent:
                 if (child := self._child(ticket)) is not None:
                     child.told.put(None)
             case Kill(ticket, with_stacks):
-                if (child := self._child(ticket)) is None:
-                    return
-                if with_stacks:
-                    child.process.end_with_stacks()
-                else:
-                    child.process.kill(SIGKILL)
+                self._end_child(ticket, with_stacks=with_stacks)
             case Clear(env_id, incarnation):
                 if self._host is not None:
                     journals = (f"{incarnation[:12]}-*.journal",) if incarnation else ()
@@ -140,6 +136,18 @@ class Parent:
                         self._lease.granted(number)
             case _:
                 raise WireError(f"{message.word!r} is for a booting process")
+
+    def _end_child(self, ticket: int, *, with_stacks: bool) -> None:
+        with self._lock:
+            child = self._children.get(ticket)
+            if child is None:
+                self._unwanted.add(ticket)  # it may be on its way; one that has ended does not come again
+        if child is None:
+            return
+        if with_stacks:
+            child.process.end_with_stacks()
+        else:
+            child.process.kill(SIGKILL)
 
     def _child(self, ticket: int) -> _Child | None:
         with self._lock:
@@ -189,6 +197,9 @@ class Parent:
         child = _Child(process)
         with self._lock:
             self._children[ticket] = child
+            is_unwanted = ticket in self._unwanted
+        if is_unwanted:
+            process.kill(SIGKILL)
         self._send(Started(ticket, process.pid))
         for what, target in (("hear", self._hear), ("tell", self._tell)):
             name = f"corps-{what}-{env_id}"

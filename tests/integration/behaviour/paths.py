@@ -70,9 +70,13 @@ def local(config: dict[str, Any] | None = None) -> Iterator[Way]:
 @contextmanager
 def booted(transport: str, config: dict[str, Any] | None = None) -> Iterator[Way]:
     """A Corps of two Envs. What it starts on demand in this process is started before it is given."""
-    app = corps.boot(
-        APP, envs=2, config={"transport": transport, "threads.min": 4, **QUICK_END, **(config or {})}
-    )
+    settings = {"threads.min": 4, **QUICK_END, **(config or {})}
+    if transport == "hosts":  # each of this machine
+        host = {"launcher": "subprocess", "command": ["{command}"], "address": "127.0.0.1"}
+        hosts = {"host": [{"name": "a", **host}, {"name": "b", **host}]}
+        app = corps.boot(APP, hosts=hosts, config=settings)
+    else:
+        app = corps.boot(APP, envs=2, config={"transport": transport, **settings})
     try:
         way = Way(transport, app._bound(), 1, 2)
         with way.entered():
