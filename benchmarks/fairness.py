@@ -15,15 +15,19 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import psutil
 
 import corps
+from benchmarks.plots import draw_floods
 
 HONEST: Final = "honest"
 GREEDY: Final = "greedy"
 _WARM_UP: Final = 1.0  # seconds that are not counted
+_CALM: Final = 10.0  # seconds at most of the calm before
+_POINTS: Final = 600  # sizes that are kept of a case
 _PATIENCE: Final = 120.0  # seconds that all clients may take to start
 
 
@@ -86,12 +90,17 @@ class Seen:
         greedy: Answers of each greedy process.
         grown: Bytes by which the serving process had grown at most.
         neighbour: The rate of a caller of the neighbour, against that before the clients came.
+        memory: Resident bytes of the serving process all the while, each with the seconds since the clients
+            came.
+        before: Its resident bytes before that.
     """
 
     honest: Sequence[int]
     greedy: Sequence[int]
     grown: int
     neighbour: float
+    memory: Sequence[Sequence[float]] = ()
+    before: int = 0
 
     @property
     def slowest(self) -> float:
@@ -195,26 +204,30 @@ def run(case: Case, seconds: float) -> Seen:
         clients = [_Client(kind, tag, case, seconds) for kind in kinds]
         for client in clients:
             client.wait_ready()
-        before, resident, _ = _watch(neighbour, serving, seconds)
+        before, calm = _watch(neighbour, serving, min(seconds, _CALM))
         for client in clients:
             client.go()
-        _, _, _ = _watch(neighbour, serving, _WARM_UP)
-        during, _, peak = _watch(neighbour, serving, seconds)
+        _, first = _watch(neighbour, serving, _WARM_UP)
+        during, then = _watch(neighbour, serving, seconds)
         counts = [client.counts() for client in clients]
     honest = [count for each in counts[: case.processes] for count in each]
     greedy = [count for each in counts[case.processes :] for count in each]
-    return Seen(honest, greedy, max(0, peak - resident), during / before)
+    resident, peak = min(size for _, size in calm), max(size for _, size in then)
+    memory = [*first, *((_WARM_UP + at, size) for at, size in then)]
+    kept = memory[:: max(1, len(memory) // _POINTS)]
+    return Seen(honest, greedy, max(0, int(peak - resident)), during / before, kept, int(resident))
 
 
-def _watch(neighbour: Any, serving: psutil.Process, seconds: float) -> tuple[float, int, int]:
-    """Call the neighbour for a while; return the rate, and the least and most memory of its process."""
-    end, count, sizes = time.monotonic() + seconds, 0, []
-    while time.monotonic() < end:
+def _watch(
+    neighbour: Any, serving: psutil.Process, seconds: float
+) -> tuple[float, list[tuple[float, float]]]:
+    """Call the neighbour for a while; return the rate, and the memory of its process at each time."""
+    begin, sizes = time.monotonic(), []
+    while (at := time.monotonic() - begin) < seconds:
         neighbour.pid().result()
-        count += 1
-        sizes.append(serving.memory_info().rss)
+        sizes.append((at, float(serving.memory_info().rss)))
         time.sleep(0.005)
-    return count / seconds, min(sizes), max(sizes)
+    return len(sizes) / seconds, sizes
 
 
 def table(seen: Sequence[tuple[Case, Seen]]) -> str:
@@ -240,13 +253,26 @@ def main() -> None:
     parser.add_argument("--client", nargs=4, help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each case")
     parser.add_argument("--only", type=int, nargs="*", help="cases by their numbers, from 0")
+    parser.add_argument("--keep", type=Path, help="file for what was measured")
+    parser.add_argument("--from", dest="source", type=Path, help="such a file, in place of measuring")
+    parser.add_argument("--plot", type=Path, help="directory for plots")
     given = parser.parse_args()
     if given.client is not None:
         kind, tag, case, seconds = given.client
         _be_client(kind, tag, Case(**json.loads(case)), float(seconds))
         return
     cases = [case for number, case in enumerate(CASES) if given.only is None or number in given.only]
-    print(table([(case, run(case, given.seconds)) for case in cases]))
+    if given.source is None:
+        measured = [(case, run(case, given.seconds)) for case in cases]
+    else:
+        kept = json.loads(given.source.read_text())
+        measured = [(Case(**each["case"]), Seen(**each["seen"])) for each in kept]
+    if given.keep is not None:
+        facts = [{"case": asdict(case), "seen": asdict(seen)} for case, seen in measured]
+        given.keep.write_text(json.dumps(facts) + "\n")
+    if given.plot is not None:
+        draw_floods(given.plot, [(case.name, seen) for case, seen in measured])
+    print(table(measured))
 
 
 if __name__ == "__main__":

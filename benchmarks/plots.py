@@ -1,8 +1,8 @@
 """Draws what a run has measured. Needs matplotlib, which the group `bench` installs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from benchmarks.cases import (
     AMONG,
@@ -78,6 +78,58 @@ def draw(directory: Path, run: Run) -> None:
             figure.suptitle(PLOTS[name])
             figure.savefig(directory / f"{name}.svg", metadata={"Date": None})
             plt.close(figure)
+
+
+class Flood(Protocol):
+    """What a flood of clients has shown, as `benchmarks.fairness` has it."""
+
+    @property
+    def honest(self) -> Sequence[int]:
+        """Answers of each client."""
+
+    @property
+    def memory(self) -> Sequence[Sequence[float]]:
+        """Seconds and resident bytes."""
+
+    @property
+    def before(self) -> int:
+        """Resident bytes before it."""
+
+
+def draw_floods(directory: Path, floods: Sequence[tuple[str, Flood]]) -> None:
+    """Draw how the clients of each flood share a worker, and what that does to the memory of its process.
+
+    Args:
+        directory: Where to; made if it is not there. A file for each flood, ``flood-1.svg`` the first.
+        floods: Each with its name.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams.update(STYLE)
+    import matplotlib.pyplot as plt
+
+    directory.mkdir(parents=True, exist_ok=True)
+    for number, (name, flood) in enumerate(floods, 1):
+        figure, (shares, sizes) = plt.subplots(1, 2, figsize=(10, 3.5))
+        counts = sorted(flood.honest)
+        mean = sum(counts) / len(counts)
+        shares.plot(range(1, len(counts) + 1), counts, color=COLOURS["corps"], marker=".", linestyle="none")
+        shares.axhline(mean, color=COLOURS["floor"], label="mean")
+        shares.axhline(mean / 2, color=COLOURS["floor"], linestyle=":", label="half of the mean")
+        shares.set(xlabel="clients, the slowest first", ylabel="answers", ylim=(0, 1.1 * counts[-1]))
+        shares.legend(loc="lower right")
+        grown = [(at, (size - flood.before) / MIB) for at, size in flood.memory]
+        sizes.plot(*zip(*grown, strict=True), color=COLOURS["corps"])
+        sizes.axhline(64.0, color=COLOURS["floor"], linestyle=":", label="64 MiB, the room of all clients")
+        sizes.set(xlabel="seconds", ylabel="MiB more than before", ylim=(0, 80))
+        sizes.legend(loc="lower right")
+        figure.suptitle(name)
+        figure.savefig(directory / f"flood-{number}.svg", metadata={"Date": None})
+        plt.close(figure)
 
 
 def _of(run: Run, section: str, work: str) -> list[Result]:

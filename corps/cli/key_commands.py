@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Final
 from corps.clock import wall_time
 from corps.errors import CorpsError, KeyRingError, NoSuchKey
 from corps.federation.keyring import KeyRingFiles, read_secret, write_secret
+from corps.security.authenticators import new_token, token_hash
+from corps.security.json_web_tokens import signed_token
 from corps.security.key_ring import (
     AllowedKey,
     KeyRing,
     OwnKey,
     RevokedKey,
+    check_name,
     check_public,
     fingerprint,
     key_as_json,
@@ -39,8 +42,15 @@ _SHORT: Final = 12  # digits of a fingerprint in a text
 @contextlib.contextmanager
 def _ring(place: "Place") -> Iterator[KeyRingFiles]:
     """Give the ring of a directory. An error of the user ends the command with one line."""
-    try:
+    with _refusing():
         yield KeyRingFiles(place.directory)
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    """Have an error of the user end the command with one line."""
+    try:
+        yield
     except CorpsError as error:
         print(f"corps: {error}", file=sys.stderr)
         raise SystemExit(REFUSED) from None
@@ -135,6 +145,43 @@ def export_key(place: "Place", name: str, secret: Path | None) -> None:
             _show(key, place, text)
             return
         _show(key, place, key.public)
+
+
+def make_shared_token(user: str, out: Path, *, as_json: bool) -> None:
+    """Write a new secret token of a user to a file; print what is kept of it."""
+    with _refusing():
+        check_name(user)
+        token = new_token()
+        kept = token_hash(token)
+        write_secret(out, token)
+        facts = {"user": user, "hash": kept, "file": str(out)}
+        _print(facts if as_json else f"{json.dumps(user)} = {json.dumps(kept)}")
+
+
+def make_web_token(
+    user: str,
+    out: Path,
+    signed_by: Path,
+    audience: str,
+    issuer: str | None,
+    algorithm: str,
+    seconds: float,
+    *,
+    as_json: bool,
+) -> None:
+    """Write a new JSON Web Token of a user to a file; print until when it counts."""
+    with _refusing():
+        check_name(user)
+        key, end = read_secret(signed_by).strip(), wall_time() + seconds
+        claims = {"sub": user, "aud": audience, "exp": int(end), **({"iss": issuer} if issuer else {})}
+        write_secret(out, signed_token(claims, key, algorithm))
+        facts = {"user": user, "audience": audience, "expires": int(end), "file": str(out)}
+        _print(facts if as_json else f"wrote a token of {user} for {audience} until {_moment(end)} to {out}")
+
+
+def _print(what: dict[str, object] | str) -> None:
+    print(what if isinstance(what, str) else json.dumps(what, indent=2))
+    sys.stdout.flush()
 
 
 def _show(key: OwnKey | AllowedKey, place: "Place", text: str) -> None:

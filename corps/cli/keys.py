@@ -164,3 +164,54 @@ def export(place: Place, name: str, secret: Path | None) -> None:
     from corps.cli.key_commands import export_key
 
     export_key(place, name, secret)
+
+
+@keys.command(short_help="Make credentials for a user.")
+@click.argument("user")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Write the token to this new file. Only you can read the file.",
+)
+@click.option(
+    "--jwt",
+    "signed_by",
+    type=click.Path(path_type=Path),
+    help="Make a JSON Web Token, signed by the key in this file, in place of a shared secret.",
+)
+@click.option("--audience", metavar="WHO", help="Who a JSON Web Token is for.")
+@click.option("--issuer", metavar="WHO", help="Who says that it made a JSON Web Token.")
+@click.option("--algorithm", default="HS256", show_default=True, help="How a JSON Web Token is signed.")
+@click.option(
+    "--expires",
+    metavar="TIME",
+    callback=_seconds,
+    default="1d",
+    show_default=True,
+    help="How long a JSON Web Token counts.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def token(
+    user: str,
+    out: Path,
+    signed_by: Path | None,
+    audience: str | None,
+    issuer: str | None,
+    algorithm: str,
+    expires: float,
+    *,
+    as_json: bool,
+) -> None:
+    """Make a token by which a program asks for USER, for tests and small use.
+
+    Of a shared secret it prints the line for the file that the setting authentication.tokens names.
+    """
+    from corps.cli.key_commands import make_shared_token, make_web_token
+
+    if signed_by is None:
+        make_shared_token(user, out, as_json=as_json)
+    elif audience is None:
+        raise click.UsageError("--jwt wants --audience too: a token has to say who it is for")
+    else:
+        make_web_token(user, out, signed_by, audience, issuer, algorithm, expires, as_json=as_json)

@@ -14,6 +14,9 @@ from unittest.mock import patch
 import pytest
 
 from corps.cli.main import main
+from corps.security.authenticators import SharedTokens
+from corps.security.json_web_tokens import JsonWebTokens
+from corps.toml_reading import parse_toml
 
 ROOT: Final = Path(__file__).parents[2]
 LIMIT: Final = 100.0
@@ -147,3 +150,31 @@ def test_the_command_itself_leaves_a_ring_for_its_user_alone(tmp_path: Path) -> 
     assert json.loads(done.stdout)["name"] == "work"
     found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "corps").rglob("*")}
     assert found == {"keys": 0o700, "own.json": 0o600}
+
+
+def test_a_token_is_made_that_counts_and_is_never_printed(tmp_path: Path) -> None:
+    ann = User(tmp_path / "ann")
+    line = ann.keys("token", "bob", "--out", str(tmp_path / "bob.token"))
+    token = (tmp_path / "bob.token").read_text()
+    assert stat.S_IMODE((tmp_path / "bob.token").stat().st_mode) == 0o600
+    assert token not in ann.said
+    assert SharedTokens(parse_toml(line.encode(), "line")).check(token) == "bob"
+    assert "exists" in ann.keys("token", "bob", "--out", str(tmp_path / "bob.token"), status=1)
+    assert "cannot be a name" in ann.keys("token", "b/b", "--out", str(tmp_path / "other"), status=1)
+
+
+def test_a_web_token_is_made_that_counts(tmp_path: Path) -> None:
+    ann = User(tmp_path / "ann")
+    key, out = tmp_path / "key", tmp_path / "bob.jwt"
+    key.touch(0o600)
+    key.write_text("k" * 40 + "\n")
+    words = ["token", "bob", "--out", str(out), "--jwt", str(key), "--audience", "shop"]
+    assert json.loads(ann.keys(*words, "--json"))["user"] == "bob"
+    assert JsonWebTokens("k" * 40, algorithms=["HS256"], audience="shop").check(out.read_text()) == "bob"
+    out.unlink()
+    for wrong in ("none", "HS999", "ES256"):
+        assert wrong in ann.keys(*words, "--algorithm", wrong, status=1) or wrong == "none"
+        assert not out.exists()
+    key.write_text("short")
+    assert "32 or more" in ann.keys(*words, status=1)
+    assert "--audience" in ann.keys("token", "bob", "--out", str(out), "--jwt", str(key), status=2)
