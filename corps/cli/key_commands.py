@@ -154,7 +154,7 @@ def make_shared_token(user: str, out: Path, *, as_json: bool) -> None:
         token = new_token()
         kept = token_hash(token)
         write_secret(out, token)
-        facts = {"user": user, "hash": kept, "file": str(out)}
+        facts: dict[str, object] = {"user": user, "hash": kept, "file": str(out)}
         _print(facts if as_json else f"{json.dumps(user)} = {json.dumps(kept)}")
 
 

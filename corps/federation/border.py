@@ -65,7 +65,6 @@ class CorpsBorder:
         self._me: Member | None = None
         self._tcp = transport if isinstance(transport, BorderedTransport) else None
         self._follows_keys = False
-        self._has_warned = False  # that it listens with an old key; the thread of the alarms uses it
         # Protects what follows. Nothing is sent or settled under it.
         self._lock = Lock()
         self._routes: dict[Place, ForeignPeer] = {}
@@ -121,6 +120,8 @@ class CorpsBorder:
         known = me if env_id == me.env else peers.record_of(env_id)
         if known is None and env_id == FRONT:  # a lone Env is its own front
             known = me
+        if outer is not None and known is not None and known.outside:  # all Envs change their key together
+            known = replace(known, public_key=outer.public_key)
         return replace(known or Member(env_id, "", ""), corps=self._env.corps_id)
 
     # --- the way to others ---
@@ -454,12 +455,10 @@ class CorpsBorder:
         if self._is_closed or outer is None:
             return
         self._tcp.keys.refresh()
-        self._foreign.judge_again(outer.proven_key)
-        if not self._has_warned and not self._tcp.keys.is_current(outer.public_key):
-            self._has_warned = True
-            words = self._tcp.keys.words_for(outer.public_key)
-            text = "%s listens with %s, which was replaced: start its Corps again before that key ends"
-            _log.warning(text, self._env.label, words)
+        self._foreign.judge_again(outer.keys_of)
+        successor = self._tcp.keys.successor(outer.public_key)
+        if successor is not None:
+            outer.take_over(successor)
         self._env.alarms.at(now() + _KEYS, self._look_at_keys)
 
     # --- peers that come and go ---

@@ -264,13 +264,13 @@ class ForeignPeers:
         peer.lose(loss)
         self._env.forget_holder(peer.member.env)
 
-    def judge_again(self, proven: Callable[[Member], str]) -> None:
-        """Lose all peers whose keys do not count any more. `proven` gives the key that an Env has proved."""
+    def judge_again(self, keys_of: Callable[[Member], set[str]]) -> None:
+        """Lose all peers whose keys do not count any more. `keys_of` gives those of an Env."""
         with self._lock:
             peers = list(self._by_incarnation.values())
         for peer in peers:
             member = peer.member
-            for key in {proven(member), member.public_key}:
+            for key in keys_of(member):
                 verdict = self._terms.judge(key)
                 if verdict.identity != peer.owner:
                     why = verdict.reason or f"of {verdict.identity!r} now"

@@ -86,12 +86,10 @@ class BorderKeys:
         key = (self._ring or KeyRing()).current(wall_time())
         return KeyPair(key.public, key.secret)
 
-    def is_current(self, public: str) -> bool:
-        """Return whether a key is the one to show to others now."""
-        try:
-            return self.pair().public == public
-        except NoSuchKey:
-            return False
+    def successor(self, public: str) -> KeyPair | None:
+        """Return the pair that has to take over now from a key of this owner; None if that may go on."""
+        key = (self._ring or KeyRing()).successor(public, wall_time())
+        return None if key is None else KeyPair(key.public, key.secret)
 
     def of(self, identity: str) -> tuple[str, ...]:
         """Return the public keys that count for a user, or for the owner.

@@ -25,6 +25,7 @@ FORMAT: Final = 1  # of both files. A reader refuses what a newer release wrote
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")  # of keys and users
 _KEY_SIZE: Final = 40  # characters of a CURVE key in Z85
+_LONGEST_MARGIN: Final = 60.0  # seconds before the end of a key in which its successor takes over
 _LEAST: Final = 8  # characters by which a key may be called
 
 
@@ -181,6 +182,26 @@ class KeyRing:
             called = "" if name is None else f" called {name!r}"
             raise NoSuchKey(f"the key ring has no own key{called} that counts; `corps keys new` makes one")
         return max(usable, key=lambda key: key.made)
+
+    def successor(self, public: str, at: float) -> OwnKey | None:
+        """Return the own key that has to take over now from another one; None if that may go on.
+
+        It takes over when a quarter of the overlap is left, and a minute at most before the end.
+        """
+        former = next((key for key in self.own if key.public == public), None)
+        revoked = any(key.public == public for key in self.revoked)
+        if former is None and not revoked:
+            return None
+        try:
+            newest = self.current(at, None if former is None else former.name)
+        except NoSuchKey:
+            return None
+        if former is None:
+            return newest
+        if newest.public == public or former.expires is None:
+            return None
+        margin = min(_LONGEST_MARGIN, max(0.0, former.expires - newest.made) / 4)
+        return newest if at >= former.expires - margin else None
 
     def meant(self, what: str) -> tuple[str, ...]:
         """Return the public keys that a text means: of a name or user, one key, or a fingerprint's beginning.

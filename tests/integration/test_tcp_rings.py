@@ -3,7 +3,9 @@
 import secrets
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from corps.clock import wall_time
 from corps.endpoints import TcpEndpoint, read_endpoint
 from corps.federation.keyring import KeyRingFiles
-from corps.security.key_ring import AllowedKey, new_own_key
+from corps.security.key_ring import AllowedKey, KeyRing, new_own_key
 from corps.security.keys import new_key_pair
 from tests.forks import Forks
 from tests.integration.elsewhere import Listening, User
@@ -197,6 +199,42 @@ def test_a_rotation_with_an_overlap_fails_no_request(ann: User, index: Listening
         assert wait_for_line(load.stdout, "stopped")
     with ann.corps(INDEX, "second", "--listen", "127.0.0.1") as second:  # it listens with the newest key
         assert "word for own\n" in ann.run(ASK, second.addresses[0])
+
+
+def go_on_until(load: "subprocess.Popen[str]", end: float) -> None:
+    """Let a load go on until a time. It says how much it has done all the while, or why it has failed."""
+    assert load.stdout is not None
+    while wall_time() < end:
+        line = load.stdout.readline()
+        assert line[:1].isdigit(), line
+
+
+def stopped(load: "subprocess.Popen[str]") -> bool:
+    assert load.stdout is not None
+    assert load.stdin is not None
+    load.stdin.write("stop\n")
+    load.stdin.flush()
+    return bool(wait_for_line(load.stdout, "stopped"))
+
+
+def test_a_key_that_ends_is_replaced_while_all_goes_on(ann: User, bob: User, index: Listening) -> None:
+    ann.allow(bob)
+    bob.allow(ann)
+    with ann.script(LOAD, index.addresses[0]) as own, bob.script(LOAD, of_ann(index)) as other:
+        for load in (own, other):
+            assert load.stdout is not None
+            wait_for_line(load.stdout, "100")
+        for _ in range(2):
+            rotate(ann.ring, overlap=8.0)
+            end = wall_time() + 8.0
+            newest = AllowedKey("ann", ann.ring.read().current(wall_time()).public, 0.0)
+            bob.ring.change(partial(KeyRing.with_allowed, key=newest))
+            go_on_until(own, end + 1.0)
+            go_on_until(other, end + 1.0)
+        assert stopped(own)
+        assert stopped(other)
+    assert "word for own\n" in ann.run(ASK, index.addresses[0])
+    assert "word for bob\n" in bob.run(ASK, of_ann(index))
 
 
 def test_a_ring_that_cannot_be_read_lets_nobody_in(ann: User, index: Listening) -> None:

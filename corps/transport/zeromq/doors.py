@@ -33,6 +33,11 @@ class Doors:
         """Take one more."""
         self._doors = (*self._doors, door)
 
+    @property
+    def bound(self) -> tuple[str, ...]:
+        """What was bound, in the order in which they were added."""
+        return tuple(str(door.bound) for door in self._doors)
+
     def outside(self) -> tuple[str, ...]:
         """Return what others connect to, in the order in which they were added."""
         return tuple(str(door.advertised) for door in self._doors)

@@ -204,6 +204,22 @@ class ZmqLink(Link):
             if self._is_usable():
                 self._say(header)
 
+    def renew(self, dealer: "zmq.Socket[bytes]", hello: bytes) -> None:
+        """Go on by another socket, because a key of one side is another one. Thread that reads only.
+
+        What the former one may have lost is sent again, as after any other break of the connection.
+        """
+        with self._lock:
+            former, self._hello = self._dealer, hello
+            if former is not None:
+                self._dealer = dealer
+                try:
+                    self._ask()
+                finally:
+                    former.close(linger=0)
+        if former is None:
+            dealer.close(linger=0)
+
     def forsake(self) -> None:
         """Lose what was not sent, and what is sent from now on: the peer is no member any more."""
         with self._lock:

@@ -1,8 +1,10 @@
 """Sockets of ZeroMQ, with all their options: who may connect, how long things take, how large they are."""
 
 import errno
+import logging
 from collections.abc import Callable
 from struct import Struct
+from threading import Event
 from typing import Final, NamedTuple
 
 import zmq
@@ -15,6 +17,8 @@ from corps.security.keys import KeyPair
 from corps.transport.socket_dir import SocketDir
 from corps.wire.chunks import LARGE_MESSAGE
 from corps.wire.frames import Hello
+
+_log = logging.getLogger("corps.transport")
 
 _IPC: Final = "ipc://"
 _ZAP_DOMAIN: Final = b"corps"
@@ -30,6 +34,9 @@ _SLACK: Final = 128 * 1024
 # glibc keeps freed memory up to twice the largest block that it has unmapped so far. Without that, each chunk
 # is given back to the system and asked for again: 85 000 page faults per GiB, and 0.8 GiB/s, not 1.2.
 _KEPT: Final = 16 * 1024 * 1024
+
+_REBINDS: Final = 200  # times that a port is tried that this socket has had ...
+_REBIND_PAUSE: Final = 0.01  # ... with as many seconds in between
 
 _NO_IPV6: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
@@ -95,13 +102,19 @@ class SocketFactory:
             made.curve_publickey = self._keys.public.encode()
         return made
 
-    def new_dealer(self, member: Member, link: int) -> "zmq.Socket[bytes]":
+    def change_keys(self, router: "zmq.Socket[bytes]", keys: KeyPair) -> None:
+        """Have a socket prove another key to whom connects from its next binding on."""
+        self._keys = keys
+        router.curve_secretkey = keys.secret.encode()
+        router.curve_publickey = keys.public.encode()
+
+    def new_dealer(self, member: Member, link: int, server_key: str) -> "zmq.Socket[bytes]":
         """Return a socket to send by, connected. A ValueError means that the member makes no sense."""
         dealer = self._new(zmq.DEALER)
         try:
             if self._keys is not None:
                 keys = self._keys if self._client_keys is None else self._client_keys()
-                dealer.curve_serverkey = member.public_key.encode()
+                dealer.curve_serverkey = server_key.encode()
                 dealer.curve_publickey = keys.public.encode()
                 dealer.curve_secretkey = keys.secret.encode()
             if member.endpoint.startswith("tcp://["):
@@ -171,6 +184,27 @@ class SocketFactory:
             "or widen the setting that names the ports"
         )
 
+    def bind_anew(self, router: "zmq.Socket[bytes]", endpoint: str) -> None:
+        """Listen where the socket listens already, with the keys that it has now. All connections break.
+
+        libzmq gives up the port in a thread of its own, so this tries it for a moment.
+        """
+        try:
+            router.unbind(endpoint)
+        except zmq.ZMQError as error:
+            _log.warning("%s was not bound: %s", endpoint, error)
+        bound = _tcp(endpoint)
+        for _ in range(_REBINDS - 1):
+            try:
+                _bind(router, bound)
+            except zmq.ZMQError as error:
+                if error.errno != zmq.EADDRINUSE:
+                    raise
+                Event().wait(_REBIND_PAUSE)
+            else:
+                return
+        _bind(router, bound)
+
     def _new(self, kind: int) -> "zmq.Socket[bytes]":
         made = self.context.socket(kind)
         made.linger = _LINGER_MS
@@ -198,6 +232,10 @@ def _bind(router: "zmq.Socket[bytes]", endpoint: TcpEndpoint) -> None:
 
 
 def _bound_endpoint(text: str) -> TcpEndpoint:
+    return _tcp(text)
+
+
+def _tcp(text: str) -> TcpEndpoint:
     host, _, port = text.removeprefix("tcp://").rpartition(":")
     return TcpEndpoint(host.strip("[]"), int(port))
 

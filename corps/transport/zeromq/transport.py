@@ -9,6 +9,8 @@ to the sender, so there is one link at most to each peer, whatever it was opened
 
 What ZeroMQ loses when a connection breaks is sent again (`corps.wire.resume`). What it loses when a peer dies
 it loses silently; the membership, not the socket, tells of deaths.
+
+One file because all of it uses the same sockets, in the thread that reads them.
 """
 
 import errno
@@ -42,6 +44,7 @@ from corps.reserve import Reserve
 from corps.security.admission import Admission
 from corps.security.audit import Audit
 from corps.security.border_keys import BorderKeys
+from corps.security.key_ring import fingerprint
 from corps.security.keys import KeyPair
 from corps.supervision.beats import Beats
 from corps.transport.hello import note_refusal
@@ -82,6 +85,7 @@ _FDS_OF_LINK: Final = 3  # that a socket takes to be made, and its connection la
 _RESERVE: Final = 4 * _FDS_OF_LINK
 _MEMORY_PAUSE: Final = 0.1  # seconds until memory is asked for again
 _BATCH: Final = 256  # messages read before connections are judged again
+_SEEKS: Final = 0.5  # seconds between two tries which key another Env has
 _HEARS: Final = 0.4  # seconds between two looks whether a peer across the border has said that it is gone
 _FAREWELL_MS: Final = 100  # that the last words across the border may take to leave
 _LOOPBACK: Final = Listening()
@@ -134,6 +138,12 @@ class ZmqTransport(Transport):
         self._inbound = InboundLinks(hello, self._members.get, self.audit, self._proves)
         self._admission = Admission(os.getuid(), ring=None if border is None else border.judge_newcomer)
         self._proven: dict[str, str] = {}  # the key that each Env of another Corps has proved last
+        # The key by which an Env of another Corps is reached, if it is not that of its record.
+        self._server_keys: dict[str, str] = {}
+        self._next_keys: SimpleQueue[KeyPair] = SimpleQueue()  # to take over
+        # Links to Envs of the same owner, which may have another key since this one has: both are tried.
+        self._seeking: dict[str, tuple[str, ...]] = {}
+        self._seeks_at: float | None = None
         self._on_message: OnMessage  # both from `start` on: nothing is read before
         self._on_broken: OnBroken
         self._strangers: ZmqStrangers | None = None  # over `ipc` nobody else gets at the socket
@@ -194,16 +204,86 @@ class ZmqTransport(Transport):
         """
         self._doors.await_towards(endpoint, timeout, self.interrupt)
 
-    def proven_key(self, member: Member) -> str:
-        """Return the key that an Env of another Corps has proved last, or that it has to have."""
-        return self._proven.get(member.incarnation, member.public_key)
+    def keys_of(self, member: Member) -> set[str]:
+        """Return the keys of an Env of another Corps: that it has proved, and by which it is reached."""
+        reached = self._server_keys.get(member.incarnation, member.public_key)
+        return {self._proven.get(member.incarnation, reached), reached}
+
+    def take_over(self, keys: KeyPair) -> None:
+        """Go on with another pair of this owner: listen with it, and prove it to others. Thread-safe."""
+        self._next_keys.put(keys)
+        self.interrupt()
+
+    def _take_over(self) -> None:
+        """Take over the next pair, if there is one. In the thread that reads."""
+        keys: KeyPair | None = None
+        with suppress(Empty):
+            while True:
+                keys = self._next_keys.get_nowait()
+        if keys is None or self._keys is None or keys == self._keys:
+            return
+        former, self._keys = self._keys, keys
+        self._sockets.change_keys(self._router, keys)
+        for endpoint in self._doors.bound:
+            self._sockets.bind_anew(self._router, endpoint)
+        _log.info("%s listens with the key %s now", env_label(self._hello.env), fingerprint(keys.public))
+        with self._lock:
+            links = {each: link for each, link in self._links.items() if each in self._members}
+        for incarnation, link in links.items():
+            known = self._server_keys.get(incarnation, link.member.public_key)
+            if known == former.public:  # of the same ring: it changes its key at about the same time
+                self._seeking[incarnation] = (known, keys.public)
+                known = keys.public
+            self._renew(link, known)
+        if self._seeking:
+            self._seeks_at = now() + _SEEKS
+
+    def _renew(self, link: ZmqLink, server_key: str) -> None:
+        """Have a link go on by another connection, to who has this key. In the thread that reads."""
+        member = link.member
+        try:
+            dealer = self._reserve.use(
+                lambda: self._sockets.new_dealer(member, link.number, server_key), _FDS_OF_LINK
+            )
+            self._server_keys[member.incarnation] = server_key
+            link.renew(dealer, self._hello_to(member).header())
+        except (zmq.ZMQError, ValueError, CorpsError) as error:  # then its silence tells
+            _log.warning("the link to %s could not be renewed: %s", member.label, error)
+
+    def _seek(self) -> None:
+        """Try the other key of those that have not said hello since this Env has another one."""
+        for incarnation, keys in list(self._seeking.items()):
+            link = self._links.get(incarnation)
+            if link is None:
+                del self._seeking[incarnation]
+                continue
+            first, other = keys
+            self._seeking[incarnation] = other, first
+            self._renew(link, first)
+        self._seeks_at = now() + _SEEKS if self._seeking else None
+
+    def _learn_key(self, member: Member, said: str) -> None:
+        """Take note of the key by which an Env of another Corps says that it listens."""
+        self._seeking.pop(member.incarnation, None)
+        known = self._server_keys.get(member.incarnation, member.public_key)
+        link = self._links.get(member.incarnation)
+        if said == known or not said or self._border is None:
+            return
+        verdict = self._border.judge_newcomer(said)
+        if not verdict.counts or verdict.identity != self._border.judge(known).identity:
+            return
+        if link is None:
+            self._server_keys[member.incarnation] = said
+        else:
+            self._renew(link, said)
 
     def _proves(self, user: str | None, member: Member) -> bool:
         """Return whether a peer that has proved to be `user` may speak for a member."""
         if self._border is None:
             return self._keys is None or user == member.incarnation
         verdict = self._border.judge(user or "?")
-        return verdict.counts and verdict.identity == self._border.judge(member.public_key).identity
+        known = self._server_keys.get(member.incarnation, member.public_key)
+        return verdict.counts and verdict.identity == self._border.judge(known).identity
 
     def _hello_to(self, member: Member) -> Hello:
         """Return what a peer hears first: across the border also where its answers go, and whom it is for."""
@@ -225,6 +305,7 @@ class ZmqTransport(Transport):
             self._members.pop(member.incarnation, None)
             self._admission.keys.pop(member.public_key, None)
             self._proven.pop(member.incarnation, None)
+            self._server_keys.pop(member.incarnation, None)
             self._incoming.pop(member.incarnation, None)
             link = self._links.pop(member.incarnation, None)  # who is admitted again gets another one
         if link is not None:
@@ -254,7 +335,10 @@ class ZmqTransport(Transport):
             number = next(self._numbers)
             self._check_listener(member)
             try:
-                dealer = self._reserve.use(lambda: self._sockets.new_dealer(member, number), _FDS_OF_LINK)
+                key = self._server_keys.get(member.incarnation, member.public_key)
+                dealer = self._reserve.use(
+                    lambda: self._sockets.new_dealer(member, number, key), _FDS_OF_LINK
+                )
             except (zmq.ZMQError, ValueError, NoSuchKey) as error:
                 raise _no_link(member, error) from error
             link = ZmqLink(
@@ -335,6 +419,7 @@ class ZmqTransport(Transport):
         if timeout != 0.0:  # else it is a look in passing: it makes nobody late
             timeout = self._patrol.within(timeout)
         timeout = until(self._hears_at, until(self._looks_at, until(self._tries_again, timeout)))
+        timeout = until(self._seeks_at, timeout)
         return self._poller.poll(None if timeout is None else ceil(min(timeout, _LONGEST) * 1000))
 
     def watch_also(self, fd: int) -> None:
@@ -354,6 +439,7 @@ class ZmqTransport(Transport):
                 self._wake_read.recv(_BATCH)
                 self._doors.open_wanted(self._open_door)
                 self._part()
+                self._take_over()
         self._patrol.go_if_due()
         if self._beats is not None and self._looks_at is not None and now() >= self._looks_at:
             self._listen_for_signs(self._beats)
@@ -365,6 +451,8 @@ class ZmqTransport(Transport):
                 link.hear()
         if self._tries_again is not None and now() >= self._tries_again:
             self._try_again()
+        if self._seeks_at is not None and now() >= self._seeks_at:
+            self._seek()
 
     def _read_batch(self) -> None:
         for _ in range(_BATCH):
@@ -452,6 +540,8 @@ class ZmqTransport(Transport):
             member = self._inbound.greet(routing_id, user, frames, on_visitor)
             if user is not None and self._border is not None:
                 self._proven[member.incarnation] = user
+                hello = read_header(frames)
+                self._learn_key(member, hello.public_key if isinstance(hello, Hello) else "")
         except WireError as error:
             note_refusal(self.audit, error)
             if isinstance(error, VersionMismatch):

@@ -208,3 +208,19 @@ def test_an_error_about_own_keys_shows_nothing_of_them() -> None:
             KeyRing.from_json(wrong.encode(), None)
         assert raised.value.__cause__ is None
         assert PAIRS[0].secret not in str(raised.value)
+
+
+def test_a_key_takes_over_when_a_quarter_of_the_overlap_is_left() -> None:
+    former, later = new_own_key("work", new_key_pair(), 0.0), new_own_key("work", new_key_pair(), 100.0)
+    ring = KeyRing((former,))
+    assert ring.successor(former.public, 1e9) is None
+    ring = ring.rotated("work", later, 40.0)
+    assert ring.successor(former.public, 129.9) is None
+    assert ring.successor(former.public, 130.0) == later
+    assert ring.successor(later.public, 1e9) is None
+    day = KeyRing((former,)).rotated("work", later, 86_400.0)
+    assert day.successor(former.public, 100.0 + 86_400.0 - 61.0) is None
+    assert day.successor(former.public, 100.0 + 86_400.0 - 60.0) == later
+    assert ring.with_revoked(former.public, 101.0).successor(former.public, 101.0) == later
+    assert KeyRing().with_revoked(former.public, 1.0).successor(former.public, 1.0) is None
+    assert ring.successor(new_key_pair().public, 1e9) is None
