@@ -39,7 +39,14 @@ modules of the package may change without notice.
     errors         CorpsError and those derived from it
 """
 
+import _thread
 import importlib
+
+if not getattr(_thread, "_is_main_interpreter", lambda: True)():
+    raise ImportError(
+        "corps cannot run in a sub-interpreter: signals, forks and the libraries below it belong to a process as "
+        "a whole; import it in the main interpreter, or start a process"
+    )
 
 TYPE_CHECKING = False  # type checkers know it by its name; `typing` takes longer to import than all of this
 if TYPE_CHECKING:

@@ -84,6 +84,7 @@ def native_function(function: F) -> F:
     if not hasattr(_ENGINE, function.__name__):
         return function
     made: F = _ENGINE.stand_for(function)  # type: ignore[union-attr]
+    _describe(made, function)
     return made
 
 
@@ -152,6 +153,13 @@ def know_transport(transport: type) -> None:
         _ENGINE.know_transport(transport)
 
 
+def _describe(method: Any, definition: Callable[..., Any]) -> None:
+    """Have a native method show the names and annotations of the Python one: in `help`, and to `inspect`."""
+    if hasattr(method, "__dict__"):  # else it is one of those that the interpreter itself calls
+        method.__wrapped__ = definition
+        method.__annotations__ = definition.__annotations__
+
+
 def _rebased(cls: C, core: type) -> C:
     """Make a class anew over its native base, as `dataclass(slots=True)` makes one anew with slots.
 
@@ -167,8 +175,10 @@ def _rebased(cls: C, core: type) -> C:
             body[key] = tuple(slot for slot in value if slot not in taken)
         elif key not in taken:
             body[key] = value
-        elif isinstance(value, FunctionType) and key != "__init__":
-            body[f"_pure_{key}"] = value
+        elif isinstance(value, FunctionType):
+            _describe(vars(core)[key], value)
+            if key != "__init__":
+                body[f"_pure_{key}"] = value
     bases = tuple(base for base in cls.__bases__ if base is not object)
     made: C = type(cls)(cls.__name__, (core, *bases), body)
     for value in body.values():

@@ -1,14 +1,19 @@
 """Claims about what runs natively: the tools of Python still see the author's code, and signals are heard."""
 
+import inspect
 import os
+import pydoc
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 import traceback
+import typing
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -16,6 +21,8 @@ import pytest
 
 import corps
 from corps import core
+from corps.core import pure_function, pure_of
+from corps.wire.frames import request_frame
 
 
 class Worker(corps.Conc):
@@ -175,3 +182,82 @@ def test_both_cores_run_the_same_program() -> None:
             [sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True
         )
         assert done.stdout == f"{name} 3\n" or os.environ.get("CORPS_PURE")
+
+
+def test_native_methods_show_the_names_and_annotations_of_the_python_ones() -> None:
+    pure = pure_of(corps.Future)
+    for name in ("result", "settle", "when_settled", "remove_callback", "done"):
+        method, its = getattr(corps.Future, name), getattr(pure, name)
+        assert inspect.signature(method) == inspect.signature(its)
+        assert typing.get_type_hints(method) == typing.get_type_hints(its)
+        assert inspect.getdoc(method) == inspect.getdoc(its)
+    assert inspect.signature(request_frame) == inspect.signature(pure_function(request_frame))
+    text = pydoc.render_doc(corps.Future.result, renderer=pydoc.plaintext)
+    assert "result(self, timeout: float | None = None)" in text
+
+
+IN_ANOTHER_INTERPRETER = """
+import sys
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+program = f'''
+import sys
+sys.path[:] = {sys.path!r}
+try:
+    import corps.errors
+except ImportError as error:
+    print(error, flush=True)
+'''
+failure = interpreters.run_string(interpreters.create(), program)
+assert failure is None, failure
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="before 3.12 none knows in which interpreter it runs")
+def test_another_interpreter_of_the_process_is_refused() -> None:
+    program = [sys.executable, "-c", IN_ANOTHER_INTERPRETER]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("corps cannot run in a sub-interpreter")
+
+
+SPIED = """
+import sys
+import corps
+
+class Sleeper(corps.Conc):
+    def an_authors_method(self):
+        print("asleep", flush=True)
+        sys.stdin.read()
+
+class Asker(corps.Conc):
+    def another_method(self, sleeper):
+        return sleeper.an_authors_method().ret
+
+with corps.env() as env:
+    env.create(Asker).another_method(env.create(Sleeper)).result()
+"""
+
+
+@pytest.mark.parametrize("more", [[], ["--native"]], ids=["python", "native"])
+def test_py_spy_shows_the_authors_frames(more: list[str]) -> None:
+    py_spy = shutil.which("py-spy", path=str(Path(sys.executable).parent))
+    if py_spy is None:
+        pytest.skip("py-spy is not installed")
+    command = [sys.executable, "-c", SPIED]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "asleep\n"
+        dump = [py_spy, "dump", *more, "--pid", str(process.pid)]
+        seen = subprocess.run(dump, capture_output=True, text=True, timeout=100)
+        process.stdin.close()
+    if "Permission Denied" in seen.stderr or "Operation not permitted" in seen.stderr:
+        pytest.skip("the system lets no process look into another one")
+    if "Failed to find a python interpreter" in seen.stderr or "Unsupported version" in seen.stderr:
+        pytest.skip("py-spy does not know this interpreter")
+    assert seen.returncode == 0, seen.stderr
+    assert "an_authors_method" in seen.stdout
+    assert "another_method" in seen.stdout

@@ -93,6 +93,7 @@ MUTABLE_TYPES: Final = CONTAINERS | WEAK_CONTAINERS | COUNTERS | LOCKS
 READ_ONLY: Final = re.compile(r"\b(Final|Mapping|Sequence|Collection|AbstractSet|frozenset|tuple)\b")
 LONG: Final = 600
 PRIVATE_NAMES: Final[Mapping[str, str]] = {
+    "_thread._is_main_interpreter": "__init__.py",  # tests/integration/test_core_and_tools.py
     "asyncio._get_running_loop": "runtime/threads/running_loop.py",  # tests/unit/.../test_running_loop.py
     "asyncio._set_running_loop": "runtime/threads/running_loop.py",  # the same
     "cloudpickle._PICKLE_BY_VALUE_MODULES": "packing/picklers.py",  # tests/unit/packing/test_functions.py
@@ -101,7 +102,7 @@ PRIVATE_NAMES: Final[Mapping[str, str]] = {
 }
 """Private names of libraries, the file that asks for each, and the test of what is done without it."""
 DOCUMENTED_NAMES: Final = frozenset(
-    {"os._exit", "sys._getframe", "sys._getframemodulename", "sys._current_frames", "sys._xoptions"}
+    {"_thread", "os._exit", "sys._getframe", "sys._getframemodulename", "sys._current_frames", "sys._xoptions"}
 )
 """Names that the reference of Python describes, though they begin like private ones."""
 
@@ -542,6 +543,7 @@ def private_names_have_a_fallback(files: Files) -> Iterator[str]:
                 not module.startswith("corps")
                 and module != "__future__"
                 and is_private(name.rpartition(".")[2])
+                and name not in DOCUMENTED_NAMES
             ):
                 yield file.at(1, f"imports {name} of {module}, which is {advice}")
         for node in file.nodes:
