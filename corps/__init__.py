@@ -39,14 +39,7 @@ modules of the package may change without notice.
     errors         CorpsError and those derived from it
 """
 
-import _thread
 import importlib
-
-if not getattr(_thread, "_is_main_interpreter", lambda: True)():
-    raise ImportError(
-        "corps cannot run in a sub-interpreter: signals, forks and the libraries below it belong to a process as "
-        "a whole; import it in the main interpreter, or start a process"
-    )
 
 TYPE_CHECKING = False  # type checkers know it by its name; `typing` takes longer to import than all of this
 if TYPE_CHECKING:
@@ -448,6 +441,7 @@ if not TYPE_CHECKING:  # for type checkers nothing is here but what is imported 
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         file = next(file for file, names in _FILES.items() if name in names.split())
+        importlib.import_module(f"{__name__}.main_interpreter")  # which refuses others
         value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{file}"), name)
         return value
 

@@ -206,7 +206,7 @@ program = f'''
 import sys
 sys.path[:] = {sys.path!r}
 try:
-    import corps.errors
+    from corps import Conc
 except ImportError as error:
     print(error, flush=True)
 '''

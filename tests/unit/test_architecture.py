@@ -29,6 +29,7 @@ BANDS: Final[Mapping[str, int]] = {
             "addresses",
             "endpoints",
             "truth_words",
+            "main_interpreter",
             "settings",
             "machine",
             "toml_reading",
@@ -93,7 +94,7 @@ MUTABLE_TYPES: Final = CONTAINERS | WEAK_CONTAINERS | COUNTERS | LOCKS
 READ_ONLY: Final = re.compile(r"\b(Final|Mapping|Sequence|Collection|AbstractSet|frozenset|tuple)\b")
 LONG: Final = 600
 PRIVATE_NAMES: Final[Mapping[str, str]] = {
-    "_thread._is_main_interpreter": "__init__.py",  # tests/integration/test_core_and_tools.py
+    "_thread._is_main_interpreter": "main_interpreter.py",  # tests/integration/test_core_and_tools.py
     "asyncio._get_running_loop": "runtime/threads/running_loop.py",  # tests/unit/.../test_running_loop.py
     "asyncio._set_running_loop": "runtime/threads/running_loop.py",  # the same
     "cloudpickle._PICKLE_BY_VALUE_MODULES": "packing/picklers.py",  # tests/unit/packing/test_functions.py
@@ -102,7 +103,14 @@ PRIVATE_NAMES: Final[Mapping[str, str]] = {
 }
 """Private names of libraries, the file that asks for each, and the test of what is done without it."""
 DOCUMENTED_NAMES: Final = frozenset(
-    {"_thread", "os._exit", "sys._getframe", "sys._getframemodulename", "sys._current_frames", "sys._xoptions"}
+    {
+        "_thread",
+        "os._exit",
+        "sys._getframe",
+        "sys._getframemodulename",
+        "sys._current_frames",
+        "sys._xoptions",
+    }
 )
 """Names that the reference of Python describes, though they begin like private ones."""
 
@@ -728,7 +736,7 @@ def planted(sources: Mapping[str, str]) -> Files:
             {"wire/a.py": "from asyncio import events as e\ne._set_running_loop"},
         ),
         (private_names_have_a_fallback, {"wire/a.py": "from asyncio.events import _get_running_loop"}),
-        (private_names_have_a_fallback, {"wire/a.py": "import _thread"}),
+        (private_names_have_a_fallback, {"wire/a.py": "import _socket"}),
         (private_names_have_a_fallback, {"wire/a.py": "import abc\ngetattr(abc, '_get_dump')"}),
         (private_names_have_a_fallback, {"wire/a.py": "import abc\ngetattr(abc, '_get_dump', None)"}),
         (private_names_have_a_fallback, {"packing/classes.py": "import abc\ngetattr(abc, '_get_dump')"}),
