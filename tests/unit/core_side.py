@@ -35,7 +35,7 @@ from corps.peers.members import Peers
 from corps.runtime.calls.futures import Future
 from corps.runtime.cells.cell import Cell
 from corps.runtime.env import Env
-from corps.runtime.options import EnvOptions
+from corps.runtime.options import EnvOptions, WorkerOptions
 from corps.runtime.threads.gates import Gate
 from corps.transport.unix.transport import UnixTransport
 from corps.wire.frames import CancelHeader, CreditHeader, Hello, frame_of, outcome_frame, request_frame
@@ -121,7 +121,7 @@ class HandSide:
         self.inbound = self._connect()
 
     def _enter(self, worker: Worker) -> None:
-        record: Any = SimpleNamespace(options=SimpleNamespace(tag="", mailbox=None), corps_name="corps")
+        record: Any = SimpleNamespace(options=WorkerOptions(""), corps_name="corps", cls=Worker)
         interface = Interface("m:Worker", METHODS)
         cell = Cell(self.env, ConcAddr(CORPS, ENV, CONC), record, interface, None, None)
         performer: Any = cell.performer
