@@ -192,7 +192,7 @@ def test_native_methods_show_the_names_and_annotations_of_the_python_ones() -> N
         assert typing.get_type_hints(method) == typing.get_type_hints(its)
         assert inspect.getdoc(method) == inspect.getdoc(its)
     assert inspect.signature(request_frame) == inspect.signature(pure_function(request_frame))
-    text = pydoc.render_doc(corps.Future.result, renderer=pydoc.plaintext)
+    text = pydoc.plain(pydoc.render_doc(corps.Future.result))
     assert "result(self, timeout: float | None = None)" in text
 
 
