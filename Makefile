@@ -13,7 +13,7 @@ installed := $(VENV)/.installed
 export VENV DIR PATTERN
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo demo-hosts check test test-pure sanitize wheels test-newest test-oldest test-all docs bench soak flood fuzz clean
+.PHONY: help setup lock demo demo-hosts check test test-pure sanitize test-debug test-free-threaded wheels test-newest test-oldest test-all docs bench soak flood fuzz clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -58,6 +58,14 @@ test-pure: setup  ## the test suite on the Python code alone, without the native
 
 sanitize: setup  ## the tests of the native core under the sanitizers of gcc: make sanitize [ARGS=tests/unit/test_core.py]
 	@scripts/sanitize $(ARGS)
+
+test-debug: setup  ## the tests of the engine with the checks of CPython's own allocator: [ARGS=tests/unit/test_core.py]
+	@PYTHONMALLOC=debug scripts/test $(or $(ARGS),tests/unit/test_core.py tests/unit/test_wire_core.py \
+	    tests/unit/test_links_core.py tests/unit/runtime tests/unit/peers tests/integration/test_core_races.py)
+
+# It builds that interpreter first, for ten minutes and more: DIR is where it is kept.
+test-free-threaded: setup  ## the tests of the engine on CPython 3.13 without its lock: [DIR=~/python3.13t] [ARGS=tests/unit]
+	@FREE_THREADED="$$DIR" scripts/test-free-threaded $(ARGS)
 
 wheels: setup  ## build both wheels into dist/: with the native core for this interpreter and machine, and a pure one
 	rm -rf dist

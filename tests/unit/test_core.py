@@ -53,6 +53,14 @@ def test_the_native_core_runs_where_it_could_be_built() -> None:
     assert (core.name == "native") is (is_wanted and could_be_built)
 
 
+@pytest.mark.skipif("t" not in sys.abiflags, reason="this interpreter has its lock")
+def test_nothing_that_is_imported_brings_the_interpreters_lock_back() -> None:
+    text = "import sys, corps\nwith corps.env(): assert not sys._is_gil_enabled()"
+    command = [sys.executable, "-W", "error", "-c", text]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("wanted", ["1", "true"])
 def test_the_environment_asks_for_the_python_code(wanted: str) -> None:
     environ = {**os.environ, "CORPS_PURE": wanted}
