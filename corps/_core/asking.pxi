@@ -48,6 +48,61 @@ cdef class WaitGraphCore:
         self._pure_end(cell)
 
 
+def may_close(tuple futures, cell):
+    """Return whether a wait for these can be in a circle inside this Env; a cheap look before a search."""
+    cdef RequestCore request
+    cdef CellCore behind
+    for future in futures:
+        if type(future) is not future_class:
+            return pure["may_close"](futures, cell)
+        asked = (<FutureCore>future).request
+        if asked is None:  # answered
+            continue
+        if type(asked) is not request_class:
+            return pure["may_close"](futures, cell)
+        request = <RequestCore>asked
+        if request.relayed is None and type(request.route) is asking_class:
+            continue
+        if request.relayed is not None or not isinstance(request.route, CellCore):
+            return pure["may_close"](futures, cell)
+        behind = <CellCore>request.route
+        if behind is cell or behind.its_wait is not None or behind.awaited is not None:
+            return True
+        if behind.away or behind.overlaps:
+            return True
+    return False
+
+
+def help_here(tuple futures, here):
+    """Do the work of those workers that live here and are waited for; return whether all is done."""
+    cdef RequestCore request
+    cdef Py_ssize_t n
+    cdef bint helped = False
+    for n in range(len(futures) - 1, -1, -1):  # the last one first: with it, those before it are done
+        future = futures[n]
+        asked = (<FutureCore>future).request if type(future) is future_class else future.request
+        if asked is None:
+            continue
+        if type(asked) is not request_class:
+            if asked.deadline is not None or asked.kind is EXIT or asked.route is None:
+                continue
+            route = asked.route
+        else:
+            request = <RequestCore>asked
+            route = request.route
+            if request.deadline is not None or request.kind is EXIT or route is None:
+                continue
+        if type(route) is asking_class or route.readers is not None:
+            continue
+        route.help(future, here)
+        helped = True
+    if helped:
+        for future in futures:
+            if not future.done():
+                return False
+    return helped
+
+
 cdef tuple_of(cls, tuple parts):
     """Make a NamedTuple, as `tuple.__new__` does."""
     return corps_tuple_of(cls, parts)

@@ -1,6 +1,16 @@
 # Futures: what settles them, and those who wait. Part of engine.pyx.
 
 
+cdef class CountdownCore:
+    """The count of `corps.runtime.calls.waiting.Countdown`, which is one step."""
+
+    cdef public long _left
+
+    def count_down(self):
+        self._left -= 1
+        return self._left == 0
+
+
 cdef class FutureCore:
     """The fields of `corps.runtime.calls.futures.Future`, its end, and the usual ways to wait for it."""
 
@@ -103,6 +113,8 @@ cdef class FutureCore:
             for call in callbacks:
                 if type(call) is gate_class and (<GateCore>call)._interrupt is None:
                     (<GateCore>call).let_through()
+                elif isinstance(call, CountdownCore) and (<CountdownCore>call)._left > 1:
+                    (<CountdownCore>call)._left -= 1
                 else:  # that may raise, and the others must hear of it all the same
                     self._call_back(call)
         return True

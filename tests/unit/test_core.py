@@ -29,6 +29,7 @@ from corps.messages.interfaces import Interface
 from corps.messages.outcomes import Outcome, Raised, Refused, Value
 from corps.messages.requests import CALL, GET, WAITING, Request
 from corps.runtime.calls.futures import Future
+from corps.runtime.calls.waiting import Countdown
 from corps.runtime.cells.cell import Cell
 from corps.runtime.cells.mailbox import Mailbox
 from corps.runtime.context import Activity
@@ -273,6 +274,17 @@ def test_all_hear_of_the_outcome_though_a_thread_that_reads_cannot_be_interrupte
     assert future.settle(Value(1))
     assert heard == [future]
     assert gate.is_open
+
+
+@pytest.mark.parametrize("future", [Future, pure_of(Future)])
+@pytest.mark.parametrize("countdown", [Countdown, pure_of(Countdown)])
+def test_the_last_of_many_futures_ends_a_countdown(future: type[Any], countdown: type[Any]) -> None:
+    futures = [future() for _ in range(5)]
+    count = countdown(len(futures))
+    for each in futures:
+        each.when_settled(count)
+    assert [each.settle(Value(1)) and count.over.done() for each in futures] == [False] * 4 + [True]
+    assert count.over.ret is None
 
 
 # --- cells ---

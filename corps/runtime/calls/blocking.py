@@ -5,6 +5,7 @@ from sys import exception
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+from corps.core import native_function
 from corps.errors import LoopBlocked
 from corps.messages.requests import EXIT
 from corps.runtime.context import Activity, acting
@@ -57,7 +58,7 @@ def block_until(
     try:
         if waiter is not None:
             here.env.waits.begin(waiter, futures)
-        if helps and lends and exception() is None and _help(futures, here):
+        if helps and lends and exception() is None and help_here(futures, here):
             return True
         return _block(here, waiter, subscribe, readers, timeout)
     finally:
@@ -77,7 +78,8 @@ def _not_here(here: Activity) -> LoopBlocked:
     )
 
 
-def _help(futures: "tuple[Future[Any], ...]", here: Activity) -> bool:
+@native_function
+def help_here(futures: "tuple[Future[Any], ...]", here: Activity) -> bool:
     """Do the work of those workers that live here and are waited for; return whether all is done."""
     helped = False
     # The last one first: with it, those before it in the same mailbox are done.

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 from corps.addresses import ConcAddr
-from corps.core import Lock, native
+from corps.core import Lock, native, native_function
 from corps.errors import DeadlockError
 from corps.messages.manners import goes_beside, manner_of
 from corps.messages.requests import AWAY, BEGUN, Awaited, Request, Route
@@ -67,9 +67,9 @@ class WaitGraph:
             wait = tuple.__new__(Wait, (next(self._serials), cell, holder, futures))
             holder.wait = self._waits[wait.serial] = wait
             # 1.3 µs of a call of 9: what is asked waits for nothing, as a rule, and then there is no circle.
-            may_close = _may_close(futures, cell)
-            found = _search([wait], wait, (str(cell),))[0] if may_close else None
-            full = starved(wait, _surely_behind) if may_close and found is None else None
+            closes = may_close(futures, cell)
+            found = _search([wait], wait, (str(cell),))[0] if closes else None
+            full = starved(wait, _surely_behind) if closes and found is None else None
         if found is not None:
             edge, path = found
             _fail(futures[edge], path)
@@ -187,7 +187,8 @@ def _search(start: list[Wait], goal: Wait | None, path: tuple[str, ...]) -> tupl
     return None, frontier
 
 
-def _may_close(futures: tuple[Awaited, ...], cell: WaitingWorker) -> bool:
+@native_function
+def may_close(futures: tuple[Awaited, ...], cell: WaitingWorker) -> bool:
     """Return whether a wait for these can be in a circle inside this Env; a cheap look before a search."""
     for future in futures:
         request = future.request

@@ -11,6 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from corps.clock import deadline_after, remaining
+from corps.core import native
 from corps.errors import Cancelled, CorpsError, WaitTimeout
 from corps.exporting import exported
 from corps.messages.outcomes import Outcome, Refused, Value
@@ -79,7 +80,8 @@ def wait_all(*futures: Any, timeout: float | None = None) -> list[Any]:
         LoopBlocked: Called in a coroutine, or in a callback.
     """
     items, timeout = _given("wait_all", futures, timeout)
-    waited = [_adopted(future) for future in dict.fromkeys(items)]
+    # Without a call for each: 0.05 µs of a call of 1.1 µs.
+    waited = [each if type(each) is Future else _adopted(each) for each in dict.fromkeys(items)]
     missing = [future for future in waited if not future.done()]
     if missing and not _wait_for(missing, timeout):
         undone = sum(not future.done() for future in waited)
@@ -144,7 +146,7 @@ def gather(*futures: Any) -> Future[Any]:
     parts = tuple(_adopted(future) for future in items)
     joined = _Joined(items)
     joined.parts = parts
-    missing = _Countdown(len(parts))
+    missing = Countdown(len(parts))
 
     def arrived(future: Future[Any]) -> None:
         outcome = future.outcome
@@ -274,12 +276,22 @@ class _Gathered:
             return Refused(error)
 
 
-class _Countdown:
-    """Counts as many completions as there are Futures. Thread-safe."""
+@native
+class Countdown:
+    """Counts as many completions as there are Futures. It can be the callback of each. Thread-safe."""
+
+    __slots__ = ("_left", "_lock", "over")
 
     def __init__(self, left: int) -> None:
         self._left = left
         self._lock = Lock()  # protects _left
+        self.over: Future[None] = Future()
+        """The Future that is settled by the last call."""
+
+    def __call__(self, _: object) -> None:
+        """Count one completion, and settle `over` if it is the last one."""
+        if self.count_down():
+            self.over.settle(Value(None))
 
     def count_down(self) -> bool:
         """Count one completion, and return whether it is the last one."""
@@ -289,13 +301,9 @@ class _Countdown:
 
 
 def _wait_for(missing: list[Future[Any]], timeout: float | None) -> bool:
-    countdown = _Countdown(len(missing))
-    over: Future[None] = Future()
+    arrived = Countdown(len(missing))
+    over = arrived.over
     begun: list[bool] = []
-
-    def arrived(_: object) -> None:
-        if countdown.count_down():
-            over.settle(Value(None))
 
     def subscribe(wake: Callable[[object], object]) -> Callable[[], object]:
         if not begun:  # only here: what this thread runs itself needs no callbacks
