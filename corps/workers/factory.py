@@ -563,7 +563,12 @@ class Options:
             NoSuchEnv: No Env has the label, or none has free what `Scale.needs` says.
             LoopBlocked: Called in a coroutine: use ``await options.create_scaled_nowait(...)`` there.
         """
-        return self.create_scaled_nowait(cls, *args, **kwargs).result()
+        begun = self.create_scaled_nowait(cls, *args, **kwargs)
+        try:
+            return begun.result()
+        except BaseException:  # a Ctrl-C: nothing of what has begun is left
+            begun.cancel()
+            raise
 
     def create_scaled_nowait(
         self, cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
@@ -619,7 +624,12 @@ class Options:
             ContextError: There is no Env here, or it has no links to others, as that of `corps.env`.
             LoopBlocked: Called in a coroutine: use ``await options.boot_scaled_nowait(...)`` there.
         """
-        return self.boot_scaled_nowait(source, *args, envs=envs, config=config, **kwargs).result()
+        begun = self.boot_scaled_nowait(source, *args, envs=envs, config=config, **kwargs)
+        try:
+            return begun.result()
+        except BaseException:  # as in `create_scaled`
+            begun.cancel()
+            raise
 
     def boot_scaled_nowait(
         self,

@@ -153,6 +153,25 @@ def test_the_first_instances_have_to_come_up(app: Any, folder: Path) -> None:
     assert corps.options(scale=SCALE).create_scaled(Caller).ask
 
 
+def test_a_pool_whose_caller_gives_up_before_it_is_there_ends(app: Any, folder: Path) -> None:
+    begun = corps.options(scale=SCALE).create_scaled_nowait(
+        _Slow, str(folder / "begun"), str(folder / "ended")
+    )
+    until((folder / "begun").exists)
+    assert begun.cancel()
+    until((folder / "ended").exists)
+
+
+class _Slow(corps.Conc):
+    def __init__(self, begun: str, ended: str) -> None:
+        self._ended = ended
+        Path(begun).touch()
+        time.sleep(0.2)
+
+    def cleanup(self) -> None:
+        Path(self._ended).touch()
+
+
 class _Failing(corps.Conc):
     def __init__(self) -> None:
         _ = 1 / 0

@@ -78,6 +78,9 @@ class _Begun:
     def kept(self, done: Future[Name[Scaler]]) -> None:
         """Ask the worker that keeps the pool, which is there, how its instances are reached."""
         if (keeper := self._value(done)) is not None:
+            if self.name.cancelled():  # its caller has given up
+                self._env.exit(keeper._addr)
+                return
             try:
                 asked = self._env.at_once(self._env.ask, CALL, keeper._addr, "route", (), {})
             except CorpsError as error:  # it ends already
@@ -90,7 +93,8 @@ class _Begun:
         if (found := self._value(done)) is not None:
             addr, interface, listing = found
             how = self._how._replace(room=room_in(interface, self._env.options.threads_max))
-            self.name.settle(Value(RoutedName(addr, interface, self._env, how, listing)))
+            if not self.name.settle(Value(RoutedName(addr, interface, self._env, how, listing))):
+                self._env.exit(addr)  # its caller has given up
 
     def _value(self, done: Future[T]) -> T | None:
         """Return the value of a Future, or fail with what it has."""
