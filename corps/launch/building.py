@@ -113,7 +113,10 @@ class CorpsBuilder:
         name = create_application(env, mgr, application)
         self._make_known(env, membership, name, front.interface)
         if env.options.log_output:
-            host.hand_over_lines(env.parts.get(LogHub).take_line)
+            take_line = env.parts.get(LogHub).take_line
+            host.hand_over_lines(take_line)
+            if hosts is not None:
+                hosts.hand_over_lines(take_line)
         else:
             membership.release_output()
         if tag is not None:

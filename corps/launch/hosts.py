@@ -52,6 +52,11 @@ class CorpsHosts:
         """Return what starts Envs on all of them. `local` starts those of this host."""
         return HostsLauncher(local, self.here.name, self.far, self.homes)
 
+    def hand_over_lines(self, take_line: Callable[[int, int, str], object]) -> None:
+        """Call this with each line that an Env of another host writes, as `ProcessHost.hand_over_lines`."""
+        for host in self.far:
+            host.hand_over_lines(take_line)
+
     def close(self, grace: float) -> None:
         """End the parents, and with them the Envs that are left. Idempotent."""
         close_all(self.far, grace)
@@ -85,6 +90,7 @@ def start_hosts(
         beat=file.beat,
         suspect_after=file.suspect_after,
         lost_after=file.lost_after,
+        as_lines=settings.options.log_output,
     )
     configs = {host.name: host for host in file.hosts if host.launcher != "local"}
 

@@ -211,6 +211,18 @@ def test_an_env_is_added_on_the_host_that_is_wanted(app: Any) -> None:
         app.grow("c").result(WAIT)
 
 
+def test_what_envs_of_other_hosts_write_are_records_of_the_log_if_that_is_wanted(
+    app_file: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log.txt"
+    config = {"log": {"output": True, "file": str(log)}}
+    with corps.boot(app_file, hosts=table(), config=config) as app:
+        app.worker(host="b").ret.say("a line for the log").result(WAIT)
+        while "a line for the log" not in log.read_text():
+            pass
+    assert any("env2" in line and "a line for the log" in line for line in log.read_text().splitlines())
+
+
 def test_nothing_is_left_when_the_corps_has_ended(app_file: Path) -> None:
     with booted(app_file) as app:
         pids = [each for name in "ab" for each in where(app.worker(host=name).ret)[1:]]

@@ -11,6 +11,7 @@ from corps.addresses import FRONT, env_label
 from corps.clock import now
 from corps.errors import ConfigError, EnvStartError
 from corps.launchers.launcher import Exit, HostPlace, LaunchedEnv, Launcher
+from corps.launchers.local.watcher import forward
 from corps.launchers.remote.far_env import FarEnv
 from corps.launchers.remote.link import ParentLink, ParentUp
 from corps.launchers.remote.terms import Terms
@@ -57,6 +58,17 @@ class FarHost:
         self._not_before = 0.0
         self._pause = _PAUSE
         self._is_closed = False
+        self._take_line: Callable[[int, int, str], object] | None = None
+
+    def hand_over_lines(self, take_line: Callable[[int, int, str], object]) -> None:
+        """Call this with each line that an Env writes, if the terms want that: see `ParentLink`."""
+        self._take_line = take_line
+
+    def _on_line(self, env_id: int, pid: int, line: str) -> None:
+        if self._take_line is not None:
+            self._take_line(env_id, pid, line)
+        else:
+            forward(f"{line}\n".encode(errors="surrogateescape"))
 
     def start(self) -> HostPlace:
         """Have a parent, started if need be, and return what its Envs have to know.
@@ -126,7 +138,9 @@ class FarHost:
 
     def _begin(self, terms: Terms) -> _Attached:
         stream = self._starter.start(self._words, terms.start_timeout)
-        link = self._link = ParentLink(self.name, self._starter.shown, stream, terms, self._on_exit)
+        link = self._link = ParentLink(
+            self.name, self._starter.shown, stream, terms, self._on_exit, self._on_line
+        )
         if self._is_closed:  # `close` may not have seen the link
             link.close(0.0)
         up = link.begin()

@@ -33,6 +33,7 @@ from corps.launchers.remote.words import (
     Granted,
     Here,
     Hushed,
+    Line,
     Message,
     NotStarted,
     Over,
@@ -81,13 +82,18 @@ class ParentLink:
         stream: ByteStream,
         terms: Terms,
         on_exit: Callable[[Exit], object],
+        on_line: Callable[[int, int, str], object],
     ) -> None:
-        """Take a stream. `shown` is how its program was started. `on_exit` hears each end of an Env, once."""
+        """Take a stream. `shown` is how its program was started. `on_exit` hears each end of an Env, once.
+
+        `on_line` gets what Envs write, if the terms want that: the ids of Env and process, and a line.
+        """
         self.name = name
         self._shown = shown
         self._stream = stream
         self._terms = terms
         self._on_exit = on_exit
+        self._on_line = on_line
         self._encoder = Encoder()
         self._out: SimpleQueue[Message | None] = SimpleQueue()
         self._steps: SimpleQueue[Message | str] = SimpleQueue()  # of the start; a text says what went wrong
@@ -149,6 +155,7 @@ class ParentLink:
                 [*terms.preload],
                 [*terms.argv],
                 max(0.1, until - now()),
+                terms.as_lines,
             )
         )
         answer = self._step(until)
@@ -290,6 +297,8 @@ class ParentLink:
                     )
             case Printed(data):
                 _show(data)
+            case Line(env_id, pid, text):
+                self._on_line(env_id, pid, text.decode(errors="surrogateescape"))
             case Over():
                 self._has_said_over = True
             case _:

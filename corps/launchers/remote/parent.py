@@ -37,6 +37,7 @@ from corps.launchers.remote.words import (
     Granted,
     Hushed,
     Kill,
+    Line,
     Message,
     NotStarted,
     Over,
@@ -172,6 +173,8 @@ class Parent:
             self._host.start_timeout = begin.start_timeout
             self._host.launch()
             self._host.wait_ready(begin.start_timeout)
+            if begin.as_lines:
+                self._host.hand_over_lines(self._hand_over)
         except CorpsError as error:
             self._send(Problem(str(error)))
             return
@@ -266,6 +269,9 @@ class Parent:
             _write_all(self._out, MAGIC)
             while (message := self._messages.get()) is not None:
                 _write_all(self._out, self._encoder.frame(message))
+
+    def _hand_over(self, env_id: int, pid: int, line: str) -> None:
+        self._send(Line(env_id, pid, line.encode(errors="surrogateescape")))
 
     def show(self, fd: int) -> None:
         """Pass on what the Envs print, until the end of that. For a thread of its own."""

@@ -24,6 +24,7 @@ class Terms:
     beat: float  # seconds between two signs of a parent
     suspect_after: float  # seconds of silence after which a host is suspect
     lost_after: float  # seconds of silence after which a host is lost
+    as_lines: bool = False  # whether what Envs write is handed over line by line
 
 
 def here(node: str, reached_at: str) -> Here:

@@ -1,7 +1,7 @@
 """What a booting process and the parent of its Envs on another host say to each other, over one stream.
 
     parent           Here first; Wanted or Up, or Problem; then Started, NotStarted, Said, Hushed, Ended,
-                     Printed and Alive in any order; Over last
+                     Printed, Line and Alive in any order; Over last
     booting process  Begin first; Files if they are wanted; then Spawn, Tell, Shut, Kill, Clear and Granted;
                      End last
 
@@ -70,8 +70,9 @@ class Begin(_Message):
     preload: list[str]  # modules for the template
     argv: list[str]
     start_timeout: float  # seconds for the template
+    as_lines: bool  # whether what Envs write comes as Line, and is not shown there
     word: ClassVar = "begin"
-    kinds: ClassVar = _SECONDS, _SECONDS, _TEXT, _TEXT, _LIST, _LIST, _SECONDS
+    kinds: ClassVar = _SECONDS, _SECONDS, _TEXT, _TEXT, _LIST, _LIST, _SECONDS, _TRUTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +225,17 @@ class Printed(_Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Line(_Message):
+    """A line that the process of an Env has written, without its end."""
+
+    env_id: int
+    pid: int
+    text: bytes
+    word: ClassVar = "line"
+    kinds: ClassVar = _NUMBER, _NUMBER, _BYTES
+
+
+@dataclass(frozen=True, slots=True)
 class Alive(_Message):
     """The parent lives, and asks for its lease; answered by Granted. With the signs of life of its Envs."""
 
@@ -259,7 +271,19 @@ class Over(_Message):
 
 
 OfParent: TypeAlias = (
-    Here | Wanted | Up | Problem | Started | NotStarted | Said | Hushed | Ended | Printed | Alive | Over
+    Here
+    | Wanted
+    | Up
+    | Problem
+    | Started
+    | NotStarted
+    | Said
+    | Hushed
+    | Ended
+    | Printed
+    | Line
+    | Alive
+    | Over
 )
 OfBooting: TypeAlias = Begin | Files | Spawn | Tell | Shut | Kill | Clear | Granted | End
 Message: TypeAlias = OfParent | OfBooting
