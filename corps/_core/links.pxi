@@ -250,7 +250,10 @@ cdef class UnixTransportCore:
         try:
             return self.peers.take_here(inbound.env, at, header_size, at + header_size, size)
         except BaseException as error:  # no message may end the reading
-            self._note_defect(error)
+            if isinstance(error, Exception):
+                self.peers._note_defect(inbound.env, error)
+            else:
+                self._note_defect(error)
             return True
 
     cdef bint takes(

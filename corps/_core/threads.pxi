@@ -195,15 +195,15 @@ cdef class WorkerPoolCore:
         if self._lock.is_held or (needs_one and not self._idle):
             self._pure_submit(cell)
             return 0
+        self._ready.append(cell)
         # One step up to here: from now on no other thread wakes one.
         self._coming = self._coming or needs_one
-        self._ready.append(cell)
         if needs_one:
             gate = self._idle.pop(PyThread_get_thread_ident(), None)
             if gate is None:
                 try:
                     gate = self._idle.popitem()[1]
-                except KeyError:  # the last one has left at this very moment
+                except (KeyError, MemoryError):  # the last one has left at this moment; no memory for the pair
                     self._coming = False
                     self._try_again()
                     return 0

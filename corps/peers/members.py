@@ -307,10 +307,16 @@ class Peers:
         except WireError as error:
             text = f"{peer.member.label} broke the protocol: {error}"
             self.audit.refused("protocol", text, Details.of(peer.answering.caller))
-        except Exception as error:  # a defect of ours; whatever brought it out may come again at any rate
-            text = f"a message of {peer.member.label} led to {type(error).__name__}: {error}"
-            self.audit.refused("defect", text, Details.of(peer.answering.caller))
-            _log.debug("please report this", exc_info=True)
+        except Exception as error:
+            self._note_defect(env, error)
+
+    def _note_defect(self, env: int, error: Exception) -> None:
+        """Note a defect of ours, which may come again at any rate. Thread that reads only."""
+        peer = self._peers.get(env)
+        label = env_label(env) if peer is None else peer.member.label
+        text = f"a message of {label} led to {type(error).__name__}: {error}"
+        self.audit.refused("defect", text, Details() if peer is None else Details.of(peer.answering.caller))
+        _log.debug("please report this", exc_info=error)
 
     def _note_fenced(self, env: int, frames: Sequence[Frame]) -> None:
         """Note a message of an Env that was lost meanwhile, which is not taken."""

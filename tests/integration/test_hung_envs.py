@@ -359,7 +359,11 @@ class Child(corps.Conc):
 
 class Caller(corps.Conc):
     def call(self, other):
-        return other.pid().ret
+        while True:
+            try:
+                return other.pid().ret
+            except corps.EnvLost:  # asked before this Env knew
+                pass
 
 class App(corps.Corps):
     def __init__(self):

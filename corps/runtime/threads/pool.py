@@ -179,9 +179,9 @@ class WorkerPool:
         if not self._may_one_more_run():
             return None
         if self._idle:
-            self._coming = True
             # First the calling thread itself, if it is idle: it has just read what is to be done.
             gate = self._idle.pop(get_ident(), None) or self._idle.popitem()[1]
+            self._coming = True  # not before: without memory for the pair no thread comes
             return gate.open
         return self._new_thread()
 
@@ -189,11 +189,11 @@ class WorkerPool:
         """Return what starts a thread, called without the lock. Caller holds the lock."""
         # Not while closing: every mailbox is closed then.
         if not self._closing and not self._starts_no_more:
+            thread = WatchedThread(f"{self._name}-{self._serial + 1}", self._work, self._failed)
+            self._threads.add(thread)
             self._coming = True
             self._total += 1
             self._serial += 1
-            thread = WatchedThread(f"{self._name}-{self._serial}", self._work, self._failed)
-            self._threads.add(thread)
             return lambda: self._start(thread)
         return None
 
