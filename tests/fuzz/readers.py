@@ -10,12 +10,14 @@ from typing import NamedTuple
 
 import msgpack
 
-from corps.addresses import BORDER
+from corps import core
+from corps.addresses import BORDER, ConcAddr
 from corps.endpoints import read_endpoint
 from corps.errors import ConfigError, Damaged, KeyRingError, NewerFormat, UnpackError, WireError
 from corps.federation.records import ConnectionRecord
 from corps.launchers.remote.words import Alive, Decoder, Encoder, Ended, Here, Message, Said
 from corps.messages.crossing_errors import CrossingError, arrived
+from corps.messages.requests import Kind
 from corps.packing.data import decode_data, encode_data
 from corps.packing.declared import declare
 from corps.packing.packer import Packed, Packer
@@ -27,8 +29,10 @@ from corps.wire.frames import (
     DefineHeader,
     Hello,
     OutcomeHeader,
+    RequestHeader,
     frame_of,
     read_header,
+    request_frame,
 )
 from corps.wire.link_frames import ArrivedHeader, AskHeader, MissedHeader, OpenHeader, read_link_header
 from corps.wire.link_frames import frame_of as link_frame_of
@@ -187,6 +191,27 @@ ARGUMENTS = ORDER.pack_arguments([[Order("pen", 2, {"eur": 1.5}, Order("ink", 1,
 RESULT = ORDER.pack_result((Order("pen", 2, {"eur": 1.5}),))
 
 
+def read_usual_header(data: bytes) -> None:
+    """Read a header natively, where that can be, and by the Python code.
+
+    Raises:
+        AssertionError: The native reader took what the Python code refuses, or reads otherwise.
+    """
+    if core.name == "pure":
+        return  # nothing is read natively
+    from corps._core import engine
+
+    fields = engine.read_usual(data)
+    if fields is None:
+        return  # it is left to the Python code
+    read = read_header([data, b""])
+    known = (*read[:5], read.codec) if isinstance(read, RequestHeader) else tuple(read)
+    assert fields == known, (fields, known)
+
+
+USUAL = request_frame(5, Kind.CALL, ConcAddr("c", 1, 70_000), "method", (2, 5), None, 1)
+
+
 def cut_stream(data: bytes) -> None:
     """Cut a stream of a connection: its first byte says after how many bytes it is trusted."""
     cutter = Cutter(1024, 1024 * 1024)
@@ -251,6 +276,7 @@ def targets() -> tuple[Target, ...]:
             refusing(lambda data: read_header([data, b""]), WireError),
             (request_of()[0], *headers, Hello("c", 1, "v" * 32).header()),
         ),
+        Target("usual header", read_usual_header, (USUAL, *headers[:1])),
         Target(
             "link",
             refusing(lambda data: read_link_header([data]), WireError),

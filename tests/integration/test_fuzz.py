@@ -21,7 +21,7 @@ def test_a_short_run_finds_nothing_and_writes_a_report(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line for line in report.read_text().splitlines() if line.startswith("| ")][1:]
-    assert len(rows) == len(done.stdout.splitlines()) == 15
+    assert len(rows) == len(done.stdout.splitlines()) == 16
     assert all("| nothing |" in row or "answered 2 honest calls" in row for row in rows)
 
 
