@@ -60,7 +60,7 @@ sanitize: setup  ## the tests of the native core under the sanitizers of gcc: ma
 	@scripts/sanitize $(ARGS)
 
 test-debug: setup  ## the tests of the engine with the checks of CPython's own allocator: [ARGS=tests/unit/test_core.py]
-	@PYTHONMALLOC=debug scripts/test $(or $(ARGS),tests/unit/test_core.py tests/unit/test_wire_core.py \
+	@PYTHONMALLOC=debug scripts/test --timeout 600 $(or $(ARGS),tests/unit/test_core.py tests/unit/test_wire_core.py \
 	    tests/unit/test_links_core.py tests/unit/runtime tests/unit/peers tests/integration/test_core_races.py)
 
 # It builds that interpreter first, for ten minutes and more: DIR is where it is kept.

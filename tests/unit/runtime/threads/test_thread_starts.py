@@ -142,8 +142,8 @@ def test_a_worker_answers_when_there_are_threads_again(
     scarce: Scarcity, prefix: str, cls: type[Any], method: str
 ) -> None:
     """Was a defect: one moment without threads, and a worker with a `main` had none for good."""
+    refused = scarce(prefix, 2)  # from the beginning: on CPython 3.12 a worker thread is started with the Env
     with corps.env() as env:
-        refused = scarce(prefix, 2)
         worker: Any = env.create(cls)
         with ThreadPoolExecutor(1) as other:  # which no attendant stands by, as by the main thread
             answer = other.submit(lambda: getattr(worker, method)(4).result(timeout=20))
