@@ -13,7 +13,7 @@ installed := $(VENV)/.installed
 export VENV DIR PATTERN
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo demo-hosts check test test-pure sanitize test-debug test-free-threaded wheels test-newest test-oldest test-all docs bench soak flood fuzz clean
+.PHONY: help setup lock demo demo-hosts check test test-pure sanitize test-debug test-free-threaded wheels test-newest test-oldest test-all docs bench soak flood strangers fuzz clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -107,6 +107,9 @@ soak: setup  ## do harm to a running Corps for ten minutes, and judge: make soak
 
 flood: setup  ## have many clients of other Corps flood a worker, and show how they share it: make flood [ARGS='--seconds 60']
 	@$(VENV)/bin/python -m benchmarks.fairness $(ARGS)
+
+strangers: setup  ## show what connections of strangers cost an honest client: make strangers [ARGS='--full --seconds 60']
+	@$(VENV)/bin/python -m benchmarks.strangers $(ARGS)
 
 # atheris chooses bytes by what they reach. It is built for few interpreters, so it is installed when it is asked for.
 $(VENV)/.installed-fuzz: $(installed) requirements/fuzz.txt

@@ -26,6 +26,8 @@ from corps.transport.strangers import MOST
 _ENDPOINT: Final = "inproc://corps-strangers"
 _EVENT: Final = Struct("=HI")  # what has happened, and mostly to which descriptor
 _EVENTS: Final = zmq.EVENT_ACCEPTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+_AT_ONCE: Final = 64  # that are shut down at one look, so that what others send has its turn
+_REPORTS: Final = 4096  # of libzmq that are read in one go
 
 
 class ZmqStrangers:
@@ -53,9 +55,15 @@ class ZmqStrangers:
         self.socket.connect(_ENDPOINT)
 
     def look(self) -> None:
-        """See who has come and gone, and shut down those that are too many, the oldest first."""
+        """See who has come and gone, and shut down those that are too many, the oldest first.
+
+        However many come, it takes a moment. What is left to be done is done at the next look, which is soon:
+        libzmq reports who was shut down.
+        """
         self._take_note()
-        while len(self._since) > MOST + len(self._proofs):
+        for _ in range(_AT_ONCE):
+            if len(self._since) <= MOST + len(self._proofs):
+                return
             self._shut_down(next(iter(self._since)))
 
     @property
@@ -72,12 +80,15 @@ class ZmqStrangers:
         self._router.disable_monitor()  # first: libzmq would wait for its reports to be read
         self.socket.close()
 
-    def _take_note(self) -> set[int]:
-        """Note what libzmq has reported; return the descriptors that it has reported."""
+    def _take_note(self) -> set[int] | None:
+        """Note what libzmq has reported; return the descriptors, or None if there is more to come."""
         heard_of: set[int] = set()
+        is_all = False
         with suppress(zmq.Again):
-            while True:
+            for _ in range(_REPORTS):
+                is_all = True  # unless something comes
                 event, _ = self.socket.recv_multipart(zmq.NOBLOCK)
+                is_all = False
                 kind, fd = _EVENT.unpack(event)
                 if kind == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                     self._proofs.append(now())
@@ -89,11 +100,12 @@ class ZmqStrangers:
         past = now() - self._patience
         while self._proofs and self._proofs[0] <= past:
             self._proofs.popleft()
-        for fd, since in list(self._since.items()):
+        while self._since:
+            fd, since = next(iter(self._since.items()))
             if since > past:
                 break
             del self._since[fd]  # libzmq has kept it: it has proved who it is
-        return heard_of
+        return heard_of if is_all else None
 
     def _shut_down(self, fd: int) -> None:
         try:
@@ -103,7 +115,8 @@ class ZmqStrangers:
             return
         with copy:
             # Had libzmq closed it before the copy was made, its word of that has come by now.
-            if fd in self._take_note() or fd not in self._since:
+            heard_of = self._take_note()
+            if heard_of is None or fd in heard_of or fd not in self._since:
                 return
             del self._since[fd]
             with suppress(OSError):  # the peer has gone

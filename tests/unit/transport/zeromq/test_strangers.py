@@ -160,3 +160,31 @@ def test_without_a_descriptor_for_it_one_is_left_to_its_time(
     libzmq.tell((ACCEPTED, own.fileno()), *others(MOST))
     strangers.look()
     assert not is_shut_down(peer)
+
+
+def test_however_many_come_one_look_ends(
+    libzmq: Libzmq, strangers: ZmqStrangers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Was a defect: who came again at once kept the thread that reads busy until its Env was killed."""
+    shut: list[int] = []
+
+    def shut_down(fd: int) -> None:
+        del strangers._since[fd]
+        shut.append(fd)
+
+    monkeypatch.setattr(strangers, "_shut_down", shut_down)
+    libzmq.tell(*((ACCEPTED, NONE + at) for at in range(MOST + 3 * module._AT_ONCE)))
+    for looks in range(1, 4):
+        strangers.look()
+        assert len(shut) == looks * module._AT_ONCE
+    assert shut == [NONE + at for at in range(3 * module._AT_ONCE)]
+
+
+def test_who_may_have_gone_meanwhile_is_not_shut_down(
+    libzmq: Libzmq, strangers: ZmqStrangers, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    own, peer = pair
+    libzmq.tell((ACCEPTED, own.fileno()), *((ACCEPTED, NONE + at) for at in range(MOST)))
+    libzmq.told.extend([(GONE, NONE + at) for at in range(module._REPORTS)])  # more than is read in one go
+    strangers.look()
+    assert not is_shut_down(peer)
