@@ -108,7 +108,8 @@ class Asking:
         self.room = Room(self._lock, Window(*limits.window))
         self._journal = AskerJournal(_SLOTS * limits.window[0], is_kept=is_journaled)
         # The promise and the size of each request until its outcome comes, and when it was sent. A withdrawn
-        # one stays, without its promise: it takes up room at the peer until the peer says that it does not.
+        # one stays: it takes up room at the peer until the peer says that it does not. Its promise stays too
+        # if that hears what comes late.
         self._pending: dict[int, tuple[Promise | None, int, float | None]] = {}
         self._withdrawn: dict[int, tuple[ConcAddr | None, ConcAddr, str]] = {}  # sender, target, method
         # The promise of each watch. Watches take no room, for they may last for ever.
@@ -230,7 +231,8 @@ class Asking:
                 promise, size, sent = self._pending.get(request.number, (None, 0, None))
                 if promise is None:
                     return
-                self._pending[request.number] = None, size, sent
+                kept = promise if getattr(promise, "hears_late", False) else None
+                self._pending[request.number] = kept, size, sent
                 self._withdrawn[request.number] = request.sender, request.target, request.method
         self._way.transmit([frame_of(CancelHeader(request.number))], request.target.conc)
 
@@ -351,14 +353,17 @@ class Asking:
         promise, _, sent = pending
         if promise is None and header.status == STREAMED:  # to be given up as garbage
             self._received(header, frames, None)
+        is_late = True
         if promise is not None:
             outcome = self._received(header, frames, sent)
             is_argument = len(frames) > 2 and getattr(promise, "is_argument", False)
             if is_argument and isinstance(outcome, ReceivedOutcome):
                 outcome.reserve()
                 promise.received = outcome  # type: ignore[attr-defined]  # of a Future
-            promise.settle(outcome)
-        elif withdrawn is not None and header.status != REFUSED:  # else the peer says that it will not come
+            is_late = not promise.settle(outcome)
+        if (
+            is_late and withdrawn is not None and header.status != REFUSED
+        ):  # else it says that it will not come
             self.env.letters.note("late", *withdrawn)
         if self._when_answered:
             self._tell_answered()

@@ -10,8 +10,8 @@ from corps.addresses import ConcAddr
 from corps.clock import now
 from corps.errors import ConfigError, EnvLost, NoSuchMethod, RequestError, WorkerGone
 from corps.exporting import exported
-from corps.messages.outcomes import Refused
-from corps.messages.requests import CALL, Request
+from corps.messages.outcomes import Outcome, Refused
+from corps.messages.requests import CALL, GET, WITHDRAWN, Request
 from corps.runtime.calls.arguments import await_arguments
 from corps.runtime.calls.futures import Future
 from corps.runtime.calls.retrying import Retrying
@@ -188,7 +188,9 @@ class Pool(Generic[T]):
 class _Task(Retrying):
     """One request of a pool. It goes to another worker if its own is lost first. Thread-safe."""
 
-    __slots__ = ("_lock", "_moves", "_pool", "_worker")
+    __slots__ = ("_lock", "_moves", "_pool", "_sent", "_worker")
+
+    hears_late = True  # a worker that goes on when its caller has given up is not idle before its end
 
     def __init__(
         self, pool: Pool[Any], env: Env, future: Future[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -198,13 +200,14 @@ class _Task(Retrying):
         self._moves = 0
         self._lock = Lock()  # protects _worker
         self._worker: Name[Any] | None = None  # that has it
-        future.when_settled(lambda _: self._give_back())
+        self._sent: Request | None = None  # to that worker
+        future.when_settled(lambda _: self._no_longer_wanted())
 
     def given(self, worker: Name[Any]) -> bool:
         """Note which worker has it; False if the caller waits no more, and then the worker is idle again."""
         self._pool.took(worker, self)
         with self._lock:
-            self._worker = worker
+            self._worker, self._sent = worker, None
         if self.future.done():  # at this very moment, and its callback may have come before
             self._give_back()
             return False
@@ -219,6 +222,39 @@ class _Task(Retrying):
     def occupants(self) -> list[Request] | None:
         """See `Retrying.occupants`."""
         return self._pool.occupants() if self._worker is None else None
+
+    def tried(self, outcome: Outcome) -> bool:
+        """See `Retrying.tried`. The worker is idle now, also if the caller has given up before."""
+        moves, is_late = self._moves, self.future.done()
+        made = super().tried(outcome)
+        if moves == self._moves:
+            if is_late and isinstance(outcome.opened(), Refused):  # of another Env, where it may go on
+                self._give_back_behind()
+            else:
+                self._give_back()
+        return made
+
+    def _give_back_behind(self) -> None:
+        """Give the worker back when it answers a request that comes after this one."""
+        with self._lock:
+            worker = self._worker
+        if worker is not None:
+            behind: Future[Any] = Future()
+            behind.when_settled(lambda _: self._give_back())
+            # For an attribute that no worker has: whatever the answer is, the worker has come to it.
+            self._env.at_once(self._env.ask, GET, worker._addr, "", (), {}, None, behind)
+
+    def _send(self, request: Request) -> None:
+        self._sent = request
+        super()._send(request)
+        if self.future.done():  # given up at this very moment
+            self._no_longer_wanted()
+
+    def _no_longer_wanted(self) -> None:
+        """Give the worker back, unless it may be at work on the request: then `tried` does."""
+        sent = self._sent
+        if sent is None or sent.route is None or sent.stage == WITHDRAWN:
+            self._give_back()
 
     def _next_target(self, former: Request) -> ConcAddr | None:
         with self._lock:

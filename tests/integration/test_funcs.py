@@ -519,9 +519,10 @@ def test_a_pool_whose_workers_all_wait_for_a_worker_of_it_is_told() -> None:
     with corps.env():
         pool = corps.pool(3, Diver)
         assert pool.submit(Diver.dive, pool, 2).result(LIMIT) == 2
-        with pytest.raises(corps.DeadlockError, match="the workers of the pool"):
-            pool.submit(Diver.dive, pool, 3).result(LIMIT)
-        assert pool.submit(Diver.dive, pool, 2).result(LIMIT) == 2
+        for _ in range(30):  # what is stuck goes on after an error, and takes the place of none
+            with pytest.raises(corps.DeadlockError, match="the workers of the pool"):
+                pool.submit(Diver.dive, pool, 3).result(LIMIT)
+            assert pool.submit(Diver.dive, pool, 2).result(LIMIT) == 2
 
 
 def test_one_function_that_goes_on_is_enough_for_those_that_wait_for_a_place(tmp_path: Path) -> None:
@@ -551,6 +552,10 @@ class Crew(corps.Conc):
     def log(self, path: str, number: int) -> int:
         return work(path, number)
 
+    def busy(self, begun: str, path: str) -> int:
+        Path(begun).touch()
+        return wait_for(path)
+
 
 def test_a_pool_gives_each_worker_one_request_at_a_time() -> None:
     with corps.env():
@@ -576,6 +581,24 @@ def test_a_pool_gives_each_worker_one_request_at_a_time() -> None:
             pool.submit(Crew.work, 5).result(LIMIT)
     with pytest.raises(corps.ConfigError):
         corps.pool(0, Crew)
+
+
+@pytest.mark.parametrize("has_envs", [False, True], ids=["one Env", "two Envs"])
+def test_a_worker_whose_caller_has_given_up_is_not_idle_before_it_is_done(
+    has_envs: bool, tmp_path: Path
+) -> None:
+    begun, path = tmp_path / "begun", tmp_path / "path"
+    with corps.boot(App, envs=1) if has_envs else corps.env():
+        pool = corps.pool(2, Crew)
+        given_up = pool.submit(Crew.busy, str(begun), str(path))
+        wait_for(str(begun))
+        assert given_up.cancel()
+        others = [pool.submit(Crew.work, n).result(LIMIT)[1] for n in range(5)]
+        assert len(set(others)) == 1  # the first one runs still
+        path.touch()
+        slow = [pool.submit(Crew.work, n, 0.2) for n in range(4)]
+        while len({future.result(LIMIT)[1] for future in slow}) < 2:  # its end is on its way
+            slow = [pool.submit(Crew.work, n, 0.2) for n in range(4)]
 
 
 def test_what_a_pool_cannot_send_fails_and_its_worker_is_free_again() -> None:

@@ -50,6 +50,11 @@ class _Try:
         return self._of.future.is_argument
 
     @property
+    def hears_late(self) -> bool:
+        """Whether it has to hear how the try ends, even though the caller has given up."""
+        return self._of.hears_late
+
+    @property
     def received(self) -> Outcome | None:
         """See `Future.received`."""
         return self._of.future.received
@@ -88,6 +93,8 @@ class Retrying:
     """
 
     __slots__ = ("_args", "_deaths", "_env", "_kwargs", "_last", "_left", "_tries", "executed", "future")
+
+    hears_late = False
 
     def __init__(
         self, env: "Env", future: Future[Any], args: tuple[Any, ...], kwargs: dict[str, Any], retries: int

@@ -430,8 +430,12 @@ class Cell:
         return self.context.run(function, *args)
 
     def is_wanted(self, request: Request) -> bool:
-        """Return whether a request may still begin. One whose deadline has passed is settled."""
-        if request.stage == WITHDRAWN or request.promise.done():
+        """Return whether a request may still begin. What is passed over is settled."""
+        if request.stage == WITHDRAWN:
+            return False
+        if request.promise.done():
+            text = f"{request.method!r} was given up before it began"
+            request.promise.settle(Refused(Cancelled(text, executed="no", target=str(self))))
             return False
         if request.deadline is not None and now() >= request.deadline:
             late = f"the deadline of {request.method!r} passed while it waited in the mailbox of {self}"
