@@ -12,8 +12,8 @@ cdef class MailboxCore:
 
     cdef public Lock lock
     cdef public RequestCore first, _last
-    cdef public long _count, _limit
-    cdef public bint is_full, is_strict
+    cdef public long _count, _limit, _yielding
+    cdef public bint is_full, is_strict, replaces
     cdef public object _turns
     cdef object _its_door
     cdef bint takes

@@ -250,7 +250,7 @@ def settled(lines: list[str]) -> list[str]:
 
 def test_every_example_is_run_by_a_test() -> None:
     parts = ("town", "letters", "bench", "mill", "oven", "bakery", "customer")
-    others = {"grep.py", *(f"federation/{part}.py" for part in parts)}
+    others = {"grep.py", "hosts/demo.py", *(f"federation/{part}.py" for part in parts)}
     assert {str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.py")} == {*PRINTED, *others}
 
 

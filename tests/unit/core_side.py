@@ -61,6 +61,11 @@ class Worker:
     def __init__(self) -> None:
         self.ran: list[str] = []
 
+    def __getattr__(self, name: str) -> Any:
+        # `missing` is known of the class, and not there. Without a frame of an author, the traceback of its
+        # error would have the last one of corps, which differs.
+        raise AttributeError(f"a Worker has no {name}")
+
     def echo(self, *args: Any, **kwargs: Any) -> Any:
         self.ran.append(f"echo {args!r:.60} {kwargs!r:.60}")
         return args[0] if args else kwargs

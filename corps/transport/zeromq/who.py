@@ -5,7 +5,7 @@ comes back proves that key, and so does not need to be believed.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from math import ceil
 from typing import Final, NamedTuple
 
@@ -102,7 +102,8 @@ def _ask(address: str, keys: Sequence[str], pair: KeyPair, me: Hello, timeout: f
             monitor = dealer.get_monitor_socket(_EVENTS)
             stack.callback(monitor.close, 0)
             dealer.connect(address)
-            dealer.send(hello)
+            with suppress(zmq.Again):  # the connection is over already, as the monitor says
+                dealer.send(hello, zmq.DONTWAIT)
             left[dealer], monitors[monitor] = key, dealer
             poller.register(dealer, zmq.POLLIN)
             poller.register(monitor, zmq.POLLIN)
