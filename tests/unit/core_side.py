@@ -56,28 +56,31 @@ Trace = list[Any]
 
 
 class Worker:
-    """What an author has written."""
+    """What an author has written.
+
+    All errors come from its own lines: without a frame of an author, the traceback of an error has the last
+    frame of corps, which differs.
+    """
 
     def __init__(self) -> None:
         self.ran: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
-        # `missing` is known of the class, and not there. Without a frame of an author, the traceback of its
-        # error would have the last one of corps, which differs.
+        # Such as `missing`, which is known of the class.
         raise AttributeError(f"a Worker has no {name}")
 
     def echo(self, *args: Any, **kwargs: Any) -> Any:
         self.ran.append(f"echo {args!r:.60} {kwargs!r:.60}")
         return args[0] if args else kwargs
 
-    def boom(self, *args: Any) -> None:
+    def boom(self, *args: Any, **_: Any) -> None:
         self.ran.append("boom")
         raise KeyError(*args)
 
-    def large(self, *_: Any) -> bytes:
+    def large(self, *_: Any, **__: Any) -> bytes:
         return b"x" * 3000
 
-    def odd(self, *_: Any) -> set[int]:
+    def odd(self, *_: Any, **__: Any) -> set[int]:
         return {1}
 
 

@@ -9,8 +9,8 @@ import zmq
 
 from corps.errors import Unreachable
 from corps.security.keys import new_key_pair
-from corps.transport.hello import Hello
 from corps.transport.zeromq.who import who_listens
+from corps.wire.frames import Hello
 
 LIMIT = 20.0
 
@@ -24,7 +24,7 @@ def address() -> Iterator[str]:
         router.curve_server = True
         router.curve_publickey, router.curve_secretkey = pair.public.encode(), pair.secret.encode()
         router.bind("tcp://127.0.0.1:*")
-        yield router.last_endpoint.decode().rstrip("\0")
+        yield str(router.getsockopt_string(zmq.LAST_ENDPOINT)).rstrip("\0")
 
 
 @pytest.mark.parametrize("is_slow", [False, True], ids=["at once", "when the connection is over"])
