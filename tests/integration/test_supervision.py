@@ -340,6 +340,7 @@ def test_a_drained_worker_that_fails_runs_nothing_more() -> None:
             first, failing, later = worker.count(), worker.fail(), worker.count()
             drained = worker.drain()
             refused = worker.count()
+            assert env.create(Noting, Witness()).count().result(LIMIT) == 1  # all before that has arrived
         assert first.result(LIMIT) == 1
         fails(failing)
         assert drained.result(LIMIT) is None
