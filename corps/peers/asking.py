@@ -361,9 +361,7 @@ class Asking:
                 outcome.reserve()
                 promise.received = outcome  # type: ignore[attr-defined]  # of a Future
             is_late = not promise.settle(outcome)
-        if (
-            is_late and withdrawn is not None and header.status != REFUSED
-        ):  # else it says that it will not come
+        if is_late and withdrawn is not None and header.status != REFUSED:  # which says that none comes
             self.env.letters.note("late", *withdrawn)
         if self._when_answered:
             self._tell_answered()

@@ -228,7 +228,8 @@ class _Task(Retrying):
         moves, is_late = self._moves, self.future.done()
         made = super().tried(outcome)
         if moves == self._moves:
-            if is_late and isinstance(outcome.opened(), Refused):  # of another Env, where it may go on
+            # In another Env the method may go on. A value says that it does not, and is not unpacked here.
+            if is_late and outcome.failed and isinstance(outcome.opened(), Refused):
                 self._give_back_behind()
             else:
                 self._give_back()
@@ -242,7 +243,10 @@ class _Task(Retrying):
             behind: Future[Any] = Future()
             behind.when_settled(lambda _: self._give_back())
             # For an attribute that no worker has: whatever the answer is, the worker has come to it.
-            self._env.at_once(self._env.ask, GET, worker._addr, "", (), {}, None, behind)
+            try:
+                self._env.at_once(self._env.ask, GET, worker._addr, "", (), {}, None, behind)
+            except Exception:  # it cannot be asked now: the next request that it gets fails, or waits
+                self._give_back()
 
     def _send(self, request: Request) -> None:
         self._sent = request
